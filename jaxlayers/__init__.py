@@ -1,0 +1,97 @@
+"""jaxlayers: write Keras, run JAX.
+
+Layers are stateful facades over pure `init`/`apply` functions. What stands here at the top is what programs use most;
+the rest is in the modules below.
+"""
+
+from jaxlayers import (
+    activations,
+    config,
+    constraints,
+    core,
+    data,
+    datasets,
+    dtype_policies,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    ops,
+    optimizers,
+    random,
+    regularizers,
+    utils,
+)
+from jaxlayers.core import (
+    BareTransformationError,
+    DTypePolicy,
+    InputSpec,
+    Layer,
+    StateLostError,
+    SymbolicTensor,
+    Variable,
+    cond,
+    fori_loop,
+    grad,
+    jit,
+    remat,
+    scan,
+    switch,
+    value_and_grad,
+    vmap,
+    while_loop,
+)
+from jaxlayers.initializers import Initializer
+from jaxlayers.losses import Loss
+from jaxlayers.metrics import Metric
+from jaxlayers.models import Input, Model, Sequential
+#TMP from jaxlayers.optimizers import Optimizer
+from jaxlayers.regularizers import Regularizer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BareTransformationError",
+    "DTypePolicy",
+    "Initializer",
+    "Input",
+    "InputSpec",
+    "Layer",
+    "Loss",
+    "Metric",
+    "Model",
+    "Optimizer",
+    "Regularizer",
+    "Sequential",
+    "StateLostError",
+    "SymbolicTensor",
+    "Variable",
+    "activations",
+    "cond",
+    "config",
+    "constraints",
+    "core",
+    "data",
+    "datasets",
+    "dtype_policies",
+    "fori_loop",
+    "grad",
+    "initializers",
+    "jit",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "ops",
+    "optimizers",
+    "random",
+    "regularizers",
+    "remat",
+    "scan",
+    "switch",
+    "utils",
+    "value_and_grad",
+    "vmap",
+    "while_loop",
+]

@@ -1,0 +1,45 @@
+"""The kernel: variables, scopes, layers, the pure pair under them, and the transformations that know of state."""
+
+from jaxlayers.core.dtype_policies import DTypePolicy
+from jaxlayers.core.errors import BareTransformationError, StateLostError
+from jaxlayers.core.input_spec import InputSpec
+from jaxlayers.core.jit import jit
+from jaxlayers.core.layer import Layer
+from jaxlayers.core.pure import Applied
+from jaxlayers.core.random import SeedGenerator
+from jaxlayers.core.symbolic import SymbolicTensor, operation
+from jaxlayers.core.transforms import (
+    cond,
+    fori_loop,
+    grad,
+    remat,
+    scan,
+    switch,
+    value_and_grad,
+    vmap,
+    while_loop,
+)
+from jaxlayers.core.variable import Variable
+
+__all__ = [
+    "Applied",
+    "BareTransformationError",
+    "DTypePolicy",
+    "InputSpec",
+    "Layer",
+    "SeedGenerator",
+    "StateLostError",
+    "SymbolicTensor",
+    "Variable",
+    "cond",
+    "fori_loop",
+    "grad",
+    "jit",
+    "operation",
+    "remat",
+    "scan",
+    "switch",
+    "value_and_grad",
+    "vmap",
+    "while_loop",
+]

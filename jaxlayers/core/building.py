@@ -1,0 +1,267 @@
+"""How layers get their weights: one abstract run of the call, then all arrays at once.
+
+The first call of a layer is run under `jax.eval_shape`, so that layers at any depth build themselves on the shapes
+they see; nothing is computed. A call that cannot be traced (it looks at values) builds the layers as it runs instead.
+A build that fails is undone: every layer that took part is put back as it was. The same is done on purpose by `init`,
+`apply` and `compute_output_shape` of a layer that is not built: they borrow the structure for as long as they need it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from jaxlayers.core import making, masks, scope, symbolic, tracking
+
+if TYPE_CHECKING:
+    from jaxlayers.core.layer import Layer
+
+_lock = threading.RLock()  # structure is changed by one thread at a time
+_depth = 0  # of builds inside of builds; only looked at with the lock held
+_UNTRACEABLE = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+    jax.errors.NonConcreteBooleanIndexError,
+)
+
+
+class Snapshot:
+    """A layer's attributes, and the contents of its containers, at one moment."""
+
+    def __init__(self, layer: Layer):
+        self.layer = layer
+        self.attributes = {name: value for name, value in layer.__dict__.items() if name != "_blueprint"}
+        self.contents = [(value, value.copy()) for value in _containers(self.attributes.values())]
+
+    def restore(self) -> None:
+        self.layer.__dict__.clear()
+        self.layer.__dict__.update(self.attributes)
+        for container, content in self.contents:
+            if isinstance(container, list):
+                list.__setitem__(container, slice(None), content)
+            else:
+                dict.clear(container)
+                dict.update(container, content)
+
+
+def _containers(values: Iterable[Any]) -> Iterator[Any]:
+    for value in values:
+        if isinstance(value, tracking.TrackedList | tracking.TrackedDict):
+            yield value
+            yield from _containers(value.values() if isinstance(value, dict) else value)
+
+
+def snapshots(inner: scope.Scope | None) -> dict[int, Snapshot] | None:
+    """Where the build that is going on keeps what it has to put back, if there is one."""
+    while inner is not None:
+        if inner.snapshots is not None:
+            return inner.snapshots
+        inner = inner.parent
+    return None
+
+
+def remember(layer: Layer, inner: scope.Scope) -> None:
+    """Keep what a layer is like before a build touches it."""
+    kept = snapshots(inner)
+    if kept is not None and id(layer) not in kept:
+        kept[id(layer)] = Snapshot(layer)
+
+
+def _undo(kept: dict[int, Snapshot]) -> None:
+    for snapshot in kept.values():
+        snapshot.restore()
+    tracking.structure_changed()
+
+
+def trace(layer: Layer, args: Any, kwargs: Any, kept: dict[int, Snapshot]) -> None:
+    """Run a layer's call on shapes alone."""
+    leaves, tree = jax.tree.flatten((args, kwargs))
+    arrays = [i for i, leaf in enumerate(leaves) if hasattr(leaf, "shape") and hasattr(leaf, "dtype")]
+
+    def run(values: list[Any]) -> list[Any]:
+        filled = list(leaves)
+        for i, value in zip(arrays, values, strict=True):
+            masks.set_mask(value, masks.get_mask(leaves[i]))
+            filled[i] = value
+        new_args, new_kwargs = jax.tree.unflatten(tree, filled)
+        with scope.Scope(closed=True) as inner:
+            inner.snapshots = kept
+            outputs = layer._call_inside(inner, None, new_args, new_kwargs)
+            return [leaf for leaf in jax.tree.leaves(outputs) if isinstance(leaf, jax.Array)]
+
+    jax.eval_shape(run, [leaves[i] for i in arrays])
+
+
+def wanted(layer: Layer, outer: scope.Scope | None) -> bool:
+    """Whether a facade call must build first: not where the trace around it is thrown away in any case."""
+    while outer is not None:
+        if outer.closed or (outer.isolated and layer.built):
+            return False
+        outer = outer.parent
+    return True
+
+
+def from_call(layer: Layer, args: Any, kwargs: Any) -> None:
+    """Build a layer, and all inside it, for what it is about to be called with."""
+    with _building(layer) as kept:
+        if layer.built:
+            return  # another thread was faster
+        try:
+            trace(layer, args, kwargs, kept)
+        except _UNTRACEABLE:
+            _undo(kept)
+            kept.clear()
+
+
+def within_call(layer: Layer, inner: scope.Scope, args: Any, kwargs: Any) -> None:
+    """Build one layer that turns out not to be, in the middle of a call."""
+    with _lock:
+        if layer.built:
+            return
+        remember(layer, inner)
+        positional, named = layer._call_spec.build_arguments(args, kwargs)
+        with _marked(layer):
+            layer.build(*positional, **named)
+        object.__setattr__(layer, "built", True)
+
+
+def explicit(build: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a class's `build`: called by a user on shapes, it goes on to build all that is inside."""
+
+    @functools.wraps(build)
+    def wrapper(self: Layer, *args: Any, **kwargs: Any) -> None:
+        if self._in_build:
+            build(self, *args, **kwargs)
+            return
+        with _building(self) as kept:
+            kept[id(self)] = Snapshot(self)
+            with _marked(self):
+                build(self, *args, **kwargs)
+            object.__setattr__(self, "built", True)
+            inside = self.walk.objects[1:]
+            if not all(getattr(below, "built", True) for below in inside):
+                shapes = [_as_structs(shape, self.compute_dtype) for shape in (*args, *kwargs.values())]
+                trace(self, tuple(shapes), {}, kept)
+
+    wrapper._explicit = True  # type: ignore[attr-defined]
+    return wrapper
+
+
+@contextlib.contextmanager
+def _marked(layer: Layer) -> Iterator[None]:
+    object.__setattr__(layer, "_in_build", True)
+    try:
+        yield
+    finally:
+        layer.__dict__.pop("_in_build", None)
+
+
+@contextlib.contextmanager
+def _building(layer: Layer) -> Iterator[dict[int, Snapshot]]:
+    """Hold the lock, undo everything on failure, make the arrays when the outermost build is done."""
+    global _depth
+    kept: dict[int, Snapshot] = {}
+    with _lock:
+        _depth += 1
+        try:
+            yield kept
+        except BaseException:
+            _undo(kept)
+            raise
+        finally:
+            _depth -= 1
+        if _depth == 0:
+            claim(layer)
+            if scope.makes_arrays():
+                making.make(variable for _, variable, _ in layer.walk.variables)
+
+
+def claim(layer: Layer) -> None:
+    """Say of every variable without an array that this layer's build is where its key and path come from."""
+    paths = {v: "/".join(path) for path, v, _ in layer.walk.variables if v._value is None and v.origin is None}
+    origin = making.Origin(paths)
+    for variable in paths:
+        variable.origin = origin
+
+
+@contextlib.contextmanager
+def structured(layer: Layer, args: Any, kwargs: Any, fits: Callable[[], bool] | None = None) -> Iterator[None]:
+    """Have a layer built for the time of a `with` block, and as it was afterwards.
+
+    What was found out is kept: when `fits` says that it serves again, the layer is not traced again.
+    """
+    if layer.built and not (layer._borrowed and wanted(layer, scope.current())):
+        yield
+        return
+    with _lock:
+        if layer.built:
+            yield
+            return
+        kept: dict[int, Snapshot] = {}
+        blueprint = layer._blueprint
+        if blueprint is not None and fits is not None:
+            for snapshot in blueprint:
+                kept[id(snapshot.layer)] = Snapshot(snapshot.layer)
+            for snapshot in blueprint:
+                snapshot.restore()
+        try:
+            if not layer.built or (fits is not None and not fits()):
+                for snapshot in kept.values():
+                    snapshot.restore()
+                trace(layer, args, kwargs, kept)
+                for snapshot in kept.values():
+                    object.__setattr__(snapshot.layer, "_borrowed", True)
+            yield
+        finally:
+            if layer.built:
+                blueprint = [Snapshot(snapshot.layer) for snapshot in kept.values()]
+            for snapshot in kept.values():
+                snapshot.restore()
+            object.__setattr__(layer, "_blueprint", blueprint)
+
+
+def abstractly(layer: Layer) -> Callable[..., Any]:
+    """The layer's call as a function that leaves no trace on the layer."""
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        inner = scope.current()
+        with _lock:
+            kept: dict[int, Snapshot] = {}
+            inner.snapshots = kept
+            try:
+                return layer._call_inside(inner, None, args, kwargs)
+            finally:
+                _undo(kept)
+
+    run.__name__ = layer.name
+    return run
+
+
+def output_specs(layer: Layer, args: Any, kwargs: Any) -> Any:
+    """Shapes and dtypes of the outputs for inputs of some shapes."""
+
+    def tensor(shape: Any) -> Any:
+        return symbolic.SymbolicTensor(shape, layer.compute_dtype)
+
+    named = {name.removesuffix("_shape"): _map_shapes(tensor, shape) for name, shape in kwargs.items()}
+    if "input" in named and "input" not in layer._call_spec.all_names:  # input_shape= is what everybody writes
+        named = {layer._call_spec.names[0]: named.pop("input"), **named}
+    return symbolic.infer(abstractly(layer), tuple(_map_shapes(tensor, shape) for shape in args), named)
+
+
+def _as_structs(shape: Any, dtype: str) -> Any:
+    return _map_shapes(lambda one: symbolic.fill(one, dtype), shape)
+
+
+def _map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
+    def is_shape(value: Any) -> bool:
+        return isinstance(value, list | tuple) and all(n is None or isinstance(n, int | np.integer) for n in value)
+
+    return jax.tree.map(function, shapes, is_leaf=is_shape)

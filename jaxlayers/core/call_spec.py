@@ -1,0 +1,95 @@
+"""What the signature of a layer's `call` says, read once for each class."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import jax
+
+from jaxlayers.core import masks
+
+
+class CallSpec:
+    """The parameters of `call` and `build`: which are there, and in which place."""
+
+    def __init__(self, cls: type):
+        self.cls = cls
+        parameters = list(inspect.signature(cls.call).parameters.values())[1:]  # type: ignore[attr-defined]
+        kinds = inspect.Parameter
+        self.names = [p.name for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
+        self.all_names = {p.name for p in parameters}
+        self.open_ended = any(p.kind is kinds.VAR_KEYWORD for p in parameters)
+        self.has_training = "training" in self.all_names
+        self.training_position = self.names.index("training") if "training" in self.names else 10**6
+        default = next((p.default for p in parameters if p.name == "training"), None)
+        self.training_default = None if default is inspect.Parameter.empty else default
+        self.takes_masks = {n for n in self.all_names if n == "mask" or n.endswith("_mask")}
+        base = next((c for c in reversed(cls.__mro__) if "compute_mask" in c.__dict__), cls)
+        self.makes_masks = cls.compute_mask is not base.__dict__.get("compute_mask")  # type: ignore[attr-defined]
+        self.build_names: list[str] | None = None
+
+    def training(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool | None:
+        """The `training` argument that a call was given, or None."""
+        if self.has_training and len(args) > self.training_position:
+            return args[self.training_position]
+        return kwargs.get("training")
+
+    def named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Arguments by their names."""
+        names = self.names + [f"argument_{i}" for i in range(len(self.names), len(args))]
+        return {**dict(zip(names, args, strict=False)), **kwargs}
+
+    def fill_masks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Pass the masks that travel with the inputs to the parameters meant for them."""
+        if not self.takes_masks:
+            return
+        given = self.named(args, kwargs)
+        arrays = {n: v for n, v in given.items() if n not in self.takes_masks and has_arrays(v)}
+        for name, value in arrays.items():
+            target = "mask" if len(arrays) == 1 else f"{name}_mask"
+            if target in self.takes_masks and given.get(target) is None:
+                mask = jax.tree.map(masks.get_mask, value)
+                if jax.tree.leaves(mask):
+                    kwargs[target] = mask
+
+    def build_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The shapes that `build` wants, from what `call` was given."""
+        if self.build_names is None:
+            target = getattr(self.cls.build, "__wrapped__", self.cls.build)  # type: ignore[attr-defined]
+            parameters = list(inspect.signature(target).parameters.values())[1:]
+            positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+            self.build_names = [p.name for p in parameters if p.kind in positional]
+        shapes = {f"{n}_shape": shape_tree(v) for n, v in self.named(args, kwargs).items() if has_arrays(v)}
+        if len(self.build_names) > 1:
+            return (), {name: shapes[name] for name in self.build_names if name in shapes}
+        return tuple(shapes.values())[: max(1, len(self.build_names))], {}
+
+    def made_with(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of `__init__` by name, where they are plain data."""
+        try:
+            given = inspect.signature(self.cls.__init__).bind(None, *args, **kwargs).arguments  # type: ignore[misc]
+        except TypeError:
+            return {}
+        given.pop("self", None)
+        extra = given.pop("kwargs", {})
+        return {name: value for name, value in {**given, **extra}.items() if is_plain(value)}
+
+
+def has_arrays(value: Any) -> bool:
+    """Whether there is an array in a nested structure."""
+    return any(hasattr(leaf, "shape") and hasattr(leaf, "dtype") for leaf in jax.tree.leaves(value))
+
+
+def shape_tree(value: Any) -> Any:
+    """The shapes of a nested structure of arrays, in the same structure."""
+    return jax.tree.map(lambda leaf: tuple(leaf.shape) if hasattr(leaf, "shape") else None, value)
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value could come out of JSON."""
+    if isinstance(value, dict):
+        return all(isinstance(k, str) and is_plain(v) for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str)

@@ -1,0 +1,36 @@
+"""The kernel's own kinds of error, and tracebacks that end in the user's code."""
+
+import os
+import types
+
+import jax
+
+from jaxlayers.core import settings
+
+
+class BareTransformationError(RuntimeError):
+    """State was to be written, or a random number drawn, inside a JAX transformation that nobody lifts it out of."""
+
+
+class StateLostError(RuntimeError):
+    """A variable's array went down with a compiled step that failed after it had been handed over."""
+
+
+def filtered(error: BaseException) -> BaseException:
+    """The error with a traceback in which only the user's frames are left, unless a setting asks for all of them."""
+    if not settings.is_traceback_filtering_enabled() or not isinstance(error, Exception):
+        return error
+    frames = []
+    trace = error.__traceback__
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if not name.startswith(_HIDDEN):
+            frames.append(trace)
+        trace = trace.tb_next
+    kept = None
+    for frame in reversed(frames):
+        kept = types.TracebackType(kept, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
+    return error.with_traceback(kept)
+
+
+_HIDDEN = (os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep, os.path.dirname(jax.__file__) + os.sep)

@@ -1,0 +1,565 @@
+"""The facade: an object with weights, called like a function.
+
+A call from outside of every layer is a transaction: what it writes is kept in a scope, and stored when it has
+succeeded. Calls from layer to layer only add a frame to that scope. See `building` for how weights are made, and
+`pure` for the pair of functions underneath.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxlayers.core import building, dtype_policies, making, masks, pure, registry, scope, symbolic, tracking
+from jaxlayers.core.call_spec import CallSpec
+from jaxlayers.core.errors import filtered
+from jaxlayers.core.input_spec import InputSpec, check_inputs
+from jaxlayers.core.settings import auto_name, is_float, to_snake_case
+from jaxlayers.core.symbolic import SymbolicTensor
+from jaxlayers.core.variable import Variable, standardize_shape
+
+_calls = itertools.count(1)
+_ARRAY = type(jnp.zeros(()))
+
+
+class Layer(tracking.Tracked):
+    """State and computation: what every layer and model is.
+
+    Subclasses make their weights in `__init__` or in `build(input_shape)`, with `add_weight`, and compute in
+    `call(inputs)`. Layers assigned to attributes, also in lists, tuples and dicts at any depth, are part of this one.
+
+    Args:
+        activity_regularizer: a callable `array -> scalar` (or its name) on the outputs, added to the losses divided
+            by the batch size.
+        trainable: whether its weights are trained.
+        dtype: a dtype, a policy (`"mixed_bfloat16"`) or its name; the global policy by default.
+        autocast: whether float inputs and weights are cast to the policy's compute dtype.
+        name: a name without slashes; one is made up from the class's when none is given.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> class Affine(Layer):
+        ...     def build(self, input_shape):
+        ...         self.w = self.add_weight(shape=(input_shape[-1], 2), initializer="ones")
+        ...     def call(self, inputs):
+        ...         return inputs @ self.w
+        >>> layer = Affine()
+        >>> layer(jnp.ones((1, 3))).tolist()
+        [[3.0, 3.0]]
+        >>> params, state = layer.init(jax.random.key(0), jnp.ones((1, 3)))
+        >>> layer.apply(params, state, jnp.ones((1, 3))).outputs.tolist()
+        [[3.0, 3.0]]
+    """
+
+    kind = "weight"
+    built = False
+    supports_masking = True
+    input_spec: InputSpec | Any = None
+    _in_build = False
+    _borrowed = False
+    _blueprint: list[Any] | None = None
+    _kept_losses: tuple[int, list[tuple[Any, Any]]] = (0, [])
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        self = super().__new__(cls)
+        object.__setattr__(self, "_made_with", (args, kwargs))  # for get_config of classes that do not write one
+        return self
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            cls.build = building.explicit(cls.__dict__["build"])  # type: ignore[method-assign]
+        cls._call_spec = CallSpec(cls)
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: Any = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        autocast: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        if kwargs:
+            raise ValueError(f"{type(self).__name__} was given arguments that it does not have: {', '.join(kwargs)}.")
+        self.auto_named = name is None
+        name = auto_name(to_snake_case(type(self).__name__)) if name is None else name
+        if not isinstance(name, str) or "/" in name:
+            raise ValueError(f"A layer's name must be a string without '/'; received {name!r}.")
+        self.name = name
+        self.activity_regularizer = registry.lookup("regularizer", activity_regularizer)
+        self.autocast = autocast
+        self._trainable = bool(trainable)
+        self.dtype_policy = dtype
+        self._loose_weights: dict[str, Variable] = {}  # added and not (yet) assigned to an attribute
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _RESERVED:
+            if name in ("init", "apply"):
+                raise AttributeError(
+                    f"{type(self).__name__}.{name} is one of the pure functions that every layer has (init, apply, "
+                    "params, state). Give the attribute another name."
+                )
+            object.__setattr__(self, name, value)
+            return
+        if not hasattr(self, "_loose_weights") and name != "_loose_weights" and isinstance(value, tracking.CHILDREN):
+            if isinstance(value, Variable | tracking.Tracked):
+                raise RuntimeError(
+                    f"{type(self).__name__}.__init__ assigns {name!r} before it has called super().__init__(), "
+                    "which is what makes assignments part of the layer. Call super().__init__() first."
+                )
+        super().__setattr__(name, value)
+
+    # What a subclass writes.
+
+    def build(self, *args: Any, **kwargs: Any) -> None:
+        """Make the weights for inputs of a shape; a subclass's own version calls `add_weight`.
+
+        Called outside of a call, it also builds all the layers inside, by an abstract run of `call` on the shapes.
+        """
+        object.__setattr__(self, "built", True)
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the outputs; a subclass has its own version."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what it computes: it has no call().")
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The mask of the outputs: by default that of the inputs."""
+        return previous_mask
+
+    def add_weight(
+        self,
+        shape: Any = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        aggregation: str = "none",
+        overwrite_with_gradient: bool = False,
+        name: str | None = None,
+        sharding: Any = None,
+    ) -> Variable:
+        """Make a variable of this layer; its array is made with those of the others, when the layer is built.
+
+        Args:
+            shape: its sizes; a scalar by default.
+            initializer: by default `"glorot_uniform"` for floats, and zeros for the rest.
+            dtype: by default the policy's variable dtype.
+            trainable, autocast, regularizer, constraint, aggregation, name, sharding: see `Variable`.
+            overwrite_with_gradient: whether an optimizer puts the gradient in its place instead of subtracting it.
+        """
+        self._check_initialized()
+        dtype = self.variable_dtype if dtype is None else dtype
+        if initializer is None:
+            initializer = "glorot_uniform" if is_float(dtype) else "zeros"
+        variable = Variable(
+            initializer,
+            shape=standardize_shape(() if shape is None else shape),
+            dtype=dtype,
+            trainable=trainable,
+            autocast=autocast,
+            aggregation=aggregation,
+            name=name,
+            regularizer=regularizer,
+            constraint=constraint,
+            sharding=sharding,
+        )
+        variable.overwrite_with_gradient = overwrite_with_gradient
+        if not self._trainable:
+            variable.trainable = False
+        key = name or variable.name
+        while key in self._loose_weights:
+            key = f"{key}_"
+        self._loose_weights[key] = variable
+        variable.adopt(self)
+        tracking.structure_changed()
+        return variable
+
+    add_variable = add_weight
+
+    def add_loss(self, loss: Any) -> None:
+        """Add a scalar (or a list of them), computed from this call's inputs, to the losses."""
+        inner = scope.current()
+        for value in loss if isinstance(loss, list | tuple) else [loss]:
+            value = jnp.asarray(scope.unwrap(value))
+            if inner is not None and inner.frame is not None:
+                inner.losses.setdefault(inner.frame.root, []).append((self, value))
+            else:
+                self.keep_losses([*self._kept_losses[1], (self, value)])
+
+    # The call.
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run `call`: cast the inputs, build on the first time, check, pass `training` and masks along."""
+        if symbolic.has_symbolic((args, kwargs)):
+            return self._call_symbolic(args, kwargs)
+        inner = scope.current()
+        if inner is None or inner.frame is None:
+            return self._call_outermost(inner, args, kwargs)
+        return self._call_inside(inner, inner.frame, args, kwargs)
+
+    def _call_outermost(self, outer: scope.Scope | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            if (not self.built or self._borrowed) and building.wanted(self, outer):
+                building.from_call(self, args, kwargs)
+            with scope.Scope() as transaction:
+                transaction.readonly = transaction.trace != scope.trace_of(outer)
+                transaction.losses[self] = []
+                fresh = not self.built
+                outputs = self._call_inside(transaction, None, args, kwargs)
+                if fresh:
+                    building.claim(self)
+            for variable in transaction.written:
+                scope.write(variable, transaction.values[variable])
+        except Exception as error:
+            if outer is None and isinstance(error, jax.errors.JaxRuntimeError):
+                making.mark_lost(variable for _, variable, _ in self.walk.variables)
+            raise filtered(error) from error.__cause__
+        scope.commit_losses(outer, transaction.losses)
+        return outputs
+
+    def _call_inside(
+        self, inner: scope.Scope, outer: scope.Frame | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        spec = self._call_spec
+        training = spec.training(args, kwargs)
+        if training is None and outer is not None:
+            training = outer.training
+        if spec.has_training:
+            if training is None:
+                training = spec.training_default
+            elif len(args) <= spec.training_position:
+                kwargs["training"] = training
+        elif "training" in kwargs and not spec.open_ended:
+            del kwargs["training"]
+        compute = self._compute if self.autocast else None
+        args = tuple([_as_input(a, compute) for a in args])
+        if kwargs:
+            kwargs = {name: _as_input(a, compute) for name, a in kwargs.items()}
+        masked = masks.in_use()
+        if masked:
+            spec.fill_masks(args, kwargs)
+        frame = scope.Frame(self, outer, training, compute)
+        inner.frame = frame
+        try:
+            if not self.built:
+                building.within_call(self, inner, args, kwargs)
+            elif inner.parent is not None and building.snapshots(inner) is not None:
+                building.remember(self, inner)
+            if self.input_spec is not None and args:
+                check_inputs(self.input_spec, args[0], inner.place())
+            outputs = self.call(*args, **kwargs)
+            if self.activity_regularizer is not None:
+                self._regularize_activity(outputs)
+        except Exception as error:
+            _note(error, inner, args)
+            raise
+        finally:
+            inner.frame = outer
+        if (masked or spec.makes_masks) and args:
+            self._pass_mask(args[0], outputs)
+        return outputs
+
+    def _call_symbolic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        outputs = symbolic.record(self, args, kwargs)
+        if not self.built:
+            first = symbolic.fill_tree((args, kwargs))
+            building.from_call(self, *first)
+        if self._call_spec.makes_masks or any(masks.get_mask(leaf) is not None for leaf in symbolic.symbolic_leaves(args)):
+            self._pass_mask(args[0], outputs)
+        return outputs
+
+    def _regularize_activity(self, outputs: Any) -> None:
+        for output in jax.tree.leaves(outputs):
+            loss = self.activity_regularizer(output)
+            self.add_loss(loss / max(output.shape[0], 1) if output.ndim else loss)
+
+    def _pass_mask(self, inputs: Any, outputs: Any) -> None:
+        leaves = jax.tree.leaves(outputs)
+        if all(masks.get_mask(leaf) is not None for leaf in leaves):
+            return
+        previous = jax.tree.map(masks.get_mask, inputs)
+        if not self.supports_masking and not self._call_spec.makes_masks:
+            return
+        if not self._call_spec.makes_masks and not jax.tree.leaves(previous):
+            return
+        found = self.compute_mask(inputs, previous)
+        if found is None:
+            return
+        if len(leaves) == 1 or not isinstance(found, list | tuple | dict):
+            flat = [found[0] if isinstance(found, list | tuple) else found] * len(leaves)
+        else:
+            flat = jax.tree.leaves(found, is_leaf=lambda leaf: leaf is None)
+        for leaf, mask in zip(leaves, flat, strict=False):
+            if mask is not None and masks.get_mask(leaf) is None:
+                masks.set_mask(leaf, mask)
+
+    # Weights.
+
+    def tracked_children(self) -> Any:
+        """What is assigned to this layer, with the key it has in the trees; weights never assigned come by name."""
+        found = list(super().tracked_children())
+        yield from found
+        assigned = {id(leaf) for _, value in found for leaf in _flatten(value)}
+        taken = {key for key, _ in found}
+        for key, variable in self._loose_weights.items():
+            if id(variable) not in assigned:
+                yield (f"{key}_weight" if key in taken else key), variable
+
+    @property
+    def variables(self) -> list[Variable]:
+        """Every variable of this layer and those inside: weights, and the states of seed generators."""
+        return [variable for _, variable, kind in self.walk.variables if kind != "metric"]
+
+    @property
+    def weights(self) -> list[Variable]:
+        """The variables that `get_weights` and `set_weights` work on: all but those of seed generators and metrics."""
+        return [variable for _, variable, kind in self.walk.variables if kind == "weight"]
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The weights that training changes."""
+        return [variable for variable in self.weights if variable.trainable]
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The weights that training leaves alone: statistics, counters, frozen weights."""
+        return [variable for variable in self.weights if not variable.trainable]
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """The same as `trainable_weights`."""
+        return [variable for variable in self.variables if variable.trainable]
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """The variables that training leaves alone, states of seed generators included."""
+        return [variable for variable in self.variables if not variable.trainable]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the weights are trained. Setting it goes down to every layer inside."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for below in self.walk.objects:
+            if isinstance(below, Layer):
+                object.__setattr__(below, "_trainable", bool(value))
+        for _, variable, kind in self.walk.variables:
+            if kind == "weight" and variable.was_trainable:
+                variable.trainable = value
+        scope.trainable_switched()
+
+    def get_weights(self) -> list[np.ndarray]:
+        """The weights as NumPy arrays, in the order of `weights`."""
+        return [variable.numpy() for variable in self.weights]
+
+    def set_weights(self, weights: Iterable[Any]) -> None:
+        """Give every weight a new array, in the order of `weights`.
+
+        Raises:
+            ValueError: when the number of arrays or one of their shapes is wrong; then nothing has changed.
+        """
+        variables, arrays = self.weights, list(weights)
+        if len(arrays) != len(variables):
+            hint = "" if self.built else " It is not built yet: call it, or build(), first."
+            raise ValueError(f"{self.path!r} has {len(variables)} weights; received {len(arrays)} arrays.{hint}")
+        checked = [variable.check(array) for variable, array in zip(variables, arrays, strict=True)]
+        for variable, array in zip(variables, checked, strict=True):
+            variable.assign(array)
+
+    def count_params(self) -> int:
+        """The number of elements in all weights.
+
+        Raises:
+            ValueError: when the weights have not been made yet.
+        """
+        if not self.built and not self.weights:
+            raise ValueError(f"{self.path!r} is not built, so its weights are not known. Call it, or build(), first.")
+        return sum(variable.size for variable in self.weights)
+
+    # Losses.
+
+    @property
+    def losses(self) -> list[jax.Array]:
+        """Losses added in the last call, and those of regularizers on the weights as they are now."""
+        return pure.losses(self)
+
+    def keep_losses(self, entries: list[tuple[Any, Any]]) -> None:
+        """Hold the losses of the last outermost call, as (owner, value) pairs."""
+        object.__setattr__(self, "_kept_losses", (next(_calls), entries))
+
+    # The pure pair.
+
+    def init(self, key: Any, *args: Any, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Make `params` and `state` for inputs like these, from a key; the object is left as it is.
+
+        Args:
+            key: from `jax.random.key`. A value depends on it and on the path of its weight alone.
+            *args: what the layer will be called with: arrays, or `jax.ShapeDtypeStruct`s.
+            **kwargs: likewise, by name.
+
+        Returns:
+            `params`, the trainable weights, and `state`, the rest: nested dicts by path.
+        """
+        return pure.init(self, key, args, kwargs)
+
+    def apply(
+        self, params: Any, state: Any, *args: Any, rng: Any = None, training: bool | None = None, **kwargs: Any
+    ) -> pure.Applied:
+        """Compute the outputs from explicit weights: a pure function of its arguments.
+
+        Args:
+            params, state: as from `init`.
+            *args: what the layer is called with.
+            rng: a key; every random draw is a function of it, of the path it is made at and of its number there.
+                Without one, generators that were given a seed draw from their own state, and others are refused.
+            training: as in a call.
+            **kwargs: passed to the call.
+
+        Returns:
+            `(outputs, state, losses)`: the state has the tree structure of the one that went in; the losses are a
+            list of scalars.
+
+        Raises:
+            ValueError: when the trees do not fit; every mismatch is named by its path.
+        """
+        return pure.apply(self, params, state, args, kwargs, rng, training)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The trainable weights as a tree; assigning one checks it whole before anything is swapped."""
+        return pure.tree(self, trainable=True)
+
+    @params.setter
+    def params(self, tree: Any) -> None:
+        pure.assign(self, tree, trainable=True)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What is not trained, as a tree; assigning one checks it whole before anything is swapped."""
+        return pure.tree(self, trainable=False)
+
+    @state.setter
+    def state(self, tree: Any) -> None:
+        pure.assign(self, tree, trainable=False)
+
+    # Shapes, dtypes, configs.
+
+    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
+        """The shape of the outputs for inputs of a shape, None being an unknown size; nothing is built."""
+        specs = building.output_specs(self, args, kwargs)
+        return jax.tree.map(lambda spec: spec[0], specs, is_leaf=lambda s: isinstance(s, symbolic.Spec))
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """Symbolic tensors like the outputs for inputs like these."""
+        specs = symbolic.infer(building.abstractly(self), args, kwargs)
+        return jax.tree.map(lambda s: SymbolicTensor(*s), specs, is_leaf=lambda s: isinstance(s, symbolic.Spec))
+
+    @property
+    def dtype_policy(self) -> dtype_policies.DTypePolicy:
+        """What it computes in, and what it keeps its weights in."""
+        return self._dtype_policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, value: Any) -> None:
+        self._dtype_policy = dtype_policies.get(value)
+        self._compute = jnp.dtype(self._dtype_policy.compute_dtype)
+
+    @property
+    def compute_dtype(self) -> str:
+        """The dtype of its computations."""
+        return self._dtype_policy.compute_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """The dtype of its weights."""
+        return self._dtype_policy.variable_dtype
+
+    dtype = variable_dtype
+
+    @property
+    def input_dtype(self) -> str:
+        """The dtype that float inputs are cast to."""
+        return self.compute_dtype
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again: plain data.
+
+        A subclass that adds arguments adds them here; one that does not gets those of its `__init__`, as they were
+        given, when they are plain data.
+        """
+        config = {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": dtype_policies.serialize(self.dtype_policy),
+        }
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = registry.describe(
+                "regularizer", self.activity_regularizer, "keras.regularizers"
+            )
+        if type(self).get_config is Layer.get_config:
+            return {**self._call_spec.made_with(*self._made_with), **config}
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """The layer that `get_config()` describes; without weights."""
+        return cls(**config)
+
+    def _check_initialized(self) -> None:
+        if not hasattr(self, "_loose_weights"):
+            raise RuntimeError(f"{type(self).__name__}.__init__ must call super().__init__() first.")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+_RESERVED = frozenset(["init", "apply", "params", "state"])
+Layer._call_spec = CallSpec(Layer)
+Layer.build = building.explicit(Layer.build)  # type: ignore[method-assign]
+
+
+def _as_input(value: Any, compute: Any) -> Any:
+    kind = type(value)
+    if kind is _ARRAY or isinstance(value, jax.Array):
+        if compute is None or value.dtype == compute or not is_float(value.dtype):
+            return value
+    elif kind in (list, tuple, dict) or isinstance(value, list | tuple | dict):
+        return jax.tree.map(lambda leaf: _as_input(leaf, compute), value)
+    elif isinstance(value, np.ndarray | Variable) or hasattr(value, "__array__"):
+        value = jnp.asarray(scope.unwrap(value))
+        if compute is None or value.dtype == compute or not is_float(value.dtype):
+            return value
+    else:
+        return value
+    cast = value.astype(compute)
+    mask = masks.get_mask(value)
+    if mask is not None:
+        masks.set_mask(cast, mask)
+    return cast
+
+
+def _flatten(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        return [value]
+    return [leaf for item in value for leaf in _flatten(item)]
+
+
+def _note(error: Exception, inner: scope.Scope, args: tuple[Any, ...]) -> None:
+    """Say once, on the way out, which layer was being called with what."""
+    if isinstance(error, scope.Discovered) or getattr(error, "__notes__", None):
+        return
+    shapes = jax.tree.map(lambda a: f"{a.dtype}{list(a.shape)}" if hasattr(a, "dtype") else type(a).__name__, args)
+    error.add_note(f"In the call of layer {inner.place()!r} with {', '.join(map(str, shapes))}.")

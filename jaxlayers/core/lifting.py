@@ -1,0 +1,95 @@
+"""Lifting: how a function that reads and writes variables becomes a pure one.
+
+`run` calls a function in a scope of its own and returns its result together with its `Effects`: what it wrote and
+which losses it added. Every transformation calls `run` inside the function that it hands to JAX, takes the effects
+out as one more output, and commits them to the scope outside.
+
+Loops and branches need to know beforehand what will be written: it is part of the carry. They start from nothing (or
+from what an earlier trace of the same call found), and when a trace meets something new it ends in `Discovered`; then
+they start again with that added. Bodies without state are traced once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxlayers.core import scope
+from jaxlayers.core.scope import Discovered, Effects, LossSlot
+
+
+def run(
+    function: Callable[..., Any],
+    args: Any,
+    kwargs: Any,
+    values: dict[Any, Any] | None = None,
+    **options: Any,
+) -> tuple[Any, Effects, scope.Scope]:
+    """Call a function in a new scope; its result, its effects, and the scope."""
+    with scope.Scope(values, **options) as inner:
+        outputs = jax.tree.map(scope.unwrap, function(*args, **kwargs))
+        return outputs, inner.effects(), inner
+
+
+def held(key: Any) -> Any:
+    """What a state key stands at before a loop or branch: a variable's array, or zero for a loss."""
+    if isinstance(key, LossSlot):
+        return jnp.zeros(key.aval.shape, key.aval.dtype)
+    return scope.read(key)
+
+
+class Carry:
+    """The state that loops and branches carry: keys found so far, and their values before."""
+
+    def __init__(self, keys: list[Any], hints: Any):
+        self.keys = keys
+        self.hints = hints or {}
+        self.values = [held(key) for key in keys]
+        self.roots: dict[Any, None] = {}
+
+    def run(self, function: Callable[..., Any], args: Any, values: list[Any], child: int = 0) -> tuple[Any, list[Any]]:
+        """One branch or one turn of the body: its result, and the carried values after it.
+
+        Raises:
+            Discovered: when it wrote something that is not carried yet.
+        """
+        variables = {k: v for k, v in zip(self.keys, values, strict=True) if not isinstance(k, LossSlot)}
+        outputs, effects, inner = run(function, args, {}, variables, hints=self.hints.get(child))
+        self.hints[child] = inner.lifted
+        known = set(self.keys)
+        new = [key for key in effects.keys if key not in known]
+        if new:
+            raise Discovered(new, self.hints)
+        after = dict(zip(effects.keys, effects.values, strict=True))
+        self.roots.update(dict.fromkeys(effects.roots))
+        result = []
+        for key, before in zip(self.keys, values, strict=True):
+            value = after.get(key, None if isinstance(key, LossSlot) else before)
+            if isinstance(key, LossSlot):
+                value = before if value is None else before + value
+            result.append(value)
+        return outputs, result
+
+    def commit(self, values: list[Any]) -> None:
+        """Hand what the loop or branch left behind to the scope outside."""
+        Effects(tuple(self.keys), values, tuple(self.roots)).commit()
+
+
+def settle(attempt: Callable[[Carry], Any]) -> Any:
+    """Try until everything that is written is carried; an attempt commits nothing before it has succeeded."""
+    parent = scope.current()
+    number, known = (0, None) if parent is None else parent.next_lift()
+    keys, hints = known or ([], {})
+    while True:
+        try:
+            carry = Carry(list(keys), hints)
+            result = attempt(carry)
+        except Discovered as found:
+            keys, hints = [*keys, *found.keys], found.hints
+            continue
+        if parent is not None:
+            parent.lifted[number] = (keys, carry.hints)
+        return result

@@ -1,0 +1,180 @@
+"""The pair of pure functions under every layer, and the trees they work on.
+
+A tree is a nested dict: the path of a variable, from the layer it is asked of, is the path to its array. `params`
+holds what is trainable now, `state` the rest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxlayers.core import building, making, random, scope
+from jaxlayers.core.tracking import Path
+from jaxlayers.core.variable import Variable
+
+if TYPE_CHECKING:
+    from jaxlayers.core.layer import Layer
+
+
+class Applied(NamedTuple):
+    """What `apply` returns: the outputs, the state as the call left it, and the losses made on the way."""
+
+    outputs: Any
+    state: Any
+    losses: list[jax.Array]
+
+
+def init(layer: Layer, key: Any, args: Any, kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """New `params` and `state`; see `Layer.init`."""
+    if not hasattr(key, "dtype") or not (key.dtype == np.uint32 or jnp.issubdtype(key.dtype, jax.dtypes.prng_key)):
+        raise TypeError(f"init() of {layer.path!r} needs a key, as jax.random.key(0) makes; received {key!r}.")
+    trees: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
+    with building.structured(layer, args, kwargs):
+        for path, variable, _ in layer.walk.variables:
+            value = making.initial_value(variable, key, "/".join(path))
+            _put(trees[0 if variable.trainable else 1], path, value)
+    return trees
+
+
+def apply(
+    layer: Layer, params: Any, state: Any, args: Any, kwargs: Any, rng: Any, training: bool | None
+) -> Applied:
+    """The outputs from explicit weights; see `Layer.apply`."""
+    if training is not None:
+        kwargs = {**kwargs, "training": training}
+    flat = flatten(params)
+    given = flatten(state)
+    with building.structured(layer, args, kwargs, lambda: not _problems(layer, flat, given)):
+        problems = _problems(layer, flat, given)
+        if problems:
+            raise ValueError(_complaint(layer, problems))
+        places = [(path, variable) for path, variable, _ in layer.walk.variables]
+        values = {v: _as_jax(given[path] if path in given else flat[path]) for path, v in places}
+        if rng is not None:
+            values[random.global_generator().state] = _as_jax(rng)
+        with scope.Scope(values, isolated=True, owner=layer) as inner:
+            inner.random_stream = rng is not None
+            outputs = jax.tree.map(scope.unwrap, layer(*args, **kwargs))
+            made = losses(layer)
+        for path, variable in places:
+            if path in flat and variable in inner.written:
+                raise ValueError(
+                    f"{variable.path!r} is trainable and was written inside apply(), which returns no params. Make it "
+                    "with trainable=False, so that it belongs to the state."
+                )
+        new_state: Any = {}
+        for path, variable in places:
+            if path in given:
+                _put(new_state, path, inner.values[variable])
+    return Applied(outputs, _like(state, new_state), made)
+
+
+def tree(layer: Layer, trainable: bool) -> dict[str, Any]:
+    """What the layer holds now, trainable or not, as a tree."""
+    result: dict[str, Any] = {}
+    for path, variable, _ in layer.walk.variables:
+        if variable.trainable == trainable:
+            _put(result, path, scope.read(variable))
+    return result
+
+
+def assign(layer: Layer, new: Any, trainable: bool) -> None:
+    """Put a tree's arrays in the place of those the layer holds, all or none."""
+    name = "params" if trainable else "state"
+    if not isinstance(new, dict):
+        raise AttributeError(
+            f"{type(layer).__name__}.{name} is the tree of the layer's weights, one of the four names that every "
+            f"layer has (init, apply, params, state); received {type(new).__name__}. Assign a nested dict of arrays, "
+            "or give your attribute another name."
+        )
+    flat = flatten(new)
+    here = {path: variable for path, variable, _ in layer.walk.variables if variable.trainable == trainable}
+    problems = _compare(here, flat)
+    if problems:
+        raise ValueError(_complaint(layer, problems))
+    checked = [(variable, variable.check(flat[path])) for path, variable in here.items()]
+    for variable, value in checked:
+        variable.assign(value)
+
+
+def losses(layer: Layer) -> list[jax.Array]:
+    """Added in the last call, as seen from here, and made by regularizers on trainable weights."""
+    walk = layer.walk
+    inside = {id(below) for below in walk.objects}
+    candidates, owner = [layer], layer._owner
+    while owner is not None and owner() is not None:
+        candidates.append(owner())
+        owner = owner()._owner
+    entries = _newest(candidates)
+    found = [value for owner, value in entries if id(owner) in inside]
+    for _, variable, _ in walk.variables:
+        if variable.regularizer is not None and variable.trainable:
+            found.append(variable.regularizer(scope.read(variable)))
+    return found
+
+
+def _newest(candidates: list[Any]) -> list[tuple[Any, Any]]:
+    inner = scope.current()
+    while inner is not None:
+        for root in reversed(inner.losses):
+            if any(root is candidate for candidate in candidates):
+                return inner.losses[root]
+        if inner.isolated:
+            return []
+        inner = inner.parent
+    return max((c._kept_losses for c in candidates if hasattr(c, "_kept_losses")), key=lambda kept: kept[0])[1]
+
+
+def flatten(tree: Any, path: Path = ()) -> dict[Path, Any]:
+    """A nested dict as a flat one by path; an empty dict has nothing in it."""
+    if not isinstance(tree, dict):
+        return {path: tree}
+    flat: dict[Path, Any] = {}
+    for key, value in tree.items():
+        flat.update(flatten(value, (*path, str(key))))
+    return flat
+
+
+def _put(tree: dict[str, Any], path: Path, value: Any) -> None:
+    for key in path[:-1]:
+        tree = tree.setdefault(key, {})
+    tree[path[-1]] = value
+
+
+def _like(old: Any, new: Any) -> Any:
+    """The new state with the empty dicts of the old one, so that its structure is the same."""
+    if not isinstance(old, dict):
+        return new
+    return {key: _like(value, new.get(key, {})) for key, value in old.items()}
+
+
+def _as_jax(value: Any) -> Any:
+    return value if isinstance(value, jax.Array) else jnp.asarray(scope.unwrap(value))
+
+
+def _problems(layer: Layer, params: dict[Path, Any], state: dict[Path, Any]) -> list[str]:
+    here = {path: variable for path, variable, _ in layer.walk.variables}
+    return _compare(here, {**params, **state})
+
+
+def _compare(here: dict[Path, Variable], flat: dict[Path, Any]) -> list[str]:
+    problems = []
+    for path, variable in here.items():
+        value = flat.get(path)
+        if value is None:
+            problems.append(f"{'/'.join(path)} is missing (shape {variable.shape}, dtype {variable.dtype})")
+        elif np.shape(value) != variable.shape:
+            problems.append(f"{'/'.join(path)} must have shape {variable.shape}, and has {np.shape(value)}")
+    problems += [f"{'/'.join(path) or 'the tree itself'} belongs to no weight" for path in flat if path not in here]
+    return problems
+
+
+def _complaint(layer: Layer, problems: list[str]) -> str:
+    hint = ""
+    if not layer.built:
+        hint = " The layer is not built yet: call it, or build(), first."
+    return f"The tree does not fit {layer.path!r}: {'; '.join(problems)}.{hint}"

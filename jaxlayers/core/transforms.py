@@ -1,0 +1,353 @@
+"""JAX's transformations for functions that read and write facades: `grad`, `vmap`, `scan`, `cond` and the rest.
+
+Each takes the arguments of JAX's own; what the function does to variables, losses and generators comes out once.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxlayers.core import lifting, scope
+from jaxlayers.core.layer import Layer
+from jaxlayers.core.pure import _put
+from jaxlayers.core.variable import Variable
+
+_axes = itertools.count()
+
+
+def value_and_grad(
+    fun: Callable[..., Any],
+    argnums: int | tuple[int, ...] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    reduce_axes: Any = (),
+    *,
+    wrt: Any = None,
+) -> Callable[..., Any]:
+    """`jax.value_and_grad`, also with respect to variables.
+
+    Args:
+        fun: a function that returns a scalar, or with `has_aux` a pair of one and anything else.
+        argnums: which positional arguments to differentiate with respect to, when `wrt` is not given.
+        has_aux, holomorphic, allow_int, reduce_axes: as in `jax.value_and_grad`.
+        wrt: a variable, a layer, or a nested structure of variables: then the gradients have that structure (for a
+            layer, that of its `params`), and no argument is differentiated.
+
+    Returns:
+        A function with the arguments of `fun` that returns `(value, gradients)`, or `((value, aux), gradients)`.
+
+    Raises:
+        TypeError: when something in `wrt` is not a variable, or is not differentiable.
+
+    Example:
+        >>> import jaxlayers as jl
+        >>> w = jl.Variable(3.0)
+        >>> value, gradient = jl.value_and_grad(lambda x: x * w**2, wrt=w)(2.0)
+        >>> float(value), float(gradient)
+        (18.0, 12.0)
+    """
+
+    @functools.wraps(fun)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        variables, tree = _wrt(wrt)
+
+        def pure(values: list[Any], *args: Any) -> Any:
+            outputs, effects, _ = lifting.run(fun, args, kwargs, dict(zip(variables, values, strict=True)))
+            value, aux = outputs if has_aux else (outputs, None)
+            return value, (aux, effects)
+
+        if wrt is None:
+            numbers = jax.tree.map(lambda n: n + 1 if n >= 0 else n, argnums)
+        else:
+            numbers = 0
+        transformed = jax.value_and_grad(
+            pure, numbers, has_aux=True, holomorphic=holomorphic, allow_int=allow_int, reduce_axes=reduce_axes
+        )
+        (value, (aux, effects)), gradients = transformed([scope.read(variable) for variable in variables], *args)
+        effects.commit()
+        if wrt is not None:
+            gradients = tree(gradients)
+        return ((value, aux) if has_aux else value), gradients
+
+    return wrapped
+
+
+def grad(
+    fun: Callable[..., Any],
+    argnums: int | tuple[int, ...] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    reduce_axes: Any = (),
+    *,
+    wrt: Any = None,
+) -> Callable[..., Any]:
+    """`jax.grad`, also with respect to variables: see `value_and_grad`.
+
+    Example:
+        >>> import jaxlayers as jl
+        >>> w = jl.Variable(3.0)
+        >>> float(jl.grad(lambda: w**2, wrt=w)())
+        6.0
+    """
+    both = value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, reduce_axes, wrt=wrt)
+
+    @functools.wraps(fun)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        value, gradients = both(*args, **kwargs)
+        return (gradients, value[1]) if has_aux else gradients
+
+    return wrapped
+
+
+def _wrt(wrt: Any) -> tuple[list[Variable], Callable[[list[Any]], Any]]:
+    """The variables in `wrt`, and how to give a list of gradients its structure."""
+    if wrt is None:
+        return [], list
+    if isinstance(wrt, Layer):
+        entries = [(path, variable) for path, variable, _ in wrt.walk.variables if variable.trainable]
+        variables = [variable for _, variable in entries]
+
+        def as_params(values: list[Any]) -> dict[str, Any]:
+            result: dict[str, Any] = {}
+            for (path, _), value in zip(entries, values, strict=True):
+                _put(result, path, value)
+            return result
+
+        rebuild: Callable[[list[Any]], Any] = as_params
+    else:
+        variables, tree = jax.tree.flatten(wrt, is_leaf=lambda leaf: isinstance(leaf, Variable))
+        rebuild = functools.partial(jax.tree.unflatten, tree)
+    for variable in variables:
+        if not isinstance(variable, Variable):
+            raise TypeError(f"wrt= takes variables, layers and structures of variables; received {variable!r}.")
+        if not jnp.issubdtype(variable.dtype, jnp.inexact):
+            raise TypeError(f"{variable.path!r} has dtype {variable.dtype}, which has no gradient. Leave it out of wrt=.")
+    # The same variable twice is one input, whose gradient is given twice.
+    unique = list(dict.fromkeys(variables))
+    if len(unique) == len(variables):
+        return variables, rebuild
+    return unique, lambda values: rebuild([dict(zip(unique, values, strict=True))[v] for v in variables])
+
+
+def vmap(
+    fun: Callable[..., Any],
+    in_axes: Any = 0,
+    out_axes: Any = 0,
+    axis_name: Any = None,
+    axis_size: int | None = None,
+    spmd_axis_name: Any = None,
+) -> Callable[..., Any]:
+    """`jax.vmap` over a function that uses facades.
+
+    Variables are shared by all examples. What is written must be the same for all of them (a sum or mean over the
+    axis, say). Random draws differ from example to example. Added losses are averaged over the axis, as those of a
+    batch are.
+
+    Raises:
+        ValueError: when a variable is written with a value that differs along the axis.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxlayers as jl
+        >>> w = jl.Variable([1.0, 2.0])
+        >>> jl.vmap(lambda row: (row * w).sum())(jnp.eye(2)).tolist()
+        [1.0, 2.0]
+    """
+    name = axis_name if axis_name is not None else f"jaxlayers_vmap_{next(_axes)}"
+
+    @functools.wraps(fun)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        def pure(args: Any, kwargs: Any) -> Any:
+            outputs, effects, _ = lifting.run(fun, args, kwargs, axis_name=name)
+            for i, key in enumerate(effects.keys):
+                if isinstance(key, scope.LossSlot):
+                    effects.values[i] = jax.lax.pmean(effects.values[i], name)
+            written.extend(key.path for key in effects.keys if isinstance(key, Variable))
+            return outputs, effects
+
+        written: list[str] = []
+        axes = tuple(in_axes) if isinstance(in_axes, list) else in_axes
+        transformed = jax.vmap(
+            pure, (axes if isinstance(axes, tuple) else (axes,) * len(args), 0), (out_axes, None), name, axis_size,
+            spmd_axis_name,
+        )
+        try:
+            outputs, effects = transformed(args, kwargs)
+        except ValueError as error:
+            if written and "out_axes" in str(error):
+                raise ValueError(
+                    f"Under vmap, {', '.join(map(repr, dict.fromkeys(written)))} was written with a value that differs "
+                    "along the mapped axis. Reduce it over the axis first (jax.lax.pmean with axis_name=), or return "
+                    "it from the function."
+                ) from error
+            raise
+        effects.commit()
+        return outputs
+
+    return wrapped
+
+
+def remat(
+    fun: Callable[..., Any],
+    *,
+    prevent_cse: bool = True,
+    policy: Any = None,
+    static_argnums: int | tuple[int, ...] = (),
+) -> Callable[..., Any]:
+    """`jax.checkpoint` of a function, or layer, that uses facades: its inside is computed again for the gradient.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxlayers as jl
+        >>> w = jl.Variable(2.0)
+        >>> float(jl.grad(jl.remat(lambda x: jnp.sin(w * x)), argnums=0)(0.0))
+        2.0
+    """
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        def pure(*args: Any, **kwargs: Any) -> Any:
+            return lifting.run(fun, args, kwargs)[:2]
+
+        outputs, effects = jax.checkpoint(
+            pure, prevent_cse=prevent_cse, policy=policy, static_argnums=static_argnums
+        )(*args, **kwargs)
+        effects.commit()
+        return outputs
+
+    return functools.wraps(fun)(wrapped) if hasattr(fun, "__name__") else wrapped
+
+
+def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any) -> Any:
+    """`jax.lax.cond` with branches that use facades; what one branch writes, the other leaves as it is.
+
+    Example:
+        >>> import jaxlayers as jl
+        >>> count = jl.Variable(0, dtype="int32", trainable=False)
+        >>> _ = jl.cond(True, lambda: count.assign_add(1), lambda: count.value)
+        >>> int(count.value)
+        1
+    """
+    return switch(jnp.asarray(scope.unwrap(pred), "int32"), [false_fun, true_fun], *operands, _pred=pred)
+
+
+def switch(index: Any, branches: Any, *operands: Any, _pred: Any = None) -> Any:
+    """`jax.lax.switch` with branches that use facades.
+
+    Example:
+        >>> import jaxlayers as jl
+        >>> float(jl.switch(1, [lambda x: x, lambda x: -x], 3.0))
+        -3.0
+    """
+
+    def attempt(carry: lifting.Carry) -> Any:
+        def branch(number: int) -> Callable[..., Any]:
+            return lambda values, *operands: carry.run(branches[number], operands, values, number)
+
+        lifted = [branch(number) for number in range(len(branches))]
+        if _pred is not None:
+            outputs, values = jax.lax.cond(scope.unwrap(_pred), lifted[1], lifted[0], carry.values, *operands)
+        else:
+            outputs, values = jax.lax.switch(scope.unwrap(index), lifted, carry.values, *operands)
+        carry.commit(values)
+        return outputs
+
+    operands = jax.tree.map(scope.unwrap, operands)
+    return lifting.settle(attempt)
+
+
+def scan(
+    f: Callable[..., Any],
+    init: Any,
+    xs: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
+    unroll: int | bool = 1,
+    _split_transpose: bool = False,
+) -> Any:
+    """`jax.lax.scan` with a body that uses facades: state goes from turn to turn, added losses are summed.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxlayers as jl
+        >>> total = jl.Variable(0.0, trainable=False)
+        >>> _ = jl.scan(lambda carry, x: (carry, total.assign_add(x)), None, jnp.arange(4.0))
+        >>> float(total.value)
+        6.0
+    """
+
+    def attempt(carry: lifting.Carry) -> Any:
+        def body(state: Any, x: Any) -> Any:
+            (mine, y), values = carry.run(f, (state[0], x), state[1])
+            return (mine, values), y
+
+        (final, values), ys = jax.lax.scan(body, (init, carry.values), xs, length, reverse, unroll)
+        carry.commit(values)
+        return final, ys
+
+    init, xs = jax.tree.map(scope.unwrap, (init, xs))
+    return lifting.settle(attempt)
+
+
+def while_loop(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init_val: Any) -> Any:
+    """`jax.lax.while_loop` with a body that uses facades. The condition may read variables, not write them.
+
+    Raises:
+        ValueError: when `cond_fun` writes a variable.
+
+    Example:
+        >>> import jaxlayers as jl
+        >>> count = jl.Variable(0, dtype="int32", trainable=False)
+        >>> _ = jl.while_loop(lambda x: x < 4, lambda x: (count.assign_add(1), x + 1)[1], 0)
+        >>> int(count.value)
+        4
+    """
+
+    def attempt(carry: lifting.Carry) -> Any:
+        def go_on(state: Any) -> Any:
+            known = {k: v for k, v in zip(carry.keys, state[1], strict=True) if isinstance(k, Variable)}
+            outputs, effects, _ = lifting.run(cond_fun, (state[0],), {}, known)
+            if effects.keys:
+                names = ", ".join(repr(key.path) for key in effects.keys if isinstance(key, Variable))
+                raise ValueError(
+                    f"The condition of while_loop wrote {names or 'a loss'}. Write it in the body instead: the "
+                    "condition is only looked at."
+                )
+            return outputs
+
+        def body(state: Any) -> Any:
+            return carry.run(body_fun, (state[0],), state[1])
+
+        final, values = jax.lax.while_loop(go_on, body, (init_val, carry.values))
+        carry.commit(values)
+        return final
+
+    init_val = jax.tree.map(scope.unwrap, init_val)
+    return lifting.settle(attempt)
+
+
+def fori_loop(lower: Any, upper: Any, body_fun: Callable[..., Any], init_val: Any) -> Any:
+    """`jax.lax.fori_loop` with a body that uses facades.
+
+    Example:
+        >>> import jaxlayers as jl
+        >>> int(jl.fori_loop(0, 5, lambda i, total: total + i, 0))
+        10
+    """
+
+    def attempt(carry: lifting.Carry) -> Any:
+        def body(i: Any, state: Any) -> Any:
+            return carry.run(body_fun, (i, state[0]), state[1])
+
+        final, values = jax.lax.fori_loop(lower, upper, body, (init_val, carry.values))
+        carry.commit(values)
+        return final
+
+    init_val = jax.tree.map(scope.unwrap, init_val)
+    return lifting.settle(attempt)
+
+

@@ -1,0 +1,387 @@
+"""A named place for one array.
+
+The array itself is immutable, as every JAX array; a variable says which one is current. Reads and writes go through
+the innermost scope (see `scope`), so that the same code runs eagerly and under every transformation.
+"""
+
+from __future__ import annotations
+
+import operator
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxlayers.core import making, registry, scope
+from jaxlayers.core.errors import StateLostError
+from jaxlayers.core.settings import auto_name, is_float, standardize_dtype
+
+
+class Variable:
+    """A named place for one array, of a shape and dtype that do not change.
+
+    Args:
+        initializer: an array (or what becomes one); or a callable `(shape, dtype) -> array`, or the name of an
+            initializer, with `shape` given: then the array is made when it is first needed.
+        shape: sizes of the array, when an initializer is to make it.
+        dtype: its dtype; by default that of the array, and `floatx()` for Python floats and initializers.
+        trainable: whether it belongs to `trainable_weights`, and to `params` rather than `state`.
+        autocast: whether a layer with a dtype policy such as `"mixed_bfloat16"` reads it in the compute dtype.
+        aggregation, synchronization: kept for the sake of Keras's configs; one array is one array here.
+        name: a name without slashes; one is made up when none is given.
+        regularizer: a callable `array -> scalar`, added to the losses of the layer that owns it.
+        constraint: a callable `array -> array`, applied by optimizers after each update.
+        sharding: a `jax.sharding.Sharding` that its array is made in.
+
+    Raises:
+        ValueError: when an initializer comes without a shape, or the name has a slash.
+
+    Example:
+        >>> from jaxlayers.core import Variable
+        >>> v = Variable([[1.0, 2.0]], name="v")
+        >>> v.assign(v + 1)
+        Array([[2., 3.]], dtype=float32)
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_constraint",
+        "_exclusive",
+        "_owner",
+        "_regularizer",
+        "_trainable",
+        "_value",
+        "aggregation",
+        "autocast",
+        "dtype",
+        "initializer",
+        "name",
+        "origin",
+        "overwrite_with_gradient",
+        "role",
+        "shape",
+        "sharding",
+        "synchronization",
+        "was_trainable",
+    )
+    __array_priority__ = 1000
+
+    def __init__(
+        self,
+        initializer: Any,
+        shape: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        aggregation: str = "none",
+        synchronization: str = "auto",
+        name: str | None = None,
+        *,
+        regularizer: Any = None,
+        constraint: Any = None,
+        sharding: Any = None,
+        role: str | None = None,
+    ):
+        if name is not None and (not isinstance(name, str) or "/" in name):
+            raise ValueError(f"A variable's name must be a string without '/'; received {name!r}.")
+        self.name = name or auto_name("variable")
+        self._trainable = self.was_trainable = bool(trainable)
+        self.autocast = autocast
+        self.aggregation, self.synchronization = aggregation, synchronization
+        self.overwrite_with_gradient = False
+        self._regularizer = registry.lookup("regularizer", regularizer)
+        self._constraint = registry.lookup("constraint", constraint)
+        self.sharding = sharding
+        self.role = role  # None for a weight; "seed", "generator" or "metric"
+        self.origin: making.Origin | None = None
+        self._owner: Any = None
+        self._exclusive = False
+        self._value: Any = None
+        if isinstance(initializer, str):
+            initializer = registry.lookup("initializer", initializer)
+        if callable(initializer) and not hasattr(initializer, "__array__"):
+            if shape is None:
+                raise ValueError(f"Variable {self.name!r} has an initializer, and needs a shape to call it with.")
+            self.initializer: Callable[..., Any] | None = initializer
+            self.shape = standardize_shape(shape)
+            self.dtype = standardize_dtype(dtype)
+            return
+        self.initializer = None
+        if isinstance(initializer, jax.core.Tracer):
+            raise ValueError(
+                f"Variable {self.name!r} cannot start from a value that is being traced: it would outlive the trace. "
+                "Give it an initializer and a shape, or make it outside of the transformation."
+            )
+        value = scope.unwrap(initializer)
+        if dtype is None and not hasattr(value, "dtype"):
+            dtype = standardize_dtype(None) if is_float(np.asarray(value).dtype) else None
+        with jax.ensure_compile_time_eval():
+            value = jnp.array(value, dtype=None if dtype is None else standardize_dtype(dtype))
+        if shape is not None and standardize_shape(shape) != value.shape:
+            raise ValueError(f"Variable {self.name!r}: the value has shape {value.shape}, shape= says {shape}.")
+        self.shape, self.dtype = value.shape, standardize_dtype(value.dtype)
+        self._value = value if sharding is None else jax.device_put(value, sharding)
+
+    # What it holds.
+
+    @property
+    def value(self) -> jax.Array:
+        """The current array; in the compute dtype of the layer being called, when that casts."""
+        inner = scope.current()
+        if inner is None:
+            return self.make()
+        value = inner.read(self)
+        frame = inner.frame
+        if frame is None or frame.autocast is None or value.dtype == frame.autocast:
+            return value
+        return value.astype(frame.autocast) if self.autocast and is_float(self.dtype) else value
+
+    def assign(self, value: Any) -> jax.Array:
+        """Put an array of the same shape in this place, cast to this dtype; returns it.
+
+        Raises:
+            ValueError: when the shape differs.
+            BareTransformationError: inside a JAX transformation that cannot carry the change out.
+        """
+        inner = scope.current()
+        held = None if inner is None else inner.peek(self)
+        value = self.check(value, self.dtype if held is None else held.dtype)
+        scope.write(self, value)
+        return value
+
+    def assign_add(self, value: Any) -> jax.Array:
+        """`assign(self + value)`."""
+        return self.assign(scope.read(self) + scope.unwrap(value))
+
+    def assign_sub(self, value: Any) -> jax.Array:
+        """`assign(self - value)`."""
+        return self.assign(scope.read(self) - scope.unwrap(value))
+
+    def check(self, value: Any, dtype: Any = None) -> jax.Array:
+        """`value` as an array that fits this place.
+
+        Raises:
+            ValueError: when the shape differs.
+        """
+        value = scope.unwrap(value)
+        shape = np.shape(value)
+        if shape != self.shape:
+            raise ValueError(
+                f"{self.path!r} has shape {self.shape}; a value of shape {tuple(shape)} does not fit. Reshape it, or "
+                "make a new variable."
+            )
+        dtype = self.dtype if dtype is None else dtype
+        if isinstance(value, jax.Array):
+            # A weak type would make the next step another program.
+            return value if value.dtype == dtype and not value.weak_type else jax.lax.convert_element_type(value, dtype)
+        return jnp.array(value, dtype=dtype)  # a copy: NumPy's memory may change under us
+
+    def numpy(self) -> np.ndarray:
+        """The current array as a NumPy array."""
+        return self.__array__()
+
+    # Between the kernel and the object itself: no scope is asked.
+
+    @property
+    def held(self) -> Any:
+        """The array in the object itself, or None when it has not been made."""
+        value = self._value
+        if type(value) is making.Lost:
+            raise StateLostError(value.message(self.path))
+        return value
+
+    def make(self) -> jax.Array:
+        """The array in the object itself, made now if it has not been."""
+        value = self._value
+        if value is None or type(value) is making.Lost:
+            if self.held is None:
+                making.make([self])
+            value = self._value
+        self._exclusive = False  # from here on somebody else may hold it too
+        return value
+
+    def store(self, value: Any, exclusive: bool = False) -> None:
+        """Put an array into the object itself."""
+        if self.sharding is not None and not exclusive:
+            value = jax.device_put(value, self.sharding)
+        self._value = value
+        self._exclusive = exclusive
+
+    # What it is.
+
+    @property
+    def trainable(self) -> bool:
+        """Whether it is trained; may be switched at any time."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        value = bool(value)
+        if value != self._trainable:
+            self._trainable = value
+            scope.trainable_switched()
+
+    @property
+    def regularizer(self) -> Any:
+        """What adds to the losses of the owning layer: a callable `array -> scalar`, or None."""
+        return self._regularizer
+
+    @regularizer.setter
+    def regularizer(self, value: Any) -> None:
+        self._regularizer = registry.lookup("regularizer", value)
+
+    @property
+    def constraint(self) -> Any:
+        """What an optimizer applies after each update: a callable `array -> array`, or None."""
+        return self._constraint
+
+    @constraint.setter
+    def constraint(self, value: Any) -> None:
+        self._constraint = registry.lookup("constraint", value)
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def path(self) -> str:
+        """Where it sits: the outermost layer's name, then attribute names, list indices, dict keys."""
+        owner = None if self._owner is None else self._owner()
+        return self.name if owner is None else owner.path_to(self)
+
+    def adopt(self, owner: Any) -> None:
+        """Remember the first object that this variable was assigned to."""
+        if self._owner is None or self._owner() is None:
+            self._owner = weakref.ref(owner)
+
+    def __repr__(self) -> str:
+        shown = ""
+        if self._value is not None and scope.current() is None and type(self._value) is not making.Lost:
+            shown = f", value={np.asarray(self._value)}"
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}{shown}>"
+
+    # It stands wherever an array stands.
+
+    def __jax_array__(self) -> jax.Array:
+        return self.value
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        value = self.value
+        try:
+            return np.asarray(value, dtype)
+        except jax.errors.JaxRuntimeError as error:
+            making.mark_lost([self])
+            if self._value is not value:
+                raise StateLostError(self._value.message(self.path)) from error
+            raise
+
+    def __getattr__(self, name: str) -> Any:
+        # Methods and properties of arrays (`at`, `T`, `sum`, `astype`, ...), on the current one.
+        if name.startswith("_") or not hasattr(jax.Array, name):
+            raise AttributeError(f"'Variable' object has no attribute {name!r}")
+        return getattr(self.value, name)
+
+    def __getitem__(self, index: Any) -> jax.Array:
+        return self.value[scope.unwrap(index)]
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError(f"len() of {self.path!r}, which has no axes")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[jax.Array]:
+        return iter(self.value)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __index__(self) -> int:
+        return operator.index(self.value)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.value, spec) if spec else str(self)
+
+    def __neg__(self) -> jax.Array:
+        return -self.value
+
+    def __pos__(self) -> jax.Array:
+        return self.value
+
+    def __abs__(self) -> jax.Array:
+        return abs(self.value)
+
+    def __invert__(self) -> jax.Array:
+        return ~self.value
+
+    def __round__(self, ndigits: int = 0) -> jax.Array:
+        return jnp.round(self.value, ndigits)
+
+    __hash__ = object.__hash__
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
+        new = object.__new__(Variable)
+        memo[id(self)] = new
+        for slot in self.__slots__:
+            if slot not in ("__weakref__", "_owner"):
+                setattr(new, slot, getattr(self, slot))
+        new._owner, new._exclusive, self._exclusive = None, False, False
+        return new
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {slot: getattr(self, slot) for slot in self.__slots__ if slot not in ("__weakref__", "_owner")}
+        return {**state, "_value": None if self.held is None else np.asarray(self.held)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for slot, value in state.items():
+            setattr(self, slot, value)
+        self._owner, self._exclusive = None, False
+        if self._value is not None:
+            self._value = jnp.array(self._value)
+
+
+def _forward(name: str) -> None:
+    apply = getattr(operator, name, None)
+
+    def method(self: Variable, other: Any) -> Any:
+        return apply(self.value, scope.unwrap(other))
+
+    def reflected(self: Variable, other: Any) -> Any:
+        return apply(scope.unwrap(other), self.value)
+
+    if apply is not None:
+        setattr(Variable, f"__{name.strip('_')}__", method)
+        if name in _REFLECTED:
+            setattr(Variable, f"__r{name.strip('_')}__", reflected)
+
+
+_REFLECTED = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and_", "or_", "xor", "lshift", "rshift"]
+for _name in [*_REFLECTED, "eq", "ne", "lt", "le", "gt", "ge"]:
+    _forward(_name)
+
+
+def standardize_shape(shape: Any) -> tuple[int, ...]:
+    """A tuple of sizes from a list, a tuple or one number."""
+    sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    for size in sizes:
+        if size is None or int(size) < 0:
+            raise ValueError(f"A variable's shape must be known; received {tuple(shape)}.")
+    return tuple(int(size) for size in sizes)
+
+
+# In a pytree a variable is the array it holds now, and comes back as one: what a function of JAX's is handed.
+jax.tree_util.register_pytree_node(Variable, lambda variable: ((variable.value,), None), lambda _, values: values[0])

@@ -1,0 +1,43 @@
+"""Layers: state and computation in one object, a pair of pure functions underneath."""
+
+from jaxlayers.core import InputSpec, Layer, registry
+from jaxlayers.layers.dense import Dense
+from jaxlayers.layers.dropout import Dropout
+from jaxlayers.layers.embedding import Embedding
+from jaxlayers.layers.functional import Activation, Lambda
+from jaxlayers.layers.normalization import BatchNormalization, LayerNormalization
+from jaxlayers.layers.shaping import Flatten, Identity, Reshape
+
+__all__ = [
+    "Activation",
+    "BatchNormalization",
+    "Dense",
+    "Dropout",
+    "Embedding",
+    "Flatten",
+    "Identity",
+    "InputSpec",
+    "Lambda",
+    "Layer",
+    "LayerNormalization",
+    "Reshape",
+]
+
+registry.register(
+    "layer",
+    {
+        cls.__name__: cls
+        for cls in (
+            Activation,
+            BatchNormalization,
+            Dense,
+            Dropout,
+            Embedding,
+            Flatten,
+            Identity,
+            Lambda,
+            LayerNormalization,
+            Reshape,
+        )
+    },
+)

@@ -1,0 +1,47 @@
+"""How layers read and write the arguments that stand for other objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jaxlayers.core import registry
+
+_MODULES = {
+    "activation": "keras.activations",
+    "initializer": "keras.initializers",
+    "regularizer": "keras.regularizers",
+    "constraint": "keras.constraints",
+}
+
+
+def kind_of(name: str) -> str | None:
+    """Which table an argument's values come from, told by its name: `kernel_initializer`, `beta_constraint`, ..."""
+    last = name.rpartition("_")[2]
+    return last if last in _MODULES else None
+
+
+def describe(layer: Any, *names: str) -> dict[str, Any]:
+    """The attributes with these names as plain data."""
+    described = {}
+    for name in names:
+        value, kind = getattr(layer, name), kind_of(name)
+        described[name] = value if kind is None else registry.describe(kind, value, _MODULES[kind])
+    return described
+
+
+def resolve(layer: Any, **arguments: Any) -> None:
+    """Set attributes from arguments that name, describe or are other objects."""
+    for name, value in arguments.items():
+        kind = kind_of(name)
+        setattr(layer, name, value if kind is None else registry.lookup(kind, value))
+
+
+def positive(layer: Any, name: str, value: Any) -> int:
+    """A positive integer argument.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() <= 0:
+        raise ValueError(f"{type(layer).__name__}: {name} must be a positive integer; received {value!r}.")
+    return value.__index__()

@@ -1,0 +1,116 @@
+"""The fully connected layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxlayers import activations
+from jaxlayers.core import InputSpec, Layer, Variable
+from jaxlayers.layers._config import describe, positive, resolve
+
+
+class Dense(Layer):
+    """A fully connected layer: `outputs = activation(inputs @ kernel + bias)`.
+
+    Args:
+        units: the number of outputs.
+        activation: a function or its name; by default none.
+        use_bias: whether to add a bias.
+        kernel_initializer, bias_initializer: how the weights start.
+        kernel_regularizer, bias_regularizer: what they add to the losses.
+        activity_regularizer: what the outputs add to the losses.
+        kernel_constraint, bias_constraint: applied after each update.
+        **kwargs: `name`, `dtype`, `trainable`, ... of `Layer`.
+
+    Shapes:
+        inputs: `[..., features]`; kernel: `[features, units]`; bias: `[units]`; outputs: `[..., units]`.
+
+    Raises:
+        ValueError: when `units` is no positive integer, or the number of features changes.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxlayers as jl
+        >>> layer = jl.layers.Dense(2, kernel_initializer="ones")
+        >>> layer(jnp.ones((1, 3))).tolist()
+        [[3.0, 3.0]]
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.units = positive(self, "units", units)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        resolve(
+            self,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+        )
+        self.input_spec = InputSpec(min_ndim=2)
+        self.kernel: Variable | Any = None
+        self.bias: Variable | Any = None
+
+    def build(self, input_shape: Any) -> None:
+        """Make the kernel for the last axis of the inputs, and the bias."""
+        features = input_shape[-1]
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(features, self.units),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias",
+                shape=(self.units,),
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+        self.input_spec = InputSpec(min_ndim=2, axes={-1: features})
+        super().build(input_shape)
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """Multiply, add, activate."""
+        outputs = jnp.matmul(inputs, jnp.asarray(self.kernel))  # [..., units]
+        if self.use_bias:
+            outputs = outputs + self.bias
+        return self.activation(outputs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        return {
+            **super().get_config(),
+            **describe(
+                self,
+                "units",
+                "activation",
+                "use_bias",
+                "kernel_initializer",
+                "bias_initializer",
+                "kernel_regularizer",
+                "bias_regularizer",
+                "kernel_constraint",
+                "bias_constraint",
+            ),
+        }

@@ -1,0 +1,98 @@
+"""The embedding of integers as vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxlayers.core import Layer
+from jaxlayers.layers._config import describe, positive, resolve
+
+
+class Embedding(Layer):
+    """Turns integers into trainable vectors: `outputs[..., :] = embeddings[inputs[...]]`.
+
+    Args:
+        input_dim: how many different integers there are: 0 to `input_dim - 1`.
+        output_dim: the size of a vector.
+        embeddings_initializer, embeddings_regularizer, embeddings_constraint: see `Layer.add_weight`.
+        mask_zero: whether 0 is padding, which later layers leave out.
+        weights: an array of shape `[input_dim, output_dim]` to start from.
+        **kwargs: `name`, `dtype`, ... of `Layer`.
+
+    Shapes:
+        inputs: `[batch, ...]` integers; outputs: `[batch, ..., output_dim]`. Integers out of range give NaN.
+
+    Example:
+        >>> import jaxlayers as jl, numpy as np
+        >>> layer = jl.layers.Embedding(3, 2, embeddings_initializer="ones")
+        >>> layer(np.array([[0, 2]])).tolist()
+        [[[1.0, 1.0], [1.0, 1.0]]]
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        embeddings_initializer: Any = "uniform",
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
+        mask_zero: bool = False,
+        weights: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.input_dim = positive(self, "input_dim", input_dim)
+        self.output_dim = positive(self, "output_dim", output_dim)
+        resolve(
+            self,
+            embeddings_initializer=embeddings_initializer,
+            embeddings_regularizer=embeddings_regularizer,
+            embeddings_constraint=embeddings_constraint,
+        )
+        self.mask_zero = mask_zero
+        self.supports_masking = mask_zero
+        self.autocast = False  # a float input is a mistake of the caller's that a cast would make worse
+        self._start = weights
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make the table."""
+        initializer = self.embeddings_initializer
+        if self._start is not None:
+            start = np.asarray(self._start[0] if isinstance(self._start, list) else self._start)
+            initializer = lambda shape, dtype: jnp.asarray(start, dtype)  # noqa: E731
+        self.embeddings = self.add_weight(
+            name="embeddings",
+            shape=(self.input_dim, self.output_dim),
+            initializer=initializer,
+            regularizer=self.embeddings_regularizer,
+            constraint=self.embeddings_constraint,
+        )
+        super().build(input_shape)
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """Look the vectors up."""
+        if not jnp.issubdtype(inputs.dtype, jnp.integer):
+            inputs = inputs.astype("int32")
+        return jnp.take(self.embeddings.value, inputs, axis=0).astype(self.compute_dtype)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Where the inputs are not 0, with `mask_zero`."""
+        return jnp.not_equal(jnp.asarray(inputs), 0) if self.mask_zero else None
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        config = describe(
+            self,
+            "input_dim",
+            "output_dim",
+            "embeddings_initializer",
+            "embeddings_regularizer",
+            "activity_regularizer",
+            "embeddings_constraint",
+            "mask_zero",
+        )
+        return {**super().get_config(), **config}

@@ -1,0 +1,96 @@
+"""Layers made from a function."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from jaxlayers import activations
+from jaxlayers.core import Layer
+from jaxlayers.layers._config import describe
+
+
+class Activation(Layer):
+    """Applies an activation function to its inputs.
+
+    Args:
+        activation: a function or its name.
+        **kwargs: `name`, `dtype`, ... of `Layer`.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxlayers as jl
+        >>> jl.layers.Activation("relu")(jnp.array([-1.0, 2.0])).tolist()
+        [0.0, 2.0]
+    """
+
+    def __init__(self, activation: Any, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.activation = activations.get(activation)
+
+    def call(self, inputs: Any) -> Any:
+        """Apply the function."""
+        return self.activation(inputs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        return {**super().get_config(), **describe(self, "activation")}
+
+
+class Lambda(Layer):
+    """Applies any function to its inputs.
+
+    Weights that the function closes over do not belong to this layer; write a `Layer` for those.
+
+    Args:
+        function: called with the inputs, `arguments`, and `mask` and `training` when it has such parameters.
+        output_shape: the shape of the outputs without the batch, or a function of the input's shape; only needed
+            where it cannot be found by tracing.
+        mask: the mask of the outputs, or a function `(inputs, mask) -> mask`.
+        arguments: keyword arguments for the function.
+        **kwargs: `name`, `dtype`, ... of `Layer`.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxlayers as jl
+        >>> jl.layers.Lambda(lambda x: x**2)(jnp.array([3.0])).tolist()
+        [9.0]
+    """
+
+    def __init__(self, function: Any, output_shape: Any = None, mask: Any = None, arguments: Any = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        if not callable(function):
+            raise TypeError(f"Lambda needs a function; received {function!r}.")
+        self.function = function
+        self.arguments = arguments or {}
+        self.mask = mask
+        self._output_shape = output_shape
+        try:
+            parameters = inspect.signature(function).parameters
+        except (TypeError, ValueError):  # built in C
+            parameters = {}
+        self._passed = [name for name in ("mask", "training") if name in parameters]
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """What `output_shape` says, or else what tracing finds."""
+        if self._output_shape is None:
+            return super().compute_output_shape(input_shape)
+        if callable(self._output_shape):
+            return self._output_shape(input_shape)
+        return (input_shape[0], *self._output_shape)
+
+    def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
+        """Apply the function."""
+        given = {"mask": mask, "training": training}
+        return self.function(inputs, **{**self.arguments, **{name: given[name] for name in self._passed}})
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """What `mask` says."""
+        return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again; the function itself, as it is."""
+        config = {**super().get_config(), "function": self.function, "arguments": self.arguments}
+        if self._output_shape is not None:
+            config["output_shape"] = self._output_shape
+        if self.mask is not None:
+            config["mask"] = self.mask
+        return config

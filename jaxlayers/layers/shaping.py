@@ -1,0 +1,98 @@
+"""Layers that change the shape of what they are given, or nothing at all."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxlayers.core import InputSpec, Layer
+from jaxlayers.core.settings import image_data_format
+
+
+class Identity(Layer):
+    """Returns its inputs.
+
+    Example:
+        >>> import jaxlayers as jl
+        >>> jl.layers.Identity()([1, 2])
+        [1, 2]
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """The inputs."""
+        return inputs
+
+
+class Flatten(Layer):
+    """Joins all axes but the first: `[batch, a, b, ...]` to `[batch, a * b * ...]`; `[batch]` to `[batch, 1]`.
+
+    Args:
+        data_format: with `"channels_first"`, the channels are moved behind the other axes before.
+        **kwargs: `name`, `dtype`, ... of `Layer`.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxlayers as jl
+        >>> jl.layers.Flatten()(jnp.ones((2, 3, 4))).shape
+        (2, 12)
+    """
+
+    def __init__(self, data_format: str | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        if data_format not in (None, "channels_last", "channels_first"):
+            raise ValueError(f"data_format must be 'channels_last' or 'channels_first'; received {data_format!r}.")
+        self.data_format = data_format or image_data_format()
+        self.input_spec = InputSpec(min_ndim=1)
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """Join the axes."""
+        if self.data_format == "channels_first" and inputs.ndim > 1:
+            inputs = jnp.moveaxis(inputs, 1, -1)
+        return inputs.reshape(inputs.shape[0], math.prod(inputs.shape[1:]))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        return {**super().get_config(), "data_format": self.data_format}
+
+
+class Reshape(Layer):
+    """Gives each sample another shape: `[batch, ...]` to `[batch, *target_shape]`.
+
+    Args:
+        target_shape: the sizes without the batch; one may be -1, which is worked out.
+        **kwargs: `name`, `dtype`, ... of `Layer`.
+
+    Raises:
+        ValueError: when a sample does not have that many elements.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxlayers as jl
+        >>> jl.layers.Reshape((-1, 2))(jnp.ones((3, 8))).shape
+        (3, 4, 2)
+    """
+
+    def __init__(self, target_shape: Any, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.target_shape = tuple(target_shape)
+        if self.target_shape.count(-1) > 1:
+            raise ValueError(f"Reshape: at most one size of target_shape may be -1; received {self.target_shape}.")
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """Lay the elements out anew."""
+        sample = inputs.shape[1:]
+        known = math.prod(size for size in self.target_shape if size != -1)
+        total = math.prod(sample)
+        if -1 in self.target_shape:
+            fits = total % known == 0 if known else total == 0
+        else:
+            fits = total == known
+        if not fits:
+            raise ValueError(f"{self.path!r} cannot give samples of shape {sample} the shape {self.target_shape}.")
+        sizes = [size if size != -1 else (total // known if known else 0) for size in self.target_shape]
+        return inputs.reshape(inputs.shape[0], *sizes)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        return {**super().get_config(), "target_shape": self.target_shape}

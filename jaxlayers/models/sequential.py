@@ -1,0 +1,150 @@
+"""A model that is a chain of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from jaxlayers.core import Layer, SymbolicTensor, building, registry, symbolic
+from jaxlayers.core.settings import to_snake_case
+from jaxlayers.layers import Lambda
+from jaxlayers.models.inputs import Input
+from jaxlayers.models.model import Model
+
+
+class Sequential(Model):
+    """A chain of layers: each is called with what the one before returned.
+
+    Its trees are keyed by the layers' names; a name made up for a layer is counted within the model.
+
+    Args:
+        layers: the layers, first to last; also functions, and at the beginning an `Input`, with which the weights
+            are known at once.
+        trainable: whether its weights are trained.
+        name: a name without slashes; one is made up when none is given.
+
+    Raises:
+        ValueError: when two layers have one name.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxlayers as jl
+        >>> model = jl.Sequential([jl.layers.Dense(4, activation="relu"), jl.layers.Dense(1)])
+        >>> model(jnp.ones((2, 3))).shape
+        (2, 1)
+        >>> sorted(model.params)
+        ['dense', 'dense_1']
+    """
+
+    def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None, **kwargs: Any):
+        super().__init__(trainable=trainable, name=name, **kwargs)
+        self._input: SymbolicTensor | None = None
+        self._chain: list[Layer] = []
+        for layer in layers or []:
+            self.add(layer, rebuild=False)
+        self._build_on_input()
+
+    def add(self, layer: Any, rebuild: bool = True) -> None:
+        """Put a layer (or a function, or first of all an `Input`) at the end.
+
+        Raises:
+            ValueError: when it is no layer, its name is taken, or an `Input` does not come first.
+        """
+        if isinstance(layer, SymbolicTensor):
+            if self._chain or self._input is not None:
+                raise ValueError(f"{self.name!r}: an Input must come first, and once.")
+            self._input = layer
+            return
+        if not isinstance(layer, Layer):
+            if not callable(layer):
+                raise ValueError(f"{self.name!r} is made of layers and functions; received {layer!r}.")
+            layer = Lambda(layer)
+        if not layer.auto_named and any(layer.name == other.name and layer is not other for other in self._chain):
+            raise ValueError(f"{self.name!r} already has a layer {layer.name!r}. Give one of them another name.")
+        self._chain.append(layer)
+        self._changed(rebuild)
+
+    def pop(self, rebuild: bool = True) -> Layer:
+        """Take the last layer away, and return it.
+
+        Raises:
+            ValueError: when there is none.
+        """
+        if not self._chain:
+            raise ValueError(f"{self.name!r} has no layers to take away.")
+        layer = self._chain.pop()
+        self._changed(rebuild)
+        return layer
+
+    def _changed(self, rebuild: bool) -> None:
+        self.built = False
+        if rebuild:
+            self._build_on_input()
+
+    def _build_on_input(self) -> None:
+        if self._input is not None and self._chain:
+            building.from_call(self, (symbolic.fill(self._input.shape, self._input.dtype),), {})
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, first to last."""
+        return list(self._chain)
+
+    @property
+    def input_shape(self) -> Any:
+        """The shape it was declared for, None when it was not."""
+        return None if self._input is None else self._input.shape
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape of the outputs, for the declared input."""
+        if self._input is None:
+            raise ValueError(f"{self.name!r} was given no Input, so the shape of its outputs is not known.")
+        return self.compute_output_shape(self._input.shape)
+
+    def tracked_children(self) -> Iterator[tuple[str, Any]]:
+        """The layers by name, then whatever else a subclass keeps."""
+        for key, value in super().tracked_children():
+            if value is not self._chain:
+                yield key, value
+        taken = {layer.name for layer in self._chain if not layer.auto_named}
+        counts: dict[str, int] = {}
+        for layer in self._chain:
+            if not layer.auto_named:
+                yield layer.name, layer
+                continue
+            base = to_snake_case(type(layer).__name__)
+            while True:
+                number = counts.get(base, 0)
+                counts[base] = number + 1
+                key = f"{base}_{number}" if number else base
+                if key not in taken:
+                    break
+            yield key, layer
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Call the layers one after the other."""
+        for layer in self._chain:
+            inputs = layer(inputs, mask=mask) if mask is not None and "mask" in layer._call_spec.all_names else layer(inputs)
+            mask = None
+        return inputs
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The mask of the outputs: whatever the last layer left on them."""
+        return None
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes the chain again: the configs of its layers."""
+        config: dict[str, Any] = {"name": self.name, "trainable": self.trainable, "layers": []}
+        if self._input is not None:
+            config["build_input_shape"] = self._input.shape
+        for layer in self._chain:
+            config["layers"].append({"class_name": type(layer).__name__, "config": layer.get_config()})
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Sequential:
+        """The model that `get_config()` describes; without weights."""
+        config = dict(config)
+        shape = config.pop("build_input_shape", None)
+        layers = [registry.lookup("layer", layer) for layer in config.pop("layers")]
+        return cls([*([] if shape is None else [Input(batch_shape=shape)]), *layers], **config)
