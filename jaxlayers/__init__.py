@@ -46,7 +46,7 @@ from jaxlayers.initializers import Initializer
 from jaxlayers.losses import Loss
 from jaxlayers.metrics import Metric
 from jaxlayers.models import Input, Model, Sequential
-#TMP from jaxlayers.optimizers import Optimizer
+from jaxlayers.optimizers import Optimizer
 from jaxlayers.regularizers import Regularizer
 
 __version__ = "0.1.0"

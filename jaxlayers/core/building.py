@@ -74,14 +74,29 @@ def remember(layer: Layer, inner: scope.Scope) -> None:
         kept[id(layer)] = Snapshot(layer)
 
 
-def _undo(kept: dict[int, Snapshot]) -> None:
-    for snapshot in kept.values():
-        snapshot.restore()
-    tracking.structure_changed()
+def undo(kept: dict[int, Snapshot]) -> None:
+    """Put everything back that a build has touched."""
+    if kept:
+        with _lock:
+            for snapshot in kept.values():
+                snapshot.restore()
+            tracking.structure_changed()
+            kept.clear()
 
 
 def trace(layer: Layer, args: Any, kwargs: Any, kept: dict[int, Snapshot]) -> None:
     """Run a layer's call on shapes alone."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        inner = scope.current()
+        inner.snapshots = kept
+        return layer._call_inside(inner, None, args, kwargs)
+
+    dry_run(call, args, kwargs)
+
+
+def dry_run(function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+    """Run a function on the shapes of its arguments: what it builds stays, what it writes does not."""
     leaves, tree = jax.tree.flatten((args, kwargs))
     arrays = [i for i, leaf in enumerate(leaves) if hasattr(leaf, "shape") and hasattr(leaf, "dtype")]
 
@@ -91,9 +106,8 @@ def trace(layer: Layer, args: Any, kwargs: Any, kept: dict[int, Snapshot]) -> No
             masks.set_mask(value, masks.get_mask(leaves[i]))
             filled[i] = value
         new_args, new_kwargs = jax.tree.unflatten(tree, filled)
-        with scope.Scope(closed=True) as inner:
-            inner.snapshots = kept
-            outputs = layer._call_inside(inner, None, new_args, new_kwargs)
+        with scope.Scope(closed=True):
+            outputs = function(*new_args, **new_kwargs)
             return [leaf for leaf in jax.tree.leaves(outputs) if isinstance(leaf, jax.Array)]
 
     jax.eval_shape(run, [leaves[i] for i in arrays])
@@ -116,8 +130,7 @@ def from_call(layer: Layer, args: Any, kwargs: Any) -> None:
         try:
             trace(layer, args, kwargs, kept)
         except _UNTRACEABLE:
-            _undo(kept)
-            kept.clear()
+            undo(kept)
 
 
 def within_call(layer: Layer, inner: scope.Scope, args: Any, kwargs: Any) -> None:
@@ -173,7 +186,7 @@ def _building(layer: Layer) -> Iterator[dict[int, Snapshot]]:
         try:
             yield kept
         except BaseException:
-            _undo(kept)
+            undo(kept)
             raise
         finally:
             _depth -= 1
@@ -197,11 +210,11 @@ def structured(layer: Layer, args: Any, kwargs: Any, fits: Callable[[], bool] | 
 
     What was found out is kept: when `fits` says that it serves again, the layer is not traced again.
     """
-    if layer.built and not (layer._borrowed and wanted(layer, scope.current())):
+    if _is_complete(layer) and not (layer._borrowed and wanted(layer, scope.current())):
         yield
         return
     with _lock:
-        if layer.built:
+        if _is_complete(layer):
             yield
             return
         kept: dict[int, Snapshot] = {}
@@ -212,7 +225,7 @@ def structured(layer: Layer, args: Any, kwargs: Any, fits: Callable[[], bool] | 
             for snapshot in blueprint:
                 snapshot.restore()
         try:
-            if not layer.built or (fits is not None and not fits()):
+            if not layer.built or fits is None or not fits():
                 for snapshot in kept.values():
                     snapshot.restore()
                 trace(layer, args, kwargs, kept)
@@ -227,6 +240,10 @@ def structured(layer: Layer, args: Any, kwargs: Any, fits: Callable[[], bool] | 
             object.__setattr__(layer, "_blueprint", blueprint)
 
 
+def _is_complete(layer: Layer) -> bool:
+    return layer.built and all(getattr(below, "built", True) for below in layer.walk.objects)
+
+
 def abstractly(layer: Layer) -> Callable[..., Any]:
     """The layer's call as a function that leaves no trace on the layer."""
 
@@ -238,7 +255,7 @@ def abstractly(layer: Layer) -> Callable[..., Any]:
             try:
                 return layer._call_inside(inner, None, args, kwargs)
             finally:
-                _undo(kept)
+                undo(kept)
 
     run.__name__ = layer.name
     return run

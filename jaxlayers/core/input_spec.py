@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -90,8 +91,8 @@ class InputSpec:
         return None
 
 
-def check_inputs(spec: Any, value: Any, path: str) -> None:
-    """Compare what a layer is called with to its spec.
+def check_inputs(spec: Any, value: Any, place: Callable[[], str]) -> None:
+    """Compare what a layer is called with to its spec; `place` tells its path, should it be needed.
 
     Raises:
         ValueError: naming the layer, what it wanted and what it got.
@@ -102,17 +103,17 @@ def check_inputs(spec: Any, value: Any, path: str) -> None:
         specs = jax.tree.leaves(spec, is_leaf=lambda s: isinstance(s, InputSpec))
         values = [value] if len(specs) == 1 and hasattr(value, "shape") else jax.tree.leaves(value)
         if len(specs) != len(values):
-            raise ValueError(f"{path!r} expects {len(specs)} inputs; received {len(values)}.")
+            raise ValueError(f"{place()!r} expects {len(specs)} inputs; received {len(values)}.")
         pairs = list(zip(specs, values, strict=True))
     for number, (one, array) in enumerate(pairs):
         if array is None and one.optional:
             continue
         if not hasattr(array, "shape"):
-            raise ValueError(f"{path!r} expects an array as input {number}; received {type(array).__name__}.")
+            raise ValueError(f"{place()!r} expects an array as input {number}; received {type(array).__name__}.")
         wanted = one.problem(tuple(array.shape), array.dtype)
         if wanted is not None:
             which = f"input {one.name or number}" if len(pairs) > 1 else "an input"
             raise ValueError(
-                f"{path!r} expects {which} with {wanted}; received shape {tuple(array.shape)}, "
+                f"{place()!r} expects {which} with {wanted}; received shape {tuple(array.shape)}, "
                 f"dtype {standardize_dtype(array.dtype)}."
             )

@@ -108,12 +108,11 @@ class Layer(tracking.Tracked):
                 )
             object.__setattr__(self, name, value)
             return
-        if not hasattr(self, "_loose_weights") and name != "_loose_weights" and isinstance(value, tracking.CHILDREN):
-            if isinstance(value, Variable | tracking.Tracked):
-                raise RuntimeError(
-                    f"{type(self).__name__}.__init__ assigns {name!r} before it has called super().__init__(), "
-                    "which is what makes assignments part of the layer. Call super().__init__() first."
-                )
+        if isinstance(value, Variable | tracking.Tracked) and not hasattr(self, "_loose_weights"):
+            raise RuntimeError(
+                f"{type(self).__name__}.__init__ assigns {name!r} before it has called super().__init__(), which is "
+                "what makes assignments part of the layer. Call super().__init__() first."
+            )
         super().__setattr__(name, value)
 
     # What a subclass writes.
@@ -175,10 +174,9 @@ class Layer(tracking.Tracked):
         variable.overwrite_with_gradient = overwrite_with_gradient
         if not self._trainable:
             variable.trainable = False
-        key = name or variable.name
-        while key in self._loose_weights:
-            key = f"{key}_"
-        self._loose_weights[key] = variable
+        base = name or "variable"
+        numbered = (f"{base}_{number}" if number else base for number in itertools.count())
+        self._loose_weights[next(key for key in numbered if key not in self._loose_weights)] = variable
         variable.adopt(self)
         tracking.structure_changed()
         return variable
@@ -207,10 +205,12 @@ class Layer(tracking.Tracked):
         return self._call_inside(inner, inner.frame, args, kwargs)
 
     def _call_outermost(self, outer: scope.Scope | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        transaction = scope.Scope()
+        transaction.snapshots = {}
         try:
             if (not self.built or self._borrowed) and building.wanted(self, outer):
                 building.from_call(self, args, kwargs)
-            with scope.Scope() as transaction:
+            with transaction:
                 transaction.readonly = transaction.trace != scope.trace_of(outer)
                 transaction.losses[self] = []
                 fresh = not self.built
@@ -219,7 +219,8 @@ class Layer(tracking.Tracked):
                     building.claim(self)
             for variable in transaction.written:
                 scope.write(variable, transaction.values[variable])
-        except Exception as error:
+        except BaseException as error:
+            building.undo(transaction.snapshots)
             if outer is None and isinstance(error, jax.errors.JaxRuntimeError):
                 making.mark_lost(variable for _, variable, _ in self.walk.variables)
             raise filtered(error) from error.__cause__
@@ -252,10 +253,10 @@ class Layer(tracking.Tracked):
         try:
             if not self.built:
                 building.within_call(self, inner, args, kwargs)
-            elif inner.parent is not None and building.snapshots(inner) is not None:
+            elif inner.parent is not None:
                 building.remember(self, inner)
             if self.input_spec is not None and args:
-                check_inputs(self.input_spec, args[0], inner.place())
+                check_inputs(self.input_spec, args[0], inner.place)
             outputs = self.call(*args, **kwargs)
             if self.activity_regularizer is not None:
                 self._regularize_activity(outputs)

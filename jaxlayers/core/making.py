@@ -1,34 +1,47 @@
 """How variables get their arrays: many at once, with few compilations.
 
-An array depends on a key and on the path of its variable alone. What the library's own initializers compute is
-compiled once for each distinct (initializer, shape, dtype), and cached for the process; an initializer of the user's
-own may do anything, so it is called as it is. Constants need no compilation at all.
+An array depends on a key and on the path of its variable alone. An initializer that says it is `pure` is handed the
+key; what it compiles, for each distinct shape and dtype, is cached for the process by JAX. Any other initializer may do
+anything, so it is called as it is, in a scope whose draws come from the key. Constants need no compilation at all.
 """
 
 from __future__ import annotations
 
-import functools
+import inspect
+import itertools
+import random as python_random
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.core import scope
+from jaxlayers.core import keys, scope
 
 if TYPE_CHECKING:
     from jaxlayers.core.variable import Variable
 
 
 class Origin:
-    """One build of a layer: a key, drawn when the first of its arrays is made, and the paths it is used with."""
+    """One build of a layer: a text that its keys are made from, once the first is needed, and the paths they are for."""
 
     __slots__ = ("key", "paths")
 
-    def __init__(self, paths: dict[Variable, str], key: Any = None):
-        self.paths, self.key = paths, key
+    def __init__(self, paths: dict[Variable, str]):
+        self.paths = paths
+        self.key: bytes | None = None
+
+
+class Start:
+    """The initializer of a variable that was made from an array: that array."""
+
+    def __init__(self, value: Any):
+        self.value = value
+
+    def __call__(self, shape: tuple[int, ...], dtype: str) -> Any:
+        return self.value
 
 
 class Lost:
@@ -47,37 +60,55 @@ class Lost:
         )
 
 
+class Builds:
+    """Where the keys of builds come from: a seed, and the number of the build."""
+
+    def __init__(self) -> None:
+        self.start(python_random.randint(1, 2**31 - 1))
+
+    def start(self, seed: int) -> None:
+        self._seed, self._numbers = seed, itertools.count()
+
+    def next(self) -> bytes:
+        return b"%d build %d" % (self._seed, next(self._numbers))
+
+
+builds = Builds()
+
+
 def make(variables: Iterable[Variable]) -> None:
     """Give every variable that has none its array, outside of whatever is being traced."""
-    from jaxlayers.core import random
-
-    with jax.ensure_compile_time_eval():
+    with jax.core.eval_context():
         for variable in variables:
             if variable._value is not None:
                 continue
-            origin = variable.origin
-            if origin is None:
-                origin = variable.origin = Origin({variable: variable.name})
+            origin = variable.origin or Origin({variable: variable.name})
             if origin.key is None and variable.role is None:
-                origin.key = random.global_generator().build_key()
-            value = initial_value(variable, origin.key, origin.paths[variable])
+                origin.key = builds.next()
+            text = (origin.key or b"") + b" " + origin.paths[variable].encode()
+            value = _value(variable, lambda text=text: keys.from_text(text), in_stream=False)
             variable._value = value if variable.sharding is None else jax.device_put(value, variable.sharding)
             variable.origin = None
 
 
 def initial_value(variable: Variable, key: Any, path: str) -> jax.Array:
     """The array of a variable at a path, from a key; may be traced."""
+    return _value(variable, lambda: _derive(key, scope.path_hash(path)), in_stream=True)
+
+
+def _value(variable: Variable, key: Callable[[], Any], in_stream: bool) -> jax.Array:
     initializer, shape, dtype = variable.initializer, variable.shape, variable.dtype
-    constant = getattr(initializer, "constant_value", None)
+    constant, sample = getattr(initializer, "constant_value", None), getattr(initializer, "pure", None)
     if constant is not None:
-        return jax.device_put(np.full(shape, constant, jnp.dtype(dtype)))
-    if initializer is None:
-        return variable.make()
-    signature = _signature(initializer)
-    if signature is not None:
-        value = _compiled(signature, shape, dtype, _Holder(initializer))(_derive(key, scope.path_hash(path)))
+        if scope.current_trace() != scope.trace_of(None):
+            return jnp.full(shape, constant, dtype)
+        return jax.device_put(np.full(shape, constant, jnp.dtype(dtype)))  # nothing to compile
+    if sample is not None:
+        value = sample(lambda: keys.as_key(key()), shape, dtype)
+    elif isinstance(initializer, Start):
+        value = initializer.value
     else:
-        value = _run(initializer, shape, dtype, None if key is None else _derive(key, scope.path_hash(path)))
+        value = _call(initializer, shape, dtype, key(), in_stream)
     if np.shape(value) != shape:
         raise ValueError(
             f"The initializer of {variable.path!r} was asked for shape {shape} and returned {np.shape(value)}."
@@ -85,60 +116,28 @@ def initial_value(variable: Variable, key: Any, path: str) -> jax.Array:
     return jnp.asarray(value, dtype)
 
 
-def _signature(initializer: Any) -> Any:
-    """What two initializers that compute the same thing have in common, or None where that cannot be told."""
-    if not getattr(type(initializer), "__dict__", {}).get("compiled_once", False):
-        return None
-    config = initializer.get_config()
-    try:
-        hash(signature := (type(initializer), *sorted(config.items())))
-    except TypeError:
-        return None
-    return signature
-
-
-class _Holder:
-    """Carries an initializer past a cache that must not look at it."""
-
-    def __init__(self, initializer: Any):
-        self.initializer = initializer
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Holder)
-
-    def __hash__(self) -> int:
-        return 0
-
-
-@functools.lru_cache(maxsize=1024)
-def _compiled(signature: Any, shape: tuple[int, ...], dtype: str, holder: _Holder) -> Any:
-    return jax.jit(lambda key: jnp.asarray(_run(holder.initializer, shape, dtype, key), dtype))
-
-
-def _run(initializer: Any, shape: tuple[int, ...], dtype: str, key: Any) -> Any:
-    from jaxlayers.core import random
-
-    values = {} if key is None else {random.global_generator().state: key}
-    with scope.Scope(values) as inner:
-        inner.random_stream = key is not None
-        return scope.unwrap(initializer(shape, dtype=dtype) if _takes_dtype(initializer) else initializer(shape))
-
-
-@functools.lru_cache(maxsize=1024)
-def _takes_dtype_of(code: Any) -> bool:
-    return "dtype" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] or bool(code.co_flags & 0x08)
+def _call(initializer: Any, shape: tuple[int, ...], dtype: str, key: Any, in_stream: bool) -> Any:
+    """Call an initializer of which nothing is known; its draws without a seed come from the key."""
+    with scope.Scope() as inner:
+        inner.frame = None  # whoever is being called, the draws are the same
+        inner.key_base, inner.random_stream = key, in_stream or None
+        value = scope.unwrap(initializer(shape, dtype=dtype) if _takes_dtype(initializer) else initializer(shape))
+    for variable in inner.written:  # a seeded generator of the initializer's own goes on
+        variable.store(inner.values[variable])
+    return value
 
 
 def _takes_dtype(initializer: Any) -> bool:
     code = getattr(initializer, "__code__", None)
-    return True if code is None else _takes_dtype_of(code)
+    if code is None:
+        return True
+    named = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return "dtype" in named or bool(code.co_flags & inspect.CO_VARKEYWORDS)
 
 
 @jax.jit
 def _derive(key: Any, number: Any) -> Any:
-    from jaxlayers.core import random
-
-    return random.like(key, jax.random.fold_in(random.as_key(key), number))
+    return keys.like(key, jax.random.fold_in(keys.as_key(key), number))
 
 
 steps: weakref.WeakSet[Any] = weakref.WeakSet()  # the compiled functions that write variables, to name the one to blame

@@ -105,11 +105,7 @@ def losses(layer: Layer) -> list[jax.Array]:
     """Added in the last call, as seen from here, and made by regularizers on trainable weights."""
     walk = layer.walk
     inside = {id(below) for below in walk.objects}
-    candidates, owner = [layer], layer._owner
-    while owner is not None and owner() is not None:
-        candidates.append(owner())
-        owner = owner()._owner
-    entries = _newest(candidates)
+    entries = _newest(layer.above())
     found = [value for owner, value in entries if id(owner) in inside]
     for _, variable, _ in walk.variables:
         if variable.regularizer is not None and variable.trainable:

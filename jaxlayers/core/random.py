@@ -1,16 +1,15 @@
 """Keys: who hands them out, and what they depend on.
 
-A `SeedGenerator` with a seed is a variable holding (seed, number of draws so far). A draw without a seed uses the
-*stream* of the innermost scope: its start is the state of the global generator as that scope finds it (in `apply`, the
-`rng` argument), which the first draw advances; each draw after that folds in the path it is made at and its number
-there. So a draw depends on the start, the path and the number alone; and the state that loops and branches carry is
-one small array.
+A `SeedGenerator` is a variable holding (seed, number of draws so far). Inside `apply` with a key, and for draws that
+name no generator, there is the *stream* of the innermost scope instead: its start is the state of the global generator
+as that scope finds it (in `apply`, the `rng` argument), which the first draw advances; each draw folds in the path it
+is made at and its number there. So a draw depends on the start, the path and the number alone; and the state that
+loops and branches carry is one small array.
 """
 
 from __future__ import annotations
 
 import functools
-import itertools
 import random as python_random
 from typing import Any
 
@@ -18,37 +17,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.core import scope, tracking
+from jaxlayers.core import keys, making, scope, tracking
 from jaxlayers.core.settings import auto_name
 from jaxlayers.core.variable import Variable
 
 _ADVANCE = np.uint32(0x9E3779B9)  # folded in once to get the next start; a draw folds in twice
-_BUILDS = np.uint32(0x85EBCA6B)  # folded in before the number of a build
-
-
-def as_key(state: Any) -> jax.Array:
-    """A typed key from what a generator holds."""
-    if jnp.issubdtype(state.dtype, jax.dtypes.prng_key):
-        return state
-    return jax.random.wrap_key_data(state)
-
-
-def raw(key: jax.Array) -> jax.Array:
-    """The numbers of a key: what generators hold, since typed keys slow compiled calls down."""
-    return jax.random.key_data(key)
-
-
-def like(state: Any, key: jax.Array) -> jax.Array:
-    """A key in the form that `state` has: typed, or its numbers."""
-    return key if jnp.issubdtype(state.dtype, jax.dtypes.prng_key) else raw(key)
+_LEFT = np.uint32(0xC2B2AE35)  # likewise, after a vmap
 
 
 class SeedGenerator(tracking.Tracked):
     """Hands out a new key each time, and remembers how many.
 
     Args:
-        seed: an integer; with it, the draws repeat whenever it is made again. Without one there is no state here:
-            the keys come from `rng` inside `apply`, and from the global generator elsewhere.
+        seed: an integer; with it, the draws repeat whenever it is made again. Without one, the seed is made like a
+            weight, from the global seed and the path; and inside `apply`, which is a function of its arguments, a
+            key must be given.
         name: a name without slashes.
 
     Example:
@@ -65,30 +48,48 @@ class SeedGenerator(tracking.Tracked):
             raise ValueError(f"seed must be an integer or None; received {seed!r}.")
         self.name = name or auto_name("seed_generator")
         self._initial_seed = seed
-        self.state: Variable | None = None
-        if seed is not None:
-            start = np.array([int(seed) & 0xFFFFFFFF, 0], "uint32")
-            self.state = Variable(
-                lambda shape, dtype: start, (2,), "uint32", trainable=False, name="seed_generator_state", role="seed"
-            )
+        start = _FreshSeed() if seed is None else np.array([int(seed) & 0xFFFFFFFF, 0], "uint32")
+        self.state = Variable(start, (2,), "uint32", trainable=False, name="seed_generator_state", role="seed")
 
     def next(self, ordered: bool = True) -> jax.Array:
-        """The next key: for `jax.random`'s functions, or as `seed` for jaxlayers' own."""
+        """The next key: for `jax.random`'s functions, or as `seed` for jaxlayers' own.
+
+        Raises:
+            ValueError: inside `apply` without a key, when there is no seed either.
+        """
         inner = scope.current()
-        if self.state is None or (inner is not None and inner.random_stream):
-            return _stream_key(inner, self)
+        if inner is not None and inner.random_stream is not None:
+            if inner.random_stream:
+                return _stream_key(inner, self)
+            if self._initial_seed is None:
+                raise ValueError(scope.no_key(inner))
         key, advanced = _seeded_key(scope.read(self.state))
         scope.write(self.state, advanced)
         return _by_lane(inner, key)
 
     def get_config(self) -> dict[str, Any]:
         """What makes it again."""
-        return {"seed": self._initial_seed}
+        return {"seed": self._initial_seed, "name": self.name}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> SeedGenerator:
         """The generator that `get_config()` describes."""
         return cls(**config)
+
+
+class _FreshSeed:
+    """Initializer of a generator that was given no seed: a seed from the key that weights are made from."""
+
+    def __call__(self, shape: Any, dtype: Any) -> jax.Array:
+        return _fresh_seed(draw_key())
+
+    def pure(self, key: Any, shape: Any, dtype: Any) -> jax.Array:
+        return _fresh_seed(key())
+
+
+@jax.jit
+def _fresh_seed(key: Any) -> jax.Array:
+    return jnp.zeros(2, "uint32").at[0].set(jax.random.key_data(key)[0])
 
 
 def draw_key(seed: Any = None) -> jax.Array:
@@ -98,9 +99,11 @@ def draw_key(seed: Any = None) -> jax.Array:
     if isinstance(seed, SeedGenerator):
         return seed.next()
     if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
-        return jax.random.key(seed)
+        if not -(2**31) <= seed < 2**32:
+            raise ValueError(f"seed must fit into 32 bits; received {seed}.")
+        return jax.random.key(np.uint32(seed & 0xFFFFFFFF))
     if isinstance(seed, jax.Array):
-        return as_key(seed) if seed.ndim or jnp.issubdtype(seed.dtype, jax.dtypes.prng_key) else jax.random.key(seed)
+        return keys.as_key(seed) if seed.ndim or jnp.issubdtype(seed.dtype, jax.dtypes.prng_key) else jax.random.key(seed)
     raise ValueError(f"seed must be None, an integer, a SeedGenerator or a JAX key; received {seed!r}.")
 
 
@@ -145,12 +148,18 @@ def _seeded_key(state: Any) -> Any:
 
 @jax.jit
 def _advanced(start: Any) -> Any:
-    return like(start, jax.random.fold_in(as_key(start), _ADVANCE))
+    return keys.like(start, jax.random.fold_in(keys.as_key(start), _ADVANCE))
+
+
+@jax.jit
+def left_behind(start: Any) -> Any:
+    """What the global generator holds after a `vmap` in which examples may have drawn or not."""
+    return keys.like(start, jax.random.fold_in(keys.as_key(start), _LEFT))
 
 
 @jax.jit
 def _numbered_key(start: Any, path: Any, number: Any) -> Any:
-    return jax.random.fold_in(jax.random.fold_in(as_key(start), path), number)
+    return jax.random.fold_in(jax.random.fold_in(keys.as_key(start), path), number)
 
 
 @jax.jit
@@ -165,26 +174,20 @@ def global_generator() -> _GlobalGenerator:
 
 
 class _GlobalGenerator:
-    """The stream of draws made outside of `apply`, and, apart from it, the keys that builds of layers start from."""
+    """The stream of draws made outside of `apply`."""
 
     def __init__(self) -> None:
-        self.state = Variable(np.zeros(2, "uint32"), trainable=False, name="global_generator", role="generator")
-        self.start(python_random.randint(1, 2**31 - 1))
+        seed = python_random.randint(1, 2**31 - 1)
+        self.state = Variable(_start(seed), trainable=False, name="global_generator", role="generator")
 
-    def start(self, seed: int) -> None:
-        with jax.ensure_compile_time_eval():
-            self._key = jax.random.key(seed)
-            start = raw(self._key)
-        self._builds = itertools.count(1)
-        self.state.shape, self.state.dtype = start.shape, str(start.dtype)
-        self.state.store(start)
 
-    def build_key(self) -> jax.Array:
-        return raw(_numbered_key(self._key, _BUILDS, next(self._builds)))
+def _start(seed: int) -> np.ndarray:
+    return keys.from_text(b"%d stream" % seed)
 
 
 def set_global_seed(seed: int) -> None:
     """Start the global generator again from a seed."""
     if scope.current() is not None:
         raise RuntimeError("The global seed cannot be set inside a layer's call or a transformation.")
-    global_generator().start(seed)
+    making.builds.start(seed)
+    global_generator().state.store(jax.device_put(_start(seed)))

@@ -11,7 +11,7 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-from jaxlayers.core import random, tracking
+from jaxlayers.core import tracking
 from jaxlayers.core.tracking import Tracked
 from jaxlayers.core.variable import Variable
 
@@ -29,10 +29,8 @@ def guess(function: Any, args: tuple[Any, ...]) -> tuple[list[Variable], list[Va
             read[root] = None
             continue
         for _, variable, kind in root.walk.variables:
-            changes = kind in ("slot", "metric") or (kind == "weight" and variable.trainable)
+            changes = kind != "weight" or variable.trainable
             (written if trains and changes else read)[variable] = None
-        if trains and any(isinstance(o, random.SeedGenerator) and o.state is None for o in root.walk.objects):
-            written[random.global_generator().state] = None
         if root.kind == "metric":
             written.update(dict.fromkeys(variable for _, variable, _ in root.walk.variables))
     return list(written), [variable for variable in read if variable not in written]

@@ -158,7 +158,7 @@ class Scope:
         self.key_base: Any = None
         self.snapshots: dict[int, Any] | None = None  # of layers as they were before they were built here
         self.readonly = False
-        self.random_stream = False
+        self.random_stream: bool | None = None  # inside apply: whether it was given a key
         self.frame: Frame | None = None
         self.parent: Scope | None = None
 
@@ -191,10 +191,7 @@ class Scope:
 
     def _fetch(self, variable: Variable) -> Any:
         if self.isolated and variable.role == "generator":
-            raise ValueError(
-                f"{current().place()!r} wants a random number, and apply() was given no key. Pass "
-                "rng=jax.random.key(...), or training=False."
-            )
+            raise ValueError(no_key(current()))
         if not self.closed:
             if self.parent is not None:
                 return self.parent.read(variable)
@@ -263,6 +260,14 @@ def write(variable: Variable, value: Any) -> None:
         refuse(variable)
     else:
         variable.store(value)
+
+
+def no_key(inner: Scope) -> str:
+    """What to say of a draw inside `apply` without a key."""
+    return (
+        f"{inner.place()!r} wants a random number, and apply() was given no key. Pass rng=jax.random.key(...), or "
+        "training=False."
+    )
 
 
 def refuse(variable: Variable) -> None:

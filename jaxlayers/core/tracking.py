@@ -7,9 +7,11 @@ assigned anywhere, so that no call walks a graph.
 
 from __future__ import annotations
 
+import collections
+import functools
 import itertools
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -32,10 +34,11 @@ class Tracked:
 
     kind = "seed"  # what its own variables count as: "weight", "metric", "seed" or "slot"
     _walk_cache: tuple[int, Walk] | None = None
-    _owner: weakref.ref[Tracked] | None = None
+    _owners: tuple[weakref.ref[Tracked], ...] = ()
+    _order: tuple[Any, ...] = ()  # what was assigned, in the order in which it came
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, CHILDREN):
+        if isinstance(value, _TRACKED):
             structure_changed()
             value = track(value, self)
         elif name in self.__dict__ and isinstance(self.__dict__[name], CHILDREN):
@@ -48,17 +51,42 @@ class Tracked:
 
     def tracked_children(self) -> Iterator[tuple[str, Any]]:
         """What is assigned to this object, with the key it has in the tree."""
-        seen: set[str] = set()
-        for name, value in self.__dict__.items():
-            if isinstance(value, CHILDREN) and name not in _BOOKKEEPING:
-                key = name.lstrip("_") or name
-                yield (name if key in seen else key), value
-                seen.add(key)
+        found = {
+            name: value
+            for name, value in self.__dict__.items()
+            if isinstance(value, CHILDREN) and name not in _BOOKKEEPING
+        }
+        taken = {name for name in found if not name.startswith("_")}
+        for name, value in found.items():
+            key = name.lstrip("_") or name
+            if key != name:  # a leading underscore is left out, unless that would make two of one
+                key = name if key in taken else key
+                taken.add(key)
+            yield key, value
 
-    def adopt(self, owner: Any) -> None:
-        """Remember the first object that this one was assigned to."""
-        if self._owner is None or self._owner() is None:
-            object.__setattr__(self, "_owner", weakref.ref(owner))
+    def adopt(self, owner: Tracked) -> None:
+        """Remember what this was assigned to."""
+        owner.note(self)
+        if self not in owner.above():
+            others = [ref for ref in self._owners if ref() is not None and ref() is not owner]
+            object.__setattr__(self, "_owners", (*others, weakref.ref(owner)))
+
+    def note(self, child: Any) -> None:
+        """Remember that something was assigned to this object, after all that was before."""
+        if all(child is not known for known in self._order):
+            object.__setattr__(self, "_order", (*self._order, child))
+
+    def above(self) -> list[Tracked]:
+        """This object and all that it is a part of."""
+        found = [self]
+        for one in found:  # grows on the way
+            found += [owner for owner in one.owners if all(owner is not other for other in found)]
+        return found
+
+    @property
+    def owners(self) -> list[Tracked]:
+        """What this was assigned to, the first first."""
+        return [owner for ref in self._owners if (owner := ref()) is not None]
 
     @property
     def walk(self) -> Walk:
@@ -67,13 +95,13 @@ class Tracked:
         cached = self._walk_cache
         if cached is None or cached[0] != version:
             cached = (version, Walk(self))
-            object.__setattr__(self, "_walk_cache", cached)
+            object.__setattr__(self, "_walk_cache", None if cached[1].changes_unnoticed else cached)
         return cached[1]
 
     def root(self) -> Tracked:
         """The outermost object that this one was assigned into."""
-        owner = None if self._owner is None or isinstance(self, _UNOWNING) else self._owner()
-        return self if owner is None else owner.root()
+        owners = [] if isinstance(self, _UNOWNING) else self.owners
+        return owners[0].root() if owners else self
 
     def find_path(self, thing: Any) -> Path | None:
         """Where something sits below this object, or None."""
@@ -97,7 +125,7 @@ class Tracked:
         return self.path_to(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_walk_cache", "_owner", "_blueprint")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_walk_cache", "_owners", "_blueprint")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
@@ -108,32 +136,45 @@ class Walk:
     """What a walk found: variables and objects in the order of Keras's `weights`, and the path of each."""
 
     def __init__(self, root: Tracked):
-        self.paths: dict[int, Path] = {id(root): ()}
+        self.paths: dict[int, Path] = {}
         self.variables: list[tuple[Path, Variable, str]] = []  # path, variable, the kind of its owner
-        self.objects: list[Tracked] = [root]
+        self.objects: list[Tracked] = []
+        self.changes_unnoticed = False
         self._visit(root, ())
+        places = {path for path, _, _ in self.variables}
+        if len(places) < len(self.variables):
+            every = ["/".join(path) for path, _, _ in self.variables]
+            double = sorted({path for path in every if every.count(path) > 1})
+            raise ValueError(f"Two weights of {root!r} have one path: {', '.join(double)}. Give their keys other names.")
 
     def _visit(self, owner: Tracked, path: Path) -> None:
+        self.paths[id(owner)] = path
+        self.objects.append(owner)
         mine: list[tuple[Path, Variable]] = []
         below: list[tuple[Path, Tracked]] = []
         for key, value in owner.tracked_children():
             self._sort(value, (*path, key), mine, below)
-        mine.sort(key=lambda entry: not entry[1].was_trainable)
+        order = {id(child): number for number, child in enumerate(owner._order)}
+        mine.sort(key=lambda entry: (not entry[1].was_trainable, order.get(id(entry[1]), len(order))))
+        below.sort(key=lambda entry: order.get(id(entry[1]), len(order)))
         self.variables += [(where, variable, owner.kind) for where, variable in mine]
         for where, child in below:
-            self.objects.append(child)
-            self._visit(child, where)
+            if id(child) not in self.paths:
+                self._visit(child, where)
 
     def _sort(self, value: Any, path: Path, mine: list[Any], below: list[Any]) -> None:
-        if isinstance(value, tuple | list | dict):
+        if isinstance(value, Variable):
+            if id(value) not in self.paths:
+                self.paths[id(value)] = path
+                mine.append((path, value))
+        elif isinstance(value, Tracked):
+            if not isinstance(value, _UNOWNING):
+                below.append((path, value))
+        else:
+            self.changes_unnoticed |= not isinstance(value, _Container | tuple)
             for key, item in value.items() if isinstance(value, dict) else enumerate(value):
                 if isinstance(item, CHILDREN):
                     self._sort(item, (*path, str(key)), mine, below)
-        elif isinstance(value, _UNOWNING) or id(value) in self.paths:
-            return
-        else:
-            self.paths[id(value)] = path
-            (mine if isinstance(value, Variable) else below).append((path, value))
 
 
 def track(value: Any, owner: Any) -> Any:
@@ -146,75 +187,42 @@ def track(value: Any, owner: Any) -> Any:
         if all(new is old for new, old in zip(items, value, strict=True)):
             return value
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
-    if type(value) is list:
-        return TrackedList(value, owner)
-    if type(value) is dict:
-        return TrackedDict(value, owner)
-    if isinstance(value, TrackedList | TrackedDict):
+    if isinstance(value, set | frozenset):
+        if any(isinstance(item, Variable | Tracked) for item in value):
+            raise TypeError(
+                f"{getattr(owner, 'name', owner)!r}: layers and variables in a set have no order to be saved in. Use a "
+                "list, tuple or dict."
+            )
+        return value
+    if type(value) in (list, dict, collections.OrderedDict):
+        value = TrackedList(value) if type(value) is list else TrackedDict(value)
+    if isinstance(value, _Container):
         value.adopt(owner)
     return value
 
 
-class TrackedList(list):
-    """A list whose owner hears of what is put into it."""
+class _Container:
+    """What the two kinds of container share: an owner, who hears of every change."""
 
-    def __init__(self, values: Iterable[Any] = (), owner: Any = None):
-        self._owner = None if owner is None else weakref.ref(owner)
-        super().__init__(track(value, owner) for value in values)
+    _owner: weakref.ref[Any] | None = None
 
     def adopt(self, owner: Any) -> None:
         if self._owner is None or self._owner() is None:
             self._owner = weakref.ref(owner)
-            super().__init__([track(value, owner) for value in self])
+            self._noticed()
 
-    def _track(self, value: Any) -> Any:
+    def _noticed(self) -> None:
+        """Track what is inside now, after a change."""
         structure_changed()
         owner = None if self._owner is None else self._owner()
-        return value if owner is None else track(value, owner)
+        if owner is not None:
+            base: Any = list if isinstance(self, list) else dict
+            for key, value in list(enumerate(self)) if base is list else list(self.items()):  # type: ignore[attr-defined]
+                base.__setitem__(self, key, track(value, owner))
 
-    def append(self, value: Any) -> None:
-        super().append(self._track(value))
 
-    def insert(self, index: Any, value: Any) -> None:
-        super().insert(index, self._track(value))
-
-    def extend(self, values: Iterable[Any]) -> None:
-        super().extend([self._track(value) for value in values])
-
-    def __iadd__(self, values: Any) -> TrackedList:  # type: ignore[override,misc]
-        self.extend(values)
-        return self
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        new = [self._track(item) for item in value] if isinstance(index, slice) else self._track(value)
-        super().__setitem__(index, new)
-
-    def __delitem__(self, index: Any) -> None:
-        structure_changed()
-        super().__delitem__(index)
-
-    def pop(self, index: Any = -1) -> Any:
-        structure_changed()
-        return super().pop(index)
-
-    def remove(self, value: Any) -> None:
-        for index, item in enumerate(self):
-            if item is value or (not isinstance(item, Variable) and item == value):
-                del self[index]
-                return
-        raise ValueError(f"{value!r} is not in the list")
-
-    def clear(self) -> None:
-        structure_changed()
-        super().clear()
-
-    def reverse(self) -> None:
-        structure_changed()
-        super().reverse()
-
-    def sort(self, **kwargs: Any) -> None:
-        structure_changed()
-        super().sort(**kwargs)
+class TrackedList(_Container, list):
+    """A list whose owner hears of what is put into it."""
 
     def copy(self) -> list[Any]:
         return list(self)
@@ -223,52 +231,8 @@ class TrackedList(list):
         return (TrackedList, (list(self),))
 
 
-class TrackedDict(dict):
+class TrackedDict(_Container, dict):
     """A dict whose owner hears of what is put into it."""
-
-    def __init__(self, values: Any = (), owner: Any = None):
-        self._owner = None if owner is None else weakref.ref(owner)
-        super().__init__({key: track(value, owner) for key, value in dict(values).items()})
-
-    def adopt(self, owner: Any) -> None:
-        if self._owner is None or self._owner() is None:
-            self._owner = weakref.ref(owner)
-            for key, value in list(self.items()):
-                super().__setitem__(key, track(value, owner))
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        structure_changed()
-        owner = None if self._owner is None else self._owner()
-        super().__setitem__(key, value if owner is None else track(value, owner))
-
-    def __delitem__(self, key: Any) -> None:
-        structure_changed()
-        super().__delitem__(key)
-
-    def update(self, *args: Any, **kwargs: Any) -> None:
-        for key, value in dict(*args, **kwargs).items():
-            self[key] = value
-
-    def __ior__(self, other: Any) -> TrackedDict:  # type: ignore[override,misc]
-        self.update(other)
-        return self
-
-    def setdefault(self, key: Any, default: Any = None) -> Any:
-        if key not in self:
-            self[key] = default
-        return self[key]
-
-    def pop(self, *args: Any) -> Any:
-        structure_changed()
-        return super().pop(*args)
-
-    def popitem(self) -> Any:
-        structure_changed()
-        return super().popitem()
-
-    def clear(self) -> None:
-        structure_changed()
-        super().clear()
 
     def copy(self) -> dict[Any, Any]:
         return dict(self)
@@ -277,8 +241,27 @@ class TrackedDict(dict):
         return (TrackedDict, (dict(self),))
 
 
+def _noticing(cls: type, name: str) -> None:
+    change = getattr(cls.__mro__[2], name)  # the method of list or dict
+
+    @functools.wraps(change)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        result = change(self, *args, **kwargs)
+        self._noticed()
+        return result
+
+    setattr(cls, name, method)
+
+
+for _name in "append insert extend pop remove clear reverse sort __setitem__ __delitem__ __iadd__ __imul__".split():
+    _noticing(TrackedList, _name)
+for _name in "update setdefault pop popitem clear __setitem__ __delitem__ __ior__".split():
+    _noticing(TrackedDict, _name)
+
+
 CHILDREN = (Variable, Tracked, list, dict, tuple)
-_BOOKKEEPING = frozenset(["_walk_cache", "_loose_weights", "_made_with", "_kept_losses", "_blueprint"])  # not the author's
+_TRACKED = (*CHILDREN, set, frozenset)
+_BOOKKEEPING = frozenset(["_walk_cache", "_loose_weights", "_made_with", "_kept_losses", "_blueprint", "_owners", "_order"])  # not the author's
 _UNOWNING: tuple[type, ...] = ()  # classes whose objects keep themselves to themselves when assigned to a layer
 
 
@@ -294,8 +277,10 @@ def kept_apart() -> tuple[type, ...]:
     return _UNOWNING
 
 
-jax.tree_util.register_pytree_node(
-    TrackedList, lambda values: (tuple(values), None), lambda _, values: list(values)
+jax.tree_util.register_pytree_with_keys(
+    TrackedList,
+    lambda values: (tuple((jax.tree_util.SequenceKey(i), value) for i, value in enumerate(values)), None),
+    lambda _, values: list(values),
 )
 jax.tree_util.register_pytree_with_keys(
     TrackedDict,

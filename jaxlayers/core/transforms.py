@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core import lifting, scope
+from jaxlayers.core import building, lifting, random, scope
 from jaxlayers.core.layer import Layer
 from jaxlayers.core.pure import _put
 from jaxlayers.core.variable import Variable
@@ -56,6 +56,8 @@ def value_and_grad(
 
     @functools.wraps(fun)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if isinstance(wrt, Layer) and not wrt.built:
+            building.dry_run(fun, args, kwargs)
         variables, tree = _wrt(wrt)
 
         def pure(values: list[Any], *args: Any) -> Any:
@@ -169,7 +171,12 @@ def vmap(
             for i, key in enumerate(effects.keys):
                 if isinstance(key, scope.LossSlot):
                     effects.values[i] = jax.lax.pmean(effects.values[i], name)
-            written.extend(key.path for key in effects.keys if isinstance(key, Variable))
+                elif key.role == "seed":  # some examples may have drawn and others not
+                    effects.values[i] = jax.lax.pmax(effects.values[i], name)
+                elif key.role == "generator":
+                    effects.values[i] = random.left_behind(scope.read(key))
+                else:
+                    written.append(key.path)
             return outputs, effects
 
         written: list[str] = []

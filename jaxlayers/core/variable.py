@@ -105,11 +105,10 @@ class Variable:
         if callable(initializer) and not hasattr(initializer, "__array__"):
             if shape is None:
                 raise ValueError(f"Variable {self.name!r} has an initializer, and needs a shape to call it with.")
-            self.initializer: Callable[..., Any] | None = initializer
+            self.initializer: Callable[..., Any] = initializer
             self.shape = standardize_shape(shape)
             self.dtype = standardize_dtype(dtype)
             return
-        self.initializer = None
         if isinstance(initializer, jax.core.Tracer):
             raise ValueError(
                 f"Variable {self.name!r} cannot start from a value that is being traced: it would outlive the trace. "
@@ -124,6 +123,7 @@ class Variable:
             raise ValueError(f"Variable {self.name!r}: the value has shape {value.shape}, shape= says {shape}.")
         self.shape, self.dtype = value.shape, standardize_dtype(value.dtype)
         self._value = value if sharding is None else jax.device_put(value, sharding)
+        self.initializer = making.Start(self._value)
 
     # What it holds.
 
@@ -154,11 +154,11 @@ class Variable:
 
     def assign_add(self, value: Any) -> jax.Array:
         """`assign(self + value)`."""
-        return self.assign(scope.read(self) + scope.unwrap(value))
+        return self.assign(scope.read(self) + _operand(value))
 
     def assign_sub(self, value: Any) -> jax.Array:
         """`assign(self - value)`."""
-        return self.assign(scope.read(self) - scope.unwrap(value))
+        return self.assign(scope.read(self) - _operand(value))
 
     def check(self, value: Any, dtype: Any = None) -> jax.Array:
         """`value` as an array that fits this place.
@@ -260,6 +260,7 @@ class Variable:
 
     def adopt(self, owner: Any) -> None:
         """Remember the first object that this variable was assigned to."""
+        owner.note(self)
         if self._owner is None or self._owner() is None:
             self._owner = weakref.ref(owner)
 
@@ -337,31 +338,38 @@ class Variable:
         new = object.__new__(Variable)
         memo[id(self)] = new
         for slot in self.__slots__:
-            if slot not in ("__weakref__", "_owner"):
+            if slot not in _OWN:
                 setattr(new, slot, getattr(self, slot))
-        new._owner, new._exclusive, self._exclusive = None, False, False
+        new._owner, new.origin, new._exclusive, self._exclusive = None, None, False, False
         return new
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {slot: getattr(self, slot) for slot in self.__slots__ if slot not in ("__weakref__", "_owner")}
+        state = {slot: getattr(self, slot) for slot in self.__slots__ if slot not in _OWN}
         return {**state, "_value": None if self.held is None else np.asarray(self.held)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for slot, value in state.items():
             setattr(self, slot, value)
-        self._owner, self._exclusive = None, False
+        self._owner, self.origin, self._exclusive = None, None, False
         if self._value is not None:
             self._value = jnp.array(self._value)
+
+
+_OWN = ("__weakref__", "_owner", "_exclusive", "origin")  # what a copy does not share
+
+
+def _operand(value: Any) -> Any:
+    return jnp.asarray(value) if isinstance(value, list | tuple) else scope.unwrap(value)
 
 
 def _forward(name: str) -> None:
     apply = getattr(operator, name, None)
 
     def method(self: Variable, other: Any) -> Any:
-        return apply(self.value, scope.unwrap(other))
+        return apply(self.value, _operand(other))
 
     def reflected(self: Variable, other: Any) -> Any:
-        return apply(scope.unwrap(other), self.value)
+        return apply(_operand(other), self.value)
 
     if apply is not None:
         setattr(Variable, f"__{name.strip('_')}__", method)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from jaxlayers import activations
 from jaxlayers.core import InputSpec, Layer, Variable
+from jaxlayers.core.scope import unwrap
 from jaxlayers.layers._config import describe, positive, resolve
 
 
@@ -92,10 +93,7 @@ class Dense(Layer):
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Multiply, add, activate."""
-        outputs = jnp.matmul(inputs, jnp.asarray(self.kernel))  # [..., units]
-        if self.use_bias:
-            outputs = outputs + self.bias
-        return self.activation(outputs)
+        return self.activation(_affine(inputs, unwrap(self.kernel), unwrap(self.bias)))
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""
@@ -114,3 +112,9 @@ class Dense(Layer):
                 "bias_constraint",
             ),
         }
+
+
+@jax.jit  # one dispatch when it is called eagerly, one cached trace when it is not
+def _affine(inputs: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> jax.Array:
+    outputs = jnp.matmul(inputs, kernel)  # [..., units]
+    return outputs if bias is None else outputs + bias

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import InputSpec, Layer, Variable
+from jaxlayers.core.scope import unwrap
 from jaxlayers.layers._config import describe, resolve
 
 _ARGUMENTS = (
@@ -47,22 +49,53 @@ class _Normalization(Layer):
                 )
                 setattr(self, name, weight)
 
-    def scaled(self, centred: jax.Array, variance: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-        """`gamma * centred / sqrt(variance + epsilon) + beta`, weights laid out as `shape`.
-
-        The centred inputs are what the variance was computed from too: XLA then computes them once.
-        """
-        factor = jax.lax.rsqrt(variance + self.epsilon)
-        if self.gamma is not None:
-            factor = factor * self.gamma.value.astype(centred.dtype).reshape(shape)
-        outputs = centred * factor
-        if self.beta is not None:
-            outputs = outputs + self.beta.value.astype(centred.dtype).reshape(shape)
-        return outputs.astype(self.compute_dtype)
+    def scale_and_offset(self) -> tuple[jax.Array | None, jax.Array | None]:
+        """The arrays of `gamma` and `beta`, as far as there are any."""
+        return unwrap(self.gamma), unwrap(self.beta)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""
         return {**super().get_config(), **describe(self, *_ARGUMENTS)}
+
+
+# Each of these is one dispatch when it is called eagerly, and one cached trace when it is not.
+
+
+@functools.partial(jax.jit, static_argnums=(1,))
+def _moments(inputs: jax.Array, axes: tuple[int, ...]) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Centred inputs, mean and variance; the first is what the variance is computed from, so it is computed once."""
+    x = _working(inputs)
+    mean = jnp.mean(x, axes, keepdims=True)
+    centred = x - mean
+    return centred, mean, jnp.mean(jnp.square(centred), axes, keepdims=True)
+
+
+@functools.partial(jax.jit, static_argnums=(4, 5, 6))
+def _scaled(
+    centred: Any, variance: Any, gamma: Any, beta: Any, shape: tuple[int, ...], epsilon: float, dtype: Any
+) -> jax.Array:
+    """`gamma * centred / sqrt(variance + epsilon) + beta`, weights and variance laid out as `shape`."""
+    return _times_and_plus(centred, jax.lax.rsqrt(variance.reshape(shape) + epsilon), gamma, beta, shape).astype(dtype)
+
+
+def _times_and_plus(centred: Any, factor: Any, gamma: Any, beta: Any, shape: tuple[int, ...]) -> jax.Array:
+    outputs = centred * (factor if gamma is None else factor * gamma.astype(centred.dtype).reshape(shape))
+    return outputs if beta is None else outputs + beta.astype(centred.dtype).reshape(shape)
+
+
+@functools.partial(jax.jit, static_argnums=(2,))
+def _centred(inputs: jax.Array, mean: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    return inputs - mean.astype(inputs.dtype).reshape(shape)
+
+
+@functools.partial(jax.jit, static_argnums=(3, 4, 5))
+def _over_features(
+    inputs: Any, gamma: Any, beta: Any, axes: tuple[int, ...], epsilon: float, dtype: Any
+) -> jax.Array:
+    """Layer normalisation."""
+    centred, _, variance = _moments(inputs, axes)
+    shape = tuple(size if axis in axes else 1 for axis, size in enumerate(inputs.shape))
+    return _times_and_plus(centred, jax.lax.rsqrt(variance + epsilon), gamma, beta, shape).astype(dtype)
 
 
 def _working(inputs: jax.Array) -> jax.Array:
@@ -158,21 +191,29 @@ class BatchNormalization(_Normalization):
         over = tuple(axis for axis in range(x.ndim) if axis not in kept)
         shape = tuple(size if axis in kept else 1 for axis, size in enumerate(x.shape))
         if training and self.trainable:
-            weights = None if mask is None else self._mask_weights(mask, x)
-            mean = jnp.mean(x, over, keepdims=True, where=weights)
-            if self.synchronized and _in_named_axis():
-                mean = jax.lax.pmean(mean, "batch")
-            centred = x - mean
-            variance = jnp.mean(jnp.square(centred), over, keepdims=True, where=weights)
-            if self.synchronized and _in_named_axis():
-                variance = jax.lax.pmean(variance, "batch")
+            if mask is None and not self.synchronized:
+                centred, mean, variance = _moments(x, over)
+            else:
+                centred, mean, variance = self._joint_moments(x, over, mask)
             for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
                 old = average.value.astype(x.dtype)
                 average.assign(old * self.momentum + value.reshape(average.shape) * (1 - self.momentum))
         else:
-            centred = x - self.moving_mean.value.astype(x.dtype).reshape(shape)
-            variance = self.moving_variance.value.astype(x.dtype).reshape(shape)
-        return self.scaled(centred, variance, shape)
+            centred = _centred(x, self.moving_mean.value, shape)
+            variance = self.moving_variance.value.astype(x.dtype)
+        return _scaled(centred, variance, *self.scale_and_offset(), shape, self.epsilon, self._compute)
+
+    def _joint_moments(self, x: jax.Array, over: tuple[int, ...], mask: jax.Array | None) -> tuple[jax.Array, ...]:
+        """Centred inputs, mean and variance of the steps that count, on all devices."""
+        counted = jnp.ones(x.shape, x.dtype) if mask is None else self._mask_weights(mask, x).astype(x.dtype)
+
+        def mean_of(values: jax.Array) -> jax.Array:
+            sums = (jnp.sum(values * counted, over, keepdims=True), jnp.sum(counted, over, keepdims=True))
+            total, count = jax.lax.psum(sums, "batch") if self.synchronized and _in_named_axis() else sums
+            return total / jnp.maximum(count, 1)
+
+        mean = mean_of(x)
+        return x - mean, mean, mean_of(jnp.square(x - mean))
 
     def _mask_weights(self, mask: jax.Array, x: jax.Array) -> jax.Array:
         if mask.ndim != x.ndim - 1:
@@ -255,9 +296,5 @@ class LayerNormalization(_Normalization):
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Normalise each sample."""
-        x = _working(inputs)
-        axes = tuple(axis % x.ndim for axis in (self.axis if isinstance(self.axis, list) else [self.axis]))
-        shape = tuple(size if axis in axes else 1 for axis, size in enumerate(x.shape))
-        centred = x - jnp.mean(x, axes, keepdims=True)
-        variance = jnp.mean(jnp.square(centred), axes, keepdims=True)
-        return self.scaled(centred, variance, shape)
+        axes = tuple(axis % inputs.ndim for axis in (self.axis if isinstance(self.axis, list) else [self.axis]))
+        return _over_features(inputs, *self.scale_and_offset(), axes, self.epsilon, self._compute)

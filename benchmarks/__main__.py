@@ -1,0 +1,118 @@
+"""`python -m benchmarks [MEASUREMENT ...] [--json FILE]`: runs measurements one by one, and prints one table.
+
+Every measurement runs in a process of its own, so that what one imports or compiles does not help or hinder another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from importlib import metadata
+from pathlib import Path
+
+from benchmarks.clock import Spread
+from benchmarks.table import Row, markdown
+
+MEASUREMENTS = {
+    "imports": "imports:run",
+    "dispatch": "dispatch:run",
+    "eager": "eager:run",
+    "vae-step": "steps:vae",
+    "vae-fit": "epochs:vae",
+    "trace": "tracing:trace",
+    "cold-build": "cold_build:run",
+    "transformer-step": "steps:transformer",
+    "transformer-fit": "epochs:transformer",
+    "first-step": "tracing:first_step",
+}
+LONGEST = 600  # seconds for one measurement, on a machine that is busy
+
+
+def main() -> int:
+    """Runs what was asked for; the exit status is 1 where a measurement failed, whatever the limits say."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("measurement", nargs="*", help=f"some of: {', '.join(MEASUREMENTS)}; all by default")
+    parser.add_argument("--json", metavar="FILE", help="write the raw figures to a file")
+    parser.add_argument("--one", metavar="FILE", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    unknown = set(arguments.measurement) - set(MEASUREMENTS)
+    if unknown:
+        parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
+    if arguments.one:
+        Path(arguments.one).write_text(json.dumps([row.as_json() for row in _measure(arguments.measurement[0])]))
+        return 0
+    rows, notes = [], []
+    print(f"{_machine()}\n", flush=True)
+    for name in arguments.measurement or MEASUREMENTS:
+        start = time.perf_counter()
+        found, complaints = _in_own_process(name)
+        print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+        rows += found
+        notes += [f"{name}: {complaint}" for complaint in complaints]
+    print(markdown(rows))
+    for note in notes:
+        print(f"- {note}")
+    missed = sum(row.verdict == "MISSED" for row in rows)
+    kept = sum(row.verdict == "ok" for row in rows)
+    print(f"\n{kept} limits kept, {missed} missed.")
+    if arguments.json:
+        result = {"machine": _machine(), "rows": [row.as_json() for row in rows], "notes": notes}
+        Path(arguments.json).write_text(json.dumps(result, indent=1))
+    return 1 if notes else 0
+
+
+def _measure(name: str) -> list[Row]:
+    module, function = MEASUREMENTS[name].split(":")
+    return getattr(importlib.import_module(f"benchmarks.measure.{module}"), function)()
+
+
+def _in_own_process(name: str) -> tuple[list[Row], list[str]]:
+    environment = os.environ | {"KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment.pop("JAX_COMPILATION_CACHE_DIR", None)  # what was compiled yesterday would be no cold start
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "rows.json"
+        command = [sys.executable, "-m", "benchmarks", name, "--one", str(result)]
+        try:
+            done = subprocess.run(
+                command, stderr=subprocess.PIPE, text=True, env=environment, timeout=LONGEST, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return [], [f"took longer than {LONGEST} s"]
+        notes = [line.removeprefix("NOTE ") for line in done.stderr.splitlines() if line.startswith("NOTE ")]
+        if done.returncode or notes:
+            print(done.stderr, file=sys.stderr)
+        if done.returncode:
+            return [], [*notes, f"failed: {(done.stderr.strip().splitlines() or ['without a word'])[-1]}"]
+        return [_row(fields) for fields in json.loads(result.read_text())], notes
+
+
+def _row(fields: dict) -> Row:
+    fields.pop("verdict")
+    if fields["ratio"] is not None:
+        fields["ratio"] = Spread(*fields["ratio"])
+    return Row(**fields)
+
+
+def _machine() -> str:
+    versions = []
+    for name in ("jax", "optax", "flax", "equinox", "keras"):
+        try:
+            versions.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            continue
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    return (
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores{load}, "
+        f"Python {platform.python_version()}, {', '.join(versions)}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

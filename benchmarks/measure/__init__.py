@@ -1,0 +1,1 @@
+"""One question per file; each has `run()`, which returns rows of the table."""

@@ -1,0 +1,35 @@
+"""What a call of a compiled function over objects costs more than `jax.jit` of the same pure function.
+
+Turns are short, so that most of them fall between two interruptions by other work.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks import contestants
+from benchmarks.clock import seconds, spread, take_turns
+from benchmarks.contestants import BY_HAND, FACADE, NNX
+from benchmarks.table import Row, clock_time
+
+FIXED, PER_VARIABLE = 15.0, 0.2  # microseconds
+PLANS = {10: (10, 300), 100: (10, 100), 1000: (2, 100)}  # variables: calls in a turn, turns
+
+
+def run() -> list[Row]:
+    """One trivial function over 10, 100 and 1,000 variables: `v.assign(v + 1)` for each."""
+    rows = []
+    for count, (calls, turns) in PLANS.items():
+        made = contestants.prepare(contestants.load((BY_HAND, FACADE, NNX)), lambda m, n=count: m.counters(n))
+        ready = contestants.prepare(made, lambda call: call(5) or call)
+        samples = take_turns(
+            {name: lambda c=call, n=calls: seconds(lambda: c(n)) / n for name, call in ready.items()}, turns
+        )
+        for name in ready:
+            if name != BY_HAND:
+                over = 1e6 * np.subtract(samples[name], samples[BY_HAND])
+                own, other = (clock_time(spread(samples[n]).median) for n in (name, BY_HAND))
+                limit = FIXED + PER_VARIABLE * count if name == FACADE else None
+                what = f"call over {count} variables, over jax.jit"
+                rows.append(Row("b", what, name, own, "jax.jit", other, spread(over), "us", limit, raw=samples))
+    return rows

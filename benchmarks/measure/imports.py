@@ -1,0 +1,37 @@
+"""What importing a library costs after `import jax`, each time in a fresh process."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+from benchmarks.clock import spread, take_turns
+from benchmarks.table import Row, clock_time
+
+LIBRARIES = ("jaxlayers", "flax.linen", "flax.nnx", "equinox", "keras", "optax")
+LIMIT, TURNS = 0.15, 5
+PROGRAM = "import time, jax; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
+
+
+def run() -> list[Row]:
+    """Seconds over `import jax`."""
+    present = [name for name in LIBRARIES if importlib.util.find_spec(name.split(".")[0]) is not None]
+    for name in present:
+        _import_seconds(name)  # the first import of all may have to compile the files
+    samples = take_turns({name: lambda n=name: _import_seconds(n) for name in present}, TURNS)
+    rows = []
+    for name, times in samples.items():
+        limit = LIMIT if name == "jaxlayers" else None
+        own = clock_time(spread(times).median)
+        rows.append(Row("f", "import, over jax", name, own, ratio=spread(times), unit="s", limit=limit, raw=samples))
+    return rows
+
+
+def _import_seconds(name: str) -> float:
+    environment = os.environ | {"KERAS_BACKEND": "jax"}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(name)], capture_output=True, text=True, check=True, env=environment
+    )
+    return float(done.stdout.split()[-1])

@@ -1,0 +1,1 @@
+"""jaxlayers: the two models, and their two faces."""

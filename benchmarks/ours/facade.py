@@ -1,0 +1,99 @@
+"""jaxlayers as objects: a step over facades under `jl.jit`, and `fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxlayers as jl
+from benchmarks import problem
+from benchmarks.ours.models import Transformer, Vae
+from benchmarks.problem import ADAM_EPSILON, LEARNING_RATE, Step
+
+
+def adam() -> Any:
+    """The optimizer of all of these."""
+    return jl.optimizers.Adam(LEARNING_RATE, epsilon=ADAM_EPSILON)
+
+
+def transformer() -> Transformer:
+    """The model, built for its shape of input."""
+    model = Transformer()
+    model.build((problem.BATCH, problem.LENGTH))
+    return model
+
+
+BUILDS: dict[str, Callable[[], Any]] = {
+    "jaxlayers build": lambda: [variable.value for variable in transformer().variables],
+}
+
+
+def forward(model: Transformer, tokens: jax.Array) -> jax.Array:
+    """Logits, eagerly."""
+    return model(tokens)
+
+
+def _step(model: Any, loss_function: Callable[..., Any]) -> Step:
+    optimizer = adam()
+
+    @jl.jit
+    def step(*batch: jax.Array) -> jax.Array:
+        def compute_loss() -> jax.Array:
+            return loss_function(batch[-1], model(batch[0], training=True)) + sum(model.losses)
+
+        loss, gradients = jl.value_and_grad(compute_loss, wrt=model.trainable_weights)()
+        optimizer.apply_gradients(zip(gradients, model.trainable_weights, strict=True))
+        return loss
+
+    return Step(lambda _, *batch: (None, step(*batch)), None, lambda _, *batch: step.lower(*batch))
+
+
+def transformer_step() -> Step:
+    """One step of Adam on the transformer."""
+    return _step(transformer(), jl.losses.SparseCategoricalCrossentropy(from_logits=True))
+
+
+def vae_step() -> Step:
+    """One step of Adam on the autoencoder."""
+    model = Vae()
+    model.build((problem.VAE_BATCH, problem.PIXELS))
+    return _step(model, jl.losses.MeanSquaredError())
+
+
+def _epoch(model: Any, loss: Any, batch: int, inputs: np.ndarray, targets: np.ndarray) -> Callable[[], float]:
+    model.compile(adam(), loss)
+    return lambda: model.fit(inputs, targets, batch_size=batch, verbose=0).history["loss"][-1]
+
+
+def vae_fit(pixels: np.ndarray) -> Callable[[], float]:
+    """Trains the autoencoder for an epoch."""
+    return _epoch(Vae(), jl.losses.MeanSquaredError(), problem.VAE_BATCH, pixels, pixels)
+
+
+def transformer_fit(inputs: np.ndarray, targets: np.ndarray) -> Callable[[], float]:
+    """Trains the transformer for an epoch."""
+    loss = jl.losses.SparseCategoricalCrossentropy(from_logits=True)
+    return _epoch(Transformer(), loss, problem.BATCH, inputs, targets)
+
+
+def counters(count: int) -> Callable[[int], None]:
+    """Adds one to each of some variables."""
+    variables = [jl.Variable(jnp.zeros(()), trainable=False) for _ in range(count)]
+
+    @jl.jit
+    def step() -> jax.Array:
+        last = 2 * variables[0].value
+        for variable in variables:
+            variable.assign(variable + 1)
+        return last
+
+    def run(calls: int) -> None:
+        for _ in range(calls):
+            last = step()
+        last.block_until_ready()
+
+    return run

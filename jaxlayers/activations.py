@@ -1,0 +1,184 @@
+"""Activation functions of layers, by name or as plain functions.
+
+Most are those of `ops.nn`; here are the few with arguments of their own, and the table that turns `"relu"` into the
+function and back. Any callable serves as an activation, those of `jax.nn` among them.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxlayers.core import operation, registry
+from jaxlayers.ops._types import Array, ArrayLike
+from jaxlayers.ops.nn import (
+    celu,
+    elu,
+    glu,
+    hard_shrink,
+    hard_sigmoid,
+    hard_silu,
+    hard_swish,
+    hard_tanh,
+    leaky_relu,
+    log_sigmoid,
+    log_softmax,
+    relu6,
+    selu,
+    sigmoid,
+    silu,
+    soft_shrink,
+    softmax,
+    softplus,
+    softsign,
+    sparse_plus,
+    sparse_sigmoid,
+    sparsemax,
+    squareplus,
+    swish,
+    tanh_shrink,
+    threshold,
+)
+from jaxlayers.ops.numpy import tanh
+
+
+@operation("x")
+def linear(x: ArrayLike) -> Array:
+    """What comes in: x.
+
+    Example:
+        >>> linear([-1.0, 2.0])
+        Array([-1.,  2.], dtype=float32)
+    """
+    return x
+
+
+@operation("x")
+def exponential(x: ArrayLike) -> Array:
+    """Exponential: e ** x.
+
+    Example:
+        >>> exponential([0.0, 1.0])
+        Array([1.       , 2.7182817], dtype=float32)
+    """
+    return jnp.exp(x)
+
+
+@operation("x")
+def gelu(x: ArrayLike, approximate: bool = False) -> Array:
+    """Gaussian error linear unit: x times the probability that a standard normal is below x; arXiv:1606.08415.
+
+    Args:
+        x: array.
+        approximate: whether by tanh, as `ops.gelu` does by default; or by erf.
+
+    Example:
+        >>> gelu([-1.0, 2.0])
+        Array([-0.15865527,  1.9544997 ], dtype=float32)
+    """
+    return jax.nn.gelu(x, approximate)
+
+
+@operation("x")
+def mish(x: ArrayLike) -> Array:
+    """Smooth rectifier that dips below zero: x tanh(softplus(x)); arXiv:1908.08681.
+
+    Example:
+        >>> mish([-1.0, 2.0])
+        Array([-0.30340144,  1.943959  ], dtype=float32)
+    """
+    return jax.nn.mish(x)
+
+
+@operation("x")
+def relu(x: ArrayLike, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Array:
+    """Rectified linear unit: min(x, max_value) where x > threshold, negative_slope (x - threshold) elsewhere.
+
+    Args:
+        x: array.
+        negative_slope: the slope below the threshold.
+        max_value: the largest value; None for no bound.
+        threshold: from where on x is let through.
+
+    Example:
+        >>> relu([-1.0, 2.0, 8.0], negative_slope=0.5, max_value=6.0)
+        Array([-0.5,  2. ,  6. ], dtype=float32)
+    """
+    if threshold:
+        below = negative_slope * (x - threshold) if negative_slope else 0
+        x = jnp.where(x > threshold, x, below)
+    else:
+        x = jax.nn.leaky_relu(x, negative_slope) if negative_slope else jax.nn.relu(x)
+    return x if max_value is None else jnp.minimum(x, max_value)
+
+
+_FUNCTIONS = (
+    celu, elu, exponential, gelu, glu, hard_shrink, hard_sigmoid, hard_silu, hard_tanh, leaky_relu, linear, log_sigmoid,
+    log_softmax, mish, relu, relu6, selu, sigmoid, silu, soft_shrink, softmax, softplus, softsign, sparse_plus,
+    sparse_sigmoid, sparsemax, squareplus, tanh, tanh_shrink, threshold,
+)  # fmt: skip
+registry.register(
+    "activation",
+    {function.__name__: function for function in _FUNCTIONS} | {"hard_swish": hard_swish, "swish": swish},
+)
+
+# The functions of jax.nn that compute the same with the same defaults are written to configs by our names.
+_SHARED = (
+    "celu", "elu", "glu", "hard_sigmoid", "hard_silu", "hard_tanh", "log_sigmoid", "log_softmax", "mish", "relu",
+    "relu6", "selu", "sigmoid", "silu", "softmax", "softplus", "sparse_plus", "sparse_sigmoid", "squareplus", "tanh",
+)  # fmt: skip
+_OF_JAX = {getattr(jax.nn, name): name for name in _SHARED}
+_OF_JAX |= {jax.nn.soft_sign: "softsign", jnp.tanh: "tanh", jnp.exp: "exponential"}
+
+
+def get(identifier: Any) -> Callable[..., Any]:
+    """The activation that a name, a config or a callable stands for; `linear` for None.
+
+    Raises:
+        ValueError: when the name is unknown.
+        TypeError: when it is none of these.
+
+    Example:
+        >>> get("swish") is silu, get(None) is linear, get(jax.nn.relu) is jax.nn.relu
+        (True, True, True)
+    """
+    if identifier is None:
+        return linear
+    return deserialize(identifier) if isinstance(identifier, dict) else registry.lookup("activation", identifier)
+
+
+def serialize(activation: Callable[..., Any]) -> Any:
+    """What `get` makes the activation from again: the name of a function, the config of an object.
+
+    Raises:
+        ValueError: when it is a function without a name in the table.
+
+    Example:
+        >>> serialize(silu), serialize(jax.nn.softplus)
+        ('silu', 'softplus')
+    """
+    if not hasattr(activation, "get_config") and activation in _OF_JAX:
+        return _OF_JAX[activation]
+    return registry.describe("activation", activation, module="keras.layers")
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Callable[..., Any]:
+    """The activation that `serialize` describes.
+
+    Args:
+        config: a name, or a dict.
+        custom_objects: activations of one's own by name.
+
+    Raises:
+        ValueError: when the name is unknown.
+
+    Example:
+        >>> deserialize("half", {"half": lambda x: x / 2})(3.0)
+        1.5
+    """
+    if isinstance(config, dict) and config.get("class_name") == "function":  # as Keras writes functions
+        config = config["config"]
+    if isinstance(config, str) and custom_objects and config in custom_objects:
+        return custom_objects[config]
+    return registry.lookup("activation", config)

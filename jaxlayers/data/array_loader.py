@@ -1,0 +1,187 @@
+"""Batches of arrays held in memory, in an order that is a pure function of a seed and the number of the epoch.
+
+Nothing random is carried along: the order of epoch 7 is drawn anew from (seed, 7). So the whole position is two small
+numbers, the epoch and how many of its batches have been handed out, and a loader in another process that is given
+them goes on with exactly the batch that would have come next.
+
+A batch is gathered by one vectorised `take` per array, or is a slice (no copy) where nothing is shuffled.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+
+class ArrayLoader:
+    """Batches of arrays in memory; each pass over it is the next epoch.
+
+    The last batch of an epoch is shorter when the samples do not divide by the batch size. A pass that is broken off
+    leaves its position to `get_state`; the next `iter()` is the next epoch all the same. Passes may overlap: each goes
+    through an epoch of its own, and the state follows the one begun last.
+
+    Args:
+        arrays: an array, or a nested structure (tuple, list, dict) of arrays, with samples along the first axis.
+        batch_size: samples in a batch.
+        shuffle: whether each epoch has a random order of its own, rather than the order of the arrays.
+        seed: a non-negative integer that the orders follow from. Without one, a number is drawn from NumPy's global
+            generator once, so that `jl.utils.set_random_seed` makes it repeat.
+        drop_remainder: whether to leave out the last batch when it is shorter.
+
+    Shapes:
+        arrays: `[samples, ...]` each; a batch: `[batch, ...]` each, NumPy arrays in the structure of `arrays`.
+
+    Raises:
+        ValueError: when the arrays have no samples, or not the same number; when a batch size, a seed or both of
+            `batch_size` and `drop_remainder` together make no sense.
+
+    Example:
+        >>> import numpy as np
+        >>> from jaxlayers.data import ArrayLoader
+        >>> loader = ArrayLoader((np.arange(5), np.arange(5) * 10), batch_size=2)
+        >>> [(x.tolist(), y.tolist()) for x, y in loader]
+        [([0, 1], [0, 10]), ([2, 3], [20, 30]), ([4], [40])]
+    """
+
+    def __init__(
+        self,
+        arrays: Any,
+        batch_size: int = 32,
+        shuffle: bool = False,
+        seed: int | None = None,
+        drop_remainder: bool = False,
+    ):
+        self.arrays = jax.tree.map(np.asarray, arrays)
+        self._leaves, self._structure = jax.tree.flatten(self.arrays)
+        self.num_samples = _common_size(self.arrays)
+        self.batch_size = _integer("batch_size", batch_size, minimum=1)
+        self.shuffle = bool(shuffle)
+        self.drop_remainder = bool(drop_remainder)
+        if self.drop_remainder and self.batch_size > self.num_samples:
+            raise ValueError(
+                f"ArrayLoader would never give a batch: drop_remainder=True with batch_size={self.batch_size} and "
+                f"{self.num_samples} samples. Make batch_size smaller, or leave drop_remainder out."
+            )
+        self._seed_given = seed is not None
+        if seed is None:
+            seed = int(np.random.randint(2**31)) if self.shuffle else 0
+        self.seed = _integer("seed", seed, minimum=0)
+        self._gathers = [_gather(leaf) for leaf in self._leaves]
+        self._position = (0, 0)  # epoch, how many of its batches were handed out; replaced as one, for other threads
+        self._current: object | None = None  # the pass that moves the position
+
+    def __len__(self) -> int:
+        """The number of batches in an epoch."""
+        whole, rest = divmod(self.num_samples, self.batch_size)
+        return whole + (rest > 0 and not self.drop_remainder)
+
+    def __iter__(self) -> Iterator[Any]:
+        epoch, batch = self._position
+        if self._current is not None:  # a pass that has not come to its end
+            epoch, batch = epoch + 1, 0
+        this_pass = self._current = object()
+        self._position = (epoch, batch)
+        return self._run(this_pass, epoch, batch)
+
+    def _run(self, this_pass: object, epoch: int, first: int) -> Iterator[Any]:
+        order = self.order(epoch)
+        for batch in range(first, len(self)):
+            part = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
+            if order is None:
+                values = [leaf[part] for leaf in self._leaves]
+            else:
+                values = [gather(order[part]) for gather in self._gathers]
+            if self._current is this_pass:
+                self._position = (epoch, batch + 1)
+            yield jax.tree.unflatten(self._structure, values)
+        if self._current is this_pass:
+            self._current = None
+            self._position = (epoch + 1, 0)
+
+    def order(self, epoch: int) -> np.ndarray | None:
+        """The indices of all samples in the order of an epoch; None when that is the order of the arrays."""
+        if not self.shuffle:
+            return None
+        source = np.random.Philox(np.random.SeedSequence([self.seed, _integer("epoch", epoch, minimum=0)]))
+        return np.random.Generator(source).permutation(self.num_samples)
+
+    def get_state(self) -> dict[str, int]:
+        """Where it is, and what it goes over: a dict of integers, as JSON and checkpoints take them.
+
+        `epoch` and `batch` say what comes next: batch number `batch` of epoch number `epoch`, both counted from 0. The
+        rest is what `set_state` checks.
+        """
+        epoch, batch = self._position
+        return {
+            "epoch": epoch,
+            "batch": batch,
+            "num_samples": self.num_samples,
+            "batch_size": self.batch_size,
+            "shuffle": int(self.shuffle),
+            "drop_remainder": int(self.drop_remainder),
+            "seed": self.seed,
+        }
+
+    def set_state(self, state: Mapping[str, int]) -> None:
+        """Let the next `iter()` go on where another loader was: in the middle of an epoch, in another process.
+
+        A loader that was not given a seed takes over the one in `state`.
+
+        Raises:
+            ValueError: when `state` is not from a loader like this one; nothing is changed then.
+        """
+        own = self.get_state()
+        if set(state) != set(own):
+            raise ValueError(f"The state of an ArrayLoader has the keys {sorted(own)}; received {sorted(state)}.")
+        new = {name: _integer(f"state[{name!r}]", value, minimum=0) for name, value in state.items()}
+        checked = ["num_samples", "batch_size", "shuffle", "drop_remainder", *(["seed"] if self._seed_given else [])]
+        different = [f"{name} is {own[name]} here and {new[name]} there" for name in checked if new[name] != own[name]]
+        if different:
+            raise ValueError(
+                f"This state is of another ArrayLoader: {'; '.join(different)}. Make the loader as it was made when "
+                "the state was saved."
+            )
+        if new["batch"] > len(self):
+            raise ValueError(f"state['batch'] is {new['batch']}, but an epoch has {len(self)} batches.")
+        self.seed = new["seed"]
+        self._current = None
+        self._position = (new["epoch"], new["batch"])
+
+
+def _common_size(arrays: Any) -> int:
+    """The size of the first axis, which all arrays must share."""
+    sizes = {
+        "arrays" + jax.tree_util.keystr(path): leaf.shape[0] if leaf.ndim else None
+        for path, leaf in jax.tree_util.tree_leaves_with_path(arrays)
+    }
+    if not sizes or len(set(sizes.values())) > 1 or None in sizes.values():
+        found = ", ".join(f"{name}: {'no axes' if size is None else size}" for name, size in sizes.items())
+        raise ValueError(
+            f"ArrayLoader needs arrays with the same number of samples along the first axis; received "
+            f"{found or 'no array'}."
+        )
+    size = next(iter(sizes.values()))
+    if not size:
+        raise ValueError("ArrayLoader needs at least one sample; the first axis of its arrays has size 0.")
+    return size
+
+
+def _gather(leaf: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Rows by index. `take` copies rows whole, but would first copy all of an array that is not contiguous."""
+    if leaf.flags.c_contiguous and leaf.flags.aligned:
+        return lambda where: leaf.take(where, axis=0)
+    return leaf.__getitem__
+
+
+def _integer(name: str, value: Any, minimum: int) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or number < minimum:
+        raise ValueError(f"{name} must be an integer of at least {minimum}; received {value!r}.")
+    return number

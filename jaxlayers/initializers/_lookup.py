@@ -1,0 +1,104 @@
+"""Initializers by name: how `"glorot_uniform"`, a config, an array or a function becomes an initializer, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxlayers.core import registry
+from jaxlayers.core.settings import standardize_dtype, to_snake_case
+from jaxlayers.core.variable import Variable, standardize_shape
+from jaxlayers.initializers import _constant, _random, _scaling
+from jaxlayers.initializers._base import Initializer
+
+_CLASSES: list[type[Initializer]] = [
+    Initializer,
+    _constant.Constant,
+    _constant.Identity,
+    _constant.Ones,
+    _constant.STFT,
+    _constant.Zeros,
+    _random.Orthogonal,
+    _random.RandomNormal,
+    _random.RandomUniform,
+    _random.TruncatedNormal,
+    _scaling.GlorotNormal,
+    _scaling.GlorotUniform,
+    _scaling.HeNormal,
+    _scaling.HeUniform,
+    _scaling.LecunNormal,
+    _scaling.LecunUniform,
+    _scaling.VarianceScaling,
+]
+_ALIASES: dict[str, type[Initializer]] = {
+    "IdentityInitializer": _constant.Identity,
+    "OrthogonalInitializer": _random.Orthogonal,
+    "STFTInitializer": _constant.STFT,
+    "normal": _random.RandomNormal,
+    "one": _constant.Ones,
+    "uniform": _random.RandomUniform,
+    "zero": _constant.Zeros,
+}
+
+registry.register("initializer", {cls.__name__: cls for cls in _CLASSES})
+registry.register("initializer", {to_snake_case(cls.__name__): cls for cls in _CLASSES})
+registry.register("initializer", _ALIASES)
+
+
+def get(identifier: Any) -> Callable[..., Any] | None:
+    """The initializer that a name, config, class, array or callable stands for; None for None.
+
+    An array becomes an initializer that gives that array, and refuses every other shape.
+
+    Raises:
+        ValueError: when the name is unknown.
+        TypeError: when the identifier is of none of these kinds.
+
+    Example:
+        >>> from jaxlayers import initializers
+        >>> type(initializers.get("he_normal")).__name__
+        'HeNormal'
+    """
+    if isinstance(identifier, jax.Array | np.ndarray | np.generic | Variable):
+        return _from_array(identifier)
+    return registry.lookup("initializer", identifier)
+
+
+def serialize(initializer: Any) -> Any:
+    """The config of an initializer, in the form that `deserialize` takes and Keras writes."""
+    return registry.describe("initializer", initializer, module="keras.initializers")
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Callable[..., Any] | None:
+    """The initializer that a config or name describes.
+
+    Args:
+        config: what `serialize` returned.
+        custom_objects: classes of your own by name, looked up first.
+
+    Raises:
+        ValueError: when the name is unknown.
+
+    Example:
+        >>> from jaxlayers import initializers
+        >>> config = initializers.serialize(initializers.RandomUniform(0.0, 2.0))
+        >>> initializers.deserialize(config).maxval
+        2.0
+    """
+    custom = custom_objects or {}
+    if isinstance(config, dict) and config.get("class_name") in custom:
+        return custom[config["class_name"]].from_config(config.get("config") or {})
+    return registry.lookup("initializer", config)
+
+
+def _from_array(array: Any) -> Callable[..., jax.Array]:
+    def initial_value(shape: Any, dtype: Any = None) -> jax.Array:
+        if standardize_shape(shape) != np.shape(array):
+            raise ValueError(f"This initializer is an array of shape {np.shape(array)}; asked for shape {shape}.")
+        return jnp.asarray(array, standardize_dtype(dtype))
+
+    return initial_value

@@ -1,0 +1,252 @@
+"""Initializers whose spread depends on how many inputs and outputs a weight connects.
+
+The variance of every value is `scale / n`, where n is the fan-in, the fan-out or their mean. Glorot's, He's and
+LeCun's initializers are choices of `scale`, n and distribution.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import jax
+
+from jaxlayers.core import random as keys
+from jaxlayers.initializers import _draws
+from jaxlayers.initializers._base import RandomInitializer
+
+_MODES = ("fan_in", "fan_out", "fan_avg")
+_DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform")
+_TRUNCATED_STDDEV = 0.87962566103423978  # of the standard normal distribution cut off at two on either side
+
+
+class VarianceScaling(RandomInitializer):
+    """Random values of mean 0 and variance `scale / n`.
+
+    n is at least 1. `"uniform"` draws from `[-limit, limit)`, with `limit = sqrt(3 * scale / n)`.
+
+    Args:
+        scale: a positive number.
+        mode: what n is: `"fan_in"`, `"fan_out"` or `"fan_avg"`, the mean of the two.
+        distribution: `"truncated_normal"` (also called `"normal"`; the variance is that after truncation at two
+            standard deviations), `"untruncated_normal"` or `"uniform"`.
+        seed: None, an integer or a `SeedGenerator`; see `RandomInitializer`.
+        input_axes: which axes to multiply for the fan-in; needs `output_axes` too.
+        output_axes: which axes to multiply for the fan-out; needs `input_axes` too. By default the last two axes are
+            inputs and outputs, and those before them positions that count in both (a convolution's kernel).
+
+    Raises:
+        ValueError: when `scale` is not positive, or `mode` or `distribution` is none of these.
+
+    Example:
+        >>> from jaxlayers import initializers
+        >>> initializer = initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal", seed=1)
+        >>> values = initializer((3, 3, 8, 64))
+        >>> round(float(values.std()) * (3 * 3 * 64 / 2.0) ** 0.5, 1)
+        1.0
+    """
+
+
+    def __init__(
+        self,
+        scale: float = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "truncated_normal",
+        seed: int | keys.SeedGenerator | None = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+    ):
+        if not scale > 0:
+            raise ValueError(f"scale must be positive; received {scale!r}.")
+        if mode not in _MODES:
+            raise ValueError(f"mode must be one of {_MODES}; received {mode!r}.")
+        distribution = distribution.lower()
+        distribution = "truncated_normal" if distribution == "normal" else distribution
+        if distribution not in _DISTRIBUTIONS:
+            raise ValueError(f"distribution must be one of {_DISTRIBUTIONS}; received {distribution!r}.")
+        super().__init__(seed)
+        self.scale, self.mode, self.distribution = scale, mode, distribution
+        self.input_axes, self.output_axes = input_axes, output_axes
+
+    def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: str) -> jax.Array:
+        """Values of variance `scale / n`."""
+        fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
+        n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
+        stddev = math.sqrt(self.scale / max(1.0, n))
+        if self.distribution == "uniform":
+            limit = math.sqrt(3) * stddev
+            return _draws.uniform(key, -limit, limit, shape=shape, dtype=dtype)
+        if self.distribution == "untruncated_normal":
+            return _draws.normal(key, 0.0, stddev, shape=shape, dtype=dtype)
+        return _draws.truncated_normal(key, 0.0, stddev / _TRUNCATED_STDDEV, shape=shape, dtype=dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        return {
+            **super().get_config(),
+            "scale": self.scale,
+            "mode": self.mode,
+            "distribution": self.distribution,
+            "input_axes": self.input_axes,
+            "output_axes": self.output_axes,
+        }
+
+
+class _Named(VarianceScaling):
+    """A choice of scale, mode and distribution that has a name."""
+
+    choice: ClassVar[tuple[float, str, str]]
+
+    def __init__(
+        self,
+        seed: int | keys.SeedGenerator | None = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+    ):
+        super().__init__(*self.choice, seed, input_axes, output_axes)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        config = super().get_config()
+        return {name: config[name] for name in ("seed", "input_axes", "output_axes")}
+
+
+class GlorotUniform(_Named):
+    """Evenly distributed in `[-limit, limit)`, with `limit = sqrt(6 / (fan_in + fan_out))`.
+
+    Keeps the variance of activations and of gradients about the same from layer to layer.
+
+    Args:
+        seed: None, an integer or a `SeedGenerator`; see `RandomInitializer`.
+        input_axes: which axes to multiply for the fan-in; see `VarianceScaling`.
+        output_axes: which axes to multiply for the fan-out.
+
+    Source: Glorot and Bengio, 2010, https://proceedings.mlr.press/v9/glorot10a.html
+
+    Example:
+        >>> from jaxlayers import initializers
+        >>> values = initializers.GlorotUniform(seed=0)((200, 100))
+        >>> bool(abs(values).max() <= (6 / 300) ** 0.5)
+        True
+    """
+
+    choice = (1.0, "fan_avg", "uniform")
+
+
+class GlorotNormal(_Named):
+    """Truncated normal of standard deviation `sqrt(2 / (fan_in + fan_out))`.
+
+    Args:
+        seed: None, an integer or a `SeedGenerator`; see `RandomInitializer`.
+        input_axes: which axes to multiply for the fan-in; see `VarianceScaling`.
+        output_axes: which axes to multiply for the fan-out.
+
+    Source: Glorot and Bengio, 2010, https://proceedings.mlr.press/v9/glorot10a.html
+
+    Example:
+        >>> from jaxlayers import initializers
+        >>> initializers.GlorotNormal(seed=0)((4, 3)).shape
+        (4, 3)
+    """
+
+    choice = (1.0, "fan_avg", "truncated_normal")
+
+
+class HeUniform(_Named):
+    """Evenly distributed in `[-limit, limit)`, with `limit = sqrt(6 / fan_in)`.
+
+    Keeps the variance of activations through layers with rectifiers.
+
+    Args:
+        seed: None, an integer or a `SeedGenerator`; see `RandomInitializer`.
+        input_axes: which axes to multiply for the fan-in; see `VarianceScaling`.
+        output_axes: which axes to multiply for the fan-out.
+
+    Source: He et al., 2015, https://arxiv.org/abs/1502.01852
+
+    Example:
+        >>> from jaxlayers import initializers
+        >>> initializers.HeUniform(seed=0)((4, 3)).shape
+        (4, 3)
+    """
+
+    choice = (2.0, "fan_in", "uniform")
+
+
+class HeNormal(_Named):
+    """Truncated normal of standard deviation `sqrt(2 / fan_in)`.
+
+    Args:
+        seed: None, an integer or a `SeedGenerator`; see `RandomInitializer`.
+        input_axes: which axes to multiply for the fan-in; see `VarianceScaling`.
+        output_axes: which axes to multiply for the fan-out.
+
+    Source: He et al., 2015, https://arxiv.org/abs/1502.01852
+
+    Example:
+        >>> from jaxlayers import initializers
+        >>> initializers.HeNormal(seed=0)((4, 3)).shape
+        (4, 3)
+    """
+
+    choice = (2.0, "fan_in", "truncated_normal")
+
+
+class LecunUniform(_Named):
+    """Evenly distributed in `[-limit, limit)`, with `limit = sqrt(3 / fan_in)`.
+
+    Args:
+        seed: None, an integer or a `SeedGenerator`; see `RandomInitializer`.
+        input_axes: which axes to multiply for the fan-in; see `VarianceScaling`.
+        output_axes: which axes to multiply for the fan-out.
+
+    Source: Klambauer et al., 2017, https://arxiv.org/abs/1706.02515
+
+    Example:
+        >>> from jaxlayers import initializers
+        >>> initializers.LecunUniform(seed=0)((4, 3)).shape
+        (4, 3)
+    """
+
+    choice = (1.0, "fan_in", "uniform")
+
+
+class LecunNormal(_Named):
+    """Truncated normal of standard deviation `sqrt(1 / fan_in)`, as self-normalising networks want it.
+
+    Args:
+        seed: None, an integer or a `SeedGenerator`; see `RandomInitializer`.
+        input_axes: which axes to multiply for the fan-in; see `VarianceScaling`.
+        output_axes: which axes to multiply for the fan-out.
+
+    Source: Klambauer et al., 2017, https://arxiv.org/abs/1706.02515
+
+    Example:
+        >>> from jaxlayers import initializers
+        >>> initializers.LecunNormal(seed=0)((4, 3)).shape
+        (4, 3)
+    """
+
+    choice = (1.0, "fan_in", "truncated_normal")
+
+
+def compute_fans(
+    shape: tuple[int, ...], input_axes: Sequence[int] | None = None, output_axes: Sequence[int] | None = None
+) -> tuple[int, int]:
+    """How many inputs and how many outputs the weights of a shape connect: `(fan_in, fan_out)`."""
+    if input_axes is not None and output_axes is not None:
+        return math.prod(shape[axis] for axis in input_axes), math.prod(shape[axis] for axis in output_axes)
+    if len(shape) < 2:
+        return math.prod(shape), math.prod(shape)
+    positions = math.prod(shape[:-2])
+    return positions * shape[-2], positions * shape[-1]
+
+
+variance_scaling = VarianceScaling
+glorot_uniform = GlorotUniform
+glorot_normal = GlorotNormal
+he_uniform = HeUniform
+he_normal = HeNormal
+lecun_uniform = LecunUniform
+lecun_normal = LecunNormal

@@ -1,0 +1,108 @@
+"""Losses by name: `get`, `serialize`, `deserialize`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jaxlayers.core import registry
+from jaxlayers.losses import _base, _hinge, _probabilistic, _regression
+from jaxlayers.losses._configs import read, write
+
+FUNCTIONS = {
+    function.__name__: function
+    for function in (
+        _hinge.categorical_hinge,
+        _hinge.hinge,
+        _hinge.squared_hinge,
+        _probabilistic.binary_crossentropy,
+        _probabilistic.categorical_crossentropy,
+        _probabilistic.kl_divergence,
+        _probabilistic.poisson,
+        _probabilistic.sparse_categorical_crossentropy,
+        _regression.cosine_similarity,
+        _regression.huber,
+        _regression.log_cosh,
+        _regression.mean_absolute_error,
+        _regression.mean_absolute_percentage_error,
+        _regression.mean_squared_error,
+        _regression.mean_squared_logarithmic_error,
+    )
+}
+_CLASSES = (
+    _base.LossFunctionWrapper,
+    _hinge.CategoricalHinge,
+    _hinge.Hinge,
+    _hinge.SquaredHinge,
+    _probabilistic.BinaryCrossentropy,
+    _probabilistic.CategoricalCrossentropy,
+    _probabilistic.KLDivergence,
+    _probabilistic.Poisson,
+    _probabilistic.SparseCategoricalCrossentropy,
+    _regression.CosineSimilarity,
+    _regression.Huber,
+    _regression.LogCosh,
+    _regression.MeanAbsoluteError,
+    _regression.MeanAbsolutePercentageError,
+    _regression.MeanSquaredError,
+    _regression.MeanSquaredLogarithmicError,
+)
+_SHORT = {
+    "bce": _probabilistic.binary_crossentropy,
+    "kld": _probabilistic.kl_divergence,
+    "mae": _regression.mean_absolute_error,
+    "mape": _regression.mean_absolute_percentage_error,
+    "mse": _regression.mean_squared_error,
+    "msle": _regression.mean_squared_logarithmic_error,
+}
+registry.register(
+    "loss",
+    {
+        **FUNCTIONS,
+        **{cls.__name__: cls for cls in _CLASSES},
+        **_SHORT,
+        **{name.upper(): function for name, function in _SHORT.items()},
+    },
+)
+
+
+def get(identifier: Any) -> Any:
+    """The loss that an identifier stands for.
+
+    Args:
+        identifier: the name of a function (`"mse"`, `"huber"`) or class (`"Huber"`), a config, a function, a `Loss`,
+            or None.
+
+    Raises:
+        ValueError: for an unknown name.
+        TypeError: when it is none of these.
+
+    Example:
+        >>> from jaxlayers import losses
+        >>> losses.get("mse").__name__, losses.get("Huber").name
+        ('mean_squared_error', 'huber_loss')
+    """
+    return read("loss", identifier)
+
+
+def serialize(loss: Any) -> Any:
+    """The config of a loss; `get` makes it again.
+
+    Example:
+        >>> from jaxlayers import losses
+        >>> losses.serialize(losses.get("Huber"))["config"]
+        {'name': 'huber_loss', 'reduction': 'sum_over_batch_size'}
+    """
+    return write("loss", loss)
+
+
+def deserialize(name: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """The loss that a name or config describes.
+
+    Args:
+        name: as for `get`.
+        custom_objects: functions and classes by name, looked at first.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    return read("loss", name, custom_objects)

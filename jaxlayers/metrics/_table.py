@@ -1,0 +1,94 @@
+"""Metrics by name: `get`, `serialize`, `deserialize`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jaxlayers.core import registry
+from jaxlayers.core.settings import to_snake_case
+from jaxlayers.losses._configs import read, write
+from jaxlayers.metrics import _accuracy, _reduction, _regression
+from jaxlayers.metrics._metric import Metric
+
+_CLASSES: tuple[type[Metric], ...] = (
+    _accuracy.Accuracy,
+    _accuracy.BinaryAccuracy,
+    _accuracy.CategoricalAccuracy,
+    _accuracy.SparseCategoricalAccuracy,
+    _accuracy.SparseTopKCategoricalAccuracy,
+    _accuracy.TopKCategoricalAccuracy,
+    _reduction.Mean,
+    _reduction.MeanMetricWrapper,
+    _reduction.Sum,
+    _regression.MeanAbsoluteError,
+    _regression.MeanSquaredError,
+    _regression.RootMeanSquaredError,
+)
+_SHORT: dict[str, type[Metric]] = {"mae": _regression.MeanAbsoluteError, "mse": _regression.MeanSquaredError}
+registry.register(
+    "metric",
+    {
+        **{cls.__name__: cls for cls in _CLASSES},
+        **{to_snake_case(cls.__name__): cls for cls in _CLASSES},
+        **_SHORT,
+        **{name.upper(): cls for name, cls in _SHORT.items()},
+    },
+)
+# Under these names the table above has classes; what a wrapper's config means is the function.
+registry.register(
+    "metric_function",
+    {
+        function.__name__: function
+        for function in (
+            _accuracy.accuracy,
+            _accuracy.binary_accuracy,
+            _accuracy.categorical_accuracy,
+            _accuracy.sparse_categorical_accuracy,
+            _accuracy.sparse_top_k_categorical_accuracy,
+            _accuracy.top_k_categorical_accuracy,
+        )
+    },
+)
+
+
+def get(identifier: Any) -> Any:
+    """The metric that an identifier stands for.
+
+    Args:
+        identifier: the name of a class as it is (`"MeanSquaredError"`), in snake case (`"mean_squared_error"`) or
+            short (`"mse"`, `"MSE"`), a config, a function, a `Metric`, or None.
+
+    Raises:
+        ValueError: for an unknown name.
+        TypeError: when it is none of these.
+
+    Example:
+        >>> from jaxlayers import metrics
+        >>> metrics.get("mse")
+        <MeanSquaredError name=mean_squared_error>
+    """
+    return read("metric", identifier)
+
+
+def serialize(metric: Any) -> Any:
+    """The config of a metric; `get` makes it again.
+
+    Example:
+        >>> from jaxlayers import metrics
+        >>> metrics.serialize(metrics.Mean(name="so_far"))["config"]
+        {'name': 'so_far', 'dtype': 'float32'}
+    """
+    return write("metric", metric)
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """The metric that a name or config describes.
+
+    Args:
+        config: as for `get`.
+        custom_objects: functions and classes by name, looked at first.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    return read("metric", config, custom_objects)

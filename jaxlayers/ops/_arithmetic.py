@@ -1,0 +1,277 @@
+"""Arithmetic, element by element: sums, products, powers, divisors.
+
+Every function takes what becomes an array (see `_types`), and broadcasts two operands to one shape. Dtypes promote as
+in JAX: a Python scalar takes on the dtype of the array beside it.
+"""
+
+import jax.numpy as jnp
+
+from jaxlayers.core import operation
+from jaxlayers.ops._types import Array, ArrayLike
+
+__all__ = [
+    "abs", "absolute", "add", "cbrt", "divide", "divide_no_nan", "fabs", "floor_divide", "fmod", "gcd", "hypot",
+    "lcm", "ldexp", "mod", "multiply", "negative", "nextafter", "power", "reciprocal", "sqrt", "square", "subtract",
+    "true_divide",
+]  # fmt: skip
+
+
+@operation("x1", "x2")
+def add(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """Sum: x1 + x2.
+
+    Example:
+        >>> add([1.0, 2.0], 0.5)
+        Array([1.5, 2.5], dtype=float32)
+    """
+    return jnp.add(x1, x2)
+
+
+@operation("x1", "x2")
+def subtract(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """Difference: x1 - x2.
+
+    Example:
+        >>> subtract([3, 2], [1, 4])
+        Array([ 2, -2], dtype=int32)
+    """
+    return jnp.subtract(x1, x2)
+
+
+@operation("x1", "x2")
+def multiply(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """Product, element by element: x1 * x2.
+
+    Example:
+        >>> multiply([[1.0], [2.0]], [3.0, 4.0])
+        Array([[3., 4.],
+               [6., 8.]], dtype=float32)
+    """
+    return jnp.multiply(x1, x2)
+
+
+@operation("x1", "x2")
+def divide(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """Quotient in a float dtype, also of integers: x1 / x2.
+
+    Example:
+        >>> divide([1, 3], 2)
+        Array([0.5, 1.5], dtype=float32)
+    """
+    return jnp.divide(x1, x2)
+
+
+@operation("x1", "x2")
+def true_divide(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """Quotient in a float dtype: another name of `divide`.
+
+    Example:
+        >>> true_divide([1, 3], 2)
+        Array([0.5, 1.5], dtype=float32)
+    """
+    return jnp.divide(x1, x2)
+
+
+@operation("x1", "x2")
+def divide_no_nan(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """Quotient, with 0 where the divisor is 0; its gradients are finite there too.
+
+    Example:
+        >>> divide_no_nan([1.0, 3.0], [0.0, 2.0])
+        Array([0. , 1.5], dtype=float32)
+    """
+    zero = jnp.equal(x2, 0)
+    return jnp.where(zero, 0, jnp.divide(x1, jnp.where(zero, 1, x2)))
+
+
+@operation("x1", "x2")
+def floor_divide(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """Quotient rounded down: floor(x1 / x2).
+
+    Example:
+        >>> floor_divide([7, -7], 2)
+        Array([ 3, -4], dtype=int32)
+    """
+    return jnp.floor_divide(x1, x2)
+
+
+@operation("x1", "x2")
+def mod(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """Remainder of `floor_divide`, with the sign of the divisor.
+
+    Example:
+        >>> mod([7, -7], 3)
+        Array([1, 2], dtype=int32)
+    """
+    return jnp.mod(x1, x2)
+
+
+@operation("x1", "x2")
+def fmod(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """Remainder of the quotient rounded towards zero, with the sign of the dividend.
+
+    Example:
+        >>> fmod([7, -7], 3)
+        Array([ 1, -1], dtype=int32)
+    """
+    return jnp.fmod(x1, x2)
+
+
+@operation("x1", "x2")
+def power(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """Power: x1 ** x2.
+
+    Example:
+        >>> power([2.0, 3.0], 2)
+        Array([4., 9.], dtype=float32)
+    """
+    return jnp.power(x1, x2)
+
+
+@operation("x")
+def square(x: ArrayLike) -> Array:
+    """Square: x * x.
+
+    Example:
+        >>> square([2, -3])
+        Array([4, 9], dtype=int32)
+    """
+    return jnp.square(x)
+
+
+@operation("x")
+def sqrt(x: ArrayLike) -> Array:
+    """Square root; nan below zero.
+
+    Example:
+        >>> sqrt([4, 9])
+        Array([2., 3.], dtype=float32)
+    """
+    return jnp.sqrt(x)
+
+
+@operation("x")
+def cbrt(x: ArrayLike) -> Array:
+    """Cube root, of negative numbers too.
+
+    Example:
+        >>> cbrt([8.0, -1.0])
+        Array([ 2., -1.], dtype=float32)
+    """
+    return jnp.cbrt(x)
+
+
+@operation("x1", "x2")
+def hypot(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """Longest side of a right triangle, without overflow on the way: sqrt(x1^2 + x2^2).
+
+    Example:
+        >>> hypot([3.0], [4.0])
+        Array([5.], dtype=float32)
+    """
+    return jnp.hypot(x1, x2)
+
+
+@operation("x")
+def reciprocal(x: ArrayLike) -> Array:
+    """One over each element: 1 / x.
+
+    Example:
+        >>> reciprocal([2.0, -4.0])
+        Array([ 0.5 , -0.25], dtype=float32)
+    """
+    return jnp.reciprocal(x)
+
+
+@operation("x")
+def negative(x: ArrayLike) -> Array:
+    """The opposite: -x.
+
+    Example:
+        >>> negative([1, -2])
+        Array([-1,  2], dtype=int32)
+    """
+    return jnp.negative(x)
+
+
+@operation("x")
+def absolute(x: ArrayLike) -> Array:
+    """Distance from zero: |x|; the modulus of complex numbers.
+
+    Example:
+        >>> absolute([1, -2])
+        Array([1, 2], dtype=int32)
+    """
+    return jnp.absolute(x)
+
+
+@operation("x")
+def abs(x: ArrayLike) -> Array:
+    """Distance from zero: another name of `absolute`.
+
+    Example:
+        >>> abs([1, -2])
+        Array([1, 2], dtype=int32)
+    """
+    return jnp.absolute(x)
+
+
+@operation("x")
+def fabs(x: ArrayLike) -> Array:
+    """Distance from zero, in a float dtype.
+
+    Example:
+        >>> fabs([1, -2])
+        Array([1., 2.], dtype=float32)
+    """
+    return jnp.fabs(x)
+
+
+@operation("x1", "x2")
+def ldexp(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """Scaled by a power of two: x1 * 2 ** x2.
+
+    Raises:
+        TypeError: when the exponents are not integers.
+
+    Example:
+        >>> ldexp([0.75, 5.0], [2, -1])
+        Array([3. , 2.5], dtype=float32)
+    """
+    dtype = jnp.result_type(x2)
+    if dtype.kind not in "iu":
+        raise TypeError(f"ops.ldexp expects integer exponents x2; received dtype {dtype}. Cast them first.")
+    return jnp.ldexp(x1, x2)
+
+
+@operation("x1", "x2")
+def nextafter(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """The number of the dtype that comes after x1 towards x2.
+
+    Example:
+        >>> float(nextafter(1.0, 2.0)) - 1.0
+        1.1920928955078125e-07
+    """
+    return jnp.nextafter(x1, x2)
+
+
+@operation("x1", "x2")
+def gcd(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """Greatest common divisor.
+
+    Example:
+        >>> gcd([12, 18], 8)
+        Array([4, 2], dtype=int32)
+    """
+    return jnp.gcd(x1, x2)
+
+
+@operation("x1", "x2")
+def lcm(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """Least common multiple.
+
+    Example:
+        >>> lcm([4, 6], 10)
+        Array([20, 30], dtype=int32)
+    """
+    return jnp.lcm(x1, x2)

@@ -1,0 +1,247 @@
+"""Classes as vectors, losses between them, and other small conversions of neural networks' inputs and outputs."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxlayers.core import operation, settings
+from jaxlayers.core.settings import standardize_dtype
+from jaxlayers.ops._types import Array, ArrayLike, DType, refuse_sparse
+
+__all__ = [
+    "binary_crossentropy", "categorical_crossentropy", "depth_to_space", "multi_hot", "one_hot", "polar", "psnr",
+    "space_to_depth", "sparse_categorical_crossentropy",
+]  # fmt: skip
+
+
+@operation("x")
+def one_hot(x: ArrayLike, num_classes: int, axis: int = -1, dtype: DType = None, sparse: bool = False) -> Array:
+    """A one at the place of each class, zeros elsewhere; zeros alone for a class out of range.
+
+    Args:
+        x: integers, [...].
+        num_classes: how many classes.
+        axis: where the axis of classes goes.
+        dtype: of the result; `floatx()` by default.
+        sparse: not supported.
+
+    Returns:
+        [..., num_classes].
+
+    Example:
+        >>> one_hot([2, 0], 3)
+        Array([[0., 0., 1.],
+               [1., 0., 0.]], dtype=float32)
+    """
+    refuse_sparse("one_hot", sparse)
+    return jax.nn.one_hot(x, num_classes, axis=axis, dtype=standardize_dtype(dtype))
+
+
+@operation("inputs")
+def multi_hot(inputs: ArrayLike, num_classes: int, axis: int = -1, dtype: DType = None, sparse: bool = False) -> Array:
+    """Ones at the places of all classes of an example, zeros elsewhere.
+
+    Args:
+        inputs: integers, [batch, classes of one example, ...], or [classes of one example].
+        num_classes: how many classes there are.
+        axis: where the axis of classes goes.
+        dtype: of the result; `floatx()` by default.
+        sparse: not supported.
+
+    Returns:
+        [batch, ..., num_classes], or [num_classes].
+
+    Example:
+        >>> multi_hot([[2, 0], [1, 1]], 3)
+        Array([[1., 0., 1.],
+               [0., 1., 0.]], dtype=float32)
+    """
+    refuse_sparse("multi_hot", sparse)
+    encoded = jax.nn.one_hot(inputs, num_classes, axis=axis, dtype=standardize_dtype(dtype))
+    return jnp.max(encoded, axis=1 if inputs.ndim > 1 else 0)
+
+
+@operation("target", "output")
+def binary_crossentropy(target: ArrayLike, output: ArrayLike, from_logits: bool = False) -> Array:
+    """Cross-entropy of independent probabilities: -target log(output) - (1 - target) log(1 - output).
+
+    Args:
+        target: probabilities, [...].
+        output: probabilities, which are held `epsilon()` away from 0 and 1; or logits. [...].
+        from_logits: whether they are logits.
+
+    Returns:
+        [...].
+
+    Raises:
+        ValueError: when the shapes differ.
+
+    Example:
+        >>> binary_crossentropy([0.0, 1.0], [0.5, 0.9])
+        Array([0.6931472 , 0.10536055], dtype=float32)
+    """
+    _same_shape("binary_crossentropy", target, output)
+    if from_logits:
+        return -target * jax.nn.log_sigmoid(output) - (1.0 - target) * jax.nn.log_sigmoid(-output)
+    output = _inside(output)
+    return -target * jnp.log(output) - (1.0 - target) * jnp.log(1.0 - output)
+
+
+@operation("target", "output")
+def categorical_crossentropy(target: ArrayLike, output: ArrayLike, from_logits: bool = False, axis: int = -1) -> Array:
+    """Cross-entropy of distributions over classes: -sum(target log(output)).
+
+    Args:
+        target: probabilities, [..., classes].
+        output: probabilities, which are made to sum to 1 and held `epsilon()` away from 0 and 1; or logits.
+            [..., classes].
+        from_logits: whether they are logits.
+        axis: which axis the classes are.
+
+    Returns:
+        [...].
+
+    Raises:
+        ValueError: when the shapes differ, or there are no axes.
+
+    Example:
+        >>> categorical_crossentropy([0.0, 1.0], [0.5, 0.5])
+        Array(0.6931472, dtype=float32)
+    """
+    _same_shape("categorical_crossentropy", target, output)
+    if not target.ndim:
+        raise ValueError("ops.categorical_crossentropy expects an axis of classes; received shapes ().")
+    return -jnp.sum(target * _log_probabilities(output, from_logits, axis), axis)
+
+
+@operation("target", "output")
+def sparse_categorical_crossentropy(
+    target: ArrayLike, output: ArrayLike, from_logits: bool = False, axis: int = -1
+) -> Array:
+    """Cross-entropy of distributions over classes, for known classes: -log(output[target]).
+
+    Args:
+        target: integers, [...] or [..., 1]; one out of range has the loss 0.
+        output: probabilities, which are made to sum to 1 and held `epsilon()` away from 0 and 1; or logits.
+            [..., classes].
+        from_logits: whether they are logits.
+        axis: which axis the classes are.
+
+    Returns:
+        [...].
+
+    Raises:
+        ValueError: when the shapes do not fit.
+
+    Example:
+        >>> sparse_categorical_crossentropy([1, 0], [[0.5, 0.5], [0.2, 0.8]])
+        Array([0.6931472, 1.609438 ], dtype=float32)
+    """
+    target = jnp.asarray(target, "int32")
+    if output.ndim and target.ndim == output.ndim and target.shape[-1] == 1:
+        target = jnp.squeeze(target, -1)
+    expected = list(output.shape)
+    if not expected or (expected.pop(axis), target.shape != tuple(expected))[1]:
+        raise ValueError(
+            "ops.sparse_categorical_crossentropy expects a target of the output's shape without the axis of classes; "
+            f"received target {target.shape} and output {output.shape}."
+        )
+    chosen = jax.nn.one_hot(target, output.shape[axis], axis=axis, dtype=output.dtype)
+    return -jnp.sum(chosen * _log_probabilities(output, from_logits, axis), axis)
+
+
+def _log_probabilities(output: Array, from_logits: bool, axis: int) -> Array:
+    if from_logits:
+        return jax.nn.log_softmax(output, axis)
+    return jnp.log(_inside(output / jnp.sum(output, axis, keepdims=True)))
+
+
+def _inside(probabilities: Array) -> Array:
+    return jnp.clip(probabilities, settings.epsilon(), 1.0 - settings.epsilon())
+
+
+def _same_shape(function: str, target: Any, output: Any) -> None:
+    shapes = jnp.shape(target), jnp.shape(output)
+    if shapes[0] != shapes[1]:
+        raise ValueError(f"ops.{function} expects a target of the output's shape {shapes[1]}; received {shapes[0]}.")
+
+
+@operation("abs_", "angle")
+def polar(abs_: ArrayLike, angle: ArrayLike) -> Array:
+    """Complex numbers from modulus and angle: abs_ (cos(angle) + i sin(angle)).
+
+    Example:
+        >>> polar([2.0], [0.0])
+        Array([2.+0.j], dtype=complex64)
+    """
+    return jax.lax.complex(abs_ * jnp.cos(angle), abs_ * jnp.sin(angle))
+
+
+@operation("x1", "x2", "max_val")
+def psnr(x1: ArrayLike, x2: ArrayLike, max_val: ArrayLike) -> Array:
+    """Peak signal-to-noise ratio in decibels: 20 log10(max_val) - 10 log10(mean((x1 - x2)^2)).
+
+    Args:
+        x1: signal.
+        x2: signal of the same shape.
+        max_val: the largest value they may have.
+
+    Returns:
+        One number.
+
+    Raises:
+        ValueError: when the shapes differ.
+
+    Example:
+        >>> psnr([1.0, 2.0], [1.5, 2.5], 10.0)
+        Array(26.0206, dtype=float32)
+    """
+    if jnp.shape(x1) != jnp.shape(x2):
+        raise ValueError(f"ops.psnr expects signals of one shape; received {jnp.shape(x1)} and {jnp.shape(x2)}.")
+    return 20 * jnp.log10(jnp.asarray(max_val, x2.dtype)) - 10 * jnp.log10(jnp.mean(jnp.square(x1 - x2)))
+
+
+@operation("x")
+def depth_to_space(x: ArrayLike, block_size: int, data_format: str = "channels_last") -> Array:
+    """Channels laid out as blocks of pixels; arXiv:1609.05158.
+
+    Args:
+        x: [batch, height, width, block_size^2 channels], or with the channels first.
+        block_size: height and width of a block.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Returns:
+        [batch, height block_size, width block_size, channels].
+
+    Example:
+        >>> depth_to_space([[[[1, 2, 3, 4]]]], 2)[0, :, :, 0]
+        Array([[1, 2],
+               [3, 4]], dtype=int32)
+    """
+    b = block_size
+    if data_format == "channels_last":
+        n, h, w, c = x.shape
+        blocks = x.reshape(n, h, w, b, b, c // b**2).transpose(0, 1, 3, 2, 4, 5)
+        return blocks.reshape(n, h * b, w * b, c // b**2)
+    n, c, h, w = x.shape
+    blocks = x.reshape(n, c // b**2, b, b, h, w).transpose(0, 1, 4, 2, 5, 3)
+    return blocks.reshape(n, c // b**2, h * b, w * b)
+
+
+@operation("x")
+def space_to_depth(x: ArrayLike, block_size: int, data_format: str = "channels_last") -> Array:
+    """Blocks of pixels laid out as channels: the inverse of `depth_to_space`, with the same arguments.
+
+    Example:
+        >>> space_to_depth([[[[1], [2]], [[3], [4]]]], 2)
+        Array([[[[1, 2, 3, 4]]]], dtype=int32)
+    """
+    b = block_size
+    if data_format == "channels_last":
+        n, h, w, c = x.shape
+        blocks = x.reshape(n, h // b, b, w // b, b, c).transpose(0, 1, 3, 2, 4, 5)
+        return blocks.reshape(n, h // b, w // b, c * b**2)
+    n, c, h, w = x.shape
+    blocks = x.reshape(n, c, h // b, b, w // b, b).transpose(0, 1, 3, 5, 2, 4)
+    return blocks.reshape(n, c * b**2, h // b, w // b)

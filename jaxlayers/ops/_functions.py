@@ -1,0 +1,356 @@
+"""Functions of one variable, element by element: exponentials, logarithms, angles, special functions, complex parts.
+
+Integers and bools give floats. Out of its domain a function is nan, or infinite at a pole, as in NumPy.
+"""
+
+import jax.numpy as jnp
+
+from jaxlayers.core import operation
+from jaxlayers.ops._types import Array, ArrayLike, as_float
+
+__all__ = [
+    "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "conj", "conjugate", "cos",
+    "cosh", "deg2rad", "exp", "exp2", "expm1", "i0", "imag", "log", "log1p", "log2", "log10", "logaddexp",
+    "logaddexp2", "rad2deg", "real", "sin", "sinc", "sinh", "tan", "tanh",
+]  # fmt: skip
+
+
+@operation("x")
+def exp(x: ArrayLike) -> Array:
+    """Exponential: e ** x.
+
+    Example:
+        >>> exp([0, 1])
+        Array([1.       , 2.7182817], dtype=float32)
+    """
+    return jnp.exp(x)
+
+
+@operation("x")
+def exp2(x: ArrayLike) -> Array:
+    """Power of two: 2 ** x.
+
+    Example:
+        >>> exp2([0, 3])
+        Array([1., 8.], dtype=float32)
+    """
+    return jnp.exp2(x)
+
+
+@operation("x")
+def expm1(x: ArrayLike) -> Array:
+    """Exponential less one, exact near zero: e ** x - 1.
+
+    Example:
+        >>> expm1([0.0, 1e-8])
+        Array([0.e+00, 1.e-08], dtype=float32)
+    """
+    return jnp.expm1(x)
+
+
+@operation("x")
+def log(x: ArrayLike) -> Array:
+    """Natural logarithm.
+
+    Example:
+        >>> log([1.0, 10.0])
+        Array([0.       , 2.3025851], dtype=float32)
+    """
+    return jnp.log(x)
+
+
+@operation("x")
+def log2(x: ArrayLike) -> Array:
+    """Logarithm to the base 2.
+
+    Example:
+        >>> log2([1.0, 8.0])
+        Array([0., 3.], dtype=float32)
+    """
+    return jnp.log2(x)
+
+
+@operation("x")
+def log10(x: ArrayLike) -> Array:
+    """Logarithm to the base 10.
+
+    Example:
+        >>> log10([1.0, 100.0])
+        Array([0., 2.], dtype=float32)
+    """
+    return jnp.log10(x)
+
+
+@operation("x")
+def log1p(x: ArrayLike) -> Array:
+    """Logarithm of one more, exact near zero: log(1 + x).
+
+    Example:
+        >>> log1p([0.0, 1e-8])
+        Array([0.e+00, 1.e-08], dtype=float32)
+    """
+    return jnp.log1p(x)
+
+
+@operation("x1", "x2")
+def logaddexp(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """Sum of what two logarithms stand for, without overflow: log(e ** x1 + e ** x2).
+
+    Example:
+        >>> logaddexp([0.0, 1000.0], [0.0, 1000.0])
+        Array([6.9314718e-01, 1.0006932e+03], dtype=float32)
+    """
+    return jnp.logaddexp(x1, x2)
+
+
+@operation("x1", "x2")
+def logaddexp2(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """`logaddexp` to the base 2: log2(2 ** x1 + 2 ** x2).
+
+    Example:
+        >>> logaddexp2([0.0], [0.0])
+        Array([1.], dtype=float32)
+    """
+    return jnp.logaddexp2(x1, x2)
+
+
+@operation("x")
+def sin(x: ArrayLike) -> Array:
+    """Sine of an angle in radians.
+
+    Example:
+        >>> sin([0.0, 1.0])
+        Array([0.        , 0.84147096], dtype=float32)
+    """
+    return jnp.sin(x)
+
+
+@operation("x")
+def cos(x: ArrayLike) -> Array:
+    """Cosine of an angle in radians.
+
+    Example:
+        >>> cos([0.0, 1.0])
+        Array([1.       , 0.5403023], dtype=float32)
+    """
+    return jnp.cos(x)
+
+
+@operation("x")
+def tan(x: ArrayLike) -> Array:
+    """Tangent of an angle in radians: sin(x) / cos(x).
+
+    Example:
+        >>> tan([0.0, 1.0])
+        Array([0.       , 1.5574077], dtype=float32)
+    """
+    return jnp.tan(x)
+
+
+@operation("x")
+def arcsin(x: ArrayLike) -> Array:
+    """Angle in [-pi/2, pi/2] with the sine x.
+
+    Example:
+        >>> arcsin([0.0, 1.0])
+        Array([0.       , 1.5707964], dtype=float32)
+    """
+    return jnp.arcsin(x)
+
+
+@operation("x")
+def arccos(x: ArrayLike) -> Array:
+    """Angle in [0, pi] with the cosine x.
+
+    Example:
+        >>> arccos([0.0, 1.0])
+        Array([1.5707964, 0.       ], dtype=float32)
+    """
+    return jnp.arccos(x)
+
+
+@operation("x")
+def arctan(x: ArrayLike) -> Array:
+    """Angle in (-pi/2, pi/2) with the tangent x.
+
+    Example:
+        >>> arctan([0.0, 1.0])
+        Array([0.       , 0.7853981], dtype=float32)
+    """
+    return jnp.arctan(x)
+
+
+@operation("x1", "x2")
+def arctan2(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """Angle in (-pi, pi] of the point with height x1 and width x2.
+
+    Example:
+        >>> arctan2([1.0, -1.0], [-1.0, 1.0])
+        Array([ 2.3561945, -0.7853982], dtype=float32)
+    """
+    return jnp.arctan2(x1, x2)
+
+
+@operation("x")
+def sinh(x: ArrayLike) -> Array:
+    """Hyperbolic sine: (e ** x - e ** -x) / 2.
+
+    Example:
+        >>> sinh([0.0, 1.0])
+        Array([0.       , 1.1752012], dtype=float32)
+    """
+    return jnp.sinh(x)
+
+
+@operation("x")
+def cosh(x: ArrayLike) -> Array:
+    """Hyperbolic cosine: (e ** x + e ** -x) / 2.
+
+    Example:
+        >>> cosh([0.0, 1.0])
+        Array([1.       , 1.5430806], dtype=float32)
+    """
+    return jnp.cosh(x)
+
+
+@operation("x")
+def tanh(x: ArrayLike) -> Array:
+    """Hyperbolic tangent: sinh(x) / cosh(x).
+
+    Example:
+        >>> tanh([0.0, 1.0])
+        Array([0.       , 0.7615942], dtype=float32)
+    """
+    return jnp.tanh(x)
+
+
+@operation("x")
+def arcsinh(x: ArrayLike) -> Array:
+    """Inverse of `sinh`: log(x + sqrt(x^2 + 1)).
+
+    Example:
+        >>> arcsinh([0.0, 1.0])
+        Array([0.        , 0.88137364], dtype=float32)
+    """
+    return jnp.arcsinh(x)
+
+
+@operation("x")
+def arccosh(x: ArrayLike) -> Array:
+    """Inverse of `cosh`, for x >= 1: log(x + sqrt(x^2 - 1)).
+
+    Example:
+        >>> arccosh([1.0, 2.0])
+        Array([0.      , 1.316958], dtype=float32)
+    """
+    return jnp.arccosh(x)
+
+
+@operation("x")
+def arctanh(x: ArrayLike) -> Array:
+    """Inverse of `tanh`, for |x| < 1: log((1 + x) / (1 - x)) / 2.
+
+    Example:
+        >>> arctanh([0.0, 0.5])
+        Array([0.        , 0.54930615], dtype=float32)
+    """
+    return jnp.arctanh(x)
+
+
+@operation("x")
+def sinc(x: ArrayLike) -> Array:
+    """Cardinal sine: sin(pi x) / (pi x), and 1 at zero.
+
+    Example:
+        >>> sinc([0.0, 0.5])
+        Array([1.        , 0.63661975], dtype=float32)
+    """
+    return jnp.sinc(x)
+
+
+@operation("x")
+def deg2rad(x: ArrayLike) -> Array:
+    """Degrees to radians: x * pi / 180.
+
+    Example:
+        >>> deg2rad([0.0, 180.0])
+        Array([0.       , 3.1415927], dtype=float32)
+    """
+    return jnp.deg2rad(x)
+
+
+@operation("x")
+def rad2deg(x: ArrayLike) -> Array:
+    """Radians to degrees: x * 180 / pi.
+
+    Example:
+        >>> rad2deg([0.0, 3.1415927])
+        Array([  0., 180.], dtype=float32)
+    """
+    return jnp.rad2deg(x)
+
+
+@operation("x")
+def i0(x: ArrayLike) -> Array:
+    """Modified Bessel function of the first kind, order 0.
+
+    Example:
+        >>> i0([0.0, 1.0])
+        Array([1.0000001, 1.266066 ], dtype=float32)
+    """
+    return jnp.i0(x)
+
+
+@operation("x")
+def real(x: ArrayLike) -> Array:
+    """Real part.
+
+    Example:
+        >>> real([1 + 2j])
+        Array([1.], dtype=float32)
+    """
+    return jnp.real(x)
+
+
+@operation("x")
+def imag(x: ArrayLike) -> Array:
+    """Imaginary part; zeros for real numbers.
+
+    Example:
+        >>> imag([1 + 2j])
+        Array([2.], dtype=float32)
+    """
+    return jnp.imag(x)
+
+
+@operation("x")
+def conjugate(x: ArrayLike) -> Array:
+    """Complex conjugate: real - i imag.
+
+    Example:
+        >>> conjugate([1 + 2j])
+        Array([1.-2.j], dtype=complex64)
+    """
+    return jnp.conjugate(x)
+
+
+@operation("x")
+def conj(x: ArrayLike) -> Array:
+    """Complex conjugate: another name of `conjugate`.
+
+    Example:
+        >>> conj([1 + 2j])
+        Array([1.-2.j], dtype=complex64)
+    """
+    return jnp.conjugate(x)
+
+
+@operation("x")
+def angle(x: ArrayLike) -> Array:
+    """Angle of a complex number in radians: arctan2(imag, real).
+
+    Example:
+        >>> angle([1 + 1j, -1])
+        Array([0.7853982, 3.1415927], dtype=float32)
+    """
+    return jnp.angle(as_float(x))

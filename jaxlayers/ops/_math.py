@@ -1,0 +1,271 @@
+"""Mathematics that NumPy lacks: special functions, segments, ranks, windows, complex parts."""
+
+import jax
+import jax.numpy as jnp
+
+from jaxlayers.core import operation
+from jaxlayers.ops._types import Array, ArrayLike, Axis, hashable
+
+__all__ = [
+    "cdist", "erf", "erfc", "erfinv", "extract_sequences", "in_top_k", "logdet", "logsumexp", "rsqrt", "segment_max",
+    "segment_min", "segment_prod", "segment_sum", "top_k", "view_as_complex", "view_as_real",
+]  # fmt: skip
+
+
+@operation("x")
+def rsqrt(x: ArrayLike) -> Array:
+    """One over the square root: x ** -0.5.
+
+    Example:
+        >>> rsqrt([4.0, 0.25])
+        Array([0.5, 2. ], dtype=float32)
+    """
+    return jax.lax.rsqrt(x)
+
+
+@operation("x")
+def erf(x: ArrayLike) -> Array:
+    """Error function: 2 / sqrt(pi) times the integral of e ** -t^2 from 0 to x.
+
+    Example:
+        >>> erf([0.0, 1.0])
+        Array([0.        , 0.84270084], dtype=float32)
+    """
+    return jax.scipy.special.erf(x)
+
+
+@operation("x")
+def erfc(x: ArrayLike) -> Array:
+    """What the error function lacks to one, exact far out: 1 - erf(x).
+
+    Example:
+        >>> erfc([0.0, 5.0])
+        Array([1.0000000e+00, 1.5374597e-12], dtype=float32)
+    """
+    return jax.scipy.special.erfc(x)
+
+
+@operation("x")
+def erfinv(x: ArrayLike) -> Array:
+    """Inverse of `erf`, for |x| < 1.
+
+    Example:
+        >>> erfinv([0.0, 0.5])
+        Array([0.        , 0.47693628], dtype=float32)
+    """
+    return jax.scipy.special.erfinv(x)
+
+
+@operation("x")
+def logsumexp(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Logarithm of a sum of exponentials, without overflow: log(sum(e ** x)).
+
+    Example:
+        >>> logsumexp([1000.0, 1000.0])
+        Array(1000.6932, dtype=float32)
+    """
+    return jax.scipy.special.logsumexp(x, axis=hashable(axis), keepdims=keepdims)
+
+
+@operation("x")
+def logdet(x: ArrayLike) -> Array:
+    """Logarithm of the absolute value of the determinant.
+
+    Args:
+        x: [..., n, n].
+
+    Returns:
+        [...].
+
+    Example:
+        >>> logdet([[2.0, 0.0], [0.0, 3.0]])
+        Array(1.7917595, dtype=float32)
+    """
+    return jnp.linalg.slogdet(x)[1]
+
+
+@operation("x", "y")
+def cdist(x: ArrayLike, y: ArrayLike) -> Array:
+    """Euclidean distances between all points of two sets.
+
+    Args:
+        x: [..., n, size].
+        y: [..., m, size].
+
+    Returns:
+        [..., n, m].
+
+    Raises:
+        ValueError: when there is no axis of points, or the sizes differ.
+
+    Example:
+        >>> cdist([[0.0, 0.0]], [[3.0, 4.0], [0.0, 1.0]])
+        Array([[5., 1.]], dtype=float32)
+    """
+    shapes = jnp.shape(x), jnp.shape(y)
+    if len(shapes[0]) < 2 or len(shapes[1]) < 2 or shapes[0][-1] != shapes[1][-1]:
+        raise ValueError(f"ops.cdist expects shapes [..., n, size] and [..., m, size]; received {shapes}.")
+    return jnp.sqrt(jnp.sum(jnp.square(x[..., :, None, :] - y[..., None, :, :]), axis=-1))
+
+
+@operation("x")
+def top_k(x: ArrayLike, k: int, sorted: bool = True) -> tuple[Array, Array]:
+    """The largest elements along the last axis, and where they are.
+
+    Args:
+        x: [..., size].
+        k: how many.
+        sorted: they come in descending order either way.
+
+    Returns:
+        Values and indices, each [..., k].
+
+    Example:
+        >>> top_k([3, 1, 2], 2)
+        (Array([3, 2], dtype=int32), Array([0, 2], dtype=int32))
+    """
+    values, indices = jax.lax.top_k(x, k)
+    return values, indices
+
+
+@operation("targets", "predictions")
+def in_top_k(targets: ArrayLike, predictions: ArrayLike, k: int) -> Array:
+    """Whether fewer than k predictions are larger than that of the target.
+
+    Args:
+        targets: indices of classes, [batch].
+        predictions: [batch, classes].
+        k: among how many.
+
+    Returns:
+        bools, [batch].
+
+    Example:
+        >>> in_top_k([2, 0], [[0.1, 0.3, 0.2], [0.1, 0.6, 0.3]], 2)
+        Array([ True, False], dtype=bool)
+    """
+    predicted = jnp.take_along_axis(predictions, targets[..., None], axis=-1)  # [batch, 1]
+    predicted = jnp.where(jnp.isnan(predicted), -jnp.inf, predicted)  # nan is likely of nothing
+    return jnp.sum(predictions > predicted, axis=-1) < k
+
+
+@operation("x")
+def extract_sequences(x: ArrayLike, sequence_length: int, sequence_stride: int) -> Array:
+    """Windows cut from the last axis.
+
+    Args:
+        x: [..., length].
+        sequence_length: of each window.
+        sequence_stride: from the start of one to the next.
+
+    Returns:
+        [..., windows, sequence_length]; what does not fill a window is left out.
+
+    Example:
+        >>> extract_sequences([1, 2, 3, 4, 5], 3, 2)
+        Array([[1, 2, 3],
+               [3, 4, 5]], dtype=int32)
+    """
+    starts = jnp.arange(0, jnp.shape(x)[-1] - sequence_length + 1, sequence_stride)
+    return x[..., starts[:, None] + jnp.arange(sequence_length)]
+
+
+@operation("data", "segment_ids")
+def segment_sum(
+    data: ArrayLike, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
+) -> Array:
+    """Sums over the rows of each segment.
+
+    Args:
+        data: [rows, ...].
+        segment_ids: the segment of each row, [rows].
+        num_segments: how many there are; None for the largest number and one, outside of compiled functions.
+        sorted: whether `segment_ids` is in ascending order, which is faster.
+
+    Returns:
+        [segments, ...].
+
+    Example:
+        >>> segment_sum([1.0, 2.0, 4.0], [0, 1, 0])
+        Array([5., 2.], dtype=float32)
+    """
+    return jax.ops.segment_sum(data, segment_ids, num_segments, indices_are_sorted=sorted)
+
+
+@operation("data", "segment_ids")
+def segment_prod(
+    data: ArrayLike, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
+) -> Array:
+    """Products over the rows of each segment; arguments as for `segment_sum`.
+
+    Example:
+        >>> segment_prod([3.0, 2.0, 4.0], [0, 1, 0])
+        Array([12.,  2.], dtype=float32)
+    """
+    return jax.ops.segment_prod(data, segment_ids, num_segments, indices_are_sorted=sorted)
+
+
+@operation("data", "segment_ids")
+def segment_max(
+    data: ArrayLike, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
+) -> Array:
+    """Largest of the rows of each segment, -inf for one without rows; arguments as for `segment_sum`.
+
+    Example:
+        >>> segment_max([3.0, 2.0, 4.0], [0, 1, 0])
+        Array([4., 2.], dtype=float32)
+    """
+    return jax.ops.segment_max(data, segment_ids, num_segments, indices_are_sorted=sorted)
+
+
+@operation("data", "segment_ids")
+def segment_min(
+    data: ArrayLike, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
+) -> Array:
+    """Smallest of the rows of each segment, inf for one without rows; arguments as for `segment_sum`.
+
+    Example:
+        >>> segment_min([3.0, 2.0, 4.0], [0, 1, 0])
+        Array([3., 2.], dtype=float32)
+    """
+    return jax.ops.segment_min(data, segment_ids, num_segments, indices_are_sorted=sorted)
+
+
+@operation("x")
+def view_as_complex(x: ArrayLike) -> Array:
+    """Complex numbers from pairs of parts.
+
+    Args:
+        x: real and imaginary parts, [..., 2].
+
+    Returns:
+        complex64 array, [...].
+
+    Raises:
+        ValueError: when the last axis is not of size 2.
+
+    Example:
+        >>> view_as_complex([[1.0, 2.0], [3.0, -4.0]])
+        Array([1.+2.j, 3.-4.j], dtype=complex64)
+    """
+    shape = jnp.shape(x)
+    if shape[-1:] != (2,):
+        raise ValueError(f"ops.view_as_complex expects shape [..., 2] (real, imaginary); received {shape}.")
+    return jax.lax.complex(x[..., 0].astype("float32"), x[..., 1].astype("float32"))
+
+
+@operation("x")
+def view_as_real(x: ArrayLike) -> Array:
+    """Pairs of parts from complex numbers.
+
+    Args:
+        x: complex numbers, [...].
+
+    Returns:
+        real and imaginary parts, [..., 2].
+
+    Example:
+        >>> view_as_real([1 + 2j])
+        Array([[1., 2.]], dtype=float32)
+    """
+    return jnp.stack([jnp.real(x), jnp.imag(x)], axis=-1)

@@ -1,0 +1,330 @@
+"""Nonlinear functions of neural networks, element by element (`glu`, `sparsemax` and softmax along an axis)."""
+
+import jax
+import jax.numpy as jnp
+
+from jaxlayers.core import operation
+from jaxlayers.ops._types import Array, ArrayLike, Axis, hashable
+
+__all__ = [
+    "celu", "elu", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "leaky_relu",
+    "log_sigmoid", "log_softmax", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax", "softplus",
+    "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus", "swish", "tanh_shrink", "threshold",
+]  # fmt: skip
+
+
+@operation("x")
+def relu(x: ArrayLike) -> Array:
+    """Rectified linear unit: max(x, 0), with the gradient 0 at 0.
+
+    Example:
+        >>> relu([-1.0, 0.0, 2.0])
+        Array([0., 0., 2.], dtype=float32)
+    """
+    return jax.nn.relu(x)
+
+
+@operation("x")
+def relu6(x: ArrayLike) -> Array:
+    """Rectified linear unit up to 6: min(max(x, 0), 6); arXiv:1704.04861.
+
+    Example:
+        >>> relu6([-1.0, 2.0, 8.0])
+        Array([0., 2., 6.], dtype=float32)
+    """
+    return jax.nn.relu6(x)
+
+
+@operation("x")
+def leaky_relu(x: ArrayLike, negative_slope: float = 0.2) -> Array:
+    """Rectified linear unit with a slope on the left: x where x >= 0, negative_slope x elsewhere.
+
+    Example:
+        >>> leaky_relu([-1.0, 2.0])
+        Array([-0.2,  2. ], dtype=float32)
+    """
+    return jax.nn.leaky_relu(x, negative_slope)
+
+
+@operation("x")
+def elu(x: ArrayLike, alpha: float = 1.0) -> Array:
+    """Exponential linear unit: x where x > 0, alpha (e ** x - 1) elsewhere; arXiv:1511.07289.
+
+    Example:
+        >>> elu([-1.0, 2.0])
+        Array([-0.63212055,  2.        ], dtype=float32)
+    """
+    return jax.nn.elu(x, alpha)
+
+
+@operation("x")
+def celu(x: ArrayLike, alpha: float = 1.0) -> Array:
+    """Smooth exponential linear unit: x where x > 0, alpha (e ** (x / alpha) - 1) elsewhere; arXiv:1704.07483.
+
+    Example:
+        >>> celu([-1.0, 2.0], alpha=2.0)
+        Array([-0.78693867,  2.        ], dtype=float32)
+    """
+    return jax.nn.celu(x, alpha)
+
+
+@operation("x")
+def selu(x: ArrayLike) -> Array:
+    """Exponential linear unit that keeps mean 0 and variance 1: 1.0507 elu(x, 1.6733); arXiv:1706.02515.
+
+    Example:
+        >>> selu([-1.0, 2.0])
+        Array([-1.1113307,  2.101402 ], dtype=float32)
+    """
+    return jax.nn.selu(x)
+
+
+@operation("x")
+def gelu(x: ArrayLike, approximate: bool = True) -> Array:
+    """Gaussian error linear unit: x times the probability that a standard normal is below x; arXiv:1606.08415.
+
+    Args:
+        x: array.
+        approximate: whether by tanh, 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))); or by erf.
+
+    Example:
+        >>> gelu([-1.0, 2.0])
+        Array([-0.15880796,  1.9545977 ], dtype=float32)
+    """
+    return jax.nn.gelu(x, approximate)
+
+
+@operation("x")
+def silu(x: ArrayLike) -> Array:
+    """Sigmoid linear unit: x sigmoid(x); arXiv:1702.03118.
+
+    Example:
+        >>> silu([-1.0, 2.0])
+        Array([-0.26894143,  1.761594  ], dtype=float32)
+    """
+    return jax.nn.silu(x)
+
+
+swish = silu
+
+
+@operation("x")
+def hard_silu(x: ArrayLike) -> Array:
+    """`silu` in straight pieces: x hard_sigmoid(x); arXiv:1905.02244.
+
+    Example:
+        >>> hard_silu([-1.0, 2.0])
+        Array([-0.33333334,  1.6666667 ], dtype=float32)
+    """
+    return jax.nn.hard_silu(x)
+
+
+hard_swish = hard_silu
+
+
+@operation("x")
+def sigmoid(x: ArrayLike) -> Array:
+    """Logistic function: 1 / (1 + e ** -x).
+
+    Example:
+        >>> sigmoid([-1.0, 0.0])
+        Array([0.26894143, 0.5       ], dtype=float32)
+    """
+    return jax.nn.sigmoid(x)
+
+
+@operation("x")
+def hard_sigmoid(x: ArrayLike) -> Array:
+    """`sigmoid` in straight pieces: min(max(x / 6 + 1 / 2, 0), 1).
+
+    Example:
+        >>> hard_sigmoid([-4.0, 0.0, 1.5])
+        Array([0.  , 0.5 , 0.75], dtype=float32)
+    """
+    return jax.nn.hard_sigmoid(x)
+
+
+@operation("x")
+def log_sigmoid(x: ArrayLike) -> Array:
+    """Logarithm of the logistic function, without underflow: -log(1 + e ** -x).
+
+    Example:
+        >>> log_sigmoid([-200.0, 0.0])
+        Array([-200.       ,   -0.6931472], dtype=float32)
+    """
+    return jax.nn.log_sigmoid(x)
+
+
+@operation("x")
+def sparse_sigmoid(x: ArrayLike) -> Array:
+    """Derivative of `sparse_plus`: min(max((x + 1) / 2, 0), 1).
+
+    Example:
+        >>> sparse_sigmoid([-2.0, 0.5, 3.0])
+        Array([0.  , 0.75, 1.  ], dtype=float32)
+    """
+    return jax.nn.sparse_sigmoid(x)
+
+
+@operation("x")
+def softplus(x: ArrayLike) -> Array:
+    """Smooth rectifier: log(1 + e ** x).
+
+    Example:
+        >>> softplus([-1.0, 200.0])
+        Array([  0.3132617, 200.       ], dtype=float32)
+    """
+    return jax.nn.softplus(x)
+
+
+@operation("x")
+def sparse_plus(x: ArrayLike) -> Array:
+    """Smooth rectifier that is exact far out: 0 below -1, x above 1, (x + 1)^2 / 4 between.
+
+    Example:
+        >>> sparse_plus([-2.0, 0.0, 3.0])
+        Array([0.  , 0.25, 3.  ], dtype=float32)
+    """
+    return jax.nn.sparse_plus(x)
+
+
+@operation("x")
+def squareplus(x: ArrayLike, b: float = 4) -> Array:
+    """Smooth rectifier without exponentials: (x + sqrt(x^2 + b)) / 2; arXiv:2112.11687.
+
+    Example:
+        >>> squareplus([-1.0, 2.0])
+        Array([0.618034 , 2.4142137], dtype=float32)
+    """
+    return jax.nn.squareplus(x, b)
+
+
+@operation("x")
+def softsign(x: ArrayLike) -> Array:
+    """Slow relative of tanh: x / (1 + |x|).
+
+    Example:
+        >>> softsign([-1.0, 3.0])
+        Array([-0.5 ,  0.75], dtype=float32)
+    """
+    return jax.nn.soft_sign(x)
+
+
+@operation("x")
+def hard_tanh(x: ArrayLike) -> Array:
+    """Hyperbolic tangent in straight pieces: min(max(x, -1), 1).
+
+    Example:
+        >>> hard_tanh([-3.0, 0.5])
+        Array([-1. ,  0.5], dtype=float32)
+    """
+    return jax.nn.hard_tanh(x)
+
+
+@operation("x")
+def tanh_shrink(x: ArrayLike) -> Array:
+    """What tanh leaves: x - tanh(x).
+
+    Example:
+        >>> tanh_shrink([-1.0, 2.0])
+        Array([-0.23840582,  1.0359724 ], dtype=float32)
+    """
+    return x - jnp.tanh(x)
+
+
+@operation("x")
+def hard_shrink(x: ArrayLike, threshold: float = 0.5) -> Array:
+    """Zero near zero: x where |x| > threshold, 0 elsewhere.
+
+    Example:
+        >>> hard_shrink([-1.0, 0.3])
+        Array([-1.,  0.], dtype=float32)
+    """
+    return jnp.where(jnp.abs(x) > threshold, x, 0.0)
+
+
+@operation("x")
+def soft_shrink(x: ArrayLike, threshold: float = 0.5) -> Array:
+    """Nearer to zero by a threshold: sign(x) max(|x| - threshold, 0).
+
+    Example:
+        >>> soft_shrink([-1.0, 0.3, 2.0])
+        Array([-0.5,  0. ,  1.5], dtype=float32)
+    """
+    return jnp.where(x > threshold, x - threshold, jnp.where(x < -threshold, x + threshold, 0.0))
+
+
+@operation("x")
+def threshold(x: ArrayLike, threshold: float, default_value: float) -> Array:
+    """Only what is above a threshold; elsewhere another value elsewhere.
+
+    Example:
+        >>> threshold([-1.0, 2.0], 0.5, -9.0)
+        Array([-9.,  2.], dtype=float32)
+    """
+    return jnp.where(x > threshold, x, default_value)
+
+
+@operation("x")
+def glu(x: ArrayLike, axis: int = -1) -> Array:
+    """Gated linear unit: one half of x times the sigmoid of the other; arXiv:1612.08083.
+
+    Args:
+        x: array, of even size along the axis.
+        axis: which axis is halved.
+
+    Example:
+        >>> glu([1.0, 2.0, 0.0, 0.0])
+        Array([0.5, 1. ], dtype=float32)
+    """
+    return jax.nn.glu(x, axis)
+
+
+@operation("x")
+def softmax(x: ArrayLike, axis: Axis = -1) -> Array:
+    """Exponentials that sum to one: e ** x / sum(e ** x).
+
+    Args:
+        x: array.
+        axis: over which axis, or axes, they do.
+
+    Example:
+        >>> softmax([1.0, 2.0])
+        Array([0.26894143, 0.7310586 ], dtype=float32)
+    """
+    return jax.nn.softmax(x, hashable(axis))
+
+
+@operation("x")
+def log_softmax(x: ArrayLike, axis: Axis = -1) -> Array:
+    """Logarithm of `softmax`, without underflow: x - logsumexp(x).
+
+    Args:
+        x: array.
+        axis: over which axis, or axes.
+
+    Example:
+        >>> log_softmax([0.0, 200.0])
+        Array([-200.,    0.], dtype=float32)
+    """
+    return jax.nn.log_softmax(x, hashable(axis))
+
+
+@operation("x")
+def sparsemax(x: ArrayLike, axis: int = -1) -> Array:
+    """The probabilities nearest to x: max(x - tau, 0) with tau such that they sum to one; arXiv:1602.02068.
+
+    Args:
+        x: array.
+        axis: over which axis.
+
+    Example:
+        >>> sparsemax([2.0, 1.5, 0.1])
+        Array([0.75, 0.25, 0.  ], dtype=float32)
+    """
+    x = jnp.moveaxis(x, axis, -1)
+    ordered = jnp.sort(x, descending=True)
+    count = jnp.arange(1, x.shape[-1] + 1)
+    support = 1 + count * ordered > jnp.cumsum(ordered, -1)  # the elements that stay above zero
+    tau = (jnp.sum(ordered, -1, keepdims=True, where=support) - 1) / jnp.sum(support, -1, keepdims=True)
+    return jnp.moveaxis(jnp.maximum(x - tau, 0), -1, axis)

@@ -1,0 +1,5 @@
+"""`ops.nn`: the functions of neural networks, gathered from the modules that hold them."""
+
+from jaxlayers.ops._encoding import *  # noqa: F403
+from jaxlayers.ops._nonlinearities import *  # noqa: F403
+from jaxlayers.ops._normalization import *  # noqa: F403

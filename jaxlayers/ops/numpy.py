@@ -1,0 +1,13 @@
+"""`ops.numpy`: the functions that NumPy has too, gathered from the modules that hold them."""
+
+from jaxlayers.ops._arithmetic import *  # noqa: F403
+from jaxlayers.ops._creation import *  # noqa: F403
+from jaxlayers.ops._functions import *  # noqa: F403
+from jaxlayers.ops._indexing import *  # noqa: F403
+from jaxlayers.ops._joining import *  # noqa: F403
+from jaxlayers.ops._logic import *  # noqa: F403
+from jaxlayers.ops._products import *  # noqa: F403
+from jaxlayers.ops._reductions import *  # noqa: F403
+from jaxlayers.ops._rounding import *  # noqa: F403
+from jaxlayers.ops._shapes import *  # noqa: F403
+from jaxlayers.ops._statistics import *  # noqa: F403

@@ -1,0 +1,229 @@
+"""Adam and its relatives: steps of momentum, divided by the root of the mean square of recent gradients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jaxlayers.optimizers._optimizer import Optimizer
+
+if TYPE_CHECKING:
+    import optax
+
+
+class Adam(Optimizer):
+    """Adam: adaptive moment estimation.
+
+    With `t` the number of this update, `m += (1 - beta_1) * (g - m)`, `v += (1 - beta_2) * (g**2 - v)`, and then
+    `w -= learning_rate * sqrt(1 - beta_2**t) / (1 - beta_1**t) * m / (sqrt(v) + epsilon)`.
+
+    Args:
+        learning_rate: a number, a schedule, or a function without arguments.
+        beta_1: how much of the moving average of the gradient stays at each update.
+        beta_2: the same for the average of its square.
+        epsilon: added to the divisor: the "epsilon hat" of the paper's section 2.
+        amsgrad: whether to divide by the largest `v` so far.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: see `Optimizer`.
+
+    The factor with `t` is computed in float32 also for bfloat16 and float16 parameters, in which `beta_2` would round
+    to 1 and the factor to 0.
+
+    Source: Kingma and Ba, arXiv:1412.6980; AMSGrad: Reddi et al., On the Convergence of Adam and Beyond,
+    arXiv:1904.09237.
+
+    Example:
+        >>> from jaxlayers.core import Variable
+        >>> from jaxlayers.optimizers import Adam
+        >>> w, optimizer = Variable([1.0, -2.0]), Adam(0.1)
+        >>> optimizer.apply([w * 1.0], [w])
+        >>> [round(float(x), 4) for x in w]
+        [0.9, -1.9]
+    """
+
+    slot_order = (("momentum", "velocity"), ("velocity_hat",))
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+        )
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.amsgrad = amsgrad
+
+    def _direction(self) -> optax.GradientTransformationExtraArgs:
+        from jaxlayers.optimizers._transformations import step_by_adam
+
+        return step_by_adam(self.beta_1, self.beta_2, self.epsilon, self.amsgrad)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        return {
+            **super().get_config(),
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "epsilon": self.epsilon,
+            "amsgrad": self.amsgrad,
+        }
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay: also `w -= learning_rate * weight_decay * w` at each update.
+
+    Args:
+        learning_rate: a number, a schedule, or a function without arguments.
+        weight_decay: how much the weights decay; a number.
+        beta_1, beta_2, epsilon, amsgrad: see `Adam`.
+        clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency, loss_scale_factor,
+            gradient_accumulation_steps, name: see `Optimizer`.
+
+    Raises:
+        ValueError: when `weight_decay` is None.
+
+    Source: Loshchilov and Hutter, Decoupled Weight Decay Regularization, arXiv:1711.05101.
+
+    Example:
+        >>> from jaxlayers.core import Variable
+        >>> from jaxlayers.optimizers import AdamW
+        >>> w, optimizer = Variable([1.0, -2.0]), AdamW(0.1, weight_decay=0.5)
+        >>> optimizer.apply([w * 1.0], [w])
+        >>> [round(float(x), 4) for x in w]
+        [0.85, -1.8]
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+    ):
+        if weight_decay is None:
+            raise ValueError("AdamW's weight_decay must be a number; received None. Adam does without.")
+        super().__init__(
+            learning_rate=learning_rate,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            amsgrad=amsgrad,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+        )
+
+
+class Nadam(Optimizer):
+    """Adam with Nesterov momentum, which grows over time.
+
+    With `t` the number of this update, `u_t = beta_1 * (1 - 0.96**t / 2)` and `U_t = u_1 * ... * u_t`, and `m` and `v`
+    as in `Adam`: `w -= learning_rate * m_hat / (sqrt(v / (1 - beta_2**t)) + epsilon)`, where
+    `m_hat = u_{t+1} * m / (1 - U_{t+1}) + (1 - u_t) * g / (1 - U_t)`.
+
+    Args:
+        learning_rate: a number, a schedule, or a function without arguments.
+        beta_1: what the momentum grows to.
+        beta_2: how much of the moving average of the squared gradient stays at each update.
+        epsilon: added to the divisor.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: see `Optimizer`.
+
+    Source: Dozat, Incorporating Nesterov Momentum into Adam, 2016.
+
+    Example:
+        >>> from jaxlayers.core import Variable
+        >>> from jaxlayers.optimizers import Nadam
+        >>> w, optimizer = Variable([1.0]), Nadam(0.1)
+        >>> optimizer.apply([w * 1.0], [w])
+        >>> round(float(w[0]), 4)
+        0.8921
+    """
+
+    slot_order = (("momentum", "velocity"),)
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+        )
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+    def _direction(self) -> optax.GradientTransformationExtraArgs:
+        from jaxlayers.optimizers._transformations import step_by_nadam
+
+        return step_by_nadam(self.beta_1, self.beta_2, self.epsilon)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}

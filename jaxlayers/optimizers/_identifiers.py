@@ -1,0 +1,72 @@
+"""How a name, a config or an optax transformation becomes an optimizer, and an optimizer a config."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jaxlayers.core import registry
+from jaxlayers.optimizers._adam import Adam, AdamW, Nadam
+from jaxlayers.optimizers._optax import OptaxOptimizer
+from jaxlayers.optimizers._optimizer import Optimizer
+from jaxlayers.optimizers._rmsprop import RMSprop
+from jaxlayers.optimizers._sgd import SGD
+
+
+def serialize(optimizer: Optimizer) -> dict[str, Any]:
+    """The config of an optimizer: `module`, `class_name`, `config` and `registered_name`."""
+    return registry.describe("optimizer", optimizer, "keras.optimizers")
+
+
+def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Optimizer:
+    """The optimizer that a config stands for.
+
+    Args:
+        config: what `serialize` returned; `class_name` in any case.
+        custom_objects: classes by name, looked at before the library's own.
+
+    Raises:
+        ValueError: when the name is unknown.
+    """
+    name = config["class_name"]
+    if custom_objects and name in custom_objects:
+        return custom_objects[name].from_config(config["config"])
+    return registry.lookup("optimizer", {**config, "class_name": _table_name(name)})
+
+
+def get(identifier: Any) -> Any:
+    """The optimizer that an identifier stands for.
+
+    Args:
+        identifier: None; a name, in any case (`"adam"`); a config; an optimizer, or its class; or an optax
+            transformation, which becomes an `OptaxOptimizer`.
+
+    Raises:
+        ValueError: when it is none of these, or the name is unknown.
+
+    Example:
+        >>> from jaxlayers import optimizers
+        >>> optimizers.get("sgd").get_config()["momentum"]
+        0.0
+    """
+    if identifier is None or isinstance(identifier, Optimizer):
+        return identifier
+    if isinstance(identifier, str):
+        return registry.lookup("optimizer", _table_name(identifier))
+    if isinstance(identifier, dict):
+        return deserialize(identifier)
+    if isinstance(identifier, type) and issubclass(identifier, Optimizer):
+        return registry.lookup("optimizer", identifier)
+    if callable(getattr(identifier, "init", None)) and callable(getattr(identifier, "update", None)):
+        return OptaxOptimizer(identifier)
+    raise ValueError(
+        "Expected an optimizer, its name or config, or an optax transformation; received "
+        f"{identifier!r} of type {type(identifier).__name__}."
+    )
+
+
+def _table_name(name: str) -> str:
+    return name if name in registry.names("optimizer") else name.lower()
+
+
+for _class in (SGD, Adam, AdamW, Nadam, OptaxOptimizer, RMSprop):
+    registry.register("optimizer", {_class.__name__: _class, _class.__name__.lower(): _class})

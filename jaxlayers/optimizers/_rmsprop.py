@@ -1,0 +1,95 @@
+"""RMSprop: steps divided by the root of the mean square of recent gradients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from jaxlayers.optimizers._optimizer import Optimizer
+
+if TYPE_CHECKING:
+    import optax
+
+
+class RMSprop(Optimizer):
+    """`v = rho * v + (1 - rho) * g**2`, and then `w -= learning_rate * g / sqrt(v + epsilon)`.
+
+    Centered, it divides by the standard deviation: `sqrt(v - a**2 + epsilon)`, where `a` is the moving average of `g`.
+    With momentum, `m = momentum * m + learning_rate * g / sqrt(...)` and `w -= m`.
+
+    Args:
+        learning_rate: a number, a schedule, or a function without arguments.
+        rho: how much of the moving averages stays at each update.
+        momentum: how much of the last step goes into the next.
+        epsilon: added to the divisor, under the root.
+        centered: whether to take the mean of the gradients away from their mean square.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: see `Optimizer`.
+
+    Source: Hinton, Neural Networks for Machine Learning, lecture 6e, 2012; centered, Graves, arXiv:1308.0850.
+
+    Example:
+        >>> from jaxlayers.core import Variable
+        >>> from jaxlayers.optimizers import RMSprop
+        >>> w, optimizer = Variable([1.0]), RMSprop(0.1)
+        >>> optimizer.apply([w * 1.0], [w])
+        >>> round(float(w[0]), 4)
+        0.6838
+    """
+
+    slot_order = (("velocity",), ("momentum",), ("average_gradient",))
+    slot_names: ClassVar[dict[str, str]] = {"nu": "velocity", "trace": "momentum", "mu": "average_gradient"}
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-7,
+        centered: bool = False,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+        )
+        self.rho = rho
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.centered = centered
+
+    def _direction(self) -> optax.GradientTransformationExtraArgs:
+        import optax
+
+        from jaxlayers.optimizers._transformations import scale_by_learning_rate
+
+        normalize = optax.scale_by_stddev if self.centered else optax.scale_by_rms
+        momentum = optax.trace(self.momentum) if self.momentum else optax.identity()
+        return optax.chain(normalize(self.rho, self.epsilon), scale_by_learning_rate(1), momentum, optax.scale(-1))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        return {
+            **super().get_config(),
+            "rho": self.rho,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "centered": self.centered,
+        }

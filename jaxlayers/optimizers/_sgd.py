@@ -1,0 +1,89 @@
+"""Gradient descent, with momentum."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from jaxlayers.optimizers._checks import check_between
+from jaxlayers.optimizers._optimizer import Optimizer
+
+if TYPE_CHECKING:
+    import optax
+
+
+class SGD(Optimizer):
+    """Gradient descent: `w -= learning_rate * g`.
+
+    With momentum, `v = momentum * v - learning_rate * g`, and then `w += v`; with `nesterov`,
+    `w += momentum * v - learning_rate * g`.
+
+    Args:
+        learning_rate: a number, a schedule, or a function without arguments.
+        momentum: how much of the last step goes into the next, 0 to 1.
+        nesterov: whether the gradient counts as taken after the momentum.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: see `Optimizer`.
+
+    Raises:
+        ValueError: when `momentum` is not between 0 and 1.
+
+    Source: for Nesterov momentum in this form, Sutskever et al., On the importance of initialization and momentum in
+    deep learning, ICML 2013.
+
+    Example:
+        >>> from jaxlayers.core import Variable
+        >>> from jaxlayers.optimizers import SGD
+        >>> w, optimizer = Variable([1.0, 2.0]), SGD(0.5, momentum=0.9)
+        >>> for _ in range(2):
+        ...     optimizer.apply([w * 1.0], [w])
+        >>> w.value
+        Array([-0.20000002, -0.40000004], dtype=float32)
+    """
+
+    slot_order = (("momentum",),)
+    slot_names: ClassVar[dict[str, str]] = {"trace": "momentum"}
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+        )
+        check_between("momentum", momentum, 0, 1)
+        self.momentum = momentum
+        self.nesterov = nesterov
+
+    def _direction(self) -> optax.GradientTransformationExtraArgs:
+        import optax
+
+        from jaxlayers.optimizers._transformations import scale_by_learning_rate
+
+        descend = scale_by_learning_rate(-1)
+        return optax.chain(descend, optax.trace(self.momentum, self.nesterov)) if self.momentum else descend
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}

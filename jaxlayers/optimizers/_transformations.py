@@ -1,0 +1,172 @@
+"""Transformations in optax's form for what Keras computes otherwise than optax does.
+
+A transformation is a pair of pure functions: `init(params) -> state` and `update(gradients, state, params) -> (steps,
+state)`. These also take `learning_rate` and `iterations` (the number of updates done before this one) as keywords: the
+learning rate of Keras's optimizers belongs inside of their momentum, and one counter serves them all. What comes out
+is added to the parameters. The fields of the states have the names of Keras's slots.
+
+This module imports optax, so it is itself imported only when an optimizer is put to use.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+
+class AdamState(NamedTuple):
+    """Moving averages of the gradient and of its square, and the largest of the latter (None without AMSGrad)."""
+
+    momentum: Any
+    velocity: Any
+    velocity_hat: Any
+
+
+class NadamState(NamedTuple):
+    """Moving averages of the gradient and of its square, and the product of all momenta so far."""
+
+    momentum: Any
+    velocity: Any
+    u_product: Any
+
+
+class AccumulatorState(NamedTuple):
+    """The sum of the gradients since the last update, and the state of what is updated with their mean."""
+
+    gradient_accumulator: Any
+    inner: Any
+
+
+def scale_by_learning_rate(sign: int) -> optax.GradientTransformationExtraArgs:
+    """Multiplied by the learning rate, or by its negative when `sign` is -1."""
+
+    def update(updates: Any, state: Any, params: Any = None, *, learning_rate: Any, **_: Any) -> tuple[Any, Any]:
+        rate = sign * learning_rate
+        return jax.tree.map(lambda u: u * rate.astype(u.dtype), updates), state
+
+    return optax.GradientTransformationExtraArgs(optax.init_empty_state, update)
+
+
+def decay_weights(weight_decay: float, decayed: Any) -> optax.GradientTransformationExtraArgs:
+    """Decoupled weight decay: `-learning_rate * weight_decay * params` is added to the steps.
+
+    Args:
+        weight_decay: how much.
+        decayed: a function from the parameters to a tree of booleans: which of them decay.
+    """
+
+    def update(updates: Any, state: Any, params: Any = None, *, learning_rate: Any, **_: Any) -> tuple[Any, Any]:
+        if params is None:
+            raise ValueError("Weight decay needs the parameters: call update(gradients, state, params).")
+
+        def decay(step: Any, param: Any, decays: bool) -> Any:
+            return step - param * (weight_decay * learning_rate).astype(param.dtype) if decays else step
+
+        return jax.tree.map(decay, updates, params, decayed(params)), state
+
+    return optax.GradientTransformationExtraArgs(optax.init_empty_state, update)
+
+
+def clip_each_by_norm(max_norm: float) -> optax.GradientTransformation:
+    """Each array scaled down to a norm of at most `max_norm`."""
+    clip = optax.clip_by_global_norm(max_norm)
+
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        return jax.tree.map(lambda u: clip.update(u, state)[0], updates), state
+
+    return optax.GradientTransformation(optax.init_empty_state, update)
+
+
+def step_by_adam(beta_1: float, beta_2: float, epsilon: float, amsgrad: bool) -> optax.GradientTransformationExtraArgs:
+    """Adam with the learning rate, and with `epsilon` added before the correction for the zeros at the start.
+
+    The correction is computed in float32 also for parameters of fewer bits, in which 0.999 would be 1.
+    """
+
+    def init(params: Any) -> AdamState:
+        zeros_like = optax.tree.zeros_like
+        return AdamState(zeros_like(params), zeros_like(params), zeros_like(params) if amsgrad else None)
+
+    def update(
+        gradients: Any, state: AdamState, params: Any = None, *, learning_rate: Any, iterations: Any, **_: Any
+    ) -> tuple[Any, AdamState]:
+        count = (iterations + 1).astype(float)
+        rate = learning_rate * jnp.sqrt(1 - beta_2**count) / (1 - beta_1**count)
+        momentum = _moving_average(state.momentum, gradients, beta_1)
+        velocity = _moving_average(state.velocity, jax.tree.map(jnp.square, gradients), beta_2)
+        largest = jax.tree.map(jnp.maximum, state.velocity_hat, velocity) if amsgrad else None
+
+        def step(m: Any, v: Any) -> Any:
+            return -(m * rate.astype(m.dtype)) / (jnp.sqrt(v) + epsilon)
+
+        steps = jax.tree.map(step, momentum, largest if amsgrad else velocity)
+        return steps, AdamState(momentum, velocity, largest)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def step_by_nadam(beta_1: float, beta_2: float, epsilon: float) -> optax.GradientTransformationExtraArgs:
+    """Adam with Nesterov momentum, whose momentum grows: `u_t = beta_1 * (1 - 0.96**t / 2)`; with the learning rate."""
+
+    def init(params: Any) -> NadamState:
+        leaves = jax.tree.leaves(params)
+        one = jnp.ones((), leaves[0].dtype if leaves else float)
+        return NadamState(optax.tree.zeros_like(params), optax.tree.zeros_like(params), one)
+
+    def update(
+        gradients: Any, state: NadamState, params: Any = None, *, learning_rate: Any, iterations: Any, **_: Any
+    ) -> tuple[Any, NadamState]:
+        count = (iterations + 1).astype(float)
+        now = beta_1 * (1 - 0.5 * 0.96**count)
+        following = beta_1 * (1 - 0.5 * 0.96 ** (count + 1))
+        product = state.u_product.astype(count.dtype) * now
+        of_momentum = following / (1 - product * following)
+        of_gradient = (1 - now) / (1 - product)
+        correction = 1 - beta_2**count
+        momentum = _moving_average(state.momentum, gradients, beta_1)
+        velocity = _moving_average(state.velocity, jax.tree.map(jnp.square, gradients), beta_2)
+
+        def step(g: Any, m: Any, v: Any) -> Any:
+            a, b, c, rate = (x.astype(g.dtype) for x in (of_momentum, of_gradient, correction, learning_rate))
+            return -(a * m + b * g) * rate / (jnp.sqrt(v / c) + epsilon)
+
+        steps = jax.tree.map(step, gradients, momentum, velocity)
+        return steps, NadamState(momentum, velocity, product.astype(state.u_product.dtype))
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def accumulate(inner: Any, every: int) -> optax.GradientTransformationExtraArgs:
+    """`inner` with the mean of the gradients of each `every` calls; steps of zero in between.
+
+    `inner` counts its own updates; the learning rate is that of the call.
+    """
+
+    def init(params: Any) -> AccumulatorState:
+        return AccumulatorState(optax.tree.zeros_like(params), inner.init(params))
+
+    def update(
+        gradients: Any, state: AccumulatorState, params: Any = None, *, iterations: Any, **extra: Any
+    ) -> tuple[Any, AccumulatorState]:
+        total = jax.tree.map(jnp.add, state.gradient_accumulator, gradients)
+
+        def step() -> tuple[Any, AccumulatorState]:
+            mean = jax.tree.map(lambda g: g / every, total)
+            steps, new = inner.update(mean, state.inner, params, iterations=iterations // every, **extra)
+            steps = jax.tree.map(lambda s, g: s.astype(g.dtype), steps, total)
+            return steps, AccumulatorState(optax.tree.zeros_like(total), new)
+
+        def wait() -> tuple[Any, AccumulatorState]:
+            return optax.tree.zeros_like(total), AccumulatorState(total, state.inner)
+
+        return jax.lax.cond((iterations + 1) % every == 0, step, wait)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _moving_average(average: Any, values: Any, decay: float) -> Any:
+    # By the difference: in bfloat16, where 0.999 is 1, `decay * average` would never forget.
+    return jax.tree.map(lambda a, v: a + (v - a) * (1 - decay), average, values)

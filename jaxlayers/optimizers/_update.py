@@ -1,0 +1,167 @@
+"""One update of everything, as a pure function composed of optax transformations.
+
+In this order, which is Keras's: the loss scale is taken back out, gradients are gathered, clipped, turned into steps by
+the optimizer's direction, weights decay; the steps are added; the moving average of the parameters follows; constraints
+come last. `make_update` is what the facade runs, `make_transformation` the same for optax's users.
+
+This module imports optax, so it is itself imported only when an optimizer is put to use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Set
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxlayers.optimizers import _transformations as ours
+from jaxlayers.optimizers._slots import Layout, owner_of
+
+if TYPE_CHECKING:
+    from jaxlayers.optimizers._optimizer import Optimizer
+
+
+class OptimizerState(NamedTuple):
+    """What an optimizer remembers.
+
+    Attributes:
+        iterations: the number of updates done, int32.
+        learning_rate: the learning rate, when it is a number; None when a schedule or a function gives it.
+        average: the moving average of the parameters, or None.
+        steps: the state of the transformation from gradients to steps.
+    """
+
+    iterations: Any
+    learning_rate: Any
+    average: Any
+    steps: Any
+
+
+def make_steps(optimizer: Optimizer, decayed: Callable[[Any], Any]) -> optax.GradientTransformationExtraArgs:
+    """The transformation from gradients to what is added to the parameters."""
+    if optimizer.clipnorm:
+        clip = ours.clip_each_by_norm(optimizer.clipnorm)
+    elif optimizer.global_clipnorm:
+        clip = optax.clip_by_global_norm(optimizer.global_clipnorm)
+    else:
+        clip = optax.clip(optimizer.clipvalue) if optimizer.clipvalue else optax.identity()
+    rate = optimizer.weight_decay
+    decay = optax.identity() if rate is None else ours.decay_weights(rate, decayed)
+    steps = optax.chain(clip, optimizer._direction(), decay)
+    if optimizer.gradient_accumulation_steps:
+        steps = ours.accumulate(steps, optimizer.gradient_accumulation_steps)
+    scale = optimizer.loss_scale_factor
+    # With a place for everything, the state keeps its structure when an attribute is set later.
+    return optax.with_extra_args_support(optax.chain(optax.scale(1 / scale) if scale else optax.identity(), steps))
+
+
+def initial_state(optimizer: Optimizer, steps: Any, learning_rate: Any, params: Any) -> OptimizerState:
+    """The state before the first update."""
+    average = optax.tree.zeros_like(params) if optimizer.use_ema else None
+    return OptimizerState(jnp.zeros((), "int32"), learning_rate, average, steps.init(params))
+
+
+def make_update(optimizer: Optimizer, decayed: Callable[[Any], Any], constraints: dict[str, Any]) -> Callable[..., Any]:
+    """The pure function `(params, gradients, state, learning_rate) -> (params, state)` over dicts keyed by path.
+
+    A parameter without a gradient (None) is left alone. `learning_rate` is None where the state holds it, or where
+    the optimizer's schedule is to be computed inside.
+    """
+    steps_of = make_steps(optimizer, decayed)
+
+    def update(params: Any, gradients: Any, state: OptimizerState, learning_rate: Any) -> tuple[Any, OptimizerState]:
+        used = {name for name, gradient in gradients.items() if gradient is not None}
+        filled = {name: gradients[name] if name in used else jnp.zeros_like(params[name]) for name in params}
+        steps, new = _advance(optimizer, steps_of, params, filled, state, learning_rate)
+        new_params = optax.apply_updates({name: params[name] for name in used}, {name: steps[name] for name in used})
+        new_params = {**params, **new_params}
+        if len(used) < len(params):
+            new = new._replace(steps=_keep_unused(new.steps, state.steps, params.keys() - used))
+        if optimizer.use_ema:
+            average, overwrite = _averaged(optimizer, state, new_params)
+            new = new._replace(average=average)
+            if overwrite is not None:
+                new_params = jax.tree.map(lambda a, p: jnp.where(overwrite, a, p), average, new_params)
+        for name, constraint in constraints.items():
+            if name in used:
+                new_params[name] = constraint(new_params[name])
+        return new_params, new
+
+    return update
+
+
+def make_flat_update(
+    optimizer: Optimizer, decayed: Callable[[Any], Any], layout: Layout, holds_rate: bool
+) -> Callable[..., Any]:
+    """`make_update` over lists of arrays: of parameters, of gradients or None, of the optimizer's variables."""
+    constraints = {path: variable.constraint for path, variable in layout.parameters.items() if variable.constraint}
+    update = make_update(optimizer, decayed, constraints)
+
+    def update_all(params: list[Any], gradients: list[Any], slots: list[Any], learning_rate: Any) -> tuple[Any, Any]:
+        own = 1 + holds_rate  # the counter, and the learning rate when it is a number
+        state = layout.pack(slots[own:])
+        state = state._replace(iterations=slots[0], learning_rate=slots[1] if holds_rate else None)
+        by_path = dict(zip(layout.paths, params, strict=True))
+        new, state = update(by_path, dict(zip(layout.paths, gradients, strict=True)), state, learning_rate)
+        rest = layout.unpack(state._replace(iterations=None, learning_rate=None))
+        return [new[path] for path in layout.paths], [state.iterations, *slots[1:own], *rest]
+
+    return update_all
+
+
+def make_transformation(optimizer: Optimizer, decayed: Callable[[Any], Any], learning_rate: Any) -> Any:
+    """The same as an `optax.GradientTransformation` on any pytree; constraints, which belong to variables, apart."""
+    steps_of = make_steps(optimizer, decayed)
+
+    def init(params: Any) -> OptimizerState:
+        return initial_state(optimizer, steps_of, learning_rate, params)
+
+    def update(gradients: Any, state: OptimizerState, params: Any = None) -> tuple[Any, OptimizerState]:
+        steps, new = _advance(optimizer, steps_of, params, gradients, state, None)
+        if optimizer.use_ema:
+            if params is None:
+                raise ValueError("use_ema needs the parameters: call update(gradients, state, params).")
+            average, overwrite = _averaged(optimizer, state, optax.apply_updates(params, steps))
+            new = new._replace(average=average)
+            if overwrite is not None:
+                steps = jax.tree.map(lambda a, p, s: jnp.where(overwrite, a - p, s), average, params, steps)
+        return steps, new
+
+    return optax.GradientTransformation(init, update)
+
+
+def _advance(
+    optimizer: Optimizer, steps_of: Any, params: Any, gradients: Any, state: OptimizerState, learning_rate: Any
+) -> tuple[Any, OptimizerState]:
+    """The steps, and the state but for the average."""
+    if learning_rate is None:
+        learning_rate = state.learning_rate
+    if learning_rate is None:
+        learning_rate = optimizer.scheduled_rate(state.iterations)
+    learning_rate = jnp.asarray(learning_rate)
+    if params is not None:
+        gradients = jax.tree.map(lambda g, p: g.astype(p.dtype), gradients, params)
+    steps, inner = steps_of.update(
+        gradients, state.steps, params, learning_rate=learning_rate, iterations=state.iterations
+    )
+    return steps, state._replace(iterations=state.iterations + 1, steps=inner)
+
+
+def _keep_unused(new: Any, old: Any, unused: Set[str]) -> Any:
+    """What is remembered of parameters without a gradient stays as it was."""
+
+    def choose(path: Any, value: Any, before: Any) -> Any:
+        return before if owner_of(path, unused) is not None else value
+
+    return jax.tree_util.tree_map_with_path(choose, new, old)
+
+
+def _averaged(optimizer: Optimizer, state: OptimizerState, params: Any) -> tuple[Any, Any]:
+    """The average after an update, and whether it takes the parameters' place (None: never)."""
+    updates = state.iterations // (optimizer.gradient_accumulation_steps or 1)
+    momentum = jnp.where(updates == 0, 0.0, optimizer.ema_momentum)
+    average = jax.tree.map(lambda a, p: (momentum * a + (1 - momentum) * p).astype(p.dtype), state.average, params)
+    every = optimizer.ema_overwrite_frequency
+    return average, ((updates + 1) % every == 0) if every else None

@@ -1,0 +1,402 @@
+"""Learning-rate schedules: callables from the number of updates done so far to a learning rate.
+
+Each keeps its arguments as attributes and computes with `jax.numpy` alone, so that it can be called on a number, on an
+array of steps (to plot it), inside a compiled step, and by optax, whose schedules are callables of the same form.
+Where optax has the same formula, optax computes it. What is rounded down
+is divided by `//`: compiled, 41 / 41 may come out a little less than 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxlayers.core import registry, scope
+from jaxlayers.core.settings import floatx
+
+
+class LearningRateSchedule:
+    """A learning rate that depends on the step: subclass it, with `__call__(step)` and `get_config()`.
+
+    `step` is the optimizer's count of updates, a scalar integer array. It is traced in a compiled step, so choose
+    between values with `jax.numpy.where` there, not with `if`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxlayers.optimizers import SGD, schedules
+        >>> class Warmup(schedules.LearningRateSchedule):
+        ...     def __call__(self, step):
+        ...         return 0.1 * jnp.minimum(1.0, (step + 1) / 10)
+        >>> float(SGD(Warmup()).learning_rate)
+        0.009999999776482582
+    """
+
+    def __call__(self, step: Any) -> jax.Array:
+        """The learning rate at a step."""
+        raise NotImplementedError(f"{type(self).__name__} needs a method __call__(self, step).")
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        raise NotImplementedError(f"{type(self).__name__} needs a method get_config(self) to be written to a config.")
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> LearningRateSchedule:
+        """The schedule that `get_config()` describes."""
+        return cls(**config)
+
+
+class ExponentialDecay(LearningRateSchedule):
+    """A constant factor every so many steps: `initial_learning_rate * decay_rate ** (step / decay_steps)`.
+
+    Args:
+        initial_learning_rate: the learning rate at step 0.
+        decay_steps: the steps after which one factor has been applied; more than 0.
+        decay_rate: the factor.
+        staircase: whether the factor comes all at once, after each `decay_steps` steps (the exponent is rounded down).
+        name: a name, kept for the config.
+
+    Raises:
+        ValueError: when `decay_steps` is not positive.
+
+    Example:
+        >>> from jaxlayers.optimizers.schedules import ExponentialDecay
+        >>> round(float(ExponentialDecay(0.1, decay_steps=10, decay_rate=0.5)(20)), 6)
+        0.025
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str = "ExponentialDecay",
+    ):
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps = _positive(decay_steps, "decay_steps", self)
+        self.decay_rate = decay_rate
+        self.staircase = staircase
+        self.name = name
+
+    def __call__(self, step: Any) -> jax.Array:
+        """The learning rate at a step."""
+        return self.initial_learning_rate * self.decay_rate ** _periods(step, self.decay_steps, self.staircase)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        return _config(self, "initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name")
+
+
+class InverseTimeDecay(LearningRateSchedule):
+    """Falling as one over time: `initial_learning_rate / (1 + decay_rate * step / decay_steps)`.
+
+    Args:
+        initial_learning_rate: the learning rate at step 0.
+        decay_steps: the steps that count as one unit of time; more than 0.
+        decay_rate: how much the divisor grows in one unit of time.
+        staircase: whether it falls all at once, after each `decay_steps` steps (time is rounded down).
+        name: a name, kept for the config.
+
+    Raises:
+        ValueError: when `decay_steps` is not positive.
+
+    Example:
+        >>> from jaxlayers.optimizers.schedules import InverseTimeDecay
+        >>> round(float(InverseTimeDecay(0.1, decay_steps=10, decay_rate=1.0)(10)), 6)
+        0.05
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str = "InverseTimeDecay",
+    ):
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps = _positive(decay_steps, "decay_steps", self)
+        self.decay_rate = decay_rate
+        self.staircase = staircase
+        self.name = name
+
+    def __call__(self, step: Any) -> jax.Array:
+        """The learning rate at a step."""
+        return self.initial_learning_rate / (1 + self.decay_rate * _periods(step, self.decay_steps, self.staircase))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        return _config(self, "initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name")
+
+
+class PiecewiseConstantDecay(LearningRateSchedule):
+    """Constant between boundaries: `values[i]` while `boundaries[i - 1] < step <= boundaries[i]`.
+
+    Args:
+        boundaries: the last steps of all values but the last, increasing.
+        values: the learning rates, one more than there are boundaries.
+        name: a name, kept for the config.
+
+    Raises:
+        ValueError: when the two lengths do not fit.
+
+    Example:
+        >>> from jaxlayers.optimizers.schedules import PiecewiseConstantDecay
+        >>> schedule = PiecewiseConstantDecay([10, 20], [1.0, 0.5, 0.25])
+        >>> [float(schedule(step)) for step in (10, 11, 21)]
+        [1.0, 0.5, 0.25]
+    """
+
+    def __init__(self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant"):
+        if len(boundaries) != len(values) - 1:
+            raise ValueError(
+                f"PiecewiseConstantDecay needs one value more than boundaries; received {len(boundaries)} boundaries "
+                f"and {len(values)} values."
+            )
+        self.boundaries = boundaries
+        self.values = values
+        self.name = name
+
+    def __call__(self, step: Any) -> jax.Array:
+        """The learning rate at a step."""
+        step = jnp.asarray(scope.unwrap(step))
+        passed = sum(((step > jnp.asarray(boundary, step.dtype)).astype("int32") for boundary in self.boundaries), 0)
+        return jnp.asarray(self.values, floatx())[passed]
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        return _config(self, "boundaries", "values", "name")
+
+
+class PolynomialDecay(LearningRateSchedule):
+    """From one learning rate to another along a power of the time left.
+
+    `(initial_learning_rate - end_learning_rate) * (1 - step / decay_steps) ** power + end_learning_rate`, where `step`
+    stops at `decay_steps`.
+
+    Args:
+        initial_learning_rate: the learning rate at step 0.
+        decay_steps: the steps it takes; more than 0.
+        end_learning_rate: the learning rate from then on.
+        power: the exponent; 1 is a straight line.
+        cycle: whether to begin again, instead of staying at the end: `decay_steps` is then the smallest multiple of it
+            that is not less than `step`.
+        name: a name, kept for the config.
+
+    Raises:
+        ValueError: when `decay_steps` is not positive.
+
+    Example:
+        >>> from jaxlayers.optimizers.schedules import PolynomialDecay
+        >>> round(float(PolynomialDecay(1.0, decay_steps=10, end_learning_rate=0.0, power=2.0)(5)), 6)
+        0.25
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        end_learning_rate: float = 0.0001,
+        power: float = 1.0,
+        cycle: bool = False,
+        name: str = "PolynomialDecay",
+    ):
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps = _positive(decay_steps, "decay_steps", self)
+        self.end_learning_rate = end_learning_rate
+        self.power = power
+        self.cycle = cycle
+        self.name = name
+
+    def __call__(self, step: Any) -> jax.Array:
+        """The learning rate at a step."""
+        step, steps = _as_float(step), self.decay_steps
+        if self.cycle:
+            steps = steps * jnp.maximum(-(-step // steps), 1)
+        # The difference comes before the division: compiled, 1 - step / steps may end a little below 0, whose power
+        # is not a number.
+        left = jnp.maximum(steps - step, 0) / steps
+        return (self.initial_learning_rate - self.end_learning_rate) * left**self.power + self.end_learning_rate
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        return _config(self, "initial_learning_rate", "decay_steps", "end_learning_rate", "power", "cycle", "name")
+
+
+class CosineDecay(LearningRateSchedule):
+    """Half a period of a cosine, after a linear warmup if asked for.
+
+    From `top` to `alpha * top` in `decay_steps` steps:
+    `top * ((1 - alpha) * (1 + cos(pi * step / decay_steps)) / 2 + alpha)`. `top` is `initial_learning_rate`; with a
+    warmup it is `warmup_target`, which is reached along a straight line in `warmup_steps` steps before.
+
+    Args:
+        initial_learning_rate: the learning rate at step 0.
+        decay_steps: the steps from the top to the end; more than 0.
+        alpha: the learning rate at the end, as a fraction of the top.
+        name: a name, kept for the config.
+        warmup_target: the learning rate at the end of the warmup; None for no warmup.
+        warmup_steps: the steps of the warmup.
+
+    Raises:
+        ValueError: when `decay_steps` is not positive.
+
+    Source: Loshchilov and Hutter, SGDR: Stochastic Gradient Descent with Warm Restarts, arXiv:1608.03983; for the
+    warmup, Goyal et al., Accurate, Large Minibatch SGD, arXiv:1706.02677.
+
+    Example:
+        >>> from jaxlayers.optimizers.schedules import CosineDecay
+        >>> schedule = CosineDecay(0.0, decay_steps=10, warmup_target=1.0, warmup_steps=4)
+        >>> [round(float(schedule(step)), 6) for step in (0, 2, 4, 9, 14)]
+        [0.0, 0.5, 1.0, 0.5, 0.0]
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        alpha: float = 0.0,
+        name: str = "CosineDecay",
+        warmup_target: float | None = None,
+        warmup_steps: int = 0,
+    ):
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps = _positive(decay_steps, "decay_steps", self)
+        self.alpha = alpha
+        self.name = name
+        self.warmup_target = warmup_target
+        self.warmup_steps = warmup_steps
+
+    def __call__(self, step: Any) -> jax.Array:
+        """The learning rate at a step."""
+        import optax
+
+        top = self.initial_learning_rate if self.warmup_target is None else self.warmup_target
+        schedule = optax.cosine_decay_schedule(top, self.decay_steps, self.alpha)
+        if self.warmup_target is not None and self.warmup_steps > 0:
+            warmup = optax.linear_schedule(self.initial_learning_rate, self.warmup_target, self.warmup_steps)
+            schedule = optax.join_schedules([warmup, schedule], [self.warmup_steps])
+        return schedule(_as_float(step))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        return _config(self, "initial_learning_rate", "decay_steps", "alpha", "name", "warmup_target", "warmup_steps")
+
+
+class CosineDecayRestarts(LearningRateSchedule):
+    """Half periods of a cosine one after the other, each starting at the top again.
+
+    The period number `i` is `first_decay_steps * t_mul ** i` steps long; at a fraction `f` of it the learning rate is
+    `initial_learning_rate * ((1 - alpha) * m_mul ** i * (1 + cos(pi * f)) / 2 + alpha)`.
+
+    Args:
+        initial_learning_rate: the learning rate at step 0.
+        first_decay_steps: the length of the first period, in steps; more than 0.
+        t_mul: how many times longer each period is than the one before; at least 1.
+        m_mul: how many times higher each period starts than the one before.
+        alpha: the learning rate at the end of a period, as a fraction of `initial_learning_rate`.
+        name: a name, kept for the config.
+
+    Raises:
+        ValueError: when `first_decay_steps` is not positive.
+
+    Source: Loshchilov and Hutter, SGDR: Stochastic Gradient Descent with Warm Restarts, arXiv:1608.03983.
+
+    Example:
+        >>> from jaxlayers.optimizers.schedules import CosineDecayRestarts
+        >>> schedule = CosineDecayRestarts(1.0, first_decay_steps=10, m_mul=0.5)
+        >>> [round(float(schedule(step)), 6) for step in (0, 5, 10, 20, 30)]
+        [1.0, 0.5, 0.5, 0.25, 0.25]
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        first_decay_steps: int,
+        t_mul: float = 2.0,
+        m_mul: float = 1.0,
+        alpha: float = 0.0,
+        name: str = "SGDRDecay",
+    ):
+        self.initial_learning_rate = initial_learning_rate
+        self.first_decay_steps = _positive(first_decay_steps, "first_decay_steps", self)
+        self.t_mul = t_mul
+        self.m_mul = m_mul
+        self.alpha = alpha
+        self.name = name
+
+    def __call__(self, step: Any) -> jax.Array:
+        """The learning rate at a step."""
+        step, first = _as_float(step), self.first_decay_steps
+        if self.t_mul == 1:
+            period, length = step // first, first
+            start = period * first
+        else:
+            growth = self.t_mul - 1
+            # The nearest whole number, and the one before it if that has not begun: rounding cannot skip a restart.
+            period = jnp.round(jnp.log(1 + step * growth / first) / jnp.log(self.t_mul))
+            period -= first * (self.t_mul**period - 1) / growth > step
+            length = first * self.t_mul**period
+            start = (length - first) / growth
+        fraction = (step - start) / length
+        decayed = 0.5 * self.m_mul**period * (1 + jnp.cos(jnp.pi * fraction))
+        return self.initial_learning_rate * ((1 - self.alpha) * decayed + self.alpha)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        return _config(self, "initial_learning_rate", "first_decay_steps", "t_mul", "m_mul", "alpha", "name")
+
+
+def serialize(learning_rate_schedule: Any) -> dict[str, Any]:
+    """The config of a schedule: `module`, `class_name`, `config` and `registered_name`."""
+    return registry.describe("schedule", learning_rate_schedule, "keras.optimizers.schedules")
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """The schedule that a config stands for.
+
+    Args:
+        config: what `serialize` returned, or a schedule's name.
+        custom_objects: classes by name, looked at before the library's own.
+
+    Raises:
+        ValueError: when the name is unknown.
+    """
+    name = config.get("class_name") if isinstance(config, dict) else config
+    if custom_objects and name in custom_objects:
+        return custom_objects[name].from_config(config["config"])
+    return registry.lookup("schedule", config)
+
+
+def _as_float(step: Any) -> jax.Array:
+    return jnp.asarray(scope.unwrap(step), floatx())
+
+
+def _periods(step: Any, decay_steps: float, staircase: bool) -> jax.Array:
+    """How many times `decay_steps` have gone by."""
+    step = _as_float(step)
+    return step // decay_steps if staircase else step / decay_steps
+
+
+def _positive(steps: Any, argument: str, schedule: LearningRateSchedule) -> Any:
+    if steps <= 0:
+        raise ValueError(f"{type(schedule).__name__}: {argument} must be more than 0; received {steps!r}.")
+    return steps
+
+
+def _config(schedule: LearningRateSchedule, *names: str) -> dict[str, Any]:
+    return {name: getattr(schedule, name) for name in names}
+
+
+PURE_SCHEDULES: tuple[type[LearningRateSchedule], ...] = (  # those that may be compiled into an update
+    CosineDecay,
+    CosineDecayRestarts,
+    ExponentialDecay,
+    InverseTimeDecay,
+    PiecewiseConstantDecay,
+    PolynomialDecay,
+)
+registry.register("schedule", {schedule.__name__: schedule for schedule in PURE_SCHEDULES})

@@ -1,0 +1,227 @@
+"""Regularizers: penalties on weights or activations that are added to the loss.
+
+A regularizer is any callable `array -> scalar`; a plain function serves. The classes here have a config besides.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from numbers import Real
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+
+from jaxlayers.core import operation, registry
+from jaxlayers.core.settings import epsilon, to_snake_case
+
+
+class Regularizer:
+    """Base class of regularizers.
+
+    Subclasses define `__call__(x)`, and `get_config()` when they are to be saved.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxlayers import regularizers
+        >>> class Largest(regularizers.Regularizer):
+        ...     def __call__(self, x):
+        ...         return jnp.max(jnp.abs(x))
+        >>> float(Largest()(jnp.array([1.0, -3.0])))
+        3.0
+    """
+
+    def __call__(self, x: Any) -> Any:
+        """The penalty of an array: nothing, here."""
+        return 0.0
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        raise NotImplementedError(f"{type(self).__name__} must define get_config() to be written to a config.")
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The regularizer that `get_config()` describes."""
+        return cls(**config)
+
+
+class L1L2(Regularizer):
+    """`l1 * sum(|x|) + l2 * sum(x ** 2)`.
+
+    Args:
+        l1: weight of the absolute values, 0 or more.
+        l2: weight of the squares, 0 or more.
+
+    Raises:
+        ValueError: when a weight is negative or not finite.
+
+    Example:
+        >>> from jaxlayers import regularizers
+        >>> float(regularizers.L1L2(l1=1.0, l2=0.5)([3.0, -4.0]))
+        19.5
+    """
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0):
+        self.l1 = _checked_weight("l1", 0.0 if l1 is None else l1)
+        self.l2 = _checked_weight("l2", 0.0 if l2 is None else l2)
+
+    @operation("x")
+    def __call__(self, x: Any) -> jax.Array:
+        """The penalty of an array."""
+        total = jnp.zeros((), x.dtype)
+        if self.l1:
+            total += self.l1 * jnp.sum(jnp.abs(x))
+        if self.l2:
+            total += self.l2 * jnp.sum(jnp.square(x))
+        return total
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        return {"l1": self.l1, "l2": self.l2}
+
+
+class L1(Regularizer):
+    """`l1 * sum(|x|)`, which drives weights to zero.
+
+    Args:
+        l1: weight of the penalty, 0 or more.
+
+    Raises:
+        ValueError: when it is negative or not finite.
+
+    Example:
+        >>> from jaxlayers import regularizers
+        >>> float(regularizers.L1(0.5)([3.0, -4.0]))
+        3.5
+    """
+
+    def __init__(self, l1: float = 0.01):
+        self.l1 = _checked_weight("l1", 0.01 if l1 is None else l1)
+
+    @operation("x")
+    def __call__(self, x: Any) -> jax.Array:
+        """The penalty of an array."""
+        return self.l1 * jnp.sum(jnp.abs(x))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        return {"l1": self.l1}
+
+
+class L2(Regularizer):
+    """`l2 * sum(x ** 2)`, which keeps weights small.
+
+    Args:
+        l2: weight of the penalty, 0 or more.
+
+    Raises:
+        ValueError: when it is negative or not finite.
+
+    Example:
+        >>> from jaxlayers import regularizers
+        >>> float(regularizers.L2(0.5)([3.0, -4.0]))
+        12.5
+    """
+
+    def __init__(self, l2: float = 0.01):
+        self.l2 = _checked_weight("l2", 0.01 if l2 is None else l2)
+
+    @operation("x")
+    def __call__(self, x: Any) -> jax.Array:
+        """The penalty of an array."""
+        return self.l2 * jnp.sum(jnp.square(x))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        return {"l2": self.l2}
+
+
+class OrthogonalRegularizer(Regularizer):
+    """`factor` times the mean of |cos(angle)| over all pairs of rows, or of columns, of a matrix.
+
+    Args:
+        factor: weight of the penalty, 0 or more.
+        mode: `"rows"` or `"columns"`: what is to become orthogonal.
+
+    Raises:
+        ValueError: when `factor` is negative or not finite, `mode` is unknown, or the array is no matrix.
+
+    Example:
+        >>> from jaxlayers import regularizers
+        >>> float(regularizers.OrthogonalRegularizer(2.0)([[1.0, 0.0], [0.0, 3.0]]))
+        0.0
+    """
+
+    def __init__(self, factor: float = 0.01, mode: str = "rows"):
+        self.factor = _checked_weight("factor", factor)
+        if mode not in ("rows", "columns"):
+            raise ValueError(f"mode must be 'rows' or 'columns'; received {mode!r}.")
+        self.mode = mode
+
+    @operation("inputs")
+    def __call__(self, inputs: Any) -> jax.Array:
+        """The penalty of a matrix."""
+        if inputs.ndim != 2:
+            raise ValueError(f"OrthogonalRegularizer takes a matrix, of two axes; received shape {inputs.shape}.")
+        vectors = inputs if self.mode == "rows" else inputs.T  # [vectors, size]
+        squares = jnp.sum(jnp.square(vectors), axis=1, keepdims=True)
+        # The bound is under the root, where it keeps the gradient at a vector of zeros finite.
+        vectors = vectors * jax.lax.rsqrt(jnp.maximum(squares, epsilon() ** 2))
+        count = vectors.shape[0]
+        cosines = jnp.abs(vectors @ vectors.T) * (1 - jnp.eye(count, dtype=vectors.dtype))
+        return self.factor * jnp.sum(cosines) / max(1, count * (count - 1))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        return {"factor": self.factor, "mode": self.mode}
+
+
+l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
+
+_CLASSES: list[type[Regularizer]] = [Regularizer, L1, L2, L1L2, OrthogonalRegularizer]
+registry.register("regularizer", {cls.__name__: cls for cls in _CLASSES})
+registry.register("regularizer", {to_snake_case(cls.__name__): cls for cls in _CLASSES})
+registry.register("regularizer", {"l1_l2": L1L2})
+
+
+def get(identifier: Any) -> Callable[..., Any] | None:
+    """The regularizer that a name, config, class or callable stands for; None for None.
+
+    Raises:
+        ValueError: when the name is unknown.
+        TypeError: when the identifier is of none of these kinds.
+
+    Example:
+        >>> from jaxlayers import regularizers
+        >>> regularizers.get("l2").get_config()
+        {'l2': 0.01}
+    """
+    return registry.lookup("regularizer", identifier)
+
+
+def serialize(regularizer: Any) -> Any:
+    """The config of a regularizer, in the form that `deserialize` takes and Keras writes."""
+    return registry.describe("regularizer", regularizer, module="keras.regularizers")
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Callable[..., Any] | None:
+    """The regularizer that a config or name describes.
+
+    Args:
+        config: what `serialize` returned.
+        custom_objects: classes of your own by name, looked up first.
+
+    Raises:
+        ValueError: when the name is unknown.
+    """
+    custom = custom_objects or {}
+    if isinstance(config, dict) and config.get("class_name") in custom:
+        return custom[config["class_name"]].from_config(config.get("config") or {})
+    return registry.lookup("regularizer", config)
+
+
+def _checked_weight(name: str, value: Any) -> float:
+    if not isinstance(value, Real) or not math.isfinite(value) or value < 0:
+        raise ValueError(f"{name} must be a finite number, 0 or more; received {value!r}.")
+    return float(value)

@@ -1,0 +1,94 @@
+"""What the kernel's tests share: a picture of a layer, taken before something that must change nothing."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxlayers.core import Variable
+from jaxlayers.core.tracking import Tracked
+
+NOT_COMPARED = {"_walk_cache", "_blueprint", "_kept_losses", "_owners"}  # caches; losses and owners are compared as such
+
+
+class Same:
+    """Equal to itself alone; keeps what it holds alive, so that no identity is given out twice."""
+
+    def __init__(self, thing):
+        self.thing = thing
+
+    def __eq__(self, other):
+        return isinstance(other, Same) and other.thing is self.thing
+
+    __hash__ = None
+
+    def __repr__(self):
+        return f"{type(self.thing).__name__} at {id(self.thing):x}"
+
+
+def describe(value):
+    if isinstance(value, list | tuple):
+        return Same(value), [describe(item) for item in value]
+    if isinstance(value, dict):
+        return Same(value), [(key, describe(item)) for key, item in value.items()]
+    return Same(value)
+
+
+def content(variable):
+    held = variable.held
+    return None if held is None else (str(held.dtype), np.asarray(held).tobytes())
+
+
+def take(*things):
+    """Everything there is to see on layers and variables: attributes, containers, arrays, losses, paths."""
+    seen = []
+    for thing in things:
+        if isinstance(thing, Variable):
+            seen.append((Same(thing), thing.trainable, content(thing)))
+            continue
+        variables = [(path, Same(v), v.trainable, content(v), kind) for path, v, kind in thing.walk.variables]
+        objects = [
+            (thing.walk.paths[id(below)], Same(below), below.path, getattr(below, "built", None),
+             {name: describe(value) for name, value in below.__dict__.items() if name not in NOT_COMPARED})
+            for below in thing.walk.objects
+        ]  # fmt: skip
+        made = all(v.held is not None for _, v, _ in thing.walk.variables)
+        losses = (
+            [float(loss) for loss in thing.losses]
+            if made and isinstance(thing, Tracked) and hasattr(thing, "losses")
+            else []
+        )
+        seen.append((variables, objects, losses))
+    return seen
+
+
+@pytest.fixture
+def picture():
+    return take
+
+
+@pytest.fixture
+def x():
+    return jnp.asarray(np.random.default_rng(0).normal(size=(2, 3)), jnp.float32)
+
+
+@pytest.fixture
+def compilations():
+    """Counts XLA compilations: `with compilations() as count: ...; count[0]`."""
+    import contextlib
+
+    @contextlib.contextmanager
+    def counting():
+        count = [0]
+
+        def listen(event, seconds, **_):
+            if event == "/jax/core/compile/backend_compile_duration":
+                count[0] += 1
+
+        jax.monitoring.register_event_duration_secs_listener(listen)
+        try:
+            yield count
+        finally:
+            jax.monitoring.unregister_event_duration_listener(listen)
+
+    return counting

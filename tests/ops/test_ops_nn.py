@@ -1,0 +1,145 @@
+"""The functions of neural networks against Keras."""
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import pytest
+
+from jaxlayers import ops
+
+RNG = np.random.default_rng(5)
+X = RNG.normal(size=(3, 2, 4)).astype("float32")
+PROBABILITIES = np.exp(X) / np.exp(X).sum(-1, keepdims=True)
+TARGETS = RNG.dirichlet(np.ones(4), (3, 2)).astype("float32")
+CLASSES = RNG.integers(0, 4, (3, 2)).astype("int32")
+IMAGES = RNG.normal(size=(2, 4, 6, 8)).astype("float32")
+
+CASES = [
+    ("glu", [X], {}),
+    ("glu", [X], {"axis": 1}),
+    ("softmax", [X], {}),
+    ("softmax", [X], {"axis": 1}),
+    ("softmax", [X], {"axis": (0, 2)}),
+    ("log_softmax", [X], {}),
+    ("log_softmax", [X], {"axis": (1, 2)}),
+    ("sparsemax", [X], {}),
+    ("sparsemax", [3 * X], {"axis": 0}),
+    ("one_hot", [CLASSES, 4], {}),
+    ("one_hot", [CLASSES, 3], {"axis": 0, "dtype": "int32"}),
+    ("one_hot", [CLASSES - 2, 4], {"axis": 1, "dtype": "bool"}),
+    ("multi_hot", [CLASSES, 4], {}),
+    ("multi_hot", [CLASSES[0], 5], {"dtype": "int32"}),
+    ("multi_hot", [CLASSES], {"num_classes": 4, "axis": 1}),
+    ("moments", [X, (0, 1)], {}),
+    ("moments", [X, [2]], {"keepdims": True}),
+    ("moments", [X, 1], {}),
+    ("moments", [X.astype("float16"), (0,)], {}),
+    ("normalize", [X], {}),
+    ("normalize", [X], {"axis": (0, 2), "epsilon": 3.0}),
+    ("normalize", [X], {"axis": 1, "order": 3}),
+    ("normalize", [X], {"order": 1, "epsilon": 2.0}),
+    ("batch_normalization", [X, X[0, 0], X[1, 0] ** 2], {"axis": -1}),
+    ("batch_normalization", [X, X[0, :, 0], X[1, :, 0] ** 2, 1], {"offset": X[0, :, 1], "scale": X[2, :, 2]}),
+    ("batch_normalization", [X, X[0, 0], X[1, 0] ** 2, -1], {"scale": X[0, 1], "epsilon": 0.5}),
+    ("layer_normalization", [X], {}),
+    ("layer_normalization", [X], {"gamma": X[0, 0], "beta": X[1, 1], "epsilon": 1e-2}),
+    ("layer_normalization", [X], {"gamma": X[0], "beta": X[1], "axis": (1, 2)}),
+    ("layer_normalization", [X], {"gamma": X[0, :, 0], "axis": 1}),
+    ("layer_normalization", [X.astype("float16")], {"gamma": X[0, 0]}),
+    ("rms_normalization", [X], {}),
+    ("rms_normalization", [X], {"scale": X[0, 0], "epsilon": 0.1}),
+    ("rms_normalization", [X.astype("float16")], {"scale": X[0], "axis": (1, 2)}),
+    ("binary_crossentropy", [TARGETS, PROBABILITIES], {}),
+    ("binary_crossentropy", [TARGETS, X], {"from_logits": True}),
+    ("binary_crossentropy", [np.array([0, 1], "int32"), np.array([0.0, 1.0], "float32")], {}),
+    ("categorical_crossentropy", [TARGETS, np.abs(X)], {}),
+    ("categorical_crossentropy", [TARGETS, X], {"from_logits": True}),
+    ("categorical_crossentropy", [TARGETS, X, True], {"axis": 1}),
+    ("sparse_categorical_crossentropy", [CLASSES, np.abs(X)], {}),
+    ("sparse_categorical_crossentropy", [CLASSES, X], {"from_logits": True}),
+    ("sparse_categorical_crossentropy", [CLASSES[..., None], X, True], {}),
+    ("sparse_categorical_crossentropy", [CLASSES - 2, X, True], {}),
+    ("psnr", [X, X + 0.1, 2.0], {}),
+    ("depth_to_space", [IMAGES, 2], {}),
+    ("depth_to_space", [IMAGES, 2], {"data_format": "channels_first"}),
+    ("space_to_depth", [IMAGES, 2], {}),
+    ("space_to_depth", [IMAGES], {"block_size": 2, "data_format": "channels_first"}),
+]
+
+
+@pytest.mark.parametrize(("name", "args", "kwargs"), CASES)
+def test_arguments(agree, name, args, kwargs):
+    # Keras's symbolic normalisations take arrays with all sizes known alike; half precision is not a list's dtype.
+    agree(getattr(ops, name), getattr(keras.ops, name), args, kwargs)
+
+
+@pytest.mark.parametrize("name", ["binary_crossentropy", "categorical_crossentropy"])
+@pytest.mark.parametrize("from_logits", [False, True])
+def test_gradient_of_the_output(same, name, from_logits):
+    def scalar(module):
+        return lambda output: jnp.sum(getattr(module, name)(TARGETS, output, from_logits=from_logits))
+
+    output = jnp.asarray(X if from_logits else PROBABILITIES)
+    same(jax.grad(scalar(ops))(output), jax.grad(scalar(keras.ops))(output), name)
+
+
+@pytest.mark.parametrize("from_logits", [False, True])
+def test_gradient_of_known_classes(same, from_logits):
+    def scalar(module):
+        return lambda output: jnp.sum(
+            module.sparse_categorical_crossentropy(CLASSES, output, from_logits=from_logits) * jnp.asarray(X[..., 0])
+        )
+
+    output = jnp.asarray(X if from_logits else PROBABILITIES)
+    same(jax.grad(scalar(ops))(output), jax.grad(scalar(keras.ops))(output), from_logits)
+
+
+def test_losses_are_finite_at_the_ends():
+    assert np.isfinite(ops.binary_crossentropy([0.0, 1.0], [1.0, 0.0])).all()
+    assert np.isfinite(ops.binary_crossentropy([0.0, 1.0], [1e4, -1e4], from_logits=True)).all()
+    assert np.isfinite(ops.sparse_categorical_crossentropy([0], [[0.0, 1.0]])).all()
+
+
+def test_classes_along_another_axis():
+    along = ops.sparse_categorical_crossentropy(CLASSES, np.moveaxis(X, -1, 1), from_logits=True, axis=1)
+    np.testing.assert_allclose(along, ops.sparse_categorical_crossentropy(CLASSES, X, from_logits=True), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "sparsemax", "glu", "normalize", "layer_normalization"])
+def test_half_precision(same, name, dtype):
+    x = jnp.asarray(X, dtype)
+    same(getattr(ops, name)(x), getattr(keras.ops, name)(x), (name, dtype))
+
+
+def test_wide_moments_stay_within_their_dtype():
+    mean, variance = ops.moments(jnp.array([-6e4, 6e4], "float16"), 0)
+    assert (float(mean), float(variance)) == (0.0, 65504.0)
+    variance = ops.moments(jnp.array([-6e4, 6e4], "bfloat16"), 0)[1]
+    np.testing.assert_allclose(float(variance), 3.6e9, rtol=1e-2)
+
+
+def test_norms_of_zeros_have_a_gradient():
+    assert np.isfinite(jax.grad(lambda x: jnp.sum(ops.normalize(x)))(jnp.ones((2, 3)))).all()
+    np.testing.assert_array_equal(ops.normalize(np.zeros((2, 3), "float32")), np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ops.binary_crossentropy([1.0], [[1.0]]), r"\(1, 1\).*\(1,\)"),
+        (lambda: ops.categorical_crossentropy([1.0], [1.0, 2.0]), r"\(2,\).*\(1,\)"),
+        (lambda: ops.categorical_crossentropy(np.float32(1), np.float32(1)), "axis of classes"),
+        (lambda: ops.sparse_categorical_crossentropy([1, 2], [[0.5, 0.5]]), r"\(2,\).*\(1, 2\)"),
+        (lambda: ops.sparse_categorical_crossentropy(1, np.float32(1)), r"\(\)"),
+        (lambda: ops.normalize([1.0], order=0), "0"),
+        (lambda: ops.moments([1.0], 0, synchronized=True), "pmean"),
+        (lambda: ops.one_hot([1], 2, sparse=True), "dense"),
+        (lambda: ops.multi_hot([1], 2, sparse=True), "dense"),
+        (lambda: ops.psnr([1.0], [[1.0]], 1.0), r"\(1, 1\)"),
+    ],
+)
+def test_bad_input_says_so(call, message):
+    with pytest.raises((ValueError, NotImplementedError), match=message):
+        call()

@@ -1,0 +1,29 @@
+import subprocess
+import sys
+
+HEAVY = [
+    "flax",
+    "grain",
+    "h5py",
+    "matplotlib",
+    "optax",
+    "orbax",
+    "pooch",
+    "requests",
+    "rich",
+    "sklearn",
+    "tensorboardX",
+    "tqdm",
+    "treescope",
+]
+
+
+def test_importing_loads_nothing_heavy():
+    code = (
+        "import sys, jax; before = set(sys.modules)\n"
+        "import jaxlayers\n"
+        "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(run.stdout.split()) & set(HEAVY)
+    assert "jaxlayers" in run.stdout

@@ -1,0 +1,675 @@
+import copy
+import pickle
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import optax
+import pytest
+
+import jaxlayers as jl
+from jaxlayers import optimizers
+from jaxlayers.core import Variable
+from jaxlayers.optimizers import SGD, Adam, AdamW, Nadam, OptaxOptimizer, Optimizer, RMSprop
+
+SHAPES = {"kernel": (3, 2), "bias": (4,), "scale": ()}
+
+
+def decaying(lib):
+    return lib.schedules.ExponentialDecay(0.1, 4, 0.5)
+
+
+PLAIN = [
+    ("SGD", {}),
+    ("SGD", {"momentum": 0.9}),
+    ("SGD", {"momentum": 0.9, "nesterov": True}),
+    ("RMSprop", {}),
+    ("RMSprop", {"rho": 0.7, "epsilon": 0.01}),
+    ("RMSprop", {"momentum": 0.5}),
+    ("RMSprop", {"centered": True, "epsilon": 1e-3}),
+    ("RMSprop", {"momentum": 0.5, "centered": True, "epsilon": 1e-3}),
+    ("Adam", {}),
+    ("Adam", {"beta_1": 0.6, "beta_2": 0.8, "epsilon": 0.3}),
+    ("Adam", {"amsgrad": True, "beta_2": 0.5}),
+    ("AdamW", {}),
+    ("AdamW", {"weight_decay": 0.3, "amsgrad": True}),
+    ("Nadam", {}),
+    ("Nadam", {"beta_1": 0.6, "beta_2": 0.8, "epsilon": 0.3}),
+]
+COMMON = [
+    ("SGD", {"weight_decay": 0.2, "momentum": 0.5}),
+    ("Adam", {"weight_decay": 0.2}),
+    ("SGD", {"clipnorm": 0.7}),
+    ("Adam", {"clipvalue": 0.3, "epsilon": 0.5}),
+    ("SGD", {"global_clipnorm": 0.7, "momentum": 0.5}),
+    ("SGD", {"clipnorm": 0.0}),
+    ("SGD", {"loss_scale_factor": 64.0}),
+    ("SGD", {"learning_rate": decaying, "momentum": 0.9}),
+    ("Adam", {"learning_rate": decaying, "weight_decay": 0.1}),
+    ("RMSprop", {"learning_rate": lambda lib: lambda: 0.05}),
+    ("Adam", {"use_ema": True, "ema_momentum": 0.8}),
+    ("SGD", {"use_ema": True, "ema_momentum": 0.8, "ema_overwrite_frequency": 3}),
+    ("SGD", {"gradient_accumulation_steps": 3}),
+    ("Adam", {"gradient_accumulation_steps": 3, "clipnorm": 0.5, "learning_rate": decaying, "weight_decay": 0.1}),
+    ("Nadam", {"gradient_accumulation_steps": 2, "use_ema": True, "ema_momentum": 0.5, "ema_overwrite_frequency": 2}),
+]
+
+
+def named(case):
+    name, arguments = case
+    return "-".join([name, *arguments])
+
+
+def gradients_of(step, dtype="float32", shapes=SHAPES):
+    generator = np.random.default_rng(step)
+    return [jnp.asarray(generator.normal(0.3, 1.0, shape), dtype) for shape in shapes.values()]
+
+
+def make_variables(variable_class, dtype="float32"):
+    generator = np.random.default_rng(100)
+    values = {name: generator.normal(0.5, 1.0, shape).astype("float32") for name, shape in SHAPES.items()}
+    return [variable_class(value, name=name, dtype=dtype) for name, value in values.items()]
+
+
+def make(lib, case):
+    name, arguments = case
+    arguments = {"learning_rate": 0.1, **arguments}
+    if callable(arguments["learning_rate"]):
+        arguments["learning_rate"] = arguments["learning_rate"](lib)
+    return getattr(lib, name)(**arguments)
+
+
+def make_both(case, dtype="float32"):
+    theirs = make(keras.optimizers, case), make_variables(keras.Variable, dtype)
+    return theirs, (make(optimizers, case), make_variables(Variable, dtype))
+
+
+def assert_equal_states(theirs, ours, **tolerance):
+    tolerance = tolerance or {"rtol": 2e-5, "atol": 2e-6}
+    (their_optimizer, their_variables), (optimizer, variables) = theirs, ours
+    pairs = [*zip(their_variables, variables, strict=True)]
+    pairs += zip(their_optimizer.variables, optimizer.variables, strict=True)
+    for expected, variable in pairs:
+        assert (variable.shape, variable.dtype) == (expected.shape, expected.dtype)
+        np.testing.assert_allclose(
+            np.asarray(variable, "float32"), np.asarray(expected, "float32"), err_msg=variable.path, **tolerance
+        )
+
+
+def by_name(values):
+    return dict(zip(SHAPES, values, strict=True))
+
+
+def assert_same_bits(left, right):
+    for a, b in zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+# Keras is the oracle.
+
+
+@pytest.mark.parametrize("case", PLAIN + COMMON, ids=named)
+def test_ten_steps_equal_keras(case):
+    theirs, ours = make_both(case)
+    for step in range(10):
+        for optimizer, variables in (theirs, ours):
+            returned = optimizer.apply_gradients(zip(gradients_of(step), variables, strict=True))
+            assert int(returned) == step + 1
+    assert_equal_states(theirs, ours)
+    assert int(ours[0].iterations) == int(theirs[0].iterations)
+    assert float(ours[0].learning_rate) == pytest.approx(float(theirs[0].learning_rate), rel=1e-6)
+
+
+@pytest.mark.parametrize("case", [("SGD", {"momentum": 0.9}), ("RMSprop", {"momentum": 0.5})], ids=named)
+def test_bfloat16_parameters_equal_keras(case):
+    theirs, ours = make_both(case, "bfloat16")
+    for step in range(10):
+        for optimizer, variables in (theirs, ours):
+            optimizer.apply(gradients_of(step, "bfloat16"), variables)
+    assert_equal_states(theirs, ours, rtol=0.04, atol=0.02)
+
+
+@pytest.mark.parametrize("case", [("Adam", {}), ("AdamW", {"weight_decay": 0.1}), ("Nadam", {})], ids=named)
+def test_bfloat16_parameters_learn_like_float32(case):
+    # Keras's correction factors are computed in bfloat16: with beta_2 = 0.999 they stop Adam and break Nadam.
+    variables, exact = make_variables(Variable, "bfloat16"), make_variables(Variable)
+    before = [np.asarray(variable, "float32") for variable in variables]
+    optimizer, exact_optimizer = make(optimizers, case), make(optimizers, case)
+    for step in range(10):
+        optimizer.apply(gradients_of(step, "bfloat16"), variables)
+        exact_optimizer.apply(gradients_of(step), exact)
+    for variable, old, wanted in zip(variables, before, exact, strict=True):
+        assert variable.value.dtype == "bfloat16" and np.abs(np.asarray(variable, "float32") - old).max() > 0.3
+        np.testing.assert_allclose(np.asarray(variable, "float32"), wanted, atol=0.05)
+
+
+def test_gradients_in_another_dtype_are_cast_to_that_of_their_variable():
+    theirs, ours = make_both(("Adam", {}))
+    for optimizer, variables in (theirs, ours):
+        optimizer.apply(gradients_of(0, "bfloat16"), variables)
+    assert_equal_states(theirs, ours)
+
+
+@pytest.mark.parametrize(
+    "case", [("Adam", {}), ("SGD", {"gradient_accumulation_steps": 2, "global_clipnorm": 0.5})], ids=named
+)
+def test_constraints_equal_keras(case):
+    theirs, ours = make_both(case)
+    for _, variables in (theirs, ours):
+        variables[0].constraint = lambda w: jnp.clip(jnp.asarray(w), -0.2, 0.4)
+    for step in range(5):
+        for optimizer, variables in (theirs, ours):
+            optimizer.apply(gradients_of(step), variables)
+    assert_equal_states(theirs, ours)
+    assert np.max(ours[1][0]) == np.float32(0.4)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("Adam", {"weight_decay": 0.1, "use_ema": True, "ema_overwrite_frequency": 2, "ema_momentum": 0.6}),
+        ("SGD", {"momentum": 0.9, "gradient_accumulation_steps": 2, "global_clipnorm": 0.5}),
+        ("Nadam", {}),
+    ],
+    ids=named,
+)
+def test_variables_without_a_gradient_are_left_alone_as_in_keras(case):
+    theirs, ours = make_both(case)
+    for step in range(4):
+        gradients = gradients_of(step)
+        if step in (1, 2):
+            gradients[step - 1] = None
+        for optimizer, variables in (theirs, ours):
+            if step in (1, 2):
+                with pytest.warns(UserWarning, match=variables[step - 1].name):
+                    optimizer.apply(gradients, variables)
+            else:
+                optimizer.apply(gradients, variables)
+    assert_equal_states(theirs, ours)
+
+
+def test_some_of_the_known_variables_equal_keras():
+    theirs, ours = make_both(("Adam", {"weight_decay": 0.1}))
+    for step in range(4):
+        chosen = [2, 0] if step % 2 else [0, 1, 2]
+        for optimizer, variables in (theirs, ours):
+            gradients = gradients_of(step)
+            optimizer.apply_gradients([(gradients[i], variables[i]) for i in chosen])
+    assert_equal_states(theirs, ours, rtol=2e-5, atol=2e-6)
+
+
+def test_exclusion_from_weight_decay_equals_keras():
+    theirs, ours = make_both(("SGD", {"weight_decay": 0.5}))
+    for optimizer, variables in (theirs, ours):
+        optimizer.exclude_from_weight_decay(var_list=[variables[0]], var_names=["^sc", "nothing"])
+        optimizer.apply(gradients_of(0), variables)
+    assert_equal_states(theirs, ours)
+    with pytest.raises(ValueError, match="has been built"):
+        ours[0].exclude_from_weight_decay(var_names=["bias"])
+
+
+def test_exclusion_tells_variables_of_one_name_apart():
+    first, second = Variable([1.0], name="w"), Variable([1.0], name="w")
+    optimizer = SGD(1.0, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_list=[second])
+    optimizer.apply([jnp.zeros(1), jnp.zeros(1)], [first, second])
+    assert (float(first[0]), float(second[0])) == (0.5, 1.0)
+
+
+@pytest.mark.parametrize("steps", [0, 3])
+def test_finalizing_takes_the_averages(steps):
+    case = ("SGD", {"use_ema": True, "ema_momentum": 0.7})
+    theirs, ours = make_both(case)
+    for optimizer, variables in (theirs, ours):
+        optimizer.build(variables)
+        for step in range(steps):
+            optimizer.apply(gradients_of(step), variables)
+    before = [variable.numpy() for variable in ours[1]]
+    ours[0].finalize_variable_values(ours[1])
+    if steps:
+        theirs[0].finalize_variable_values(theirs[1])
+        assert_equal_states(theirs, ours)
+        with pytest.raises(ValueError, match="averages of 3 variables; received 2"):
+            ours[0].finalize_variable_values(ours[1][:2])
+    else:
+        assert_same_bits(before, [variable.value for variable in ours[1]])
+
+
+def test_loss_is_scaled():
+    assert float(SGD(loss_scale_factor=8.0).scale_loss(jnp.float32(0.5))) == 4.0
+    assert float(SGD().scale_loss(jnp.float32(0.5))) == 0.5
+
+
+def test_slots_are_called_as_in_keras():
+    arguments = {"amsgrad": True, "use_ema": True, "gradient_accumulation_steps": 2}
+    theirs, ours = make_both(("Adam", arguments))
+    for optimizer, variables in (theirs, ours):
+        optimizer.build(variables)
+        optimizer.build(variables)
+    assert [v.name for v in ours[0].variables] == [v.name for v in theirs[0].variables]
+    assert {kind for _, _, kind in ours[0].walk.variables} == {"slot"}
+    assert len(ours[0].walk.variables) == len(ours[0].variables)
+
+
+# One pure function.
+
+
+BITS = [*PLAIN[2:9:3], PLAIN[-1], *COMMON[:3], *COMMON[4:5], *COMMON[7:9], COMMON[10], COMMON[13]]
+
+
+@pytest.mark.parametrize("case", BITS, ids=named)
+def test_optax_form_equals_facade_bit_for_bit(case):
+    optimizer, variables = make(optimizers, case), make_variables(Variable)
+    transformation = make(optimizers, case).to_optax()
+    params = {variable.name: variable.value for variable in variables}
+    state = transformation.init(params)
+
+    @jax.jit
+    def step(gradients, state, params):
+        updates, state = transformation.update(gradients, state, params)
+        return optax.apply_updates(params, updates), state
+
+    for i in range(4):
+        gradients = gradients_of(i)
+        optimizer.apply(gradients, variables)
+        params, state = step(by_name(gradients), state, params)
+    assert_same_bits(params, {variable.name: variable.value for variable in variables})
+    held = {variable.path: variable.value for variable in optimizer.variables}
+    assert len(jax.tree.leaves(state)) == len(held)
+    for leaf in jax.tree.leaves(state):
+        assert any(leaf.shape == value.shape and np.array_equal(leaf, value) for value in held.values())
+
+
+def test_optax_form_overwrites_with_the_average():
+    case = ("SGD", {"use_ema": True, "ema_momentum": 0.8, "ema_overwrite_frequency": 2})
+    optimizer, variables = make(optimizers, case), make_variables(Variable)
+    transformation = optimizer.to_optax()
+    params = {variable.name: variable.value for variable in variables}
+    state = transformation.init(params)
+    for i in range(4):
+        optimizer.apply(gradients_of(i), variables)
+        updates, state = transformation.update(by_name(gradients_of(i)), state, params)
+        params = optax.apply_updates(params, updates)
+    for variable in variables:
+        np.testing.assert_allclose(params[variable.name], variable, rtol=1e-5)
+    with pytest.raises(ValueError, match="use_ema needs the parameters"):
+        transformation.update(params, state)
+
+
+def test_optax_form_on_a_nested_tree_knows_what_does_not_decay():
+    kernel = Variable(np.ones(2), name="kernel")
+    optimizer = SGD(1.0, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_list=[kernel], var_names=["bias"])
+    transformation = optimizer.to_optax()
+    params = {"a": {"kernel": jnp.ones(2), "bias": jnp.ones(2)}, "kernel": jnp.ones(2)}
+    updates, _ = transformation.update(jax.tree.map(jnp.zeros_like, params), transformation.init(params), params)
+    decayed = jax.tree.map(lambda update: bool((update == -0.5).all()), updates)
+    assert decayed == {"a": {"kernel": True, "bias": False}, "kernel": False}
+    with pytest.raises(ValueError, match="Weight decay needs the parameters"):
+        transformation.update(params, transformation.init(params))
+
+
+def test_optax_form_in_a_chain_with_a_learning_rate_of_its_own():
+    transformation = optax.chain(optax.clip_by_global_norm(1.0), Adam(1e-3).to_optax())
+    params = [jnp.ones(3), {"x": jnp.zeros((2, 2))}]
+    state = transformation.init(params)
+    gradients = jax.tree.map(lambda p: p + 1, params)
+    slow, _ = jax.jit(transformation.update)(gradients, state, params)
+    state = (state[0], state[1]._replace(learning_rate=2e-3))
+    fast, _ = jax.jit(transformation.update)(gradients, state, params)
+    assert jax.tree.structure(slow) == jax.tree.structure(params)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(2 * a, b, rtol=1e-6), slow, fast)
+
+
+@pytest.mark.parametrize("case", [("Adam", {"learning_rate": decaying}), COMMON[-1]], ids=named)
+def test_stateless_apply_equals_apply(case):
+    optimizer, variables = make(optimizers, case), make_variables(Variable)
+    optimizer.build(variables)
+    params, slots = [v.value for v in variables], [v.value for v in optimizer.variables]
+    step = jax.jit(optimizer.stateless_apply)
+    for i in range(3):
+        params, slots = step(slots, gradients_of(i), params)
+    assert int(optimizer.iterations) == 0
+    for i in range(3):
+        optimizer.apply(gradients_of(i))
+    assert_same_bits(params, [v.value for v in variables])
+    assert_same_bits(slots, [v.value for v in optimizer.variables])
+
+
+def test_one_compilation_serves_all_variables(caplog):
+    variables = [Variable(np.full((i + 2, 3), 0.5, "float32")) for i in range(6)]
+    gradients = [np.ones(variable.shape, "float32") for variable in variables]
+    optimizer = AdamW(decaying(optimizers), clipnorm=0.3, use_ema=True)
+    with jax.log_compiles():
+        for _ in range(3):
+            optimizer.apply(gradients, variables)
+    compiled = [record.message for record in caplog.records if "Finished XLA compilation" in record.message]
+    assert len(compiled) == 1, compiled
+
+
+def test_a_changed_attribute_counts_from_the_next_update_on():
+    variables = make_variables(Variable)
+    optimizer = SGD(1.0)
+    zeros = [jnp.zeros(variable.shape) for variable in variables]
+    optimizer.apply(zeros, variables)
+    before = variables[0].numpy()
+    optimizer.weight_decay = 0.5
+    optimizer.apply(zeros, variables)
+    np.testing.assert_allclose(variables[0], before / 2)
+    optimizer.learning_rate = 0.0
+    update = optimizer._compiled_update
+    optimizer.apply(zeros, variables)
+    np.testing.assert_allclose(variables[0], before / 2)
+    assert optimizer._compiled_update is update  # a learning rate is an argument, and compiles nothing
+
+
+# Inside transformations.
+
+
+@pytest.mark.parametrize("case", [("Nadam", {}), ("SGD", {"learning_rate": decaying, "momentum": 0.9})], ids=named)
+def test_first_use_in_a_compiled_step(case):
+    eager, eager_variables = make(optimizers, case), make_variables(Variable)
+    optimizer, variables = make(optimizers, case), make_variables(Variable)
+    traces = []
+
+    @jl.jit
+    def step(gradients):
+        traces.append(1)
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+    for i in range(3):
+        step(gradients_of(i))
+        eager.apply(gradients_of(i), eager_variables)
+    assert len(traces) <= 2 and int(optimizer.iterations) == 3
+    for a, b in zip([*variables, *optimizer.variables], [*eager_variables, *eager.variables], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7, err_msg=a.path)
+
+
+def test_the_learning_rate_is_no_constant_of_a_compiled_step():
+    variable, optimizer = Variable([1.0]), SGD(0.5)
+    traces = []
+
+    @jl.jit
+    def step():
+        traces.append(1)
+        optimizer.apply([jnp.ones(1)], [variable])
+
+    step()
+    step()
+    count = len(traces)
+    optimizer.learning_rate = 0.25
+    step()
+    assert float(variable[0]) == -0.25 and len(traces) == count
+
+
+def test_a_bare_transformation_is_refused_and_nothing_changes():
+    variable, optimizer = Variable([1.0], name="w"), Adam(0.5)
+    with pytest.raises(jl.BareTransformationError, match="'w' was written"):
+        jax.jit(lambda gradient: optimizer.apply([gradient], [variable]))(jnp.ones(1))
+    assert float(variable[0]) == 1.0 and int(optimizer.iterations) == 0
+    assert not any(np.asarray(slot).any() for slot in optimizer.variables[2:])
+    optimizer.apply([jnp.ones(1)], [variable])
+    assert float(variable[0]) == pytest.approx(0.5)
+
+
+def test_slots_lie_where_their_parameters_lie():
+    place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    variable = Variable(np.ones(3), sharding=place)
+    optimizer = Nadam()
+    optimizer.build([variable])
+    assert [slot.sharding for slot in optimizer.variables[2:]] == [place, place, None]
+
+
+# Learning rates.
+
+
+def test_the_learning_rate_can_be_set_and_replaced():
+    optimizer = Adam(1e-3)
+    optimizer.learning_rate = 1e-4
+    assert optimizer.learning_rate is optimizer.variables[1] and float(optimizer.learning_rate) == np.float32(1e-4)
+    optimizer.learning_rate = optimizers.schedules.CosineDecay(0.1, 10)
+    assert len(optimizer.variables) == 1 and float(optimizer.learning_rate) == np.float32(0.1)
+    with pytest.raises(TypeError, match="given by CosineDecay"):
+        optimizer.learning_rate = 0.1
+    variable = Variable([1.0])
+    optimizer.apply([jnp.ones(1)], [variable])
+    optimizer.learning_rate = lambda: 0.25
+    assert float(optimizer.learning_rate) == 0.25
+    before = float(variable[0])
+    optimizer.apply([jnp.ones(1)], [variable])
+    assert before - float(variable[0]) == pytest.approx(0.25, rel=1e-5)
+
+
+def test_a_schedule_of_ones_own_may_run_python_and_read_variables():
+    factor = Variable(0.5)
+
+    class Own(optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step):
+            return factor * (1.0 if step < 1 else 10.0)
+
+    variable, optimizer = Variable([0.0]), SGD(Own())
+    optimizer.apply([jnp.ones(1)], [variable])
+    assert float(variable[0]) == -0.5
+    factor.assign(0.25)
+    optimizer.apply([jnp.ones(1)], [variable])
+    assert float(variable[0]) == -3.0
+
+
+@pytest.mark.parametrize("rate", ["fast", None, True, np.ones(2)])
+def test_what_is_no_learning_rate_is_refused(rate):
+    with pytest.raises(ValueError, match="learning_rate must be a number"):
+        SGD(rate)
+
+
+# Configs.
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in PLAIN + COMMON if not named(case).startswith("RMSprop-l")], ids=named
+)
+def test_configs_equal_keras(case):
+    theirs, ours = make(keras.optimizers, case), make(optimizers, case)
+    expected = keras.optimizers.serialize(theirs)
+    expected["config"]["name"] = ours.name
+    assert optimizers.serialize(ours) == expected
+    again = optimizers.deserialize(expected)
+    assert type(again) is type(ours) and again.get_config() == ours.get_config()
+    assert expected["config"]["name"] == ours.name  # what was handed in is as it was
+
+
+@pytest.mark.parametrize("name", ["sgd", "SGD", "rmsprop", "RMSprop", "adam", "ADAM", "adamw", "AdamW", "nadam"])
+def test_names_are_found_in_any_case_as_in_keras(name):
+    ours, theirs = optimizers.get(name), keras.optimizers.get(name)
+    assert {**theirs.get_config(), "name": ours.name} == ours.get_config()
+
+
+def test_names_are_made_as_in_keras():
+    keras.utils.clear_session()
+    names = [getattr(keras.optimizers, name)().name for name in ("SGD", "RMSprop", "AdamW", "AdamW")]
+    assert [getattr(optimizers, name)().name for name in ("SGD", "RMSprop", "AdamW", "AdamW")] == names
+
+
+def test_identifiers():
+    optimizer = Adam()
+    assert optimizers.get(optimizer) is optimizer and optimizers.get(None) is None
+    assert type(optimizers.get(Nadam)) is Nadam
+    assert type(optimizers.get(optax.sgd(0.1))) is OptaxOptimizer
+    with pytest.raises(ValueError, match=r"Unknown optimizer: 'adamm'.*'adam'"):
+        optimizers.get("adamm")
+    with pytest.raises(ValueError, match="or an optax transformation; received 3"):
+        optimizers.get(3)
+
+
+def test_configs_with_classes_of_ones_own():
+    class Own(optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step):
+            return 0.5
+
+        def get_config(self):
+            return {}
+
+    class Mine(SGD):
+        pass
+
+    config = optimizers.serialize(Mine(Own()))
+    again = optimizers.deserialize(config, custom_objects={"Mine": Mine})
+    assert config["registered_name"] == "Mine" and type(again) is Mine
+    assert type(Mine.from_config(config["config"], {"Own": Own})._learning_rate) is Own
+
+
+def test_saved_variables_come_back():
+    optimizer, variables = Nadam(0.1), make_variables(Variable)
+    optimizer.apply(gradients_of(0), variables)
+    store = {}
+    optimizer.save_own_variables(store)
+    twin = Nadam(0.3)
+    twin.build(make_variables(Variable))
+    twin.load_own_variables(store)
+    assert_same_bits([v.value for v in optimizer.variables], [v.value for v in twin.variables])
+    with pytest.raises(ValueError, match="has 2 variables; received 9"):
+        Nadam().load_own_variables(store)
+    store["8"] = np.zeros(2)
+    with pytest.raises(ValueError, match="u_product"):
+        twin.load_own_variables({**store, "0": np.int32(7)})
+    assert int(twin.iterations) == 1
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))])
+def test_copies_go_on_by_themselves(duplicate):
+    optimizer, variables = Adam(decaying(optimizers), use_ema=True), make_variables(Variable)
+    optimizer.apply(gradients_of(0), variables)
+    twin, twins = duplicate((optimizer, variables))
+    before = [variable.numpy() for variable in variables]
+    twin.apply(gradients_of(1), twins)
+    assert_same_bits(before, [variable.value for variable in variables])
+    optimizer.apply(gradients_of(1), variables)
+    assert_same_bits(
+        [v.value for v in (*variables, *optimizer.variables)], [v.value for v in (*twins, *twin.variables)]
+    )
+
+
+# optax's own.
+
+
+def label(params):
+    return {path: "kernel" if "kernel" in path else "rest" for path in params}
+
+
+TRANSFORMATIONS = {
+    "adamw": lambda: optax.adamw(0.1, weight_decay=0.1),
+    "chain": lambda: optax.chain(optax.clip_by_global_norm(0.5), optax.sgd(optax.cosine_decay_schedule(0.1, 5), 0.9)),
+    "filled with other numbers": lambda: optax.rmsprop(0.1, initial_scale=0.3, centered=True, momentum=0.9),
+    "hyperparameters": lambda: optax.inject_hyperparams(optax.adam)(0.1),
+    "a random key": lambda: optax.chain(optax.add_noise(0.1, 0.5, key=3), optax.sgd(0.1)),
+    "a copy of the parameters": lambda: optax.contrib.schedule_free_sgd(0.1),
+    "labels by path": lambda: optax.multi_transform({"kernel": optax.sgd(0.1, 0.9), "rest": optax.adam(0.1)}, label),
+    "every second time": lambda: optax.MultiSteps(optax.adam(0.1), 2).gradient_transformation(),
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMATIONS)
+def test_an_optax_transformation_does_what_it_does_alone(name):
+    transformation = TRANSFORMATIONS[name]()
+    optimizer, variables = optimizers.get(TRANSFORMATIONS[name]()), make_variables(Variable)
+    params = {variable.name: variable.value for variable in variables}
+    state = transformation.init(params)
+
+    @jax.jit
+    def step(gradients, state, params):
+        updates, state = transformation.update(gradients, state, params)
+        return optax.apply_updates(params, updates), state
+
+    compiled = jl.jit(lambda gradients: optimizer.apply(gradients, variables))
+    for i in range(4):
+        (compiled if i else optimizer.apply)(gradients_of(i), *([] if i else [variables]))
+        params, state = step(by_name(gradients_of(i)), state, params)
+    for variable in variables:
+        np.testing.assert_allclose(variable, params[variable.name], rtol=1e-6, atol=1e-7, err_msg=variable.name)
+    assert len(optimizer.variables) == 2 + len(jax.tree.leaves(state))
+
+
+def test_an_optax_transformation_gets_what_the_facade_adds():
+    plain, variables = SGD(0.1, gradient_accumulation_steps=2, use_ema=True), make_variables(Variable)
+    wrapped = OptaxOptimizer(optax.sgd(0.2), 0.5, gradient_accumulation_steps=2, use_ema=True)
+    others = make_variables(Variable)
+    for i in range(4):
+        plain.apply(gradients_of(i), variables)
+        wrapped.apply(gradients_of(i), others)
+    for a, b in zip([*variables, *plain.variables[2:]], [*others, *wrapped.variables[2:]], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_an_optax_transformation_has_no_config():
+    with pytest.raises(NotImplementedError, match="wraps an optax transformation"):
+        optimizers.serialize(OptaxOptimizer(optax.sgd(0.1)))
+    with pytest.raises(TypeError, match=r"Expected an optax\.GradientTransformation; received 3"):
+        OptaxOptimizer(3)
+
+
+# Bad input.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"clipnorm": 1.0, "clipvalue": 2.0}, "Only one of clipnorm, clipvalue, global_clipnorm"),
+        ({"global_clipnorm": -1.0}, "global_clipnorm must not be negative"),
+        ({"use_ema": True, "ema_momentum": 1.5}, r"ema_momentum must be between 0 and 1; received 1\.5"),
+        ({"use_ema": True, "ema_overwrite_frequency": 2.5}, "ema_overwrite_frequency must be an integer"),
+        ({"gradient_accumulation_steps": 1}, "gradient_accumulation_steps must be an integer of at least 2"),
+        ({"momentum": 1.5}, "momentum must be between 0 and 1"),
+    ],
+)
+def test_arguments_are_checked(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        SGD(**arguments)
+
+
+def test_adamw_needs_a_weight_decay():
+    with pytest.raises(ValueError, match="weight_decay must be a number"):
+        AdamW(weight_decay=None)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda o, v, g: o.apply([g[0], g[0], g[2]], v), ValueError, r"'bias'.*shape \(4,\); received shape \(3, 2\)"),
+        (lambda o, v, g: o.apply(g[:2], v), ValueError, "expected 3 gradients; received 2"),
+        (lambda o, v, g: o.apply(g[:2]), ValueError, "expected 3 gradients; received 2"),
+        (lambda o, v, g: o.apply([None] * 3, v), ValueError, "no gradient for any variable"),
+        (lambda o, v, g: o.apply([g[0], g[0]], [v[0], v[0]]), ValueError, "'kernel' was given to 'adam' twice"),
+        (lambda o, v, g: o.apply([1.0], [Variable(2.0, name="new")]), ValueError, "'new' is unknown to 'adam'"),
+        (lambda o, v, g: o.apply([1.0], [jnp.ones(())]), TypeError, "expected variables; received ArrayImpl"),
+        (lambda o, v, g: o.stateless_apply([], g, v), ValueError, "expected 8 optimizer_variables; received 0"),
+        (
+            lambda o, v, g: o.stateless_apply([x.value for x in o.variables], g, v[::-1]),
+            ValueError,
+            r"'kernel' has shape \(3, 2\); trainable_variables has \(\)",
+        ),
+        (lambda o, v, g: o.set_weights([0, 1]), ValueError, "has 8 variables; received 2"),
+    ],
+)
+def test_bad_calls_change_nothing(call, error, message):
+    optimizer, variables = Adam(0.1), make_variables(Variable)
+    optimizer.apply(gradients_of(0), variables)
+    before = [variable.numpy() for variable in (*variables, *optimizer.variables)]
+    with pytest.raises(error, match=message):
+        call(optimizer, variables, gradients_of(1))
+    assert_same_bits(before, [variable.numpy() for variable in (*variables, *optimizer.variables)])
+
+
+def test_a_bad_first_call_leaves_the_optimizer_unbuilt():
+    optimizer, variables = Adam(0.1), make_variables(Variable)
+    for call in (lambda: optimizer.apply([jnp.ones(1)] * 3, variables), lambda: optimizer.apply(gradients_of(0))):
+        with pytest.raises(ValueError, match=r"must have its shape|has no variables yet"):
+            call()
+    assert not optimizer.built and len(optimizer.variables) == 2
+    optimizer.apply([], variables)
+    assert int(optimizer.apply_gradients([])) == 0
+
+
+def test_the_base_class_says_how_to_go_on():
+    with pytest.raises(NotImplementedError, match=r"_direction.*OptaxOptimizer"):
+        Optimizer(0.1).build([Variable(1.0)])
+    assert issubclass(RMSprop, Optimizer)
