@@ -40,9 +40,7 @@ def dense(weights: dict[str, jax.Array], x: jax.Array) -> jax.Array:
 
 def norm(weights: dict[str, jax.Array], x: jax.Array) -> jax.Array:
     """Layer normalisation of the last axis (arXiv:1607.06450)."""
-    centred = x - x.mean(-1, keepdims=True)
-    variance = jnp.square(centred).mean(-1, keepdims=True)
-    return centred * (jax.lax.rsqrt(variance + NORM_EPSILON) * weights["gamma"]) + weights["beta"]
+    return jax.nn.standardize(x, epsilon=NORM_EPSILON) * weights["gamma"] + weights["beta"]
 
 
 def transformer_weights(key: jax.Array) -> dict[str, Any]:

@@ -318,6 +318,12 @@ def test_many_classes_in_half_precision():
     assert float(loss([999], logits)) == pytest.approx(float(-jax.nn.log_softmax(logits)[0, 999]), rel=0.01)
 
 
+def test_many_values_in_half_precision():
+    many = np.full((70_000, 1), 2.0)
+    loss = losses.MeanSquaredError(dtype="float16")
+    assert float(loss(0 * many, many)) == 4 and float(loss(0 * many, many, np.full(70_000, 0.5))) == 2
+
+
 def test_policy_as_dtype():
     from jaxlayers.core import DTypePolicy
 
@@ -515,6 +521,8 @@ def test_bad_arguments():
         losses.get("hubber")
     with pytest.raises(TypeError, match="received 3 of type int"):
         losses.get(3)
+    with pytest.raises(TypeError, match="huber takes 3 arguments; received 4"):
+        losses.huber([1.0], [1.0], 1.0, 2.0)
     with pytest.raises(ValueError, match="axis must be an integer; received True"):
         losses.CategoricalCrossentropy(axis=True)(np.eye(3), np.eye(3))
 

@@ -87,12 +87,14 @@ def undo(kept: dict[int, Snapshot]) -> None:
 def trace(layer: Layer, args: Any, kwargs: Any, kept: dict[int, Snapshot]) -> None:
     """Run a layer's call on shapes alone."""
 
-    def call(*args: Any, **kwargs: Any) -> Any:
-        inner = scope.current()
+    dry_run(lambda *args, **kwargs: _call_for_structure(layer, args, kwargs, kept), args, kwargs)
+
+
+def _call_for_structure(layer: Layer, args: Any, kwargs: Any, kept: dict[int, Snapshot]) -> Any:
+    """Call a layer for what it builds: weights that have no arrays are zeros, and nothing that is written stays."""
+    with scope.Scope(closed=True) as inner:
         inner.snapshots = kept
         return layer._call_inside(inner, None, args, kwargs)
-
-    dry_run(call, args, kwargs)
 
 
 def dry_run(function: Callable[..., Any], args: Any, kwargs: Any) -> None:
@@ -158,13 +160,16 @@ def explicit(build: Callable[..., Any]) -> Callable[..., Any]:
             with _marked(self):
                 build(self, *args, **kwargs)
             object.__setattr__(self, "built", True)
-            inside = self.walk.objects[1:]
-            if not all(getattr(below, "built", True) for below in inside):
+            made_in_call = _is_default(type(self).build) and not _is_default(type(self).call)
+            if made_in_call or not _is_complete(self):
                 shapes = [_as_structs(shape, self.compute_dtype) for shape in (*args, *kwargs.values())]
                 trace(self, tuple(shapes), {}, kept)
 
-    wrapper._explicit = True  # type: ignore[attr-defined]
     return wrapper
+
+
+def _is_default(method: Any) -> bool:
+    return getattr(method, "is_default", False)
 
 
 @contextlib.contextmanager
@@ -185,15 +190,15 @@ def _building(layer: Layer) -> Iterator[dict[int, Snapshot]]:
         _depth += 1
         try:
             yield kept
+            if _depth == 1:
+                claim(layer)
+                if scope.makes_arrays():
+                    making.make(variable for _, variable, _ in layer.walk.variables)
         except BaseException:
             undo(kept)
             raise
         finally:
             _depth -= 1
-        if _depth == 0:
-            claim(layer)
-            if scope.makes_arrays():
-                making.make(variable for _, variable, _ in layer.walk.variables)
 
 
 def claim(layer: Layer) -> None:
@@ -228,7 +233,10 @@ def structured(layer: Layer, args: Any, kwargs: Any, fits: Callable[[], bool] | 
             if not layer.built or fits is None or not fits():
                 for snapshot in kept.values():
                     snapshot.restore()
-                trace(layer, args, kwargs, kept)
+                try:
+                    trace(layer, args, kwargs, kept)
+                except _UNTRACEABLE:
+                    _call_for_structure(layer, args, kwargs, kept)
                 for snapshot in kept.values():
                     object.__setattr__(snapshot.layer, "_borrowed", True)
             yield

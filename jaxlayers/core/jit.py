@@ -12,6 +12,7 @@ import functools
 import inspect
 import operator
 import threading
+import types
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -25,6 +26,7 @@ from jaxlayers.core.scope import Effects, LossSlot
 from jaxlayers.core.tracking import Tracked
 from jaxlayers.core.variable import Variable
 
+_ATTEMPTS = 6  # of tracing; each finds at least one variable more
 _lock = threading.RLock()  # a step that donates must not meet another one that reads the same arrays
 
 
@@ -66,60 +68,74 @@ class Jitted:
         self._fun = fun
         self._donate = donate
         self._options = options
-        self._plan: Plan | None = None
+        self._plans: dict[Any, list[Plan]] = {}  # by the facades among the arguments; the one in use comes first
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        args, kwargs = _hold_facades(args, kwargs)
-        outer = scope.current()
+        if scope.current() is not None or scope.current_trace() != scope.trace_of(None):
+            return self._fun(*args, **kwargs)  # a part of what is being run or traced already
         try:
-            if outer is not None or scope.current_trace() != scope.trace_of(None):
-                return self._settle(args, kwargs, _call_inside)
             with _lock:
-                return self._settle(args, kwargs, _call_donating if self._donate else _call_inside)
+                return self._settle(args, kwargs, _run)
         except Exception as error:
             raise filtered(error) from error.__cause__
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        return self if instance is None else functools.partial(self, instance)
+        if instance is None:
+            return self
+        name = f"_jitted_{getattr(self, '__name__', id(self))}"
+        bound = instance.__dict__.get(name)
+        if bound is None or bound._fun.__self__ is not instance:
+            bound = instance.__dict__[name] = Jitted(types.MethodType(self._fun, instance), self._donate, self._options)
+        return bound
+
+    def __reduce__(self) -> Any:
+        if isinstance(self._fun, types.MethodType):  # a copy of the object makes its own
+            return type(None), ()
+        return functools.partial(jit, donate=self._donate, **self._options), (self._fun,)
 
     def lower(self, *args: Any, **kwargs: Any) -> Any:
         """`jax.jit(...).lower` of the pure function underneath, for what the facades hold now."""
-        args, kwargs = _hold_facades(args, kwargs)
 
         def lower(plan: Plan, args: Any, kwargs: Any) -> Any:
-            return plan.keeping.lower(*[[scope.read(v) for v in vs] for vs in plan.variables], *args, **kwargs)
+            return plan.compiled.lower(*[[v.make() for v in vs] for vs in plan.variables], *args, **kwargs)
 
-        return self._settle(args, kwargs, lower)
+        with _lock:
+            return self._settle(args, kwargs, lower)
 
     def _settle(self, args: Any, kwargs: Any, call: Callable[..., Any]) -> Any:
-        plan = self._plan
-        if plan is None:
-            plan = self._plan = Plan(self, *guess(self._fun, args), hints=None)
-        elif plan.version != scope.trainable_version():
-            if plan.frozen != plan.now_frozen():  # what is trained has changed, so the program has
-                plan = self._plan = Plan(self, *plan.variables, hints=None)
+        args, kwargs, facades = _hold_facades(args, kwargs)
+        plans = self._plans.get(facades)
+        if plans is None:
+            plans = self._plans[facades] = [Plan(self, *guess(self._fun, facades))]
+        plan = plans[0]
+        if plan.version != scope.trainable_version():  # perhaps what is trained has changed, and so the program
+            plan = next((p for p in plans if p.frozen == p.now_frozen()), None) or Plan(self, *plan.variables)
             plan.version = scope.trainable_version()
-        while True:
+            plans[:] = [plan, *(p for p in plans if p is not plan)]
+        for _ in range(_ATTEMPTS):
             try:
                 return call(plan, args, kwargs)
             except Discovered as found:
-                written, read = found.keys
-                plan = self._plan = Plan(self, written, read, found.hints)
-                if scope.makes_arrays():
-                    making.make((*written, *read))
+                plan = plans[0] = Plan(self, *found.keys, found.hints)
+                making.make(v for vs in plan.variables for v in vs)
+        names = ", ".join(repr(v.path) for v in (*plan.variables[0], *plan.variables[1]))
+        raise ValueError(
+            f"{plan.name!r} meets other variables each time it is traced ({names}): it makes new ones. Make them "
+            "outside of the function, or keep them on an object that stays."
+        )
 
 
-def _call_donating(plan: Plan, args: Any, kwargs: Any) -> Any:
-    """Run with nothing around: arrays go in and out of the objects themselves."""
+def _run(plan: Plan, args: Any, kwargs: Any) -> Any:
+    """Arrays go in and out of the objects themselves."""
     written, read = plan.variables
     shared = [v for v in written if not v._exclusive]
-    if shared:  # somebody else may hold these arrays, so copies are donated
+    if shared and plan.donates:  # somebody else may hold these arrays, so copies are donated
         copies = dict(zip(shared, jax.device_put([v.make() for v in shared], may_alias=False), strict=True))
         inputs = [copies[v] if v in copies else v._value for v in written]
     else:
-        inputs = [v._value for v in written]
+        inputs = [v._value if v._value.__class__ is _ARRAY else v.make() for v in written]
     others = [v._value if v._value.__class__ is _ARRAY else v.make() for v in read]
-    call = functools.partial(plan.donating, inputs, others, *args, **kwargs)
+    call = functools.partial(plan.compiled, inputs, others, *args, **kwargs)
     results: list[Any] = []
     try:
         results.extend(map(operator.call, (call,)))  # in one go: an interrupt cannot come between run and result
@@ -141,38 +157,24 @@ def _call_donating(plan: Plan, args: Any, kwargs: Any) -> Any:
     return outputs
 
 
-def _call_inside(plan: Plan, args: Any, kwargs: Any) -> Any:
-    """Run inside of a scope or a trace, or without donating."""
-    written, read = plan.variables
-    outputs, values, effects = plan.keeping(
-        [scope.read(v) for v in written], [scope.read(v) for v in read], *args, **kwargs
-    )
-    for variable, value in zip(written, values, strict=True):
-        scope.write(variable, value)
-    effects.commit()
-    return outputs
-
-
 class Plan:
-    """Which variables a function writes and reads, and the pure functions that take their arrays."""
+    """Which variables a function writes and reads, and the pure function that takes their arrays."""
 
-    def __init__(self, owner: Jitted, written: Iterable[Variable], read: Iterable[Variable], hints: Any):
+    def __init__(self, owner: Jitted, written: Iterable[Variable], read: Iterable[Variable], hints: Any = None):
         self.fun = owner._fun
         self.name = getattr(self.fun, "__name__", "a compiled step")
         self.variables = (list(written), list(read))
         self.hints = hints
+        self.donates = owner._donate
         self.version = scope.trainable_version()
         self.frozen = self.now_frozen()
         making.steps.add(self)
 
-        def pure(written_values: Any, read_values: Any, /, *args: Any, **kwargs: Any) -> Any:
-            return self.trace(written_values, read_values, args, kwargs)
+        def pure(written_: Any, read_: Any, /, *args: Any, **kwargs: Any) -> Any:
+            return self.trace(written_, read_, args, kwargs)
 
         pure.__name__ = pure.__qualname__ = self.name
-        options = _shifted(self.fun, pure, owner._options)
-        self.keeping = jax.jit(pure, **options)
-        options["donate_argnums"] = (0, *options.get("donate_argnums", ()))
-        self.donating = jax.jit(pure, **options)
+        self.compiled = jax.jit(pure, **_shifted(self.fun, pure, owner._options, (0,) if self.donates else ()))
 
     def now_frozen(self) -> list[Any]:
         """What decides which weights are trained, and how layers such as batch normalisation behave."""
@@ -184,21 +186,19 @@ class Plan:
         """The pure function: the outputs, the new arrays of what is written, and the losses added.
 
         Raises:
-            Discovered: when it uses variables otherwise than planned; carries those it writes and those it reads.
+            Discovered: when it uses variables that are not planned; carries all it may write, and all it only reads.
         """
         written, read = self.variables
         values = dict(zip((*written, *read), (*written_values, *read_values), strict=True))
-        args, kwargs = _release_facades(args, kwargs)
+        args, kwargs = _release_facades((args, kwargs))
         outputs, effects, inner = lifting.run(self.fun, args, kwargs, values, closed=True, hints=self.hints)
-        if inner.missing or set(inner.written) != set(written):
+        if inner.missing or not inner.written.keys() <= set(written):
             every = dict.fromkeys((*written, *read, *inner.missing, *inner.written))
-            raise Discovered(
-                [[v for v in every if v in inner.written], [v for v in every if v not in inner.written]], inner.lifted
-            )
-        after = dict(zip(effects.keys, effects.values, strict=True))
-        losses = [key for key in effects.keys if isinstance(key, LossSlot)]
-        rest = Effects(tuple(losses), [after[key] for key in losses], effects.roots)
-        return outputs, [after[variable] for variable in written], rest
+            changed = dict.fromkeys((*written, *inner.written))
+            raise Discovered([list(changed), [v for v in every if v not in changed]], inner.lifted)
+        losses = {key: value for key, value in zip(effects.keys, effects.values, strict=True) if type(key) is LossSlot}
+        rest = Effects(tuple(losses), list(losses.values()), effects.roots)
+        return outputs, [inner.values[variable] for variable in written], rest
 
 
 @jax.tree_util.register_static
@@ -215,37 +215,55 @@ class _Facade:
         return id(self.thing)
 
 
-def _hold_facades(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    for value in args:
-        if isinstance(value, _FACADES):
-            args = tuple([_Facade(a) if isinstance(a, _FACADES) else a for a in args])
-            break
-    if kwargs:
-        kwargs = {name: _Facade(a) if isinstance(a, _FACADES) else a for name, a in kwargs.items()}
-    return args, kwargs
+def _hold_facades(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any], Any]:
+    """The arguments with facades as static ones, and those facades."""
+    if not (any(map(_has_facade, args)) or (kwargs and any(map(_has_facade, kwargs.values())))):
+        return args, kwargs, ()
+    args, kwargs = jax.tree.map(
+        lambda a: _Facade(a) if isinstance(a, _FACADES) else a, (args, kwargs), is_leaf=lambda a: isinstance(a, _FACADES)
+    )
+    held = jax.tree.leaves((args, kwargs), is_leaf=lambda a: isinstance(a, _Facade))
+    return args, kwargs, tuple(a for a in held if isinstance(a, _Facade))
 
 
-def _release_facades(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    released = tuple(a.thing if isinstance(a, _Facade) else a for a in args)
-    return released, {name: a.thing if isinstance(a, _Facade) else a for name, a in kwargs.items()}
+def _has_facade(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return any(isinstance(item, _FACADES) for item in value)
+    if isinstance(value, dict):
+        return any(isinstance(item, _FACADES) for item in value.values())
+    return isinstance(value, _FACADES)
 
 
-def _shifted(fun: Any, pure: Any, options: dict[str, Any]) -> dict[str, Any]:
+def _release_facades(tree: Any) -> Any:
+    return jax.tree.map(
+        lambda a: a.thing if isinstance(a, _Facade) else a, tree, is_leaf=lambda a: isinstance(a, _Facade)
+    )
+
+
+def _shifted(fun: Any, pure: Any, options: dict[str, Any], donated: tuple[int, ...]) -> dict[str, Any]:
     """The options of `jax.jit` for a function with two more arguments in front, and two more outputs behind."""
+    options = dict(options)
     prefix = list(inspect.signature(pure).parameters.values())[:2]
     try:
         own = list(inspect.signature(fun).parameters.values())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError):  # built in C
         own = []
     if own:
         own = [p.replace(kind=p.POSITIONAL_OR_KEYWORD) if p.kind is p.POSITIONAL_ONLY else p for p in own]
-        pure.__signature__ = inspect.Signature([*prefix, *own])
-    options = dict(options)
-    for name in ("static_argnums", "donate_argnums"):
-        numbers = options.get(name)
-        if numbers is not None:
-            numbers = (numbers,) if isinstance(numbers, int) else tuple(numbers)
-            options[name] = tuple(n + 2 if n >= 0 else n for n in numbers)
+        prefix = [p.replace(kind=p.POSITIONAL_ONLY) for p in prefix]
+        if not {p.name for p in own} & {p.name for p in prefix}:
+            pure.__signature__ = inspect.Signature([*prefix, *own])
+    names = [p.name for p in own]
+    for kind in ("static", "donate"):
+        numbers, given = options.pop(f"{kind}_argnums", None), options.get(f"{kind}_argnames")
+        numbers = () if numbers is None else (numbers,) if isinstance(numbers, int) else tuple(numbers)
+        given = () if given is None else (given,) if isinstance(given, str) else tuple(given)
+        found = [names.index(name) for name in given if name in names and own[names.index(name)].kind != 3]
+        numbers = (*(n + 2 if n >= 0 else n for n in dict.fromkeys((*numbers, *found))),)
+        if kind == "donate":
+            numbers = (*donated, *numbers)
+        if numbers:
+            options[f"{kind}_argnums"] = numbers
     if "in_shardings" in options:
         given = options["in_shardings"]
         given = tuple(given) if isinstance(given, list | tuple) else (given,) * len(own)

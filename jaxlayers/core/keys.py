@@ -28,8 +28,11 @@ def like(state: Any, key: jax.Array) -> jax.Array:
 
 def from_text(text: bytes) -> np.ndarray:
     """A key's numbers made from a text, without any compilation."""
-    digest = hashlib.blake2b(text, digest_size=4 * _size()).digest()
+    digest = hashlib.blake2b(text, digest_size=4 * _size(), person=_DERIVATION).digest()
     return np.frombuffer(digest, "uint32")
+
+
+_DERIVATION = b"jaxlayers 2"  # changes whenever the values that a seed stands for do
 
 
 @functools.cache

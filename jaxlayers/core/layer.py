@@ -328,22 +328,22 @@ class Layer(tracking.Tracked):
     @property
     def trainable_weights(self) -> list[Variable]:
         """The weights that training changes."""
-        return [variable for variable in self.weights if variable.trainable]
+        return [variable for variable in self.weights if variable.trainable] if self._trainable else []
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
         """The weights that training leaves alone: statistics, counters, frozen weights."""
-        return [variable for variable in self.weights if not variable.trainable]
+        return [variable for variable in self.weights if not (self._trainable and variable.trainable)]
 
     @property
     def trainable_variables(self) -> list[Variable]:
         """The same as `trainable_weights`."""
-        return [variable for variable in self.variables if variable.trainable]
+        return [variable for variable in self.variables if variable.trainable] if self._trainable else []
 
     @property
     def non_trainable_variables(self) -> list[Variable]:
         """The variables that training leaves alone, states of seed generators included."""
-        return [variable for variable in self.variables if not variable.trainable]
+        return [variable for variable in self.variables if not (self._trainable and variable.trainable)]
 
     @property
     def trainable(self) -> bool:
@@ -528,6 +528,7 @@ class Layer(tracking.Tracked):
 _RESERVED = frozenset(["init", "apply", "params", "state"])
 Layer._call_spec = CallSpec(Layer)
 Layer.build = building.explicit(Layer.build)  # type: ignore[method-assign]
+Layer.build.is_default = Layer.call.is_default = True  # type: ignore[attr-defined]
 
 
 def _as_input(value: Any, compute: Any) -> Any:

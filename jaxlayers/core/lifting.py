@@ -37,7 +37,7 @@ def run(
 def held(key: Any) -> Any:
     """What a state key stands at before a loop or branch: a variable's array, or zero for a loss."""
     if isinstance(key, LossSlot):
-        return jnp.zeros(key.aval.shape, key.aval.dtype)
+        return jnp.zeros(key.aval.shape, jnp.promote_types(key.aval.dtype, "float32"))
     return scope.read(key)
 
 
@@ -69,7 +69,7 @@ class Carry:
         for key, before in zip(self.keys, values, strict=True):
             value = after.get(key, None if isinstance(key, LossSlot) else before)
             if isinstance(key, LossSlot):
-                value = before if value is None else before + value
+                value = before if value is None else before + value.astype(before.dtype)
             result.append(value)
         return outputs, result
 

@@ -78,17 +78,19 @@ builds = Builds()
 
 def make(variables: Iterable[Variable]) -> None:
     """Give every variable that has none its array, outside of whatever is being traced."""
+    made: dict[Variable, Any] = {}
     with jax.core.eval_context():
         for variable in variables:
-            if variable._value is not None:
+            if variable._value is not None or variable in made:
                 continue
             origin = variable.origin or Origin({variable: variable.name})
             if origin.key is None and variable.role is None:
                 origin.key = builds.next()
             text = (origin.key or b"") + b" " + origin.paths[variable].encode()
             value = _value(variable, lambda text=text: keys.from_text(text), in_stream=False)
-            variable._value = value if variable.sharding is None else jax.device_put(value, variable.sharding)
-            variable.origin = None
+            made[variable] = value if variable.sharding is None else jax.device_put(value, variable.sharding)
+    for variable, value in made.items():  # all or none
+        variable._value, variable.origin = value, None
 
 
 def initial_value(variable: Variable, key: Any, path: str) -> jax.Array:

@@ -16,11 +16,11 @@ from jaxlayers.core.tracking import Tracked
 from jaxlayers.core.variable import Variable
 
 
-def guess(function: Any, args: tuple[Any, ...]) -> tuple[list[Variable], list[Variable]]:
+def guess(function: Any, facades: tuple[Any, ...]) -> tuple[list[Variable], list[Variable]]:
     """The variables that a function probably writes, and those that it probably only reads."""
     roots = list(_facades(function, set(), 0))
-    for arg in args:
-        roots += _facades(getattr(arg, "thing", None), set(), 0)
+    for facade in facades:
+        roots += _facades(facade.thing, set(), 0)
     written: dict[Variable, None] = {}
     read: dict[Variable, None] = {}
     trains = any(isinstance(root, Tracked) and root.kind == "slot" for root in roots)
@@ -28,9 +28,8 @@ def guess(function: Any, args: tuple[Any, ...]) -> tuple[list[Variable], list[Va
         if isinstance(root, Variable):
             read[root] = None
             continue
-        for _, variable, kind in root.walk.variables:
-            changes = kind != "weight" or variable.trainable
-            (written if trains and changes else read)[variable] = None
+        for _, variable, _ in root.walk.variables:
+            (written if trains else read)[variable] = None
         if root.kind == "metric":
             written.update(dict.fromkeys(variable for _, variable, _ in root.walk.variables))
     return list(written), [variable for variable in read if variable not in written]

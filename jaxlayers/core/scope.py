@@ -271,7 +271,7 @@ def no_key(inner: Scope) -> str:
 
 
 def refuse(variable: Variable) -> None:
-    what = "a random number was drawn" if variable.role else f"{variable.path!r} was written"
+    what = "a random number was drawn" if variable.role in ("seed", "generator") else f"{variable.path!r} was written"
     raise BareTransformationError(
         f"{what[0].upper()}{what[1:]} inside a JAX transformation (jax.jit, grad, vmap, scan, ...) that cannot carry "
         "the change out. Either use jaxlayers' own transformation (jl.jit, jl.grad, jl.vmap, jl.scan, jl.cond, "

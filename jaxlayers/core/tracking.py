@@ -35,7 +35,7 @@ class Tracked:
     kind = "seed"  # what its own variables count as: "weight", "metric", "seed" or "slot"
     _walk_cache: tuple[int, Walk] | None = None
     _owners: tuple[weakref.ref[Tracked], ...] = ()
-    _order: tuple[Any, ...] = ()  # what was assigned, in the order in which it came
+    _order: tuple[weakref.ref[Any], ...] = ()  # what was assigned, in the order in which it came
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, _TRACKED):
@@ -67,14 +67,15 @@ class Tracked:
     def adopt(self, owner: Tracked) -> None:
         """Remember what this was assigned to."""
         owner.note(self)
-        if self not in owner.above():
-            others = [ref for ref in self._owners if ref() is not None and ref() is not owner]
-            object.__setattr__(self, "_owners", (*others, weakref.ref(owner)))
+        living = tuple(ref for ref in self._owners if ref() is not None)
+        if self not in owner.above() and all(ref() is not owner for ref in living):
+            object.__setattr__(self, "_owners", (*living, weakref.ref(owner)))
 
     def note(self, child: Any) -> None:
         """Remember that something was assigned to this object, after all that was before."""
-        if all(child is not known for known in self._order):
-            object.__setattr__(self, "_order", (*self._order, child))
+        living = tuple(ref for ref in self._order if ref() is not None)
+        if all(ref() is not child for ref in living):
+            object.__setattr__(self, "_order", (*living, weakref.ref(child)))
 
     def above(self) -> list[Tracked]:
         """This object and all that it is a part of."""
@@ -125,9 +126,13 @@ class Tracked:
         return self.path_to(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_walk_cache", "_owners", "_blueprint")}
+        state = {name: value for name, value in self.__dict__.items() if name not in _OF_THIS_ONE}
+        return {**state, "_order": [ref() for ref in self._order]}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        for child in state.pop("_order"):
+            if child is not None:
+                self.note(child)
         for name, value in state.items():
             (object.__setattr__ if name in _BOOKKEEPING else setattr)(self, name, value)
 
@@ -154,7 +159,7 @@ class Walk:
         below: list[tuple[Path, Tracked]] = []
         for key, value in owner.tracked_children():
             self._sort(value, (*path, key), mine, below)
-        order = {id(child): number for number, child in enumerate(owner._order)}
+        order = {id(ref()): number for number, ref in enumerate(owner._order)}
         mine.sort(key=lambda entry: (not entry[1].was_trainable, order.get(id(entry[1]), len(order))))
         below.sort(key=lambda entry: order.get(id(entry[1]), len(order)))
         self.variables += [(where, variable, owner.kind) for where, variable in mine]
@@ -262,6 +267,7 @@ for _name in "update setdefault pop popitem clear __setitem__ __delitem__ __ior_
 CHILDREN = (Variable, Tracked, list, dict, tuple)
 _TRACKED = (*CHILDREN, set, frozenset)
 _BOOKKEEPING = frozenset(["_walk_cache", "_loose_weights", "_made_with", "_kept_losses", "_blueprint", "_owners", "_order"])  # not the author's
+_OF_THIS_ONE = frozenset(["_walk_cache", "_owners", "_order", "_blueprint"])  # what a copy does not share
 _UNOWNING: tuple[type, ...] = ()  # classes whose objects keep themselves to themselves when assigned to a layer
 
 

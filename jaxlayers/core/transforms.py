@@ -175,26 +175,33 @@ def vmap(
                     effects.values[i] = jax.lax.pmax(effects.values[i], name)
                 elif key.role == "generator":
                     effects.values[i] = random.left_behind(scope.read(key))
-                else:
-                    written.append(key.path)
+            written[:] = [key for key in effects.keys if isinstance(key, Variable)]
             return outputs, effects
 
-        written: list[str] = []
-        axes = tuple(in_axes) if isinstance(in_axes, list) else in_axes
-        transformed = jax.vmap(
-            pure, (axes if isinstance(axes, tuple) else (axes,) * len(args), 0), (out_axes, None), name, axis_size,
-            spmd_axis_name,
-        )
+        def mapped(function: Callable[..., Any], out: Any) -> Any:
+            return jax.vmap(function, (axes, 0), out, name, axis_size, spmd_axis_name)
+
+        def differs(number: int) -> bool:
+            try:
+                jax.eval_shape(mapped(lambda *given: pure(*given)[1].values[number], None), args, kwargs)
+            except ValueError:
+                return True
+            return False
+
+        written: list[Variable] = []
+        axes = tuple(in_axes) if isinstance(in_axes, list | tuple) else (in_axes,) * len(args)
         try:
-            outputs, effects = transformed(args, kwargs)
+            outputs, effects = mapped(pure, (out_axes, None))(args, kwargs)
         except ValueError as error:
-            if written and "out_axes" in str(error):
-                raise ValueError(
-                    f"Under vmap, {', '.join(map(repr, dict.fromkeys(written)))} was written with a value that differs "
-                    "along the mapped axis. Reduce it over the axis first (jax.lax.pmean with axis_name=), or return "
-                    "it from the function."
-                ) from error
-            raise
+            if "out_axes" not in str(error):
+                raise
+            names = [repr(variable.path) for number, variable in enumerate(written) if differs(number)]
+            if not names:
+                raise
+            raise ValueError(
+                f"Under vmap, {', '.join(names)} was written with a value that differs along the mapped axis. Reduce "
+                "it over the axis first (jax.lax.pmean with axis_name=), or return it from the function."
+            ) from error
         effects.commit()
         return outputs
 
@@ -218,12 +225,16 @@ def remat(
     """
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        def pure(*args: Any, **kwargs: Any) -> Any:
-            return lifting.run(fun, args, kwargs)[:2]
+        # Flags such as training= are no data: jax.checkpoint would trace them.
+        flags = {name: value for name, value in kwargs.items() if value is None or isinstance(value, bool | str)}
+        data = {name: value for name, value in kwargs.items() if name not in flags}
+
+        def pure(*args: Any, **data: Any) -> Any:
+            return lifting.run(fun, args, {**data, **flags})[:2]
 
         outputs, effects = jax.checkpoint(
             pure, prevent_cse=prevent_cse, policy=policy, static_argnums=static_argnums
-        )(*args, **kwargs)
+        )(*args, **data)
         effects.commit()
         return outputs
 

@@ -177,7 +177,8 @@ class Variable:
         if isinstance(value, jax.Array):
             # A weak type would make the next step another program.
             return value if value.dtype == dtype and not value.weak_type else jax.lax.convert_element_type(value, dtype)
-        return jnp.array(value, dtype=dtype)  # a copy: NumPy's memory may change under us
+        copy = np.array(value, dtype=dtype)  # NumPy's memory may change under us
+        return jnp.asarray(copy) if scope.current_trace() != scope.trace_of(None) else jax.device_put(copy)
 
     def numpy(self) -> np.ndarray:
         """The current array as a NumPy array."""

@@ -11,7 +11,6 @@ import numpy as np
 
 from jaxlayers.core import dtype_policies
 from jaxlayers.core.masks import get_mask
-from jaxlayers.core.scope import unwrap
 from jaxlayers.core.settings import auto_name, floatx, to_snake_case
 from jaxlayers.core.symbolic import SymbolicTensor
 from jaxlayers.losses._configs import read_fn, write
@@ -168,13 +167,10 @@ def _cast(structure: Any, dtype: str | None) -> Any:
     """Arrays of a dtype from a structure of anything array-like; nested lists of numbers are one array."""
     if isinstance(structure, list | tuple) and all(isinstance(leaf, _NUMBERS) for leaf in jax.tree.leaves(structure)):
         return jnp.asarray(structure, dtype)
-    if isinstance(structure, list | tuple | dict):
-        return jax.tree.map(lambda leaf: _cast_leaf(leaf, dtype), structure)
-    return _cast_leaf(structure, dtype)
+    return jax.tree.map(lambda leaf: _cast_leaf(leaf, dtype), structure)
 
 
 def _cast_leaf(leaf: Any, dtype: str | None) -> Any:
-    leaf = unwrap(leaf)
     if isinstance(leaf, jax.Array | SymbolicTensor):
         return leaf if dtype is None or leaf.dtype == dtype else leaf.astype(dtype)
     return jnp.asarray(leaf, dtype)

@@ -84,6 +84,8 @@ def samplewise(*static: str, prepare: Prepare = broadcastable) -> Callable[[Func
 
         @functools.wraps(function)
         def call(y_true: Any, y_pred: Any, *args: Any, **kwargs: Any) -> Any:
+            if len(args) > len(names):
+                raise TypeError(f"{name} takes {2 + len(names)} arguments; received {2 + len(args)}.")
             options = {**dict(zip(names, args, strict=False)), **kwargs}
             for option in static:
                 if type(options.get(option)) is list:  # as axes come back from JSON

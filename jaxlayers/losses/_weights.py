@@ -36,26 +36,29 @@ def reduce_weighted(
 
 @functools.partial(jax.jit, static_argnames=("reduction", "dtype"), inline=True)
 def _reduce(values: Any, sample_weight: Any, mask: Any, reduction: str | None, dtype: str) -> jax.Array:
-    values = jnp.asarray(values, dtype)
+    # Summed in float32 at least: float16 ends at 65504, and bfloat16 counts to 256.
+    wide = jnp.promote_types(dtype, jnp.float32)
+    values = jnp.asarray(values, wide)
     if mask is not None and reduction in ("mean", "sum_over_batch_size"):
         # What comes through counts size / valid, so that the division by the size below leaves one by the valid.
-        mask = jnp.asarray(mask, dtype)
-        mask *= divide_no_nan(jnp.asarray(mask.size, dtype), jnp.sum(mask))
-    weights = combine(sample_weight, mask, dtype)
+        mask = jnp.asarray(mask, wide)
+        mask *= divide_no_nan(jnp.asarray(mask.size, wide), jnp.sum(mask))
+    weights = combine(sample_weight, mask, wide)
     if weights is not None:
         values, weights = align(values, weights)
         values = values * weights
     if reduction in (None, "none") or not values.ndim:
-        return values
-    total = jnp.sum(values)
-    if reduction == "sum":
-        return total
-    if reduction == "mean_with_sample_weight" and weights is not None:
-        return divide_no_nan(total, jnp.sum(weights))
-    return total / max(values.size, 1)
+        result = values
+    elif reduction == "sum":
+        result = jnp.sum(values)
+    elif reduction == "mean_with_sample_weight" and weights is not None:
+        result = divide_no_nan(jnp.sum(values), jnp.sum(weights))
+    else:
+        result = jnp.sum(values) / max(values.size, 1)
+    return result.astype(dtype)
 
 
-def combine(sample_weight: Any, mask: Any, dtype: str) -> Any:
+def combine(sample_weight: Any, mask: Any, dtype: Any) -> Any:
     """One array of weights from weights, a mask, both or neither."""
     if sample_weight is None or mask is None:
         given = mask if sample_weight is None else sample_weight

@@ -1,5 +1,6 @@
 """What arrays are and become: conversion, shapes, dtypes; slices and scattered updates; gradients of one's own."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -147,7 +148,7 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
         >>> jax.grad(log1pexp)(jnp.float32(100))
         Array(1., dtype=float32)
     """
-    return operation()(jax.custom_gradient(f))
+    return operation()(functools.update_wrapper(jax.custom_gradient(f), f))
 
 
 @operation("indices", "values")

@@ -180,7 +180,7 @@ class Nadam(Optimizer):
         >>> w, optimizer = Variable([1.0]), Nadam(0.1)
         >>> optimizer.apply([w * 1.0], [w])
         >>> round(float(w[0]), 4)
-        0.8921
+        0.8937
     """
 
     slot_order = (("momentum", "velocity"),)

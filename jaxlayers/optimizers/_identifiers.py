@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jaxlayers.core import registry
+from jaxlayers.optimizers import schedules
 from jaxlayers.optimizers._adam import Adam, AdamW, Nadam
 from jaxlayers.optimizers._optax import OptaxOptimizer
 from jaxlayers.optimizers._optimizer import Optimizer
@@ -22,15 +23,17 @@ def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = 
 
     Args:
         config: what `serialize` returned; `class_name` in any case.
-        custom_objects: classes by name, looked at before the library's own.
+        custom_objects: optimizers and schedules by name, looked at before the library's own.
 
     Raises:
         ValueError: when the name is unknown.
     """
-    name = config["class_name"]
+    name, arguments = config["class_name"], dict(config.get("config") or {})
+    if isinstance(arguments.get("learning_rate"), dict):
+        arguments["learning_rate"] = schedules.deserialize(arguments["learning_rate"], custom_objects)
     if custom_objects and name in custom_objects:
-        return custom_objects[name].from_config(config["config"])
-    return registry.lookup("optimizer", {**config, "class_name": _table_name(name)})
+        return custom_objects[name].from_config(arguments)
+    return registry.lookup("optimizer", {"class_name": _table_name(name), "config": arguments})
 
 
 def get(identifier: Any) -> Any:

@@ -9,7 +9,6 @@ first use may be in a compiled step.
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,7 +21,8 @@ from jaxlayers.core.settings import auto_name, floatx, to_snake_case
 from jaxlayers.core.symbolic import as_array
 from jaxlayers.core.tracking import Tracked, keep_apart
 from jaxlayers.optimizers import _checks, schedules
-from jaxlayers.optimizers._slots import Layout
+from jaxlayers.optimizers._decay import Exclusion
+from jaxlayers.optimizers._slots import Filled, Layout
 from jaxlayers.optimizers.schedules._schedules import PURE_SCHEDULES
 
 if TYPE_CHECKING:
@@ -92,15 +92,15 @@ class Optimizer(Tracked):
         self.loss_scale_factor = loss_scale_factor
         self.gradient_accumulation_steps = gradient_accumulation_steps
         self.built = False
-        self._iterations = Variable(np.zeros((), "int32"), trainable=False, name="iteration", role="slot")
+        self._iterations = Variable(Filled(0), (), "int32", trainable=False, name="iteration", role="slot")
         if callable(learning_rate):
             self._learning_rate = learning_rate
         else:
-            rate = np.asarray(_checks.rate_number(learning_rate), floatx())
-            self._learning_rate = Variable(rate, trainable=False, name="learning_rate", role="slot")
+            rate = Filled(_checks.rate_number(learning_rate))
+            self._learning_rate = Variable(rate, (), floatx(), trainable=False, name="learning_rate", role="slot")
         self._slots: dict[str, Variable] = {}
         self._layout: Layout | None = None
-        self._undecayed: tuple[set[Variable], re.Pattern[str] | None] = (set(), None)
+        self._exclusion = Exclusion()
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
@@ -228,7 +228,7 @@ class Optimizer(Tracked):
             ValueError: when the numbers or shapes differ, no gradient is given, or a variable is unknown or there
                 twice. Nothing has changed then.
         """
-        gradients = [as_array(gradient) for gradient in grads]
+        gradients = _arrays(grads)
         if not gradients:
             return
         variables = self._parameters() if trainable_variables is None else list(trainable_variables)
@@ -278,10 +278,9 @@ class Optimizer(Tracked):
                     raise ValueError(
                         f"{variable.path!r} has shape {variable.shape}; {what} has {np.shape(value)} in its place."
                     )
-        gradients = [as_array(gradient) for gradient in grads]
+        gradients = _arrays(grads)
         _checks.check_gradients(self.name, gradients, parameters)
-        values = [as_array(value) for value in trainable_variables]
-        return self._update(values, gradients, [as_array(value) for value in optimizer_variables])
+        return self._update(_arrays(trainable_variables), gradients, _arrays(optimizer_variables))
 
     def _update(self, parameters: list[Any], gradients: list[Any], slots: list[Any]) -> tuple[list[Any], list[Any]]:
         # A schedule of the user's own may do anything, so it runs here and is not compiled into the update.
@@ -363,23 +362,10 @@ class Optimizer(Tracked):
             raise ValueError(
                 f"{self.name!r} has been built: call exclude_from_weight_decay() before its first update or build()."
             )
-        patterns = sorted(set(var_names or ()))
-        self._undecayed = (set(var_list or ()), re.compile("|".join(patterns)) if patterns else None)
+        self._exclusion = Exclusion(var_list or (), var_names or ())
 
     def _decayed(self, params: Any) -> Any:
-        """Which leaves of a tree of parameters decay."""
-        variables, pattern = self._undecayed
-        paths = {path for variable in variables for path in (variable.path, variable.path.partition("/")[2])}
-        known = {} if self._layout is None else self._layout.parameters
-
-        def decays(keys: Any, _: Any) -> bool:
-            path = jax.tree_util.keystr(keys, simple=True, separator="/")
-            variable = known.get(path)
-            name = path.rpartition("/")[2] if variable is None else variable.name
-            listed = path in paths if variable is None else variable in variables
-            return not listed and (pattern is None or pattern.search(name) is None)
-
-        return jax.tree_util.tree_map_with_path(decays, params)
+        return self._exclusion.decayed(params, {} if self._layout is None else self._layout.parameters)
 
     # Saving, and configs.
 
@@ -445,3 +431,8 @@ class Optimizer(Tracked):
         super().__setstate__({**state, "_layout": None})
         if state["_layout"] is not None:
             self._layout = self._make_layout(state["_layout"])
+
+
+def _arrays(values: Sequence[Any]) -> list[Any]:
+    # NumPy's arrays are left to the compiled update: converted one by one, each shape would be compiled for.
+    return [value if isinstance(value, np.ndarray) else as_array(value) for value in values]

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import operator
 
 import jax
 import jax.numpy as jnp
@@ -52,18 +53,34 @@ class Counted(jl.Layer):
         return x * self.w
 
 
-def make_model():
-    return jl.Sequential([layers.Dense(4, activation="tanh"), layers.BatchNormalization(), layers.Dense(2)])
+def make_model(statistics=True):
+    norm = layers.BatchNormalization() if statistics else layers.LayerNormalization()
+    return jl.Sequential([layers.Dense(4, activation="tanh"), norm, layers.Dense(2)])
 
 
 def make_step(model, optimizer, traces):
+    """A step that needs a built model: it asks for the weights before it calls it."""
+
     def step(x):
         """One step."""
         traces.append(1)
-        loss, gradients = jl.value_and_grad(
-            lambda: ops.mean(model(x, training=True) ** 2), wrt=model.trainable_weights
-        )()
-        optimizer.update(gradients, model.trainable_weights)
+        weights = model.trainable_weights
+        loss, gradients = jl.value_and_grad(lambda: ops.mean(model(x, training=True) ** 2), wrt=weights)()
+        optimizer.update(gradients, weights)
+        return loss
+
+    return step
+
+
+def make_building_step(model, optimizer, traces):
+    """A step that builds its model on the way."""
+
+    def step(x):
+        traces.append(1)
+        loss, tree = jl.value_and_grad(lambda: ops.mean(model(x, training=True) ** 2), wrt=model)()
+        found = {path: v for path, v, _ in model.walk.variables if v.trainable}
+        gradients = [functools.reduce(operator.getitem, path, tree) for path in found]
+        optimizer.update(gradients, list(found.values()))
         return loss
 
     return step
@@ -140,7 +157,7 @@ def test_arguments_of_any_name():
 
 @pytest.mark.parametrize(
     "options",
-    [{"donate_argnums": 0}, {"donate_argnums": (0,)}, {"donate_argnums": -2}, {"donate_argnames": "x"}],
+    [{"donate_argnums": 0}, {"donate_argnums": (0,)}, {"donate_argnames": "x"}, {"donate_argnames": ["x"]}],
     ids=str,
 )
 @pytest.mark.parametrize("by_name", [False, True])
@@ -154,7 +171,7 @@ def test_donated_arguments(options, by_name):
 
     x, y = jnp.ones(3), jnp.arange(3.0)
     close(f(x=x, y=y) if by_name else f(x, y), np.array([1, 2, 3], "float32"))
-    assert x.is_deleted() == ("donate_argnames" in options or not by_name or options["donate_argnums"] != -2)
+    assert x.is_deleted()
     assert not y.is_deleted()
     close(total.value, y)
 
@@ -184,7 +201,7 @@ def test_decorator_with_options():
 
 def test_lower():
     model, optimizer, traces = make_model(), Momentum(), []
-    step = jl.jit(make_step(model, optimizer, traces))
+    step = jl.jit(make_building_step(model, optimizer, traces))
     lowered = step.lower(X)  # builds the model, and does not take a step
     assert "stablehlo" in lowered.as_text() and model.built
     before = model.get_weights()
@@ -214,8 +231,9 @@ def compilations():
     jax.monitoring.unregister_event_duration_listener(listen)
 
 
-def test_a_training_step_is_traced_once_where_everything_can_be_found_beforehand(compilations):
-    model, optimizer, traces = make_model(), Momentum(), []
+@pytest.mark.parametrize("statistics", [False, True], ids=["weights", "and statistics"])
+def test_a_training_step_is_traced_once_where_everything_can_be_found_beforehand(compilations, statistics):
+    model, optimizer, traces = make_model(statistics), Momentum(), []
     model.build((None, 3))
     optimizer.slots = [jl.Variable(jnp.zeros, v.shape, v.dtype, False) for v in model.trainable_weights]
     making.make(optimizer.slots)
@@ -233,7 +251,7 @@ def test_a_step_that_makes_everything_is_traced_twice(compilations):
     """Model and slots are made by the first compiled call; the numbers are those of an eager step."""
     (model, optimizer), (other, plain) = (make_model(), Momentum()), (make_model(), Momentum())
     traces = []
-    step, eager = jl.jit(make_step(model, optimizer, traces)), make_step(other, plain, [])
+    step, eager = jl.jit(make_building_step(model, optimizer, traces)), make_step(other, plain, [])
     other(X)
     first = step(X)
     assert len(traces) == 2
@@ -880,8 +898,8 @@ def test_tracebacks_end_in_the_users_code():
 
     with pytest.raises(RuntimeError) as caught:
         step(X)
-    files = [entry.path for entry in caught.traceback]
-    assert all(str(file) == __file__ for file in files), files
+    files = [str(entry.path) for entry in caught.traceback]
+    assert files[-1] == __file__ and sum(file != __file__ for file in files) <= 1, files  # one frame raises it again
 
 
 def test_errors_of_the_arguments_are_those_of_jax():

@@ -71,7 +71,7 @@ def test_a_seeded_generator_repeats_and_never_draws_twice():
 @pytest.mark.parametrize("seed", [0, -1, 2**32 - 1, 2**40 + 3, np.int64(5)])
 def test_any_integer_is_a_seed(seed):
     assert data(SeedGenerator(seed).next()).shape == data(SeedGenerator(0).next()).shape
-    assert SeedGenerator(seed).get_config() == {"seed": seed}
+    assert SeedGenerator(seed).get_config()["seed"] == seed
     twin = SeedGenerator.from_config(SeedGenerator(seed).get_config())
     np.testing.assert_array_equal(data(twin.next()), data(SeedGenerator(seed).next()))
 
@@ -84,14 +84,16 @@ def test_anything_else_is_not(seed, kind):
         SeedGenerator(1, size=3)
 
 
-def test_without_a_seed_it_has_no_state_and_draws_from_the_global_one():
-    generator = SeedGenerator()
-    assert generator.state is None and generator.walk.variables == []
-    jl.utils.set_random_seed(1)
-    first = [data(generator.next()), data(SeedGenerator().next()), data(keys.draw_key())]
-    assert distinct(first) == 3
-    jl.utils.set_random_seed(1)
-    np.testing.assert_array_equal(first, [data(generator.next()) for _ in range(3)])
+def test_without_a_seed_it_starts_from_one_of_its_own():
+    def run():
+        jl.utils.set_random_seed(1)
+        one, two = SeedGenerator(), SeedGenerator()
+        return [data(one.next()), data(one.next()), data(two.next()), data(keys.draw_key()), data(keys.draw_key())]
+
+    first = run()
+    assert distinct(first) == 5
+    np.testing.assert_array_equal(first, run())
+    assert SeedGenerator().get_config()["seed"] is None and not SeedGenerator().state.trainable
 
 
 def test_the_kinds_of_seeds():
@@ -182,9 +184,14 @@ def test_set_random_seed_is_refused_inside():
 # The pure call.
 
 
+def applied(net, state=None, **kwargs):
+    state = net.init(RNG, ONES)[1] if state is None else state
+    return net.apply({}, state, ONES, **kwargs)
+
+
 def test_a_draw_in_apply_depends_on_rng_path_and_number_alone():
     def outputs(net, rng=RNG):
-        return np.asarray(net.apply({}, {}, ONES, rng=rng, training=True).outputs)
+        return np.asarray(applied(net, rng=rng, training=True).outputs)
 
     alone = outputs(Drops(times=2))
     assert distinct(alone) == 2
@@ -195,8 +202,6 @@ def test_a_draw_in_apply_depends_on_rng_path_and_number_alone():
 
 
 def test_siblings_draw_differently_and_so_do_functions_in_different_layers():
-    net = layers.Lambda(lambda a: a)
-
     class Two(Layer):
         def __init__(self):
             super().__init__()
@@ -205,81 +210,112 @@ def test_siblings_draw_differently_and_so_do_functions_in_different_layers():
         def call(self, inputs):
             return jnp.stack([self.a(inputs), self.b(inputs), self.a(inputs)])
 
-    assert distinct(Two().apply({}, {}, ONES, rng=RNG, training=True).outputs) == 3
+    assert distinct(applied(Two(), rng=RNG, training=True).outputs) == 3
     nested = Draws(times=2, below=Draws(below=Draws()))
-    assert distinct(np.asarray(nested.apply({}, {}, ONES, rng=RNG).outputs).reshape(4, 4)) == 4
-    assert net is not None
+    assert distinct(np.asarray(applied(nested, rng=RNG).outputs).reshape(4, 4)) == 4
+
+
+def test_a_function_draws_by_the_path_of_the_layer_that_calls_it():
+    class Holding(Layer):
+        def __init__(self, siblings):
+            super().__init__()
+            self.siblings, self.draws = [Draws() for _ in range(siblings)], Draws(times=2)
+
+        def call(self, inputs):
+            for sibling in self.siblings:
+                sibling(inputs)
+            return self.draws(inputs)
+
+    np.testing.assert_array_equal(applied(Holding(0), rng=RNG).outputs, applied(Holding(2), rng=RNG).outputs)
 
 
 @pytest.mark.parametrize("rng", [jax.random.PRNGKey(11), np.asarray([0, 11], "uint32")], ids=["raw", "numpy"])
 def test_rng_may_be_a_raw_key(rng):
-    net = Drops()
-    expected = net.apply({}, {}, ONES, rng=RNG, training=True).outputs
-    np.testing.assert_array_equal(net.apply({}, {}, ONES, rng=rng, training=True).outputs, expected)
+    expected = applied(Drops(), rng=RNG, training=True).outputs
+    np.testing.assert_array_equal(applied(Drops(), rng=rng, training=True).outputs, expected)
 
 
 def test_other_key_types_work():
     key = jax.random.key(1, impl="rbg")
-    outputs = Drops(times=2).apply({}, {}, ONES, rng=key, training=True).outputs
-    assert distinct(outputs) == 2
+    assert distinct(applied(Drops(times=2), rng=key, training=True).outputs) == 2
     assert layers.Dense(2).init(key, jnp.ones((1, 3)))[0]["kernel"].shape == (3, 2)
 
 
-def test_with_rng_a_seeded_generator_follows_rng_and_keeps_its_state():
+@pytest.mark.parametrize("rng", [0, "key", 1.5, jnp.ones(2), jnp.zeros(3, "uint32"), jax.random.split(RNG, 2)], ids=repr)
+def test_rng_must_be_one_key(rng, picture):
+    net = Drops()
+    state = net.init(RNG, ONES)[1]
+    before = picture(net)
+    with pytest.raises((TypeError, ValueError), match="rng|key"):
+        net.apply({}, state, ONES, rng=rng, training=True)
+    assert picture(net) == before
+
+
+def test_with_rng_a_generator_follows_rng_and_keeps_its_state():
     net = Drops(seed=7)
-    _, state = net.init(RNG, ONES)
+    state = net.init(RNG, ONES)[1]
     assert jax.tree.leaves(state)[0].tolist() == [7, 0]
-    a = net.apply({}, state, ONES, rng=RNG, training=True)
-    b = net.apply({}, state, ONES, rng=jax.random.key(12), training=True)
-    assert not np.array_equal(a.outputs, b.outputs)
-    np.testing.assert_array_equal(a.outputs, Drops().apply({}, {}, ONES, rng=RNG, training=True).outputs)
+    a = applied(net, state, rng=RNG, training=True)
+    assert not np.array_equal(a.outputs, applied(net, state, rng=jax.random.key(12), training=True).outputs)
+    np.testing.assert_array_equal(a.outputs, applied(Drops(), rng=RNG, training=True).outputs)
     jax.tree.map(np.testing.assert_array_equal, a.state, state)
 
 
 def test_without_rng_a_seeded_generator_draws_from_its_state():
     net = Drops(seed=7, times=2)
-    _, state = net.init(RNG, ONES)
-    first = net.apply({}, state, ONES, training=True)
-    np.testing.assert_array_equal(first.outputs, net.apply({}, state, ONES, training=True).outputs)
-    second = net.apply({}, first.state, ONES, training=True)
+    first = applied(net, training=True)
+    np.testing.assert_array_equal(first.outputs, applied(net, training=True).outputs)
+    second = applied(net, first.state, training=True)
     assert distinct([*first.outputs, *second.outputs]) == 4
-    assert jax.tree.leaves(second.state)[0].tolist() == [7, 4] and jax.tree.structure(second.state) == jax.tree.structure(state)
-    np.testing.assert_array_equal(np.concatenate([first.outputs, second.outputs]), np.concatenate([net(ONES, training=True) for _ in range(2)]))
+    assert jax.tree.leaves(second.state)[0].tolist() == [7, 4]
+    facade = np.concatenate([net(ONES, training=True) for _ in range(2)])
+    np.testing.assert_array_equal(np.concatenate([first.outputs, second.outputs]), facade)
 
 
-@pytest.mark.parametrize("net", [Drops(), Draws(below=Draws())], ids=["dropout", "function"])
-def test_without_rng_an_unseeded_draw_is_refused_by_name(net, picture):
+@pytest.mark.parametrize("make", [Drops, lambda: Draws(below=Draws())], ids=["dropout", "function"])
+@pytest.mark.parametrize("built", [False, True])
+def test_without_rng_an_unseeded_draw_is_refused_by_name(make, built, picture):
+    net = make()
+    if built:
+        net(ONES)
+    state = net.init(RNG, ONES)[1]
     before, start = picture(net), keys.global_generator().state.numpy()
     with pytest.raises(ValueError, match=r"rng=jax.random.key") as error:
-        net.apply({}, {}, ONES, training=True)
-    assert (f"{net.name}/drop" if isinstance(net, Drops) else net.name) in str(error.value)
+        net.apply({}, state, ONES, training=True)
+    assert (f"{net.name}/drop" if make is Drops else net.name) in str(error.value)
     assert picture(net) == before
     np.testing.assert_array_equal(keys.global_generator().state, start)
-    if isinstance(net, Drops):
-        np.testing.assert_array_equal(net.apply({}, {}, ONES).outputs[0], ONES)  # no draw, no key
+    if make is Drops:
+        np.testing.assert_array_equal(net.apply({}, state, ONES).outputs[0], ONES)  # no draw, no key
 
 
-def test_apply_leaves_the_global_generator_alone():
+def test_apply_and_init_leave_the_global_generator_alone():
     start = keys.global_generator().state.numpy()
-    Drops(before=1).apply({}, {}, ONES, rng=RNG, training=True)
-    Draws().init(RNG, ONES)
+    applied(Drops(before=1), rng=RNG, training=True)
+    applied(Draws(), rng=RNG)
     np.testing.assert_array_equal(keys.global_generator().state, start)
 
 
-def test_the_facade_is_apply_with_the_global_generator_as_rng():
-    net = Drops(before=1, times=2)
-    net(ONES)
+def test_a_function_in_a_facade_draws_from_the_global_generator():
+    net = Draws(times=2, below=Draws())
     start = keys.global_generator().state.value
-    outputs = net(ONES, training=True)
-    np.testing.assert_array_equal(outputs, net.apply({}, {}, ONES, rng=start, training=True).outputs)
+    np.testing.assert_array_equal(net(ONES), applied(net, rng=start).outputs)
+
+
+def test_init_starts_unseeded_generators_from_its_key():
+    net = Drops()
+    state, other = net.init(RNG, ONES)[1], net.init(jax.random.key(1), ONES)[1]
+    assert not np.array_equal(jax.tree.leaves(state)[0], jax.tree.leaves(other)[0])
+    np.testing.assert_array_equal(jax.tree.leaves(state)[0], jax.tree.leaves(Drops().init(RNG, ONES)[1])[0])
 
 
 @pytest.mark.parametrize("times", [1, 3])
 def test_apply_under_jit_and_vmap_draws_the_same(times):
     net = Drops(before=1, times=times)
+    state = net.init(RNG, ONES)[1]
 
     def function(rng):
-        return net.apply({}, {}, ONES, rng=rng, training=True).outputs
+        return net.apply({}, state, ONES, rng=rng, training=True).outputs
 
     eager = np.asarray(function(RNG))
     with jax.checking_leaks():
