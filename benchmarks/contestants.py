@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-BY_HAND, APPLY, FACADE = "by hand", "jaxlayers apply", "jaxlayers jl.jit"
+BY_HAND, APPLY, FACADE = "by hand", "jaxlayers apply", "jaxlayers facade"
 LINEN, NNX, EQUINOX, KERAS = "Linen", "NNX", "Equinox", "Keras"
 OURS, PEERS = (APPLY, FACADE), (LINEN, NNX, EQUINOX, KERAS)
 EVERYBODY = (BY_HAND, *OURS, *PEERS)

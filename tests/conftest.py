@@ -19,3 +19,11 @@ def same_seeds():
 def strict_ranks():
     with jax.numpy_rank_promotion("raise"):
         yield
+
+
+def pytest_make_parametrize_id(config, val, argname):
+    """Names that are the same in every process: a repr with an address is not."""
+    if isinstance(val, (str, bytes, int, float, bool, complex, type(None))):
+        return None
+    name = getattr(val, "__name__", None)
+    return name if isinstance(name, str) else f"{argname}_{type(val).__name__}"

@@ -18,7 +18,6 @@ BUILDS = {
     "by hand": BY_HAND,
     "jaxlayers build": FACADE,
     "jaxlayers init": APPLY,
-    "jaxlayers jit(init)": APPLY,
     "Linen init": LINEN,
     "Linen jit(init)": LINEN,
     "NNX": NNX,

@@ -101,10 +101,7 @@ def transformer() -> Transformer:
     return Transformer(jax.random.key(0))
 
 
-BUILDS: dict[str, Callable[[], Any]] = {
-    "Equinox": lambda: eqx.filter(transformer(), eqx.is_array),
-    "Equinox filter_jit": lambda: eqx.filter(eqx.filter_jit(transformer)(), eqx.is_array),
-}
+BUILDS: dict[str, Callable[[], Any]] = {"Equinox": lambda: eqx.filter(transformer(), eqx.is_array)}
 
 
 def forward(model: Transformer, tokens: jax.Array) -> jax.Array:

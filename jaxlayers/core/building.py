@@ -215,15 +215,17 @@ def structured(layer: Layer, args: Any, kwargs: Any, fits: Callable[[], bool] | 
 
     What was found out is kept: when `fits` says that it serves again, the layer is not traced again.
     """
-    if _is_complete(layer) and not (layer._borrowed and wanted(layer, scope.current())):
+    complete = _is_complete(layer)
+    if complete and fits is not None and not (layer._borrowed and wanted(layer, scope.current())):
         yield
         return
     with _lock:
-        if _is_complete(layer):
+        complete = _is_complete(layer)
+        if complete and fits is not None:
             yield
             return
         kept: dict[int, Snapshot] = {}
-        blueprint = layer._blueprint
+        blueprint = None if complete else layer._blueprint
         if blueprint is not None and fits is not None:
             for snapshot in blueprint:
                 kept[id(snapshot.layer)] = Snapshot(snapshot.layer)
@@ -241,11 +243,12 @@ def structured(layer: Layer, args: Any, kwargs: Any, fits: Callable[[], bool] | 
                     object.__setattr__(snapshot.layer, "_borrowed", True)
             yield
         finally:
-            if layer.built:
+            if layer.built and not complete:
                 blueprint = [Snapshot(snapshot.layer) for snapshot in kept.values()]
             for snapshot in kept.values():
                 snapshot.restore()
-            object.__setattr__(layer, "_blueprint", blueprint)
+            if not complete:
+                object.__setattr__(layer, "_blueprint", blueprint)
 
 
 def _is_complete(layer: Layer) -> bool:

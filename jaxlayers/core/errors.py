@@ -1,7 +1,9 @@
 """The kernel's own kinds of error, and tracebacks that end in the user's code."""
 
+import functools
 import os
 import types
+from typing import Any
 
 import jax
 
@@ -31,6 +33,19 @@ def filtered(error: BaseException) -> BaseException:
     for frame in reversed(frames):
         kept = types.TracebackType(kept, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
     return error.with_traceback(kept)
+
+
+def ends_in_user_code(function: Any) -> Any:
+    """Decorator of what users call: errors that come out of it have filtered tracebacks."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            raise filtered(error) from error.__cause__
+
+    return call
 
 
 _HIDDEN = (os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep, os.path.dirname(jax.__file__) + os.sep)

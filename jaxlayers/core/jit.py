@@ -39,7 +39,8 @@ def jit(fun: Callable[..., Any] | None = None, *, donate: bool = True, **options
     Args:
         fun: the function; without it, a decorator is returned.
         donate: whether the arrays that the function overwrites may be reused for the new ones. With False, a step
-            that fails while it runs loses nothing, and two copies are held meanwhile.
+            that fails while it runs loses nothing; for that, two copies are held meanwhile, and each call waits for
+            the device.
         **options: `static_argnums`, `static_argnames`, `donate_argnums`, `donate_argnames`, `in_shardings`,
             `out_shardings`, `keep_unused`, `inline`, ...: those of `jax.jit`.
 
@@ -70,7 +71,7 @@ class Jitted:
         self._options = options
         self._plans: dict[Any, list[Plan]] = {}  # by the facades among the arguments; the one in use comes first
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         if scope.current() is not None or scope.current_trace() != scope.trace_of(None):
             return self._fun(*args, **kwargs)  # a part of what is being run or traced already
         try:
@@ -93,7 +94,7 @@ class Jitted:
             return type(None), ()
         return functools.partial(jit, donate=self._donate, **self._options), (self._fun,)
 
-    def lower(self, *args: Any, **kwargs: Any) -> Any:
+    def lower(self, /, *args: Any, **kwargs: Any) -> Any:
         """`jax.jit(...).lower` of the pure function underneath, for what the facades hold now."""
 
         def lower(plan: Plan, args: Any, kwargs: Any) -> Any:
@@ -140,17 +141,19 @@ def _run(plan: Plan, args: Any, kwargs: Any) -> Any:
     try:
         results.extend(map(operator.call, (call,)))  # in one go: an interrupt cannot come between run and result
         outputs, values, effects = results[0]
+        if not plan.donates:
+            jax.block_until_ready(values)  # so that what there was is only let go when there is something better
         for variable, value in zip(written, values, strict=True):
             variable._value = value
             variable._exclusive = True
     except Discovered:
         raise
     except BaseException:
-        if results:  # interrupted while storing
+        if results and plan.donates:  # interrupted while storing
             for variable, value in zip(written, results[0][1], strict=True):
                 variable.store(value, exclusive=True)
         else:
-            making.mark_lost((*written, *read))
+            making.mark_lost((*written, *read), plan.name)
         raise
     if effects.roots:
         effects.commit()

@@ -17,7 +17,7 @@ import numpy as np
 
 from jaxlayers.core import building, dtype_policies, making, masks, pure, registry, scope, symbolic, tracking
 from jaxlayers.core.call_spec import CallSpec
-from jaxlayers.core.errors import filtered
+from jaxlayers.core.errors import BareTransformationError, ends_in_user_code, filtered
 from jaxlayers.core.input_spec import InputSpec, check_inputs
 from jaxlayers.core.settings import auto_name, is_float, to_snake_case
 from jaxlayers.core.symbolic import SymbolicTensor
@@ -63,7 +63,7 @@ class Layer(tracking.Tracked):
     _in_build = False
     _borrowed = False
     _blueprint: list[Any] | None = None
-    _kept_losses: tuple[int, list[tuple[Any, Any]]] = (0, [])
+    _kept_losses: tuple[int, list[tuple[Any, Any]], Any] = (0, [], None)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         self = super().__new__(cls)
@@ -189,6 +189,8 @@ class Layer(tracking.Tracked):
         for value in loss if isinstance(loss, list | tuple) else [loss]:
             value = jnp.asarray(scope.unwrap(value))
             if inner is not None and inner.frame is not None:
+                if scope.current_trace() != inner.trace:
+                    raise BareTransformationError(scope.way_out(f"{inner.place()!r} added a loss"))
                 inner.losses.setdefault(inner.frame.root, []).append((self, value))
             else:
                 self.keep_losses([*self._kept_losses[1], (self, value)])
@@ -197,6 +199,8 @@ class Layer(tracking.Tracked):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run `call`: cast the inputs, build on the first time, check, pass `training` and masks along."""
+        if "_loose_weights" not in self.__dict__:
+            self._check_initialized()
         if symbolic.has_symbolic((args, kwargs)):
             return self._call_symbolic(args, kwargs)
         inner = scope.current()
@@ -397,10 +401,11 @@ class Layer(tracking.Tracked):
 
     def keep_losses(self, entries: list[tuple[Any, Any]]) -> None:
         """Hold the losses of the last outermost call, as (owner, value) pairs."""
-        object.__setattr__(self, "_kept_losses", (next(_calls), entries))
+        object.__setattr__(self, "_kept_losses", (next(_calls), entries, scope.current_trace()))
 
     # The pure pair.
 
+    @ends_in_user_code
     def init(self, key: Any, *args: Any, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Make `params` and `state` for inputs like these, from a key; the object is left as it is.
 
@@ -414,6 +419,7 @@ class Layer(tracking.Tracked):
         """
         return pure.init(self, key, args, kwargs)
 
+    @ends_in_user_code
     def apply(
         self, params: Any, state: Any, *args: Any, rng: Any = None, training: bool | None = None, **kwargs: Any
     ) -> pure.Applied:
@@ -456,11 +462,13 @@ class Layer(tracking.Tracked):
 
     # Shapes, dtypes, configs.
 
+    @ends_in_user_code
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
         """The shape of the outputs for inputs of a shape, None being an unknown size; nothing is built."""
         specs = building.output_specs(self, args, kwargs)
         return jax.tree.map(lambda spec: spec[0], specs, is_leaf=lambda s: isinstance(s, symbolic.Spec))
 
+    @ends_in_user_code
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """Symbolic tensors like the outputs for inputs like these."""
         specs = symbolic.infer(building.abstractly(self), args, kwargs)

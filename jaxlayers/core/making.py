@@ -7,6 +7,7 @@ anything, so it is called as it is, in a scope whose draws come from the key. Co
 
 from __future__ import annotations
 
+import functools
 import inspect
 import itertools
 import random as python_random
@@ -32,6 +33,11 @@ class Origin:
     def __init__(self, paths: dict[Variable, str]):
         self.paths = paths
         self.key: bytes | None = None
+
+    def key_of(self, variable: Variable) -> np.ndarray:
+        if self.key is None:
+            self.key = builds.next()
+        return keys.from_text(self.key + b" " + self.paths[variable].encode())
 
 
 class Start:
@@ -84,10 +90,7 @@ def make(variables: Iterable[Variable]) -> None:
             if variable._value is not None or variable in made:
                 continue
             origin = variable.origin or Origin({variable: variable.name})
-            if origin.key is None and variable.role is None:
-                origin.key = builds.next()
-            text = (origin.key or b"") + b" " + origin.paths[variable].encode()
-            value = _value(variable, lambda text=text: keys.from_text(text), in_stream=False)
+            value = _value(variable, functools.partial(origin.key_of, variable), in_stream=False)
             made[variable] = value if variable.sharding is None else jax.device_put(value, variable.sharding)
     for variable, value in made.items():  # all or none
         variable._value, variable.origin = value, None
@@ -142,10 +145,10 @@ def _derive(key: Any, number: Any) -> Any:
     return keys.like(key, jax.random.fold_in(keys.as_key(key), number))
 
 
-steps: weakref.WeakSet[Any] = weakref.WeakSet()  # the compiled functions that write variables, to name the one to blame
+steps: weakref.WeakSet[Any] = weakref.WeakSet()  # the plans of compiled functions, to find the one to blame
 
 
-def mark_lost(variables: Iterable[Variable]) -> None:
+def mark_lost(variables: Iterable[Variable], step: str | None = None) -> None:
     """After a failure on the device: put a note in the place of every array that went down with it."""
     for variable in variables:
         value = variable._value
@@ -153,5 +156,6 @@ def mark_lost(variables: Iterable[Variable]) -> None:
             try:
                 value.block_until_ready()
             except (RuntimeError, ValueError):  # deleted, or the result of what failed
-                writers = [step.name for step in steps if variable in step.variables[0]]
-                variable._value = Lost(writers[0] if writers else "a compiled step")
+                writers = [plan.name for plan in steps if any(v is variable for v in plan.variables[0])]
+                variable._value = Lost(step or (writers[0] if writers else "a compiled step"))
+                variable._exclusive = False

@@ -122,7 +122,10 @@ def _newest(candidates: list[Any]) -> list[tuple[Any, Any]]:
         if inner.isolated:
             return []
         inner = inner.parent
-    return max((c._kept_losses for c in candidates if hasattr(c, "_kept_losses")), key=lambda kept: kept[0])[1]
+    # A call inside a bare jax.jit leaves tracers, which are of no use outside of it.
+    seen = (scope.trace_of(None), scope.current_trace())
+    kept = [c._kept_losses for c in candidates if hasattr(c, "_kept_losses") and c._kept_losses[2] in seen]
+    return max(kept, key=lambda one: one[0])[1] if kept else []
 
 
 def flatten(tree: Any, path: Path = ()) -> dict[Path, Any]:

@@ -101,7 +101,7 @@ def draw_key(seed: Any = None) -> jax.Array:
     if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
         if not -(2**31) <= seed < 2**32:
             raise ValueError(f"seed must fit into 32 bits; received {seed}.")
-        return jax.random.key(np.uint32(seed & 0xFFFFFFFF))
+        return jax.random.key(np.uint32(int(seed) & 0xFFFFFFFF))
     if isinstance(seed, jax.Array):
         return keys.as_key(seed) if seed.ndim or jnp.issubdtype(seed.dtype, jax.dtypes.prng_key) else jax.random.key(seed)
     raise ValueError(f"seed must be None, an integer, a SeedGenerator or a JAX key; received {seed!r}.")

@@ -271,9 +271,15 @@ def no_key(inner: Scope) -> str:
 
 
 def refuse(variable: Variable) -> None:
-    what = "a random number was drawn" if variable.role in ("seed", "generator") else f"{variable.path!r} was written"
-    raise BareTransformationError(
-        f"{what[0].upper()}{what[1:]} inside a JAX transformation (jax.jit, grad, vmap, scan, ...) that cannot carry "
+    """Raise, since a change cannot be carried out of the trace it is made in."""
+    drawn = variable.role in ("seed", "generator")
+    raise BareTransformationError(way_out("A random number was drawn" if drawn else f"{variable.path!r} was written"))
+
+
+def way_out(what: str) -> str:
+    """What to say of something done where its effect cannot be carried out of."""
+    return (
+        f"{what} inside a JAX transformation (jax.jit, grad, vmap, scan, ...) that cannot carry "
         "the change out. Either use jaxlayers' own transformation (jl.jit, jl.grad, jl.vmap, jl.scan, jl.cond, "
         "jl.while_loop, jl.remat), or call layer.apply(params, state, ...) and pass its state along."
     )

@@ -69,7 +69,7 @@ class SymbolicTensor:
             "name in jaxlayers.ops, or put the computation into a Layer's call()."
         )
 
-    __jax_array__ = __array__ = __bool__ = __float__ = __int__ = __iter__ = _refuse
+    __array__ = __bool__ = __float__ = __int__ = __iter__ = _refuse
     __hash__ = object.__hash__
 
     def __getitem__(self, index: Any) -> Any:

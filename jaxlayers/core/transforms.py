@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import building, lifting, random, scope
+from jaxlayers.core.errors import ends_in_user_code
 from jaxlayers.core.layer import Layer
 from jaxlayers.core.pure import _put
 from jaxlayers.core.variable import Variable
@@ -54,6 +55,7 @@ def value_and_grad(
         (18.0, 12.0)
     """
 
+    @ends_in_user_code
     @functools.wraps(fun)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         if isinstance(wrt, Layer) and not wrt.built:
@@ -101,6 +103,7 @@ def grad(
     """
     both = value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, reduce_axes, wrt=wrt)
 
+    @ends_in_user_code
     @functools.wraps(fun)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         value, gradients = both(*args, **kwargs)
@@ -164,6 +167,7 @@ def vmap(
     """
     name = axis_name if axis_name is not None else f"jaxlayers_vmap_{next(_axes)}"
 
+    @ends_in_user_code
     @functools.wraps(fun)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         def pure(args: Any, kwargs: Any) -> Any:
@@ -224,6 +228,7 @@ def remat(
         2.0
     """
 
+    @ends_in_user_code
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         # Flags such as training= are no data: jax.checkpoint would trace them.
         flags = {name: value for name, value in kwargs.items() if value is None or isinstance(value, bool | str)}
@@ -241,6 +246,7 @@ def remat(
     return functools.wraps(fun)(wrapped) if hasattr(fun, "__name__") else wrapped
 
 
+@ends_in_user_code
 def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any) -> Any:
     """`jax.lax.cond` with branches that use facades; what one branch writes, the other leaves as it is.
 
@@ -254,6 +260,7 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
     return switch(jnp.asarray(scope.unwrap(pred), "int32"), [false_fun, true_fun], *operands, _pred=pred)
 
 
+@ends_in_user_code
 def switch(index: Any, branches: Any, *operands: Any, _pred: Any = None) -> Any:
     """`jax.lax.switch` with branches that use facades.
 
@@ -279,6 +286,7 @@ def switch(index: Any, branches: Any, *operands: Any, _pred: Any = None) -> Any:
     return lifting.settle(attempt)
 
 
+@ends_in_user_code
 def scan(
     f: Callable[..., Any],
     init: Any,
@@ -311,6 +319,7 @@ def scan(
     return lifting.settle(attempt)
 
 
+@ends_in_user_code
 def while_loop(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init_val: Any) -> Any:
     """`jax.lax.while_loop` with a body that uses facades. The condition may read variables, not write them.
 
@@ -348,6 +357,7 @@ def while_loop(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init_
     return lifting.settle(attempt)
 
 
+@ends_in_user_code
 def fori_loop(lower: Any, upper: Any, body_fun: Callable[..., Any], init_val: Any) -> Any:
     """`jax.lax.fori_loop` with a body that uses facades.
 

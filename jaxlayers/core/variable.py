@@ -267,8 +267,11 @@ class Variable:
 
     def __repr__(self) -> str:
         shown = ""
-        if self._value is not None and scope.current() is None and type(self._value) is not making.Lost:
-            shown = f", value={np.asarray(self._value)}"
+        if self._value is not None and scope.current() is None:
+            try:
+                shown = f", value={np.asarray(self)}"
+            except StateLostError:
+                shown = ", lost"
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}{shown}>"
 
     # It stands wherever an array stands.
@@ -277,9 +280,13 @@ class Variable:
         return self.value
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self._fetched(), dtype)
+
+    def _fetched(self) -> jax.Array:
+        """The current array, once it has been computed; what comes out of a compiled step may turn out not to be."""
         value = self.value
         try:
-            return np.asarray(value, dtype)
+            return value if isinstance(value, jax.core.Tracer) else value.block_until_ready()
         except jax.errors.JaxRuntimeError as error:
             making.mark_lost([self])
             if self._value is not value:
@@ -290,7 +297,7 @@ class Variable:
         # Methods and properties of arrays (`at`, `T`, `sum`, `astype`, ...), on the current one.
         if name.startswith("_") or not hasattr(jax.Array, name):
             raise AttributeError(f"'Variable' object has no attribute {name!r}")
-        return getattr(self.value, name)
+        return getattr(self._fetched() if name in ("item", "tolist") else self.value, name)
 
     def __getitem__(self, index: Any) -> jax.Array:
         return self.value[scope.unwrap(index)]
@@ -304,19 +311,19 @@ class Variable:
         return iter(self.value)
 
     def __bool__(self) -> bool:
-        return bool(self.value)
+        return bool(self._fetched())
 
     def __int__(self) -> int:
-        return int(self.value)
+        return int(self._fetched())
 
     def __float__(self) -> float:
-        return float(self.value)
+        return float(self._fetched())
 
     def __index__(self) -> int:
-        return operator.index(self.value)
+        return operator.index(self._fetched())
 
     def __format__(self, spec: str) -> str:
-        return format(self.value, spec) if spec else str(self)
+        return format(self._fetched(), spec) if spec else str(self)
 
     def __neg__(self) -> jax.Array:
         return -self.value

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers import ops
 from jaxlayers.core import Layer
 from jaxlayers.layers._config import describe, positive, resolve
 
@@ -81,7 +82,7 @@ class Embedding(Layer):
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Where the inputs are not 0, with `mask_zero`."""
-        return jnp.not_equal(jnp.asarray(inputs), 0) if self.mask_zero else None
+        return ops.not_equal(inputs, 0) if self.mask_zero else None
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""

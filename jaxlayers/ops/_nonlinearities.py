@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.ops._types import Array, ArrayLike, Axis, hashable
+from jaxlayers.ops._types import Array, ArrayLike, Axis, as_float, hashable
 
 __all__ = [
     "celu", "elu", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "leaky_relu",
@@ -292,7 +292,7 @@ def softmax(x: ArrayLike, axis: Axis = -1) -> Array:
         >>> softmax([1.0, 2.0])
         Array([0.26894143, 0.7310586 ], dtype=float32)
     """
-    return jax.nn.softmax(x, hashable(axis))
+    return jax.nn.softmax(as_float(x), hashable(axis))
 
 
 @operation("x")
@@ -307,7 +307,7 @@ def log_softmax(x: ArrayLike, axis: Axis = -1) -> Array:
         >>> log_softmax([0.0, 200.0])
         Array([-200.,    0.], dtype=float32)
     """
-    return jax.nn.log_softmax(x, hashable(axis))
+    return jax.nn.log_softmax(as_float(x), hashable(axis))
 
 
 @operation("x")

@@ -71,5 +71,5 @@ def _table_name(name: str) -> str:
     return name if name in registry.names("optimizer") else name.lower()
 
 
-for _class in (SGD, Adam, AdamW, Nadam, OptaxOptimizer, RMSprop):
+for _class in (SGD, Adam, AdamW, Nadam, RMSprop):
     registry.register("optimizer", {_class.__name__: _class, _class.__name__.lower(): _class})

@@ -490,6 +490,6 @@ def test_compute_output_shape_honours_the_subclass():
     (lambda: InBuild(), (7, 3), (7, 2)),
     (lambda: layers.Lambda(lambda x: (x, x.sum(0))), (None, 3), ((None, 3), (3,))),
     (lambda: layers.Lambda(lambda x: {"a": x[:, :2]}), (None, 3), {"a": (None, 2)}),
-], ids=str)  # fmt: skip
+])  # fmt: skip
 def test_compute_output_shape(make, shape, expected):
     assert make().compute_output_shape(shape) == expected

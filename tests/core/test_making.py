@@ -68,7 +68,7 @@ def making_clear():
             function.cache_clear()
 
 
-@pytest.mark.parametrize("initializer", ["zeros", "ones", initializers.Constant(2.5)], ids=str)
+@pytest.mark.parametrize("initializer", ["zeros", "ones", initializers.Constant(2.5)])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int32"])
 def test_constants_need_no_compilation(initializer, dtype, compilations):
     layer = Weighted(initializer, dtype, shape=(13, 1))

@@ -78,7 +78,7 @@ CASES = [
 def test_arguments(agree, name, args, kwargs):
     kwargs = dict(kwargs)
     options = {"gradient": kwargs.pop("gradient")} if "gradient" in kwargs else {}
-    agree(getattr(ops, name), getattr(keras.ops, name), args, kwargs, **options)
+    agree(getattr(ops, name), getattr(keras.ops, name), args, kwargs, unknown=name != "cholesky_inverse", **options)
 
 
 def test_eigenvalues(agree):
@@ -125,7 +125,7 @@ def test_jvp(same):
     def function(x, y):
         return ops.sum(x * ops.exp(y)), {"x": x}
 
-    primals, tangents = (draw(3), draw(3)), (draw(3), draw(3))
+    primals, tangents = ((jnp.array(draw(3)), jnp.array(draw(3))) for _ in range(2))
     same(
         ops.jvp(function, primals, tangents, has_aux=True),
         keras.ops.jvp(function, primals, tangents, has_aux=True),

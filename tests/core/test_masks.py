@@ -1,0 +1,271 @@
+"""Masks that travel with arrays, from the layer that makes one to those that look at it."""
+
+import collections
+import gc
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import pytest
+
+import jaxlayers as jl
+from jaxlayers import Layer, layers
+from jaxlayers.core import masks
+from jaxlayers.core.masks import get_mask, set_mask
+
+IDS = jnp.array([[5, 3, 0, 0], [2, 0, 0, 0]])
+MASK = np.array([[True, True, False, False], [True, False, False, False]])
+
+
+class Seeing(Layer):
+    """Writes down the masks that it is given."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.seen = collections.deque()  # nothing that a build would put back
+
+    def call(self, inputs, mask=None):
+        self.seen.append(mask)
+        return jax.tree.map(lambda a: a * 1.0, inputs)
+
+
+class Doubling(Layer):
+    def call(self, inputs):
+        return inputs * 2.0
+
+
+class Wrapping(Layer):
+    def __init__(self, *inside, **kwargs):
+        super().__init__(**kwargs)
+        self.inside = list(inside)
+
+    def call(self, inputs):
+        for layer in self.inside:
+            inputs = layer(inputs)
+        return inputs
+
+
+def last(layer):
+    return None if layer.seen[-1] is None else np.asarray(layer.seen[-1])
+
+
+def masked(shape=(2, 4, 3)):
+    array = jnp.asarray(np.random.default_rng(0).normal(size=shape), jnp.float32)
+    set_mask(array, jnp.asarray(MASK))
+    return array
+
+
+def test_a_mask_lives_as_long_as_its_array():
+    array, other = jnp.ones((2, 4)) * 3, jnp.ones((2, 4)) * 4
+    assert get_mask(array) is None
+    set_mask(array, MASK)
+    assert get_mask(array) is MASK and get_mask(other) is None and masks.in_use()
+    set_mask(array, None)
+    assert get_mask(array) is None
+    set_mask(array, None)
+    set_mask(other, MASK)
+    count = len(masks._masks)
+    del other
+    gc.collect()
+    assert len(masks._masks) == count - 1
+    for value in (3, None, "text", np.ones(2), [1]):
+        set_mask(value, MASK)
+        assert get_mask(value) is None
+
+
+def test_an_address_given_out_again_has_no_mask():
+    for _ in range(50):
+        array = jax.device_put(np.random.rand(3))
+        assert get_mask(array) is None
+        set_mask(array, MASK)
+        del array
+
+
+@pytest.mark.parametrize("depth", [0, 2])
+def test_a_mask_made_by_one_layer_reaches_those_after_it(depth):
+    seeing = Seeing()
+    net = Wrapping(layers.Embedding(10, 3, mask_zero=True), Doubling(), Wrapping(layers.Dropout(0.5), seeing), layers.Dense(2))
+    for _ in range(depth):
+        net = Wrapping(net)
+    for _ in range(2):  # the first call builds
+        outputs = net(IDS)
+        np.testing.assert_array_equal(last(seeing), MASK)
+        np.testing.assert_array_equal(get_mask(outputs), MASK)
+    params, state = net.params, net.state
+    applied = net.apply(params, state, IDS)
+    np.testing.assert_array_equal(last(seeing), MASK)
+    np.testing.assert_array_equal(get_mask(applied.outputs), MASK)
+    jl.jit(net)(IDS)
+    assert seeing.seen[-1] is not None and seeing.seen[-1].shape == (2, 4)
+    jax.jit(net.apply)(params, state, IDS)
+    assert seeing.seen[-1] is not None
+
+
+def test_masks_reach_an_unbuilt_net_under_init_and_apply():
+    seeing = Seeing()
+    net = Wrapping(layers.Embedding(10, 3, mask_zero=True), Doubling(), seeing)
+    params, state = net.init(jax.random.key(0), IDS)
+    assert seeing.seen[-1].shape == (2, 4)
+    net.apply(params, state, IDS)
+    np.testing.assert_array_equal(last(seeing), MASK)
+    seeing.seen.clear()
+    net.build((2, 4))
+    assert net.built
+
+
+def test_an_explicit_mask_wins():
+    seeing, other = Seeing(), ~MASK
+    array = masked()
+    seeing(array, mask=other)
+    np.testing.assert_array_equal(last(seeing), other)
+    seeing(array, mask=None)
+    np.testing.assert_array_equal(last(seeing), MASK)  # as in Keras, None is filled in
+    seeing(array, other)
+    np.testing.assert_array_equal(last(seeing), other)
+
+
+def test_without_masks_there_is_none():
+    seeing = Seeing()
+    Wrapping(layers.Embedding(10, 3), seeing)(IDS)
+    assert last(seeing) is None
+
+
+def test_a_cast_keeps_the_mask():
+    seeing = Seeing(dtype="mixed_bfloat16")
+    array = masked()
+    outputs = seeing(array)
+    assert outputs.dtype == jnp.bfloat16
+    np.testing.assert_array_equal(last(seeing), MASK)
+    np.testing.assert_array_equal(get_mask(outputs), MASK)
+
+
+def test_nested_inputs_have_nested_masks():
+    seeing, a, b = Seeing(), masked(), jnp.ones((2, 4))
+    seeing([a, b])
+    np.testing.assert_array_equal(seeing.seen[-1][0], MASK)
+    assert seeing.seen[-1][1] is None
+    seeing({"x": a, "y": b})
+    assert set(seeing.seen[-1]) == {"x", "y"} and seeing.seen[-1]["y"] is None
+    seeing([b, b])
+    assert seeing.seen[-1] is None
+
+
+def test_each_argument_has_its_own_mask():
+    class Attending(Layer):
+        def call(self, query, value, query_mask=None, value_mask=None, training=None):
+            self.seen = (query_mask, value_mask)
+            return query
+
+    layer = Attending()
+    layer(masked(), jnp.ones((2, 5, 3)))
+    np.testing.assert_array_equal(layer.seen[0], MASK)
+    assert layer.seen[1] is None
+    layer(jnp.ones((2, 5, 3)), value=masked(), query_mask=MASK[:, :1])
+    np.testing.assert_array_equal(layer.seen[1], MASK)
+    np.testing.assert_array_equal(layer.seen[0], MASK[:, :1])
+
+
+class Halving(Layer):
+    def call(self, inputs):
+        return inputs[:, ::2]
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None if previous_mask is None else previous_mask[:, ::2]
+
+
+class Stopping(Layer):
+    def call(self, inputs):
+        return inputs.mean(1)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None
+
+
+class Unsupported(Layer):
+    def __init__(self):
+        super().__init__()
+        self.supports_masking = False
+
+    def call(self, inputs):
+        return inputs * 1.0
+
+
+def test_layers_may_change_or_stop_the_mask():
+    np.testing.assert_array_equal(get_mask(Halving()(masked())), MASK[:, ::2])
+    assert get_mask(Stopping()(masked())) is None
+    assert get_mask(Unsupported()(masked())) is None
+    assert get_mask(Halving()(jnp.ones((2, 4)))) is None
+    np.testing.assert_array_equal(layers.Embedding(10, 3, mask_zero=True).compute_mask(IDS), MASK)
+
+
+def test_several_outputs():
+    class Two(Layer):
+        def call(self, inputs):
+            return inputs * 1.0, inputs[:, 0]
+
+        def compute_mask(self, inputs, previous_mask=None):
+            return [previous_mask, None]
+
+    a, b = Two()(masked())
+    np.testing.assert_array_equal(get_mask(a), MASK)
+    assert get_mask(b) is None
+
+
+def test_a_mask_set_inside_the_call_is_kept():
+    class Setting(Layer):
+        def call(self, inputs):
+            outputs = inputs * 2
+            set_mask(outputs, ~MASK)
+            return outputs
+
+    np.testing.assert_array_equal(get_mask(Setting()(masked())), ~MASK)
+    np.testing.assert_array_equal(get_mask(Wrapping(Setting())(masked())), ~MASK)
+
+
+@pytest.mark.parametrize("use", [lambda net: net(IDS), lambda net: jl.Sequential([net, layers.Activation("relu")])(IDS)])
+def test_sequential_passes_masks_on(use):
+    seeing = Seeing()
+    use(jl.Sequential([layers.Embedding(10, 3, mask_zero=True), layers.Activation("tanh"), seeing]))
+    np.testing.assert_array_equal(last(seeing), MASK)
+
+
+def test_symbolic_tensors_carry_masks():
+    inputs = jl.Input((4,), dtype="int32")
+    embedded = layers.Embedding(10, 3, mask_zero=True)(inputs)
+    assert get_mask(embedded) is not None
+    assert get_mask(layers.Dense(2)(embedded)) is not None
+    assert get_mask(layers.Embedding(10, 3)(inputs)) is None
+
+
+def test_losses_are_computed_and_masks_seen_as_in_keras():
+    def make(lib, base):
+        class Sum(base):
+            def __init__(self):
+                super().__init__()
+                self.supports_masking = True
+
+            def call(self, inputs, mask=None):
+                return inputs.sum(1) if mask is None else (inputs * mask[..., None]).sum(1)
+
+        return lib.Sequential([lib.layers.Embedding(10, 3, mask_zero=True), lib.layers.Dense(4), lib.layers.Dropout(0.3), Sum()])
+
+    ours, theirs = make(jl, Layer), make(keras, keras.layers.Layer)
+    ours(IDS), theirs(np.asarray(IDS))
+    values = [np.random.default_rng(i).normal(size=w.shape) for i, w in enumerate(ours.weights)]
+    ours.set_weights(values), theirs.set_weights(values)
+    np.testing.assert_allclose(ours(IDS), theirs(np.asarray(IDS)), rtol=1e-5)
+
+
+def test_masks_do_not_leak_tracers():
+    net = Wrapping(layers.Embedding(10, 3, mask_zero=True), Doubling(), Seeing())
+    net(IDS)
+    params, state = net.params, net.state
+    net.inside[2].seen.clear()
+    net.inside.pop()
+    with jax.checking_leaks():
+        jax.jit(net.apply)(params, state, IDS)
+        jax.jit(lambda a: net(a))(IDS)
+        jl.jit(lambda a: net(a))(IDS)
+    gc.collect()
+    assert not any(isinstance(mask, jax.core.Tracer) for _, mask in masks._masks.values())
