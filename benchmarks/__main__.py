@@ -59,9 +59,11 @@ def main() -> int:
     print(markdown(rows))
     for note in notes:
         print(f"- {note}")
-    missed = sum(row.verdict == "MISSED" for row in rows)
-    kept = sum(row.verdict == "ok" for row in rows)
-    print(f"\n{kept} limits kept, {missed} missed.")
+    verdicts = [row.verdict for row in rows if row.verdict]
+    missed, unsure = (sum(text in verdict for verdict in verdicts) for text in ("MISSED", "?"))
+    print(
+        f"\n{len(verdicts) - missed} limits kept, {missed} missed; {unsure} of these with a limit between the quartiles."
+    )
     if arguments.json:
         result = {"machine": _machine(), "rows": [row.as_json() for row in rows], "notes": notes}
         Path(arguments.json).write_text(json.dumps(result, indent=1))
@@ -76,6 +78,7 @@ def _measure(name: str) -> list[Row]:
 def _in_own_process(name: str) -> tuple[list[Row], list[str]]:
     environment = os.environ | {"KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)  # what was compiled yesterday would be no cold start
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package comes with its bytecode
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "rows.json"
         command = [sys.executable, "-m", "benchmarks", name, "--one", str(result)]

@@ -25,13 +25,13 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """Whether the limit was kept, judged by the median; empty where there is none."""
+        """Whether the limit was kept, judged by the median; with a question mark where the quartiles disagree."""
         if self.limit is None:
             return ""
-        kept = self.ratio is not None and (
-            self.ratio.median >= self.limit if self.at_least else self.ratio.median <= self.limit
-        )
-        return "ok" if kept else "MISSED"
+        if self.ratio is None:
+            return "MISSED"
+        kept, *others = (number >= self.limit if self.at_least else number <= self.limit for number in self.ratio)
+        return ("ok" if kept else "MISSED") + ("" if all(other == kept for other in others) else "?")
 
     def cells(self) -> list[str]:
         """The row as text."""

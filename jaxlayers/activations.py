@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import operation, registry
+from jaxlayers.ops._nonlinearities import compiled_gelu, compiled_relu
 from jaxlayers.ops._types import Array, ArrayLike
 from jaxlayers.ops.nn import (
     celu,
@@ -77,7 +78,7 @@ def gelu(x: ArrayLike, approximate: bool = False) -> Array:
         >>> gelu([-1.0, 2.0])
         Array([-0.15865527,  1.9544997 ], dtype=float32)
     """
-    return jax.nn.gelu(x, approximate)
+    return compiled_gelu(x, approximate)
 
 
 @operation("x")
@@ -109,7 +110,7 @@ def relu(x: ArrayLike, negative_slope: float = 0.0, max_value: float | None = No
         below = negative_slope * (x - threshold) if negative_slope else 0
         x = jnp.where(x > threshold, x, below)
     else:
-        x = jax.nn.leaky_relu(x, negative_slope) if negative_slope else jax.nn.relu(x)
+        x = jax.nn.leaky_relu(x, negative_slope) if negative_slope else compiled_relu(x)
     return x if max_value is None else jnp.minimum(x, max_value)
 
 

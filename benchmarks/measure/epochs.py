@@ -14,7 +14,7 @@ def vae() -> list[Row]:
     """Epochs of 60,000 rows of pixels, as MNIST has."""
     pixels = problem.pixel_rows(problem.EXAMPLES)
     epochs = contestants.prepare(contestants.load((BY_HAND, FACADE, KERAS)), lambda module: module.vae_fit(pixels))
-    return _compare("VAE epoch (fit)", epochs, turns=7)
+    return _compare("VAE epoch (fit)", epochs, turns=9)
 
 
 def transformer() -> list[Row]:

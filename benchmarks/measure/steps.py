@@ -27,7 +27,7 @@ def vae() -> list[Row]:
     """The autoencoder's step, of everybody."""
     batch = (jnp.asarray(problem.pixel_rows(problem.VAE_BATCH)),)
     steps = contestants.prepare(contestants.load(), lambda module: module.vae_step())
-    return _compare("VAE step", steps, batch, calls=8, turns=150)
+    return _compare("VAE step", steps, batch, calls=4, turns=300)
 
 
 def transformer() -> list[Row]:

@@ -86,7 +86,6 @@ def undo(kept: dict[int, Snapshot]) -> None:
 
 def trace(layer: Layer, args: Any, kwargs: Any, kept: dict[int, Snapshot]) -> None:
     """Run a layer's call on shapes alone."""
-
     dry_run(lambda *args, **kwargs: _call_for_structure(layer, args, kwargs, kept), args, kwargs)
 
 
@@ -259,7 +258,7 @@ def abstractly(layer: Layer) -> Callable[..., Any]:
     """The layer's call as a function that leaves no trace on the layer."""
 
     def run(*args: Any, **kwargs: Any) -> Any:
-        inner = scope.current()
+        inner: Any = scope.current()
         with _lock:
             kept: dict[int, Snapshot] = {}
             inner.snapshots = kept

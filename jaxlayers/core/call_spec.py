@@ -56,7 +56,8 @@ class CallSpec:
     def build_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The shapes that `build` wants, from what `call` was given."""
         if self.build_names is None:
-            target = getattr(self.cls.build, "__wrapped__", self.cls.build)  # type: ignore[attr-defined]
+            build: Any = self.cls.build  # type: ignore[attr-defined]
+            target: Any = getattr(build, "__wrapped__", build)
             parameters = list(inspect.signature(target).parameters.values())[1:]
             positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
             self.build_names = [p.name for p in parameters if p.kind in positional]

@@ -57,6 +57,7 @@ class InputSpec:
             "max_ndim": self.max_ndim,
             "min_ndim": self.min_ndim,
             "axes": self.axes,
+            "optional": self.optional,
         }
 
     @classmethod
@@ -84,10 +85,12 @@ class InputSpec:
         if self.dtype is not None and standardize_dtype(dtype) != self.dtype:
             return f"dtype {self.dtype}"
         for axis, size in self.axes.items():
-            if not -rank <= axis < rank or (size is not None and shape[axis] not in (size, None)):
+            if size is not None and (not -rank <= axis < rank or shape[axis] not in (size, None)):
                 return f"size {size} along axis {axis}"
-        if wanted is not None and any(m is not None and n is not None and m != n for m, n in zip(wanted, shape, strict=True)):
-            return f"shape {wanted}"
+        if wanted is not None:
+            for size, got in zip(wanted, shape, strict=True):
+                if size is not None and got is not None and size != got:
+                    return f"shape {wanted}"
         return None
 
 
@@ -101,14 +104,15 @@ def check_inputs(spec: Any, value: Any, place: Callable[[], str]) -> None:
         pairs = [(one, value.get(name)) for name, one in spec.items()] if isinstance(value, dict) else []
     else:
         specs = jax.tree.leaves(spec, is_leaf=lambda s: isinstance(s, InputSpec))
-        values = [value] if len(specs) == 1 and hasattr(value, "shape") else jax.tree.leaves(value)
+        single = len(specs) == 1 and hasattr(value, "shape")
+        values = [value] if single else jax.tree.leaves(value, is_leaf=lambda leaf: leaf is None)
         if len(specs) != len(values):
             raise ValueError(f"{place()!r} expects {len(specs)} inputs; received {len(values)}.")
         pairs = list(zip(specs, values, strict=True))
     for number, (one, array) in enumerate(pairs):
         if array is None and one.optional:
             continue
-        if not hasattr(array, "shape"):
+        if array is None or not hasattr(array, "shape"):
             raise ValueError(f"{place()!r} expects an array as input {number}; received {type(array).__name__}.")
         wanted = one.problem(tuple(array.shape), array.dtype)
         if wanted is not None:

@@ -11,9 +11,8 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
-import threading
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -27,7 +26,6 @@ from jaxlayers.core.tracking import Tracked
 from jaxlayers.core.variable import Variable
 
 _ATTEMPTS = 6  # of tracing; each finds at least one variable more
-_lock = threading.RLock()  # a step that donates must not meet another one that reads the same arrays
 
 
 def jit(fun: Callable[..., Any] | None = None, *, donate: bool = True, **options: Any) -> Any:
@@ -75,7 +73,7 @@ class Jitted:
         if scope.current() is not None or scope.current_trace() != scope.trace_of(None):
             return self._fun(*args, **kwargs)  # a part of what is being run or traced already
         try:
-            with _lock:
+            with making.lock:
                 return self._settle(args, kwargs, _run)
         except Exception as error:
             raise filtered(error) from error.__cause__
@@ -100,24 +98,24 @@ class Jitted:
         def lower(plan: Plan, args: Any, kwargs: Any) -> Any:
             return plan.compiled.lower(*[[v.make() for v in vs] for vs in plan.variables], *args, **kwargs)
 
-        with _lock:
+        with making.lock:
             return self._settle(args, kwargs, lower)
 
     def _settle(self, args: Any, kwargs: Any, call: Callable[..., Any]) -> Any:
         args, kwargs, facades = _hold_facades(args, kwargs)
         plans = self._plans.get(facades)
         if plans is None:
-            plans = self._plans[facades] = [Plan(self, *guess(self._fun, facades))]
+            plans = self._plans[facades] = [Plan(self, guess(self._fun, facades))]
         plan = plans[0]
         if plan.version != scope.trainable_version():  # perhaps what is trained has changed, and so the program
-            plan = next((p for p in plans if p.frozen == p.now_frozen()), None) or Plan(self, *plan.variables)
+            plan = next((p for p in plans if p.frozen == p.now_frozen()), None) or Plan(self, plan.variables)
             plan.version = scope.trainable_version()
             plans[:] = [plan, *(p for p in plans if p is not plan)]
         for _ in range(_ATTEMPTS):
             try:
                 return call(plan, args, kwargs)
             except Discovered as found:
-                plan = plans[0] = Plan(self, *found.keys, found.hints)
+                plan = plans[0] = Plan(self, (found.keys[0], found.keys[1]), found.hints)
                 making.make(v for vs in plan.variables for v in vs)
         names = ", ".join(repr(v.path) for v in (*plan.variables[0], *plan.variables[1]))
         raise ValueError(
@@ -129,16 +127,12 @@ class Jitted:
 def _run(plan: Plan, args: Any, kwargs: Any) -> Any:
     """Arrays go in and out of the objects themselves."""
     written, read = plan.variables
-    shared = [v for v in written if not v._exclusive]
-    if shared and plan.donates:  # somebody else may hold these arrays, so copies are donated
-        copies = dict(zip(shared, jax.device_put([v.make() for v in shared], may_alias=False), strict=True))
-        inputs = [copies[v] if v in copies else v._value for v in written]
-    else:
-        inputs = [v._value if v._value.__class__ is _ARRAY else v.make() for v in written]
+    held = [v._value if v._value.__class__ is _ARRAY else v.make() for v in written]
     others = [v._value if v._value.__class__ is _ARRAY else v.make() for v in read]
-    call = functools.partial(plan.compiled, inputs, others, *args, **kwargs)
     results: list[Any] = []
     try:
+        inputs = _donated(written, held) if plan.donates else held
+        call = functools.partial(plan.compiled, inputs, others, *args, **kwargs)
         results.extend(map(operator.call, (call,)))  # in one go: an interrupt cannot come between run and result
         outputs, values, effects = results[0]
         if not plan.donates:
@@ -146,13 +140,12 @@ def _run(plan: Plan, args: Any, kwargs: Any) -> Any:
         for variable, value in zip(written, values, strict=True):
             variable._value = value
             variable._exclusive = True
-    except Discovered:
-        raise
-    except BaseException:
+    except BaseException as error:
         if results and plan.donates:  # interrupted while storing
-            for variable, value in zip(written, results[0][1], strict=True):
-                variable.store(value, exclusive=True)
-        else:
+            held = results[0][1]
+        for variable, value in zip(written, held, strict=True):
+            variable._value = value
+        if not results and not isinstance(error, Discovered):
             making.mark_lost((*written, *read), plan.name)
         raise
     if effects.roots:
@@ -160,13 +153,26 @@ def _run(plan: Plan, args: Any, kwargs: Any) -> Any:
     return outputs
 
 
+def _donated(written: list[Variable], held: list[Any]) -> list[Any]:
+    """The arrays to give away: copies of those that somebody else may hold."""
+    for variable in written:
+        variable._value = making.BUSY  # whoever reads from now on waits; whoever has read, has said so
+    shared = [i for i, variable in enumerate(written) if not variable._exclusive]
+    if not shared:
+        return held
+    inputs = list(held)
+    for i, copy in zip(shared, jax.device_put([held[i] for i in shared], may_alias=False), strict=True):
+        inputs[i] = copy
+    return inputs
+
+
 class Plan:
     """Which variables a function writes and reads, and the pure function that takes their arrays."""
 
-    def __init__(self, owner: Jitted, written: Iterable[Variable], read: Iterable[Variable], hints: Any = None):
+    def __init__(self, owner: Jitted, variables: tuple[list[Variable], list[Variable]], hints: Any = None):
         self.fun = owner._fun
         self.name = getattr(self.fun, "__name__", "a compiled step")
-        self.variables = (list(written), list(read))
+        self.variables = variables  # those written, those only read
         self.hints = hints
         self.donates = owner._donate
         self.version = scope.trainable_version()
@@ -223,7 +229,9 @@ def _hold_facades(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[
     if not (any(map(_has_facade, args)) or (kwargs and any(map(_has_facade, kwargs.values())))):
         return args, kwargs, ()
     args, kwargs = jax.tree.map(
-        lambda a: _Facade(a) if isinstance(a, _FACADES) else a, (args, kwargs), is_leaf=lambda a: isinstance(a, _FACADES)
+        lambda a: _Facade(a) if isinstance(a, _FACADES) else a,
+        (args, kwargs),
+        is_leaf=lambda a: isinstance(a, _FACADES),
     )
     held = jax.tree.leaves((args, kwargs), is_leaf=lambda a: isinstance(a, _Facade))
     return args, kwargs, tuple(a for a in held if isinstance(a, _Facade))

@@ -57,6 +57,8 @@ class Layer(tracking.Tracked):
     """
 
     kind = "weight"
+    _call_spec: CallSpec
+    _made_with: tuple[tuple[Any, ...], dict[str, Any]]
     built = False
     supports_masking = True
     input_spec: InputSpec | Any = None
@@ -152,7 +154,13 @@ class Layer(tracking.Tracked):
             shape: its sizes; a scalar by default.
             initializer: by default `"glorot_uniform"` for floats, and zeros for the rest.
             dtype: by default the policy's variable dtype.
-            trainable, autocast, regularizer, constraint, aggregation, name, sharding: see `Variable`.
+            trainable: see `Variable`, as for the other arguments.
+            autocast: likewise.
+            regularizer: likewise.
+            constraint: likewise.
+            aggregation: likewise.
+            name: likewise; a weight that is never assigned to an attribute goes by it in the trees.
+            sharding: likewise.
             overwrite_with_gradient: whether an optimizer puts the gradient in its place instead of subtracting it.
         """
         self._check_initialized()
@@ -278,7 +286,8 @@ class Layer(tracking.Tracked):
         if not self.built:
             first = symbolic.fill_tree((args, kwargs))
             building.from_call(self, *first)
-        if self._call_spec.makes_masks or any(masks.get_mask(leaf) is not None for leaf in symbolic.symbolic_leaves(args)):
+        masked = any(masks.get_mask(leaf) is not None for leaf in symbolic.symbolic_leaves(args))
+        if self._call_spec.makes_masks or masked:
             self._pass_mask(args[0], outputs)
         return outputs
 
@@ -426,7 +435,8 @@ class Layer(tracking.Tracked):
         """Compute the outputs from explicit weights: a pure function of its arguments.
 
         Args:
-            params, state: as from `init`.
+            params: as from `init`.
+            state: likewise.
             *args: what the layer is called with.
             rng: a key; every random draw is a function of it, of the path it is made at and of its number there.
                 Without one, generators that were given a seed draw from their own state, and others are refused.

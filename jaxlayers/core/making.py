@@ -11,6 +11,7 @@ import functools
 import inspect
 import itertools
 import random as python_random
+import threading
 import weakref
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Origin:
-    """One build of a layer: a text that its keys are made from, once the first is needed, and the paths they are for."""
+    """One build of a layer: what its keys are made from, once the first is needed, and the paths they are for."""
 
     __slots__ = ("key", "paths")
 
@@ -48,6 +49,10 @@ class Start:
 
     def __call__(self, shape: tuple[int, ...], dtype: str) -> Any:
         return self.value
+
+
+lock = threading.RLock()  # held while a compiled step has the arrays of variables
+BUSY = object()  # stands in a variable meanwhile
 
 
 class Lost:

@@ -40,9 +40,7 @@ def init(layer: Layer, key: Any, args: Any, kwargs: Any) -> tuple[dict[str, Any]
     return trees
 
 
-def apply(
-    layer: Layer, params: Any, state: Any, args: Any, kwargs: Any, rng: Any, training: bool | None
-) -> Applied:
+def apply(layer: Layer, params: Any, state: Any, args: Any, kwargs: Any, rng: Any, training: bool | None) -> Applied:
     """The outputs from explicit weights; see `Layer.apply`."""
     if training is not None:
         kwargs = {**kwargs, "training": training}

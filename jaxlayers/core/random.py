@@ -63,8 +63,9 @@ class SeedGenerator(tracking.Tracked):
                 return _stream_key(inner, self)
             if self._initial_seed is None:
                 raise ValueError(scope.no_key(inner))
-        key, advanced = _seeded_key(scope.read(self.state))
-        scope.write(self.state, advanced)
+        with making.lock:
+            key, advanced = _seeded_key(scope.read(self.state))
+            scope.write(self.state, advanced)
         return _by_lane(inner, key)
 
     def get_config(self) -> dict[str, Any]:
@@ -103,16 +104,18 @@ def draw_key(seed: Any = None) -> jax.Array:
             raise ValueError(f"seed must fit into 32 bits; received {seed}.")
         return jax.random.key(np.uint32(int(seed) & 0xFFFFFFFF))
     if isinstance(seed, jax.Array):
-        return keys.as_key(seed) if seed.ndim or jnp.issubdtype(seed.dtype, jax.dtypes.prng_key) else jax.random.key(seed)
+        return (
+            keys.as_key(seed) if seed.ndim or jnp.issubdtype(seed.dtype, jax.dtypes.prng_key) else jax.random.key(seed)
+        )
     raise ValueError(f"seed must be None, an integer, a SeedGenerator or a JAX key; received {seed!r}.")
 
 
 def _stream_key(inner: scope.Scope | None, generator: SeedGenerator | None) -> jax.Array:
     state = global_generator().state
     if inner is None:
-        start = scope.read(state)
-        key, advanced = _first_key(start)
-        scope.write(state, advanced)
+        with making.lock:
+            key, advanced = _first_key(scope.read(state))
+            scope.write(state, advanced)
         return key
     if inner.key_base is None:
         start = inner.read(state)

@@ -42,7 +42,8 @@ def _facades(value: Any, seen: set[int], depth: int) -> Iterator[Any]:
     inside: list[Any] = []
     if isinstance(value, Tracked | Variable):
         yield value
-        inside = [v for v in vars(value).values() if isinstance(v, tracking.kept_apart())] if isinstance(value, Tracked) else []
+        if isinstance(value, Tracked):  # an optimizer is no part of a model, and yet found on it
+            inside = [one for one in vars(value).values() if isinstance(one, tracking.kept_apart())]
     elif isinstance(value, types.FunctionType):
         inside = [cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell)]
         inside += value.__defaults__ or ()

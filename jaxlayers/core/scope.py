@@ -42,7 +42,9 @@ class Frame:
 
     __slots__ = ("autocast", "layer", "outer", "root", "training")
 
-    def __init__(self, layer: Layer, outer: Frame | None, training: bool | None, autocast: str | None):
+    root: Layer
+
+    def __init__(self, layer: Layer, outer: Frame | None, training: bool | None, autocast: Any):
         self.layer = layer
         self.outer = outer
         self.root = layer if outer is None else outer.root
@@ -50,7 +52,7 @@ class Frame:
         self.autocast = autocast
 
 
-class Discovered(Exception):
+class Discovered(Exception):  # noqa: N818, no error: it never gets out
     """Raised at the end of a trace that met state it had not been given; carries what to give it next time."""
 
     def __init__(self, keys: Iterable[Any], hints: dict[int, Any]):
@@ -191,7 +193,7 @@ class Scope:
 
     def _fetch(self, variable: Variable) -> Any:
         if self.isolated and variable.role == "generator":
-            raise ValueError(no_key(current()))
+            raise ValueError(no_key(current() or self))
         if not self.closed:
             if self.parent is not None:
                 return self.parent.read(variable)

@@ -7,11 +7,17 @@ import itertools
 import re
 import threading
 from collections import defaultdict
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-_settings = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last", "traceback_filtering": True}
+_settings: dict[str, Any] = {
+    "floatx": "float32",
+    "epsilon": 1e-7,
+    "image_data_format": "channels_last",
+    "traceback_filtering": True,
+}
 _FLOATS = ("bfloat16", "float16", "float32", "float64")
 
 
@@ -72,7 +78,7 @@ def is_traceback_filtering_enabled() -> bool:
     return _settings["traceback_filtering"]
 
 
-def standardize_dtype(dtype: object = None) -> str:
+def standardize_dtype(dtype: Any = None) -> str:
     """The name of a dtype, whatever it is given as; `floatx()` for None.
 
     Raises:
@@ -103,12 +109,25 @@ def standardize_dtype(dtype: object = None) -> str:
 
 
 _KNOWN = frozenset(
-    ["bool", "uint8", "uint16", "uint32", "int8", "int16", "int32", "bfloat16", "float16", "float32"]
-    + (["uint64", "int64", "float64"])
+    [
+        "bool",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "bfloat16",
+        "float16",
+        "float32",
+        "float64",
+    ]
 )
 
 
-def is_float(dtype: object) -> bool:
+def is_float(dtype: Any) -> bool:
     """Whether a dtype is a real floating-point one."""
     return jnp.issubdtype(dtype, np.floating)
 

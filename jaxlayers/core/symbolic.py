@@ -228,6 +228,15 @@ def _binary(function: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
     return forward, lambda self, other: forward(other, self)
 
 
+def _unary(function: Callable[[Any], Any]) -> Any:
+    @operation("a")
+    def forward(a: Any) -> Any:
+        return function(a)
+
+    forward.__name__ = function.__name__
+    return forward
+
+
 for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and_", "or_", "xor"):
     _forward, _reflected = _binary(getattr(operator, _name))
     setattr(SymbolicTensor, f"__{_name.strip('_')}__", _forward)
@@ -235,7 +244,7 @@ for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"
 for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
     setattr(SymbolicTensor, f"__{_name}__", _binary(getattr(operator, _name))[0])
 for _name in ("neg", "abs", "invert"):
-    setattr(SymbolicTensor, f"__{_name}__", operation("a")(lambda a, f=getattr(operator, _name): f(a)))
+    setattr(SymbolicTensor, f"__{_name}__", _unary(getattr(operator, _name)))
 
 
 def is_array_like(value: Any) -> bool:

@@ -150,7 +150,9 @@ class Walk:
         if len(places) < len(self.variables):
             every = ["/".join(path) for path, _, _ in self.variables]
             double = sorted({path for path in every if every.count(path) > 1})
-            raise ValueError(f"Two weights of {root!r} have one path: {', '.join(double)}. Give their keys other names.")
+            raise ValueError(
+                f"Two weights of {root!r} have one path: {', '.join(double)}. Give their keys other names."
+            )
 
     def _visit(self, owner: Tracked, path: Path) -> None:
         self.paths[id(owner)] = path
@@ -221,9 +223,10 @@ class _Container:
         structure_changed()
         owner = None if self._owner is None else self._owner()
         if owner is not None:
-            base: Any = list if isinstance(self, list) else dict
-            for key, value in list(enumerate(self)) if base is list else list(self.items()):  # type: ignore[attr-defined]
-                base.__setitem__(self, key, track(value, owner))
+            mine: Any = self
+            base: Any = list if isinstance(mine, list) else dict
+            for key, value in list(enumerate(mine)) if base is list else list(mine.items()):
+                base.__setitem__(mine, key, track(value, owner))
 
 
 class TrackedList(_Container, list):
@@ -258,15 +261,18 @@ def _noticing(cls: type, name: str) -> None:
     setattr(cls, name, method)
 
 
-for _name in "append insert extend pop remove clear reverse sort __setitem__ __delitem__ __iadd__ __imul__".split():
+_CHANGES = ("pop", "clear", "__setitem__", "__delitem__")
+for _name in (*_CHANGES, "append", "insert", "extend", "remove", "reverse", "sort", "__iadd__", "__imul__"):
     _noticing(TrackedList, _name)
-for _name in "update setdefault pop popitem clear __setitem__ __delitem__ __ior__".split():
+for _name in (*_CHANGES, "update", "setdefault", "popitem", "__ior__"):
     _noticing(TrackedDict, _name)
 
 
 CHILDREN = (Variable, Tracked, list, dict, tuple)
 _TRACKED = (*CHILDREN, set, frozenset)
-_BOOKKEEPING = frozenset(["_walk_cache", "_loose_weights", "_made_with", "_kept_losses", "_blueprint", "_owners", "_order"])  # not the author's
+_BOOKKEEPING = frozenset(  # not the author's
+    ["_walk_cache", "_loose_weights", "_made_with", "_kept_losses", "_blueprint", "_owners", "_order"]
+)
 _OF_THIS_ONE = frozenset(["_walk_cache", "_owners", "_order", "_blueprint"])  # what a copy does not share
 _UNOWNING: tuple[type, ...] = ()  # classes whose objects keep themselves to themselves when assigned to a layer
 
@@ -286,10 +292,10 @@ def kept_apart() -> tuple[type, ...]:
 jax.tree_util.register_pytree_with_keys(
     TrackedList,
     lambda values: (tuple((jax.tree_util.SequenceKey(i), value) for i, value in enumerate(values)), None),
-    lambda _, values: list(values),
+    lambda _, values: list(values),  # type: ignore[arg-type, return-value]
 )
 jax.tree_util.register_pytree_with_keys(
     TrackedDict,
     lambda values: (tuple((jax.tree_util.DictKey(k), values[k]) for k in sorted(values)), tuple(sorted(values))),
-    lambda keys, values: dict(zip(keys, values, strict=True)),
+    lambda keys, values: dict(zip(keys, values, strict=True)),  # type: ignore[arg-type, return-value]
 )

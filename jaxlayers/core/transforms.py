@@ -37,7 +37,10 @@ def value_and_grad(
     Args:
         fun: a function that returns a scalar, or with `has_aux` a pair of one and anything else.
         argnums: which positional arguments to differentiate with respect to, when `wrt` is not given.
-        has_aux, holomorphic, allow_int, reduce_axes: as in `jax.value_and_grad`.
+        has_aux: as in `jax.value_and_grad`, like those that follow.
+        holomorphic: likewise.
+        allow_int: likewise.
+        reduce_axes: likewise.
         wrt: a variable, a layer, or a nested structure of variables: then the gradients have that structure (for a
             layer, that of its `params`), and no argument is differentiated.
 
@@ -67,10 +70,7 @@ def value_and_grad(
             value, aux = outputs if has_aux else (outputs, None)
             return value, (aux, effects)
 
-        if wrt is None:
-            numbers = jax.tree.map(lambda n: n + 1 if n >= 0 else n, argnums)
-        else:
-            numbers = 0
+        numbers = 0 if wrt is not None else jax.tree.map(lambda n: n + 1 if n >= 0 else n, argnums)
         transformed = jax.value_and_grad(
             pure, numbers, has_aux=True, holomorphic=holomorphic, allow_int=allow_int, reduce_axes=reduce_axes
         )
@@ -134,7 +134,9 @@ def _wrt(wrt: Any) -> tuple[list[Variable], Callable[[list[Any]], Any]]:
         if not isinstance(variable, Variable):
             raise TypeError(f"wrt= takes variables, layers and structures of variables; received {variable!r}.")
         if not jnp.issubdtype(variable.dtype, jnp.inexact):
-            raise TypeError(f"{variable.path!r} has dtype {variable.dtype}, which has no gradient. Leave it out of wrt=.")
+            raise TypeError(
+                f"{variable.path!r} has dtype {variable.dtype}, which has no gradient. Leave it out of wrt."
+            )
     # The same variable twice is one input, whose gradient is given twice.
     unique = list(dict.fromkeys(variables))
     if len(unique) == len(variables):
@@ -237,9 +239,9 @@ def remat(
         def pure(*args: Any, **data: Any) -> Any:
             return lifting.run(fun, args, {**data, **flags})[:2]
 
-        outputs, effects = jax.checkpoint(
-            pure, prevent_cse=prevent_cse, policy=policy, static_argnums=static_argnums
-        )(*args, **data)
+        outputs, effects = jax.checkpoint(pure, prevent_cse=prevent_cse, policy=policy, static_argnums=static_argnums)(
+            *args, **data
+        )
         effects.commit()
         return outputs
 
@@ -377,5 +379,3 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[..., Any], init_val: An
 
     init_val = jax.tree.map(scope.unwrap, init_val)
     return lifting.settle(attempt)
-
-

@@ -190,18 +190,20 @@ class Variable:
     def held(self) -> Any:
         """The array in the object itself, or None when it has not been made."""
         value = self._value
+        if value is making.BUSY:
+            with making.lock:  # a step in another thread is about to replace it
+                value = self._value
         if type(value) is making.Lost:
             raise StateLostError(value.message(self.path))
         return value
 
     def make(self) -> jax.Array:
         """The array in the object itself, made now if it has not been."""
-        value = self._value
-        if value is None or type(value) is making.Lost:
-            if self.held is None:
-                making.make([self])
+        self._exclusive = False  # from here on somebody else may hold it too; said before it is looked at
+        value = self.held
+        if value is None:
+            making.make([self])
             value = self._value
-        self._exclusive = False  # from here on somebody else may hold it too
         return value
 
     def store(self, value: Any, exclusive: bool = False) -> None:
@@ -371,7 +373,7 @@ def _operand(value: Any) -> Any:
 
 
 def _forward(name: str) -> None:
-    apply = getattr(operator, name, None)
+    apply: Any = getattr(operator, name)
 
     def method(self: Variable, other: Any) -> Any:
         return apply(self.value, _operand(other))
@@ -379,13 +381,26 @@ def _forward(name: str) -> None:
     def reflected(self: Variable, other: Any) -> Any:
         return apply(_operand(other), self.value)
 
-    if apply is not None:
-        setattr(Variable, f"__{name.strip('_')}__", method)
-        if name in _REFLECTED:
-            setattr(Variable, f"__r{name.strip('_')}__", reflected)
+    setattr(Variable, f"__{name.strip('_')}__", method)
+    if name in _REFLECTED:
+        setattr(Variable, f"__r{name.strip('_')}__", reflected)
 
 
-_REFLECTED = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and_", "or_", "xor", "lshift", "rshift"]
+_REFLECTED = [
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "pow",
+    "matmul",
+    "and_",
+    "or_",
+    "xor",
+    "lshift",
+    "rshift",
+]
 for _name in [*_REFLECTED, "eq", "ne", "lt", "le", "gt", "ge"]:
     _forward(_name)
 

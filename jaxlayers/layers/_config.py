@@ -29,13 +29,6 @@ def describe(layer: Any, *names: str) -> dict[str, Any]:
     return described
 
 
-def resolve(layer: Any, **arguments: Any) -> None:
-    """Set attributes from arguments that name, describe or are other objects."""
-    for name, value in arguments.items():
-        kind = kind_of(name)
-        setattr(layer, name, value if kind is None else registry.lookup(kind, value))
-
-
 def positive(layer: Any, name: str, value: Any) -> int:
     """A positive integer argument.
 

@@ -7,10 +7,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers import activations
+from jaxlayers import activations, constraints, initializers, regularizers
 from jaxlayers.core import InputSpec, Layer, Variable
 from jaxlayers.core.scope import unwrap
-from jaxlayers.layers._config import describe, positive, resolve
+from jaxlayers.layers._config import describe, positive
 
 
 class Dense(Layer):
@@ -57,15 +57,12 @@ class Dense(Layer):
         self.units = positive(self, "units", units)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        resolve(
-            self,
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
-        )
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
         self.input_spec = InputSpec(min_ndim=2)
         self.kernel: Variable | Any = None
         self.bias: Variable | Any = None

@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers import ops
+from jaxlayers import constraints, initializers, ops, regularizers
 from jaxlayers.core import Layer
-from jaxlayers.layers._config import describe, positive, resolve
+from jaxlayers.layers._config import describe, positive
 
 
 class Embedding(Layer):
@@ -48,12 +48,9 @@ class Embedding(Layer):
         super().__init__(**kwargs)
         self.input_dim = positive(self, "input_dim", input_dim)
         self.output_dim = positive(self, "output_dim", output_dim)
-        resolve(
-            self,
-            embeddings_initializer=embeddings_initializer,
-            embeddings_regularizer=embeddings_regularizer,
-            embeddings_constraint=embeddings_constraint,
-        )
+        self.embeddings_initializer = initializers.get(embeddings_initializer)
+        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
+        self.embeddings_constraint = constraints.get(embeddings_constraint)
         self.mask_zero = mask_zero
         self.supports_masking = mask_zero
         self.autocast = False  # a float input is a mistake of the caller's that a cast would make worse

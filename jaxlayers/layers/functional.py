@@ -64,9 +64,9 @@ class Lambda(Layer):
         self.mask = mask
         self._output_shape = output_shape
         try:
-            parameters = inspect.signature(function).parameters
+            parameters = set(inspect.signature(function).parameters)
         except (TypeError, ValueError):  # built in C
-            parameters = {}
+            parameters = set()
         self._passed = [name for name in ("mask", "training") if name in parameters]
 
     def compute_output_shape(self, input_shape: Any) -> Any:

@@ -8,9 +8,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxlayers import constraints, initializers, regularizers
 from jaxlayers.core import InputSpec, Layer, Variable
 from jaxlayers.core.scope import unwrap
-from jaxlayers.layers._config import describe, resolve
+from jaxlayers.layers._config import describe
 
 _ARGUMENTS = (
     "axis",
@@ -29,12 +30,44 @@ _ARGUMENTS = (
 class _Normalization(Layer):
     """What both have: `gamma` and `beta`, and where they come from."""
 
-    def __init__(self, axis: Any, epsilon: float, center: bool, scale: bool, pieces: dict[str, Any], **kwargs: Any):
+    def __init__(
+        self,
+        axis: Any,
+        epsilon: float,
+        center: bool,
+        scale: bool,
+        beta_initializer: Any,
+        gamma_initializer: Any,
+        beta_regularizer: Any,
+        gamma_regularizer: Any,
+        beta_constraint: Any,
+        gamma_constraint: Any,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
+        if not all(hasattr(one, "__index__") for one in (axis if isinstance(axis, list | tuple) else [axis])):
+            raise TypeError(f"{type(self).__name__}: axis must be an integer or several; received {axis!r}.")
         self.axis, self.epsilon, self.center, self.scale = axis, epsilon, center, scale
-        resolve(self, **pieces)
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
         self.gamma: Variable | None = None
         self.beta: Variable | None = None
+        self.autocast = False  # half-size inputs and weights are computed with in float32, so they need no cast
+
+    def feature_axes(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The axes of the features of inputs of this shape, in the order they were given.
+
+        Raises:
+            ValueError: when the inputs do not have such an axis.
+        """
+        axes = self.axis if isinstance(self.axis, list | tuple) else [self.axis]
+        if any(not -len(shape) <= axis < len(shape) for axis in axes):
+            raise ValueError(f"{self.path!r} has axis={self.axis}, and inputs of shape {shape} have no such axis.")
+        return tuple(axis % len(shape) for axis in axes)
 
     def add_scale_and_offset(self, shape: tuple[int, ...]) -> None:
         """Make `gamma` and `beta`, as far as they are wanted."""
@@ -152,42 +185,41 @@ class BatchNormalization(_Normalization):
         synchronized: bool = False,
         **kwargs: Any,
     ):
-        pieces = {
-            "beta_initializer": beta_initializer,
-            "gamma_initializer": gamma_initializer,
-            "moving_mean_initializer": moving_mean_initializer,
-            "moving_variance_initializer": moving_variance_initializer,
-            "beta_regularizer": beta_regularizer,
-            "gamma_regularizer": gamma_regularizer,
-            "beta_constraint": beta_constraint,
-            "gamma_constraint": gamma_constraint,
-        }
-        super().__init__(axis, epsilon, center, scale, pieces, **kwargs)
+        super().__init__(
+            axis,
+            epsilon,
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            beta_constraint,
+            gamma_constraint,
+            **kwargs,
+        )
         self.momentum, self.synchronized = momentum, synchronized
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
 
     def build(self, input_shape: Any) -> None:
         """Make the weights and the moving averages for the features of the inputs."""
-        axes = self.axis if isinstance(self.axis, list | tuple) else [self.axis]
-        kept = sorted(axis % len(input_shape) for axis in axes)
+        kept = sorted(self.feature_axes(input_shape))
         shape = tuple(input_shape[axis] for axis in kept)
         self.add_scale_and_offset(shape)
-        for name, initializer in (
-            ("moving_mean", self.moving_mean_initializer),
-            ("moving_variance", self.moving_variance_initializer),
-        ):
-            # Not cast to a half-size dtype: an average of many steps would stop moving.
-            weight = self.add_weight(name=name, shape=shape, initializer=initializer, trainable=False, autocast=False)
-            setattr(self, name, weight)
-        self.input_spec = InputSpec(
-            ndim=len(input_shape), axes={axis: input_shape[axis] for axis in kept}
+        self.moving_mean = self.add_weight(
+            name="moving_mean", shape=shape, initializer=self.moving_mean_initializer, trainable=False
         )
+        self.moving_variance = self.add_weight(
+            name="moving_variance", shape=shape, initializer=self.moving_variance_initializer, trainable=False
+        )
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: input_shape[axis] for axis in kept})
         super().build(input_shape)
 
     def call(self, inputs: jax.Array, training: bool | None = None, mask: jax.Array | None = None) -> jax.Array:
         """Normalise with the batch's statistics while training, and with the moving ones otherwise."""
         x = _working(inputs)
-        axes = self.axis if isinstance(self.axis, list | tuple) else [self.axis]
-        kept = {axis % x.ndim for axis in axes}
+        kept = self.feature_axes(x.shape)
         over = tuple(axis for axis in range(x.ndim) if axis not in kept)
         shape = tuple(size if axis in kept else 1 for axis, size in enumerate(x.shape))
         if training and self.trainable:
@@ -205,17 +237,18 @@ class BatchNormalization(_Normalization):
 
     def _joint_moments(self, x: jax.Array, over: tuple[int, ...], mask: jax.Array | None) -> tuple[jax.Array, ...]:
         """Centred inputs, mean and variance of the steps that count, on all devices."""
-        counted = jnp.ones(x.shape, x.dtype) if mask is None else self._mask_weights(mask, x).astype(x.dtype)
+        counted = jnp.ones(x.shape, bool) if mask is None else self._counted(mask, x)
 
         def mean_of(values: jax.Array) -> jax.Array:
-            sums = (jnp.sum(values * counted, over, keepdims=True), jnp.sum(counted, over, keepdims=True))
+            kept = jnp.where(counted, values, 0)  # whatever padding holds, NaN included, does not count
+            sums = (jnp.sum(kept, over, keepdims=True), jnp.sum(counted.astype(x.dtype), over, keepdims=True))
             total, count = jax.lax.psum(sums, "batch") if self.synchronized and _in_named_axis() else sums
             return total / jnp.maximum(count, 1)
 
         mean = mean_of(x)
         return x - mean, mean, mean_of(jnp.square(x - mean))
 
-    def _mask_weights(self, mask: jax.Array, x: jax.Array) -> jax.Array:
+    def _counted(self, mask: jax.Array, x: jax.Array) -> jax.Array:
         if mask.ndim != x.ndim - 1:
             raise ValueError(
                 f"{self.path!r} needs a mask with one axis less than its inputs; received a mask of shape {mask.shape} "
@@ -274,27 +307,28 @@ class LayerNormalization(_Normalization):
         gamma_constraint: Any = None,
         **kwargs: Any,
     ):
-        pieces = {
-            "beta_initializer": beta_initializer,
-            "gamma_initializer": gamma_initializer,
-            "beta_regularizer": beta_regularizer,
-            "gamma_regularizer": gamma_regularizer,
-            "beta_constraint": beta_constraint,
-            "gamma_constraint": gamma_constraint,
-        }
-        super().__init__(axis, epsilon, center, scale, pieces, **kwargs)
-        self.axis = list(axis) if isinstance(axis, list | tuple) else axis
+        super().__init__(
+            list(axis) if isinstance(axis, list | tuple) else axis,
+            epsilon,
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            beta_constraint,
+            gamma_constraint,
+            **kwargs,
+        )
 
     def build(self, input_shape: Any) -> None:
         """Make the weights for the features of the inputs."""
-        axes = self.axis if isinstance(self.axis, list) else [self.axis]
+        axes = self.feature_axes(input_shape)
         self.add_scale_and_offset(tuple(input_shape[axis] for axis in axes))
-        self.input_spec = InputSpec(
-            ndim=len(input_shape), axes={axis % len(input_shape): input_shape[axis] for axis in axes}
-        )
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: input_shape[axis] for axis in axes})
         super().build(input_shape)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Normalise each sample."""
-        axes = tuple(axis % inputs.ndim for axis in (self.axis if isinstance(self.axis, list) else [self.axis]))
+        axes = self.feature_axes(inputs.shape)
         return _over_features(inputs, *self.scale_and_offset(), axes, self.epsilon, self._compute)

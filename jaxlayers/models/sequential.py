@@ -106,11 +106,15 @@ class Sequential(Model):
         for key, value in super().tracked_children():
             if value is not self._chain:
                 yield key, value
+        yield from zip(self._keys(), self._chain, strict=True)
+
+    def _keys(self) -> Iterator[str]:
+        """What the layers are called in the trees."""
         taken = {layer.name for layer in self._chain if not layer.auto_named}
         counts: dict[str, int] = {}
         for layer in self._chain:
             if not layer.auto_named:
-                yield layer.name, layer
+                yield layer.name
                 continue
             base = to_snake_case(type(layer).__name__)
             while True:
@@ -119,7 +123,7 @@ class Sequential(Model):
                 key = f"{base}_{number}" if number else base
                 if key not in taken:
                     break
-            yield key, layer
+            yield key
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Call the layers one after the other."""
@@ -134,17 +138,28 @@ class Sequential(Model):
 
     def get_config(self) -> dict[str, Any]:
         """What makes the chain again: the configs of its layers."""
-        config: dict[str, Any] = {"name": self.name, "trainable": self.trainable, "layers": []}
+        found = [registry.describe("layer", layer, "keras.layers") for layer in self._chain]
+        for key, one in zip(self._keys(), found, strict=True):
+            one["config"]["name"] = key  # so that what is made from this has the same trees
+        config = {**super().get_config(), "layers": found}
         if self._input is not None:
+            own = {"batch_shape": self._input.shape, "dtype": self._input.dtype, "name": self._input.name}
+            found.insert(0, {"module": "keras.layers", "class_name": "InputLayer", "config": own, "registered_name": None})
             config["build_input_shape"] = self._input.shape
-        for layer in self._chain:
-            config["layers"].append({"class_name": type(layer).__name__, "config": layer.get_config()})
         return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Sequential:
         """The model that `get_config()` describes; without weights."""
-        config = dict(config)
-        shape = config.pop("build_input_shape", None)
-        layers = [registry.lookup("layer", layer) for layer in config.pop("layers")]
-        return cls([*([] if shape is None else [Input(batch_shape=shape)]), *layers], **config)
+        rest = {name: value for name, value in config.items() if name not in ("layers", "build_input_shape")}
+        return cls([_from_description(one) for one in config["layers"]], **rest)
+
+
+def _from_description(description: dict[str, Any]) -> Any:
+    if description["class_name"] != "InputLayer":
+        return registry.lookup("layer", description)
+    given = description["config"]
+    return Input(batch_shape=given["batch_shape"], dtype=given.get("dtype"), name=given.get("name"))
+
+
+registry.register("layer", {"Sequential": Sequential})

@@ -14,6 +14,8 @@ __all__ = [
     "trapezoid", "vdot", "vectorize",
 ]  # fmt: skip
 
+_INT8 = jnp.dtype("int8")
+
 
 @operation("x1", "x2")
 def matmul(x1: ArrayLike, x2: ArrayLike) -> Array:
@@ -30,7 +32,9 @@ def matmul(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> matmul([[1, 2], [3, 4]], [1, 1])
         Array([3, 7], dtype=int32)
     """
-    return jnp.matmul(x1, x2, preferred_element_type=_wide(x1, x2))
+    if _narrow(x1, x2):
+        return jnp.matmul(x1, x2, preferred_element_type="int32")
+    return jnp.matmul(x1, x2)
 
 
 @operation("x1", "x2")
@@ -108,7 +112,8 @@ def einsum(subscripts: str, *operands: ArrayLike, **kwargs: Any) -> Array:
         Array([3, 7], dtype=int32)
     """
     arrays = [as_array(operand) for operand in operands]
-    kwargs.setdefault("preferred_element_type", _wide(*arrays))
+    if _narrow(*arrays):
+        kwargs.setdefault("preferred_element_type", "int32")
     return jnp.einsum(subscripts, *arrays, **kwargs)
 
 
@@ -241,9 +246,6 @@ def vectorize(
     return call
 
 
-def _wide(*arrays: Any) -> str | None:
-    """int32 when all are int8, which accelerators then add up without overflow."""
-    for array in arrays:
-        if getattr(array, "dtype", None) != "int8":
-            return None
-    return "int32"
+def _narrow(*arrays: Any) -> bool:
+    """Whether all are int8, which accelerators add up in int32 as fast, and without overflow."""
+    return all(getattr(array, "dtype", None) is _INT8 for array in arrays)

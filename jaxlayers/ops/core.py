@@ -112,11 +112,12 @@ def saturate_cast(x: ArrayLike, dtype: DType) -> Array:
     return jnp.clip(x, low if low > own_low else None, high if high < own_high else None).astype(target)
 
 
-def _range(kind: jnp.dtype) -> tuple[Any, Any]:
+def _range(kind: jnp.dtype) -> tuple[float, float]:
     if kind.kind == "b":
         return 0, 1
-    info = jnp.finfo(kind) if jnp.issubdtype(kind, jnp.floating) else jnp.iinfo(kind)
-    return info.min, info.max
+    if jnp.issubdtype(kind, jnp.floating):
+        return float(jnp.finfo(kind).min), float(jnp.finfo(kind).max)
+    return int(jnp.iinfo(kind).min), int(jnp.iinfo(kind).max)
 
 
 @operation("variable")

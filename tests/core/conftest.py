@@ -39,6 +39,34 @@ def content(variable):
     return None if held is None else (str(held.dtype), np.asarray(held).tobytes())
 
 
+class Picture:
+    """What was seen; when it is not equal to another, it shows where they differ."""
+
+    def __init__(self, seen):
+        self.seen, self.differences = seen, []
+
+    def __eq__(self, other):
+        if self.seen != other.seen:
+            self.differences = other.differences = list(differences(self.seen, other.seen, ""))
+        return self.seen == other.seen
+
+    __hash__ = None
+
+    def __repr__(self):
+        return "Picture: " + ("; ".join(self.differences[:8]) or "nothing differs")
+
+
+def differences(a, b, where):
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple) and len(a) == len(b):
+        for i, (one, other) in enumerate(zip(a, b, strict=True)):
+            yield from differences(one, other, f"{where}/{i}")
+    elif isinstance(a, dict) and isinstance(b, dict) and list(a) == list(b):
+        for key in a:
+            yield from differences(a[key], b[key], f"{where}/{key}")
+    elif a != b:
+        yield f"{where}: {str(a)[:200]} is not {str(b)[:200]}"
+
+
 def take(*things):
     """Everything there is to see on layers and variables: attributes, containers, arrays, losses, paths."""
     seen = []
@@ -59,7 +87,7 @@ def take(*things):
             else []
         )
         seen.append((variables, objects, losses))
-    return seen
+    return Picture(seen)
 
 
 @pytest.fixture

@@ -28,11 +28,11 @@ class Weighted(Layer):
 
 
 class Tower(Layer):
-    """Distinct (initializer, shape, dtype) of the kernels: (5, 5) and (5, 2); biases and norms are constants."""
+    """Distinct (initializer, shape, dtype) of the kernels: (width, width) and (width, 2); the rest is constant."""
 
-    def __init__(self, depth=3):
+    def __init__(self, depth=3, width=5):
         super().__init__()
-        self.blocks = [[layers.Dense(5), layers.BatchNormalization(), layers.LayerNormalization()] for _ in range(depth)]
+        self.blocks = [[layers.Dense(width), layers.BatchNormalization(), layers.LayerNormalization()] for _ in range(depth)]
         self.head = layers.Dense(2)
 
     def call(self, inputs):
@@ -43,29 +43,28 @@ class Tower(Layer):
 
 
 def test_one_compilation_for_each_distinct_initializer_shape_and_dtype(compilations):
-    Weighted("random_normal", shape=(11, 3))  # nothing is made yet
-    Tower(1).build((None, 4))  # the small functions that derive keys are compiled
-    making_clear()
-    with compilations() as count:
-        tower = Tower(4)
-        tower.build((None, 5))
+    def made(*arguments, features):
+        tower = Tower(*arguments)
+        tower.build((None, features))
         jax.block_until_ready([w.value for w in tower.weights])
-    assert count[0] == 2
+
+    made(1, 5, features=4)  # the small functions that derive keys are compiled
+    for arguments, features, expected in [((4, 37), 37, 2), ((4, 37), 37, 0), ((2, 37), 37, 0), ((2, 37), 11, 1), ((1, 5), 4, 0)]:
+        with compilations() as count:
+            made(*arguments, features=features)
+        assert count[0] == expected
     with compilations() as count:
-        Tower(4).build((None, 5))
-        Tower(2).build((None, 5))
-    assert count[0] == 0
-    with compilations() as count:
-        Tower(2).build((None, 3))  # (3, 5) is new
-    assert count[0] == 1
+        layer = Weighted("glorot_uniform", "bfloat16", shape=(37, 37))  # another dtype
+        layer.build((None, 1)), layer.a.value, layer.b.value
+    assert count[0] <= 1
 
 
-def making_clear():
-    from jaxlayers.core import making
-
-    for function in vars(making).values():
-        if hasattr(function, "cache_clear"):
-            function.cache_clear()
+def test_init_needs_few_compilations_too(compilations):
+    Tower(1).init(KEY, jnp.ones((2, 4)))
+    for expected in (2, 0):
+        with compilations() as count:
+            Tower(3, 43).init(KEY, jnp.ones((2, 43)))
+        assert count[0] <= expected
 
 
 @pytest.mark.parametrize("initializer", ["zeros", "ones", initializers.Constant(2.5)])

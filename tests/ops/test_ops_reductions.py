@@ -73,6 +73,8 @@ CASES = [
     ("cumprod", [COUNTS], {"dtype": "float32"}),
     ("nancumsum", [GAPS], {"axis": 1}),
     ("nancumprod", [GAPS], {}),
+    ("nancumprod", [COUNTS], {"axis": 1, "dtype": "float32"}),
+    ("nancumsum", [COUNTS], {"dtype": "float32"}),
     ("average", [X], {"axis": 1}),
     ("average", [X], {"axis": 0, "weights": np.array([1.0, 2.0, 4.0], "float32")}),
     ("average", [X], {"weights": np.abs(X)}),
@@ -82,7 +84,7 @@ CASES = [
     ("quantile", [X, np.array([0.1, 0.6], "float32")], {"axis": 1, "keepdims": True}),
     ("quantile", [X, 0.3], {"axis": (0, 2), "method": "nearest"}),
     ("quantile", [X, 0.3], {"axis": -1, "method": "midpoint"}),
-    ("percentile", [X, 30.0], {"axis": -1}),
+    ("percentile", [X, 30.0], {"axis": -1, "keepdims": True}),
     ("percentile", [X, np.array([10.0, 60.0], "float32")], {"method": "lower"}),
     ("corrcoef", [X[0]], {}),
     ("correlate", [X[0, 0], X[1, 1, :2]], {}),
@@ -93,6 +95,10 @@ CASES = [
     ("histogram", [X.ravel()], {"bins": 4, "range": (-1.0, 1.5)}),
     ("segment_sum", [X, np.array([2, 0, 2], "int32")], {"num_segments": 4}),
     ("segment_sum", [X, np.array([0, 1, 1], "int32")], {"num_segments": 2, "sorted": True}),
+    *[
+        (f"segment_{name}", [COUNTS, np.array([0, 1, 1], "int32")], {"num_segments": 2, "sorted": True})
+        for name in ("max", "min", "prod")
+    ],
     ("segment_max", [X, np.array([2, 0, 2], "int32")], {"num_segments": 4}),
     ("segment_min", [X, np.array([2, 0, 2], "int32"), 3], {}),
     ("argmax", [COUNTS], {"axis": 0, "keepdims": True}),
@@ -110,7 +116,8 @@ def test_arguments(agree, name, args, kwargs):
 @pytest.mark.parametrize(
     ("name", "args", "kwargs"),
     [
-        ("nanquantile", [GAPS, 0.4], {"axis": 0}),
+        ("nanquantile", [GAPS, 0.4], {"axis": 0, "method": "higher", "keepdims": True}),
+        ("nanpercentile", [GAPS, 40.0], {"axis": 1, "method": "lower"}),
         ("nanpercentile", [GAPS, 40.0], {"keepdims": True}),
         ("segment_prod", [X, np.array([2, 0, 2], "int32")], {"num_segments": 3}),
     ],

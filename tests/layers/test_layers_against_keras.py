@@ -1,0 +1,336 @@
+"""The layers beside Keras's: the same weights, asymmetric and random, must give the same of everything."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import pytest
+
+import jaxlayers as jl
+from jaxlayers import layers
+from jaxlayers.core.masks import get_mask, set_mask
+
+
+def floats(*shape, seed=0):
+    return np.random.default_rng((seed, *shape)).normal(0.2, 1.3, shape).astype("float32")
+
+
+def integers(*shape):
+    return np.random.default_rng(shape).integers(0, 5, shape).astype("int32")
+
+
+def pair(name, arguments, x, **more):
+    """Our layer and Keras's with the same weights, all different and positive, so that they serve as variances too."""
+    ours, theirs = (getattr(lib.layers, name)(**arguments, **more) for lib in (jl, keras))
+    ours(jnp.asarray(x)), theirs(x)
+    rng = np.random.default_rng(1)
+    weights = [rng.uniform(0.3, 1.8, w.shape).astype("float32") for w in theirs.weights if "seed" not in w.path]
+    ours.set_weights(weights)
+    theirs.set_weights(weights)
+    return ours, theirs
+
+
+def close(a, b, tolerance=2e-5):
+    np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=tolerance, atol=tolerance)
+
+
+CASES = [
+    *(("Dense", {"units": 3, "activation": a}, floats(4, 5)) for a in (None, "relu", "softmax", "gelu", "selu")),
+    ("Dense", {"units": 3, "use_bias": False}, floats(4, 5)),
+    ("Dense", {"units": 2, "activation": "tanh"}, floats(2, 3, 5)),
+    ("Dense", {"units": 2}, floats(2, 3, 2, 5)),
+    ("Activation", {"activation": "log_softmax"}, floats(3, 4)),
+    ("Dropout", {"rate": 0.3}, floats(3, 4)),
+    ("BatchNormalization", {}, floats(6, 4)),
+    ("BatchNormalization", {"momentum": 0.7, "epsilon": 0.05}, floats(3, 2, 2, 4)),
+    ("BatchNormalization", {"axis": 1}, floats(4, 3, 2, 5)),
+    ("BatchNormalization", {"axis": 2, "scale": False}, floats(4, 3, 2)),
+    ("BatchNormalization", {"center": False}, floats(6, 4)),
+    ("BatchNormalization", {"center": False, "scale": False}, floats(6, 4)),
+    ("LayerNormalization", {}, floats(3, 4)),
+    ("LayerNormalization", {"axis": [1, 2]}, floats(2, 3, 4)),
+    ("LayerNormalization", {"axis": (-1, 1), "epsilon": 0.1}, floats(2, 3, 2, 4)),
+    ("LayerNormalization", {"axis": [1, 3]}, floats(2, 3, 2, 4)),
+    ("LayerNormalization", {"axis": 1}, floats(2, 3, 4)),
+    ("LayerNormalization", {"center": False}, floats(3, 4)),
+    ("LayerNormalization", {"scale": False}, floats(3, 4)),
+    ("Embedding", {"input_dim": 5, "output_dim": 3}, integers(2, 4)),
+    ("Embedding", {"input_dim": 5, "output_dim": 3, "mask_zero": True}, integers(3, 4, 2)),
+    ("Flatten", {}, floats(2, 3, 4)),
+    ("Flatten", {}, floats(3)),
+    ("Flatten", {"data_format": "channels_first"}, floats(2, 3, 4, 5)),
+    ("Reshape", {"target_shape": (4, 3)}, floats(2, 12)),
+    ("Reshape", {"target_shape": (-1, 3)}, floats(2, 4, 6)),
+    ("Reshape", {"target_shape": (2, -1, 2)}, floats(2, 4, 6)),
+    ("Reshape", {"target_shape": ()}, floats(3, 1)),
+    ("Identity", {}, floats(2, 3)),
+]
+IDS = ["-".join([name, *(f"{key}={value}" for key, value in a.items()), f"{x.ndim}d"]) for name, a, x in CASES]
+every = pytest.mark.parametrize(("name", "arguments", "x"), CASES, ids=IDS)
+
+
+@every
+@pytest.mark.parametrize("training", [False, True])
+def test_outputs_gradients_and_state(name, arguments, x, training):
+    ours, theirs = pair(name, arguments, x)
+    if name == "Dropout" and training:
+        pytest.skip("draws differ; see below")
+    assert [w.name for w in ours.weights] == [w.name for w in theirs.weights if "seed" not in w.path]
+    assert [w.shape for w in ours.trainable_weights] == [w.shape for w in theirs.trainable_weights]
+    params, state = ours.params, ours.state
+    keras_state = [v.value for v in theirs.non_trainable_variables]
+    weights = np.cos(np.arange(ours(x).size, dtype="float32")).reshape(ours(x).shape)
+
+    def our_loss(params, a):
+        outputs, new_state, _ = ours.apply(params, state, a, training=training)
+        return jnp.sum(outputs * weights), (outputs, new_state)
+
+    def keras_loss(values, a):
+        with_training = {"training": training} if name in ("Dropout", "BatchNormalization") else {}
+        outputs, new_state = theirs.stateless_call(values, keras_state, a, **with_training)
+        return jnp.sum(outputs * weights), (outputs, new_state)
+
+    inputs = (0, 1) if x.dtype == np.float32 else (0,)
+    (_, (got, new_state)), gradients = jax.value_and_grad(our_loss, inputs, has_aux=True)(params, jnp.asarray(x))
+    values = [v.value for v in theirs.trainable_variables]
+    (_, (want, keras_new)), expected = jax.value_and_grad(keras_loss, inputs, has_aux=True)(values, jnp.asarray(x))
+    assert got.dtype == want.dtype and got.shape == want.shape
+    close(got, want)
+    for a, b in zip(ours.trainable_weights, expected[0], strict=True):
+        close(gradients[0][a.path.split("/")[-1]], b, 1e-4)
+    if len(inputs) == 2:
+        close(gradients[1], expected[1], 1e-4)
+    if name == "BatchNormalization":
+        for moving, b in zip(("moving_mean", "moving_variance"), keras_new, strict=True):
+            close(new_state[moving], b)
+
+
+@every
+def test_configs(name, arguments, x):
+    ours, theirs = (getattr(lib.layers, name)(**arguments, name="it") for lib in (jl, keras))
+    left_out = {"quantization_config", "rms_scaling"}  # of Keras's alone
+    expected = {key: value for key, value in theirs.get_config().items() if key not in left_out}
+    got = ours.get_config()
+    assert json.loads(json.dumps(got)) == json.loads(json.dumps(expected))
+    assert json.dumps(getattr(keras.layers, name).from_config(got).get_config(), sort_keys=True) == json.dumps(
+        theirs.get_config(), sort_keys=True
+    )
+    assert type(ours).from_config(expected).get_config() == got
+
+
+PIECES = [
+    ("Dense", {"units": 3}, ["kernel", "bias"], floats(4, 5)),
+    ("BatchNormalization", {}, ["gamma", "beta"], floats(4, 5)),
+    ("LayerNormalization", {}, ["gamma", "beta"], floats(4, 5)),
+    ("Embedding", {"input_dim": 5, "output_dim": 3}, ["embeddings"], integers(2, 4)),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "weights", "x"), PIECES, ids=[p[0] for p in PIECES])
+def test_regularizers_constraints_and_initializers(name, arguments, weights, x):
+    given = {}
+    for number, weight in enumerate(weights):
+        given[f"{weight}_regularizer"] = [{"class_name": "L1L2", "config": {"l1": 0.1, "l2": 0.3}}, "l1"][number]
+        given[f"{weight}_constraint"] = ["non_neg", {"class_name": "MaxNorm", "config": {"max_value": 0.5, "axis": 0}}][number]
+        given[f"{weight}_initializer"] = {"class_name": "Constant", "config": {"value": 1.5 + number}}
+    ours, theirs = (getattr(lib.layers, name)(**arguments, **given, name="it") for lib in (jl, keras))
+    assert ours.get_config() == {k: v for k, v in theirs.get_config().items() if k in ours.get_config()}
+    ours(x), theirs(x)
+    for number, weight in enumerate(weights):
+        held = getattr(ours, weight)
+        np.testing.assert_array_equal(held, np.full(held.shape, 1.5 + number))
+        new = floats(*held.shape, seed=7)
+        held.assign(new), getattr(theirs, weight).assign(new)
+    close(sum(ours.losses), sum(theirs.losses))
+    assert len(ours.losses) == len(theirs.losses) == len(weights)
+    for weight in weights:
+        mine, other = getattr(ours, weight), getattr(theirs, weight)
+        close(mine.constraint(mine.value), other.constraint(other.value))
+        assert not np.allclose(mine.constraint(mine.value), mine.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "x"),
+    [
+        ("Dense", {"units": 3}, floats(4, 5)),
+        ("Dense", {"units": 3}, floats(2, 4, 5)),
+        ("Activation", {"activation": "tanh"}, floats(4, 5)),
+        ("BatchNormalization", {}, floats(4, 5)),
+        ("LayerNormalization", {}, floats(4, 5)),
+        ("Embedding", {"input_dim": 5, "output_dim": 3}, integers(2, 4)),
+        ("Flatten", {}, floats(2, 3, 4)),
+        ("Identity", {}, floats(4, 5)),
+    ],
+)
+def test_activity_regularizers(name, arguments, x):
+    ours, theirs = pair(name, arguments, x, activity_regularizer={"class_name": "L1L2", "config": {"l1": 0.1, "l2": 0.3}})
+    ours(x), theirs(x)
+    assert len(ours.losses) == len(theirs.losses) == 1
+    close(ours.losses[0], theirs.losses[0])
+    close(ours.apply(ours.params, ours.state, x).losses[0], theirs.losses[0])
+
+
+@pytest.mark.parametrize(("masked", "axis"), [(False, -1), (True, -1), (False, 1)])
+def test_moving_statistics_over_several_steps(masked, axis):
+    """Training, inference and frozen calls in turn; with masks the padding has other values than the rest."""
+    ours, theirs = pair("BatchNormalization", {"momentum": 0.8, "axis": axis}, floats(4, 3, 2))
+    for step, (training, frozen) in enumerate([(True, False), (True, False), (False, False), (True, True), (True, False)]):
+        x = floats(4, 3, 2, seed=step) * (step + 1) + step
+        mask = None
+        if masked:
+            mask = np.random.default_rng(step).random((4, 3)) < 0.6
+            x[~mask] = 1e3
+        ours.trainable = theirs.trainable = not frozen
+        close(ours(x, training=training, mask=mask), theirs(x, training=training, mask=mask), 1e-4)
+        for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+            close(a, b, 1e-4)
+
+
+def test_padding_may_be_anything():
+    x, mask = floats(4, 3, 2), np.array([[True, True, False]] * 4)
+    layer = layers.BatchNormalization()
+    expected = layer(x, training=True, mask=mask)
+    statistics = layer.get_weights()
+    x[~mask] = np.nan
+    layer = layers.BatchNormalization()
+    np.testing.assert_array_equal(layer(x, training=True, mask=mask)[mask], expected[mask])
+    jax.tree.map(np.testing.assert_array_equal, layer.get_weights(), statistics)
+
+
+def test_a_mask_that_travels_is_the_mask_that_is_given():
+    x, mask = jnp.asarray(floats(4, 3, 2)), jnp.asarray(np.random.default_rng(0).random((4, 3)) < 0.5)
+    given, travelled = layers.BatchNormalization(), layers.BatchNormalization()
+    expected = given(x, training=True, mask=mask)
+    set_mask(x, mask)
+    outputs = travelled(x, training=True)
+    np.testing.assert_array_equal(outputs, expected)
+    np.testing.assert_array_equal(get_mask(outputs), mask)
+    jax.tree.map(np.testing.assert_array_equal, given.get_weights(), travelled.get_weights())
+
+
+def test_embedding_masks():
+    x = integers(3, 4)
+    ours, theirs = pair("Embedding", {"input_dim": 5, "output_dim": 3, "mask_zero": True}, x)
+    np.testing.assert_array_equal(get_mask(ours(x)), theirs(x)._keras_mask)
+    np.testing.assert_array_equal(ours.compute_mask(x), theirs.compute_mask(x))
+    plain = layers.Embedding(5, 3)
+    assert plain.compute_mask(x) is None and get_mask(plain(x)) is None
+    for name in ("Activation", "Dense", "Dropout", "LayerNormalization", "BatchNormalization", "Identity", "Lambda"):
+        arguments = {"Activation": ["tanh"], "Dense": [2], "Dropout": [0.5], "Lambda": [abs]}.get(name, [])
+        ours_next, theirs_next = (getattr(lib.layers, name)(*arguments) for lib in (jl, keras))
+        got, want = get_mask(ours_next(ours(x))), getattr(theirs_next(theirs(x)), "_keras_mask", None)
+        assert (got is None) == (want is None), name
+        if want is not None:
+            np.testing.assert_array_equal(got, want)
+
+
+def test_embedding_of_floats_and_of_given_weights():
+    start = floats(5, 3)
+    for given in (start, [start]):
+        layer = layers.Embedding(5, 3, weights=given)
+        np.testing.assert_array_equal(layer(np.array([[1.0, 4.0]])), start[None, [1, 4]])
+    assert np.isnan(layer(np.array([7]))).all()
+
+
+@pytest.mark.parametrize("noise_shape", [None, (None, 1, None), (6, 1, 5), [1, None, 1]])
+@pytest.mark.parametrize("rate", [0.2, 0.7])
+def test_dropout_statistics(rate, noise_shape):
+    ours, theirs = (lib.layers.Dropout(rate, noise_shape=noise_shape, seed=3) for lib in (jl, keras))
+    x = 1 + np.abs(floats(6, 400, 5))
+    for layer in (ours, theirs):
+        outputs = np.asarray(layer(x, training=True))
+        kept = outputs != 0
+        close(outputs, np.where(kept, x / (1 - rate), 0))
+        shape = [m if n is None else n for m, n in zip(x.shape, noise_shape or (None,) * 3, strict=True)]
+        first = tuple(slice(None, size) for size in shape)
+        np.testing.assert_array_equal(kept, np.broadcast_to(kept[first], x.shape))
+        if noise_shape is None:
+            assert abs(kept.mean() - (1 - rate)) < 0.02
+        assert 0 < kept.mean() < 1 or noise_shape is not None
+        np.testing.assert_array_equal(layer(x), x)
+        np.testing.assert_array_equal(layer(x, training=False), x)
+
+
+def test_dropout_draws():
+    x = floats(20, 20)
+    a, b, c = (layers.Dropout(0.5, seed=seed) for seed in (1, 1, 2))
+    first = a(x, training=True)
+    np.testing.assert_array_equal(first, b(x, training=True))
+    assert not np.array_equal(first, c(x, training=True))
+    second = a(x, training=True)
+    assert not np.array_equal(first, second)
+    np.testing.assert_array_equal(second, b(x, training=True))
+    assert not np.array_equal(*(layers.Dropout(0.5)(x, training=True) for _ in range(2)))
+    shared = layers.Dropout(0.5, seed=jl.random.SeedGenerator(1))
+    assert not np.array_equal(shared(x, training=True), shared(x, training=True))
+    np.testing.assert_array_equal(layers.Dropout(1.0)(x, training=True), np.zeros_like(x))
+
+
+def test_lambda_as_in_keras():
+    x = floats(2, 3)
+
+    def scaled(inputs, by, training=False, mask=None):
+        return inputs * by + (10 if training else 0) + (0 if mask is None else mask.sum())
+
+    mask = np.array([[True, False, True], [True, True, True]])
+    for kwargs in ({}, {"training": True}, {"mask": mask}, {"training": True, "mask": mask}):
+        ours, theirs = (lib.layers.Lambda(scaled, arguments={"by": 3.0}) for lib in (jl, keras))
+        close(ours(x, **kwargs), theirs(x, **kwargs))
+    given = layers.Lambda(lambda a: a, output_shape=(7,))
+    assert given.compute_output_shape((None, 3)) == keras.layers.Lambda(abs, output_shape=(7,)).compute_output_shape((None, 3))
+    assert layers.Lambda(abs, output_shape=lambda s: (*s, 2)).compute_output_shape((None, 3)) == (None, 3, 2)
+    masked = layers.Lambda(jnp.abs, mask=lambda inputs, previous: inputs[..., 0] > 0)
+    np.testing.assert_array_equal(get_mask(masked(jnp.asarray(x))), x[..., 0] > 0)
+
+
+WRONG = [
+    (lambda: layers.Dense(0), ["Dense", "units", "0"]),
+    (lambda: layers.Dense(2.5), ["Dense", "units", "2.5"]),
+    (lambda: layers.Dense(2, activation="rellu"), ["rellu", "relu"]),
+    (lambda: layers.Dense(2, kernel_initializer="glorot_unform"), ["glorot_unform", "glorot_uniform"]),
+    (lambda: layers.Dense(2, kernel_regularizer="l3"), ["regularizer", "l3"]),
+    (lambda: layers.Dense(2, width=3), ["Dense", "width"]),
+    (lambda: layers.Dropout(1.5), ["Dropout", "rate", "1.5"]),
+    (lambda: layers.Dropout(-0.1), ["Dropout", "rate", "-0.1"]),
+    (lambda: layers.Dropout("half"), ["Dropout", "rate", "half"]),
+    (lambda: layers.Dropout(0.5, noise_shape=(1, 0)), ["Dropout", "noise_shape", "0"]),
+    (lambda: layers.Dropout(0.5, noise_shape="all"), ["Dropout", "noise_shape", "all"]),
+    (lambda: layers.Embedding(0, 2), ["Embedding", "input_dim"]),
+    (lambda: layers.Embedding(2, -1), ["Embedding", "output_dim"]),
+    (lambda: layers.Flatten("channels"), ["Flatten", "data_format", "channels"]),
+    (lambda: layers.Reshape((-1, -1)), ["Reshape", "target_shape", "-1"]),
+    (lambda: layers.Reshape((2, "a")), ["Reshape", "target_shape", "a"]),
+    (lambda: layers.Lambda("tanh"), ["Lambda", "function", "tanh"]),
+    (lambda: layers.LayerNormalization(axis="last"), ["LayerNormalization", "axis", "last"]),
+    (lambda: layers.BatchNormalization(axis=1.5), ["BatchNormalization", "axis", "1.5"]),
+    (lambda: layers.Dense(2, name="it")(floats(3)), ["it", "at least 2", "(3,)"]),
+    (lambda: layers.Dense(2, name="it")([1, "a"]), ["it"]),
+    (lambda: layers.BatchNormalization(axis=3, name="it")(floats(2, 3)), ["it", "axis=3", "(2, 3)"]),
+    (lambda: layers.BatchNormalization(name="it")(floats(2, 3, 4), training=True, mask=np.ones(2)), ["it", "mask", "(2,)"]),
+    (lambda: layers.LayerNormalization(axis=[1, 4], name="it")(floats(2, 3)), ["it", "[1, 4]", "(2, 3)"]),
+    (lambda: layers.Reshape((5,), name="it")(floats(2, 3)), ["it", "(3,)", "(5,)"]),
+    (lambda: layers.Reshape((-1, 4), name="it")(floats(2, 6)), ["it", "(6,)", "(-1, 4)"]),
+    (lambda: layers.Flatten(name="it")(np.float32(1)), ["it", "at least 1"]),
+    (lambda: layers.Dropout(0.5, noise_shape=(1, 2, 3), name="it")(floats(2, 3), training=True), ["it", "noise_shape", "(2, 3)"]),
+    (lambda: layers.Embedding(4, 2, weights=floats(3, 2), name="it")(integers(2)), ["it", "(4, 2)", "(3, 2)"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("mistake", "words"), WRONG)
+def test_mistakes_are_told_with_the_layer(mistake, words):
+    with pytest.raises((ValueError, TypeError)) as caught:
+        mistake()
+    text = "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
+    assert all(word in text for word in words), text
+
+
+@pytest.mark.parametrize(("name", "arguments", "x"), [c for c in CASES if c[0] in ("Dense", "LayerNormalization", "BatchNormalization")])
+def test_other_sizes_are_refused_and_nothing_changes(name, arguments, x):
+    layer = getattr(layers, name)(**arguments)
+    expected = layer(x)
+    wider = np.concatenate([x, x], axis=arguments.get("axis", -1) if isinstance(arguments.get("axis", -1), int) else -1)
+    with pytest.raises(ValueError, match=layer.name):
+        layer(wider)
+    np.testing.assert_array_equal(layer(x), expected)
