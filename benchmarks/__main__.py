@@ -61,9 +61,7 @@ def main() -> int:
         print(f"- {note}")
     verdicts = [row.verdict for row in rows if row.verdict]
     missed, unsure = (sum(text in verdict for verdict in verdicts) for text in ("MISSED", "?"))
-    print(
-        f"\n{len(verdicts) - missed} limits kept, {missed} missed; {unsure} of these with a limit between the quartiles."
-    )
+    print(f"\n{len(verdicts) - missed} limits kept, {missed} missed; for {unsure} the quartiles disagree.")
     if arguments.json:
         result = {"machine": _machine(), "rows": [row.as_json() for row in rows], "notes": notes}
         Path(arguments.json).write_text(json.dumps(result, indent=1))

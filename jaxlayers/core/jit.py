@@ -113,10 +113,12 @@ class Jitted:
             plans[:] = [plan, *(p for p in plans if p is not plan)]
         for _ in range(_ATTEMPTS):
             try:
+                if not plan.looked_at:
+                    plan.look(args, kwargs)
                 return call(plan, args, kwargs)
             except Discovered as found:
+                making.make(v for vs in found.keys for v in vs)
                 plan = plans[0] = Plan(self, (found.keys[0], found.keys[1]), found.hints)
-                making.make(v for vs in plan.variables for v in vs)
         names = ", ".join(repr(v.path) for v in (*plan.variables[0], *plan.variables[1]))
         raise ValueError(
             f"{plan.name!r} meets other variables each time it is traced ({names}): it makes new ones. Make them "
@@ -175,6 +177,8 @@ class Plan:
         self.variables = variables  # those written, those only read
         self.hints = hints
         self.donates = owner._donate
+        self.looked_at = False
+        self._found: Discovered | None = None
         self.version = scope.trainable_version()
         self.frozen = self.now_frozen()
         making.steps.add(self)
@@ -191,6 +195,17 @@ class Plan:
         frozen = [v._trainable for variables in self.variables for v in variables]
         return [*frozen, *(getattr(owner, "_trainable", None) for owner in owners)]
 
+    def look(self, args: Any, kwargs: Any) -> None:
+        """Trace, and see whether the plan is right; `jax.jit` keeps the trace for the call that follows.
+
+        Raises:
+            Discovered: when it is not.
+        """
+        self.compiled.trace(*[[v.make() for v in vs] for vs in self.variables], *args, **kwargs)
+        if self._found is not None:
+            raise self._found
+        self.looked_at = True
+
     def trace(self, written_values: Any, read_values: Any, args: Any, kwargs: Any) -> Any:
         """The pure function: the outputs, the new arrays of what is written, and the losses added.
 
@@ -200,11 +215,15 @@ class Plan:
         written, read = self.variables
         values = dict(zip((*written, *read), (*written_values, *read_values), strict=True))
         args, kwargs = _release_facades((args, kwargs))
-        outputs, effects, inner = lifting.run(self.fun, args, kwargs, values, closed=True, hints=self.hints)
+        outputs, effects, inner = lifting.run(self.fun, args, kwargs, values, closed=True, hints=self.hints or {})
         if inner.missing or not inner.written.keys() <= set(written):
             every = dict.fromkeys((*written, *read, *inner.missing, *inner.written))
             changed = dict.fromkeys((*written, *inner.written))
-            raise Discovered([list(changed), [v for v in every if v not in changed]], inner.lifted)
+            self._found = Discovered([list(changed), [v for v in every if v not in changed]], inner.lifted)
+            if self.looked_at:
+                raise self._found
+        else:
+            self.hints = inner.lifted
         losses = {key: value for key, value in zip(effects.keys, effects.values, strict=True) if type(key) is LossSlot}
         rest = Effects(tuple(losses), list(losses.values()), effects.roots)
         return outputs, [inner.values[variable] for variable in written], rest

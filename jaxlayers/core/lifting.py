@@ -4,9 +4,10 @@
 which losses it added. Every transformation calls `run` inside the function that it hands to JAX, takes the effects
 out as one more output, and commits them to the scope outside.
 
-Loops and branches need to know beforehand what will be written: it is part of the carry. They start from nothing (or
-from what an earlier trace of the same call found), and when a trace meets something new it ends in `Discovered`; then
-they start again with that added. Bodies without state are traced once.
+Loops and branches need to know beforehand what will be written: it is part of the carry. So they first look at one
+turn, or at each branch, abstractly. What was found is kept with the scope around, for when that is traced again: so
+the number of traces grows with the depth of nested loops, not exponentially. (A trace that ended in an exception
+instead would leave the arrays it closed over alive for ever: `Discovered` is for what no look could foresee.)
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ def held(key: Any) -> Any:
 class Carry:
     """The state that loops and branches carry: keys found so far, and their values before."""
 
-    def __init__(self, keys: list[Any], hints: Any):
+    def __init__(self, keys: list[Any], hints: dict[int, Any]):
         self.keys = keys
-        self.hints = hints or {}
+        self.hints = hints
         self.values = [held(key) for key in keys]
         self.roots: dict[Any, None] = {}
 
@@ -57,7 +58,7 @@ class Carry:
             Discovered: when it wrote something that is not carried yet.
         """
         variables = {k: v for k, v in zip(self.keys, values, strict=True) if not isinstance(k, LossSlot)}
-        outputs, effects, inner = run(function, args, {}, variables, hints=self.hints.get(child))
+        outputs, effects, inner = run(function, args, {}, variables, hints=self.hints.get(child, {}))
         self.hints[child] = inner.lifted
         known = set(self.keys)
         new = [key for key in effects.keys if key not in known]
@@ -78,11 +79,26 @@ class Carry:
         Effects(tuple(self.keys), values, tuple(self.roots)).commit()
 
 
-def settle(attempt: Callable[[Carry], Any]) -> Any:
-    """Try until everything that is written is carried; an attempt commits nothing before it has succeeded."""
+def look(bodies: list[tuple[Callable[..., Any], Any]]) -> tuple[list[Any], dict[int, Any]]:
+    """What functions write when they are called with arguments like these, and what is known of the loops inside."""
+    keys: dict[Any, None] = {}
+    hints: dict[int, Any] = {}
+    for child, (function, args) in enumerate(bodies):
+
+        def once(args: Any, function: Callable[..., Any] = function, child: int = child) -> None:
+            _, effects, inner = run(function, args, {}, hints={})
+            keys.update(dict.fromkeys(effects.keys))
+            hints[child] = inner.lifted
+
+        jax.eval_shape(once, args)
+    return list(keys), hints
+
+
+def settle(bodies: list[tuple[Callable[..., Any], Any]], attempt: Callable[[Carry], Any]) -> Any:
+    """Run a loop or branch with all carried that its bodies write; nothing is committed before it has succeeded."""
     parent = scope.current()
     number, known = (0, None) if parent is None else parent.next_lift()
-    keys, hints = known or ([], {})
+    keys, hints = known if isinstance(known, tuple) else look(bodies)
     while True:
         try:
             carry = Carry(list(keys), hints)

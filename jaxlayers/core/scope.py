@@ -104,7 +104,7 @@ class Effects:
         losses: dict[Any, list[Any]] = {root: [] for root in self.roots}
         for key, value in zip(self.keys, self.values, strict=True):
             if isinstance(key, LossSlot):
-                losses[key.root].append((key.owner, value))
+                losses.setdefault(key.root, []).append((key.owner, value))
             else:
                 write(key, value)
         if losses:
@@ -168,6 +168,10 @@ class Scope:
         parent = self.parent = current()
         self._token = _current.set(self)
         self.trace = current_trace()
+        if self.hints is None and parent is not None:  # what an earlier trace knows goes through to the loops inside
+            number, known = parent.next_lift()
+            self.hints = known if isinstance(known, dict) else {}
+            parent.lifted[number] = self.lifted
         if not self.isolated and parent is not None:
             self.frame = parent.frame
             self.random_stream = parent.random_stream
@@ -235,7 +239,7 @@ class Scope:
         """The number of a transform called in this scope, and what an earlier trace knows of it."""
         number = len(self.lifted)
         self.lifted[number] = None
-        return number, (self.hints or {}).get(number)
+        return number, None if self.hints is None else self.hints.get(number)
 
     def effects(self) -> Effects:
         keys: list[Any] = list(self.written)

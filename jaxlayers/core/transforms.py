@@ -285,7 +285,7 @@ def switch(index: Any, branches: Any, *operands: Any, _pred: Any = None) -> Any:
         return outputs
 
     operands = jax.tree.map(scope.unwrap, operands)
-    return lifting.settle(attempt)
+    return lifting.settle([(branch, operands) for branch in branches], attempt)
 
 
 @ends_in_user_code
@@ -318,7 +318,8 @@ def scan(
         return final, ys
 
     init, xs = jax.tree.map(scope.unwrap, (init, xs))
-    return lifting.settle(attempt)
+    one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf)[1:], jnp.result_type(leaf)), xs)
+    return lifting.settle([(f, (init, one))], attempt)
 
 
 @ends_in_user_code
@@ -356,7 +357,7 @@ def while_loop(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init_
         return final
 
     init_val = jax.tree.map(scope.unwrap, init_val)
-    return lifting.settle(attempt)
+    return lifting.settle([(body_fun, (init_val,))], attempt)
 
 
 @ends_in_user_code
@@ -378,4 +379,4 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[..., Any], init_val: An
         return final
 
     init_val = jax.tree.map(scope.unwrap, init_val)
-    return lifting.settle(attempt)
+    return lifting.settle([(body_fun, (lower, init_val))], attempt)

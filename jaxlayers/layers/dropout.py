@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import jax
@@ -21,7 +22,7 @@ class Dropout(Layer):
         **kwargs: `name`, `dtype`, ... of `Layer`.
 
     Raises:
-        ValueError: when `rate` is outside of [0, 1].
+        ValueError: when `rate` is outside of [0, 1], or `noise_shape` does not fit.
 
     Source: Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", JMLR 15 (2014).
 
@@ -34,8 +35,13 @@ class Dropout(Layer):
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: Any = None, **kwargs: Any):
         super().__init__(**kwargs)
-        if not 0 <= rate <= 1:
-            raise ValueError(f"Dropout: rate must be between 0 and 1; received {rate!r}.")
+        if not isinstance(rate, numbers.Real) or not 0 <= rate <= 1:
+            raise ValueError(f"Dropout: rate must be a number between 0 and 1; received {rate!r}.")
+        if noise_shape is not None:
+            sizes = tuple(noise_shape)
+            if any(size is not None and (not hasattr(size, "__index__") or size <= 0) for size in sizes):
+                raise ValueError(f"Dropout: noise_shape must be of positive integers and None; received {noise_shape!r}.")
+            noise_shape = sizes
         self.rate, self.noise_shape, self.seed = rate, noise_shape, seed
         self.seed_generator = random.SeedGenerator(seed)
 
@@ -43,6 +49,11 @@ class Dropout(Layer):
         """Drop while training, pass on otherwise."""
         if not training or self.rate == 0:
             return inputs
+        if self.noise_shape is not None and len(self.noise_shape) != inputs.ndim:
+            raise ValueError(
+                f"{self.path!r} has noise_shape={self.noise_shape}, which needs inputs of as many axes; received "
+                f"shape {inputs.shape}."
+            )
         return random.dropout(inputs, self.rate, self.noise_shape, self.seed_generator)
 
     def get_config(self) -> dict[str, Any]:

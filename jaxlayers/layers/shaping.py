@@ -42,9 +42,12 @@ class Flatten(Layer):
     def __init__(self, data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         if data_format not in (None, "channels_last", "channels_first"):
-            raise ValueError(f"data_format must be 'channels_last' or 'channels_first'; received {data_format!r}.")
+            raise ValueError(
+                f"Flatten: data_format must be 'channels_last' or 'channels_first'; received {data_format!r}."
+            )
         self.data_format = data_format or image_data_format()
         self.input_spec = InputSpec(min_ndim=1)
+        self.supports_masking = False  # a mask of steps means nothing once they are joined
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Join the axes."""
@@ -76,6 +79,9 @@ class Reshape(Layer):
     def __init__(self, target_shape: Any, **kwargs: Any):
         super().__init__(**kwargs)
         self.target_shape = tuple(target_shape)
+        self.supports_masking = False  # a mask of steps means nothing once they are laid out anew
+        if any(not hasattr(size, "__index__") or size < -1 for size in self.target_shape):
+            raise ValueError(f"Reshape: target_shape must be of sizes, or -1; received {self.target_shape}.")
         if self.target_shape.count(-1) > 1:
             raise ValueError(f"Reshape: at most one size of target_shape may be -1; received {self.target_shape}.")
 

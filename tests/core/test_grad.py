@@ -278,10 +278,9 @@ def test_variable_as_an_argument():
 
 
 def test_draws_are_fresh_and_repeat_with_the_seed():
-    drop = layers.Dropout(0.5)
-
     def run():
         jl.utils.set_random_seed(1)
+        drop = layers.Dropout(0.5)
         gradient = jl.grad(lambda x: ops.sum(drop(x, training=True)))
         return [np.asarray(gradient(jnp.ones(64))) for _ in range(3)]
 

@@ -383,6 +383,22 @@ def test_losses_start_again_with_every_outermost_call(x):
     np.testing.assert_allclose([float(v) for v in net.losses], [2 * x.sum(), 3 * x.sum()], rtol=1e-5)
 
 
+@pytest.mark.parametrize("wrap", [lambda f: f, jl.jit, jl.remat], ids=["eager", "jit", "remat"])
+def test_a_call_that_adds_no_loss_leaves_none(wrap, x):
+    class Training(Layer):
+        def call(self, inputs, training=False):
+            if training:
+                self.add_loss(inputs.sum())
+            return inputs
+
+    net = Wrapping(Training())
+    training, inference = wrap(lambda x: net(x, training=True)), wrap(lambda x: net(x))
+    for step, count in ((training, 1), (inference, 0), (training, 1), (inference, 0)):
+        step(x)
+        assert len(net.losses) == len(net.inside[0].losses) == count
+    assert len(net.apply({}, {}, x, training=True).losses) == 1 and net.apply({}, {}, x).losses == []
+
+
 def test_losses_of_a_part_are_those_it_added(x):
     a, b = Penalty(1.0), Penalty(2.0)
     net = Wrapping(a, Wrapping(b))

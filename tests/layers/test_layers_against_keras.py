@@ -210,6 +210,10 @@ def test_a_mask_that_travels_is_the_mask_that_is_given():
     jax.tree.map(np.testing.assert_array_equal, given.get_weights(), travelled.get_weights())
 
 
+ignoring = pytest.mark.filterwarnings("ignore:.*does not support masking:UserWarning")  # Keras's word of what it does
+
+
+@ignoring
 def test_embedding_masks():
     x = integers(3, 4)
     ours, theirs = pair("Embedding", {"input_dim": 5, "output_dim": 3, "mask_zero": True}, x)
@@ -217,8 +221,9 @@ def test_embedding_masks():
     np.testing.assert_array_equal(ours.compute_mask(x), theirs.compute_mask(x))
     plain = layers.Embedding(5, 3)
     assert plain.compute_mask(x) is None and get_mask(plain(x)) is None
-    for name in ("Activation", "Dense", "Dropout", "LayerNormalization", "BatchNormalization", "Identity", "Lambda"):
-        arguments = {"Activation": ["tanh"], "Dense": [2], "Dropout": [0.5], "Lambda": [abs]}.get(name, [])
+    others = {"Activation": ["tanh"], "Dense": [2], "Dropout": [0.5], "Lambda": [abs], "Flatten": [], "Reshape": [(3, 4)]}
+    for name in (*others, "LayerNormalization", "BatchNormalization", "Identity"):
+        arguments = others.get(name, [])
         ours_next, theirs_next = (getattr(lib.layers, name)(*arguments) for lib in (jl, keras))
         got, want = get_mask(ours_next(ours(x))), getattr(theirs_next(theirs(x)), "_keras_mask", None)
         assert (got is None) == (want is None), name
@@ -263,11 +268,10 @@ def test_dropout_draws():
     assert not np.array_equal(first, second)
     np.testing.assert_array_equal(second, b(x, training=True))
     assert not np.array_equal(*(layers.Dropout(0.5)(x, training=True) for _ in range(2)))
-    shared = layers.Dropout(0.5, seed=jl.random.SeedGenerator(1))
-    assert not np.array_equal(shared(x, training=True), shared(x, training=True))
     np.testing.assert_array_equal(layers.Dropout(1.0)(x, training=True), np.zeros_like(x))
 
 
+@ignoring
 def test_lambda_as_in_keras():
     x = floats(2, 3)
 
