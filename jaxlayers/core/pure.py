@@ -6,7 +6,7 @@ holds what is trainable now, `state` the rest.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,9 +15,6 @@ import numpy as np
 from jaxlayers.core import building, making, random, scope
 from jaxlayers.core.tracking import Path
 from jaxlayers.core.variable import Variable
-
-if TYPE_CHECKING:
-    from jaxlayers.core.layer import Layer
 
 
 class Applied(NamedTuple):
@@ -28,7 +25,7 @@ class Applied(NamedTuple):
     losses: list[jax.Array]
 
 
-def init(layer: Layer, key: Any, args: Any, kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+def init(layer: Any, key: Any, args: Any, kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """New `params` and `state`; see `Layer.init`."""
     if not hasattr(key, "dtype") or not (key.dtype == np.uint32 or jnp.issubdtype(key.dtype, jax.dtypes.prng_key)):
         raise TypeError(f"init() of {layer.path!r} needs a key, as jax.random.key(0) makes; received {key!r}.")
@@ -40,7 +37,7 @@ def init(layer: Layer, key: Any, args: Any, kwargs: Any) -> tuple[dict[str, Any]
     return trees
 
 
-def apply(layer: Layer, params: Any, state: Any, args: Any, kwargs: Any, rng: Any, training: bool | None) -> Applied:
+def apply(layer: Any, params: Any, state: Any, args: Any, kwargs: Any, rng: Any, training: bool | None) -> Applied:
     """The outputs from explicit weights; see `Layer.apply`."""
     if training is not None:
         kwargs = {**kwargs, "training": training}
@@ -71,7 +68,7 @@ def apply(layer: Layer, params: Any, state: Any, args: Any, kwargs: Any, rng: An
     return Applied(outputs, _like(state, new_state), made)
 
 
-def tree(layer: Layer, trainable: bool) -> dict[str, Any]:
+def tree(layer: Any, trainable: bool) -> dict[str, Any]:
     """What the layer holds now, trainable or not, as a tree."""
     result: dict[str, Any] = {}
     for path, variable, _ in layer.walk.variables:
@@ -80,7 +77,7 @@ def tree(layer: Layer, trainable: bool) -> dict[str, Any]:
     return result
 
 
-def assign(layer: Layer, new: Any, trainable: bool) -> None:
+def assign(layer: Any, new: Any, trainable: bool) -> None:
     """Put a tree's arrays in the place of those the layer holds, all or none."""
     name = "params" if trainable else "state"
     if not isinstance(new, dict):
@@ -99,7 +96,7 @@ def assign(layer: Layer, new: Any, trainable: bool) -> None:
         variable.assign(value)
 
 
-def losses(layer: Layer) -> list[jax.Array]:
+def losses(layer: Any) -> list[jax.Array]:
     """Added in the last call, as seen from here, and made by regularizers on trainable weights."""
     walk = layer.walk
     inside = {id(below) for below in walk.objects}
@@ -153,7 +150,7 @@ def _as_jax(value: Any) -> Any:
     return value if isinstance(value, jax.Array) else jnp.asarray(scope.unwrap(value))
 
 
-def _problems(layer: Layer, params: dict[Path, Any], state: dict[Path, Any]) -> list[str]:
+def _problems(layer: Any, params: dict[Path, Any], state: dict[Path, Any]) -> list[str]:
     here = {path: variable for path, variable, _ in layer.walk.variables}
     return _compare(here, {**params, **state})
 
@@ -170,7 +167,7 @@ def _compare(here: dict[Path, Variable], flat: dict[Path, Any]) -> list[str]:
     return problems
 
 
-def _complaint(layer: Layer, problems: list[str]) -> str:
+def _complaint(layer: Any, problems: list[str]) -> str:
     hint = ""
     if not layer.built:
         hint = " The layer is not built yet: call it, or build(), first."

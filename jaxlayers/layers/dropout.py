@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
 import jax
@@ -35,12 +34,14 @@ class Dropout(Layer):
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: Any = None, **kwargs: Any):
         super().__init__(**kwargs)
-        if not isinstance(rate, numbers.Real) or not 0 <= rate <= 1:
+        if not hasattr(rate, "__float__") or not 0 <= rate <= 1:
             raise ValueError(f"Dropout: rate must be a number between 0 and 1; received {rate!r}.")
         if noise_shape is not None:
             sizes = tuple(noise_shape)
             if any(size is not None and (not hasattr(size, "__index__") or size <= 0) for size in sizes):
-                raise ValueError(f"Dropout: noise_shape must be of positive integers and None; received {noise_shape!r}.")
+                raise ValueError(
+                    f"Dropout: noise_shape must be of positive integers and None; received {noise_shape!r}."
+                )
             noise_shape = sizes
         self.rate, self.noise_shape, self.seed = rate, noise_shape, seed
         self.seed_generator = random.SeedGenerator(seed)

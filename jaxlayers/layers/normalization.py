@@ -122,9 +122,7 @@ def _centred(inputs: jax.Array, mean: jax.Array, shape: tuple[int, ...]) -> jax.
 
 
 @functools.partial(jax.jit, static_argnums=(3, 4, 5))
-def _over_features(
-    inputs: Any, gamma: Any, beta: Any, axes: tuple[int, ...], epsilon: float, dtype: Any
-) -> jax.Array:
+def _over_features(inputs: Any, gamma: Any, beta: Any, axes: tuple[int, ...], epsilon: float, dtype: Any) -> jax.Array:
     """Layer normalisation."""
     centred, _, variance = _moments(inputs, axes)
     shape = tuple(size if axis in axes else 1 for axis, size in enumerate(inputs.shape))

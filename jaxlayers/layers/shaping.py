@@ -90,10 +90,9 @@ class Reshape(Layer):
         sample = inputs.shape[1:]
         known = math.prod(size for size in self.target_shape if size != -1)
         total = math.prod(sample)
-        if -1 in self.target_shape:
-            fits = total % known == 0 if known else total == 0
-        else:
-            fits = total == known
+        fits = total == known
+        if -1 in self.target_shape and known:
+            fits = total % known == 0
         if not fits:
             raise ValueError(f"{self.path!r} cannot give samples of shape {sample} the shape {self.target_shape}.")
         sizes = [size if size != -1 else (total // known if known else 0) for size in self.target_shape]

@@ -61,7 +61,13 @@ class Sequential(Model):
         if not layer.auto_named and any(layer.name == other.name and layer is not other for other in self._chain):
             raise ValueError(f"{self.name!r} already has a layer {layer.name!r}. Give one of them another name.")
         self._chain.append(layer)
-        self._changed(rebuild)
+        built = self.built
+        try:
+            self._changed(rebuild)
+        except Exception:
+            self._chain.pop()
+            self.built = built
+            raise
 
     def pop(self, rebuild: bool = True) -> Layer:
         """Take the last layer away, and return it.
@@ -128,7 +134,9 @@ class Sequential(Model):
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Call the layers one after the other."""
         for layer in self._chain:
-            inputs = layer(inputs, mask=mask) if mask is not None and "mask" in layer._call_spec.all_names else layer(inputs)
+            inputs = (
+                layer(inputs, mask=mask) if mask is not None and "mask" in layer._call_spec.all_names else layer(inputs)
+            )
             mask = None
         return inputs
 
@@ -138,13 +146,16 @@ class Sequential(Model):
 
     def get_config(self) -> dict[str, Any]:
         """What makes the chain again: the configs of its layers."""
-        found = [registry.describe("layer", layer, "keras.layers") for layer in self._chain]
+        modules = ["keras" if isinstance(layer, Model) else "keras.layers" for layer in self._chain]
+        found = [registry.describe("layer", *pair) for pair in zip(self._chain, modules, strict=True)]
         for key, one in zip(self._keys(), found, strict=True):
             one["config"]["name"] = key  # so that what is made from this has the same trees
         config = {**super().get_config(), "layers": found}
         if self._input is not None:
             own = {"batch_shape": self._input.shape, "dtype": self._input.dtype, "name": self._input.name}
-            found.insert(0, {"module": "keras.layers", "class_name": "InputLayer", "config": own, "registered_name": None})
+            found.insert(
+                0, {"module": "keras.layers", "class_name": "InputLayer", "config": own, "registered_name": None}
+            )
             config["build_input_shape"] = self._input.shape
         return config
 

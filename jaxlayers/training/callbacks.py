@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 _HOOKS = (
@@ -110,21 +110,26 @@ class CallbackList:
         for callback in self.callbacks:
             callback.set_model(model)
             callback.set_params(params)
-        for hook in _HOOKS:
-            default = getattr(Callback, hook)
-            heard = [getattr(c, hook) for c in self.callbacks if getattr(type(c), hook, default) is not default]
-            setattr(self, hook, self._tell(heard) if heard else None)
+        self._hooks: dict[str, Callable[..., None] | None] = {}
+        for name in _HOOKS:
+            default = getattr(Callback, name)
+            heard = [getattr(c, name) for c in self.callbacks if getattr(type(c), name, default) is not default]
+            self._hooks[name] = self._tell(heard) if heard else None
 
     @staticmethod
-    def _tell(heard: list[Any]) -> Any:
+    def _tell(heard: list[Any]) -> Callable[..., None]:
         def tell(*args: Any) -> None:
             for hook in heard:
                 hook(*args)
 
         return tell
 
-    def tell(self, hook: str, *args: Any) -> None:
+    def hook(self, name: str) -> Callable[..., None] | None:
+        """What calls a hook of all callbacks that have it; None when none has."""
+        return self._hooks[name]
+
+    def tell(self, name: str, *args: Any) -> None:
         """Call a hook of all callbacks that have it."""
-        function = getattr(self, hook)
+        function = self._hooks[name]
         if function is not None:
             function(*args)

@@ -34,7 +34,7 @@ def unpack(data: Any) -> tuple[Any, Any, Any]:
         return data, None, None
     if not 1 <= len(data) <= 3:
         raise ValueError(f"A batch must be x, (x, y) or (x, y, sample_weight); received {len(data)} parts.")
-    return (*data, None, None)[:3]  # type: ignore[return-value]
+    return (*data, None, None)[:3]
 
 
 class Feed:
@@ -99,14 +99,18 @@ def feed(
     if is_arrays(x):
         x, y, sample_weight = (as_numpy(part) for part in (x, y, sample_weight))
         count_samples((x, y, sample_weight))
-        loader = ArrayLoader(pack(x, y, sample_weight), batch_size=batch_size or 32, shuffle=shuffle)
+        loader = ArrayLoader(
+            pack(x, y, sample_weight), batch_size=32 if batch_size is None else batch_size, shuffle=shuffle
+        )
         return Feed(loader, len(loader), steps, class_weight)
     if y is not None or sample_weight is not None:
-        raise ValueError(f"{type(x).__name__} yields batches, so y and sample_weight must come in them: (x, y, weight).")
+        raise ValueError(
+            f"{type(x).__name__} yields batches, so y and sample_weight must come in them: (x, y, weight)."
+        )
     if not isinstance(x, Iterable):
         raise ValueError(f"Expected arrays or an iterable of batches; received {type(x).__name__}.")
     try:
-        size = len(x)  # type: ignore[arg-type]
+        size: int | None = len(x)  # type: ignore[arg-type]
     except TypeError:
         size = None
     return Feed(x, size, steps, class_weight)
@@ -114,8 +118,10 @@ def feed(
 
 def is_arrays(x: Any) -> bool:
     """Whether data is held in memory: a nested structure of arrays."""
-    leaves = jax.tree.leaves(x)
-    return bool(leaves) and all(hasattr(leaf, "__array__") and hasattr(leaf, "shape") for leaf in leaves)
+    if not isinstance(x, list | tuple | dict):
+        return hasattr(x, "__array__") and hasattr(x, "shape")
+    parts = [part for part in (x.values() if isinstance(x, dict) else x) if part is not None]
+    return bool(parts) and all(map(is_arrays, parts))
 
 
 def as_numpy(x: Any) -> Any:
@@ -152,6 +158,7 @@ def split(data: Any, fraction: float) -> tuple[Any, Any]:
     """
     if not is_arrays(data):
         raise ValueError("validation_split= needs arrays; pass validation_data= with an iterable of batches.")
+    data = as_numpy(data)
     size = count_samples(data)
     at = int(size * (1 - fraction))
     if not 0 < at < size:

@@ -49,7 +49,9 @@ class Objective(Tracked):
         for loss, weight, target, output, sample in zip(self._losses, weights, targets, outputs, samples, strict=True):
             if loss is None:
                 continue
-            value = loss(target, output, sample) if isinstance(loss, losses.Loss) else _mean(loss, target, output, sample)
+            value = (
+                loss(target, output, sample) if isinstance(loss, losses.Loss) else _mean(loss, target, output, sample)
+            )
             total = total + (value if weight is None else weight * value)
         return jnp.asarray(total)
 
@@ -109,14 +111,13 @@ def as_metric(identifier: Any, y: Any, y_pred: Any, prefix: str = "") -> Any:
 def _by_kind(name: str, y: Any, y_pred: Any) -> Any:
     binary = y_pred.ndim == 0 or y_pred.shape[-1] == 1
     sparse = y.ndim < y_pred.ndim or (y.shape[-1] == 1 and y_pred.shape[-1] > 1)
-    kinds = {
-        "a": (metrics.BinaryAccuracy, metrics.SparseCategoricalAccuracy, metrics.CategoricalAccuracy),
-        "c": (metrics.BinaryCrossentropy, metrics.SparseCategoricalCrossentropy, metrics.CategoricalCrossentropy)
-        if hasattr(metrics, "BinaryCrossentropy")
-        else (losses.binary_crossentropy, losses.sparse_categorical_crossentropy, losses.categorical_crossentropy),
-    }[name[0]]
-    chosen = kinds[0] if binary else kinds[1] if sparse else kinds[2]
-    return chosen(name=name) if isinstance(chosen, type) else metrics.MeanMetricWrapper(chosen, name=name)
+    kind = 0 if binary else 1 if sparse else 2
+    if name in ("accuracy", "acc"):
+        return (metrics.BinaryAccuracy, metrics.SparseCategoricalAccuracy, metrics.CategoricalAccuracy)[kind](name=name)
+    function = (losses.binary_crossentropy, losses.sparse_categorical_crossentropy, losses.categorical_crossentropy)[
+        kind
+    ]
+    return metrics.MeanMetricWrapper(function, name=name)
 
 
 def _mean(function: Any, y: Any, y_pred: Any, sample_weight: Any) -> jax.Array:

@@ -63,7 +63,10 @@ class Progress:
             self.close()
         elif self._kind == 2:
             head = f"Epoch {epoch + 1}/{self._epochs}: " if self._epochs else ""
-            print(f"{head}{steps} steps, {took:.1f} s, {1e3 * took / max(steps, 1):.2f} ms a step, {_line(logs)}", flush=True)
+            print(
+                f"{head}{steps} steps, {took:.1f} s, {1e3 * took / max(steps, 1):.2f} ms a step, {_line(logs)}",
+                flush=True,
+            )
 
     def close(self) -> None:
         """Leave the terminal as it should be, also after an error."""

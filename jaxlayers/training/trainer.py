@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from jaxlayers import losses, optimizers
 from jaxlayers import metrics as metrics_module
-from jaxlayers.core import jit, value_and_grad
+from jaxlayers.core import building, jit, value_and_grad
 from jaxlayers.training.callbacks import CallbackList, History
 from jaxlayers.training.feeding import Feed, as_numpy, feed, pack, split, unpack, weigh
 from jaxlayers.training.objective import Objective
@@ -174,8 +175,9 @@ class Trainer:
             sample_weight: a weight for each sample.
             initial_epoch: the number of the first epoch.
             steps_per_epoch: batches in an epoch, when not all.
-            validation_steps, validation_batch_size, validation_freq: likewise for the validation, and after how many
-                epochs (or which) there is one.
+            validation_steps: batches in a validation, when not all.
+            validation_batch_size: of the validation; `batch_size` by default.
+            validation_freq: after how many epochs there is a validation, or a list of the epochs, counted from 1.
 
         Returns:
             A `History`: its `history` has a list of figures, means over the samples of each epoch, for every name.
@@ -186,9 +188,7 @@ class Trainer:
         """
         self._check_compiled("fit")
         if validation_split and validation_data is None:
-            (x, y, sample_weight), validation_data = split(
-                (as_numpy(x), as_numpy(y), as_numpy(sample_weight)), validation_split
-            )
+            (x, y, sample_weight), validation_data = split((x, y, sample_weight), validation_split)
         data = feed(
             x,
             y,
@@ -212,11 +212,17 @@ class Trainer:
             for epoch in range(initial_epoch, epochs):
                 told.tell("on_epoch_begin", epoch)
                 progress.start(epoch)
-                count, logs = self._run(data, step, told.on_train_batch_begin, told.on_train_batch_end, progress)
+                count, logs = self._run(
+                    data, step, told.hook("on_train_batch_begin"), told.hook("on_train_batch_end"), progress
+                )
                 if validation is not None and _is_due(epoch, validation_freq):
                     told.tell("on_test_begin")
                     _, figures = self._run(
-                        validation, self._step("test_step"), told.on_test_batch_begin, told.on_test_batch_end, None
+                        validation,
+                        self._step("test_step"),
+                        told.hook("on_test_batch_begin"),
+                        told.hook("on_test_batch_end"),
+                        None,
                     )
                     told.tell("on_test_end", figures)
                     logs.update({f"val_{name}": value for name, value in figures.items()})
@@ -244,6 +250,8 @@ class Trainer:
         for batch in data.epoch():
             if begin is not None:
                 begin(count)
+            if not count:
+                self._build_for(batch)
             logs = step(batch)
             if end is not None:
                 end(count, logs)
@@ -284,7 +292,11 @@ class Trainer:
             told.tell("on_test_begin")
             progress.start(0)
             count, logs = self._run(
-                data, self._step("test_step"), told.on_test_batch_begin, told.on_test_batch_end, progress
+                data,
+                self._step("test_step"),
+                told.hook("on_test_batch_begin"),
+                told.hook("on_test_batch_end"),
+                progress,
             )
             progress.end(0, count, logs)
             told.tell("on_test_end", logs)
@@ -330,6 +342,7 @@ class Trainer:
         batch = pack(as_numpy(x), as_numpy(y), as_numpy(sample_weight))
         if class_weight is not None:
             batch = weigh(batch, class_weight)
+        self._build_for(batch)
         return self._figures(self._step("train_step")(batch), return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
@@ -356,6 +369,16 @@ class Trainer:
             steps[name] = jit(method)
         return steps[name]
 
+    def _build_for(self, batch: Any) -> None:
+        """Build the model before its first step, which then finds all its weights.
+
+        A step of the user's own may call the model with something else, or not at all; so when this fails, nothing
+        has changed, and the step will tell what is wrong.
+        """
+        if not self.built:  # type: ignore[attr-defined]
+            with contextlib.suppress(Exception):
+                building.from_call(self, (unpack(batch)[0],), {})  # type: ignore[arg-type]
+
     def _check_compiled(self, what: str) -> None:
         if self._objective is None:
             raise RuntimeError(f"{self.name!r}: call compile() before {what}().")  # type: ignore[attr-defined]
@@ -364,7 +387,7 @@ class Trainer:
 def batch_size_of(x: Any) -> int:
     """The number of samples in a batch."""
     leaves = jax.tree.leaves(x)
-    return leaves[0].shape[0] if leaves and getattr(leaves[0], "ndim", 0) else 1
+    return leaves[0].shape[0] if leaves and getattr(leaves[0], "shape", ()) else 1
 
 
 def _is_due(epoch: int, frequency: int | list[int]) -> bool:

@@ -283,3 +283,19 @@ def test_values_do_not_depend_on_what_was_made_before(x):
     jl.random.normal((2,))
     again = Weighted("glorot_uniform", name="another_name").init(KEY, x)[0]
     jax.tree.map(np.testing.assert_array_equal, reference, again)
+
+
+@pytest.mark.parametrize("use", [
+    lambda layer, x: jl.jit(lambda a: layer(a))(x), lambda layer, x: jax.jit(lambda a: layer(a))(x), lambda layer, x: layer.build(x.shape),
+    lambda layer, x: jl.vmap(layer)(x), lambda layer, x: jl.grad(lambda a: layer(a).sum())(x), lambda layer, x: layer.get_weights(),
+    lambda layer, x: jl.Sequential([layer]) and layer(x),
+], ids=["jl.jit", "jax.jit", "build", "vmap", "grad", "get_weights", "in a model"])  # fmt: skip
+def test_values_do_not_depend_on_how_the_layer_is_first_used(use, x):
+    def run(use):
+        jl.utils.set_random_seed(9)
+        layer = Weighted("glorot_uniform")
+        use(layer, x)
+        return layer.get_weights()
+
+    for a, b in zip(run(use), run(lambda layer, x: layer(x)), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -401,17 +401,17 @@ def drawing(draw):
     lone = lambda: draw()[None]
 
     def body(carry, _):
-        chosen = jl.cond(carry % 2 == 0, lambda: jnp.stack([draw(), draw()]), lambda: jnp.stack([draw(), draw() + 0]))
+        chosen = jl.cond(carry % 2 == 0, lambda: jnp.stack([draw(), draw()]), lambda: jnp.stack([draw() + 0, draw()]))
         inner = jl.scan(lambda c, _: (c, draw()), None, None, length=2)[1]
-        return carry + 1, jnp.concatenate([lone(), chosen, inner, jl.remat(lone)(), lone()])
+        return carry + 1, jnp.concatenate([lone(), chosen, jl.remat(lambda: inner)()])
 
     each = jl.scan(body, 0, None, length=3)[1].reshape(-1, 2)
     lanes = jl.vmap(lambda _: jnp.concatenate([lone(), jl.vmap(lambda _: draw())(jnp.zeros(2))]))(jnp.zeros(3))
-    _, differentiated = jl.grad(lambda a: (a, jnp.concatenate([lone(), jl.jit(lone)()])), has_aux=True)(1.0)
+    _, differentiated = jl.grad(lambda a: (a, jl.jit(jl.remat(lone))()), has_aux=True)(1.0)
     looped = jl.while_loop(
         lambda c: c[0] < 3, lambda c: (c[0] + 1, c[1].at[c[0]].set(draw())), (0, jnp.zeros((3, 2), "uint32"))
     )[1]
-    return jnp.concatenate([lone(), each, lanes.reshape(-1, 2), differentiated, looped, lone()])
+    return jnp.concatenate([each, lanes.reshape(-1, 2), differentiated, looped, lone()])
 
 
 def distinct(rows):
@@ -420,19 +420,22 @@ def distinct(rows):
 
 @pytest.mark.parametrize("kind", ["global", "unseeded generator", "seeded generator"])
 def test_no_draw_is_repeated_and_the_same_seed_repeats_all(kind):
-    def run(wrap):
-        jl.utils.set_random_seed(5)
-        seed = {"unseeded generator": jl.random.SeedGenerator(), "seeded generator": jl.random.SeedGenerator(7)}.get(kind)
-        step = wrap(lambda: drawing(lambda: jax.random.key_data(keys.draw_key(seed))))
-        return np.concatenate([np.asarray(step()) for _ in range(2)])
+    seed = {"unseeded generator": jl.random.SeedGenerator(), "seeded generator": jl.random.SeedGenerator(7)}.get(kind)
+    start = None if seed is None else seed.state.numpy()
+    draws = lambda: drawing(lambda: jax.random.key_data(keys.draw_key(seed)))
 
-    compiled = run(jl.jit)
-    assert distinct(compiled) == len(compiled) == 2 * 37
-    np.testing.assert_array_equal(run(jl.jit), compiled)
-    eager = run(lambda f: f)
-    assert distinct(eager) == len(eager)
-    if kind != "global":  # a generator counts its draws, and so gives the same ones however it is run
-        np.testing.assert_array_equal(eager, compiled)
+    def run(step, times):
+        jl.utils.set_random_seed(5)
+        if seed is not None:
+            seed.state.assign(start)
+        return np.concatenate([np.asarray(step()) for _ in range(times)])
+
+    step = jl.jit(draws)
+    compiled = run(step, 2)
+    assert distinct(compiled) == len(compiled) == 2 * 29
+    np.testing.assert_array_equal(run(step, 2), compiled)
+    if kind == "seeded generator":  # it counts its draws, and so gives the same ones however it is run
+        np.testing.assert_array_equal(run(draws, 1), compiled[:29])
 
 
 @pytest.mark.parametrize("seed", [None, 7])
@@ -450,9 +453,7 @@ def test_draws_under_apply_follow_rng(seed):
     apply = jax.jit(lambda key: layer.apply(params, state, X, rng=key).outputs)
     one, two, again = apply(jax.random.key(1)), apply(jax.random.key(2)), apply(jax.random.key(1))
     np.testing.assert_array_equal(one, again)
-    assert distinct(np.concatenate([one, two])) == 2 * 37
-    other = Draws()
-    np.testing.assert_array_equal(jax.jit(lambda k: other.apply(params, state, X, rng=k).outputs)(jax.random.key(1)), one)
+    assert distinct(np.concatenate([one, two])) == 2 * 29
 
 
 def test_apply_with_scan_dropout_and_statistics():
@@ -551,7 +552,8 @@ def test_the_first_values_do_not_depend_on_where_a_layer_is_built():
 
 
 def test_copies_of_a_layer_go_their_own_ways():
-    layer = Nest(NESTS["scan > cond"][0])
+    layer = Nest(NESTS["scan > cond"][0], transformations=None)
+    layer.nest = functools.partial(lambda t, p, x: NESTS["scan > cond"][0](jl, p, x))
     step = jl.jit(layer)
     step(X)
     other = copy.deepcopy(layer)

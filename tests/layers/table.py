@@ -92,10 +92,14 @@ CASES = [
     ),
     Case("activation", layers.Activation, {"activation": "tanh"}, floats(4, 5)),
     Case("activation_function", layers.Activation, {"activation": ops.sin}, floats(4, 2, 3)),
-    Case("activation_regularized", layers.Activation, {"activation": "elu", "activity_regularizer": "l2"}, floats(4, 5)),
+    Case(
+        "activation_regularized", layers.Activation, {"activation": "elu", "activity_regularizer": "l2"}, floats(4, 5)
+    ),
     Case("dropout", layers.Dropout, {"rate": 0.4}, floats(4, 5), "draws"),
     Case("dropout_seed", layers.Dropout, {"rate": 0.4, "seed": 7}, floats(4, 5), "draws"),
-    Case("dropout_noise_shape", layers.Dropout, {"rate": 0.5, "noise_shape": (None, 1, None)}, floats(4, 6, 5), "draws"),
+    Case(
+        "dropout_noise_shape", layers.Dropout, {"rate": 0.5, "noise_shape": (None, 1, None)}, floats(4, 6, 5), "draws"
+    ),
     Case("dropout_nothing", layers.Dropout, {"rate": 0.0}, floats(4, 5)),
     Case("dropout_everything", layers.Dropout, {"rate": 1.0}, floats(4, 5)),
     Case("batch_norm", layers.BatchNormalization, {}, floats(6, 5), "statistics"),

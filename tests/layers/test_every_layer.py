@@ -43,7 +43,9 @@ def same(a, b, tolerance=1e-5):
 
 def plain(state):
     """State without the counters of generators."""
-    return {"/".join(map(str, path)): leaf for path, leaf in jax.tree.leaves_with_path(state) if leaf.dtype == jnp.float32}
+    return {
+        "/".join(map(str, path)): leaf for path, leaf in jax.tree.leaves_with_path(state) if leaf.dtype == jnp.float32
+    }
 
 
 def test_the_table_is_complete():
@@ -80,7 +82,9 @@ def test_training_with_a_key(case):
     jax.tree.map(np.testing.assert_array_equal, again, first)
     other = layer.apply(params, state, x, rng=jax.random.key(3), training=True).outputs
     assert np.array_equal(other, first.outputs) == (case.training != "draws")
-    moved = any(not np.array_equal(a, b) for a, b in zip(plain(first.state).values(), plain(state).values(), strict=True))
+    moved = any(
+        not np.array_equal(a, b) for a, b in zip(plain(first.state).values(), plain(state).values(), strict=True)
+    )
     assert moved == (case.training == "statistics" or case.name == "sequential")
     if case.training != "draws":
         same(layer(x, training=True), first.outputs)
@@ -132,7 +136,7 @@ def test_half_precision(case, training):
     assert layer.compute_dtype == "bfloat16"
     result = layer.apply(params, state, x, rng=RNG, training=training)
     if case.name != "sequential":  # its layers have policies of their own
-        assert result.outputs.dtype == (jnp.bfloat16 if case.name != "identity" else jnp.bfloat16)
+        assert result.outputs.dtype == jnp.bfloat16
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves((params, plain(result.state))))
     full = case.make()
     full(x)

@@ -1,0 +1,186 @@
+"""What a layer offers of its weights: as lists, as arrays, as trees; and the pure functions over those trees."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxlayers.core import pure, scope, tracking
+from jaxlayers.core.errors import ends_in_user_code
+from jaxlayers.core.variable import Variable
+
+_calls = itertools.count(1)
+
+
+class Weighted(tracking.Tracked):
+    """The part of `Layer` that is about what it holds."""
+
+    kind = "weight"
+    built = False
+    _trainable: bool
+    _loose_weights: dict[str, Variable]
+    _kept_losses: tuple[int, list[tuple[Any, Any]], Any] = (0, [], None)
+
+    def tracked_children(self) -> Any:
+        """What is assigned to this layer, with the key it has in the trees; weights never assigned come by name."""
+        found = list(super().tracked_children())
+        yield from found
+        assigned = {id(leaf) for _, value in found for leaf in _flatten(value)}
+        taken = {key for key, _ in found}
+        for key, variable in self._loose_weights.items():
+            if id(variable) not in assigned:
+                yield (f"{key}_weight" if key in taken else key), variable
+
+    @property
+    def variables(self) -> list[Variable]:
+        """Every variable of this layer and those inside: weights, and the states of seed generators."""
+        return [variable for _, variable, kind in self.walk.variables if kind != "metric"]
+
+    @property
+    def weights(self) -> list[Variable]:
+        """The variables that `get_weights` and `set_weights` work on: all but those of seed generators and metrics."""
+        return [variable for _, variable, kind in self.walk.variables if kind == "weight"]
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The weights that training changes."""
+        return [variable for variable in self.weights if variable.trainable] if self._trainable else []
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The weights that training leaves alone: statistics, counters, frozen weights."""
+        return [variable for variable in self.weights if not (self._trainable and variable.trainable)]
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """The same as `trainable_weights`."""
+        return [variable for variable in self.variables if variable.trainable] if self._trainable else []
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """The variables that training leaves alone, states of seed generators included."""
+        return [variable for variable in self.variables if not (self._trainable and variable.trainable)]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the weights are trained. Setting it goes down to every layer inside."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for below in self.walk.objects:
+            if isinstance(below, Weighted):
+                object.__setattr__(below, "_trainable", bool(value))
+        for _, variable, kind in self.walk.variables:
+            if kind == "weight" and variable.was_trainable:
+                variable.trainable = value
+        scope.trainable_switched()
+
+    def get_weights(self) -> list[np.ndarray]:
+        """The weights as NumPy arrays, in the order of `weights`."""
+        return [variable.numpy() for variable in self.weights]
+
+    def set_weights(self, weights: Iterable[Any]) -> None:
+        """Give every weight a new array, in the order of `weights`.
+
+        Raises:
+            ValueError: when the number of arrays or one of their shapes is wrong; then nothing has changed.
+        """
+        variables, arrays = self.weights, list(weights)
+        if len(arrays) != len(variables):
+            hint = "" if self.built else " It is not built yet: call it, or build(), first."
+            raise ValueError(f"{self.path!r} has {len(variables)} weights; received {len(arrays)} arrays.{hint}")
+        checked = [variable.check(array) for variable, array in zip(variables, arrays, strict=True)]
+        for variable, array in zip(variables, checked, strict=True):
+            variable.assign(array)
+
+    def count_params(self) -> int:
+        """The number of elements in all weights.
+
+        Raises:
+            ValueError: when the weights have not been made yet.
+        """
+        if not self.built and not self.weights:
+            raise ValueError(f"{self.path!r} is not built, so its weights are not known. Call it, or build(), first.")
+        return sum(variable.size for variable in self.weights)
+
+    # Losses.
+
+    @property
+    def losses(self) -> list[jax.Array]:
+        """Losses added in the last call, and those of regularizers on the weights as they are now."""
+        return pure.losses(self)
+
+    def keep_losses(self, entries: list[tuple[Any, Any]]) -> None:
+        """Hold the losses of the last outermost call, as (owner, value) pairs."""
+        object.__setattr__(self, "_kept_losses", (next(_calls), entries, scope.current_trace()))
+
+    # The pure pair.
+
+    @ends_in_user_code
+    def init(self, key: Any, *args: Any, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Make `params` and `state` for inputs like these, from a key; the object is left as it is.
+
+        Args:
+            key: from `jax.random.key`. A value depends on it and on the path of its weight alone.
+            *args: what the layer will be called with: arrays, or `jax.ShapeDtypeStruct`s.
+            **kwargs: likewise, by name.
+
+        Returns:
+            `params`, the trainable weights, and `state`, the rest: nested dicts by path.
+        """
+        return pure.init(self, key, args, kwargs)
+
+    @ends_in_user_code
+    def apply(
+        self, params: Any, state: Any, *args: Any, rng: Any = None, training: bool | None = None, **kwargs: Any
+    ) -> pure.Applied:
+        """Compute the outputs from explicit weights: a pure function of its arguments.
+
+        Args:
+            params: as from `init`.
+            state: likewise.
+            *args: what the layer is called with.
+            rng: a key; every random draw is a function of it, of the path it is made at and of its number there.
+                Without one, generators that were given a seed draw from their own state, and others are refused.
+            training: as in a call.
+            **kwargs: passed to the call.
+
+        Returns:
+            `(outputs, state, losses)`: the state has the tree structure of the one that went in; the losses are a
+            list of scalars.
+
+        Raises:
+            ValueError: when the trees do not fit; every mismatch is named by its path.
+        """
+        return pure.apply(self, params, state, args, kwargs, rng, training)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The trainable weights as a tree; assigning one checks it whole before anything is swapped."""
+        return pure.tree(self, trainable=True)
+
+    @params.setter
+    def params(self, tree: Any) -> None:
+        pure.assign(self, tree, trainable=True)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What is not trained, as a tree; assigning one checks it whole before anything is swapped."""
+        return pure.tree(self, trainable=False)
+
+    @state.setter
+    def state(self, tree: Any) -> None:
+        pure.assign(self, tree, trainable=False)
+
+
+def _flatten(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        return [value]
+    return [leaf for item in value for leaf in _flatten(item)]
