@@ -27,3 +27,10 @@ def test_importing_loads_nothing_heavy():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not set(run.stdout.split()) & set(HEAVY)
     assert "jaxlayers" in run.stdout
+
+
+def test_importing_starts_no_device():
+    # Settings of devices, and jax.distributed, must still be possible afterwards.
+    code = "import os; os.environ['JAX_PLATFORMS'] = 'nowhere'; import jaxlayers; print('imported')"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "imported\n"

@@ -36,6 +36,8 @@ DISCRETE = {"binomial": stats.binom(10, 0.3), "randint": stats.randint(-3, 5)}
 @pytest.mark.parametrize("name", CONTINUOUS)
 def test_distribution(name):
     sample = np.asarray(DRAWS[name](seed=3))
+    low, high = CONTINUOUS[name].support()
+    assert low <= sample.min() and sample.max() <= high
     assert stats.kstest(sample, CONTINUOUS[name].cdf).pvalue > 1e-3
 
 

@@ -190,7 +190,7 @@ def _building(layer: Layer) -> Iterator[dict[int, Snapshot]]:
         try:
             yield kept
             if _depth == 1:
-                claim(layer)
+                making.claim(layer)
                 if scope.makes_arrays():
                     making.make(variable for _, variable, _ in layer.walk.variables)
         except BaseException:
@@ -198,14 +198,6 @@ def _building(layer: Layer) -> Iterator[dict[int, Snapshot]]:
             raise
         finally:
             _depth -= 1
-
-
-def claim(layer: Layer) -> None:
-    """Say of every variable without an array that this layer's build is where its key and path come from."""
-    paths = {v: "/".join(path) for path, v, _ in layer.walk.variables if v._value is None and v.origin is None}
-    origin = making.Origin(paths)
-    for variable in paths:
-        variable.origin = origin
 
 
 @contextlib.contextmanager

@@ -129,8 +129,8 @@ class Jitted:
 def _run(plan: Plan, args: Any, kwargs: Any) -> Any:
     """Arrays go in and out of the objects themselves."""
     written, read = plan.variables
-    held = [v._value if v._value.__class__ is _ARRAY else v.make() for v in written]
-    others = [v._value if v._value.__class__ is _ARRAY else v.make() for v in read]
+    held = [v.make() if v._value.__class__ in making.NO_ARRAY else v._value for v in written]
+    others = [v.make() if v._value.__class__ in making.NO_ARRAY else v._value for v in read]
     results: list[Any] = []
     try:
         inputs = _donated(written, held) if plan.donates else held
@@ -191,7 +191,7 @@ class Plan:
 
     def now_frozen(self) -> list[Any]:
         """What decides which weights are trained, and how layers such as batch normalisation behave."""
-        owners = [v._owner() if v._owner else None for variables in self.variables for v in variables]
+        owners = [v.owner for variables in self.variables for v in variables]
         frozen = [v._trainable for variables in self.variables for v in variables]
         return [*frozen, *(getattr(owner, "_trainable", None) for owner in owners)]
 
@@ -304,4 +304,3 @@ def _shifted(fun: Any, pure: Any, options: dict[str, Any], donated: tuple[int, .
 
 
 _FACADES = (Tracked, Variable)
-_ARRAY = type(jax.numpy.zeros(()))

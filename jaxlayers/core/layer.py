@@ -23,8 +23,6 @@ from jaxlayers.core.symbolic import SymbolicTensor
 from jaxlayers.core.variable import Variable, standardize_shape
 from jaxlayers.core.weights import Weighted
 
-_ARRAY = type(jnp.zeros(()))
-
 
 class Layer(Weighted):
     """State and computation: what every layer and model is.
@@ -224,7 +222,7 @@ class Layer(Weighted):
                 fresh = not self.built
                 outputs = self._call_inside(transaction, None, args, kwargs)
                 if fresh:
-                    building.claim(self)
+                    making.claim(self)
             for variable in transaction.written:
                 scope.write(variable, transaction.values[variable])
         except BaseException as error:
@@ -393,7 +391,7 @@ Layer.build.is_default = Layer.call.is_default = True  # type: ignore[attr-defin
 
 def _as_input(value: Any, compute: Any) -> Any:
     kind = type(value)
-    if kind is _ARRAY or isinstance(value, jax.Array):
+    if isinstance(value, jax.Array):
         if compute is None or value.dtype == compute or not is_float(value.dtype):
             return value
     elif kind in (list, tuple, dict) or isinstance(value, list | tuple | dict):

@@ -87,6 +87,17 @@ class Builds:
 builds = Builds()
 
 
+NO_ARRAY = frozenset([type(None), object, Lost])  # what may stand in a variable in the place of an array
+
+
+def claim(root: Any) -> None:
+    """Say of every variable without an array that this build is where its key and path come from."""
+    paths = {v: "/".join(path) for path, v, _ in root.walk.variables if v._value is None and v.origin is None}
+    origin = Origin(paths)
+    for variable in paths:
+        variable.origin = origin
+
+
 def make(variables: Iterable[Variable]) -> None:
     """Give every variable that has none its array, outside of whatever is being traced."""
     made: dict[Variable, Any] = {}
@@ -94,6 +105,8 @@ def make(variables: Iterable[Variable]) -> None:
         for variable in variables:
             if variable._value is not None or variable in made:
                 continue
+            if variable.origin is None and variable.owner is not None:
+                claim(variable.owner.root())
             origin = variable.origin or Origin({variable: variable.name})
             value = _value(variable, functools.partial(origin.key_of, variable), in_stream=False)
             made[variable] = value if variable.sharding is None else jax.device_put(value, variable.sharding)

@@ -131,7 +131,7 @@ def operation(*arrays: str) -> Callable[[Callable[..., Any]], Any]:
 def as_array(value: Any) -> Any:
     """An array from a variable, list or NumPy array; None and Python scalars as they are."""
     kind = type(value)
-    if kind is _ARRAY or value is None or kind in _SCALARS or isinstance(value, jax.Array):
+    if value is None or kind in _SCALARS or isinstance(value, jax.Array):
         return value
     if kind is Variable:
         return value.value
@@ -140,7 +140,6 @@ def as_array(value: Any) -> Any:
     return jnp.asarray(value)
 
 
-_ARRAY = type(jnp.zeros(()))
 _SCALARS = frozenset([int, float, bool, complex])
 
 

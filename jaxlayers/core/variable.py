@@ -258,8 +258,12 @@ class Variable:
     @property
     def path(self) -> str:
         """Where it sits: the outermost layer's name, then attribute names, list indices, dict keys."""
-        owner = None if self._owner is None else self._owner()
-        return self.name if owner is None else owner.path_to(self)
+        return self.name if self.owner is None else self.owner.path_to(self)
+
+    @property
+    def owner(self) -> Any:
+        """The object that it was first assigned to, or None."""
+        return None if self._owner is None else self._owner()
 
     def adopt(self, owner: Any) -> None:
         """Remember the first object that this variable was assigned to."""

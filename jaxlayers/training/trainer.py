@@ -387,7 +387,8 @@ class Trainer:
 def batch_size_of(x: Any) -> int:
     """The number of samples in a batch."""
     leaves = jax.tree.leaves(x)
-    return leaves[0].shape[0] if leaves and getattr(leaves[0], "shape", ()) else 1
+    shape = np.shape(leaves[0]) if leaves else ()
+    return shape[0] if shape else 1
 
 
 def _is_due(epoch: int, frequency: int | list[int]) -> bool:

@@ -8,7 +8,12 @@ import pytest
 from jaxlayers.core import Variable
 from jaxlayers.core.tracking import Tracked
 
-NOT_COMPARED = {"_walk_cache", "_blueprint", "_kept_losses", "_owners"}  # caches; losses and owners are compared as such
+NOT_COMPARED = {
+    "_walk_cache",
+    "_blueprint",
+    "_kept_losses",
+    "_owners",
+}  # caches; losses and owners are compared as such
 
 
 class Same:

@@ -1,5 +1,6 @@
 """Bad input and exceptions: a message that says where, what and how, and nothing changed."""
 
+import contextlib
 import os
 import traceback
 
@@ -117,8 +118,11 @@ def test_an_exception_in_the_first_call_leaves_the_layer_unbuilt(use, place, bom
         assert all(below.built for below in net.walk.objects)
 
 
-@pytest.mark.parametrize("use", [use for use in USES if use not in ("build", "init", "bare jit")])
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    ("use", "shape"),
+    [("call", shape) for shape in SHAPES]
+    + [(use, "inside") for use in USES if use not in ("build", "init", "bare jit")],
+)
 def test_an_exception_in_a_later_call_changes_nothing(use, shape, x, picture):
     net = SHAPES[shape](Bomb())
     net(x)
@@ -148,7 +152,11 @@ def test_an_exception_in_a_later_build_changes_nothing(bomb, x, picture):
         net = Late(bomb(place))
         net(x)
         before = picture(net)
-        for use in (lambda net, x: net(x, deep=True), lambda net, x: net.init(KEY, x, deep=True), lambda net, x: jl.jit(lambda x: net(x, deep=True))(x)):
+        for use in (
+            lambda net, x: net(x, deep=True),
+            lambda net, x: net.init(KEY, x, deep=True),
+            lambda net, x: jl.jit(lambda x: net(x, deep=True))(x),
+        ):
             if bomb is Looking and use(Late(Statistic()), x) is not None and place:
                 continue
             with pytest.raises(ValueError, match=f"off in {place}"):
@@ -161,7 +169,9 @@ def test_an_exception_in_a_later_build_changes_nothing(bomb, x, picture):
         assert net(x, deep=True).shape == (2, 3) and len(bomb_in(net).grown) == 1
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError, StopIteration, RuntimeError])
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError, StopIteration, RuntimeError]
+)
 def test_every_kind_of_exception(error, x, picture):
     for place in PLACES:
         net = Net(Bomb(place, error))
@@ -290,7 +300,8 @@ def test_an_input_of_another_size_names_layer_expected_and_received(x, picture):
     net = jl.Sequential([layers.Dense(4, name="first"), layers.Dense(2, name="second")], name="net")
     net(x)
     before = picture(net)
-    uses = [net, lambda v: net.apply(net.params, net.state, v), jl.jit(net), lambda v: jax.jit(net.apply)(net.params, net.state, v),
+    uses = [net, lambda v: net.apply(net.params, net.state, v), jl.jit(net),
+            lambda v: jax.jit(net.apply)(net.params, net.state, v),
             lambda v: net.compute_output_shape(v.shape)]  # fmt: skip
     for use in uses:
         with pytest.raises(ValueError, match="'net/first'") as error:
@@ -323,7 +334,11 @@ def test_calls_with_wrong_arguments(x, picture):
 
 
 @pytest.mark.parametrize("name", ["init", "apply", "params", "state"])
-@pytest.mark.parametrize("value", [1, "text", None, [1.0], lambda x: x, layers.Dense(2), Variable(1.0), jnp.ones(2)], ids=lambda v: type(v).__name__)
+@pytest.mark.parametrize(
+    "value",
+    [1, "text", None, [1.0], lambda x: x, layers.Dense(2), Variable(1.0), jnp.ones(2)],
+    ids=lambda v: type(v).__name__,
+)
 def test_reserved_names(name, value, x, picture):
     class Author(Layer):
         def __init__(self):
@@ -391,7 +406,11 @@ def test_a_call_that_writes_nothing_works_in_a_bare_transformation(transform, x,
     assert picture(net) == before
 
 
-@pytest.mark.parametrize("transform", [value for name, value in BARE.items() if name != "grad"], ids=[name for name in BARE if name != "grad"])
+@pytest.mark.parametrize(
+    "transform",
+    [value for name, value in BARE.items() if name != "grad"],
+    ids=[name for name in BARE if name != "grad"],
+)
 def test_a_write_in_a_bare_transformation_inside_a_call(transform, x, picture):
     class Inner(Layer):
         def __init__(self):
@@ -431,7 +450,7 @@ def test_a_loss_that_was_added_in_a_bare_transformation_does_not_leak(x):
             return jax.lax.scan(body, 0, inputs)[1]
 
     layer = Scanning()
-    with pytest.raises(BareTransformationError, match="jl.scan"):
+    with pytest.raises(BareTransformationError, match=r"jl.scan"):
         layer(x)
     assert layer.losses == []
     with pytest.raises(BareTransformationError):
@@ -448,10 +467,8 @@ def test_the_losses_of_a_bare_transformation_stay_inside(x):
     layer(x)
     expected = [float(v) for v in layer.losses]
     jax.jit(lambda x: layer(x))(x * 3)
-    try:
+    with contextlib.suppress(BareTransformationError):
         assert [float(v) for v in layer.losses] in ([], expected)  # no tracer comes out
-    except BareTransformationError:
-        pass
     gradient = jax.grad(lambda x: layer(x).sum() + sum(layer.losses))(x * 3)  # inside they are there
     np.testing.assert_allclose(gradient, 1 + 6 * x, rtol=1e-5)
     layer(x)
@@ -462,7 +479,8 @@ def test_set_weights_and_trees_inside_a_bare_transformation(x, picture):
     net = layers.Dense(2)
     net(x)
     before = picture(net)
-    for write in (lambda a: net.set_weights([w + a for w in net.weights]), lambda a: setattr(net, "params", jax.tree.map(lambda p: p + a, net.params)),
+    for write in (lambda a: net.set_weights([w + a for w in net.weights]),
+                  lambda a: setattr(net, "params", jax.tree.map(lambda p: p + a, net.params)),
                   lambda a: net.kernel.assign_add(a)):  # fmt: skip
         with pytest.raises((BareTransformationError, TypeError)):
             jax.jit(write)(1.0)
@@ -475,8 +493,13 @@ def test_set_weights_and_trees_inside_a_bare_transformation(x, picture):
 def test_a_shape_that_cannot_be_built(picture):
     net = jl.Sequential([layers.Dense(3), layers.Lambda(lambda a: a.reshape(-1, 7))], name="net")
     before = picture(net)
-    for use in (lambda: net.build((2, 5)), lambda: net.build((2,)), lambda: net(jnp.ones((2, 5))), lambda: net.compute_output_shape((2, 5))):
-        with pytest.raises((TypeError, ValueError), match="reshape|2 axes"):
+    for use in (
+        lambda: net.build((2, 5)),
+        lambda: net.build((2,)),
+        lambda: net(jnp.ones((2, 5))),
+        lambda: net.compute_output_shape((2, 5)),
+    ):
+        with pytest.raises((TypeError, ValueError), match=r"reshape|2 axes"):
             use()
         assert picture(net) == before
     assert net(jnp.ones((7, 5))).shape == (3, 7)
@@ -486,10 +509,10 @@ def test_weights_with_wrong_shapes(picture):
     for shape in ((2, None), (-3,), ("a",)):
         layer = layers.Dense(2)
         before = picture(layer)
-        with pytest.raises((ValueError, TypeError), match="shape|invalid literal"):
+        with pytest.raises((ValueError, TypeError), match=r"shape|invalid literal"):
             layer.add_weight(shape=shape)
         assert picture(layer) == before
-    with pytest.raises(ValueError, match="Dense|dense"):
+    with pytest.raises(ValueError, match=r"Dense|dense"):
         layers.Dense(2)(jnp.ones(3))
 
 

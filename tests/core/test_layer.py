@@ -120,13 +120,18 @@ def pair(x):
 def test_it_computes_what_keras_computes_on_the_same_weights(pair, x):
     ours, theirs = pair
     for training in (False, True, False, None):
-        np.testing.assert_allclose(ours(x, training=training), theirs(np.asarray(x), training=training), rtol=2e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            ours(x, training=training), theirs(np.asarray(x), training=training), rtol=2e-4, atol=1e-5
+        )
     for a, b in zip(ours.get_weights(), theirs.weights, strict=True):
         np.testing.assert_allclose(a, b.value, rtol=1e-4, atol=1e-6)  # the statistics too
 
 
-@pytest.mark.parametrize("value", [
-    np.ones((2, 4), "float64"), [[1.0, 2.0, 3.0, 4.0]], jnp.ones((2, 4)), Variable(np.ones((2, 4)))], ids=["float64", "list", "jax", "variable"])
+@pytest.mark.parametrize(
+    "value",
+    [np.ones((2, 4), "float64"), [[1.0, 2.0, 3.0, 4.0]], jnp.ones((2, 4)), Variable(np.ones((2, 4)))],
+    ids=["float64", "list", "jax", "variable"],
+)
 def test_inputs_are_made_arrays_of_the_compute_dtype(value):
     seen = []
 
@@ -144,7 +149,9 @@ def test_nested_inputs_keep_their_structure_and_integers_their_dtype():
     class Seeing(Layer):
         def call(self, inputs, extra=None, flag=None):
             assert isinstance(inputs, dict) and isinstance(inputs["b"], list) and flag == "text"
-            assert inputs["a"].dtype == jnp.bfloat16 and inputs["b"][0].dtype == jnp.int32 and inputs["b"][1].dtype == bool
+            assert (
+                inputs["a"].dtype == jnp.bfloat16 and inputs["b"][0].dtype == jnp.int32 and inputs["b"][1].dtype == bool
+            )
             assert extra[0].dtype == jnp.bfloat16 and extra[1] == 3
             return inputs["a"]
 
@@ -270,7 +277,11 @@ def test_wrong_weights_change_nothing(pair, bad, picture):
     if bad in ("short", "long"):
         assert "10 weights" in str(error.value) and f"{len(wrong)} arrays" in str(error.value)
     else:
-        assert "head/bias" in str(error.value) and "(2,)" in str(error.value) and str(np.shape(wrong[-1])) in str(error.value)
+        assert (
+            "head/bias" in str(error.value)
+            and "(2,)" in str(error.value)
+            and str(np.shape(wrong[-1])) in str(error.value)
+        )
     assert picture(ours) == before
 
 
@@ -328,7 +339,9 @@ def test_freezing_counts_as_in_keras(switch, when, x):
     switch(ours), switch(theirs)
     ours(x), theirs(np.asarray(x))
     for attribute in ("weights", "trainable_weights", "non_trainable_weights", "trainable_variables"):
-        assert [w.shape for w in getattr(ours, attribute)] == [tuple(w.shape) for w in getattr(theirs, attribute)], attribute
+        assert [w.shape for w in getattr(ours, attribute)] == [tuple(w.shape) for w in getattr(theirs, attribute)], (
+            attribute
+        )
     flags = [layer.trainable for layer in (ours, ours.head, *ours.stack)]
     assert flags == [layer.trainable for layer in (theirs, theirs.head, *theirs.stack)]
     assert sum(map(np.size, jax.tree.leaves(ours.params))) == sum(w.size for w in ours.weights if w.trainable)
@@ -450,7 +463,9 @@ def test_losses_are_those_of_keras(training, x):
         class Made(base):
             def __init__(self):
                 super().__init__()
-                self.a = lib.layers.Dense(3, kernel_regularizer="l2", bias_regularizer=lib.regularizers.L1(0.1), activity_regularizer="l1")
+                self.a = lib.layers.Dense(
+                    3, kernel_regularizer="l2", bias_regularizer=lib.regularizers.L1(0.1), activity_regularizer="l1"
+                )
                 self.b = lib.layers.Dense(2, kernel_regularizer=lib.regularizers.L1L2(0.2, 0.3))
 
             def call(self, inputs):
@@ -466,7 +481,9 @@ def test_losses_are_those_of_keras(training, x):
     ours.set_weights(values), theirs.set_weights(values)
     ours(x, training=training), theirs(np.asarray(x), training=training)
     for part in (lambda n: n, lambda n: n.a, lambda n: n.b):
-        np.testing.assert_allclose(sorted(map(float, part(ours).losses)), sorted(map(float, part(theirs).losses)), rtol=1e-4)
+        np.testing.assert_allclose(
+            sorted(map(float, part(ours).losses)), sorted(map(float, part(theirs).losses)), rtol=1e-4
+        )
     ours.b.trainable = theirs.b.trainable = False  # frozen weights are not regularised
     np.testing.assert_allclose(sorted(map(float, ours.losses)), sorted(map(float, theirs.losses)), rtol=1e-4)
     assert len(ours.losses) == 4
@@ -482,7 +499,11 @@ def test_regularizers_look_at_the_weights_as_they_are_now(x):
 
 
 def test_losses_in_apply_are_differentiable_and_compiled(x):
-    net = Wrapping(layers.Dense(3, kernel_regularizer=regularizers.L2(0.5)), Penalty(0.5), layers.Dense(2, activity_regularizer="l2"))
+    net = Wrapping(
+        layers.Dense(3, kernel_regularizer=regularizers.L2(0.5)),
+        Penalty(0.5),
+        layers.Dense(2, activity_regularizer="l2"),
+    )
     params, state = net.init(KEY, x)
     applied = net.apply(params, state, x)
     compiled = jax.jit(net.apply)(params, state, x)
@@ -525,7 +546,11 @@ def test_losses_made_in_loops_and_branches_inside_a_call(x):
             return jl.cond(inputs.sum() > 1e6, self.penalty, lambda a: a, inputs)
 
     net = Looping()
-    for losses in (lambda: (net(x), net.losses)[1], lambda: net.apply({}, {}, x).losses, lambda: (jl.jit(net)(x), net.losses)[1]):
+    for losses in (
+        lambda: (net(x), net.losses)[1],
+        lambda: net.apply({}, {}, x).losses,
+        lambda: (jl.jit(net)(x), net.losses)[1],
+    ):
         np.testing.assert_allclose(sum(float(v) for v in losses()), float(x.sum()), rtol=1e-4)
 
 
@@ -550,7 +575,8 @@ def test_mixed_precision(x):
             self.mean = self.add_weight(shape=(4,), initializer="zeros", trainable=False, name="mean")
 
         def call(self, inputs):
-            seen.update(inputs=inputs.dtype, w=self.w.value.dtype, exact=self.exact.value.dtype, ids=self.ids.value.dtype,
+            seen.update(inputs=inputs.dtype, w=self.w.value.dtype, exact=self.exact.value.dtype,
+                        ids=self.ids.value.dtype,
                         product=(self.w * 1).dtype, array=jnp.asarray(self.w).dtype)  # fmt: skip
             self.mean.assign(inputs.mean(0))
             self.mean.assign_add(inputs[0])
@@ -560,10 +586,23 @@ def test_mixed_precision(x):
     layer = Seeing(dtype="mixed_bfloat16")
     outputs = layer(x)
     half, full = jnp.dtype("bfloat16"), jnp.dtype("float32")
-    assert seen == {"inputs": half, "w": half, "exact": full, "ids": jnp.dtype("int32"), "product": half, "array": half, "after": half}
+    assert seen == {
+        "inputs": half,
+        "w": half,
+        "exact": full,
+        "ids": jnp.dtype("int32"),
+        "product": half,
+        "array": half,
+        "after": half,
+    }
     assert outputs.dtype == half and {w.dtype for w in layer.weights} == {"float32", "int32"}
     assert layer.mean.value.dtype == full and layer.w.value.dtype == full  # outside, as they are kept
-    assert (layer.compute_dtype, layer.variable_dtype, layer.dtype, layer.input_dtype) == ("bfloat16", "float32", "float32", "bfloat16")
+    assert (layer.compute_dtype, layer.variable_dtype, layer.dtype, layer.input_dtype) == (
+        "bfloat16",
+        "float32",
+        "float32",
+        "bfloat16",
+    )
     params, state = layer.init(KEY, x)
     assert {str(leaf.dtype) for leaf in jax.tree.leaves((params, state))} == {"float32", "int32"}
     applied = layer.apply(params, state, x)
@@ -574,7 +613,12 @@ def test_mixed_precision(x):
 
 def test_mixed_precision_computes_what_keras_computes(x):
     def run(lib, data):
-        net = lib.Sequential([lib.layers.Dense(8, activation="tanh", dtype="mixed_bfloat16"), lib.layers.Dense(2, dtype="mixed_bfloat16")])
+        net = lib.Sequential(
+            [
+                lib.layers.Dense(8, activation="tanh", dtype="mixed_bfloat16"),
+                lib.layers.Dense(2, dtype="mixed_bfloat16"),
+            ]
+        )
         net(data)
         net.set_weights([np.random.default_rng(i).normal(size=w.shape) for i, w in enumerate(net.weights)])
         return net(data)
@@ -585,7 +629,9 @@ def test_mixed_precision_computes_what_keras_computes(x):
 
 
 def test_every_layer_casts_for_itself(x):
-    net = Wrapping(layers.Dense(3, dtype="bfloat16"), layers.Dense(2, dtype="float32"), layers.Dense(2, dtype="float16"))
+    net = Wrapping(
+        layers.Dense(3, dtype="bfloat16"), layers.Dense(2, dtype="float32"), layers.Dense(2, dtype="float16")
+    )
     assert net(x).dtype == jnp.float16
     assert [w.dtype for w in net.weights] == ["bfloat16"] * 2 + ["float32"] * 2 + ["float16"] * 2
 
@@ -596,7 +642,9 @@ def test_apply_takes_params_of_another_dtype(policy, x):
     params, state = net.init(KEY, x)
     half = jax.tree.map(lambda a: a.astype("bfloat16"), params)
     outputs = net.apply(half, state, x).outputs
-    np.testing.assert_allclose(outputs.astype("float32"), net.apply(params, state, x).outputs.astype("float32"), rtol=0.1, atol=0.05)
+    np.testing.assert_allclose(
+        outputs.astype("float32"), net.apply(params, state, x).outputs.astype("float32"), rtol=0.1, atol=0.05
+    )
     gradient = jax.grad(lambda p: net.apply(p, state, x).outputs.astype("float32").sum())(half)
     assert {str(g.dtype) for g in jax.tree.leaves(gradient)} == {"bfloat16"}
 
@@ -640,7 +688,12 @@ def test_configs_come_from_the_arguments():
 
     layer = Plain(3, table={"a": [1, 2]}, inner=layers.Dense(2), name="p", dtype="mixed_bfloat16", trainable=False)
     config = layer.get_config()
-    assert config["units"] == 3 and config["table"] == {"a": [1, 2]} and config["name"] == "p" and config["trainable"] is False
+    assert (
+        config["units"] == 3
+        and config["table"] == {"a": [1, 2]}
+        and config["name"] == "p"
+        and config["trainable"] is False
+    )
     twin = Plain.from_config({**config, "dtype": "mixed_bfloat16"})
     assert (twin.units, twin.name, twin.trainable, twin.dtype_policy.name) == (3, "p", False, "mixed_bfloat16")
     again = Plain.from_config(config)

@@ -32,7 +32,9 @@ class Tower(Layer):
 
     def __init__(self, depth=3, width=5):
         super().__init__()
-        self.blocks = [[layers.Dense(width), layers.BatchNormalization(), layers.LayerNormalization()] for _ in range(depth)]
+        self.blocks = [
+            [layers.Dense(width), layers.BatchNormalization(), layers.LayerNormalization()] for _ in range(depth)
+        ]
         self.head = layers.Dense(2)
 
     def call(self, inputs):
@@ -49,7 +51,13 @@ def test_one_compilation_for_each_distinct_initializer_shape_and_dtype(compilati
         jax.block_until_ready([w.value for w in tower.weights])
 
     made(1, 5, features=4)  # the small functions that derive keys are compiled
-    for arguments, features, expected in [((4, 37), 37, 2), ((4, 37), 37, 0), ((2, 37), 37, 0), ((2, 37), 11, 1), ((1, 5), 4, 0)]:
+    for arguments, features, expected in [
+        ((4, 37), 37, 2),
+        ((4, 37), 37, 0),
+        ((2, 37), 37, 0),
+        ((2, 37), 11, 1),
+        ((1, 5), 4, 0),
+    ]:
         with compilations() as count:
             made(*arguments, features=features)
         assert count[0] == expected
@@ -75,7 +83,9 @@ def test_constants_need_no_compilation(initializer, dtype, compilations):
         layer.build((None, 1))
         assert layer.a.held is not None
     assert count[0] == 0
-    expected = {"zeros": 0, "ones": 1}.get(initializer, np.array(2.5).astype(layer.a.dtype) if dtype != "bfloat16" else 2.5)
+    expected = {"zeros": 0, "ones": 1}.get(
+        initializer, np.array(2.5).astype(layer.a.dtype) if dtype != "bfloat16" else 2.5
+    )
     np.testing.assert_array_equal(np.asarray(layer.a, "float64"), np.full((13, 1), expected, "float64"))
 
 
@@ -98,7 +108,8 @@ def test_building_computes_nothing_of_the_call(compilations):
     assert count[0] == 0 and ran == [] and layer.dense.built
 
 
-@pytest.mark.parametrize("initializer", ["glorot_uniform", "random_normal", lambda shape, dtype=None: jl.random.normal(shape)],
+@pytest.mark.parametrize("initializer", ["glorot_uniform", "random_normal",
+                                         lambda shape, dtype=None: jl.random.normal(shape)],
                          ids=["glorot", "normal", "own"])  # fmt: skip
 def test_two_weights_of_one_shape_are_not_the_same(initializer, x):
     layer = Weighted(initializer)
@@ -135,6 +146,7 @@ def test_facades_made_after_a_seed_repeat_and_differ_from_one_another(x):
 
 def test_building_draws_nothing_from_the_stream(x):
     """How a model is built must not change the draws made afterwards."""
+
     def draw(build):
         jl.utils.set_random_seed(5)
         if build:
@@ -176,7 +188,9 @@ def test_own_initializers_are_called_as_they_are(x):
 def test_jax_initializers_with_a_seed_of_their_own(x):
     class Seeded(Layer):
         def build(self, input_shape):
-            self.w = self.add_weight(shape=(4,), initializer=lambda shape, dtype: jax.random.normal(jax.random.key(1), shape, dtype))
+            self.w = self.add_weight(
+                shape=(4,), initializer=lambda shape, dtype: jax.random.normal(jax.random.key(1), shape, dtype)
+            )
 
         def call(self, inputs):
             return inputs
@@ -286,8 +300,10 @@ def test_values_do_not_depend_on_what_was_made_before(x):
 
 
 @pytest.mark.parametrize("use", [
-    lambda layer, x: jl.jit(lambda a: layer(a))(x), lambda layer, x: jax.jit(lambda a: layer(a))(x), lambda layer, x: layer.build(x.shape),
-    lambda layer, x: jl.vmap(layer)(x), lambda layer, x: jl.grad(lambda a: layer(a).sum())(x), lambda layer, x: layer.get_weights(),
+    lambda layer, x: jl.jit(lambda a: layer(a))(x), lambda layer, x: jax.jit(lambda a: layer(a))(x),
+    lambda layer, x: layer.build(x.shape),
+    lambda layer, x: jl.vmap(layer)(x), lambda layer, x: jl.grad(lambda a: layer(a).sum())(x),
+    lambda layer, x: layer.get_weights(),
     lambda layer, x: jl.Sequential([layer]) and layer(x),
 ], ids=["jl.jit", "jax.jit", "build", "vmap", "grad", "get_weights", "in a model"])  # fmt: skip
 def test_values_do_not_depend_on_how_the_layer_is_first_used(use, x):

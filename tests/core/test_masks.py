@@ -85,7 +85,9 @@ def test_an_address_given_out_again_has_no_mask():
 @pytest.mark.parametrize("depth", [0, 2])
 def test_a_mask_made_by_one_layer_reaches_those_after_it(depth):
     seeing = Seeing()
-    net = Wrapping(layers.Embedding(10, 3, mask_zero=True), Doubling(), Wrapping(layers.Dropout(0.5), seeing), layers.Dense(2))
+    net = Wrapping(
+        layers.Embedding(10, 3, mask_zero=True), Doubling(), Wrapping(layers.Dropout(0.5), seeing), layers.Dense(2)
+    )
     for _ in range(depth):
         net = Wrapping(net)
     for _ in range(2):  # the first call builds
@@ -223,7 +225,9 @@ def test_a_mask_set_inside_the_call_is_kept():
     np.testing.assert_array_equal(get_mask(Wrapping(Setting())(masked())), ~MASK)
 
 
-@pytest.mark.parametrize("use", [lambda net: net(IDS), lambda net: jl.Sequential([net, layers.Activation("relu")])(IDS)])
+@pytest.mark.parametrize(
+    "use", [lambda net: net(IDS), lambda net: jl.Sequential([net, layers.Activation("relu")])(IDS)]
+)
 def test_sequential_passes_masks_on(use):
     seeing = Seeing()
     use(jl.Sequential([layers.Embedding(10, 3, mask_zero=True), layers.Activation("tanh"), seeing]))
@@ -248,7 +252,9 @@ def test_losses_are_computed_and_masks_seen_as_in_keras():
             def call(self, inputs, mask=None):
                 return inputs.sum(1) if mask is None else (inputs * mask[..., None]).sum(1)
 
-        return lib.Sequential([lib.layers.Embedding(10, 3, mask_zero=True), lib.layers.Dense(4), lib.layers.Dropout(0.3), Sum()])
+        return lib.Sequential(
+            [lib.layers.Embedding(10, 3, mask_zero=True), lib.layers.Dense(4), lib.layers.Dropout(0.3), Sum()]
+        )
 
     ours, theirs = make(jl, Layer), make(keras, keras.layers.Layer)
     ours(IDS), theirs(np.asarray(IDS))

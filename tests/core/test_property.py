@@ -90,12 +90,16 @@ LEAVES = {
     "in build": lambda seed: GrowsInBuild(),
     "activity": lambda seed: layers.Activation("tanh", activity_regularizer="l2"),
 }
-NAMES = st.lists(st.text(string.ascii_lowercase, min_size=1, max_size=2).map(lambda s: f"{s}_"), min_size=1, max_size=3, unique=True)
+NAMES = st.lists(
+    st.text(string.ascii_lowercase, min_size=1, max_size=2).map(lambda s: f"{s}_"), min_size=1, max_size=3, unique=True
+)
 
 
 def nests(depth):
     """Plans of nests: what to make, in nested tuples, so that one plan makes the same nest twice."""
-    leaf = st.one_of(st.tuples(st.just("leaf"), st.sampled_from(sorted(LEAVES))), st.tuples(st.just("shared"), st.integers(0, 2)))
+    leaf = st.one_of(
+        st.tuples(st.just("leaf"), st.sampled_from(sorted(LEAVES))), st.tuples(st.just("shared"), st.integers(0, 2))
+    )
     inner = leaf if depth == 0 else st.one_of(leaf, nests(depth - 1))
     value = st.recursive(
         inner,
@@ -163,7 +167,9 @@ def test_trees_fit_however_they_were_made(plan):
     net, built = Maker(seeded=True)(plan), Maker(seeded=True)(plan)
     key = jax.random.key(1)
     params, state = net.init(key, X)
-    assert not net.built and jax.tree.structure(net.init(key, jax.ShapeDtypeStruct(X.shape, X.dtype))) == jax.tree.structure((params, state))
+    assert not net.built and jax.tree.structure(
+        net.init(key, jax.ShapeDtypeStruct(X.shape, X.dtype))
+    ) == jax.tree.structure((params, state))
     unbuilt = net.apply(params, state, X, training=True)
     built(X)
     same(built.init(key, X), (params, state))
@@ -172,8 +178,13 @@ def test_trees_fit_however_they_were_made(plan):
     same((built.params, built.state), (params, state))
     np.testing.assert_array_equal(built(X, training=True), unbuilt.outputs)
     same(built.state, unbuilt.state)
-    flat = {"/".join(str(k.key) for k in path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path((params, state)[0])}
-    assert flat.keys() == {path for path, (_, v, _) in zip(paths(built), built.walk.variables, strict=True) if v.trainable}
+    flat = {
+        "/".join(str(k.key) for k in path): leaf
+        for path, leaf in jax.tree_util.tree_leaves_with_path((params, state)[0])
+    }
+    assert flat.keys() == {
+        path for path, (_, v, _) in zip(paths(built), built.walk.variables, strict=True) if v.trainable
+    }
     assert len(set(paths(built))) == len(paths(built)) == len({id(v) for v in built.variables})
 
 
@@ -229,7 +240,9 @@ def test_compiled_and_differentiated(plan):
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
 
 
-LIST_STEPS = st.sampled_from(["append", "insert", "pop", "set", "slice", "delete", "extend", "reverse", "sort", "clear", "nest", "again"])
+LIST_STEPS = st.sampled_from(
+    ["append", "insert", "pop", "set", "slice", "delete", "extend", "reverse", "sort", "clear", "nest", "again"]
+)
 DICT_STEPS = st.sampled_from(["set", "pop", "update", "setdefault", "popitem", "ior", "delete", "nest", "again"])
 
 

@@ -76,7 +76,9 @@ def test_any_integer_is_a_seed(seed):
     np.testing.assert_array_equal(data(twin.next()), data(SeedGenerator(seed).next()))
 
 
-@pytest.mark.parametrize(("seed", "kind"), [("seven", ValueError), (1.5, ValueError), (True, ValueError), ([1], ValueError)])
+@pytest.mark.parametrize(
+    ("seed", "kind"), [("seven", ValueError), (1.5, ValueError), (True, ValueError), ([1], ValueError)]
+)
 def test_anything_else_is_not(seed, kind):
     with pytest.raises(kind, match="seed"):
         SeedGenerator(seed)
@@ -139,7 +141,12 @@ def test_every_call_of_a_facade_draws_anew_and_the_seed_repeats_it(seed):
 
 def test_functions_without_a_seed_draw_anew_everywhere():
     net = Draws(times=2, below=Draws())
-    rows = [*np.asarray(net(ONES)).reshape(3, 4), *np.asarray(net(ONES)).reshape(3, 4), jl.random.normal((4,)), jl.random.normal((4,))]
+    rows = [
+        *np.asarray(net(ONES)).reshape(3, 4),
+        *np.asarray(net(ONES)).reshape(3, 4),
+        jl.random.normal((4,)),
+        jl.random.normal((4,)),
+    ]
     assert distinct(rows) == 8
 
 
@@ -249,7 +256,7 @@ def test_rng_must_be_one_key(rng, picture):
     net = Drops()
     state = net.init(RNG, ONES)[1]
     before = picture(net)
-    with pytest.raises((TypeError, ValueError), match="rng|key"):
+    with pytest.raises((TypeError, ValueError), match=r"rng|key"):
         net.apply({}, state, ONES, rng=rng, training=True)
     assert picture(net) == before
 
@@ -332,7 +339,9 @@ def test_apply_under_jit_and_vmap_draws_the_same(times):
 # Compiled and repeated.
 
 
-@pytest.mark.parametrize("make", [lambda: Drops(), lambda: Drops(seed=3), lambda: Draws()], ids=["unseeded", "seeded", "function"])
+@pytest.mark.parametrize(
+    "make", [lambda: Drops(), lambda: Drops(seed=3), lambda: Draws()], ids=["unseeded", "seeded", "function"]
+)
 def test_a_compiled_function_never_repeats_a_draw(make):
     net = make()
     step = jl.jit(lambda: net(ONES, training=True))
@@ -392,7 +401,7 @@ def test_a_draw_in_a_bare_loop_inside_a_call_is_refused():
             return jax.lax.scan(lambda c, _: (c, c + jl.random.normal((2,))), first, None, length=3)[1]
 
     for run in (lambda net: net(ONES), lambda net: net.apply({}, {}, ONES, rng=RNG), lambda net: net.init(RNG, ONES)):
-        with pytest.raises(BareTransformationError, match="jl.scan"):
+        with pytest.raises(BareTransformationError, match=r"jl.scan"):
             run(Looping())
 
 

@@ -25,7 +25,8 @@ def restored():
 
 
 @pytest.mark.parametrize("dtype", [
-    "float32", "bfloat16", "half", "int64", "bool", np.float32, np.dtype("uint8"), jnp.bfloat16, jnp.dtype("int8"), int, float, bool,
+    "float32", "bfloat16", "half", "int64", "bool", np.float32, np.dtype("uint8"), jnp.bfloat16,
+    jnp.dtype("int8"), int, float, bool,
     np.int16, None, "complex64",
 ], ids=str)  # fmt: skip
 def test_dtypes_have_one_name(dtype):
@@ -49,7 +50,10 @@ def test_what_is_float():
     assert not any(settings.is_float(d) for d in ("int32", "bool", "uint8", "complex64", np.int8))
 
 
-@pytest.mark.parametrize("name", ["Dense", "LayerNormalization", "LSTMCell", "Conv2DTranspose", "GRU", "MyHTTPLayer2", "a", "_Private", "RMSProp"])
+@pytest.mark.parametrize(
+    "name",
+    ["Dense", "LayerNormalization", "LSTMCell", "Conv2DTranspose", "GRU", "MyHTTPLayer2", "a", "_Private", "RMSProp"],
+)
 def test_snake_case_is_that_of_keras(name):
     from keras.src.utils.naming import to_snake_case
 
@@ -64,7 +68,9 @@ def test_made_up_names_count_up():
     assert settings.auto_name("thing") == "thing"
 
 
-@pytest.mark.parametrize(("setter", "bad"), [("set_floatx", "int32"), ("set_floatx", np.float32), ("set_image_data_format", "NHWC")])
+@pytest.mark.parametrize(
+    ("setter", "bad"), [("set_floatx", "int32"), ("set_floatx", np.float32), ("set_image_data_format", "NHWC")]
+)
 def test_settings_are_checked(setter, bad):
     before = dict(settings._settings)
     with pytest.raises(ValueError, match="must be"):
@@ -153,11 +159,19 @@ def test_describe_is_what_lookup_takes():
 # Dtype policies.
 
 
-@pytest.mark.parametrize("name", ["float32", "float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16", "int8", "uint8"])
+@pytest.mark.parametrize(
+    "name", ["float32", "float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16", "int8", "uint8"]
+)
 def test_policies_are_those_of_keras(name):
     ours, theirs = DTypePolicy(name), keras.DTypePolicy(name)
-    assert (ours.name, ours.compute_dtype, ours.variable_dtype) == (theirs.name, theirs.compute_dtype, theirs.variable_dtype)
-    assert ours.get_config() == theirs.get_config() and dtype_policies.serialize(ours) == keras.dtype_policies.serialize(theirs)
+    assert (ours.name, ours.compute_dtype, ours.variable_dtype) == (
+        theirs.name,
+        theirs.compute_dtype,
+        theirs.variable_dtype,
+    )
+    assert ours.get_config() == theirs.get_config() and dtype_policies.serialize(
+        ours
+    ) == keras.dtype_policies.serialize(theirs)
     assert DTypePolicy.from_config(ours.get_config()) == ours == dtype_policies.get(dtype_policies.serialize(ours))
     assert hash(ours) == hash(DTypePolicy(name)) and name in repr(ours)
 
@@ -173,7 +187,9 @@ def test_policies_are_got_and_set():
     assert dtype_policies.dtype_policy().name == "float16"
 
 
-@pytest.mark.parametrize(("bad", "kind"), [("mixed_float32", ValueError), ("float33", ValueError), (3, TypeError), (["float32"], TypeError)])
+@pytest.mark.parametrize(
+    ("bad", "kind"), [("mixed_float32", ValueError), ("float33", ValueError), (3, TypeError), (["float32"], TypeError)]
+)
 def test_other_policies_are_refused(bad, kind):
     with pytest.raises(kind, match="policy"):
         DTypePolicy(bad)
@@ -196,7 +212,8 @@ def check(spec, value):
 
 
 @pytest.mark.parametrize("arguments", [
-    {"ndim": 2}, {"shape": (None, 3)}, {"shape": (2, None, 4)}, {"min_ndim": 2}, {"max_ndim": 2}, {"axes": {-1: 3}}, {"axes": {1: None}},
+    {"ndim": 2}, {"shape": (None, 3)}, {"shape": (2, None, 4)}, {"min_ndim": 2}, {"max_ndim": 2}, {"axes": {-1: 3}},
+    {"axes": {1: None}},
     {"dtype": "int32"}, {"dtype": "float32", "ndim": 2}, {"min_ndim": 1, "max_ndim": 3, "axes": {0: 2}},
     {},
 ], ids=str)  # fmt: skip
@@ -226,7 +243,9 @@ def test_a_last_axis_of_one_may_be_missing_or_too_much(spec, fits, does_not):
     ours = InputSpec(shape=spec, allow_last_axis_squeeze=True)
     for shape in fits:
         check(ours, np.ones(shape))
-        assert_input_compatibility(keras.layers.InputSpec(shape=spec, allow_last_axis_squeeze=True), np.ones(shape), "layer")
+        assert_input_compatibility(
+            keras.layers.InputSpec(shape=spec, allow_last_axis_squeeze=True), np.ones(shape), "layer"
+        )
     for shape in does_not:  # Keras lets some of these pass
         with pytest.raises(ValueError, match="'layer'"):
             check(ours, np.ones(shape))
@@ -244,8 +263,10 @@ def test_specs_of_several_inputs():
     check([one, two], [array, vector])
     check({"a": one, "b": two}, {"a": array, "b": vector})
     check([one, InputSpec(ndim=1, optional=True)], [array, vector])
-    for spec, value, words in [([one, two], [array], "2 inputs"), ([one, two], [vector, vector], "input 0"), ([one, two], [array, array], "second"),
-                               ({"a": one, "b": two}, {"a": array, "b": array}, "second"), ({"a": one}, {"b": array}, "a")]:  # fmt: skip
+    for spec, value, words in [([one, two], [array], "2 inputs"), ([one, two], [vector, vector], "input 0"),
+                               ([one, two], [array, array], "second"),
+                               ({"a": one, "b": two}, {"a": array, "b": array}, "second"),
+                               ({"a": one}, {"b": array}, "a")]:  # fmt: skip
         with pytest.raises(ValueError, match="layer") as error:
             check(spec, value)
         assert words in str(error.value)
@@ -278,7 +299,9 @@ def test_signatures_are_read_once_for_each_class():
             return query
 
     assert Plain()._call_spec is Plain()._call_spec is not Full._call_spec
-    assert not Plain._call_spec.has_training and Full._call_spec.training_default is False and Full._call_spec.open_ended
+    assert (
+        not Plain._call_spec.has_training and Full._call_spec.training_default is False and Full._call_spec.open_ended
+    )
     assert Full._call_spec.takes_masks == {"mask", "value_mask"} and not Full._call_spec.makes_masks
     named = Full._call_spec.named((1, 2), {"training": True})
     assert named == {"query": 1, "value": 2, "training": True}
@@ -310,7 +333,8 @@ def test_call_set_on_an_object():
 
 
 @pytest.mark.parametrize(("value", "plain"), [
-    (3, True), ("a", True), (None, True), ([1, {"a": (2.5, None)}], True), ({1: 2}, False), (object(), False), ([len], False), (np.ones(1), False),
+    (3, True), ("a", True), (None, True), ([1, {"a": (2.5, None)}], True), ({1: 2}, False),
+    (object(), False), ([len], False), (np.ones(1), False),
 ])  # fmt: skip
 def test_what_is_plain_data(value, plain):
     assert call_spec.is_plain(value) == plain

@@ -72,7 +72,11 @@ def test_found_at_any_depth():
 
 
 def test_the_path_is_the_attribute_without_leading_underscores():
-    assert paths(Holder(_hidden=Leaf(1), __more=Leaf(2), shown=Leaf(3))) == ["hidden/weight", "more/weight", "shown/weight"]
+    assert paths(Holder(_hidden=Leaf(1), __more=Leaf(2), shown=Leaf(3))) == [
+        "hidden/weight",
+        "more/weight",
+        "shown/weight",
+    ]
 
 
 @pytest.mark.parametrize("names", [("_x", "x"), ("x", "_x"), ("_x", "__x", "x"), ("__x", "_x")])
@@ -90,7 +94,7 @@ def test_keys_that_read_the_same_are_not_mixed_up():
         holder = Holder(table={1: Leaf(1), "1": Leaf(2)})
         leaves = jax.tree.leaves(holder.params)
     except ValueError as error:
-        assert "table/1/weight" in str(error)  # noqa: PT017
+        assert "table/1/weight" in str(error)
     else:
         assert sorted(map(int, leaves)) == [1, 2]
 
@@ -138,7 +142,9 @@ def test_every_change_of_a_list_is_noticed(change, expected, where):
     inner = {"attribute": lambda v: v, "dict": lambda v: v["k"]}.get(where, lambda v: v[0])(holder.values)
     change(inner)
     assert sorted(numbers(holder)) == sorted(expected)
-    assert [leaf.number for leaf in jax.tree.leaves(inner, is_leaf=lambda v: isinstance(v, Leaf))][: len(expected)] == expected
+    assert [leaf.number for leaf in jax.tree.leaves(inner, is_leaf=lambda v: isinstance(v, Leaf))][
+        : len(expected)
+    ] == expected
     assert all(weight.path.startswith(holder.name + "/values/") for weight in holder.weights)
 
 
@@ -154,7 +160,7 @@ def test_every_change_of_a_dict_is_noticed(change, expected, where):
 
 def test_containers_behave_as_the_builtin_ones():
     holder = Holder(a=[3, 1, 2], b={"x": 1})
-    assert holder.a == [3, 1, 2] and isinstance(holder.a, list) and holder.a + [4] == [3, 1, 2, 4]
+    assert holder.a == [3, 1, 2] and isinstance(holder.a, list) and [*holder.a, 4] == [3, 1, 2, 4]
     assert holder.a.pop(0) == 3 and holder.a.index(2) == 1 and holder.a.copy() == [1, 2]
     assert holder.b == {"x": 1} and holder.b.pop("y", 5) == 5 and holder.b.setdefault("x", 9) == 1
     assert holder.b.setdefault("new") is None and holder.b.get("new", 1) is None
@@ -163,7 +169,9 @@ def test_containers_behave_as_the_builtin_ones():
     with pytest.raises(IndexError):
         holder.a.pop(10)
     for value in (holder.a, holder.b):
-        assert pickle.loads(pickle.dumps(value)) == value and copy.deepcopy(value) == value and copy.copy(value) == value
+        assert (
+            pickle.loads(pickle.dumps(value)) == value and copy.deepcopy(value) == value and copy.copy(value) == value
+        )
     holder.a += [7]
     holder.b |= {"z": 2}
     assert holder.a == [1, 2, 7] and holder.b["z"] == 2
@@ -203,7 +211,9 @@ def test_changes_deep_inside_are_noticed_from_the_top():
     assert numbers(outer) == [3, 1, 2]
 
 
-@pytest.mark.parametrize("container", [collections.OrderedDict, lambda: collections.defaultdict(list)], ids=["ordered", "default"])
+@pytest.mark.parametrize(
+    "container", [collections.OrderedDict, lambda: collections.defaultdict(list)], ids=["ordered", "default"]
+)
 def test_other_kinds_of_dicts(container):
     leaf = Leaf(1)
     holder = Holder(values=container())
@@ -216,7 +226,7 @@ def test_a_set_of_layers_is_not_lost_without_a_word():
     try:
         holder = Holder(values={Leaf(1)})
     except (TypeError, ValueError) as error:
-        assert "list" in str(error)  # noqa: PT017
+        assert "list" in str(error)
     else:
         assert numbers(holder) == [1]
 
@@ -251,7 +261,10 @@ def test_a_layer_that_holds_itself():
 
 def test_kinds_of_owners():
     holder = Holder(generator=SeedGenerator(1), leaf=Leaf(1))
-    assert [(path, kind) for path, _, kind in holder.walk.variables] == [(("generator", "state"), "seed"), (("leaf", "weight"), "weight")]
+    assert [(path, kind) for path, _, kind in holder.walk.variables] == [
+        (("generator", "state"), "seed"),
+        (("leaf", "weight"), "weight"),
+    ]
     assert len(holder.weights) == 1 and len(holder.variables) == 2
 
 
@@ -318,14 +331,13 @@ def test_what_was_replaced_is_not_kept_alive():
 
 
 def test_long_lists_are_put_together_quickly():
-    leaf = Leaf(1)
-    start = time.perf_counter()
-    holder = Holder(values=[])
-    for _ in range(300):
-        holder.values.append(Leaf())
-    holder.values.extend([leaf] * 300)
-    assert len(holder.weights) == 301
-    assert time.perf_counter() - start < 2
+    leaves, holder = [Leaf() for _ in range(300)], Holder(values=[])
+    start = time.process_time()
+    for leaf in leaves:
+        holder.values.append(leaf)
+    holder.values.extend([leaves[0]] * 300)
+    assert len(holder.weights) == 300
+    assert time.process_time() - start < 0.3
 
 
 def test_assigning_before_super_init_says_what_to_do():
@@ -434,7 +446,9 @@ OURS, THEIRS = library(Layer), library(keras.layers.Layer)
 def test_the_order_of_weights_is_that_of_keras(name):
     ours, theirs = OURS[name](), THEIRS[name]()
     for attribute in ("weights", "trainable_weights", "non_trainable_weights"):
-        assert [w.shape for w in getattr(ours, attribute)] == [tuple(w.shape) for w in getattr(theirs, attribute)], attribute
+        assert [w.shape for w in getattr(ours, attribute)] == [tuple(w.shape) for w in getattr(theirs, attribute)], (
+            attribute
+        )
 
 
 @pytest.mark.parametrize("make", [
