@@ -273,7 +273,7 @@ _TRACKED = (*CHILDREN, set, frozenset)
 _BOOKKEEPING = frozenset(  # not the author's
     ["_walk_cache", "_loose_weights", "_made_with", "_kept_losses", "_blueprint", "_owners", "_order"]
 )
-_OF_THIS_ONE = frozenset(["_walk_cache", "_owners", "_order", "_blueprint", "_kept_losses"])  # what a copy does not share
+_OF_THIS_ONE = frozenset(["_walk_cache", "_owners", "_order", "_blueprint", "_kept_losses"])  # not shared by copies
 _UNOWNING: tuple[type, ...] = ()  # classes whose objects keep themselves to themselves when assigned to a layer
 
 

@@ -167,7 +167,7 @@ def extract_sequences(x: ArrayLike, sequence_length: int, sequence_stride: int) 
                [3, 4, 5]], dtype=int32)
     """
     starts = jnp.arange(0, jnp.shape(x)[-1] - sequence_length + 1, sequence_stride)
-    return x[..., starts[:, None] + jnp.arange(sequence_length)]
+    return x[..., starts[:, None] + jnp.arange(sequence_length)[None, :]]
 
 
 @operation("data", "segment_ids")

@@ -332,7 +332,7 @@ def sparsemax(x: ArrayLike, axis: int = -1) -> Array:
     """
     x = jnp.moveaxis(x, axis, -1)
     ordered = jnp.sort(x, descending=True)
-    count = jnp.arange(1, x.shape[-1] + 1)
+    count = 1 + jax.lax.broadcasted_iota("int32", x.shape, x.ndim - 1)
     support = 1 + count * ordered > jnp.cumsum(ordered, -1)  # the elements that stay above zero
     tau = (jnp.sum(ordered, -1, keepdims=True, where=support) - 1) / jnp.sum(support, -1, keepdims=True)
     return jnp.moveaxis(jnp.maximum(x - tau, 0), -1, axis)

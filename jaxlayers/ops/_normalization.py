@@ -152,7 +152,7 @@ def rms_normalization(
     epsilon = settings.epsilon() if epsilon is None else epsilon
     wide = _wide(jnp.atleast_1d(x))
     out = wide * jax.lax.rsqrt(jnp.mean(jnp.square(wide), _axes(axis), keepdims=True) + epsilon)
-    out = out if scale is None else out * scale.astype(wide.dtype)
+    out = out if scale is None else out * jnp.broadcast_to(scale.astype(wide.dtype), wide.shape)
     return out.astype(x.dtype)
 
 

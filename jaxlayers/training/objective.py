@@ -94,7 +94,7 @@ def as_metric(identifier: Any, y: Any, y_pred: Any, prefix: str = "") -> Any:
     """A metric from a name, function or object; `"accuracy"` is the kind that the outputs call for."""
     if isinstance(identifier, metrics.Metric):
         metric = identifier
-    elif isinstance(identifier, str) and identifier in ("accuracy", "acc", "crossentropy", "ce"):
+    elif isinstance(identifier, str) and identifier in ("accuracy", "acc"):
         metric = _by_kind(identifier, y, y_pred)
     else:
         metric = metrics.get(identifier)
@@ -109,15 +109,11 @@ def as_metric(identifier: Any, y: Any, y_pred: Any, prefix: str = "") -> Any:
 
 
 def _by_kind(name: str, y: Any, y_pred: Any) -> Any:
-    binary = y_pred.ndim == 0 or y_pred.shape[-1] == 1
-    sparse = y.ndim < y_pred.ndim or (y.shape[-1] == 1 and y_pred.shape[-1] > 1)
-    kind = 0 if binary else 1 if sparse else 2
-    if name in ("accuracy", "acc"):
-        return (metrics.BinaryAccuracy, metrics.SparseCategoricalAccuracy, metrics.CategoricalAccuracy)[kind](name=name)
-    function = (losses.binary_crossentropy, losses.sparse_categorical_crossentropy, losses.categorical_crossentropy)[
-        kind
-    ]
-    return metrics.MeanMetricWrapper(function, name=name)
+    if y_pred.ndim == 0 or y_pred.shape[-1] == 1:
+        return metrics.BinaryAccuracy(name=name)
+    if y.ndim < y_pred.ndim or y.shape[-1] == 1:
+        return metrics.SparseCategoricalAccuracy(name=name)
+    return metrics.CategoricalAccuracy(name=name)
 
 
 def _mean(function: Any, y: Any, y_pred: Any, sample_weight: Any) -> jax.Array:

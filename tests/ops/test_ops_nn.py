@@ -73,6 +73,18 @@ def test_arguments(agree, name, args, kwargs):
     agree(getattr(ops, name), getattr(keras.ops, name), args, kwargs)
 
 
+def test_nothing_broadcasts_by_accident(strict_ranks):
+    cases = [*CASES, ("sparsemax", [X], {}), ("extract_sequences", [X, 2, 1], {}), ("cdist", [X, X], {})]
+    for name, args, kwargs in cases:
+        where = [i for i, arg in enumerate(args) if isinstance(arg, np.ndarray)]
+
+        def run(arrays, name=name, args=args, kwargs=kwargs, where=where):
+            filled = dict(zip(where, arrays, strict=True))
+            return getattr(ops, name)(*(filled.get(i, arg) for i, arg in enumerate(args)), **kwargs)
+
+        jax.eval_shape(run, [args[i] for i in where])
+
+
 @pytest.mark.parametrize("name", ["binary_crossentropy", "categorical_crossentropy"])
 @pytest.mark.parametrize("from_logits", [False, True])
 def test_gradient_of_the_output(same, name, from_logits):

@@ -71,8 +71,8 @@ def regression(**options):
 
 PROBLEMS = {
     "regression": (2, None, REAL, {"loss": "mse", "metrics": ["mae", "mse"]}),
-    "binary": (1, "sigmoid", BINARY, {"loss": "binary_crossentropy", "metrics": ["accuracy", "ce"]}),
-    "classes": (3, "softmax", CLASSES, {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy", "crossentropy"]}),
+    "binary": (1, "sigmoid", BINARY, {"loss": "binary_crossentropy", "metrics": ["accuracy"]}),
+    "classes": (3, "softmax", CLASSES, {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}),
     "one_hot": (3, "softmax", ONE_HOT, {"loss": "categorical_crossentropy", "weighted_metrics": ["accuracy", "mae"]}),
     "column": (3, "softmax", CLASSES[:, None], {"loss": "sparse_categorical_crossentropy", "metrics": ["acc"]}),
     "flat": (1, None, REAL[:, 0], {"loss": "huber", "metrics": ["mae"]}),
