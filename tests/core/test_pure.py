@@ -318,11 +318,8 @@ def test_apply_inside_apply_and_inside_a_facade_call(x):
     equal(applied.losses, expected.losses)
 
 
-@pytest.mark.parametrize("built", [False, True])
-def test_plain_jax_composes_with_apply(built, x):
+def test_plain_jax_composes_with_apply(x):
     layer = Block()
-    if built:
-        layer(x)
     params, state = layer.init(KEY, x)
 
     def loss(params, state, x, rng):

@@ -367,7 +367,8 @@ def test_loops_and_branches_draw_anew_in_every_turn(seed):
     def body(carry, _):
         return carry, net(ONES, training=True)[0]
 
-    rows = [*jl.scan(body, 0, None, length=3)[1], *jl.jit(lambda: jl.scan(body, 0, None, length=3)[1])()]
+    looping = jl.jit(lambda: jl.scan(body, 0, None, length=3)[1])
+    rows = [*looping(), *looping()]
     rows.append(jl.cond(True, lambda: net(ONES, training=True)[0], lambda: ONES))
     rows.append(jl.fori_loop(0, 2, lambda i, c: net(ONES, training=True)[0], ONES))
     rows += list(jl.vmap(lambda row: net(row, training=True)[0])(jnp.ones((3, 64))))
