@@ -26,7 +26,6 @@ class Constant(Initializer):
         Array([2.5, 2.5, 2.5], dtype=float32)
     """
 
-
     def __init__(self, value: Any = 0.0):
         self.value = value
 
@@ -118,7 +117,6 @@ class Identity(Initializer):
         Array([[2., 0.],
                [0., 2.]], dtype=float32)
     """
-
 
     def __init__(self, gain: float = 1.0):
         self.gain = gain

@@ -29,7 +29,6 @@ class RandomNormal(RandomInitializer):
         ((2, 4), 'float32')
     """
 
-
     def __init__(self, mean: Any = 0.0, stddev: Any = 0.05, seed: int | keys.SeedGenerator | None = None):
         super().__init__(seed)
         self.mean, self.stddev = mean, stddev
@@ -60,7 +59,6 @@ class TruncatedNormal(RandomInitializer):
         True
     """
 
-
     def __init__(self, mean: Any = 0.0, stddev: Any = 0.05, seed: int | keys.SeedGenerator | None = None):
         super().__init__(seed)
         self.mean, self.stddev = mean, stddev
@@ -88,7 +86,6 @@ class RandomUniform(RandomInitializer):
         >>> bool((values >= -1).all() and (values < 1).all())
         True
     """
-
 
     def __init__(self, minval: Any = -0.05, maxval: Any = 0.05, seed: int | keys.SeedGenerator | None = None):
         super().__init__(seed)
@@ -126,7 +123,6 @@ class Orthogonal(RandomInitializer):
         >>> bool(np.allclose(q.T @ q, np.eye(3), atol=1e-5))
         True
     """
-
 
     def __init__(self, gain: float = 1.0, seed: int | keys.SeedGenerator | None = None):
         super().__init__(seed)

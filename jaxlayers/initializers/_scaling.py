@@ -47,7 +47,6 @@ class VarianceScaling(RandomInitializer):
         1.0
     """
 
-
     def __init__(
         self,
         scale: float = 1.0,

@@ -7,6 +7,7 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import layers, ops
+from jaxlayers.core import random as keys
 
 X = np.random.default_rng(0).normal(0.3, 1.0, size=(3,)).astype("float32")
 WRAPS = pytest.mark.parametrize("wrap", [lambda f: f, jl.jit], ids=["eager", "jit"])
@@ -15,6 +16,11 @@ WRAPS = pytest.mark.parametrize("wrap", [lambda f: f, jl.jit], ids=["eager", "ji
 def close(actual, expected):
     assert jax.tree.structure(actual) == jax.tree.structure(expected)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), actual, expected)
+
+
+def noise(seeds):
+    """A draw that costs little to compile."""
+    return (jax.random.key_data(seeds.next())[0] % 8).astype("float32") / 8
 
 
 class Counted(jl.Layer):
@@ -28,7 +34,7 @@ class Counted(jl.Layer):
     def call(self, x):
         self.calls.assign_add(1)
         self.add_loss(ops.sum(x * self.w) * self.scale)
-        return x * self.w + jl.random.normal((3,), seed=self.seeds)
+        return x * self.w + noise(self.seeds)
 
 
 CONDS = [
@@ -38,13 +44,13 @@ CONDS = [
 ]
 
 
-@pytest.mark.parametrize("pred", [True, False, np.bool_(True), 0, 2, 3.5, jnp.array(False)])
+@pytest.mark.parametrize("pred", [True, np.bool_(False), 0, 3.5])
 @pytest.mark.parametrize(("yes", "no", "operands"), CONDS)
 def test_cond_as_in_jax(pred, yes, no, operands):
     close(jl.cond(pred, yes, no, *operands), jax.lax.cond(pred, yes, no, *operands))
 
 
-@pytest.mark.parametrize("index", [0, 1, 2, -1, 7, np.int32(1), jnp.int32(2)])
+@pytest.mark.parametrize("index", [0, -1, 7, np.int32(1)])
 def test_switch_as_in_jax(index):
     branches = [lambda a: a * 2, lambda a: -a, lambda a: a**2]
     close(jl.switch(index, branches, X), jax.lax.switch(index, branches, X))
@@ -177,27 +183,27 @@ def test_failure_in_either_branch_changes_nothing():
 def test_draws_are_fresh_and_repeat_with_the_seed(seed):
     def run():
         jl.utils.set_random_seed(1)
-        drop = layers.Dropout(0.5, seed=seed)
-        draw = lambda: drop(jnp.ones(64), training=True)
+        seeds = None if seed is None else jl.random.SeedGenerator(seed)
+        draw = lambda: jax.random.key_data(keys.draw_key(seeds))
 
         @jl.jit
         def step(pred):
-            return jnp.stack([draw(), jl.cond(pred, draw, lambda: 3 * draw()), draw()])
+            return jnp.stack([draw(), jl.cond(pred, draw, lambda: draw() | 1), draw()])
 
         return np.concatenate([np.asarray(step(pred)) for pred in (True, False, True)])
 
     first = run()
-    assert len({mask.tobytes() for mask in first}) == 9
-    assert first[4].max() == 6.0  # the other branch
+    assert len({row.tobytes() for row in first}) == 9
+    assert (first[4] % 2 == 1).all()  # the other branch
     np.testing.assert_array_equal(run(), first)
 
 
 def test_untaken_draws_do_not_advance_a_seed():
     seeds = jl.random.SeedGenerator(1)
-    step = jl.jit(lambda pred: jl.cond(pred, lambda: jl.random.normal((), seed=seeds), lambda: 0.0))
+    step = jl.jit(lambda pred: jl.cond(pred, lambda: noise(seeds), lambda: 0.0))
     plain = jl.random.SeedGenerator(1)
     first, zero, second = step(True), step(False), step(True)
-    expected = [jl.random.normal((), seed=plain) for _ in range(2)]
+    expected = [noise(plain) for _ in range(2)]
     close([first, second], expected)
     assert float(zero) == 0.0
 

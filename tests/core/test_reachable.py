@@ -215,7 +215,8 @@ def test_strange_things_are_left_alone():
     for _ in range(50):
         deep = [deep]
     strange = [deep, Slotted(v), [v] * 5000, jnp, types, int, Holder, len, "text", b"", 3, None, jnp.ones(3), Ellipsis,
-               (x for x in [v]), NotImplemented, object(), range(10), {1: 2}, {v}, types.SimpleNamespace(a=1)]  # fmt: skip
+               (x for x in [v]), NotImplemented, object(), range(10), {1: 2}, {v},
+               types.SimpleNamespace(a=1)]  # fmt: skip
     for thing in strange:
         guess(closing_over(thing), ())
     for thing in (Trap(), Holder(Trap())):
@@ -225,8 +226,15 @@ def test_strange_things_are_left_alone():
         return later
 
     guess(unfilled, ())
-    later = 1  # noqa: F841
-    for callable_ in (len, print, int, functools.partial(int, "3"), jnp.sin, type("C", (), {"__call__": lambda s: 1})()):
+    later = 1
+    for callable_ in (
+        len,
+        print,
+        int,
+        functools.partial(int, "3"),
+        jnp.sin,
+        type("C", (), {"__call__": lambda s: 1})(),
+    ):
         guess(callable_, ())
 
 
