@@ -203,7 +203,7 @@ class Layer(Weighted):
         """Run `call`: cast the inputs, build on the first time, check, pass `training` and masks along."""
         if "_loose_weights" not in self.__dict__:
             self._check_initialized()
-        if symbolic.has_symbolic((args, kwargs)):
+        if symbolic.has_symbolic(args, kwargs):
             return self._call_symbolic(args, kwargs)
         inner = scope.current()
         if inner is None or inner.frame is None:

@@ -113,7 +113,7 @@ def operation(*arrays: str) -> Callable[[Callable[..., Any]], Any]:
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            if _in_use and symbolic_leaves((args, kwargs)):
+            if _in_use and has_symbolic(args, kwargs):
                 return record(call, args, kwargs)
             if first_only and args:
                 args = (as_array(args[0]), *args[1:])
@@ -148,9 +148,14 @@ def symbolic_leaves(tree: Any) -> list[SymbolicTensor]:
     return [leaf for leaf in jax.tree.leaves(tree) if type(leaf) is SymbolicTensor]
 
 
-def has_symbolic(tree: Any) -> bool:
-    """Whether there is a symbolic tensor in a nested structure."""
-    return _in_use and bool(symbolic_leaves(tree))
+def has_symbolic(args: Any, kwargs: Any) -> bool:
+    """Whether there is a symbolic tensor among the arguments of a call."""
+    if not _in_use:
+        return False
+    for value in (*args, *kwargs.values()) if kwargs else args:
+        if type(value) is SymbolicTensor or (isinstance(value, list | tuple | dict) and symbolic_leaves(value)):
+            return True
+    return False
 
 
 def record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

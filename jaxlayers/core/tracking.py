@@ -11,7 +11,7 @@ import collections
 import functools
 import itertools
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -35,7 +35,7 @@ class Tracked:
     kind = "seed"  # what its own variables count as: "weight", "metric", "seed" or "slot"
     _walk_cache: tuple[int, Walk] | None = None
     _owners: tuple[weakref.ref[Tracked], ...] = ()
-    _order: tuple[weakref.ref[Any], ...] = ()  # what was assigned, in the order in which it came
+    _order: Mapping[int, weakref.ref[Any]] = {}  # what was assigned, in the order in which it came
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, _TRACKED):
@@ -73,9 +73,14 @@ class Tracked:
 
     def note(self, child: Any) -> None:
         """Remember that something was assigned to this object, after all that was before."""
-        living = tuple(ref for ref in self._order if ref() is not None)
-        if all(ref() is not child for ref in living):
-            object.__setattr__(self, "_order", (*living, weakref.ref(child)))
+        if not self.knows(child):
+            living = {key: ref for key, ref in self._order.items() if ref() is not None}
+            object.__setattr__(self, "_order", {**living, id(child): weakref.ref(child)})
+
+    def knows(self, child: Any) -> bool:
+        """Whether something was assigned to this object before."""
+        ref = self._order.get(id(child))
+        return ref is not None and ref() is child
 
     def above(self) -> list[Tracked]:
         """This object and all that it is a part of."""
@@ -127,7 +132,7 @@ class Tracked:
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: value for name, value in self.__dict__.items() if name not in _OF_THIS_ONE}
-        return {**state, "_order": [ref() for ref in self._order]}
+        return {**state, "_order": [ref() for ref in self._order.values()]}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for child in state.pop("_order"):
@@ -161,7 +166,7 @@ class Walk:
         below: list[tuple[Path, Tracked]] = []
         for key, value in owner.tracked_children():
             self._sort(value, (*path, key), mine, below)
-        order = {id(ref()): number for number, ref in enumerate(owner._order)}
+        order = {key: number for number, key in enumerate(owner._order)}
         mine.sort(key=lambda entry: (not entry[1].was_trainable, order.get(id(entry[1]), len(order))))
         below.sort(key=lambda entry: order.get(id(entry[1]), len(order)))
         self.variables += [(where, variable, owner.kind) for where, variable in mine]
@@ -187,7 +192,8 @@ class Walk:
 def track(value: Any, owner: Any) -> Any:
     """Make containers notice changes, and let what is in them know its owner."""
     if isinstance(value, Variable | Tracked):
-        value.adopt(owner)
+        if not owner.knows(value):
+            value.adopt(owner)
         return value
     if isinstance(value, tuple):
         items = [track(item, owner) for item in value]

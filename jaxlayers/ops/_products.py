@@ -32,7 +32,7 @@ def matmul(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> matmul([[1, 2], [3, 4]], [1, 1])
         Array([3, 7], dtype=int32)
     """
-    if _narrow(x1, x2):
+    if _is_int8(x1) and _is_int8(x2):
         return jnp.matmul(x1, x2, preferred_element_type="int32")
     return jnp.matmul(x1, x2)
 
@@ -112,7 +112,7 @@ def einsum(subscripts: str, *operands: ArrayLike, **kwargs: Any) -> Array:
         Array([3, 7], dtype=int32)
     """
     arrays = [as_array(operand) for operand in operands]
-    if _narrow(*arrays):
+    if all(map(_is_int8, arrays)):
         kwargs.setdefault("preferred_element_type", "int32")
     return jnp.einsum(subscripts, *arrays, **kwargs)
 
@@ -246,6 +246,6 @@ def vectorize(
     return call
 
 
-def _narrow(*arrays: Any) -> bool:
-    """Whether all are int8, which accelerators add up in int32 as fast, and without overflow."""
-    return all(getattr(array, "dtype", None) is _INT8 for array in arrays)
+def _is_int8(array: Any) -> bool:
+    # Accelerators add products of int8 up in int32 as fast, and without overflow.
+    return getattr(array, "dtype", None) is _INT8
