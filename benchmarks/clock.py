@@ -1,7 +1,8 @@
 """Timing on a machine that other work shares: contestants take turns, and ratios are taken turn by turn.
 
-A slow moment then slows both sides of a ratio. A ratio is reported as its median over the turns, with its quartiles;
-a time as its median.
+A slow moment then slows both sides of a ratio; and where a measurement is short, a turn is the quickest of several
+rounds, most of which fall between two interruptions. A ratio is reported as its median over the turns, with its
+quartiles; a time as its median.
 """
 
 from __future__ import annotations
@@ -42,21 +43,25 @@ def seconds(function: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def take_turns(contestants: Mapping[str, Callable[[], float]], turns: int) -> Samples:
-    """Lets every contestant measure itself once a turn, each turn in another order."""
+def take_turns(contestants: Mapping[str, Callable[[], float]], turns: int, rounds: int = 1) -> Samples:
+    """Lets every contestant measure itself once a round, each round in another order; the quickest of a turn counts."""
     names, samples = list(contestants), {name: [] for name in contestants}
     gc.collect()
     gc.freeze()  # what is alive by now is not looked through again while the clock runs
     for turn in range(turns):
-        start = turn % len(names)
-        for name in names[start:] + names[:start]:
-            samples[name].append(contestants[name]())
+        best = dict.fromkeys(names, float("inf"))
+        for this_round in range(turn, turn + rounds):
+            start = this_round % len(names)
+            for name in names[start:] + names[:start]:
+                best[name] = min(best[name], contestants[name]())
+        for name in names:
+            samples[name].append(best[name])
     gc.unfreeze()
     return samples
 
 
-def time_turns(contestants: Mapping[str, Callable[[], Any]], turns: int) -> Samples:
+def time_turns(contestants: Mapping[str, Callable[[], Any]], turns: int, rounds: int = 1) -> Samples:
     """The seconds that each contestant's calls take; the first call of each is not counted."""
     for function in contestants.values():
         function()
-    return take_turns({name: lambda f=function: seconds(f) for name, function in contestants.items()}, turns)
+    return take_turns({name: lambda f=function: seconds(f) for name, function in contestants.items()}, turns, rounds)

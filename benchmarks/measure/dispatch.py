@@ -1,7 +1,4 @@
-"""What a call of a compiled function over objects costs more than `jax.jit` of the same pure function.
-
-Turns are short, so that most of them fall between two interruptions by other work.
-"""
+"""What a call of a compiled function over objects costs more than `jax.jit` of the same pure function."""
 
 from __future__ import annotations
 
@@ -13,17 +10,18 @@ from benchmarks.contestants import BY_HAND, FACADE, NNX
 from benchmarks.table import Row, clock_time
 
 FIXED, PER_VARIABLE = 15.0, 0.2  # microseconds
-PLANS = {10: (10, 300), 100: (10, 100), 1000: (2, 100)}  # variables: calls in a turn, turns
+PLANS = {10: (10, 15), 100: (10, 10), 1000: (1, 10)}  # variables: calls in a round, rounds in a turn
+TURNS = 15
 
 
 def run() -> list[Row]:
     """One trivial function over 10, 100 and 1,000 variables: `v.assign(v + 1)` for each."""
     rows = []
-    for count, (calls, turns) in PLANS.items():
+    for count, (calls, rounds) in PLANS.items():
         made = contestants.prepare(contestants.load((BY_HAND, FACADE, NNX)), lambda m, n=count: m.counters(n))
         ready = contestants.prepare(made, lambda call: call(5) or call)
         samples = take_turns(
-            {name: lambda c=call, n=calls: seconds(lambda: c(n)) / n for name, call in ready.items()}, turns
+            {name: lambda c=call, n=calls: seconds(lambda: c(n)) / n for name, call in ready.items()}, TURNS, rounds
         )
         for name in ready:
             if name != BY_HAND:

@@ -24,5 +24,5 @@ def run() -> list[Row]:
         for name, model in models.items()
     }
     ready = contestants.prepare(calls, lambda call: call() is not None and call)
-    samples = time_turns(ready, turns=15)
+    samples = time_turns(ready, turns=7, rounds=3)
     return against_fastest("e", "transformer, eager forward", samples, OURS, LIMIT)

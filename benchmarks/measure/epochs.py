@@ -14,18 +14,18 @@ def vae() -> list[Row]:
     """Epochs of 60,000 rows of pixels, as MNIST has."""
     pixels = problem.pixel_rows(problem.EXAMPLES)
     epochs = contestants.prepare(contestants.load((BY_HAND, FACADE, KERAS)), lambda module: module.vae_fit(pixels))
-    return _compare("VAE epoch (fit)", epochs, turns=9)
+    return _compare("VAE epoch (fit)", epochs, turns=5, rounds=3)
 
 
 def transformer() -> list[Row]:
     """Short epochs of a heavier step."""
     data = problem.token_rows(12 * problem.BATCH)
     epochs = contestants.prepare(contestants.load((BY_HAND, FACADE)), lambda module: module.transformer_fit(*data))
-    return _compare("transformer epoch of 12 steps (fit)", epochs, turns=7)
+    return _compare("transformer epoch of 12 steps (fit)", epochs, turns=5, rounds=2)
 
 
-def _compare(what: str, epochs: dict, turns: int) -> list[Row]:
-    samples = time_turns(epochs, turns)
+def _compare(what: str, epochs: dict, turns: int, rounds: int) -> list[Row]:
+    samples = time_turns(epochs, turns, rounds)
     rows = []
     for name in samples:
         if name != BY_HAND:

@@ -15,7 +15,7 @@ from benchmarks.clock import spread, take_turns
 from benchmarks.table import Row, clock_time
 
 LIBRARIES = ("jaxlayers", "flax.linen", "flax.nnx", "equinox", "keras", "optax")
-LIMIT, TURNS = 0.15, 5
+LIMIT, TURNS = 0.15, 3
 PROGRAM = "import time, jax; start = time.process_time(); import {}; print(time.process_time() - start)"
 
 

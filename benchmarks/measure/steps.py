@@ -1,8 +1,7 @@
 """The compiled training step: its time, its FLOPs and its memory, beside the same step written by hand.
 
 FLOPs and memory are what XLA says of the compiled program, so that they do not depend on how busy the machine is.
-Times are those of calls through Python, each waiting for the one before. Turns are short, so that most of them fall
-between two interruptions by other work.
+Times are those of calls through Python, each waiting for the one before.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ def vae() -> list[Row]:
     """The autoencoder's step, of everybody."""
     batch = (jnp.asarray(problem.pixel_rows(problem.VAE_BATCH)),)
     steps = contestants.prepare(contestants.load(), lambda module: module.vae_step())
-    return _compare("VAE step", steps, batch, calls=4, turns=300)
+    return _compare("VAE step", steps, batch, calls=4, turns=25, rounds=12)
 
 
 def transformer() -> list[Row]:
@@ -35,12 +34,14 @@ def transformer() -> list[Row]:
     batch = tuple(map(jnp.asarray, problem.token_rows(problem.BATCH)))
     names = (BY_HAND, *OURS, contestants.LINEN)
     steps = contestants.prepare(contestants.load(names), lambda module: module.transformer_step())
-    return _compare("transformer step", steps, batch, calls=1, turns=30)
+    return _compare("transformer step", steps, batch, calls=1, turns=9, rounds=4)
 
 
-def _compare(what: str, steps: dict[str, Step], batch: tuple[Any, ...], calls: int, turns: int) -> list[Row]:
+def _compare(
+    what: str, steps: dict[str, Step], batch: tuple[Any, ...], calls: int, turns: int, rounds: int
+) -> list[Row]:
     compiled = contestants.prepare(steps, lambda step: step.lower(step.carry, *batch).compile())
-    samples = _times(steps, batch, calls, turns)
+    samples = _times(steps, batch, calls, turns, rounds)
     rows = [
         time_row("a", what, samples, name, BY_HAND, LIMITS.get(name), per=calls) for name in samples if name != BY_HAND
     ]
@@ -61,7 +62,7 @@ def _compare(what: str, steps: dict[str, Step], batch: tuple[Any, ...], calls: i
     return rows
 
 
-def _times(steps: dict[str, Step], batch: tuple[Any, ...], calls: int, turns: int) -> Samples:
+def _times(steps: dict[str, Step], batch: tuple[Any, ...], calls: int, turns: int, rounds: int) -> Samples:
     carries = {name: step.carry for name, step in steps.items()}
 
     def advance(name: str) -> None:
@@ -72,7 +73,7 @@ def _times(steps: dict[str, Step], batch: tuple[Any, ...], calls: int, turns: in
         carries[name] = carry
 
     ready = contestants.prepare({name: name for name in steps}, lambda name: advance(name) or name)
-    return take_turns({name: lambda n=name: seconds(lambda: advance(n)) for name in ready}, turns)
+    return take_turns({name: lambda n=name: seconds(lambda: advance(n)) for name in ready}, turns, rounds)
 
 
 def _peak(program: Any) -> int:

@@ -223,7 +223,7 @@ class Plan:
             if self.looked_at:
                 raise self._found
         else:
-            self.hints = inner.lifted
+            self.hints = None  # they were for this way through the function; another may be otherwise
         losses = {key: value for key, value in zip(effects.keys, effects.values, strict=True) if type(key) is LossSlot}
         rest = Effects(tuple(losses), list(losses.values()), effects.roots)
         return outputs, [inner.values[variable] for variable in written], rest

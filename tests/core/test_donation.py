@@ -270,6 +270,29 @@ def test_steps_in_many_threads():
     assert int(v) == 401
 
 
+def test_a_callback_that_reads_what_the_step_writes():
+    """It gets a value, or is told of which variable it cannot have one; other variables are there to be read."""
+    v, other, seen = make(), jl.Variable(5.0), []
+
+    def on_host(x):
+        seen.append(float(other))
+        try:
+            seen.append(np.asarray(v).tolist())
+        except Exception as error:
+            seen.append(f"{error}")
+        return np.asarray(x)
+
+    @jl.jit
+    def step():
+        return jax.pure_callback(on_host, jax.ShapeDtypeStruct((3,), "float32"), v.assign_add(ONES))
+
+    step()
+    jax.block_until_ready(step())
+    assert seen[0] == seen[2] == 5.0
+    assert seen[3] in ([2.0] * 3, [3.0] * 3) or "'v'" in seen[3]
+    np.testing.assert_array_equal(v.value, 3 * ONES)
+
+
 # A step whose run fails.
 
 
