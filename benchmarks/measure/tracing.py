@@ -27,7 +27,7 @@ def trace() -> list[Row]:
         return seconds(lambda: step.lower(step.carry, *batch))
 
     ready = contestants.prepare(steps, lambda step: once(step) and step)
-    samples = take_turns({name: lambda s=step: once(s) for name, step in ready.items()}, turns=4)
+    samples = take_turns({name: lambda s=step: once(s) for name, step in ready.items()}, turns=3)
     return _rows("transformer step, trace and lower", samples)
 
 

@@ -81,10 +81,13 @@ class Jitted:
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
             return self
-        name = f"_jitted_{getattr(self, '__name__', id(self))}"
-        bound = instance.__dict__.get(name)
-        if bound is None or bound._fun.__self__ is not instance:
-            bound = instance.__dict__[name] = Jitted(types.MethodType(self._fun, instance), self._donate, self._options)
+        name = f"_jitted_{id(self)}"  # by identity: a subclass may have a compiled method of the same name
+        kept = getattr(instance, "__dict__", {})
+        bound = kept.get(name)
+        if bound is None or bound._fun.__self__ is not instance or bound._fun.__func__ is not self._fun:
+            bound = Jitted(types.MethodType(self._fun, instance), self._donate, self._options)
+            if isinstance(kept, dict):
+                kept[name] = bound
         return bound
 
     def __reduce__(self) -> Any:
@@ -258,9 +261,9 @@ def _hold_facades(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[
 
 def _has_facade(value: Any) -> bool:
     if isinstance(value, list | tuple):
-        return any(isinstance(item, _FACADES) for item in value)
+        return any(map(_has_facade, value))
     if isinstance(value, dict):
-        return any(isinstance(item, _FACADES) for item in value.values())
+        return any(map(_has_facade, value.values()))
     return isinstance(value, _FACADES)
 
 

@@ -53,6 +53,7 @@ class Start:
 
 lock = threading.RLock()  # held while a compiled step has the arrays of variables
 BUSY = object()  # stands in a variable meanwhile
+PATIENCE = 10.0  # seconds to wait for it to go
 
 
 class Lost:

@@ -378,5 +378,5 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[..., Any], init_val: An
         carry.commit(values)
         return final
 
-    init_val = jax.tree.map(scope.unwrap, init_val)
+    lower, upper, init_val = jax.tree.map(scope.unwrap, (lower, upper, init_val))
     return lifting.settle([(body_fun, (lower, init_val))], attempt)

@@ -190,21 +190,28 @@ class Variable:
     def held(self) -> Any:
         """The array in the object itself, or None when it has not been made."""
         value = self._value
-        if value is making.BUSY:
-            with making.lock:  # a step in another thread is about to replace it
+        if value is making.BUSY:  # a compiled step is about to replace it
+            if making.lock.acquire(timeout=making.PATIENCE):
                 value = self._value
+                making.lock.release()
+            if value is making.BUSY:
+                raise RuntimeError(
+                    f"{self.path!r} is being written by a compiled step that is still running, perhaps the one that "
+                    "calls this. Hand its value to the callback as an argument."
+                )
         if type(value) is making.Lost:
             raise StateLostError(value.message(self.path))
         return value
 
     def make(self) -> jax.Array:
         """The array in the object itself, made now if it has not been."""
-        self._exclusive = False  # from here on somebody else may hold it too; said before it is looked at
-        value = self.held
-        if value is None:
-            making.make([self])
-            value = self._value
-        return value
+        while True:
+            self._exclusive = False  # from here on somebody else may hold it too; said before it is looked at
+            value = self.held
+            if value is None:
+                making.make([self])
+            elif not self._exclusive and self._value is value:  # no step has stored another one in between
+                return value
 
     def store(self, value: Any, exclusive: bool = False) -> None:
         """Put an array into the object itself."""
