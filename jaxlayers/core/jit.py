@@ -12,6 +12,7 @@ import functools
 import inspect
 import operator
 import types
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -85,14 +86,14 @@ class Jitted:
         kept = getattr(instance, "__dict__", {})
         bound = kept.get(name)
         if bound is None or bound._fun.__self__ is not instance or bound._fun.__func__ is not self._fun:
-            bound = Jitted(types.MethodType(self._fun, instance), self._donate, self._options)
-            if isinstance(kept, dict):
+            bound = _Bound(types.MethodType(self._fun, instance), self._donate, self._options)
+            if isinstance(instance, type):  # under @classmethod
+                type.__setattr__(instance, name, bound)
+            else:
                 kept[name] = bound
         return bound
 
     def __reduce__(self) -> Any:
-        if isinstance(self._fun, types.MethodType):  # a copy of the object makes its own
-            return type(None), ()
         return functools.partial(jit, donate=self._donate, **self._options), (self._fun,)
 
     def lower(self, /, *args: Any, **kwargs: Any) -> Any:
@@ -108,7 +109,9 @@ class Jitted:
         args, kwargs, facades = _hold_facades(args, kwargs)
         plans = self._plans.get(facades)
         if plans is None:
-            plans = self._plans[facades] = [Plan(self, guess(self._fun, facades))]
+            plans = self._plans[facades] = [Plan(self, guess(self._fun, [facade.thing for facade in facades]))]
+            for facade in facades:  # a plan goes when one of the facades does that it is for
+                facade.watch(functools.partial(_forget, weakref.ref(self), facades))
         plan = plans[0]
         if plan.version != scope.trainable_version():  # perhaps what is trained has changed, and so the program
             plan = next((p for p in plans if p.frozen == p.now_frozen()), None) or Plan(self, plan.variables)
@@ -127,6 +130,13 @@ class Jitted:
             f"{plan.name!r} meets other variables each time it is traced ({names}): it makes new ones. Make them "
             "outside of the function, or keep them on an object that stays."
         )
+
+
+class _Bound(Jitted):
+    """A compiled method of one object, kept on it."""
+
+    def __reduce__(self) -> Any:
+        return type(None), ()  # a copy of the object makes its own
 
 
 def _run(plan: Plan, args: Any, kwargs: Any) -> Any:
@@ -232,18 +242,32 @@ class Plan:
         return outputs, [inner.values[variable] for variable in written], rest
 
 
+def _forget(jitted: weakref.ref[Jitted], facades: Any, _: Any) -> None:
+    owner = jitted()
+    if owner is not None:
+        owner._plans.pop(facades, None)
+
+
 @jax.tree_util.register_static
 class _Facade:
-    """Carries an object with variables through `jax.jit` as what it is."""
+    """Carries an object with variables, or a class, through `jax.jit` as what it is, without keeping it alive."""
 
     def __init__(self, thing: Any):
-        self.thing = thing
+        self._ref = weakref.ref(thing)
+        self._id = id(thing)
+
+    @property
+    def thing(self) -> Any:
+        return self._ref()
+
+    def watch(self, gone: Callable[[Any], None]) -> None:
+        self._ref = weakref.ref(self.thing, gone)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Facade) and other.thing is self.thing
+        return self is other or (isinstance(other, _Facade) and self.thing is not None and other.thing is self.thing)
 
     def __hash__(self) -> int:
-        return id(self.thing)
+        return self._id
 
 
 def _hold_facades(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any], Any]:
@@ -306,4 +330,4 @@ def _shifted(fun: Any, pure: Any, options: dict[str, Any], donated: tuple[int, .
     return options
 
 
-_FACADES = (Tracked, Variable)
+_FACADES = (Tracked, Variable, type)

@@ -16,11 +16,11 @@ from jaxlayers.core.tracking import Tracked
 from jaxlayers.core.variable import Variable
 
 
-def guess(function: Any, facades: tuple[Any, ...]) -> tuple[list[Variable], list[Variable]]:
+def guess(function: Any, facades: list[Any]) -> tuple[list[Variable], list[Variable]]:
     """The variables that a function probably writes, and those that it probably only reads."""
     roots = list(_facades(function, set(), 0))
     for facade in facades:
-        roots += _facades(facade.thing, set(), 0)
+        roots += _facades(facade, set(), 0)
     written: dict[Variable, None] = {}
     read: dict[Variable, None] = {}
     trains = any(isinstance(root, Tracked) and root.kind == "slot" for root in roots)

@@ -17,6 +17,7 @@ Losses: every outermost call of a layer starts a new list, kept by that layer, o
 
 from __future__ import annotations
 
+import weakref
 import zlib
 from collections.abc import Iterable
 from contextvars import ContextVar
@@ -67,7 +68,8 @@ class LossSlot:
     __slots__ = ("aval", "number", "owner", "root")
 
     def __init__(self, root: Layer, owner: Layer, number: int, aval: jax.ShapeDtypeStruct):
-        self.root, self.owner, self.number, self.aval = root, owner, number, aval
+        # Compiled functions keep this in their output's structure, and are not to keep layers alive.
+        self.root, self.owner, self.number, self.aval = weakref.ref(root), weakref.ref(owner), number, aval
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, LossSlot) and (self.root, self.owner, self.number) == (
@@ -77,7 +79,7 @@ class LossSlot:
         )
 
     def __hash__(self) -> int:
-        return hash((id(self.root), id(self.owner), self.number))
+        return hash((self.root, self.owner, self.number))
 
 
 @jax.tree_util.register_pytree_node_class
@@ -101,12 +103,13 @@ class Effects:
     def commit(self) -> None:
         """Hand everything to the scope that is innermost now, or to the objects themselves."""
         scope = current()
-        losses: dict[Any, list[Any]] = {root: [] for root in self.roots}
+        losses: dict[Any, list[Any]] = {root(): [] for root in self.roots}
         for key, value in zip(self.keys, self.values, strict=True):
             if isinstance(key, LossSlot):
-                losses.setdefault(key.root, []).append((key.owner, value))
+                losses.setdefault(key.root(), []).append((key.owner(), value))
             else:
                 write(key, value)
+        losses.pop(None, None)  # of layers that lived for one call
         if losses:
             commit_losses(scope, losses)
 
@@ -248,7 +251,7 @@ class Scope:
             for number, (owner, value) in enumerate(entries):
                 keys.append(LossSlot(root, owner, number, jax.ShapeDtypeStruct(value.shape, value.dtype)))
                 values.append(value)
-        return Effects(tuple(keys), values, tuple(self.losses))
+        return Effects(tuple(keys), values, tuple(map(weakref.ref, self.losses)))
 
 
 def read(variable: Variable) -> Any:

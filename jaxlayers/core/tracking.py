@@ -137,7 +137,7 @@ class Tracked:
     def __setstate__(self, state: dict[str, Any]) -> None:
         for child in state.pop("_order"):
             if child is not None:
-                self.note(child)
+                child.adopt(self)
         for name, value in state.items():
             (object.__setattr__ if name in _BOOKKEEPING else setattr)(self, name, value)
 
@@ -151,9 +151,8 @@ class Walk:
         self.objects: list[Tracked] = []
         self.changes_unnoticed = False
         self._visit(root, ())
-        places = {path for path, _, _ in self.variables}
-        if len(places) < len(self.variables):
-            every = ["/".join(path) for path, _, _ in self.variables]
+        every = ["/".join(path) for path, _, _ in self.variables]
+        if len(set(every)) < len(every):
             double = sorted({path for path in every if every.count(path) > 1})
             raise ValueError(
                 f"Two weights of {root!r} have one path: {', '.join(double)}. Give their keys other names."
