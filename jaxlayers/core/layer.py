@@ -372,8 +372,8 @@ class Layer(Weighted):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """The layer that `get_config()` describes; without weights."""
-        return cls(**config)
+        """The layer that `get_config()` describes, ours or Keras's; without weights."""
+        return cls(**{name: value for name, value in config.items() if name not in _ABSENT or value != _ABSENT[name]})
 
     def _check_initialized(self) -> None:
         if not hasattr(self, "_loose_weights"):
@@ -383,6 +383,8 @@ class Layer(Weighted):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
 
+# What Keras's configs hold and we have not, at the value at which it does nothing.
+_ABSENT = {"quantization_config": None, "rms_scaling": False}
 _RESERVED = frozenset(["init", "apply", "params", "state"])
 Layer._call_spec = CallSpec(Layer)
 Layer.build = building.explicit(Layer.build)  # type: ignore[method-assign]

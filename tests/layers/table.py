@@ -1,6 +1,7 @@
 """Every layer, once for each combination of arguments that takes another way through its code.
 
-`test_every_layer.py` drives each entry through every transform. A new layer is added here, nowhere else.
+Each family has its list in `cases/`; `test_every_layer.py` drives each entry through every transform, and
+`test_layers_against_keras.py` compares it with Keras's. A new layer is added to its family's list, nowhere else.
 """
 
 from __future__ import annotations
@@ -10,9 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-
-import jaxlayers as jl
-from jaxlayers import layers, ops
 
 
 def floats(*shape: int) -> np.ndarray:
@@ -24,112 +22,45 @@ def integers(*shape: int) -> np.ndarray:
     return np.random.default_rng(shape).integers(0, 5, shape).astype("int32")
 
 
+def masks(*shape: int) -> np.ndarray:
+    """A mask of which each row starts with at least one True and ends anywhere."""
+    lengths = np.random.default_rng(shape).integers(1, shape[-1] + 1, (*shape[:-1], 1))
+    return np.arange(shape[-1]) < lengths
+
+
 @dataclasses.dataclass(frozen=True)
 class Case:
     """One layer with its arguments, and what it is called with.
 
     Args:
-        name: of the test.
+        name: of the test; each has its own.
         cls: the class.
         arguments: its arguments.
-        inputs: one batch.
+        inputs: one batch: an array, or what the layer takes as its first argument (a list of arrays, say).
+        more: further positional arguments of the call.
+        call: keyword arguments of the call that are not arrays.
         training: what decides while training, beside the inputs: "" for nothing, "draws", "statistics".
         varies: False where the layer was made for this batch size only.
+        half: the tolerance of computing in bfloat16, relative and absolute.
+        loose: the tolerance against Keras, where the same mathematics in another order asks for more than the usual.
+        alone: why it is not compared with Keras's class of that name, where it is not.
     """
 
     name: str
     cls: Callable[..., Any]
     arguments: dict[str, Any]
-    inputs: np.ndarray
+    inputs: Any
     training: str = ""
     varies: bool = True
+    more: tuple[Any, ...] = ()
+    call: dict[str, Any] = dataclasses.field(default_factory=dict)
+    half: float = 5e-2
+    loose: float = 2e-5
+    alone: str = ""
 
     def make(self, **more: Any) -> Any:
         return self.cls(**{**self.arguments, **more})
 
     @property
-    def differentiable(self) -> bool:
-        return self.inputs.dtype == np.float32
-
-
-def chain(**kwargs: Any) -> Any:
-    inside = [
-        layers.Dense(4, activation="tanh"),
-        layers.BatchNormalization(),
-        layers.Dropout(0.25),
-        jl.Sequential([layers.Dense(3), layers.LayerNormalization()], name="inner"),
-    ]
-    return jl.Sequential(inside, **kwargs)
-
-
-def twice_plus(x: Any, offset: float = 0.0) -> Any:
-    return 2 * x + offset
-
-
-def louder_in_training(x: Any, training: bool = False) -> Any:
-    return x * (3.0 if training else 1.0)
-
-
-CASES = [
-    Case("dense", layers.Dense, {"units": 3}, floats(4, 5)),
-    Case("dense_no_bias", layers.Dense, {"units": 3, "use_bias": False, "activation": "gelu"}, floats(4, 5)),
-    Case("dense_rank_4", layers.Dense, {"units": 2, "activation": "softmax"}, floats(2, 3, 4, 5)),
-    Case(
-        "dense_with_everything",
-        layers.Dense,
-        {
-            "units": 3,
-            "activation": "tanh",
-            "kernel_initializer": "he_normal",
-            "bias_initializer": "ones",
-            "kernel_regularizer": "l2",
-            "bias_regularizer": jl.regularizers.L1(0.1),
-            "activity_regularizer": jl.regularizers.L1L2(0.01, 0.02),
-            "kernel_constraint": "max_norm",
-            "bias_constraint": "non_neg",
-        },
-        floats(4, 5),
-    ),
-    Case("activation", layers.Activation, {"activation": "tanh"}, floats(4, 5)),
-    Case("activation_function", layers.Activation, {"activation": ops.sin}, floats(4, 2, 3)),
-    Case(
-        "activation_regularized", layers.Activation, {"activation": "elu", "activity_regularizer": "l2"}, floats(4, 5)
-    ),
-    Case("dropout", layers.Dropout, {"rate": 0.4}, floats(4, 5), "draws"),
-    Case("dropout_seed", layers.Dropout, {"rate": 0.4, "seed": 7}, floats(4, 5), "draws"),
-    Case(
-        "dropout_noise_shape", layers.Dropout, {"rate": 0.5, "noise_shape": (None, 1, None)}, floats(4, 6, 5), "draws"
-    ),
-    Case("dropout_nothing", layers.Dropout, {"rate": 0.0}, floats(4, 5)),
-    Case("dropout_everything", layers.Dropout, {"rate": 1.0}, floats(4, 5)),
-    Case("batch_norm", layers.BatchNormalization, {}, floats(6, 5), "statistics"),
-    Case("batch_norm_rank_4", layers.BatchNormalization, {"momentum": 0.6}, floats(3, 2, 4, 5), "statistics"),
-    Case("batch_norm_axis_1", layers.BatchNormalization, {"axis": 1, "epsilon": 0.1}, floats(4, 3, 2, 5), "statistics"),
-    Case("batch_norm_bare", layers.BatchNormalization, {"center": False, "scale": False}, floats(6, 5), "statistics"),
-    Case("batch_norm_no_beta", layers.BatchNormalization, {"center": False}, floats(6, 5), "statistics"),
-    Case("batch_norm_synchronized", layers.BatchNormalization, {"synchronized": True}, floats(6, 5), "statistics"),
-    Case("layer_norm", layers.LayerNormalization, {}, floats(4, 5)),
-    Case("layer_norm_axes", layers.LayerNormalization, {"axis": [1, 2]}, floats(4, 3, 5)),
-    Case("layer_norm_axis_1", layers.LayerNormalization, {"axis": 1, "epsilon": 0.01}, floats(4, 3, 5)),
-    Case("layer_norm_bare", layers.LayerNormalization, {"center": False, "scale": False}, floats(4, 5)),
-    Case("layer_norm_no_gamma", layers.LayerNormalization, {"scale": False}, floats(4, 5)),
-    Case("embedding", layers.Embedding, {"input_dim": 5, "output_dim": 3}, integers(4, 2)),
-    Case("embedding_mask", layers.Embedding, {"input_dim": 5, "output_dim": 3, "mask_zero": True}, integers(4, 6)),
-    Case(
-        "embedding_pieces",
-        layers.Embedding,
-        {"input_dim": 5, "output_dim": 2, "embeddings_regularizer": "l2", "embeddings_constraint": "unit_norm"},
-        integers(4),
-    ),
-    Case("flatten", layers.Flatten, {}, floats(4, 2, 3)),
-    Case("flatten_rank_1", layers.Flatten, {}, floats(4)),
-    Case("flatten_channels_first", layers.Flatten, {"data_format": "channels_first"}, floats(4, 2, 3, 5)),
-    Case("reshape", layers.Reshape, {"target_shape": (3, 4)}, floats(2, 12)),
-    Case("reshape_rest", layers.Reshape, {"target_shape": (-1, 2)}, floats(2, 3, 4)),
-    Case("reshape_flat", layers.Reshape, {"target_shape": (-1,)}, floats(2, 3, 4)),
-    Case("lambda", layers.Lambda, {"function": twice_plus, "arguments": {"offset": 1.5}}, floats(4, 5)),
-    Case("lambda_training", layers.Lambda, {"function": louder_in_training}, floats(4, 5)),
-    Case("identity", layers.Identity, {}, floats(4, 5)),
-    Case("sequential", chain, {}, floats(6, 5), "draws"),
-]
-IDS = [case.name for case in CASES]
+    def args(self) -> tuple[Any, ...]:
+        return (self.inputs, *self.more)

@@ -1,0 +1,11 @@
+"""All cases of all families.
+
+`CASES` go through every transform; `MORE_CASES`, further combinations of arguments, are only compared with Keras.
+"""
+
+from tests.layers.cases import basic
+
+FAMILIES = [basic]
+CASES = [case for family in FAMILIES for case in family.CASES]
+MORE_CASES = [case for family in FAMILIES for case in family.MORE_CASES]
+IDS = [case.name for case in CASES]
