@@ -23,21 +23,4 @@ __all__ = [
     "Reshape",
 ]
 
-registry.register(
-    "layer",
-    {
-        cls.__name__: cls
-        for cls in (
-            Activation,
-            BatchNormalization,
-            Dense,
-            Dropout,
-            Embedding,
-            Flatten,
-            Identity,
-            Lambda,
-            LayerNormalization,
-            Reshape,
-        )
-    },
-)
+registry.register("layer", {name: globals()[name] for name in __all__ if isinstance(globals()[name], type)})
