@@ -6,6 +6,7 @@ the rest is in the modules below.
 
 from jaxlayers import (
     activations,
+    callbacks,
     config,
     constraints,
     core,
@@ -21,6 +22,7 @@ from jaxlayers import (
     optimizers,
     random,
     regularizers,
+    saving,
     utils,
 )
 from jaxlayers.core import (
@@ -68,6 +70,7 @@ __all__ = [
     "SymbolicTensor",
     "Variable",
     "activations",
+    "callbacks",
     "cond",
     "config",
     "constraints",
@@ -88,6 +91,7 @@ __all__ = [
     "random",
     "regularizers",
     "remat",
+    "saving",
     "scan",
     "switch",
     "utils",

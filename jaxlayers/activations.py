@@ -42,6 +42,7 @@ from jaxlayers.ops.nn import (
     threshold,
 )
 from jaxlayers.ops.numpy import tanh
+from jaxlayers.saving import serialize_keras_object
 
 
 @operation("x")
@@ -146,22 +147,26 @@ def get(identifier: Any) -> Callable[..., Any]:
     """
     if identifier is None:
         return linear
-    return deserialize(identifier) if isinstance(identifier, dict) else registry.lookup("activation", identifier)
+    return registry.lookup("activation", identifier)
 
 
 def serialize(activation: Callable[..., Any]) -> Any:
-    """What `get` makes the activation from again: the name of a function, the config of an object.
+    """What `get` makes the activation from again: the name of a function of ours, the config of anything else.
 
     Raises:
-        ValueError: when it is a function without a name in the table.
+        TypeError: when it is a lambda.
 
     Example:
         >>> serialize(silu), serialize(jax.nn.softplus)
         ('silu', 'softplus')
     """
-    if not hasattr(activation, "get_config") and activation in _OF_JAX:
-        return _OF_JAX[activation]
-    return registry.describe("activation", activation, module="keras.layers")
+    if not hasattr(activation, "get_config"):
+        name = _OF_JAX.get(activation, getattr(activation, "__name__", "<lambda>"))
+        if name == "<lambda>":
+            raise TypeError(f"{activation!r} has no name to write to a config. Define it with `def`.")
+        if activation in _OF_JAX or registry.names("activation").get(name) is activation:
+            return name
+    return serialize_keras_object(activation)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Callable[..., Any]:
@@ -178,8 +183,4 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Ca
         >>> deserialize("half", {"half": lambda x: x / 2})(3.0)
         1.5
     """
-    if isinstance(config, dict) and config.get("class_name") == "function":  # as Keras writes functions
-        config = config["config"]
-    if isinstance(config, str) and custom_objects and config in custom_objects:
-        return custom_objects[config]
-    return registry.lookup("activation", config)
+    return registry.lookup("activation", config, custom_objects)

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from jaxlayers.core import operation, registry
 from jaxlayers.core.settings import epsilon, to_snake_case
+from jaxlayers.saving import serialize_keras_object
 
 
 class Constraint:
@@ -171,7 +172,7 @@ def get(identifier: Any) -> Callable[..., Any] | None:
 
 def serialize(constraint: Any) -> Any:
     """The config of a constraint, in the form that `deserialize` takes and Keras writes."""
-    return registry.describe("constraint", constraint, module="keras.constraints")
+    return serialize_keras_object(constraint)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Callable[..., Any] | None:
@@ -184,10 +185,7 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Ca
     Raises:
         ValueError: when the name is unknown.
     """
-    custom = custom_objects or {}
-    if isinstance(config, dict) and config.get("class_name") in custom:
-        return custom[config["class_name"]].from_config(config.get("config") or {})
-    return registry.lookup("constraint", config)
+    return registry.lookup("constraint", config, custom_objects)
 
 
 def _norms(w: jax.Array, axis: Any) -> jax.Array:

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from jaxlayers.core import operation, registry
 from jaxlayers.core.settings import epsilon, to_snake_case
+from jaxlayers.saving import serialize_keras_object
 
 
 class Regularizer:
@@ -202,7 +203,7 @@ def get(identifier: Any) -> Callable[..., Any] | None:
 
 def serialize(regularizer: Any) -> Any:
     """The config of a regularizer, in the form that `deserialize` takes and Keras writes."""
-    return registry.describe("regularizer", regularizer, module="keras.regularizers")
+    return serialize_keras_object(regularizer)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Callable[..., Any] | None:
@@ -215,10 +216,7 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Ca
     Raises:
         ValueError: when the name is unknown.
     """
-    custom = custom_objects or {}
-    if isinstance(config, dict) and config.get("class_name") in custom:
-        return custom[config["class_name"]].from_config(config.get("config") or {})
-    return registry.lookup("regularizer", config)
+    return registry.lookup("regularizer", config, custom_objects)
 
 
 def _checked_weight(name: str, value: Any) -> float:

@@ -5,7 +5,6 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import copy
-import inspect
 import pickle
 
 import jax
@@ -17,54 +16,10 @@ import sklearn.metrics
 from keras.src.backend import set_keras_mask
 
 from jaxlayers import losses, metrics
-from jaxlayers.core import BareTransformationError, Layer, Variable, jit, registry
+from jaxlayers.core import BareTransformationError, Layer, Variable, jit
 from jaxlayers.core.masks import set_mask
-from jaxlayers.core.settings import set_floatx, to_snake_case
-
-# Class, options, what labels and predictions are like.
-CASES = [
-    ("Accuracy", {}, "integers"),
-    ("BinaryAccuracy", {}, "binary"),
-    ("BinaryAccuracy", {"threshold": 0.8}, "binary"),
-    ("CategoricalAccuracy", {}, "onehot"),
-    ("SparseCategoricalAccuracy", {}, "classes"),
-    ("TopKCategoricalAccuracy", {"k": 2}, "onehot"),
-    ("SparseTopKCategoricalAccuracy", {"k": 3}, "classes"),
-    ("SparseTopKCategoricalAccuracy", {"k": 2, "from_sorted_ids": True}, "ids"),
-    ("MeanSquaredError", {}, "numbers"),
-    ("MeanAbsoluteError", {}, "numbers"),
-    ("RootMeanSquaredError", {}, "numbers"),
-]
-every_case = pytest.mark.parametrize(("name", "options", "kind"), CASES)
-CLASSES = 7
-
-
-def data(kind, batch, seed=0, steps=()):
-    """Labels and predictions [batch, *steps, ...]."""
-    rng = np.random.default_rng((seed, batch))
-    shape = (batch, *steps)
-    scores = rng.normal(size=(*shape, CLASSES)).round(1).astype("float32")  # with ties
-    classes = rng.integers(0, CLASSES, size=shape).astype("int32")
-    return {
-        "integers": lambda: (classes, rng.integers(0, CLASSES, size=shape)),
-        "binary": lambda: (rng.integers(0, 2, size=(*shape, 3)), rng.uniform(size=(*shape, 3)).astype("float32")),
-        "onehot": lambda: (np.eye(CLASSES, dtype="float32")[classes], scores),
-        "classes": lambda: (classes, scores),
-        "ids": lambda: (classes, rng.permuted(np.broadcast_to(np.arange(CLASSES), (*shape, CLASSES)), axis=-1)),
-        "numbers": lambda: (scores, (scores + rng.normal(size=scores.shape)).astype("float32")),
-    }[kind]()
-
-
-def both(cls, /, **options):
-    return getattr(metrics, cls)(**options), getattr(keras.metrics, cls)(**options)
-
-
-def close(ours, theirs):
-    np.testing.assert_allclose(ours.result(), theirs.result(), rtol=1e-5, atol=1e-6)
-    for mine, yours in zip(ours.variables, theirs.variables, strict=True):
-        assert mine.name == yours.name and mine.dtype == yours.dtype
-        np.testing.assert_allclose(mine, yours, rtol=1e-5)
-
+from jaxlayers.core.settings import set_floatx
+from tests.metric_cases import CASES, CLASSES, both, close, data, every_case
 
 # Streams.
 
@@ -428,107 +383,3 @@ def test_a_metric_of_ones_own():
     assert float(metric(jnp.array([2.0]))["largest"]) == 8
     assert Largest.from_config(metric.get_config()).get_config() == metric.get_config()
     assert repr(metric) == "<Largest name=largest>"
-
-
-# Names and configs.
-
-
-ALIASES = keras.src.metrics.ALL_OBJECTS_DICT
-
-
-@pytest.mark.parametrize("alias", [alias for alias in sorted(ALIASES) if alias in registry.names("metric")])
-def test_get(alias):
-    if to_snake_case(alias) == "mean_metric_wrapper":
-        return
-    ours, theirs = metrics.get(alias), keras.metrics.get(alias)
-    assert type(ours).__name__ == type(theirs).__name__ and ours.name == theirs.name
-    assert metrics.serialize(ours) == keras.metrics.serialize(theirs)
-
-
-def test_every_alias_of_a_class_is_here():
-    ours = {id(cls): set() for cls in registry.names("metric").values()}
-    for alias, cls in registry.names("metric").items():
-        ours[id(cls)].add(alias)
-    for aliases in ours.values():
-        assert aliases == {alias for alias, cls in ALIASES.items() if cls is ALIASES[min(aliases)]}
-
-
-@every_case
-def test_configs(name, options, kind):
-    ours, theirs = both(name, name="a_name", **options)
-    assert ours.get_config() == theirs.get_config()
-    again, rebuilt = metrics.deserialize(metrics.serialize(ours)), keras.metrics.deserialize(metrics.serialize(ours))
-    assert type(again) is type(ours) and again.get_config() == ours.get_config()
-    y_true, y_pred = data(kind, 6)
-    np.testing.assert_allclose(again(y_true, y_pred), ours(y_true, y_pred), rtol=0)
-    np.testing.assert_allclose(rebuilt(y_true, y_pred), ours.result(), rtol=1e-5)
-    assert ours._direction == theirs._direction
-
-
-@pytest.mark.parametrize("name", [name for name in metrics.__all__ if hasattr(keras.metrics, name)])
-def test_signatures(name):
-    ours, theirs = getattr(metrics, name), getattr(keras.metrics, name)
-    functions = [(ours, theirs)]
-    if isinstance(ours, type):
-        functions = [
-            (getattr(ours, m), getattr(theirs, m)) for m in ("__init__", "update_state", "add_variable", "add_weight")
-        ]
-    for mine, yours in functions:
-        mine, yours = (inspect.signature(function).parameters.values() for function in (mine, yours))
-        assert [(p.name, p.default) for p in mine] == [(p.name, p.default) for p in yours]
-
-
-# What is refused, and how.
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: metrics.get("acuracy"), r"Unknown metric: 'acuracy'. Close to it: 'accuracy'"),
-        (
-            lambda: metrics.Accuracy()([1, 2], [1, 2, 3]),
-            r"accuracy: .* y_true of shape \(2,\) and y_pred of shape \(3,\)",
-        ),
-        (lambda: metrics.BinaryAccuracy()(np.ones((2, 3)), np.ones((2, 4))), r"binary_accuracy: .*\(2, 4\)"),
-        (
-            lambda: metrics.SparseCategoricalAccuracy()(np.eye(3), np.eye(3)),
-            r"same shape but for the last axis, the classes in y_pred; received y_true of shape \(3, 3\)",
-        ),
-        (lambda: metrics.CategoricalAccuracy()(np.eye(3), np.eye(4)), r"categorical_accuracy: .*\(3,\)"),
-        (lambda: metrics.TopKCategoricalAccuracy()(np.eye(3), np.eye(4)), r"top_k_categorical_accuracy: .*\(3,\)"),
-        (lambda: metrics.Mean()(VALUES, np.ones(4)), r"of shape \(4,\) does not fit values of shape \(3,\)"),
-        (lambda: metrics.Mean()(3.0, np.ones(4)), r"of shape \(4,\) does not fit values of shape \(\)"),
-        (lambda: metrics.MeanSquaredError()(VALUES, VALUES, np.ones((3, 4, 5))), r"\(3, 4, 5\) does not fit"),
-    ],
-)
-def test_wrong_shapes(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
-
-
-def test_unfinished_metrics():
-    class Hasty(metrics.Metric):
-        def __init__(self):
-            self.total = self.add_weight()
-
-    with pytest.raises(RuntimeError, match=r"Hasty.__init__ must call super\(\).__init__\(\)"):
-        Hasty()
-    with pytest.raises(NotImplementedError, match=r"no update_state\(\)"):
-        metrics.Metric().update_state()
-    with pytest.raises(NotImplementedError, match=r"no result\(\)"):
-        metrics.Metric().result()
-
-
-def test_an_update_that_fails_changes_nothing():
-    mean = metrics.MeanSquaredError()
-    mean.update_state([[1.0]], [[3.0]])
-    with pytest.raises(ValueError, match="does not fit"):
-        mean.update_state(VALUES, VALUES, np.ones(7))
-    assert float(mean.total.value) == 4 and float(mean.count.value) == 1
-
-
-def test_strict_ranks(strict_ranks):
-    for name, options, kind in CASES:
-        jax.eval_shape(getattr(metrics, name)(**options).stateless_update_state, [0.0, 0.0], *data(kind, 3), np.ones(3))
-    for weight in (1.0, np.ones(3), np.ones((3, 4)), VALUES):
-        jax.eval_shape(metrics.Mean().stateless_update_state, [0.0, 0.0], VALUES, weight)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -144,6 +145,14 @@ def within_call(layer: Layer, inner: scope.Scope, args: Any, kwargs: Any) -> Non
         with _marked(layer):
             layer.build(*positional, **named)
         object.__setattr__(layer, "built", True)
+        note_shapes(layer, positional, named)
+
+
+def note_shapes(layer: Layer, args: Any, kwargs: Any) -> None:
+    """Keep the shapes that a layer was built for, by the names that its `build` has for them."""
+    given = inspect.signature(type(layer).build).bind(layer, *args, **kwargs).arguments
+    shapes = dict(enumerate(given["args"])) if "args" in given else dict([*given.items()][1:])
+    object.__setattr__(layer, "_build_shapes", shapes)
 
 
 def explicit(build: Callable[..., Any]) -> Callable[..., Any]:
@@ -159,6 +168,7 @@ def explicit(build: Callable[..., Any]) -> Callable[..., Any]:
             with _marked(self):
                 build(self, *args, **kwargs)
             object.__setattr__(self, "built", True)
+            note_shapes(self, args, kwargs)
             made_in_call = _is_default(type(self).build) and not _is_default(type(self).call)
             if made_in_call or not _is_complete(self):
                 shapes = [_as_structs(shape, self.compute_dtype) for shape in (*args, *kwargs.values())]

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from jaxlayers.core import masks
+from jaxlayers.core import masks, registry
 
 
 class CallSpec:
@@ -67,14 +67,28 @@ class CallSpec:
         return tuple(shapes.values())[: max(1, len(self.build_names))], {}
 
     def made_with(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """The arguments of `__init__` by name, where they are plain data."""
+        """The arguments of `__init__` by name, with those left at their defaults, as data."""
+        signature = inspect.signature(self.cls.__init__)  # type: ignore[misc]
+        bound = signature.bind(None, *args, **kwargs)
+        bound.apply_defaults()
+        found: dict[str, Any] = {}
+        for name, value in list(bound.arguments.items())[1:]:
+            kind = signature.parameters[name].kind
+            if kind is inspect.Parameter.VAR_KEYWORD:
+                found.update(value)
+            elif kind is not inspect.Parameter.VAR_POSITIONAL:
+                found[name] = value
+            elif value:
+                raise TypeError(f"{self.cls.__name__} takes *{name}, so it must have its own get_config().")
         try:
-            given = inspect.signature(self.cls.__init__).bind(None, *args, **kwargs).arguments  # type: ignore[misc]
-        except TypeError:
-            return {}
-        given.pop("self", None)
-        extra = given.pop("kwargs", {})
-        return {name: value for name, value in {**given, **extra}.items() if is_plain(value)}
+            return {name: registry.describe(value) for name, value in found.items()}
+        except TypeError as error:
+            raise TypeError(f"{self.cls.__name__} has no get_config() of its own, and {error}") from None
+
+    def takes(self, name: str) -> bool:
+        """Whether `__init__` has a parameter, or takes any."""
+        parameters = inspect.signature(self.cls.__init__).parameters  # type: ignore[misc]
+        return name in parameters or any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
 
 
 def has_arrays(value: Any) -> bool:
@@ -85,12 +99,3 @@ def has_arrays(value: Any) -> bool:
 def shape_tree(value: Any) -> Any:
     """The shapes of a nested structure of arrays, in the same structure."""
     return jax.tree.map(lambda leaf: tuple(leaf.shape) if hasattr(leaf, "shape") else None, value)
-
-
-def is_plain(value: Any) -> bool:
-    """Whether a value could come out of JSON."""
-    if isinstance(value, dict):
-        return all(isinstance(k, str) and is_plain(v) for k, v in value.items())
-    if isinstance(value, list | tuple):
-        return all(map(is_plain, value))
-    return value is None or isinstance(value, bool | int | float | str)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jaxlayers.core import registry
 from jaxlayers.core.settings import floatx, standardize_dtype
 
 _global_policy: DTypePolicy | None = None
@@ -92,15 +93,13 @@ def get(identifier: Any) -> DTypePolicy:
     if isinstance(identifier, DTypePolicy):
         return identifier
     if isinstance(identifier, dict):
-        return DTypePolicy.from_config(identifier["config"])
+        return registry.lookup("dtype_policy", identifier)
     return DTypePolicy(identifier if isinstance(identifier, str) else standardize_dtype(identifier))
 
 
 def serialize(policy: DTypePolicy) -> dict[str, Any]:
     """A policy's config, as Keras writes it."""
-    return {
-        "module": "keras",
-        "class_name": "DTypePolicy",
-        "config": policy.get_config(),
-        "registered_name": None,
-    }
+    return registry.describe(policy)
+
+
+registry.register("dtype_policy", {"DTypePolicy": DTypePolicy, "FloatDTypePolicy": DTypePolicy})

@@ -60,6 +60,7 @@ class Layer(Weighted):
     _in_build = False
     _borrowed = False
     _blueprint: list[Any] | None = None
+    _nodes: tuple[symbolic.Node, ...] = ()  # its calls on symbolic tensors
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         self = super().__new__(cls)
@@ -276,10 +277,13 @@ class Layer(Weighted):
         return outputs
 
     def _call_symbolic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        outputs = symbolic.record(self, args, kwargs)
+        node = symbolic.record(self, args, kwargs)
+        object.__setattr__(self, "_nodes", (*self._nodes, node))
+        outputs = node.outputs
         if not self.built:
             first = symbolic.fill_tree((args, kwargs))
             building.from_call(self, *first)
+        building.note_shapes(self, *self._call_spec.build_arguments(args, kwargs))  # with what is unknown as None
         masked = any(masks.get_mask(leaf) is not None for leaf in symbolic.symbolic_leaves(args))
         if self._call_spec.makes_masks or masked:
             self._pass_mask(args[0], outputs)
@@ -310,7 +314,41 @@ class Layer(Weighted):
             if mask is not None and masks.get_mask(leaf) is None:
                 masks.set_mask(leaf, mask)
 
-    # Shapes, dtypes, configs.
+    # Symbolic calls, shapes, dtypes, configs.
+
+    def record_calls(self) -> None:
+        """Call the layers inside on symbolic tensors, where it is known on which; models that know have their own."""
+
+    @property
+    def input(self) -> Any:
+        """What it was called with to make its symbolic output.
+
+        Raises:
+            ValueError: when it was not called on symbolic tensors, or several times.
+        """
+        node = self._only_node()
+        return node.args[0] if len(node.args) == 1 else node.inputs
+
+    @property
+    def output(self) -> Any:
+        """Its symbolic output: where a graph can be cut, or go on.
+
+        Raises:
+            ValueError: when it was not called on symbolic tensors, or several times.
+        """
+        return self._only_node().outputs
+
+    def _only_node(self) -> symbolic.Node:
+        if not self._nodes:
+            for owner in self.above()[1:]:
+                if isinstance(owner, Layer):
+                    owner.record_calls()
+        if len(self._nodes) == 1:
+            return self._nodes[0]
+        why = "was not called on symbolic tensors" if not self._nodes else f"was called {len(self._nodes)} times"
+        raise ValueError(
+            f"{self.path!r} {why}, so it has no one input and output. Keep the symbolic tensor that the call returns."
+        )
 
     @ends_in_user_code
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
@@ -354,8 +392,8 @@ class Layer(Weighted):
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again: plain data.
 
-        A subclass that adds arguments adds them here; one that does not gets those of its `__init__`, as they were
-        given, when they are plain data.
+        A subclass that adds arguments adds them here; one that does not gets those that its `__init__` was given:
+        numbers, strings, layers and whatever else has a config.
         """
         config = {
             "name": self.name,
@@ -363,9 +401,7 @@ class Layer(Weighted):
             "dtype": dtype_policies.serialize(self.dtype_policy),
         }
         if self.activity_regularizer is not None:
-            config["activity_regularizer"] = registry.describe(
-                "regularizer", self.activity_regularizer, "keras.regularizers"
-            )
+            config["activity_regularizer"] = registry.describe(self.activity_regularizer)
         if type(self).get_config is Layer.get_config:
             return {**self._call_spec.made_with(*self._made_with), **config}
         return config
@@ -373,7 +409,29 @@ class Layer(Weighted):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """The layer that `get_config()` describes, ours or Keras's; without weights."""
-        return cls(**{name: value for name, value in config.items() if name not in _ABSENT or value != _ABSENT[name]})
+        config = {name: value for name, value in config.items() if name not in _ABSENT or value != _ABSENT[name]}
+        if cls.get_config is not Layer.get_config:
+            return cls(**config)
+        config = registry.revive(config)
+        layer = cls(**{name: value for name, value in config.items() if cls._call_spec.takes(name)})
+        for name in ("name", "trainable", "dtype"):
+            if name in config and not cls._call_spec.takes(name):
+                setattr(layer, "dtype_policy" if name == "dtype" else name, config[name])
+        return layer
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """What `build_from_config` builds the layer from: by default the shapes it was built for, if it is."""
+        shapes = self.__dict__.get("_build_shapes")
+        if not self.built or not shapes or (getattr(type(self).build, "is_default", False) and not self.weights):
+            return None
+        return {"shapes_dict": dict(shapes)} if len(shapes) > 1 else {"input_shape": next(iter(shapes.values()))}
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Build the layer as `get_build_config` says, ours or Keras's."""
+        if "input_shape" in config:
+            self.build(config["input_shape"])
+        elif "shapes_dict" in config:
+            self.build(**config["shapes_dict"])
 
     def _check_initialized(self) -> None:
         if not hasattr(self, "_loose_weights"):

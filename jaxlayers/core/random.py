@@ -136,11 +136,11 @@ def _draw_path(inner: scope.Scope, generator: SeedGenerator | None) -> str:
 
 
 def _by_lane(inner: scope.Scope | None, key: jax.Array) -> jax.Array:
-    """Under `jl.vmap`, each example has a key of its own."""
-    while inner is not None and not inner.isolated:
+    """Under `jl.vmap` each example has a key of its own, and so has each device of a step for many."""
+    while inner is not None:
         if inner.axis_name is not None:
             key = jax.random.fold_in(key, jax.lax.axis_index(inner.axis_name))
-        inner = inner.parent
+        inner = None if inner.isolated else inner.parent
     return key
 
 

@@ -119,6 +119,7 @@ class Scope:
 
     __slots__ = (
         "_token",
+        "averages",
         "axis_name",
         "closed",
         "counts",
@@ -155,6 +156,7 @@ class Scope:
         self.closed = closed
         self.owner = owner  # the root whose state this is: what messages call it by
         self.axis_name = axis_name
+        self.averages: Any = None  # the axis of devices over which gradients of variables are averaged
         self.losses: dict[Layer, list[tuple[Layer, Any]]] = {}
         self.missing: dict[Variable, None] = {}
         self.hints = hints
@@ -177,6 +179,7 @@ class Scope:
             parent.lifted[number] = self.lifted
         if not self.isolated and parent is not None:
             self.frame = parent.frame
+            self.averages = parent.averages
             self.random_stream = parent.random_stream
         return self
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.core import scope
+from jaxlayers.core import registry, scope
 from jaxlayers.core.settings import auto_name, standardize_dtype
 from jaxlayers.core.variable import Variable
 
@@ -40,7 +41,20 @@ class Node:
         return symbolic_leaves((self.args, self.kwargs))
 
 
-class SymbolicTensor:
+_WAY_OUT = (
+    "Use the function of the same name in jaxlayers.ops, or put the computation into the call() of a Layer, where "
+    "jax.numpy has arrays."
+)
+
+
+class _Told(type):
+    """JAX refuses a symbolic tensor in many words, and all show its class; so that is where the way out is told."""
+
+    def __repr__(cls) -> str:
+        return f"{super().__repr__()} (a symbolic tensor has no values. {_WAY_OUT})"
+
+
+class SymbolicTensor(metaclass=_Told):
     """Stands for an array whose values are not known yet: a shape, in which None is an unknown size, and a dtype."""
 
     __slots__ = ("__weakref__", "dtype", "mask", "name", "node", "shape")
@@ -64,10 +78,7 @@ class SymbolicTensor:
         return f"<SymbolicTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
 
     def _refuse(self, *_: Any, **__: Any) -> Any:
-        raise TypeError(
-            f"{self!r} has no values, so jax.numpy and NumPy cannot compute with it. Use the function of the same "
-            "name in jaxlayers.ops, or put the computation into a Layer's call()."
-        )
+        raise TypeError(f"{self!r} has no values, so NumPy cannot compute with it. {_WAY_OUT}")
 
     __array__ = __bool__ = __float__ = __int__ = __iter__ = _refuse
     __hash__ = object.__hash__
@@ -114,7 +125,7 @@ def operation(*arrays: str) -> Callable[[Callable[..., Any]], Any]:
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             if _in_use and has_symbolic(args, kwargs):
-                return record(call, args, kwargs)
+                return record(call, args, kwargs).outputs
             if first_only and args:
                 args = (as_array(args[0]), *args[1:])
             elif positions:
@@ -123,6 +134,7 @@ def operation(*arrays: str) -> Callable[[Callable[..., Any]], Any]:
                 kwargs = {name: as_array(a) if name in by_name else a for name, a in kwargs.items()}
             return function(*args, **kwargs)
 
+        call.arrays = arrays  # type: ignore[attr-defined]
         return call
 
     return decorate
@@ -158,15 +170,15 @@ def has_symbolic(args: Any, kwargs: Any) -> bool:
     return False
 
 
-def record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The symbolic result of a call, with the node that says how it came about."""
+def record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Node:
+    """The node of a call, with its symbolic results."""
     node = Node(function, args, kwargs)
     name = getattr(function, "name", None) or getattr(function, "__name__", "operation")
     specs = infer(function, args, kwargs)
     node.outputs = jax.tree.map(
         lambda spec: SymbolicTensor(spec[0], spec[1], auto_name(f"{name}_output"), node), specs, is_leaf=_is_spec
     )
-    return node.outputs
+    return node
 
 
 class Spec(tuple):
@@ -217,38 +229,48 @@ def fill_tree(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: fill(leaf.shape, leaf.dtype) if type(leaf) is SymbolicTensor else leaf, tree)
 
 
-_getitem = operation("array")(lambda array, index: array[index])
-_astype = operation("array")(lambda array, dtype: array.astype(dtype))
-_reshape = operation("array")(lambda array, shape: jnp.reshape(array, shape))
-_transpose = operation("array")(lambda array: array.T)
+# The operators, under the names that the functions of `ops` have; a graph's config calls them so.
+_operators = types.SimpleNamespace()
 
 
-def _binary(function: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
-    @operation("a", "b")
-    def forward(a: Any, b: Any) -> Any:
-        return function(a, b)
-
-    forward.__name__ = function.__name__.strip("_")
-    return forward, lambda self, other: forward(other, self)
+def _operator(name: str, function: Callable[..., Any], *arrays: str) -> Any:
+    function.__name__, function.__qualname__ = name, f"_operators.{name}"  # where pickle finds it
+    made = operation(*arrays)(function)
+    setattr(_operators, name, made)
+    return made
 
 
-def _unary(function: Callable[[Any], Any]) -> Any:
-    @operation("a")
-    def forward(a: Any) -> Any:
-        return function(a)
-
-    forward.__name__ = function.__name__
-    return forward
-
-
-for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and_", "or_", "xor"):
-    _forward, _reflected = _binary(getattr(operator, _name))
-    setattr(SymbolicTensor, f"__{_name.strip('_')}__", _forward)
-    setattr(SymbolicTensor, f"__r{_name.strip('_')}__", _reflected)
-for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
-    setattr(SymbolicTensor, f"__{_name}__", _binary(getattr(operator, _name))[0])
-for _name in ("neg", "abs", "invert"):
-    setattr(SymbolicTensor, f"__{_name}__", _unary(getattr(operator, _name)))
+_getitem = _operator("get_item", lambda x, key: x[key], "x")
+_astype = _operator("cast", lambda x, dtype: x.astype(dtype), "x")
+_reshape = _operator("reshape", lambda x, newshape: jnp.reshape(x, newshape), "x")
+_transpose = _operator("transpose", lambda x: x.T, "x")
+for _method, _name in {
+    "add": "add",
+    "sub": "subtract",
+    "mul": "multiply",
+    "truediv": "true_divide",
+    "floordiv": "floor_divide",
+    "mod": "mod",
+    "pow": "power",
+    "matmul": "matmul",
+    "and": "bitwise_and",
+    "or": "bitwise_or",
+    "xor": "bitwise_xor",
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+    "eq": "equal",
+    "ne": "not_equal",
+}.items():
+    _apply = getattr(operator, f"{_method}_" if _method in ("and", "or") else _method)
+    _forward = _operator(_name, lambda x1, x2, apply=_apply: apply(x1, x2), "x1", "x2")
+    setattr(SymbolicTensor, f"__{_method}__", _forward)
+    if _method not in ("lt", "le", "gt", "ge", "eq", "ne"):
+        setattr(SymbolicTensor, f"__r{_method}__", lambda self, other, forward=_forward: forward(other, self))
+for _method, _name in {"neg": "negative", "abs": "absolute", "invert": "bitwise_not"}.items():
+    setattr(SymbolicTensor, f"__{_method}__", _operator(_name, lambda x, f=getattr(operator, _method): f(x), "x"))
+registry.register("operation", vars(_operators))
 
 
 def is_array_like(value: Any) -> bool:

@@ -64,11 +64,13 @@ def value_and_grad(
         if isinstance(wrt, Layer) and not wrt.built:
             building.dry_run(fun, args, kwargs)
         variables, tree = _wrt(wrt)
+        inner = scope.current()
+        axis = None if inner is None or wrt is None else inner.averages  # devices, each with its part of the batch
 
         def pure(values: list[Any], *args: Any) -> Any:
             outputs, effects, _ = lifting.run(fun, args, kwargs, dict(zip(variables, values, strict=True)))
             value, aux = outputs if has_aux else (outputs, None)
-            return value, (aux, effects)
+            return (value if axis is None else jax.lax.pmean(value, axis)), (aux, effects)
 
         numbers = 0 if wrt is not None else jax.tree.map(lambda n: n + 1 if n >= 0 else n, argnums)
         transformed = jax.value_and_grad(
@@ -76,6 +78,8 @@ def value_and_grad(
         )
         (value, (aux, effects)), gradients = transformed([scope.read(variable) for variable in variables], *args)
         effects.commit()
+        if axis is not None:
+            gradients = jax.lax.pmean(gradients, axis)
         if wrt is not None:
             gradients = tree(gradients)
         return ((value, aux) if has_aux else value), gradients

@@ -14,6 +14,7 @@ from jaxlayers.core.settings import standardize_dtype, to_snake_case
 from jaxlayers.core.variable import Variable, standardize_shape
 from jaxlayers.initializers import _constant, _random, _scaling
 from jaxlayers.initializers._base import Initializer
+from jaxlayers.saving import serialize_keras_object
 
 _CLASSES: list[type[Initializer]] = [
     Initializer,
@@ -70,7 +71,7 @@ def get(identifier: Any) -> Callable[..., Any] | None:
 
 def serialize(initializer: Any) -> Any:
     """The config of an initializer, in the form that `deserialize` takes and Keras writes."""
-    return registry.describe("initializer", initializer, module="keras.initializers")
+    return serialize_keras_object(initializer)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Callable[..., Any] | None:
@@ -89,10 +90,7 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Ca
         >>> initializers.deserialize(config).maxval
         2.0
     """
-    custom = custom_objects or {}
-    if isinstance(config, dict) and config.get("class_name") in custom:
-        return custom[config["class_name"]].from_config(config.get("config") or {})
-    return registry.lookup("initializer", config)
+    return registry.lookup("initializer", config, custom_objects)
 
 
 def _from_array(array: Any) -> Callable[..., jax.Array]:

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from jaxlayers.core import registry
+from jaxlayers import activations
+from jaxlayers.saving import serialize_keras_object
 
-_MODULES = {
-    "activation": "keras.activations",
-    "initializer": "keras.initializers",
-    "regularizer": "keras.regularizers",
-    "constraint": "keras.constraints",
-}
+_KINDS = ("activation", "initializer", "regularizer", "constraint")
 
 
 def kind_of(name: str) -> str | None:
     """Which table an argument's values come from, told by its name: `kernel_initializer`, `beta_constraint`, ..."""
     last = name.rpartition("_")[2]
-    return last if last in _MODULES else None
+    return last if last in _KINDS else None
 
 
 def describe(layer: Any, *names: str) -> dict[str, Any]:
@@ -25,7 +21,9 @@ def describe(layer: Any, *names: str) -> dict[str, Any]:
     described = {}
     for name in names:
         value, kind = getattr(layer, name), kind_of(name)
-        described[name] = value if kind is None else registry.describe(kind, value, _MODULES[kind])
+        if kind is not None:
+            value = activations.serialize(value) if kind == "activation" else serialize_keras_object(value)
+        described[name] = value
     return described
 
 

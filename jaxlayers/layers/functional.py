@@ -8,6 +8,7 @@ from typing import Any
 from jaxlayers import activations
 from jaxlayers.core import Layer
 from jaxlayers.layers._config import describe
+from jaxlayers.saving import deserialize_keras_object, serialize_function
 
 
 class Activation(Layer):
@@ -87,10 +88,25 @@ class Lambda(Layer):
         return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again; the function itself, as it is."""
-        config = {**super().get_config(), "function": self.function, "arguments": self.arguments}
-        if self._output_shape is not None:
-            config["output_shape"] = self._output_shape
-        if self.mask is not None:
-            config["mask"] = self.mask
-        return config
+        """The arguments that make this layer again: functions by their names, lambdas as compiled code."""
+        config = {"function": self.function, "arguments": self.arguments}
+        config |= {"output_shape": self._output_shape} if self._output_shape is not None else {}
+        config |= {"mask": self.mask} if self.mask is not None else {}
+        return {**super().get_config(), **{name: serialize_function(value) for name, value in config.items()}}
+
+    @classmethod
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None, safe_mode: bool = True
+    ) -> Lambda:
+        """The layer that `get_config()` describes.
+
+        Args:
+            config: what `get_config` returned, ours or Keras's.
+            custom_objects: functions by name.
+            safe_mode: False lets this one call rebuild the code of lambdas, which then can do anything.
+
+        Raises:
+            ValueError: for an unknown name; for a lambda in safe mode.
+        """
+        functions = {name: config[name] for name in ("function", "output_shape", "mask") if name in config}
+        return cls(**{**config, **deserialize_keras_object(functions, custom_objects, safe_mode)})

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from jaxlayers.core import InputSpec, Layer
 from jaxlayers.core.settings import image_data_format
+from jaxlayers.layers._config import positive
 
 
 class Identity(Layer):
@@ -101,3 +102,70 @@ class Reshape(Layer):
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""
         return {**super().get_config(), "target_shape": self.target_shape}
+
+
+class Permute(Layer):
+    """Puts the axes of each sample into another order.
+
+    Args:
+        dims: which axis comes first, second, ...; they count from 1, behind the batch.
+        **kwargs: `name`, `dtype`, ... of `Layer`.
+
+    Shapes:
+        inputs: `[batch, ...]`; outputs: axis i is axis `dims[i - 1]` of the inputs.
+
+    Raises:
+        ValueError: when `dims` are not 1 to as many as there are, each once.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxlayers as jl
+        >>> jl.layers.Permute((2, 1))(jnp.ones((5, 3, 4))).shape
+        (5, 4, 3)
+    """
+
+    def __init__(self, dims: Any, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.dims = tuple(dims)
+        if set(self.dims) != set(range(1, len(self.dims) + 1)):
+            raise ValueError(f"Permute: dims must be 1 to n in any order; received {dims!r}.")
+        self.supports_masking = False  # a mask of steps means nothing once they are elsewhere
+        self.input_spec = InputSpec(ndim=len(self.dims) + 1)
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """Transpose."""
+        return jnp.transpose(inputs, (0, *self.dims))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        return {**super().get_config(), "dims": self.dims}
+
+
+class RepeatVector(Layer):
+    """Makes a sequence of one vector: `[batch, features]` to `[batch, n, features]`.
+
+    Args:
+        n: the number of steps.
+        **kwargs: `name`, `dtype`, ... of `Layer`.
+
+    Raises:
+        ValueError: when `n` is no positive integer.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxlayers as jl
+        >>> jl.layers.RepeatVector(2)(jnp.array([[1.0, 2.0]])).tolist()
+        [[[1.0, 2.0], [1.0, 2.0]]]
+    """
+
+    def __init__(self, n: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.n = positive(self, "n", n)
+        self.supports_masking = False  # steps are new
+        self.input_spec = InputSpec(ndim=2)
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """Repeat."""
+        return jnp.broadcast_to(inputs[:, None], (inputs.shape[0], self.n, inputs.shape[1]))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        return {**super().get_config(), "n": self.n}

@@ -7,7 +7,9 @@ up across batches and devices; `result` makes the figure of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+import operator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self
 
 import jax
@@ -50,6 +52,7 @@ class Metric(Tracked):
 
     kind = "metric"
     _direction: str | None = None  # "up" or "down": where better is, for callbacks that watch it
+    _built_for: tuple[int, ...] | None = ()  # None for one that makes its variables for the first predictions it sees
 
     def __init__(self, dtype: Any = None, name: str | None = None):
         self.name = name or auto_name(to_snake_case(type(self).__name__))
@@ -125,6 +128,40 @@ class Metric(Tracked):
         for variable in self.variables:
             variable.assign(jax.device_put(np.zeros(variable.shape, jnp.dtype(variable.dtype))))  # nothing to compile
 
+    def merge_state(self, metrics: Iterable[Metric]) -> None:
+        """Take in what other metrics have taken in, e.g. on other devices or other parts of the data.
+
+        Args:
+            metrics: metrics of the same kind with the same options.
+
+        Raises:
+            TypeError: when one is of another kind.
+            ValueError: when their variables differ in number, shapes, or how they are reduced.
+
+        Example:
+            >>> from jaxlayers import metrics
+            >>> one, other = metrics.Mean(), metrics.Mean()
+            >>> one.update_state([1.0, 3.0])
+            >>> other.update_state([8.0])
+            >>> one.merge_state([other])
+            >>> float(one.result())
+            4.0
+        """
+        others = list(metrics)
+        for other in others:
+            if type(other) is not type(self):
+                raise TypeError(f"Metric {self.name!r} is a {type(self).__name__}; received {other!r} to merge.")
+        others = [other for other in others if other._built_for is not None]
+        if self._built_for is None and others:
+            self._build((0, *(others[0]._built_for or ())))
+        states = [[read(variable) for variable in metric.variables] for metric in (self, *others)]
+        for variable, value in zip(self.variables, self.stateless_merge_state(*states), strict=True):
+            variable.assign(value)
+
+    def _build(self, shape: tuple[int, ...]) -> None:
+        """Make variables for predictions of a shape; for metrics that wait for the first ones."""
+        raise NotImplementedError(f"{type(self).__name__} has nothing to build.")
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Take in a batch; the figure of all so far."""
         self.update_state(*args, **kwargs)
@@ -173,6 +210,18 @@ class Metric(Tracked):
             self.reset_state()
             return [read(variable) for variable in self.variables]
 
+    def stateless_merge_state(self, *states: Sequence[Any]) -> list[jax.Array]:
+        """What the variables would hold after all that led to several states.
+
+        Args:
+            *states: for each, what each of `variables` holds.
+
+        Raises:
+            ValueError: when number or shapes are not those of `variables`, or a variable is neither a sum nor a mean.
+        """
+        checked = [list(self._holding(state).values()) for state in states]
+        return [_merged(*pair) for pair in zip(self.variables, zip(*checked, strict=True), strict=True)]
+
     def _holding(self, values: Sequence[Any]) -> dict[Variable, jax.Array]:
         variables = self.variables
         if len(values) != len(variables):
@@ -193,3 +242,15 @@ class Metric(Tracked):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
+
+
+def _merged(variable: Variable, values: Sequence[jax.Array]) -> jax.Array:
+    if variable.aggregation == "only_first_replica":
+        return values[0]
+    if variable.aggregation not in ("sum", "mean"):
+        raise ValueError(
+            f"{variable.path!r} cannot be merged: it is neither a sum nor a mean (aggregation="
+            f"{variable.aggregation!r}). Give the metric a merge_state() of its own."
+        )
+    total = functools.reduce(operator.add, values)
+    return total if variable.aggregation == "sum" else total / len(values)

@@ -7,24 +7,77 @@ from typing import Any
 from jaxlayers.core import registry
 from jaxlayers.core.settings import to_snake_case
 from jaxlayers.losses._configs import read, write
-from jaxlayers.metrics import _accuracy, _reduction, _regression
+from jaxlayers.metrics import (
+    _accuracy,
+    _auc,
+    _confusion,
+    _correlation,
+    _f_score,
+    _hinge,
+    _operating_point,
+    _overlap,
+    _probabilistic,
+    _r2,
+    _reduction,
+    _regression,
+)
 from jaxlayers.metrics._metric import Metric
 
 _CLASSES: tuple[type[Metric], ...] = (
+    Metric,
     _accuracy.Accuracy,
     _accuracy.BinaryAccuracy,
     _accuracy.CategoricalAccuracy,
     _accuracy.SparseCategoricalAccuracy,
     _accuracy.SparseTopKCategoricalAccuracy,
     _accuracy.TopKCategoricalAccuracy,
+    _auc.AUC,
+    _confusion.FalseNegatives,
+    _confusion.FalsePositives,
+    _confusion.Precision,
+    _confusion.Recall,
+    _confusion.TrueNegatives,
+    _confusion.TruePositives,
+    _correlation.ConcordanceCorrelation,
+    _correlation.PearsonCorrelation,
+    _f_score.F1Score,
+    _f_score.FBetaScore,
+    _hinge.CategoricalHinge,
+    _hinge.Hinge,
+    _hinge.SquaredHinge,
+    _operating_point.PrecisionAtRecall,
+    _operating_point.RecallAtPrecision,
+    _operating_point.SensitivityAtSpecificity,
+    _operating_point.SpecificityAtSensitivity,
+    _overlap.BinaryIoU,
+    _overlap.IoU,
+    _overlap.MeanIoU,
+    _overlap.OneHotIoU,
+    _overlap.OneHotMeanIoU,
+    _probabilistic.BinaryCrossentropy,
+    _probabilistic.CategoricalCrossentropy,
+    _probabilistic.KLDivergence,
+    _probabilistic.Poisson,
+    _probabilistic.SparseCategoricalCrossentropy,
+    _r2.R2Score,
     _reduction.Mean,
     _reduction.MeanMetricWrapper,
     _reduction.Sum,
+    _regression.CosineSimilarity,
+    _regression.LogCoshError,
     _regression.MeanAbsoluteError,
+    _regression.MeanAbsolutePercentageError,
     _regression.MeanSquaredError,
+    _regression.MeanSquaredLogarithmicError,
     _regression.RootMeanSquaredError,
 )
-_SHORT: dict[str, type[Metric]] = {"mae": _regression.MeanAbsoluteError, "mse": _regression.MeanSquaredError}
+_SHORT: dict[str, type[Metric]] = {
+    "bce": _probabilistic.BinaryCrossentropy,
+    "mae": _regression.MeanAbsoluteError,
+    "mape": _regression.MeanAbsolutePercentageError,
+    "mse": _regression.MeanSquaredError,
+    "msle": _regression.MeanSquaredLogarithmicError,
+}
 registry.register(
     "metric",
     {
@@ -46,6 +99,8 @@ registry.register(
             _accuracy.sparse_categorical_accuracy,
             _accuracy.sparse_top_k_categorical_accuracy,
             _accuracy.top_k_categorical_accuracy,
+            _correlation.concordance_correlation,
+            _correlation.pearson_correlation,
         )
     },
 )

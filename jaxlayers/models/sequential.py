@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from jaxlayers.core import Layer, SymbolicTensor, building, registry, symbolic
-from jaxlayers.core.settings import to_snake_case
-from jaxlayers.layers import Lambda
-from jaxlayers.models.inputs import Input
+from jaxlayers.layers import InputLayer, Lambda
+from jaxlayers.models._names import local_names
 from jaxlayers.models.model import Model
+from jaxlayers.saving import deserialize_keras_object, serialize_keras_object
 
 
 class Sequential(Model):
@@ -83,6 +83,7 @@ class Sequential(Model):
 
     def _changed(self, rebuild: bool) -> None:
         self.built = False
+        object.__setattr__(self, "_tensors", None)
         if rebuild:
             self._build_on_input()
 
@@ -95,17 +96,39 @@ class Sequential(Model):
         """The layers, first to last."""
         return list(self._chain)
 
+    def _symbols(self) -> tuple[Any, Any, list[SymbolicTensor]]:
+        """The declared input, and what the chain makes of it."""
+        if self._input is None:
+            raise ValueError(
+                f"{self.name!r} was given no Input, so its symbolic input and output are not known. Put "
+                "jl.Input(shape) first."
+            )
+        if self._tensors is None:
+            tensor = self._input
+            for layer in self._chain:
+                tensor = layer(tensor)
+            object.__setattr__(self, "_tensors", (self._input, tensor, []))
+        return self._tensors  # type: ignore[return-value]
+
+    def record_calls(self) -> None:
+        """Call the layers on the declared input, if there is one."""
+        if self._input is not None:
+            self._symbols()
+
+    @property
+    def input(self) -> Any:
+        """The symbolic input."""
+        return self._symbols()[0]
+
+    @property
+    def output(self) -> Any:
+        """The symbolic output, for the declared input."""
+        return self._symbols()[1]
+
     @property
     def input_shape(self) -> Any:
         """The shape it was declared for, None when it was not."""
         return None if self._input is None else self._input.shape
-
-    @property
-    def output_shape(self) -> Any:
-        """The shape of the outputs, for the declared input."""
-        if self._input is None:
-            raise ValueError(f"{self.name!r} was given no Input, so the shape of its outputs is not known.")
-        return self.compute_output_shape(self._input.shape)
 
     def tracked_children(self) -> Iterator[tuple[str, Any]]:
         """The layers by name, then whatever else a subclass keeps."""
@@ -114,22 +137,9 @@ class Sequential(Model):
                 yield key, value
         yield from zip(self._keys(), self._chain, strict=True)
 
-    def _keys(self) -> Iterator[str]:
+    def _keys(self) -> list[str]:
         """What the layers are called in the trees."""
-        taken = {layer.name for layer in self._chain if not layer.auto_named}
-        counts: dict[str, int] = {}
-        for layer in self._chain:
-            if not layer.auto_named:
-                yield layer.name
-                continue
-            base = to_snake_case(type(layer).__name__)
-            while True:
-                number = counts.get(base, 0)
-                counts[base] = number + 1
-                key = f"{base}_{number}" if number else base
-                if key not in taken:
-                    break
-            yield key
+        return local_names(self._chain, self.name)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Call the layers one after the other."""
@@ -146,31 +156,27 @@ class Sequential(Model):
 
     def get_config(self) -> dict[str, Any]:
         """What makes the chain again: the configs of its layers."""
-        modules = ["keras" if isinstance(layer, Model) else "keras.layers" for layer in self._chain]
-        found = [registry.describe("layer", *pair) for pair in zip(self._chain, modules, strict=True)]
+        self.record_calls()  # so that layers know which of the sizes they were built for are known
+        found = [serialize_keras_object(layer) for layer in self._chain]
         for key, one in zip(self._keys(), found, strict=True):
             one["config"]["name"] = key  # so that what is made from this has the same trees
         config = {**super().get_config(), "layers": found}
         if self._input is not None:
-            own = {"batch_shape": self._input.shape, "dtype": self._input.dtype, "name": self._input.name}
-            found.insert(
-                0, {"module": "keras.layers", "class_name": "InputLayer", "config": own, "registered_name": None}
-            )
+            start = InputLayer(batch_shape=self._input.shape, dtype=self._input.dtype, name=self._input.name)
+            found.insert(0, serialize_keras_object(start))
             config["build_input_shape"] = self._input.shape
         return config
 
+    def get_build_config(self) -> dict[str, Any] | None:
+        """The shape it was declared for, or built for."""
+        return super().get_build_config() if self._input is None else {"input_shape": self._input.shape}
+
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Sequential:
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Sequential:
         """The model that `get_config()` describes; without weights."""
         rest = {name: value for name, value in config.items() if name not in ("layers", "build_input_shape")}
-        return cls([_from_description(one) for one in config["layers"]], **rest)
-
-
-def _from_description(description: dict[str, Any]) -> Any:
-    if description["class_name"] != "InputLayer":
-        return registry.lookup("layer", description)
-    given = description["config"]
-    return Input(batch_shape=given["batch_shape"], dtype=given.get("dtype"), name=given.get("name"))
+        layers = [deserialize_keras_object(one, custom_objects) for one in config["layers"]]
+        return cls([one.output if isinstance(one, InputLayer) else one for one in layers], **rest)
 
 
 registry.register("layer", {"Sequential": Sequential})

@@ -1,9 +1,15 @@
 """Moments, and arrays brought to mean 0, variance 1 or norm 1 with them.
 
 Half-precision numbers are summed in float32; results come in the dtype of x.
+
+The arithmetic of all normalisations is here, that of the layers too. What is normalised is used several times over
+(for the mean, for the variance, for the result), and XLA on CPU would compute it anew for each use, with all that leads
+up to it; `apart` keeps it from that.
 """
 
+import functools
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -38,9 +44,9 @@ def moments(
     """
     if synchronized:
         raise NotImplementedError("ops.moments has no synchronized=True; use jax.lax.pmean over the mesh axis.")
-    wide = _wide(x)
-    mean = jnp.mean(wide, hashable(axes), keepdims=keepdims)
-    variance = jnp.var(wide, hashable(axes), keepdims=keepdims)
+    full = wide(x)
+    mean = jnp.mean(full, hashable(axes), keepdims=keepdims)
+    variance = jnp.var(full, hashable(axes), keepdims=keepdims)
     return _narrow(mean, x), _narrow(variance, x)
 
 
@@ -125,12 +131,9 @@ def layer_normalization(
         >>> layer_normalization([[1.0, 3.0]], gamma=[2.0, 2.0], epsilon=0.0)
         Array([[-2.,  2.]], dtype=float32)
     """
-    wide, axes = _wide(x), _axes(axis)
-    gain = jax.lax.rsqrt(jnp.var(wide, axes, keepdims=True) + (settings.epsilon() if epsilon is None else epsilon))
-    gain = gain if gamma is None else gain * _along(gamma, wide, axes)
-    shift = -jnp.mean(wide, axes, keepdims=True) * gain
-    shift = shift if beta is None else shift + _along(beta, wide, axes)
-    return (wide * gain + shift).astype(x.dtype)
+    axes = _axes(axis)
+    epsilon = settings.epsilon() if epsilon is None else epsilon
+    return normalize_over(x, gamma, beta, axes, _sizes_along(x, axes), epsilon, x.dtype)
 
 
 @operation("x", "scale")
@@ -149,15 +152,67 @@ def rms_normalization(
         >>> rms_normalization([[1.0, 7.0]])
         Array([[0.2, 1.4]], dtype=float32)
     """
+    x = jnp.atleast_1d(x)
     epsilon = settings.epsilon() if epsilon is None else epsilon
-    wide = _wide(jnp.atleast_1d(x))
-    out = wide * jax.lax.rsqrt(jnp.mean(jnp.square(wide), _axes(axis), keepdims=True) + epsilon)
-    out = out if scale is None else out * jnp.broadcast_to(scale.astype(wide.dtype), wide.shape)
-    return out.astype(x.dtype)
+    scale = None if scale is None else jnp.broadcast_to(scale, x.shape)
+    return normalize_by_root_mean_square(x, scale, _axes(axis), x.shape, epsilon, x.dtype)
 
 
-def _wide(x: Array) -> Array:
+def wide(x: Array) -> Array:
+    """Half-size floats in float32, in which their squares and sums do not overflow."""
     return x.astype(jnp.promote_types(x.dtype, "float32"))
+
+
+def apart(x: Array) -> Array:
+    """The same values, computed once, however many computations they go into."""
+    return jax.lax.optimization_barrier(x)
+
+
+# Each of these is one dispatch when it is called eagerly, and one cached trace when it is not. Weights are laid out as
+# a shape that broadcasts to x.
+
+
+@functools.partial(jax.jit, static_argnums=(1,))
+def centre(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array, Array]:
+    """X less its mean over axes, that mean, and the variance; the axes stay, with size 1."""
+    x = apart(wide(x))
+    mean = jnp.mean(x, axes, keepdims=True)
+    centred = x - mean
+    return centred, mean, jnp.mean(jnp.square(centred), axes, keepdims=True)
+
+
+@functools.partial(jax.jit, static_argnums=(4, 5, 6))
+def scale_and_shift(
+    centred: Array, variance: Array, gamma: Any, beta: Any, shape: tuple[int, ...], epsilon: float, dtype: Any
+) -> Array:
+    """`gamma * centred / sqrt(variance + epsilon) + beta`, variance too laid out as the shape."""
+    factor = jax.lax.rsqrt(variance.astype(centred.dtype).reshape(shape) + epsilon)
+    return _weighted(centred, factor, gamma, beta, shape).astype(dtype)
+
+
+@functools.partial(jax.jit, static_argnums=(3, 4, 5, 6))
+def normalize_over(
+    x: Array, gamma: Any, beta: Any, axes: tuple[int, ...], shape: tuple[int, ...], epsilon: float, dtype: Any
+) -> Array:
+    """`gamma * (x - mean) / sqrt(variance + epsilon) + beta`, with moments over axes."""
+    centred, _, variance = centre(x, axes)
+    return _weighted(centred, jax.lax.rsqrt(variance + epsilon), gamma, beta, shape).astype(dtype)
+
+
+@functools.partial(jax.jit, static_argnums=(2, 3, 4, 5))
+def normalize_by_root_mean_square(
+    x: Array, scale: Any, axes: tuple[int, ...], shape: tuple[int, ...], epsilon: float, dtype: Any
+) -> Array:
+    """`scale * x / sqrt(mean(x^2) + epsilon)`, with the mean over axes."""
+    x = apart(wide(x))
+    factor = jax.lax.rsqrt(jnp.mean(jnp.square(x), axes, keepdims=True) + epsilon)
+    return _weighted(x, factor, scale, None, shape).astype(dtype)
+
+
+def _weighted(x: Array, factor: Array, gamma: Any, beta: Any, shape: tuple[int, ...]) -> Array:
+    outputs = x * factor
+    outputs = outputs if gamma is None else outputs * gamma.astype(x.dtype).reshape(shape)
+    return outputs if beta is None else outputs + beta.astype(x.dtype).reshape(shape)
 
 
 def _narrow(value: Array, like: Array) -> Array:
@@ -171,9 +226,7 @@ def _axes(axis: int | Sequence[int]) -> tuple[int, ...]:
     return (axis,) if isinstance(axis, int) else tuple(axis)
 
 
-def _along(weights: Array, x: Array, axes: tuple[int, ...]) -> Array:
-    """Weights with an axis for each of x's."""
-    shape = [1] * x.ndim
-    for axis in axes:
-        shape[axis] = x.shape[axis]
-    return weights.astype(x.dtype).reshape(shape)
+def _sizes_along(x: Array, axes: tuple[int, ...]) -> tuple[int, ...]:
+    """X's sizes along these axes, and 1 along the others."""
+    kept = {axis % x.ndim for axis in axes}
+    return tuple(size if axis in kept else 1 for axis, size in enumerate(x.shape))

@@ -11,11 +11,12 @@ from jaxlayers.optimizers._optax import OptaxOptimizer
 from jaxlayers.optimizers._optimizer import Optimizer
 from jaxlayers.optimizers._rmsprop import RMSprop
 from jaxlayers.optimizers._sgd import SGD
+from jaxlayers.saving import serialize_keras_object
 
 
 def serialize(optimizer: Optimizer) -> dict[str, Any]:
     """The config of an optimizer: `module`, `class_name`, `config` and `registered_name`."""
-    return registry.describe("optimizer", optimizer, "keras.optimizers")
+    return serialize_keras_object(optimizer)
 
 
 def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Optimizer:
@@ -28,12 +29,7 @@ def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = 
     Raises:
         ValueError: when the name is unknown.
     """
-    name, arguments = config["class_name"], dict(config.get("config") or {})
-    if isinstance(arguments.get("learning_rate"), dict):
-        arguments["learning_rate"] = schedules.deserialize(arguments["learning_rate"], custom_objects)
-    if custom_objects and name in custom_objects:
-        return custom_objects[name].from_config(arguments)
-    return registry.lookup("optimizer", {"class_name": _table_name(name), "config": arguments})
+    return registry.lookup("optimizer", {**config, "class_name": _table_name(config["class_name"])}, custom_objects)
 
 
 def get(identifier: Any) -> Any:

@@ -337,12 +337,23 @@ class Optimizer(Tracked):
             raise ValueError(
                 f"{self.name!r} keeps averages of {len(self._layout.index)} variables; received {len(variables)}."
             )
-        averages = self._layout.pack(list(self._slots.values())).average
-        by_variable = {variable: averages[path] for path, variable in self._layout.parameters.items()}
+        by_variable = dict(self._averages())
         used = scope.read(self._iterations) > 0  # until then the averages are zero
         values = [jnp.where(used, scope.read(by_variable[variable]), scope.read(variable)) for variable in variables]
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
+
+    @property
+    def moving_averages(self) -> list[tuple[Variable, Variable]]:
+        """With `use_ema`, each parameter and the variable that holds its average; none before the first update."""
+        if not self.use_ema or self._layout is None or not int(np.asarray(self.iterations)):
+            return []
+        return self._averages()
+
+    def _averages(self) -> list[tuple[Variable, Variable]]:
+        layout = self._known_layout()
+        averages = layout.pack(list(self._slots.values())).average
+        return [(variable, averages[path]) for path, variable in layout.parameters.items()]
 
     # Weight decay.
 

@@ -330,11 +330,3 @@ def test_call_set_on_an_object():
     layer = layers.Dense(2)
     layer.call = lambda inputs: inputs * 3
     np.testing.assert_array_equal(layer(jnp.ones((1, 2))), [[3, 3]])
-
-
-@pytest.mark.parametrize(("value", "plain"), [
-    (3, True), ("a", True), (None, True), ([1, {"a": (2.5, None)}], True), ({1: 2}, False),
-    (object(), False), ([len], False), (np.ones(1), False),
-])  # fmt: skip
-def test_what_is_plain_data(value, plain):
-    assert call_spec.is_plain(value) == plain

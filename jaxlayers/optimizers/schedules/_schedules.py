@@ -16,6 +16,7 @@ import jax.numpy as jnp
 
 from jaxlayers.core import registry, scope
 from jaxlayers.core.settings import floatx
+from jaxlayers.saving import serialize_keras_object
 
 
 class LearningRateSchedule:
@@ -352,7 +353,7 @@ class CosineDecayRestarts(LearningRateSchedule):
 
 def serialize(learning_rate_schedule: Any) -> dict[str, Any]:
     """The config of a schedule: `module`, `class_name`, `config` and `registered_name`."""
-    return registry.describe("schedule", learning_rate_schedule, "keras.optimizers.schedules")
+    return serialize_keras_object(learning_rate_schedule)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
@@ -365,10 +366,7 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
     Raises:
         ValueError: when the name is unknown.
     """
-    name = config.get("class_name") if isinstance(config, dict) else config
-    if custom_objects and name in custom_objects:
-        return custom_objects[name].from_config(config["config"])
-    return registry.lookup("schedule", config)
+    return registry.lookup("schedule", config, custom_objects)
 
 
 def _as_float(step: Any) -> jax.Array:

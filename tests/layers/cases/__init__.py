@@ -3,9 +3,9 @@
 `CASES` go through every transform; `MORE_CASES`, further combinations of arguments, are only compared with Keras.
 """
 
-from tests.layers.cases import basic
+from tests.layers.cases import basic, convolution, normalization, pooling, products, regularization, spatial
 
-FAMILIES = [basic]
+FAMILIES = [basic, normalization, regularization, products, convolution, pooling, spatial]
 CASES = [case for family in FAMILIES for case in family.CASES]
 MORE_CASES = [case for family in FAMILIES for case in family.MORE_CASES]
 IDS = [case.name for case in CASES]

@@ -1,0 +1,62 @@
+"""A callback made of functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from jaxlayers.callbacks._callback import ALIASES, HOOKS, Callback
+
+_NAMES = (*HOOKS, *ALIASES.values(), "close")
+
+
+class LambdaCallback(Callback):
+    """Calls functions as its hooks.
+
+    Args:
+        on_epoch_begin: called with `epoch, logs` before each epoch.
+        on_epoch_end: called with `epoch, logs` after each epoch.
+        on_train_begin: called with `logs` before the first epoch.
+        on_train_end: called with `logs` after the last epoch.
+        on_train_batch_begin: called with `batch, logs` before each batch.
+        on_train_batch_end: called with `batch, logs` after each batch.
+        **kwargs: any other hook of `Callback`, by its name.
+
+    Raises:
+        TypeError: for a name that is not that of a hook.
+
+    Example:
+        >>> import numpy as np, jaxlayers as jl
+        >>> model = jl.Sequential([jl.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> told = jl.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: print("epoch", epoch))
+        >>> _ = model.fit(np.ones((4, 2)), np.ones((4, 1)), epochs=2, verbose=0, callbacks=[told])
+        epoch 0
+        epoch 1
+    """
+
+    def __init__(
+        self,
+        on_epoch_begin: Callable[..., Any] | None = None,
+        on_epoch_end: Callable[..., Any] | None = None,
+        on_train_begin: Callable[..., Any] | None = None,
+        on_train_end: Callable[..., Any] | None = None,
+        on_train_batch_begin: Callable[..., Any] | None = None,
+        on_train_batch_end: Callable[..., Any] | None = None,
+        **kwargs: Callable[..., Any] | None,
+    ):
+        unknown = [name for name in kwargs if name not in _NAMES]
+        if unknown:
+            raise TypeError(f"LambdaCallback has no hooks {unknown}; the hooks are {', '.join(_NAMES)}.")
+        given = {
+            "on_epoch_begin": on_epoch_begin,
+            "on_epoch_end": on_epoch_end,
+            "on_train_begin": on_train_begin,
+            "on_train_end": on_train_end,
+            "on_train_batch_begin": on_train_batch_begin,
+            "on_train_batch_end": on_train_batch_end,
+            **kwargs,
+        }
+        for name, function in given.items():
+            if function is not None:
+                setattr(self, name, function)

@@ -1,0 +1,37 @@
+"""A penalty on what passes through."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jaxlayers import regularizers
+from jaxlayers.core import Layer
+
+
+class ActivityRegularization(Layer):
+    """Passes its inputs on, and adds `(l1 * sum(|x|) + l2 * sum(x^2)) / batch` to the losses.
+
+    Args:
+        l1, l2: the factors.
+        **kwargs: `name`, `dtype`, ... of `Layer`.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxlayers as jl
+        >>> layer = jl.layers.ActivityRegularization(l1=0.5)
+        >>> layer(jnp.array([[1.0, -3.0]])).tolist(), layer.losses[0].item()
+        ([[1.0, -3.0]], 2.0)
+    """
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any):
+        super().__init__(activity_regularizer=regularizers.L1L2(l1, l2), **kwargs)
+        self.l1, self.l2 = l1, l2
+
+    def call(self, inputs: Any) -> Any:
+        """Pass on."""
+        return inputs
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        config = super().get_config()
+        del config["activity_regularizer"]
+        return {**config, "l1": self.l1, "l2": self.l2}

@@ -1,0 +1,15 @@
+"""Layers that bring their inputs to mean 0, variance 1 or norm 1."""
+
+from jaxlayers.layers.normalization.batch import BatchNormalization
+from jaxlayers.layers.normalization.group import GroupNormalization
+from jaxlayers.layers.normalization.layer import LayerNormalization
+from jaxlayers.layers.normalization.rms import RMSNormalization
+from jaxlayers.layers.normalization.unit import UnitNormalization
+
+__all__ = [
+    "BatchNormalization",
+    "GroupNormalization",
+    "LayerNormalization",
+    "RMSNormalization",
+    "UnitNormalization",
+]

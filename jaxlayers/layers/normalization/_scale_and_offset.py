@@ -1,0 +1,103 @@
+"""What normalisations with a scale `gamma` and an offset `beta` share: the arguments, the weights, the config."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+
+from jaxlayers import constraints, initializers, regularizers
+from jaxlayers.core import Layer, Variable
+from jaxlayers.core.scope import unwrap
+from jaxlayers.layers._config import describe
+
+_ARGUMENTS = (
+    "axis",
+    "epsilon",
+    "center",
+    "scale",
+    "beta_initializer",
+    "gamma_initializer",
+    "beta_regularizer",
+    "gamma_regularizer",
+    "beta_constraint",
+    "gamma_constraint",
+)
+
+
+def checked_axes(layer: Any, axis: Any) -> Any:
+    """An `axis` argument: an integer, or a list of them.
+
+    Raises:
+        TypeError: for anything else.
+    """
+    if not all(hasattr(one, "__index__") for one in (axis if isinstance(axis, list | tuple) else [axis])):
+        raise TypeError(f"{type(layer).__name__}: axis must be an integer or several; received {axis!r}.")
+    return axis
+
+
+def axes_of(layer: Any, axis: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes that `axis` means for inputs of this shape, counted from the front, in the order they were given.
+
+    Raises:
+        ValueError: when the inputs do not have such an axis.
+    """
+    axes = axis if isinstance(axis, list | tuple) else [axis]
+    if any(not -len(shape) <= one < len(shape) for one in axes):
+        raise ValueError(f"{layer.path!r} has axis={axis}, and inputs of shape {shape} have no such axis.")
+    return tuple(one % len(shape) for one in axes)
+
+
+class ScaleAndOffset(Layer):
+    """Makes and keeps `gamma` and `beta`; subclasses normalise."""
+
+    def __init__(
+        self,
+        axis: Any,
+        epsilon: float,
+        center: bool,
+        scale: bool,
+        beta_initializer: Any,
+        gamma_initializer: Any,
+        beta_regularizer: Any,
+        gamma_regularizer: Any,
+        beta_constraint: Any,
+        gamma_constraint: Any,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.axis, self.epsilon, self.center, self.scale = checked_axes(self, axis), epsilon, center, scale
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
+        self.gamma: Variable | None = None
+        self.beta: Variable | None = None
+        self.autocast = False  # half-size inputs and weights are computed with in float32, so they need no cast
+
+    def feature_axes(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The axes of the features of inputs of this shape, in the order they were given."""
+        return axes_of(self, self.axis, shape)
+
+    def add_scale_and_offset(self, shape: tuple[int, ...]) -> None:
+        """Make `gamma` and `beta`, as far as they are wanted."""
+        for name, want in (("gamma", self.scale), ("beta", self.center)):
+            if want:
+                weight = self.add_weight(
+                    name=name,
+                    shape=shape,
+                    initializer=getattr(self, f"{name}_initializer"),
+                    regularizer=getattr(self, f"{name}_regularizer"),
+                    constraint=getattr(self, f"{name}_constraint"),
+                )
+                setattr(self, name, weight)
+
+    def scale_and_offset(self) -> tuple[jax.Array | None, jax.Array | None]:
+        """The arrays of `gamma` and `beta`, as far as there are any."""
+        return unwrap(self.gamma), unwrap(self.beta)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        return {**super().get_config(), **describe(self, *_ARGUMENTS)}

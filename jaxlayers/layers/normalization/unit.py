@@ -1,0 +1,43 @@
+"""Normalisation of each sample to length one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+
+from jaxlayers import ops
+from jaxlayers.core import Layer
+from jaxlayers.layers.normalization._scale_and_offset import axes_of, checked_axes
+
+
+class UnitNormalization(Layer):
+    """Divides each sample by its Euclidean norm: `x / max(sqrt(sum(x^2)), 1e-12)`.
+
+    Args:
+        axis: the axis (or axes) that the norm is taken over.
+        **kwargs: `name`, `dtype`, ... of `Layer`.
+
+    Shapes:
+        inputs and outputs: `[batch, ..., features]`.
+
+    Raises:
+        TypeError: when `axis` is no integer and no list of them.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxlayers as jl
+        >>> jl.layers.UnitNormalization()(jnp.array([[3.0, 4.0]])).round(2).tolist()
+        [[0.6, 0.8]]
+    """
+
+    def __init__(self, axis: Any = -1, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.axis = checked_axes(self, list(axis) if isinstance(axis, list | tuple) else axis)
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """Divide by the norm."""
+        return ops.normalize(inputs, axis=axes_of(self, self.axis, inputs.shape), order=2, epsilon=1e-12)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        return {**super().get_config(), "axis": self.axis}

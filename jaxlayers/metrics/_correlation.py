@@ -1,0 +1,117 @@
+"""How far predictions go along with labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxlayers.core.settings import epsilon
+from jaxlayers.losses._samplewise import samplewise
+from jaxlayers.metrics._reduction import NamedMean
+
+
+@samplewise("axis")
+def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
+    """Pearson's correlation over an axis: cov(y_true, y_pred) / (std(y_true) std(y_pred)).
+
+    Args:
+        y_true: numbers [batch, ..., features].
+        y_pred: predictions of the same shape.
+        axis: the axis that it is taken over.
+
+    Returns:
+        Values between -1 and 1, without that axis; not a number where one of the two does not vary.
+
+    Raises:
+        ValueError: when the shapes do not fit each other.
+
+    Example:
+        >>> from jaxlayers import metrics
+        >>> [round(v, 3) for v in metrics.pearson_correlation([[0, 1, 0.5], [1, 1, 0.2]],
+        ...                                                   [[0.1, 0.9, 0.5], [1, 0.9, 0.2]]).tolist()]
+        [1.0, 0.994]
+    """
+    a, b = (_standard(y, axis) for y in (y_true, y_pred))
+    return jnp.mean(a * b, axis=axis)
+
+
+@samplewise("axis")
+def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
+    """Lin's concordance correlation over an axis: how close predictions are to labels, offset and scale included.
+
+    2 cov(y_true, y_pred) / (var(y_true) + var(y_pred) + (mean(y_true) - mean(y_pred))² + epsilon).
+
+    Args:
+        y_true: numbers [batch, ..., features].
+        y_pred: predictions of the same shape.
+        axis: the axis that it is taken over.
+
+    Returns:
+        Values between -1 and 1, without that axis.
+
+    Raises:
+        ValueError: when the shapes do not fit each other.
+
+    Source: Lin, A concordance correlation coefficient to evaluate reproducibility, Biometrics 45, 1989.
+
+    Example:
+        >>> from jaxlayers import metrics
+        >>> [round(v, 3) for v in metrics.concordance_correlation([[0, 1, 0.5], [1, 1, 0.2]],
+        ...                                                       [[0.1, 0.9, 0.5], [1, 0.9, 0.2]]).tolist()]
+        [0.976, 0.986]
+    """
+    means = [jnp.mean(y, axis=axis, keepdims=True) for y in (y_true, y_pred)]
+    a, b = y_true - means[0], y_pred - means[1]
+    spread = jnp.mean(a * a + b * b, axis=axis) + jnp.squeeze(jnp.square(means[0] - means[1]), axis)
+    return 2 * jnp.mean(a * b, axis=axis) / (spread + epsilon())
+
+
+def _standard(y: jax.Array, axis: int) -> jax.Array:
+    y = y - jnp.mean(y, axis=axis, keepdims=True)
+    return y / jnp.std(y, axis=axis, keepdims=True)
+
+
+class PearsonCorrelation(NamedMean):
+    """Mean of the samples' correlations; see `pearson_correlation`.
+
+    Args:
+        name: its name.
+        dtype: what the mean is computed in; `floatx()` by default.
+        axis: the axis that a correlation is taken over.
+
+    Example:
+        >>> from jaxlayers import metrics
+        >>> metric = metrics.PearsonCorrelation()
+        >>> round(float(metric([[0, 1, 0.5], [1, 1, 0.2]], [[0.1, 0.9, 0.5], [1, 0.9, 0.2]])), 3)
+        0.997
+    """
+
+    _direction = "up"
+
+    def __init__(self, name: str = "pearson_correlation", dtype: Any = None, axis: int = -1):
+        super().__init__(pearson_correlation, name=name, dtype=dtype, axis=axis)
+        self.axis = axis
+
+
+class ConcordanceCorrelation(NamedMean):
+    """Mean of the samples' concordance correlations; see `concordance_correlation`.
+
+    Args:
+        name: its name.
+        dtype: what the mean is computed in; `floatx()` by default.
+        axis: the axis that a correlation is taken over.
+
+    Example:
+        >>> from jaxlayers import metrics
+        >>> metric = metrics.ConcordanceCorrelation()
+        >>> round(float(metric([[0, 1, 0.5], [1, 1, 0.2]], [[0.1, 0.9, 0.5], [1, 0.9, 0.2]])), 3)
+        0.981
+    """
+
+    _direction = "up"
+
+    def __init__(self, name: str = "concordance_correlation", dtype: Any = None, axis: int = -1):
+        super().__init__(concordance_correlation, name=name, dtype=dtype, axis=axis)
+        self.axis = axis

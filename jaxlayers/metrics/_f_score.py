@@ -1,0 +1,165 @@
+"""The harmonic mean of precision and recall."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxlayers.core.masks import get_mask
+from jaxlayers.core.scope import read
+from jaxlayers.core.symbolic import as_array
+from jaxlayers.losses._samplewise import mismatch
+from jaxlayers.losses._weights import align, combine, divide_no_nan
+from jaxlayers.metrics._metric import Metric
+from jaxlayers.metrics._outcomes import outcome_dtype
+
+_NAMES = ("true_positives", "false_positives", "false_negatives", "intermediate_weights")
+_AVERAGES = (None, "micro", "macro", "weighted")
+
+
+class FBetaScore(Metric):
+    """Precision and recall in one figure, of which recall counts beta times as much.
+
+    (1 + beta²) TP / ((1 + beta²) TP + beta² FN + FP) for each class.
+
+    Args:
+        average: None for a score per class; `"macro"` for their mean, `"weighted"` for that weighted by how often
+            labels have a class; `"micro"` for the score of all classes counted together.
+        beta: how much recall counts; a float above 0.
+        threshold: a score above it is a yes; None for the highest of each sample.
+        name: its name.
+        dtype: what it computes in; `floatx()` by default.
+
+    Raises:
+        ValueError: for an unknown average, or `beta` or `threshold` that is no float or out of range.
+
+    Example:
+        >>> from jaxlayers import metrics
+        >>> score = metrics.FBetaScore(beta=2.0, threshold=0.5)
+        >>> scores = score([[1, 1, 1], [1, 0, 0], [1, 1, 0]], [[0.2, 0.6, 0.7], [0.2, 0.6, 0.6], [0.6, 0.8, 0.0]])
+        >>> [round(v, 3) for v in scores.tolist()]
+        [0.385, 0.909, 0.833]
+    """
+
+    _direction = "up"
+
+    def __init__(
+        self,
+        average: str | None = None,
+        beta: float = 1.0,
+        threshold: float | None = None,
+        name: str = "fbeta_score",
+        dtype: Any = None,
+    ):
+        super().__init__(name=name, dtype=dtype)
+        if average not in _AVERAGES:
+            raise ValueError(f"average must be one of {_AVERAGES}; received {average!r}.")
+        if not isinstance(beta, float) or beta <= 0:
+            raise ValueError(f"beta must be a float above 0; received {beta!r}.")
+        if threshold is not None and (not isinstance(threshold, float) or not 0 < threshold <= 1):
+            raise ValueError(f"threshold must be a float above 0 and at most 1, or None; received {threshold!r}.")
+        self.average = average
+        self.beta = beta
+        self.threshold = threshold
+        self._built_for = None
+
+    def _build(self, shape: tuple[int, ...]) -> None:
+        if len(shape) != 2:
+            raise ValueError(f"{self.name!r}: expected y_true and y_pred [batch, classes]; received shape {shape}.")
+        dtype = outcome_dtype(self._dtype)
+        for name in _NAMES:
+            setattr(self, name, self.add_variable(() if self.average == "micro" else shape[1:], None, dtype, name=name))
+        self._built_for = shape[1:]
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Take in labels and scores.
+
+        Args:
+            y_true: labels 0 and 1, [batch, classes].
+            y_pred: scores of the same shape.
+            sample_weight: [batch], or the leading axes of that shape. A mask that travels with `y_pred` is part of
+                the weights.
+
+        Raises:
+            ValueError: when the shapes do not fit each other.
+        """
+        mask, y_true, y_pred = get_mask(y_pred), as_array(y_true), as_array(y_pred)
+        if np.shape(y_true) != np.shape(y_pred):
+            raise mismatch(type(self).__name__, y_true, y_pred)
+        if self._built_for is None:
+            self._build(np.shape(y_pred))
+        sums = [getattr(self, name) for name in _NAMES]
+        new = _plus_counts(
+            [read(variable) for variable in sums], y_true, y_pred, as_array(sample_weight), mask, self.threshold
+        )
+        for variable, value in zip(sums, new, strict=True):
+            variable.assign(value)
+
+    def result(self) -> jax.Array:
+        """The score, or scores; 0 where there is nothing yet."""
+        if self._built_for is None:
+            return jnp.zeros(())
+        tp, fp, fn, frequency = (read(getattr(self, name)) for name in _NAMES)
+        square = self.beta**2
+        score = divide_no_nan((1 + square) * tp, (1 + square) * tp + square * fn + fp)
+        if self.average == "weighted":
+            return jnp.sum(score * divide_no_nan(frequency, jnp.sum(frequency)))
+        return score if self.average is None else jnp.mean(score)
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes it again."""
+        options = {"average": self.average, "beta": self.beta, "threshold": self.threshold}
+        return {**super().get_config(), **options}
+
+
+class F1Score(FBetaScore):
+    """The harmonic mean of precision and recall: 2 TP / (2 TP + FN + FP) for each class.
+
+    Args:
+        average: None for a score per class; `"macro"` for their mean, `"weighted"` for that weighted by how often
+            labels have a class; `"micro"` for the score of all classes counted together.
+        threshold: a score above it is a yes; None for the highest of each sample.
+        name: its name.
+        dtype: what it computes in; `floatx()` by default.
+
+    Raises:
+        ValueError: for an unknown average, or a threshold that is no float or out of range.
+
+    Example:
+        >>> from jaxlayers import metrics
+        >>> score = metrics.F1Score(threshold=0.5)
+        >>> scores = score([[1, 1, 1], [1, 0, 0], [1, 1, 0]], [[0.2, 0.6, 0.7], [0.2, 0.6, 0.6], [0.6, 0.8, 0.0]])
+        >>> [round(v, 3) for v in scores.tolist()]
+        [0.5, 0.8, 0.667]
+    """
+
+    def __init__(
+        self, average: str | None = None, threshold: float | None = None, name: str = "f1_score", dtype: Any = None
+    ):
+        super().__init__(average=average, threshold=threshold, name=name, dtype=dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes it again."""
+        return {name: value for name, value in super().get_config().items() if name != "beta"}
+
+
+@functools.partial(jax.jit, static_argnames=("threshold",), inline=True)
+def _plus_counts(
+    sums: list[jax.Array], y_true: Any, y_pred: Any, sample_weight: Any, mask: Any, threshold: float | None
+) -> list[jax.Array]:
+    dtype = sums[0].dtype
+    y_true, y_pred = jnp.asarray(y_true, dtype), jnp.asarray(y_pred, dtype)
+    if threshold is None:  # a sample of zeros says yes to nothing
+        said = (y_pred >= jnp.max(y_pred, axis=-1, keepdims=True)) & (jnp.abs(y_pred) > 1e-9)
+    else:
+        said = y_pred > threshold
+    said = said.astype(dtype)
+    weights = combine(sample_weight, mask, dtype)
+    one = 1 if weights is None else align(y_pred, weights, grow=False)[1]
+    counts = (y_true * said, (1 - y_true) * said, y_true * (1 - said), y_true)
+    axes = tuple(range(2 - sums[0].ndim))
+    return [held + jnp.sum(count * one, axis=axes) for held, count in zip(sums, counts, strict=True)]

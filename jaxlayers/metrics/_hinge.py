@@ -1,0 +1,59 @@
+"""How much of a margin predictions fall short of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jaxlayers.losses import categorical_hinge, hinge, squared_hinge
+from jaxlayers.metrics._reduction import NamedMean
+
+
+class Hinge(NamedMean):
+    """Mean of max(1 - y_true y_pred, 0); see `jaxlayers.losses.hinge`.
+
+    Args:
+        name: its name.
+        dtype: what the mean is computed in; `floatx()` by default.
+
+    Example:
+        >>> from jaxlayers import metrics
+        >>> float(metrics.Hinge()([[-1.0], [1.0]], [[0.5], [0.5]]))
+        1.0
+    """
+
+    def __init__(self, name: str = "hinge", dtype: Any = None):
+        super().__init__(hinge, name=name, dtype=dtype)
+
+
+class SquaredHinge(NamedMean):
+    """Mean of max(1 - y_true y_pred, 0)²; see `jaxlayers.losses.squared_hinge`.
+
+    Args:
+        name: its name.
+        dtype: what the mean is computed in; `floatx()` by default.
+
+    Example:
+        >>> from jaxlayers import metrics
+        >>> float(metrics.SquaredHinge()([[-1.0], [1.0]], [[0.5], [0.5]]))
+        1.25
+    """
+
+    def __init__(self, name: str = "squared_hinge", dtype: Any = None):
+        super().__init__(squared_hinge, name=name, dtype=dtype)
+
+
+class CategoricalHinge(NamedMean):
+    """Mean of what the right class's score lacks; see `jaxlayers.losses.categorical_hinge`.
+
+    Args:
+        name: its name.
+        dtype: what the mean is computed in; `floatx()` by default.
+
+    Example:
+        >>> from jaxlayers import metrics
+        >>> float(metrics.CategoricalHinge()([[0.0, 1.0, 0.0]], [[0.5, 1.0, 0.25]]))
+        0.5
+    """
+
+    def __init__(self, name: str = "categorical_hinge", dtype: Any = None):
+        super().__init__(categorical_hinge, name=name, dtype=dtype)

@@ -1,0 +1,130 @@
+"""The share of the variance that predictions explain."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxlayers.core.masks import get_mask
+from jaxlayers.core.scope import read
+from jaxlayers.core.symbolic import as_array
+from jaxlayers.losses._samplewise import match_ranks, mismatch
+from jaxlayers.losses._weights import align, combine, divide_no_nan
+from jaxlayers.metrics._metric import Metric
+from jaxlayers.metrics._outcomes import outcome_dtype
+
+_AGGREGATIONS = (None, "uniform_average", "variance_weighted_average")
+
+
+class R2Score(Metric):
+    """The coefficient of determination: 1 - sum((y_true - y_pred)²) / sum((y_true - mean(y_true))²).
+
+    1 is perfect, 0 as good as the mean. With `num_regressors` p and n values seen it is adjusted:
+    1 - (1 - R²) (n - 1) / (n - p - 1), where n > p + 1. Labels without any variance score 1 when they are hit exactly
+    and 0 otherwise, as in scikit-learn.
+
+    Args:
+        class_aggregation: `"uniform_average"` for the mean over the outputs, `"variance_weighted_average"` for that
+            weighted by their variance, None for a score per output.
+        num_regressors: the number of independent regressors; 0 for no adjustment.
+        name: its name.
+        dtype: what it computes in; `floatx()` by default.
+
+    Raises:
+        ValueError: for an unknown aggregation or a negative number.
+
+    Example:
+        >>> from jaxlayers import metrics
+        >>> round(float(metrics.R2Score()([[1.0], [4.0], [3.0]], [[2.0], [4.0], [4.0]])), 3)
+        0.571
+    """
+
+    _direction = "up"
+
+    def __init__(
+        self,
+        class_aggregation: str | None = "uniform_average",
+        num_regressors: int = 0,
+        name: str = "r2_score",
+        dtype: Any = None,
+    ):
+        super().__init__(name=name, dtype=dtype)
+        if class_aggregation not in _AGGREGATIONS:
+            raise ValueError(f"class_aggregation must be one of {_AGGREGATIONS}; received {class_aggregation!r}.")
+        if num_regressors < 0:
+            raise ValueError(f"num_regressors must not be negative; received {num_regressors}.")
+        self.class_aggregation = class_aggregation
+        self.num_regressors = num_regressors
+        self.num_samples = self.add_variable((), None, outcome_dtype(self._dtype), name="num_samples")
+        self._built_for = None
+
+    def _build(self, shape: tuple[int, ...]) -> None:
+        if len(shape) != 2:
+            raise ValueError(f"{self.name!r}: expected y_true and y_pred [batch, outputs]; received shape {shape}.")
+        dtype = outcome_dtype(self._dtype)
+        self.squared_sum = self.add_variable(shape[1:], None, dtype, name="squared_sum")
+        self.sum = self.add_variable(shape[1:], None, dtype, name="sum")
+        self.total_mse = self.add_variable(shape[1:], None, dtype, name="residual")
+        self.count = self.add_variable(shape[1:], None, dtype, name="count")
+        self._built_for = shape[1:]
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Take in labels and predictions.
+
+        Args:
+            y_true: numbers [batch, outputs].
+            y_pred: predictions of the same shape.
+            sample_weight: [batch], or the leading axes of that shape. A mask that travels with `y_pred` is part of
+                the weights.
+
+        Raises:
+            ValueError: when the shapes do not fit each other.
+        """
+        mask, y_true, y_pred = get_mask(y_pred), as_array(y_true), as_array(y_pred)
+        y_true, y_pred = match_ranks(y_true, y_pred)
+        if y_true.shape != y_pred.shape:
+            raise mismatch(type(self).__name__, y_true, y_pred)
+        if self._built_for is None:
+            self._build(y_pred.shape)
+        sums = [self.num_samples, self.squared_sum, self.sum, self.total_mse, self.count]
+        new = _plus_sums([read(variable) for variable in sums], y_true, y_pred, as_array(sample_weight), mask)
+        for variable, value in zip(sums, new, strict=True):
+            variable.assign(value)
+
+    def result(self) -> jax.Array:
+        """The score, or scores; 0 when there is nothing yet."""
+        if self._built_for is None:
+            return jnp.zeros(())
+        residual, count, sums = read(self.total_mse), read(self.count), read(self.sum)
+        variation = read(self.squared_sum) - sums * divide_no_nan(sums, count)
+        exact = jnp.where((residual == 0) & (count > 0), 1.0, 0.0)
+        scores = jnp.where(variation == 0, exact, 1 - divide_no_nan(residual, variation))
+        if self.class_aggregation == "uniform_average":
+            scores = jnp.mean(scores)
+        elif self.class_aggregation == "variance_weighted_average":
+            scores = divide_no_nan(jnp.sum(variation * scores), jnp.sum(variation))
+        if not self.num_regressors:
+            return scores
+        freedom = read(self.num_samples) - self.num_regressors - 1
+        adjusted = 1 - (1 - scores) * divide_no_nan(freedom + self.num_regressors, freedom)
+        return jnp.where(freedom > 0, adjusted, scores)
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes it again."""
+        options = {"class_aggregation": self.class_aggregation, "num_regressors": self.num_regressors}
+        return {**super().get_config(), **options}
+
+
+@functools.partial(jax.jit, inline=True)
+def _plus_sums(sums: list[jax.Array], y_true: Any, y_pred: Any, sample_weight: Any, mask: Any) -> list[jax.Array]:
+    dtype = sums[0].dtype
+    y_true, y_pred = jnp.asarray(y_true, dtype), jnp.asarray(y_pred, dtype)
+    weights = combine(sample_weight, mask, dtype)
+    one = jnp.ones((1, 1), dtype) if weights is None else align(y_pred, weights, grow=False)[1]
+    one = jnp.broadcast_to(one, y_pred.shape)
+    values = (y_true * y_true * one, y_true * one, jnp.square(y_true - y_pred) * one, one)
+    later = [held + jnp.sum(value, axis=0) for held, value in zip(sums[1:], values, strict=True)]
+    return [sums[0] + y_true.size, *later]

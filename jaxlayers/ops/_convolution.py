@@ -1,0 +1,295 @@
+"""Convolutions: sums over a window of inputs times a kernel, their transposes, and their cheaper relatives.
+
+Kernels are laid out `[*window, channels in, channels out]` whatever the data format, as in Keras; those of transposes
+are `[*window, channels out, channels in]`. The checks are in the public functions; `convolve` and
+its relatives below are the mathematics, which the layers compile together with a bias.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+
+from jaxlayers.core import operation
+from jaxlayers.ops._spatial import channel_axis, format_of, one_of, per_axis, rank_of, refuse_nothing
+from jaxlayers.ops._types import Array, ArrayLike, Shape
+
+__all__ = ["conv", "conv_transpose", "depthwise_conv", "separable_conv"]
+
+
+@operation("inputs", "kernel")
+def conv(
+    inputs: ArrayLike,
+    kernel: ArrayLike,
+    strides: Shape = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Shape = 1,
+) -> Array:
+    """Convolution: outputs[b, s, o] = sum over w, i of inputs[b, strides s + dilation_rate w, i] kernel[w, i, o].
+
+    Args:
+        inputs: [batch, *space, channels], or [batch, channels, *space].
+        kernel: [*window, channels / groups, filters]; its channels decide how many groups the inputs' are split in.
+        strides: how far apart windows are; one number, or one for each spatial axis.
+        padding: `"valid"` for none, `"same"` for as many zeros as give ceil(size / strides) outputs.
+        data_format: `"channels_last"` or `"channels_first"`; the global setting by default.
+        dilation_rate: how far apart the elements of a window are.
+
+    Returns:
+        [batch, *new_space, filters], or [batch, filters, *new_space]; in the kernel's dtype.
+
+    Raises:
+        ValueError: when shapes do not fit, or nothing would be left.
+
+    Example:
+        >>> conv([[[1.0], [2.0], [4.0]]], [[[1.0]], [[-1.0]]])
+        Array([[[-1.],
+                [-2.]]], dtype=float32)
+    """
+    how = _checked("ops.conv", inputs, kernel, strides, padding, data_format, dilation_rate)
+    channels, taken = inputs.shape[channel_axis(how[2])], kernel.shape[-2]
+    if channels % taken or kernel.shape[-1] % (channels // taken):
+        raise ValueError(
+            "ops.conv expects a kernel whose input channels divide those of the inputs, and as many groups of output "
+            f"channels; received inputs {inputs.shape} ({how[2]}) and kernel {kernel.shape}."
+        )
+    outputs = convolve(inputs, kernel, *how)
+    refuse_nothing("ops.conv", inputs, outputs, "kernel", kernel.shape[:-2])
+    return outputs
+
+
+@operation("inputs", "kernel")
+def depthwise_conv(
+    inputs: ArrayLike,
+    kernel: ArrayLike,
+    strides: Shape = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Shape = 1,
+) -> Array:
+    """Convolution of each channel by itself, with several kernels each.
+
+    Args:
+        inputs: [batch, *space, channels], or [batch, channels, *space].
+        kernel: [*window, channels, multiplier].
+        strides: as for `conv`.
+        padding: likewise.
+        data_format: likewise.
+        dilation_rate: likewise.
+
+    Returns:
+        [batch, *new_space, channels * multiplier], or with the channels second.
+
+    Raises:
+        ValueError: when shapes do not fit, or nothing would be left.
+
+    Example:
+        >>> depthwise_conv([[[1.0, 5.0], [2.0, 7.0]]], [[[1.0], [2.0]], [[1.0], [2.0]]])
+        Array([[[ 3., 24.]]], dtype=float32)
+    """
+    how = _checked("ops.depthwise_conv", inputs, kernel, strides, padding, data_format, dilation_rate)
+    _same_channels("ops.depthwise_conv", inputs, kernel, how[2], -2)
+    outputs = convolve_depthwise(inputs, kernel, *how)
+    refuse_nothing("ops.depthwise_conv", inputs, outputs, "kernel", kernel.shape[:-2])
+    return outputs
+
+
+@operation("inputs", "depthwise_kernel", "pointwise_kernel")
+def separable_conv(
+    inputs: ArrayLike,
+    depthwise_kernel: ArrayLike,
+    pointwise_kernel: ArrayLike,
+    strides: Shape = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Shape = 1,
+) -> Array:
+    """`depthwise_conv`, then a product with a matrix at each place.
+
+    Args:
+        inputs: [batch, *space, channels], or [batch, channels, *space].
+        depthwise_kernel: [*window, channels, multiplier].
+        pointwise_kernel: [1, ..., channels * multiplier, filters].
+        strides: of the first, as for `conv`.
+        padding: likewise.
+        data_format: likewise.
+        dilation_rate: likewise.
+
+    Returns:
+        [batch, *new_space, filters], or with the channels second.
+
+    Raises:
+        ValueError: when shapes do not fit, or nothing would be left.
+
+    Example:
+        >>> separable_conv([[[1.0, 5.0], [2.0, 7.0]]], [[[1.0], [2.0]], [[1.0], [2.0]]], [[[10.0], [1.0]]])
+        Array([[[54.]]], dtype=float32)
+    """
+    middle = depthwise_conv(inputs, depthwise_kernel, strides, padding, data_format, dilation_rate)
+    return conv(middle, pointwise_kernel, 1, "valid", data_format)
+
+
+@operation("inputs", "kernel")
+def conv_transpose(
+    inputs: ArrayLike,
+    kernel: ArrayLike,
+    strides: Shape = 1,
+    padding: str = "valid",
+    output_padding: Shape | None = None,
+    data_format: str | None = None,
+    dilation_rate: Shape = 1,
+) -> Array:
+    """The transpose of `conv` as a linear map: from arrays of its outputs' shape to arrays of its inputs'.
+
+    Args:
+        inputs: [batch, *space, channels], or [batch, channels, *space].
+        kernel: [*window, filters, channels].
+        strides: how many times larger the outputs are.
+        padding: `"valid"` for (size - 1) strides + max(window, strides) outputs, `"same"` for size * strides; a window
+            is (kernel size - 1) dilation_rate + 1 wide.
+        output_padding: chooses among the sizes that `conv` would bring down to this one:
+            (size - 1) strides + window + output_padding with `"valid"`, and with `"same"` window modulo 2 in the place
+            of window.
+        data_format: `"channels_last"` or `"channels_first"`; the global setting by default.
+        dilation_rate: how far apart the elements of the kernel are.
+
+    Returns:
+        [batch, *new_space, filters], or [batch, filters, *new_space]; in the kernel's dtype.
+
+    Raises:
+        ValueError: when shapes do not fit.
+
+    Example:
+        >>> conv_transpose([[[1.0], [2.0]]], [[[1.0]], [[10.0]]], strides=2)
+        Array([[[ 1.],
+                [10.],
+                [ 2.],
+                [20.]]], dtype=float32)
+    """
+    how = _checked("ops.conv_transpose", inputs, kernel, strides, padding, data_format, dilation_rate)
+    if output_padding is not None:
+        output_padding = per_axis("ops.conv_transpose", "output_padding", output_padding, inputs.ndim - 2, least=0)
+    _same_channels("ops.conv_transpose", inputs, kernel, how[2], -1)
+    return convolve_transposed(inputs, kernel, *how, output_padding)
+
+
+def convolve(
+    inputs: Any,
+    kernel: Any,
+    strides: Any,
+    padding: Any,
+    data_format: str,
+    dilation_rate: Any,
+    groups: int | None = None,
+) -> Array:
+    """`conv` without checks; `padding` may also be `"causal"`: all of it in front, so that no output sees ahead."""
+    if padding == "causal":
+        padding = [(step * (size - 1), 0) for size, step in zip(kernel.shape, dilation_rate, strict=False)]
+    return jax.lax.conv_general_dilated(
+        inputs.astype(kernel.dtype),
+        kernel,
+        strides,
+        padding if isinstance(padding, list) else padding.upper(),
+        rhs_dilation=dilation_rate,
+        dimension_numbers=_layout(inputs.ndim, data_format),
+        feature_group_count=groups or inputs.shape[channel_axis(data_format)] // kernel.shape[-2],
+    )
+
+
+def convolve_depthwise(
+    inputs: Any, kernel: Any, strides: Any, padding: Any, data_format: str, dilation_rate: Any
+) -> Array:
+    """`depthwise_conv` without checks."""
+    *window, channels, multiplier = kernel.shape
+    flat = kernel.reshape(*window, 1, channels * multiplier)
+    return convolve(inputs, flat, strides, padding, data_format, dilation_rate, channels)
+
+
+def convolve_separably(
+    inputs: Any, depthwise: Any, pointwise: Any, strides: Any, padding: Any, data_format: str, dilation_rate: Any
+) -> Array:
+    """`separable_conv` without checks."""
+    middle = convolve_depthwise(inputs, depthwise, strides, padding, data_format, dilation_rate)
+    ones = (1,) * (inputs.ndim - 2)
+    return convolve(middle, pointwise, ones, "valid", data_format, ones, 1)
+
+
+def convolve_transposed(
+    inputs: Any,
+    kernel: Any,
+    strides: Any,
+    padding: Any,
+    data_format: str,
+    dilation_rate: Any,
+    output_padding: Any = None,
+) -> Array:
+    """`conv_transpose` without checks."""
+    rank = inputs.ndim - 2
+    pads = [
+        _transposed_padding(size, stride, step, padding, more)
+        for size, stride, step, more in zip(
+            kernel.shape[:-2], strides, dilation_rate, output_padding or (None,) * rank, strict=True
+        )
+    ]
+    return jax.lax.conv_transpose(
+        inputs.astype(kernel.dtype),
+        kernel,
+        strides,
+        pads,
+        rhs_dilation=dilation_rate,
+        dimension_numbers=_layout(inputs.ndim, data_format),
+        transpose_kernel=True,
+    )
+
+
+def _transposed_padding(size: int, stride: int, step: int, padding: str, more: int | None) -> tuple[int, int]:
+    """How many zeros go around inputs that are spread out by the strides, so that outputs have Keras's sizes.
+
+    Spread out, n inputs are (n - 1) stride + 1 wide, and a window takes window - 1 of that and the zeros away.
+    """
+    window = (size - 1) * step + 1
+    if padding == "valid":
+        return window - 1, window - 1 + (max(0, stride - window) if more is None else more)
+    total = window + stride - 2 if more is None else window + window % 2 - 2 + more
+    start = min((total + 1) // 2, window - 1)
+    return start, total - start
+
+
+def _layout(ndim: int, data_format: str) -> jax.lax.ConvDimensionNumbers:
+    """Which axes are batch, channels and space; of the kernel, output and input channels and window."""
+    last = ndim - 1
+    arrays = (0, last, *range(1, last)) if data_format == "channels_last" else tuple(range(ndim))
+    return jax.lax.ConvDimensionNumbers(arrays, (last, last - 1, *range(last - 1)), arrays)
+
+
+def _checked(
+    where: str, inputs: Any, kernel: Any, strides: Any, padding: Any, data_format: Any, dilation_rate: Any
+) -> tuple[tuple[int, ...], str, str, tuple[int, ...]]:
+    rank = rank_of(where, inputs)
+    if kernel.ndim != inputs.ndim:
+        raise ValueError(
+            f"{where} expects a kernel with as many axes as the inputs; received inputs {inputs.shape} and kernel "
+            f"{kernel.shape}."
+        )
+    return (
+        per_axis(where, "strides", strides, rank),
+        one_of(where, "padding", padding, ("valid", "same")),
+        format_of(where, data_format),
+        per_axis(where, "dilation_rate", dilation_rate, rank),
+    )
+
+
+def _same_channels(where: str, inputs: Any, kernel: Any, data_format: str, axis: int) -> None:
+    if inputs.shape[channel_axis(data_format)] != kernel.shape[axis]:
+        raise ValueError(
+            f"{where} expects a kernel for as many channels as the inputs have; received inputs {inputs.shape} "
+            f"({data_format}) and kernel {kernel.shape}, which is for {kernel.shape[axis]}."
+        )
+
+
+def bias_shape(ndim: int, data_format: str) -> Sequence[int]:
+    """The shape in which one number for each channel is added to arrays of this many axes."""
+    shape = [1] * ndim
+    shape[channel_axis(data_format)] = -1
+    return shape

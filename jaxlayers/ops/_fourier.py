@@ -1,0 +1,247 @@
+"""Fourier transforms; complex numbers are pairs of arrays, (real part, imaginary part), as Keras has them."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxlayers.core import operation
+from jaxlayers.core.symbolic import as_array
+from jaxlayers.ops._types import Array, ArrayLike
+
+__all__ = ["fft", "fft2", "ifft2", "irfft", "istft", "rfft", "stft"]
+
+Pair = tuple[Array, Array]
+_HIGHEST = {"hann": (0.5, 0.5), "hamming": (0.54, 0.46)}  # a - b cos(2 pi k / n)
+
+
+@operation()
+def fft(x: tuple[ArrayLike, ArrayLike]) -> Pair:
+    """Discrete Fourier transform along the last axis: sum over n of x[n] e ** (-2 pi i k n / size).
+
+    Args:
+        x: real and imaginary parts, [..., size] each.
+
+    Raises:
+        ValueError: when x is no pair of float arrays of one shape.
+
+    Example:
+        >>> fft(([1.0, 2.0], [0.0, 1.0]))
+        (Array([ 3., -1.], dtype=float32), Array([ 1., -1.], dtype=float32))
+    """
+    return _pair(jnp.fft.fft(_complex("fft", x)))
+
+
+@operation()
+def fft2(x: tuple[ArrayLike, ArrayLike]) -> Pair:
+    """Discrete Fourier transform along the last two axes.
+
+    Args:
+        x: real and imaginary parts, [..., height, width] each.
+
+    Raises:
+        ValueError: when x is no pair of float arrays of one shape.
+
+    Example:
+        >>> fft2(([[1.0, 2.0], [2.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]]))[0]
+        Array([[ 6.,  0.],
+               [ 0., -2.]], dtype=float32)
+    """
+    return _pair(jnp.fft.fft2(_complex("fft2", x)))
+
+
+@operation()
+def ifft2(x: tuple[ArrayLike, ArrayLike]) -> Pair:
+    """Inverse of `fft2`.
+
+    Args:
+        x: real and imaginary parts, [..., height, width] each.
+
+    Raises:
+        ValueError: when x is no pair of float arrays of one shape.
+
+    Example:
+        >>> ifft2(fft2(([[1.0, 2.0], [2.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]])))[0]
+        Array([[1., 2.],
+               [2., 1.]], dtype=float32)
+    """
+    return _pair(jnp.fft.ifft2(_complex("ifft2", x)))
+
+
+@operation("x")
+def rfft(x: ArrayLike, fft_length: int | None = None) -> Pair:
+    """Discrete Fourier transform of real numbers along the last axis, without the half that mirrors the other.
+
+    Args:
+        x: real numbers, [..., size].
+        fft_length: the size that x is cut or padded with zeros to.
+
+    Returns:
+        Real and imaginary parts, [..., fft_length // 2 + 1] each.
+
+    Example:
+        >>> rfft([0.0, 1.0, 2.0, 1.0])
+        (Array([ 4., -2.,  0.], dtype=float32), Array([0., 0., 0.], dtype=float32))
+    """
+    return _pair(jnp.fft.rfft(x, fft_length))
+
+
+@operation()
+def irfft(x: tuple[ArrayLike, ArrayLike], fft_length: int | None = None) -> Array:
+    """Inverse of `rfft`.
+
+    Args:
+        x: real and imaginary parts, [..., bins] each.
+        fft_length: the size of the result; 2 (bins - 1) by default, so that an odd one must be given.
+
+    Raises:
+        ValueError: when x is no pair of float arrays of one shape.
+
+    Example:
+        >>> irfft(([4.0, -2.0, 0.0], [0.0, 0.0, 0.0]))
+        Array([0., 1., 2., 1.], dtype=float32)
+    """
+    return jnp.fft.irfft(_complex("irfft", x), fft_length)
+
+
+@operation("x")
+def stft(
+    x: ArrayLike,
+    sequence_length: int,
+    sequence_stride: int,
+    fft_length: int,
+    window: Any = "hann",
+    center: bool = True,
+) -> Pair:
+    """Short-time Fourier transform: `rfft` of overlapping windows cut from the last axis.
+
+    Args:
+        x: signals, [..., time].
+        sequence_length: of a window.
+        sequence_stride: from the start of one window to the next.
+        fft_length: of the transform; windows are padded with zeros on both sides to it.
+        window: what they are multiplied by: `"hann"`, `"hamming"`, an array of `sequence_length` numbers, or None.
+        center: whether window t is centred on time t `sequence_stride` (the signal is mirrored at its ends), instead
+            of starting there.
+
+    Returns:
+        Real and imaginary parts, [..., windows, fft_length // 2 + 1] each.
+
+    Raises:
+        TypeError: when x is not of float32.
+        ValueError: when the arguments do not fit together.
+
+    Example:
+        >>> real, imaginary = stft(jnp.sin(jnp.arange(32.0)), 8, 4, 8)
+        >>> real.shape
+        (9, 5)
+    """
+    x = jnp.asarray(x)
+    if x.dtype not in ("float32", "float64"):
+        raise TypeError(f"ops.stft expects float32; received x with dtype {x.dtype}. Cast it first.")
+    _check_steps("stft", sequence_length, sequence_stride, fft_length)
+    if center:
+        x = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(fft_length // 2,) * 2], mode="reflect")
+    starts = np.arange(0, x.shape[-1] - fft_length + 1, sequence_stride)
+    frames = x[..., starts[:, None] + np.arange(fft_length)]  # [..., windows, fft_length]
+    return _pair(jnp.fft.rfft(frames * _window("stft", window, sequence_length, fft_length, x.dtype)))
+
+
+@operation()
+def istft(
+    x: tuple[ArrayLike, ArrayLike],
+    sequence_length: int,
+    sequence_stride: int,
+    fft_length: int,
+    length: int | None = None,
+    window: Any = "hann",
+    center: bool = True,
+) -> Array:
+    """Inverse of `stft`, with the same arguments: the signals of which it is the transform.
+
+    Windows are added up and divided by the sum of the squared windows. That holds for `window=None` too, where Keras
+    returns the signal times `fft_length / sequence_stride`.
+
+    Args:
+        x: real and imaginary parts, [..., windows, bins] each.
+        sequence_length: of a window.
+        sequence_stride: from the start of one window to the next.
+        fft_length: of the transform.
+        length: of the result; by default all that the windows cover.
+        window: see `stft`.
+        center: see `stft`.
+
+    Returns:
+        signals, [..., time].
+
+    Raises:
+        ValueError: when the arguments do not fit together.
+
+    Example:
+        >>> x = jnp.sin(jnp.arange(32.0))
+        >>> bool(jnp.allclose(istft(stft(x, 8, 4, 8), 8, 4, 8), x, atol=1e-6))
+        True
+    """
+    _check_steps("istft", sequence_length, sequence_stride, fft_length)
+    values = _complex("istft", x)
+    if values.ndim < 2:
+        raise ValueError(f"ops.istft expects parts of shape [..., windows, bins]; received {values.shape}.")
+    frames = jnp.fft.irfft(values, fft_length)  # [..., windows, fft_length]
+    weights = _window("istft", window, sequence_length, fft_length, frames.dtype)
+    count = values.shape[-2]
+    places = np.arange(count)[:, None] * sequence_stride + np.arange(fft_length)
+    size = fft_length + sequence_stride * (count - 1)
+    total = jnp.zeros((*frames.shape[:-2], size), frames.dtype).at[..., places].add(frames * weights)
+    squares = jnp.zeros(size, frames.dtype).at[places].add(jnp.broadcast_to(weights**2, places.shape))
+    signal = total / jnp.where(squares > 1e-10, squares, 1.0)
+    start = fft_length // 2 if center else 0
+    if length is not None:
+        return signal[..., start : start + length]
+    return signal[..., start : size - start]
+
+
+def _pair(values: Array) -> Pair:
+    return jnp.real(values), jnp.imag(values)
+
+
+def _complex(function: str, x: Any) -> Array:
+    if not isinstance(x, tuple | list) or len(x) != 2:
+        raise ValueError(f"ops.{function} expects a pair (real, imaginary) of arrays; received {type(x).__name__}.")
+    real, imaginary = (jnp.asarray(as_array(part)) for part in x)
+    if real.shape != imaginary.shape or real.dtype != imaginary.dtype or real.dtype not in ("float32", "float64"):
+        raise ValueError(
+            f"ops.{function} expects real and imaginary parts of one shape, of dtype float32; received shapes "
+            f"{real.shape} and {imaginary.shape} with dtypes {real.dtype} and {imaginary.dtype}."
+        )
+    return jax.lax.complex(real, imaginary)
+
+
+def _check_steps(function: str, sequence_length: int, sequence_stride: int, fft_length: int) -> None:
+    if not isinstance(sequence_stride, int) or sequence_stride <= 0:
+        raise ValueError(f"ops.{function} expects a positive integer sequence_stride; received {sequence_stride!r}.")
+    if fft_length < sequence_length:
+        raise ValueError(
+            f"ops.{function} expects fft_length to be at least sequence_length; received fft_length={fft_length} and "
+            f"sequence_length={sequence_length}."
+        )
+
+
+def _window(function: str, window: Any, sequence_length: int, fft_length: int, dtype: Any) -> Array:
+    """The window, with zeros on both sides up to the length of the transform; None is ones throughout."""
+    if window is None:
+        return jnp.ones(fft_length, dtype)
+    if isinstance(window, str):
+        if window not in _HIGHEST:
+            raise ValueError(f"ops.{function} expects a window among {list(_HIGHEST)}; received {window!r}.")
+        middle, swing = _HIGHEST[window]
+        angles = 2 * np.pi * np.arange(sequence_length) / sequence_length
+        window = middle - swing * np.cos(angles) if sequence_length > 1 else np.ones(1)
+    values = jnp.asarray(as_array(window), dtype)
+    if values.shape != (sequence_length,):
+        raise ValueError(
+            f"ops.{function} expects a window of sequence_length={sequence_length} numbers; received shape "
+            f"{values.shape}."
+        )
+    before = (fft_length - sequence_length) // 2
+    return jnp.pad(values, (before, fft_length - sequence_length - before))

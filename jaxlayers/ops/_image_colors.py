@@ -1,0 +1,119 @@
+"""Colours: red, green and blue to grey, to hue, saturation and value, and back."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxlayers.core import operation
+from jaxlayers.ops._image_layout import channels_last, check_rank
+from jaxlayers.ops._types import Array, ArrayLike
+
+__all__ = ["hsv_to_rgb", "rgb_to_grayscale", "rgb_to_hsv"]
+
+
+@operation("images")
+def rgb_to_grayscale(images: ArrayLike, data_format: str | None = None) -> Array:
+    """Brightness: 0.2989 red + 0.587 green + 0.114 blue, cut to whole numbers in images of those.
+
+    Args:
+        images: one image or a batch, of 3 channels; of 1 channel, they stay as they are.
+        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
+
+    Returns:
+        the same shape with 1 channel, and the same dtype.
+
+    Raises:
+        ValueError: for another shape.
+
+    Example:
+        >>> rgb_to_grayscale([[[100, 0, 50]]])
+        Array([[[35]]], dtype=int32)
+    """
+    axis = -1 if channels_last("ops.image.rgb_to_grayscale", data_format) else -3
+    check_rank("ops.image.rgb_to_grayscale", images.shape)
+    if images.shape[axis] == 1:
+        return images
+    if images.shape[axis] != 3:
+        raise ValueError(f"ops.image.rgb_to_grayscale expects 1 or 3 channels; received shape {images.shape}.")
+    return _grayscale(images, axis)
+
+
+@functools.partial(jax.jit, static_argnums=1, inline=True)
+def _grayscale(images: Any, axis: int) -> Array:
+    values = images if jnp.issubdtype(images.dtype, jnp.floating) else images.astype("float32")
+    weights = jnp.array([0.2989, 0.587, 0.114], values.dtype)
+    return jnp.expand_dims(jnp.tensordot(values, weights, (axis, 0)), axis).astype(images.dtype)
+
+
+@operation("images")
+def rgb_to_hsv(images: ArrayLike, data_format: str | None = None) -> Array:
+    """Red, green and blue to hue, saturation and value.
+
+    value = max(rgb), saturation = (max - min) / max, and hue, from 0 to 1, is the place on the circle from red over
+    green and blue.
+
+    Args:
+        images: one image or a batch, of 3 channels and a float dtype, from 0 to 1.
+        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
+
+    Raises:
+        ValueError: for another shape or dtype.
+
+    Example:
+        >>> rgb_to_hsv([[[0.5, 0.25, 0.25]]])
+        Array([[[0. , 0.5, 0.5]]], dtype=float32)
+    """
+    return _rgb_to_hsv(images, _color_axis("rgb_to_hsv", images, data_format))
+
+
+@functools.partial(jax.jit, static_argnums=1, inline=True)
+def _rgb_to_hsv(images: Any, axis: int) -> Array:
+    images = jnp.where(jnp.abs(images) < jnp.finfo(images.dtype).eps, 0, images)
+    red, green, blue = jnp.unstack(images, axis=axis)
+    value = jnp.maximum(jnp.maximum(red, green), blue)
+    spread = value - jnp.minimum(jnp.minimum(red, green), blue)
+    saturation = jnp.where(value > 0, spread / jnp.where(value > 0, value, 1), 0)
+    sixth = 1 / (6 * jnp.where(spread > 0, spread, 1))
+    hue = jnp.where(value == green, sixth * (blue - red) + 2 / 6, sixth * (red - green) + 4 / 6)
+    hue = jnp.where(value == red, sixth * (green - blue), hue)
+    hue = jnp.where(spread > 0, hue, 0)
+    return jnp.stack([hue + (hue < 0), saturation, value], axis=axis)
+
+
+@operation("images")
+def hsv_to_rgb(images: ArrayLike, data_format: str | None = None) -> Array:
+    """Hue, saturation and value to red, green and blue; the inverse of `rgb_to_hsv`.
+
+    Args:
+        images: one image or a batch, of 3 channels and a float dtype.
+        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
+
+    Raises:
+        ValueError: for another shape or dtype.
+
+    Example:
+        >>> hsv_to_rgb([[[0.0, 0.5, 0.5]]])
+        Array([[[0.5 , 0.25, 0.25]]], dtype=float32)
+    """
+    return _hsv_to_rgb(images, _color_axis("hsv_to_rgb", images, data_format))
+
+
+@functools.partial(jax.jit, static_argnums=1, inline=True)
+def _hsv_to_rgb(images: Any, axis: int) -> Array:
+    hue, saturation, value = jnp.unstack(images, axis=axis)
+    angle = jnp.mod(hue, 1) * 6
+    shares = jnp.abs(angle - 3) - 1, 2 - jnp.abs(angle - 2), 2 - jnp.abs(angle - 4)
+    return jnp.stack([value * (1 - saturation + saturation * jnp.clip(s, 0, 1)) for s in shares], axis=axis)
+
+
+def _color_axis(function: str, images: Any, data_format: str | None) -> int:
+    axis = -1 if channels_last(f"ops.image.{function}", data_format) else -3
+    check_rank(f"ops.image.{function}", images.shape)
+    if images.shape[axis] != 3 or not jnp.issubdtype(images.dtype, jnp.floating):
+        raise ValueError(
+            f"ops.image.{function} expects 3 channels of a float dtype; received shape {images.shape} and dtype "
+            f"{images.dtype}."
+        )
+    return axis

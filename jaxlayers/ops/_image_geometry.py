@@ -1,0 +1,255 @@
+"""Images moved: each pixel of the result is read, between pixels, at a place that is computed."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jax.scipy.ndimage
+import numpy as np
+
+from jaxlayers.core import operation
+from jaxlayers.core import random as keys
+from jaxlayers.ops._image_filters import gaussian, weighted_neighbors
+from jaxlayers.ops._image_layout import as_batch, channels_last, check_rank
+from jaxlayers.ops._types import Array, ArrayLike
+
+__all__ = ["affine_transform", "elastic_transform", "map_coordinates", "perspective_transform"]
+
+_ORDERS = {"nearest": 0, "bilinear": 1}
+_FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
+
+
+@operation("inputs", "coordinates")
+def map_coordinates(
+    inputs: ArrayLike, coordinates: ArrayLike, order: int, fill_mode: str = "constant", fill_value: Any = 0
+) -> Array:
+    """Values of an array at places between its elements.
+
+    Args:
+        inputs: array.
+        coordinates: places along each axis, [axes, ...].
+        order: 0 for the nearest element, 1 for linear interpolation.
+        fill_mode: what is outside: `"constant"`, `"nearest"`, `"wrap"`, `"mirror"` (about the middle of the last
+            element) or `"reflect"` (about its edge).
+        fill_value: the constant.
+
+    Returns:
+        [...], of the dtype of the inputs; whole numbers are rounded.
+
+    Raises:
+        ValueError: for another order or mode, or coordinates that do not fit.
+
+    Example:
+        >>> map_coordinates([0.0, 10.0, 20.0], [[0.5, 1.75]], order=1)
+        Array([ 5. , 17.5], dtype=float32)
+    """
+    if coordinates.ndim < 2 or coordinates.shape[0] != inputs.ndim:
+        raise ValueError(
+            f"ops.image.map_coordinates expects coordinates of shape [{inputs.ndim}, ...] for inputs of shape "
+            f"{inputs.shape}; received {coordinates.shape}."
+        )
+    if order not in (0, 1):
+        raise ValueError(f"ops.image.map_coordinates expects order 0 or 1; received {order!r}.")
+    _check_fill("map_coordinates", fill_mode)
+    return jax.scipy.ndimage.map_coordinates(inputs, coordinates, order, fill_mode, float(fill_value))
+
+
+@operation("images", "transform")
+def affine_transform(
+    images: ArrayLike,
+    transform: ArrayLike,
+    interpolation: str = "bilinear",
+    fill_mode: str = "constant",
+    fill_value: Any = 0,
+    data_format: str | None = None,
+) -> Array:
+    """Images scaled, rotated, sheared and moved.
+
+    The pixel at (x, y) of the result is that of the image at ((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k), with
+    k = c0 x + c1 y + 1. Keras's other backends do so too; on JAX it multiplies c0 and c1 by the channel's number.
+
+    Args:
+        images: one image or a batch.
+        transform: (a0, a1, a2, b0, b1, b2, c0, c1), [8] or [batch, 8].
+        interpolation: `"bilinear"` or `"nearest"`.
+        fill_mode: what is outside; see `map_coordinates`.
+        fill_value: of `"constant"`.
+        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
+
+    Raises:
+        ValueError: for other names, or shapes that do not fit.
+
+    Example:
+        >>> affine_transform([[[1.0], [2.0], [3.0]]], [1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0]).ravel()
+        Array([2., 3., 0.], dtype=float32)
+    """
+    last = channels_last("ops.image.affine_transform", data_format)
+    check_rank("ops.image.affine_transform", images.shape)
+    _check_fill("affine_transform", fill_mode, interpolation)
+    batch = images.shape[0] if images.ndim == 4 else 1
+    if transform.shape[-1:] != (8,) or transform.ndim > 2 or transform.shape[:-1] not in ((), (1,), (batch,)):
+        raise ValueError(
+            f"ops.image.affine_transform expects transform of shape [8], or [batch, 8], for images of shape "
+            f"{images.shape}; received {transform.shape}."
+        )
+    return _affine(images, transform, (_ORDERS[interpolation], fill_mode, float(fill_value)), last)
+
+
+@functools.partial(jax.jit, static_argnums=(2, 3))
+def _affine(images: Any, transform: Any, reading: tuple[int, str, float], last: bool) -> Array:
+    images, restore = as_batch(images, last)
+    if not jnp.issubdtype(transform.dtype, jnp.floating):
+        transform = transform.astype("float32")
+    transforms = jnp.broadcast_to(transform, (images.shape[0], 8))
+
+    def move(image: Any, numbers: Any) -> Any:
+        return _sample(image, _projected(numbers, image.shape), reading)
+
+    return restore(jax.vmap(move)(images, transforms))
+
+
+def _projected(numbers: Any, shape: tuple[int, ...]) -> list[Any]:
+    """Where the pixels of a result of this shape come from: rows and columns."""
+    y, x = jnp.mgrid[: shape[0], : shape[1]]
+    a0, a1, a2, b0, b1, b2, c0, c1 = numbers
+    scale = c0 * x + c1 * y + 1
+    return [(b0 * x + b1 * y + b2) / scale, (a0 * x + a1 * y + a2) / scale]
+
+
+def _sample(image: Any, coordinates: list[Any], reading: tuple[int, str, float]) -> Array:
+    """An image read at the same places in all its channels; reading is (order, mode, constant)."""
+
+    def read(channel: Any) -> Any:
+        return jax.scipy.ndimage.map_coordinates(channel, coordinates, *reading)
+
+    return jax.vmap(read, in_axes=-1, out_axes=-1)(image)
+
+
+@operation("images", "start_points", "end_points")
+def perspective_transform(
+    images: ArrayLike,
+    start_points: ArrayLike,
+    end_points: ArrayLike,
+    interpolation: str = "bilinear",
+    fill_value: Any = 0,
+    data_format: str | None = None,
+) -> Array:
+    """Images seen from elsewhere: moved such that four points come to lie on four others.
+
+    Args:
+        images: one image or a batch.
+        start_points: (x, y) of four points, `[4, 2]` or `[batch, 4, 2]`.
+        end_points: where they go, of the same shape.
+        interpolation: `"bilinear"` or `"nearest"`.
+        fill_value: what is outside of the image.
+        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
+
+    Raises:
+        ValueError: for another interpolation, or shapes that do not fit.
+
+    Example:
+        >>> corners = [[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]]
+        >>> right = [[1.0, 0.0], [3.0, 0.0], [1.0, 2.0], [3.0, 2.0]]
+        >>> perspective_transform([[[1.0], [2.0], [3.0]]], corners, right).ravel().round(3)
+        Array([0., 1., 2.], dtype=float32)
+    """
+    last = channels_last("ops.image.perspective_transform", data_format)
+    check_rank("ops.image.perspective_transform", images.shape)
+    _check_fill("perspective_transform", "constant", interpolation)
+    batch = images.shape[0] if images.ndim == 4 else 1
+    shape = start_points.shape
+    if shape != end_points.shape or shape[-2:] != (4, 2) or shape[:-2] not in ((), (1,), (batch,)):
+        raise ValueError(
+            "ops.image.perspective_transform expects start_points and end_points of shape [4, 2], or [batch, 4, 2], "
+            f"for images of shape {images.shape}; received {shape} and {end_points.shape}."
+        )
+    return _perspective(images, start_points, end_points, (_ORDERS[interpolation], "constant", float(fill_value)), last)
+
+
+@functools.partial(jax.jit, static_argnums=(3, 4))
+def _perspective(images: Any, start: Any, end: Any, reading: tuple[int, str, float], last: bool) -> Array:
+    images, restore = as_batch(images, last)
+    start, end = (jnp.broadcast_to(points, (images.shape[0], 4, 2)).astype("float32") for points in (start, end))
+
+    def move(image: Any, start: Any, end: Any) -> Any:
+        return _sample(image, _projected(_homography(start, end), image.shape), reading)
+
+    return restore(jax.vmap(move)(images, start, end))
+
+
+def _homography(start: Any, end: Any) -> Array:
+    """The eight numbers of the projection that takes the end points back to the start points."""
+    x, y = end.T
+    one, none = jnp.ones(4), jnp.zeros(4)
+    rows = [
+        jnp.stack([x, y, one, none, none, none, -start[:, 0] * x, -start[:, 0] * y], -1),
+        jnp.stack([none, none, none, x, y, one, -start[:, 1] * x, -start[:, 1] * y], -1),
+    ]
+    return jnp.linalg.solve(jnp.concatenate(rows), start.T.reshape(8))
+
+
+@operation("images")
+def elastic_transform(
+    images: ArrayLike,
+    alpha: float = 20.0,
+    sigma: float = 5.0,
+    interpolation: str = "bilinear",
+    fill_mode: str = "reflect",
+    fill_value: Any = 0.0,
+    seed: Any = None,
+    data_format: str | None = None,
+) -> Array:
+    """Images bent at random: each pixel is read at a place that is off by smooth noise.
+
+    The noise is normal with standard deviation `sigma`, blurred by a Gaussian of that width, times `alpha`. Keras on
+    JAX moves pixels along the diagonal alone, by the same noise in both directions; here the two are independent.
+
+    Source: Simard et al., "Best Practices for Convolutional Neural Networks", ICDAR 2003.
+
+    Args:
+        images: one image or a batch, each bent in its own way.
+        alpha: how far pixels move.
+        sigma: how smoothly.
+        interpolation: `"bilinear"` or `"nearest"`.
+        fill_mode: what is outside; see `map_coordinates`.
+        fill_value: of `"constant"`.
+        seed: an integer, a `SeedGenerator` or a key; by default the global generator.
+        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
+
+    Raises:
+        ValueError: for other names, or another number of axes.
+
+    Example:
+        >>> elastic_transform(jnp.ones((8, 8, 3)), seed=1).shape
+        (8, 8, 3)
+    """
+    last = channels_last("ops.image.elastic_transform", data_format)
+    check_rank("ops.image.elastic_transform", images.shape)
+    _check_fill("elastic_transform", fill_mode, interpolation)
+    reading = _ORDERS[interpolation], fill_mode, float(fill_value)
+    return _elastic(images, keys.draw_key(seed), alpha, float(sigma), reading, last)
+
+
+@functools.partial(jax.jit, static_argnums=(3, 4, 5))
+def _elastic(images: Any, key: Any, alpha: Any, sigma: float, reading: tuple[int, str, float], last: bool) -> Array:
+    images, restore = as_batch(images, last)
+    batch, height, width, _ = images.shape
+    offsets = jax.random.normal(key, (2, batch, height, width)) * sigma
+    weights = gaussian(int(6 * sigma) | 1, sigma, "float32")
+    offsets = alpha * weighted_neighbors(weighted_neighbors(offsets, weights, 2), weights, 3)
+    grid = np.mgrid[:height, :width]
+
+    def move(image: Any, offset: Any) -> Any:
+        return _sample(image, list(grid + offset), reading)
+
+    return restore(jax.vmap(move, in_axes=(0, 1))(images, offsets))
+
+
+def _check_fill(function: str, fill_mode: str, interpolation: str = "bilinear") -> None:
+    if interpolation not in _ORDERS:
+        raise ValueError(
+            f"ops.image.{function} expects an interpolation among {list(_ORDERS)}; received {interpolation!r}."
+        )
+    if fill_mode not in _FILL_MODES:
+        raise ValueError(f"ops.image.{function} expects a fill_mode among {_FILL_MODES}; received {fill_mode!r}.")

@@ -1,0 +1,45 @@
+"""Where images keep their channels, and whether there is one image or a batch of them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+
+from jaxlayers.core.settings import image_data_format
+from jaxlayers.ops._types import Array
+
+
+def channels_last(function: str, data_format: str | None) -> bool:
+    """Whether channels are the last axis; None asks the setting.
+
+    Raises:
+        ValueError: for an unknown layout.
+    """
+    found = image_data_format() if data_format is None else str(data_format).lower()
+    if found not in ("channels_last", "channels_first"):
+        raise ValueError(
+            f"{function} expects data_format 'channels_last', 'channels_first' or None; received {data_format!r}."
+        )
+    return found == "channels_last"
+
+
+def check_rank(function: str, shape: tuple[int, ...], name: str = "images") -> None:
+    """Refuse what is neither an image nor a batch of images."""
+    if len(shape) not in (3, 4):
+        raise ValueError(f"{function} expects {name} of 3 axes, or of 4 with a batch in front; received shape {shape}.")
+
+
+def as_batch(images: Any, last: bool) -> tuple[Array, Callable[[Array], Array]]:
+    """Images as `[batch, height, width, channels]`, and the function that gives a result the layout they had."""
+    single = images.ndim == 3
+    if single:
+        images = images[None]
+    if not last:
+        images = jnp.moveaxis(images, 1, -1)
+
+    def restore(result: Array) -> Array:
+        if not last:
+            result = jnp.moveaxis(result, 3, 1)
+        return result[0] if single else result
+
+    return images, restore

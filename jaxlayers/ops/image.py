@@ -1,0 +1,7 @@
+"""`ops.image`: functions of images and volumes, gathered from the modules that hold them."""
+
+from jaxlayers.ops._image_colors import *  # noqa: F403
+from jaxlayers.ops._image_filters import *  # noqa: F403
+from jaxlayers.ops._image_geometry import *  # noqa: F403
+from jaxlayers.ops._image_parts import *  # noqa: F403
+from jaxlayers.ops._image_sizes import *  # noqa: F403

@@ -1,0 +1,25 @@
+"""Configs: every object as plain data, and back, in Keras's format.
+
+Classes and functions of one's own are found by the names they were registered by, or by those of `custom_objects`.
+"""
+
+from jaxlayers.saving._custom_objects import (
+    CustomObjectScope,
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
+from jaxlayers.saving._objects import deserialize_keras_object, serialize_function, serialize_keras_object
+
+__all__ = [
+    "CustomObjectScope",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "register_keras_serializable",
+    "serialize_keras_object",
+]

@@ -1,0 +1,301 @@
+"""`compile`, and the steps it makes possible: plain facade code, every piece of which may be overridden.
+
+`train_step`, `test_step` and `predict_step` are what the loops run, compiled by `jl.jit`; `compute_loss`,
+`compute_metrics` and `metrics` are what they are made of.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxlayers import losses, optimizers
+from jaxlayers import metrics as metrics_module
+from jaxlayers.core import building, fori_loop, jit, scope, value_and_grad
+from jaxlayers.training.feeding import unpack
+from jaxlayers.training.objective import Objective
+
+
+class Compiled:
+    """The part of a model that says how it is trained, and takes single steps."""
+
+    optimizer: Any = None
+    _objective: Objective | None = None
+    _compile_arguments: dict[str, Any] | None = None
+    run_eagerly = False
+    steps_per_execution: int | str = 1
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int | str = 1,
+        jit_compile: bool | str = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Say how to train: with which optimizer, towards what, and what to report.
+
+        Args:
+            optimizer: an optimizer, its name, or an optax transformation.
+            loss: a loss, its name, or a function `(y_true, y_pred) -> loss of each sample`; for several outputs a
+                list or dict of them. Without one, the losses that layers add are trained on.
+            loss_weights: numbers in the structure of `loss`.
+            metrics: a list of metrics, names or functions; by output for several outputs. They do not see sample
+                weights.
+            weighted_metrics: likewise, and they do.
+            run_eagerly: whether steps are run as they are, not compiled: for looking into them.
+            steps_per_execution: how many steps are one call of a compiled loop on the device; `"auto"` picks the
+                number, and puts arrays that fit onto the device. What is computed is the same.
+            jit_compile: False is the same as `run_eagerly=True`.
+            auto_scale_loss: whether a model with the policy `"mixed_float16"` gets a `LossScaleOptimizer`.
+
+        Raises:
+            ValueError: for a name that is not known, or a number of steps below one.
+        """
+        several = steps_per_execution
+        if several != "auto" and (isinstance(several, bool | str) or int(several) != several or several < 1):
+            raise ValueError(f"steps_per_execution must be a positive integer or 'auto'; received {several!r}.")
+        for one in jax.tree.leaves(loss):
+            losses.get(one)  # an unknown name is told now, not in the first step
+        made = optimizers.get(optimizer)
+        policy = self.dtype_policy.name  # type: ignore[attr-defined]
+        if auto_scale_loss and policy == "mixed_float16" and not isinstance(made, optimizers.LossScaleOptimizer):
+            made = optimizers.LossScaleOptimizer(made)
+        names = getattr(self, "output_names", None)
+        objective = Objective(loss, loss_weights, metrics, weighted_metrics, names)
+        self.optimizer, self._objective = made, objective
+        self.run_eagerly = run_eagerly or jit_compile is False
+        self.steps_per_execution = several
+        self._steps: dict[Any, Callable[..., Any]] = {}
+        self._compile_arguments = {
+            "optimizer": optimizer,
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+            "jit_compile": jit_compile,
+        }
+
+    # One step; every piece may be overridden.
+
+    def train_step(self, data: Any) -> dict[str, jax.Array]:
+        """Train on one batch: `x`, `(x, y)` or `(x, y, sample_weight)`; returns the figures so far."""
+        x, y, sample_weight = unpack(data)
+
+        def objective() -> tuple[jax.Array, Any]:
+            y_pred = self(x, training=True)  # type: ignore[operator]
+            loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True)
+            return self.optimizer.scale_loss(loss), (loss, y_pred)
+
+        weights = self.trainable_variables  # type: ignore[attr-defined]
+        (_, (loss, y_pred)), gradients = value_and_grad(objective, wrt=weights, has_aux=True)()
+        self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
+        self._objective.tracker.update_state(loss, sample_weight=batch_size_of(x))  # type: ignore[union-attr]
+        return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+
+    def test_step(self, data: Any) -> dict[str, jax.Array]:
+        """Evaluate one batch; returns the figures so far."""
+        x, y, sample_weight = unpack(data)
+        y_pred = self(x, training=False)  # type: ignore[operator]
+        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=False)
+        self._objective.tracker.update_state(loss, sample_weight=batch_size_of(x))  # type: ignore[union-attr]
+        return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+
+    def predict_step(self, data: Any) -> Any:
+        """The outputs for one batch."""
+        return self(unpack(data)[0], training=False)  # type: ignore[operator]
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> jax.Array:
+        """The scalar to minimise: the compiled loss on the outputs plus all that layers added.
+
+        Raises:
+            ValueError: when there is neither.
+        """
+        parts = []
+        if self._objective is not None and self._objective.has_loss:
+            parts.append(self._objective.compute_loss(y, y_pred, sample_weight))
+        parts += self.losses  # type: ignore[attr-defined]
+        if not parts:
+            raise ValueError(
+                f"{self.name!r} has nothing to minimise: compile() was given no loss, and no layer adds one."  # type: ignore[attr-defined]
+            )
+        return sum(parts[1:], start=parts[0])
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, jax.Array]:
+        """Add a batch to the compiled metrics, and report all metrics so far."""
+        if y is not None:
+            self._objective.update_metrics(y, y_pred, sample_weight)  # type: ignore[union-attr]
+        return self.get_metrics_result()
+
+    @property
+    def metrics(self) -> list[Any]:
+        """What is reported, and reset before each epoch: the loss, the compiled metrics, those of layers."""
+        found = [] if self._objective is None else [self._objective.tracker, *self._objective.compiled_metrics]
+        return found + [m for m in self.walk.objects if isinstance(m, metrics_module.Metric)]  # type: ignore[attr-defined]
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of `metrics`."""
+        return [metric.name for metric in self.metrics]
+
+    def get_metrics_result(self) -> dict[str, jax.Array]:
+        """The value of every metric so far, by name."""
+        results: dict[str, Any] = {}
+        for metric in self.metrics:
+            result = metric.result()
+            results.update(result if isinstance(result, dict) else {metric.name: result})
+        return results
+
+    def reset_metrics(self) -> None:
+        """Start all metrics anew."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    # The step as a pure function.
+
+    def make_train_step(self, axis_name: Any = None) -> Callable[[Any, Any], tuple[Any, dict[str, jax.Array]]]:
+        """`train_step` as a pure function `(train_state, batch) -> (train_state, logs)`.
+
+        It is what `fit` runs, for `jax.jit`, `jax.pmap`, `jax.shard_map` and loops of one's own; nothing on the model
+        changes. Start with `model.train_state`; assign the last one to it to go on with the facade.
+
+        Args:
+            axis_name: the axis of devices that it will run over, each with its part of the batch (`pmap`,
+                `shard_map`): gradients with respect to variables and statistics are averaged over it, metrics added up.
+
+        Example:
+            >>> import jax, numpy as np, jaxlayers as jl
+            >>> model = jl.Sequential([jl.Input((2,)), jl.layers.Dense(1)])
+            >>> model.compile("sgd", "mse")
+            >>> step, state = jax.jit(model.make_train_step()), model.train_state
+            >>> for _ in range(3):
+            ...     state, logs = step(state, (np.ones((4, 2), "float32"), np.ones((4, 1), "float32")))
+            >>> int(state.step)
+            3
+            >>> model.train_state = state
+        """
+        from jaxlayers.training import state  # it needs flax, which takes its time to import
+
+        return state.make_step(self, axis_name)
+
+    @property
+    def train_state(self) -> Any:
+        """All that training changes, as a pytree: `step`, `params`, `state`, `opt_state`, `metrics`, `rng`.
+
+        Assigning one checks it whole before anything is swapped.
+
+        Raises:
+            ValueError: when not all is known yet: see `prepare`.
+        """
+        from jaxlayers.training import state
+
+        return state.read(self)
+
+    @train_state.setter
+    def train_state(self, new: Any) -> None:
+        from jaxlayers.training import state
+
+        state.write(self, new)
+
+    def prepare(self, batch: Any) -> None:
+        """Make what a first training step on such a batch would make, without taking it.
+
+        Weights, slots of the optimizer, the metrics that outputs call for.
+
+        Args:
+            batch: `x`, `(x, y)` or `(x, y, sample_weight)`: arrays or `jax.ShapeDtypeStruct`s.
+        """
+        self._build_for(batch)
+        building.dry_run(self.train_step, (batch,), {})
+
+    # What the loops run.
+
+    def _step(self, name: str) -> Callable[..., Any]:
+        """A step as it is run: compiled, and kept for the next time."""
+        method = getattr(self, name)
+        return method if self.run_eagerly else self._kept(name, lambda: jit(method))
+
+    def _several(self, name: str) -> Callable[[Any, Any], Any]:
+        """`(stacked batches, number) -> figures`: a loop over batches `[number, batch, ...]` in one call."""
+        method = getattr(self, name)
+
+        def several(batches: Any, count: Any) -> Any:
+            return _repeat(lambda i: method(jax.tree.map(lambda leaf: leaf[i], batches)), count)
+
+        return several if self.run_eagerly else self._kept((name, "several"), lambda: jit(several))
+
+    def _gathered(self, name: str) -> Callable[[Any, Any, Any, Any], Any]:
+        """`(arrays, order, start, number) -> figures`: a loop over batches gathered on the device in one call."""
+        method = getattr(self, name)
+
+        def gathered(arrays: Any, order: Any, start: Any, count: Any) -> Any:
+            def step(i: Any) -> Any:
+                rows = order[start + i]  # [batch]
+                return method(jax.tree.map(lambda leaf: leaf.at[rows].get(mode="promise_in_bounds"), arrays))
+
+            return _repeat(step, count)
+
+        return self._kept((name, "gathered"), lambda: jit(gathered))
+
+    def _kept(self, key: Any, make: Callable[[], Any]) -> Any:
+        steps = self.__dict__.setdefault("_steps", {})
+        if key not in steps:
+            steps[key] = make()
+        return steps[key]
+
+    def _build_for(self, batch: Any) -> None:
+        """Build the model before its first step, which then finds all its weights.
+
+        A step of the user's own may call the model with something else, or not at all; so when this fails, nothing
+        has changed, and the step will tell what is wrong.
+        """
+        if not self.built:  # type: ignore[attr-defined]
+            with contextlib.suppress(Exception):
+                building.from_call(self, (unpack(batch)[0],), {})  # type: ignore[arg-type]
+
+    def _check_compiled(self, what: str) -> None:
+        if self._objective is None:
+            raise RuntimeError(f"{self.name!r}: call compile() before {what}().")  # type: ignore[attr-defined]
+
+
+def _repeat(step: Callable[[Any], Any], count: Any) -> Any:
+    """Run a step for 0 to `count` - 1, and return what the last one returned; it is compiled once, whatever `count`."""
+
+    def arrays(i: Any) -> Any:
+        return jax.tree.map(lambda value: jnp.asarray(scope.unwrap(value)), step(i))
+
+    def look() -> Any:
+        with scope.Scope(closed=True):
+            return arrays(0)
+
+    before = jax.tree.map(lambda spec: jnp.zeros(spec.shape, spec.dtype), jax.eval_shape(look))
+
+    def body(i: Any, _: Any) -> Any:
+        return jax.tree.map(lambda value, old: value.astype(old.dtype), arrays(i), before)
+
+    return fori_loop(0, count, body, before)
+
+
+def batch_size_of(x: Any) -> int:
+    """The number of samples in a batch."""
+    leaves = jax.tree.leaves(x)
+    shape = np.shape(leaves[0]) if leaves else ()
+    return shape[0] if shape else 1

@@ -1,0 +1,152 @@
+"""A model's training step as a pure function of everything it changes.
+
+`train_state` is a pytree of arrays; the step is the model's own `train_step`, run in a scope whose values are that
+tree's. So it is ready for `jax.jit`, `jax.pmap`, `jax.shard_map` and checkpoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+
+from jaxlayers.core import Variable, random, scope
+from jaxlayers.core.pure import flatten
+from jaxlayers.core.tracking import kept_apart
+
+
+@flax.struct.dataclass
+class TrainState:
+    """All that decides how training goes on, as a pytree.
+
+    Attributes:
+        step: how many steps were taken; int32, shape `[]`.
+        params: the trainable weights, as `model.params`.
+        state: the rest of the model, as `model.state`: statistics, seeds, metrics of layers.
+        opt_state: the variables of each optimizer, by the attribute of the model that holds it.
+        metrics: the sums of the compiled loss and metrics.
+        rng: what the global generator holds.
+    """
+
+    step: Any
+    params: Any
+    state: Any
+    opt_state: Any
+    metrics: Any
+    rng: Any
+
+
+def variables_of(model: Any) -> TrainState:
+    """The variables in the places of their arrays; what is `step` is None.
+
+    Raises:
+        ValueError: when the model is not ready: not built, or its metrics are not known yet.
+    """
+    if model._objective is None:
+        raise ValueError(f"{model.name!r} is not compiled. Call compile() first.")
+    if not model.built or not model._objective.is_resolved:
+        raise ValueError(
+            f"{model.name!r} has not seen a batch, so not all that training changes is known: weights, or the kinds "
+            "of metrics. Call model.prepare(batch) with one, or give the model an Input and leave metrics to the step."
+        )
+    params: dict[str, Any] = {}
+    state: dict[str, Any] = {}
+    for path, variable, _ in model.walk.variables:
+        _put(params if variable.trainable else state, path, variable)
+    optimizers = {name: value for name, value in vars(model).items() if isinstance(value, kept_apart())}
+    metrics = optimizers.pop("_objective")
+    model.optimizer.build(model.trainable_variables)
+    opt_state = {name: _tree(optimizer) for name, optimizer in optimizers.items()}
+    return TrainState(None, params, state, opt_state, _tree(metrics), random.global_generator().state)
+
+
+def read(model: Any) -> TrainState:
+    """What the model holds now."""
+    state = jax.tree.map(scope.read, variables_of(model), is_leaf=_is_variable)
+    return state.replace(step=jnp.asarray(scope.read(model.optimizer.iterations)))
+
+
+def write(model: Any, new: TrainState) -> None:
+    """Put a state's arrays into the model, all or none.
+
+    Raises:
+        ValueError: when it does not fit.
+    """
+    here = variables_of(model)
+    fields = ("params", "state", "opt_state", "metrics")
+    problems, pairs = [], []
+    for field in fields:
+        mine, theirs = flatten(getattr(here, field)), flatten(getattr(new, field))
+        for path in {**mine, **theirs}:
+            where = "/".join((field, *path))
+            if path not in theirs:
+                problems.append(f"{where} is missing")
+            elif path not in mine:
+                problems.append(f"{where} belongs to nothing")
+            elif mine[path].shape != tuple(theirs[path].shape):
+                problems.append(f"{where} must have shape {mine[path].shape}, and has {tuple(theirs[path].shape)}")
+            else:
+                pairs.append((mine[path], theirs[path]))
+    if problems:
+        raise ValueError(f"The train state does not fit {model.name!r}: {'; '.join(sorted(problems))}.")
+    for variable, value in [*pairs, (here.rng, new.rng)]:
+        variable.assign(value)
+
+
+def make_step(model: Any, axis_name: Any = None) -> Callable[[TrainState, Any], tuple[TrainState, Any]]:
+    """The model's `train_step` as a pure function; see `Trainer.make_train_step`."""
+
+    def step(train_state: TrainState, batch: Any) -> tuple[TrainState, dict[str, jax.Array]]:
+        variables = variables_of(model)
+        keys, structure = jax.tree.flatten(variables, is_leaf=_is_variable)
+        given, found = jax.tree.flatten(train_state.replace(step=None))
+        if structure != found:
+            raise ValueError(
+                f"The train state does not fit {model.name!r}: its structure is another. Take model.train_state, or "
+                "what an earlier step returned."
+            )
+        before = dict(zip(keys, given, strict=True))
+        with scope.Scope(dict(before), isolated=True, owner=model, axis_name=axis_name) as inner:
+            inner.averages = axis_name
+            logs = jax.tree.map(scope.unwrap, model.train_step(batch))
+            if axis_name is not None:
+                _agree(model, inner, before, variables, axis_name)
+                results = model.get_metrics_result()
+                logs = {k: results[k] if k in results else jax.lax.pmean(v, axis_name) for k, v in logs.items()}
+            new = jax.tree.unflatten(structure, [inner.values[variable] for variable in keys])
+        return new.replace(step=train_state.step + 1), logs
+
+    return step
+
+
+def _agree(model: Any, inner: scope.Scope, before: Any, variables: TrainState, axis_name: Any) -> None:
+    """Bring together what devices have made of their parts of a batch: sums are added up, statistics averaged."""
+    sums = set(jax.tree.leaves(variables.metrics, is_leaf=_is_variable))
+    sums |= {variable for _, variable, kind in model.walk.variables if kind == "metric"}
+    statistics = set(jax.tree.leaves(variables.state, is_leaf=_is_variable)) - sums
+    for variable in inner.written:
+        new = inner.values[variable]
+        if variable in sums:
+            inner.values[variable] = before[variable] + jax.lax.psum(new - before[variable], axis_name)
+        elif variable in statistics and jnp.issubdtype(new.dtype, jnp.floating):
+            inner.values[variable] = jax.lax.pmean(new, axis_name)
+
+
+def _tree(owner: Any) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for path, variable, _ in owner.walk.variables:
+        _put(result, path, variable)
+    return result
+
+
+def _put(tree: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    for key in path[:-1]:
+        tree = tree.setdefault(key, {})
+    tree[path[-1]] = value
+
+
+def _is_variable(leaf: Any) -> bool:
+    return isinstance(leaf, Variable)
