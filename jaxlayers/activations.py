@@ -154,7 +154,7 @@ def serialize(activation: Callable[..., Any]) -> Any:
     """What `get` makes the activation from again: the name of a function of ours, the config of anything else.
 
     Raises:
-        TypeError: when it is a lambda.
+        TypeError: when it has no name, or the name of another function.
 
     Example:
         >>> serialize(silu), serialize(jax.nn.softplus)

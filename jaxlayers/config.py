@@ -1,5 +1,9 @@
 """Process-wide settings, under Keras's names."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from jaxlayers.core.dtype_policies import dtype_policy, set_dtype_policy
 from jaxlayers.core.settings import (
     disable_traceback_filtering,
@@ -15,18 +19,35 @@ from jaxlayers.core.settings import (
 
 __all__ = [
     "backend",
+    "disable_flash_attention",
+    "disable_interactive_logging",
     "disable_traceback_filtering",
     "dtype_policy",
+    "enable_flash_attention",
+    "enable_interactive_logging",
     "enable_traceback_filtering",
     "epsilon",
     "floatx",
     "image_data_format",
+    "is_flash_attention_enabled",
+    "is_interactive_logging_enabled",
     "is_traceback_filtering_enabled",
+    "max_epochs",
+    "max_steps_per_epoch",
     "set_dtype_policy",
     "set_epsilon",
     "set_floatx",
     "set_image_data_format",
+    "set_max_epochs",
+    "set_max_steps_per_epoch",
 ]
+
+_settings: dict[str, Any] = {
+    "flash_attention": None,
+    "interactive_logging": True,
+    "max_epochs": None,
+    "max_steps_per_epoch": None,
+}
 
 
 def backend() -> str:
@@ -38,3 +59,86 @@ def backend() -> str:
         'jax'
     """
     return "jax"
+
+
+def enable_flash_attention() -> None:
+    """Ask for the fused implementations of attention, also where they have to be asked for."""
+    _settings["flash_attention"] = True
+
+
+def disable_flash_attention() -> None:
+    """Compute attention step by step, without fused implementations."""
+    _settings["flash_attention"] = False
+
+
+def is_flash_attention_enabled() -> bool | None:
+    """Whether fused attention is asked for; None unless it was said: then it is used where the platform has it.
+
+    Example:
+        >>> from jaxlayers import config
+        >>> print(config.is_flash_attention_enabled())
+        None
+    """
+    return _settings["flash_attention"]
+
+
+def enable_interactive_logging() -> None:
+    """Print messages about what goes on (the default)."""
+    _settings["interactive_logging"] = True
+
+
+def disable_interactive_logging() -> None:
+    """Hand messages about what goes on to the logger `"jaxlayers"` instead of printing them."""
+    _settings["interactive_logging"] = False
+
+
+def is_interactive_logging_enabled() -> bool:
+    """Whether messages about what goes on are printed."""
+    return _settings["interactive_logging"]
+
+
+def max_epochs() -> int | None:
+    """The most epochs of any `fit`; None for no such bound."""
+    return _settings["max_epochs"]
+
+
+def set_max_epochs(max_epochs: int | None) -> None:
+    """Bound the epochs of every `fit`, to try a program out quickly.
+
+    Args:
+        max_epochs: how many at most; None for no bound.
+
+    Raises:
+        ValueError: when it is less than 1.
+
+    Example:
+        >>> from jaxlayers import config
+        >>> config.set_max_epochs(2)
+        >>> config.max_epochs()
+        2
+        >>> config.set_max_epochs(None)
+    """
+    _settings["max_epochs"] = _positive("max_epochs", max_epochs)
+
+
+def max_steps_per_epoch() -> int | None:
+    """The most steps of an epoch in any `fit`, `evaluate` or `predict`; None for no such bound."""
+    return _settings["max_steps_per_epoch"]
+
+
+def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
+    """Bound the steps of every epoch, to try a program out quickly.
+
+    Args:
+        max_steps_per_epoch: how many at most; None for no bound.
+
+    Raises:
+        ValueError: when it is less than 1.
+    """
+    _settings["max_steps_per_epoch"] = _positive("max_steps_per_epoch", max_steps_per_epoch)
+
+
+def _positive(name: str, value: int | None) -> int | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise ValueError(f"{name} must be an integer of at least 1, or None; received {value!r}.")
+    return value

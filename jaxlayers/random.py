@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core import operation
+from jaxlayers.core import operation, registry
 from jaxlayers.core import random as keys
 from jaxlayers.core.random import SeedGenerator
 from jaxlayers.core.settings import standardize_dtype
@@ -20,6 +20,8 @@ __all__ = [
     "SeedGenerator", "beta", "binomial", "categorical", "dropout", "gamma", "normal", "randint", "shuffle",
     "truncated_normal", "uniform",
 ]  # fmt: skip
+
+registry.register("random", {"SeedGenerator": SeedGenerator}, module="keras.random")
 
 
 @operation("mean", "stddev")

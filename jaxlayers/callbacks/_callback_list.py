@@ -46,8 +46,6 @@ class CallbackList(Callback):
         model: Any = None,
         **params: Any,
     ):
-        if not isinstance(add_history, bool):
-            add_history, model = False, add_history
         self.callbacks = list(_flat(callbacks))
         for callback in self.callbacks:
             if isinstance(callback, type) or not hasattr(callback, "set_model"):

@@ -62,7 +62,7 @@ class ModelCheckpoint(MonitorCallback):
         if save_freq != "epoch":
             if not isinstance(save_freq, int) or isinstance(save_freq, bool) or save_freq < 1:
                 raise ValueError(f"save_freq must be 'epoch' or a number of batches; received {save_freq!r}.")
-            self.on_train_batch_end = self._after_batch  # only then are batches listened to
+            self.on_train_batch_end = self._after_batch  # type: ignore[method-assign]  # only then are batches heard
         endings = (".weights.h5",) if save_weights_only else (".keras", ".h5")
         if not self.filepath.endswith(endings):
             raise ValueError(

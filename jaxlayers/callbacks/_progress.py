@@ -191,7 +191,7 @@ def _is_interactive() -> bool:
 
 def _is_ready(logs: Any) -> bool:
     """Whether all arrays are computed; one that was given away to a later step must be."""
-    arrays = [leaf for leaf in jax.tree.leaves(logs) if isinstance(leaf, jax.Array)]
+    arrays: list[Any] = [leaf for leaf in jax.tree.leaves(logs) if isinstance(leaf, jax.Array)]
     return all(array.is_deleted() or array.is_ready() for array in arrays)
 
 
@@ -199,7 +199,8 @@ def _line(logs: Any) -> str:
     """The single numbers among figures that are ready."""
     shown = logs.items() if isinstance(logs, dict) else ()
     here = {name: value for name, value in shown if np.ndim(value) == 0 and not _is_deleted(value)}
-    return ", ".join(f"{name} {float(value):.4g}" for name, value in jax.device_get(here).items())
+    values = jax.device_get(list(here.values()))  # of a dict, the order would be lost
+    return ", ".join(f"{name} {float(value):.4g}" for name, value in zip(here, values, strict=True))
 
 
 def _is_deleted(value: Any) -> bool:

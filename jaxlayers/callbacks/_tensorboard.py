@@ -78,8 +78,8 @@ class TensorBoard(Callback):
         self._epoch_start = (0.0, 0)
         self._batch_start = 0.0
         if self.update_freq != "epoch" or self._profiled:  # only then are batches listened to
-            self.on_train_batch_begin = self._before_batch
-            self.on_train_batch_end = self._after_batch
+            self.on_train_batch_begin = self._before_batch  # type: ignore[method-assign]
+            self.on_train_batch_end = self._after_batch  # type: ignore[method-assign]
 
     def _writer(self, part: str) -> Any:
         if part not in self._writers:

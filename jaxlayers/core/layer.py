@@ -402,7 +402,7 @@ class Layer(Weighted):
         }
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = registry.describe(self.activity_regularizer)
-        if type(self).get_config is Layer.get_config:
+        if getattr(type(self).get_config, "is_default", False):
             return {**self._call_spec.made_with(*self._made_with), **config}
         return config
 
@@ -410,7 +410,7 @@ class Layer(Weighted):
     def from_config(cls, config: dict[str, Any]) -> Any:
         """The layer that `get_config()` describes, ours or Keras's; without weights."""
         config = {name: value for name, value in config.items() if name not in _ABSENT or value != _ABSENT[name]}
-        if cls.get_config is not Layer.get_config:
+        if not getattr(cls.get_config, "is_default", False):
             return cls(**config)
         config = registry.revive(config)
         layer = cls(**{name: value for name, value in config.items() if cls._call_spec.takes(name)})
@@ -446,7 +446,7 @@ _ABSENT = {"quantization_config": None, "rms_scaling": False}
 _RESERVED = frozenset(["init", "apply", "params", "state"])
 Layer._call_spec = CallSpec(Layer)
 Layer.build = building.explicit(Layer.build)  # type: ignore[method-assign]
-Layer.build.is_default = Layer.call.is_default = True  # type: ignore[attr-defined]
+Layer.build.is_default = Layer.call.is_default = Layer.get_config.is_default = True  # type: ignore[attr-defined]
 
 
 def _as_input(value: Any, compute: Any) -> Any:

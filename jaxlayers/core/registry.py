@@ -13,7 +13,20 @@ from typing import Any
 
 _tables: dict[str, dict[str, Any]] = {}
 _homes: dict[Any, str] = {}  # classes of the library, and the modules that their configs name: Keras's
-_TOP = frozenset("DTypePolicy Initializer InputSpec Layer Loss Metric Model Optimizer Regularizer Sequential".split())
+_TOP = frozenset(
+    [
+        "DTypePolicy",
+        "Initializer",
+        "InputSpec",
+        "Layer",
+        "Loss",
+        "Metric",
+        "Model",
+        "Optimizer",
+        "Regularizer",
+        "Sequential",
+    ]
+)
 
 scoped: ContextVar[Mapping[str, Any]] = ContextVar("jaxlayers_custom_objects", default={})  # noqa: B039, only read
 registered: dict[str, Any] = {}  # the user's objects by "package>name"
@@ -64,7 +77,8 @@ def lookup(kind: str | None, identifier: Any, custom_objects: Mapping[str, Any] 
         found = _find_described(kind, identifier)
         return _make(found, identifier) if isinstance(found, type) else found
     if isinstance(identifier, str):
-        identifier = _find(kind, identifier, [kind])
+        found = custom(identifier)
+        identifier = _find(kind, identifier, [kind]) if found is None else found
     if isinstance(identifier, type):
         return identifier()
     if identifier is None or callable(identifier):
@@ -88,12 +102,13 @@ def describe(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: describe(one) for key, one in value.items()}
     if isinstance(value, type) or not hasattr(value, "get_config"):
-        name = registered_names.get(value) or getattr(value, "__name__", "<lambda>")
-        if isinstance(value, type) or name == "<lambda>":
+        name = getattr(value, "__name__", "<lambda>")
+        if isinstance(value, type) or not callable(value) or name == "<lambda>":
             raise TypeError(
                 f"{value!r} cannot be written to a config: it has neither a name nor get_config(). Define a function "
                 "with `def`, or give its class a get_config()."
             )
+        name = registered_names.get(value, name)
         others = [found for table in _tables.values() if not isinstance(found := table.get(name, type), type)]
         if others and value not in others and custom(name) is not value:
             raise TypeError(
@@ -126,7 +141,8 @@ def _find_described(kind: str | None, config: dict[str, Any]) -> Any:
     """The class or function that a config names."""
     name, module = config["class_name"], config.get("module", "keras")
     if name == "function":
-        return _find(kind, config["config"], [kind, *_tables], functions=True)
+        found = custom(config["config"])
+        return _find(kind, config["config"], [kind, *_tables], functions=True) if found is None else found
     known = config.get("registered_name", name)
     if known is not None and (found := custom(known) or custom(name)) is not None:
         return found
@@ -140,8 +156,6 @@ def _find_described(kind: str | None, config: dict[str, Any]) -> Any:
 
 
 def _find(kind: str | None, name: str, kinds: list[Any], functions: bool = False) -> Any:
-    if (found := custom(name)) is not None:
-        return found
     for one in kinds:
         found = _tables.get(one, {}).get(name)
         if found is not None and not (functions and isinstance(found, type)):

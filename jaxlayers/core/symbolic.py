@@ -240,6 +240,14 @@ def _operator(name: str, function: Callable[..., Any], *arrays: str) -> Any:
     return made
 
 
+def _binary(apply: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    return lambda x1, x2: apply(x1, x2)
+
+
+def _unary(apply: Callable[[Any], Any]) -> Callable[..., Any]:
+    return lambda x: apply(x)
+
+
 _getitem = _operator("get_item", lambda x, key: x[key], "x")
 _astype = _operator("cast", lambda x, dtype: x.astype(dtype), "x")
 _reshape = _operator("reshape", lambda x, newshape: jnp.reshape(x, newshape), "x")
@@ -264,12 +272,12 @@ for _method, _name in {
     "ne": "not_equal",
 }.items():
     _apply = getattr(operator, f"{_method}_" if _method in ("and", "or") else _method)
-    _forward = _operator(_name, lambda x1, x2, apply=_apply: apply(x1, x2), "x1", "x2")
+    _forward = _operator(_name, _binary(_apply), "x1", "x2")
     setattr(SymbolicTensor, f"__{_method}__", _forward)
     if _method not in ("lt", "le", "gt", "ge", "eq", "ne"):
         setattr(SymbolicTensor, f"__r{_method}__", lambda self, other, forward=_forward: forward(other, self))
 for _method, _name in {"neg": "negative", "abs": "absolute", "invert": "bitwise_not"}.items():
-    setattr(SymbolicTensor, f"__{_method}__", _operator(_name, lambda x, f=getattr(operator, _method): f(x), "x"))
+    setattr(SymbolicTensor, f"__{_method}__", _operator(_name, _unary(getattr(operator, _method)), "x"))
 registry.register("operation", vars(_operators))
 
 

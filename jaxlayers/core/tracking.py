@@ -279,7 +279,9 @@ _BOOKKEEPING = frozenset(  # not the author's
     ["_walk_cache", "_loose_weights", "_made_with", "_kept_losses", "_blueprint", "_owners", "_order", "_nodes"]
     + ["_build_shapes"]
 )
-_OF_THIS_ONE = frozenset(["_walk_cache", "_owners", "_order", "_blueprint", "_kept_losses", "_nodes"])  # not shared by copies
+_OF_THIS_ONE = frozenset(
+    ["_walk_cache", "_owners", "_order", "_blueprint", "_kept_losses", "_nodes"]
+)  # not shared by copies
 _UNOWNING: tuple[type, ...] = ()  # classes whose objects keep themselves to themselves when assigned to a layer
 
 

@@ -10,7 +10,7 @@ A batch is gathered by one vectorised `take` per array, or is a slice (no copy) 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -72,35 +72,37 @@ class ArrayLoader:
         self.seed = _integer("seed", seed, minimum=0)
         self._gathers = [_gather(leaf) for leaf in self._leaves]
         self._position = (0, 0)  # epoch, how many of its batches were handed out; replaced as one, for other threads
-        self._current: object | None = None  # the pass that moves the position
+        self._current: ArrayPass | None = None  # the pass that moves the position
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
         whole, rest = divmod(self.num_samples, self.batch_size)
         return whole + (rest > 0 and not self.drop_remainder)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> ArrayPass:
         epoch, batch = self._position
         if self._current is not None:  # a pass that has not come to its end
             epoch, batch = epoch + 1, 0
-        this_pass = self._current = object()
+        this_pass = self._current = ArrayPass(self, epoch, batch)
         self._position = (epoch, batch)
-        return self._run(this_pass, epoch, batch)
+        return this_pass
 
-    def _run(self, this_pass: object, epoch: int, first: int) -> Iterator[Any]:
-        order = self.order(epoch)
-        for batch in range(first, len(self)):
-            part = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
-            if order is None:
-                values = [leaf[part] for leaf in self._leaves]
-            else:
-                values = [gather(order[part]) for gather in self._gathers]
-            if self._current is this_pass:
-                self._position = (epoch, batch + 1)
-            yield jax.tree.unflatten(self._structure, values)
+    def _take(self, order: np.ndarray | None, part: slice, shape: tuple[int, ...]) -> Any:
+        """A part of all samples in an order, with these axes in the place of the first."""
+        if order is None:
+            values = [leaf[part] for leaf in self._leaves]
+        else:
+            values = [gather(order[part]) for gather in self._gathers]
+        if len(shape) > 1:
+            values = [value.reshape(shape + value.shape[1:]) for value in values]
+        return jax.tree.unflatten(self._structure, values)
+
+    def _tell(self, this_pass: ArrayPass, epoch: int, batch: int, ended: bool = False) -> None:
+        """Move the position, for the pass that does."""
         if self._current is this_pass:
-            self._current = None
-            self._position = (epoch + 1, 0)
+            self._position = (epoch, batch)
+            if ended:
+                self._current = None
 
     def order(self, epoch: int) -> np.ndarray | None:
         """The indices of all samples in the order of an epoch; None when that is the order of the arrays."""
@@ -150,6 +152,58 @@ class ArrayLoader:
         self.seed = new["seed"]
         self._current = None
         self._position = (new["epoch"], new["batch"])
+
+
+class ArrayPass:
+    """One pass over an `ArrayLoader`: an iterator of its batches, which also hands out several as one.
+
+    Args:
+        loader: what it goes over.
+        epoch: the number of the epoch.
+        batch: the number of the first batch.
+    """
+
+    def __init__(self, loader: ArrayLoader, epoch: int, batch: int):
+        self._loader, self._epoch, self._batch = loader, epoch, batch
+        self._order: np.ndarray | None = None
+        self._begun = False
+
+    def __iter__(self) -> ArrayPass:
+        return self
+
+    def __next__(self) -> Any:
+        taken = self.take(1)
+        if taken is None:
+            raise StopIteration
+        return taken[0]
+
+    def take(self, count: int) -> tuple[Any, int] | None:
+        """The next `count` batches as one, gathered at once.
+
+        Args:
+            count: how many.
+
+        Returns:
+            `(batches, count)`, with arrays `[count, batch, ...]`; `(batch, 1)`, with arrays `[batch, ...]`, where fewer
+            whole batches are left; None at the end of the pass.
+        """
+        loader, first = self._loader, self._batch
+        if not self._begun:
+            self._order, self._begun = loader.order(self._epoch), True
+        if first >= len(loader):
+            loader._tell(self, self._epoch + 1, 0, ended=True)
+            return None
+        size = loader.batch_size
+        if (first + count) * size > loader.num_samples:
+            count = 1
+        part = slice(first * size, (first + count) * size)
+        taken = loader._take(self._order, part, (count, size) if count > 1 else (size,))
+        self._batch += count
+        loader._tell(self, self._epoch, self._batch)
+        return taken, count
+
+    def close(self) -> None:
+        """Break it off; the loader keeps the position."""
 
 
 def _common_size(arrays: Any) -> int:

@@ -2,6 +2,7 @@
 
 from jaxlayers.core import InputSpec, Layer, registry
 from jaxlayers.layers.activity_regularization import ActivityRegularization
+from jaxlayers.layers.attention import AdditiveAttention, Attention, GroupQueryAttention, MultiHeadAttention
 from jaxlayers.layers.convolution import (
     Conv1D,
     Conv1DTranspose,
@@ -28,6 +29,27 @@ from jaxlayers.layers.einsum_dense import EinsumDense
 from jaxlayers.layers.embedding import Embedding
 from jaxlayers.layers.functional import Activation, Lambda
 from jaxlayers.layers.inputs import Input, InputLayer
+from jaxlayers.layers.masking import (
+    Masking,
+)
+from jaxlayers.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    dot,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
 from jaxlayers.layers.noise import GaussianDropout, GaussianNoise
 from jaxlayers.layers.nonlinearities import (
     ELU,
@@ -75,6 +97,20 @@ from jaxlayers.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from jaxlayers.layers.recurrent import (
+    GRU,
+    LSTM,
+    RNN,
+    Bidirectional,
+    ConvLSTM1D,
+    ConvLSTM2D,
+    ConvLSTM3D,
+    GRUCell,
+    LSTMCell,
+    SimpleRNN,
+    SimpleRNNCell,
+    StackedRNNCells,
+)
 from jaxlayers.layers.reversible_embedding import ReversibleEmbedding
 from jaxlayers.layers.shaping import (
     Flatten,
@@ -94,9 +130,16 @@ from jaxlayers.layers.spatial import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
+from jaxlayers.layers.wrappers import (
+    TimeDistributed,
+    Wrapper,
+)
 
 __all__ = [
     "ELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "Activation",
     "ActivityRegularization",
     "AdaptiveAveragePooling1D",
@@ -105,7 +148,11 @@ __all__ = [
     "AdaptiveMaxPooling1D",
     "AdaptiveMaxPooling2D",
     "AdaptiveMaxPooling3D",
+    "Add",
+    "AdditiveAttention",
     "AlphaDropout",
+    "Attention",
+    "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "AveragePooling3D",
@@ -113,12 +160,17 @@ __all__ = [
     "AvgPool2D",
     "AvgPool3D",
     "BatchNormalization",
+    "Bidirectional",
+    "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
     "Conv2D",
     "Conv2DTranspose",
     "Conv3D",
     "Conv3DTranspose",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
     "Convolution1D",
     "Convolution1DTranspose",
     "Convolution2D",
@@ -131,10 +183,12 @@ __all__ = [
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Dot",
     "Dropout",
     "EinsumDense",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling1D",
@@ -150,20 +204,27 @@ __all__ = [
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
     "GroupNormalization",
+    "GroupQueryAttention",
     "Identity",
     "Input",
     "InputLayer",
     "InputSpec",
+    "LSTMCell",
     "Lambda",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "Masking",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",
+    "Maximum",
+    "Minimum",
+    "MultiHeadAttention",
+    "Multiply",
     "PReLU",
     "Permute",
     "RMSNormalization",
@@ -175,17 +236,31 @@ __all__ = [
     "SeparableConv2D",
     "SeparableConvolution1D",
     "SeparableConvolution2D",
+    "SimpleRNN",
+    "SimpleRNNCell",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "StackedRNNCells",
+    "Subtract",
+    "TimeDistributed",
     "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",
     "UpSampling3D",
+    "Wrapper",
     "ZeroPadding1D",
     "ZeroPadding2D",
     "ZeroPadding3D",
+    "add",
+    "average",
+    "concatenate",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
+    "subtract",
 ]
 
 registry.register("layer", {name: globals()[name] for name in __all__ if isinstance(globals()[name], type)})

@@ -8,7 +8,8 @@ from typing import Any
 from jaxlayers import activations
 from jaxlayers.core import Layer
 from jaxlayers.layers._config import describe
-from jaxlayers.saving import deserialize_keras_object, serialize_function
+from jaxlayers.saving import deserialize_keras_object
+from jaxlayers.saving._objects import serialize_function
 
 
 class Activation(Layer):

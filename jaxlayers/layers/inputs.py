@@ -77,7 +77,7 @@ class InputLayer(Layer):
         """The dtype of the input."""
         return self._input_dtype
 
-    def call(self) -> Any:
+    def call(self, *inputs: Any) -> Any:
         """Refuse: it is the model's call that is given the inputs."""
         raise TypeError(f"{self.name!r} stands for an input, and cannot be called. Call the model.")
 

@@ -8,27 +8,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core import InputSpec, Layer
 from jaxlayers.layers._config import describe, positive
+from jaxlayers.layers._ranked import Ranked
 from jaxlayers.ops._spatial import everywhere, format_of, one_of, pair_per_axis, per_axis
 
 
-class _Spatial(Layer):
-    """What all have: axes of space, whose number a subclass gives."""
+class _Spatial(Ranked):
+    """What all have: something for each axis of space."""
 
-    rank: int
     arguments: tuple[str, ...]
     data_format = "channels_last"
-    supports_masking = False  # a mask of steps does not fit any more
-
-    def __init_subclass__(cls, rank: int | None = None, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if rank is not None:
-            cls.rank = rank
-
-    def __init__(self, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def pairs(self, name: str, value: Any) -> Any:
         """How much at the start and the end of each axis; of the one axis of steps there is no list."""
@@ -47,7 +36,7 @@ class _Spatial(Layer):
 
 
 class _Cropping(_Spatial):
-    arguments = ("cropping", "data_format")
+    arguments: tuple[str, ...] = ("cropping", "data_format")
 
     def __init__(self, cropping: Any, data_format: str | None, **kwargs: Any):
         super().__init__(**kwargs)
@@ -56,10 +45,8 @@ class _Cropping(_Spatial):
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Cut off both ends."""
-        ends = [
-            (start, size - end)
-            for size, (start, end) in zip(inputs.shape, self.each_axis(self.cropping, (0, 0)), strict=True)
-        ]
+        cropping = self.each_axis(self.cropping, (0, 0))
+        ends = [(start, size - end) for size, (start, end) in zip(inputs.shape, cropping, strict=True)]
         if any(start >= end for start, end in ends[1:]):
             raise ValueError(
                 f"{self.path!r} has cropping={self.cropping}, which leaves nothing of inputs of shape {inputs.shape}."
@@ -86,7 +73,7 @@ class Cropping1D(_Cropping, rank=1):
         [[[2.0], [3.0]]]
     """
 
-    arguments = ("cropping",)
+    arguments: tuple[str, ...] = ("cropping",)
 
     def __init__(self, cropping: Any = (1, 1), **kwargs: Any):
         super().__init__(cropping, "channels_last", **kwargs)
@@ -131,7 +118,7 @@ class Cropping3D(_Cropping, rank=3):
 
 
 class _ZeroPadding(_Spatial):
-    arguments = ("padding", "data_format")
+    arguments: tuple[str, ...] = ("padding", "data_format")
 
     def __init__(self, padding: Any, data_format: str | None, **kwargs: Any):
         super().__init__(**kwargs)
@@ -235,7 +222,7 @@ class UpSampling1D(_UpSampling, rank=1):
         [[[1.0], [1.0], [2.0], [2.0]]]
     """
 
-    arguments = ("size",)
+    arguments: tuple[str, ...] = ("size",)
 
     def __init__(self, size: int = 2, **kwargs: Any):
         super().__init__(size, **kwargs)
@@ -263,7 +250,7 @@ class UpSampling2D(_UpSampling, rank=2):
         [[[[1.0], [1.0], [2.0], [2.0]]]]
     """
 
-    arguments = ("size", "data_format", "interpolation")
+    arguments: tuple[str, ...] = ("size", "data_format", "interpolation")
 
     def __init__(
         self,
@@ -304,7 +291,7 @@ class UpSampling3D(_UpSampling, rank=3):
         (1, 2, 4, 6, 5)
     """
 
-    arguments = ("size", "data_format")
+    arguments: tuple[str, ...] = ("size", "data_format")
 
     def __init__(self, size: Any = (2, 2, 2), data_format: str | None = None, **kwargs: Any):
         super().__init__(size, **kwargs)

@@ -1,6 +1,16 @@
 """Losses: what training makes small."""
 
 from jaxlayers.losses._base import Loss, LossFunctionWrapper
+from jaxlayers.losses._circle import Circle, circle
+from jaxlayers.losses._ctc import CTC, ctc
+from jaxlayers.losses._focal import (
+    BinaryFocalCrossentropy,
+    CategoricalFocalCrossentropy,
+    CategoricalGeneralizedCrossEntropy,
+    binary_focal_crossentropy,
+    categorical_focal_crossentropy,
+    categorical_generalized_cross_entropy,
+)
 from jaxlayers.losses._hinge import (
     CategoricalHinge,
     Hinge,
@@ -9,6 +19,7 @@ from jaxlayers.losses._hinge import (
     hinge,
     squared_hinge,
 )
+from jaxlayers.losses._overlap import Dice, Tversky, dice, tversky
 from jaxlayers.losses._probabilistic import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -40,10 +51,16 @@ from jaxlayers.losses._regression import (
 from jaxlayers.losses._table import deserialize, get, serialize
 
 __all__ = [
+    "CTC",
     "BinaryCrossentropy",
+    "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy",
+    "CategoricalGeneralizedCrossEntropy",
     "CategoricalHinge",
+    "Circle",
     "CosineSimilarity",
+    "Dice",
     "Hinge",
     "Huber",
     "KLDivergence",
@@ -57,11 +74,18 @@ __all__ = [
     "Poisson",
     "SparseCategoricalCrossentropy",
     "SquaredHinge",
+    "Tversky",
     "binary_crossentropy",
+    "binary_focal_crossentropy",
     "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_generalized_cross_entropy",
     "categorical_hinge",
+    "circle",
     "cosine_similarity",
+    "ctc",
     "deserialize",
+    "dice",
     "get",
     "hinge",
     "huber",
@@ -75,4 +99,5 @@ __all__ = [
     "serialize",
     "sparse_categorical_crossentropy",
     "squared_hinge",
+    "tversky",
 ]

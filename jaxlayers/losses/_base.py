@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.core import dtype_policies
-from jaxlayers.core.masks import get_mask
+from jaxlayers.core.masks import get_mask, set_mask
 from jaxlayers.core.settings import auto_name, floatx, to_snake_case
 from jaxlayers.core.symbolic import SymbolicTensor
 from jaxlayers.losses._configs import read_fn, write
@@ -55,6 +55,7 @@ class Loss:
     """
 
     _casts_targets = True
+    _uses_mask = False  # whether the mask of predictions is what call() reads, and no weight of the values
 
     def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None):
         self.name = name or auto_name(to_snake_case(type(self).__name__))
@@ -80,6 +81,9 @@ class Loss:
         """
         mask = get_mask(y_pred)
         y_pred = _cast(y_pred, self._dtype)
+        if self._uses_mask and mask is not None:
+            set_mask(y_pred, mask)
+            mask = None
         y_true = _cast(y_true, self._dtype if self._casts_targets else None)
         values = self.call(y_true, y_pred)
         of_values = get_mask(values)

@@ -75,7 +75,7 @@ def categorical_crossentropy(
         >>> [round(v, 3) for v in losses.categorical_crossentropy([[0.0, 1.0, 0.0]], [[0.25, 0.5, 0.25]]).tolist()]
         [0.693]
     """
-    _check_axis("categorical_crossentropy", axis)
+    check_axis("categorical_crossentropy", axis)
     if y_pred.shape[axis] == 1:
         warnings.warn(
             "categorical_crossentropy of a single class is always the same; for yes or no use binary_crossentropy.",
@@ -84,7 +84,7 @@ def categorical_crossentropy(
         )
     if label_smoothing:
         y_true = (1 - label_smoothing) * y_true + label_smoothing / y_true.shape[axis]
-    return -jnp.sum(y_true * _log_probabilities(y_pred, from_logits, axis), axis=axis)
+    return -jnp.sum(y_true * log_probabilities(y_pred, from_logits, axis), axis=axis)
 
 
 @operation("y_true", "y_pred")
@@ -126,7 +126,7 @@ def _sparse_categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool, ignore_class: int | None, axis: int
 ) -> jax.Array:
     name = "sparse_categorical_crossentropy"
-    _check_axis(name, axis)
+    check_axis(name, axis)
     if y_true.ndim == y_pred.ndim and y_true.shape[axis] == 1:
         y_true = jnp.squeeze(y_true, axis)
     if y_true.shape != tuple(np.delete(y_pred.shape, axis)):
@@ -137,7 +137,7 @@ def _sparse_categorical_crossentropy(
         valid = y_true != ignore_class
         right, y_pred = right & valid, jnp.where(valid, y_pred, 1)
     # Comparing with every class needs no memory; gathering one would need a scatter in the gradient.
-    return -jnp.sum(_log_probabilities(y_pred, from_logits, axis), axis=axis, where=right)
+    return -jnp.sum(log_probabilities(y_pred, from_logits, axis), axis=axis, where=right)
 
 
 @samplewise()
@@ -185,14 +185,16 @@ def poisson(y_true: Any, y_pred: Any) -> jax.Array:
     return jnp.mean(y_pred - y_true * jnp.log(y_pred + epsilon()), axis=-1)
 
 
-def _log_probabilities(y_pred: jax.Array, from_logits: bool, axis: int) -> jax.Array:
+def log_probabilities(y_pred: jax.Array, from_logits: bool, axis: int) -> jax.Array:
+    """Logarithms of the probabilities of classes."""
     if from_logits:
         return jax.nn.log_softmax(y_pred, axis=axis)
     p = y_pred / jnp.sum(y_pred, axis=axis, keepdims=True)
     return jnp.log(jnp.clip(p, epsilon(), 1 - epsilon()))
 
 
-def _check_axis(name: str, axis: Any) -> None:
+def check_axis(name: str, axis: Any) -> None:
+    """Refuse what is no number of an axis."""
     if isinstance(axis, bool) or not isinstance(axis, int):
         raise ValueError(f"{name}: axis must be an integer; received {axis!r}.")
 

@@ -88,8 +88,8 @@ def samplewise(*static: str, prepare: Prepare = broadcastable) -> Callable[[Func
                 raise TypeError(f"{name} takes {2 + len(names)} arguments; received {2 + len(args)}.")
             options = {**dict(zip(names, args, strict=False)), **kwargs}
             for option in static:
-                if type(options.get(option)) is list:  # as axes come back from JSON
-                    options[option] = tuple(options[option])
+                if isinstance(options.get(option), list | np.ndarray):  # as axes come back from JSON
+                    options[option] = tuple(np.asarray(options[option]).tolist())
             return compiled((epsilon(), floatx()), y_true, y_pred, **options)
 
         return operation("y_true", "y_pred")(call)

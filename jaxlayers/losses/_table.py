@@ -5,15 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from jaxlayers.core import registry
-from jaxlayers.losses import _base, _hinge, _probabilistic, _regression
+from jaxlayers.losses import _base, _circle, _ctc, _focal, _hinge, _overlap, _probabilistic, _regression
 from jaxlayers.losses._configs import read, write
 
 FUNCTIONS = {
     function.__name__: function
     for function in (
+        _circle.circle,
+        _ctc.ctc,
+        _focal.binary_focal_crossentropy,
+        _focal.categorical_focal_crossentropy,
+        _focal.categorical_generalized_cross_entropy,
         _hinge.categorical_hinge,
         _hinge.hinge,
         _hinge.squared_hinge,
+        _overlap.dice,
+        _overlap.tversky,
         _probabilistic.binary_crossentropy,
         _probabilistic.categorical_crossentropy,
         _probabilistic.kl_divergence,
@@ -30,9 +37,16 @@ FUNCTIONS = {
 }
 _CLASSES = (
     _base.LossFunctionWrapper,
+    _circle.Circle,
+    _ctc.CTC,
+    _focal.BinaryFocalCrossentropy,
+    _focal.CategoricalFocalCrossentropy,
+    _focal.CategoricalGeneralizedCrossEntropy,
     _hinge.CategoricalHinge,
     _hinge.Hinge,
     _hinge.SquaredHinge,
+    _overlap.Dice,
+    _overlap.Tversky,
     _probabilistic.BinaryCrossentropy,
     _probabilistic.CategoricalCrossentropy,
     _probabilistic.KLDivergence,
@@ -63,6 +77,7 @@ registry.register(
         **{name.upper(): function for name, function in _SHORT.items()},
     },
 )
+registry.register("loss", {"LossFunctionWrapper": _base.LossFunctionWrapper}, module="keras.src.losses.losses")
 
 
 def get(identifier: Any) -> Any:

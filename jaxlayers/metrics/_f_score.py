@@ -13,9 +13,9 @@ from jaxlayers.core.masks import get_mask
 from jaxlayers.core.scope import read
 from jaxlayers.core.symbolic import as_array
 from jaxlayers.losses._samplewise import mismatch
-from jaxlayers.losses._weights import align, combine, divide_no_nan
+from jaxlayers.losses._weights import combine, divide_no_nan
 from jaxlayers.metrics._metric import Metric
-from jaxlayers.metrics._outcomes import outcome_dtype
+from jaxlayers.metrics._outcomes import outcome_dtype, weights_like
 
 _NAMES = ("true_positives", "false_positives", "false_negatives", "intermediate_weights")
 _AVERAGES = (None, "micro", "macro", "weighted")
@@ -159,7 +159,7 @@ def _plus_counts(
         said = y_pred > threshold
     said = said.astype(dtype)
     weights = combine(sample_weight, mask, dtype)
-    one = 1 if weights is None else align(y_pred, weights, grow=False)[1]
+    one = 1 if weights is None else weights_like(y_pred, weights)
     counts = (y_true * said, (1 - y_true) * said, y_true * (1 - said), y_true)
     axes = tuple(range(2 - sums[0].ndim))
     return [held + jnp.sum(count * one, axis=axes) for held, count in zip(sums, counts, strict=True)]

@@ -115,6 +115,12 @@ def outcome_dtype(dtype: str) -> str:
     return str(jnp.promote_types(dtype if is_float(dtype) else "float32", "float32"))
 
 
+def weights_like(values: jax.Array, weights: jax.Array) -> jax.Array:
+    """A weight for each value, from weights for its leading axes."""
+    aligned, weights = align(values, weights, grow=False)
+    return jnp.broadcast_to(weights, aligned.shape).reshape(values.shape)
+
+
 @functools.partial(jax.jit, static_argnames=("rule", "outcomes", "name"), inline=True)
 def _plus_outcomes(
     sums: list[jax.Array],
@@ -168,7 +174,7 @@ def _plus_outcomes(
 
 def _weights(y_pred: jax.Array, weights: Any, label_weights: Any) -> Any:
     if weights is not None:
-        weights = jnp.broadcast_to(align(y_pred, weights, grow=False)[1], y_pred.shape)
+        weights = weights_like(y_pred, weights)
     if label_weights is not None and y_pred.ndim:
         of_labels = jnp.asarray(label_weights, y_pred.dtype)
         if of_labels.shape != y_pred.shape[-1:]:

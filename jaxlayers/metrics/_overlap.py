@@ -19,8 +19,9 @@ from jaxlayers.core.scope import read
 from jaxlayers.core.settings import is_float
 from jaxlayers.core.symbolic import as_array
 from jaxlayers.losses._samplewise import match_ranks
-from jaxlayers.losses._weights import align, combine, divide_no_nan
+from jaxlayers.losses._weights import combine, divide_no_nan
 from jaxlayers.metrics._metric import Metric
+from jaxlayers.metrics._outcomes import weights_like
 
 
 class IoU(Metric):
@@ -332,11 +333,8 @@ def _plus_matrix(
             f"{y_pred.shape} of them."
         )
     weights = combine(sample_weight, mask, matrix.dtype)
-    if weights is None:
-        weights = jnp.ones((), matrix.dtype)
-    else:
-        _, weights = align(y_true, weights, grow=False)
-    weights = jnp.broadcast_to(weights, y_true.shape).reshape(-1)
+    weights = jnp.ones(y_true.shape, matrix.dtype) if weights is None else weights_like(y_true, weights)
+    weights = weights.reshape(-1)
     y_true, y_pred = y_true.reshape(-1), y_pred.reshape(-1)
     counted = (y_true >= 0) & (y_true < classes) & (y_pred >= 0) & (y_pred < classes)
     if ignore_class is not None:

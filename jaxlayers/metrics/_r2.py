@@ -12,9 +12,9 @@ from jaxlayers.core.masks import get_mask
 from jaxlayers.core.scope import read
 from jaxlayers.core.symbolic import as_array
 from jaxlayers.losses._samplewise import match_ranks, mismatch
-from jaxlayers.losses._weights import align, combine, divide_no_nan
+from jaxlayers.losses._weights import combine, divide_no_nan
 from jaxlayers.metrics._metric import Metric
-from jaxlayers.metrics._outcomes import outcome_dtype
+from jaxlayers.metrics._outcomes import outcome_dtype, weights_like
 
 _AGGREGATIONS = (None, "uniform_average", "variance_weighted_average")
 
@@ -123,8 +123,7 @@ def _plus_sums(sums: list[jax.Array], y_true: Any, y_pred: Any, sample_weight: A
     dtype = sums[0].dtype
     y_true, y_pred = jnp.asarray(y_true, dtype), jnp.asarray(y_pred, dtype)
     weights = combine(sample_weight, mask, dtype)
-    one = jnp.ones((1, 1), dtype) if weights is None else align(y_pred, weights, grow=False)[1]
-    one = jnp.broadcast_to(one, y_pred.shape)
+    one = jnp.ones_like(y_pred) if weights is None else weights_like(y_pred, weights)
     values = (y_true * y_true * one, y_true * one, jnp.square(y_true - y_pred) * one, one)
     later = [held + jnp.sum(value, axis=0) for held, value in zip(sums[1:], values, strict=True)]
     return [sums[0] + y_true.size, *later]

@@ -2,7 +2,8 @@
 
 from jaxlayers.layers import Input
 from jaxlayers.models._json import model_from_json
+from jaxlayers.models.cloning import clone_model
 from jaxlayers.models.model import Model
 from jaxlayers.models.sequential import Sequential
 
-__all__ = ["Input", "Model", "Sequential", "model_from_json"]
+__all__ = ["Input", "Model", "Sequential", "clone_model", "model_from_json"]

@@ -18,12 +18,12 @@ from jaxlayers.layers import InputLayer
 
 
 class Slot:
-    """The place of a value in a graph, in the structure where the value belongs."""
+    """The place of a value of some shape (None is an unknown size) and dtype, in the structure where it belongs."""
 
-    __slots__ = ("number",)
+    __slots__ = ("dtype", "number", "shape")
 
-    def __init__(self, number: int):
-        self.number = number
+    def __init__(self, number: int, shape: Any, dtype: str):
+        self.number, self.shape, self.dtype = number, shape, dtype
 
     def __repr__(self) -> str:
         return f"<slot {self.number}>"
@@ -127,21 +127,20 @@ def record(inputs: Any, outputs: Any, losses: list[SymbolicTensor]) -> Graph:
         raise ValueError(f"The same tensor is an input twice: {[tensor.name for tensor in starts]}.")
     sources = [_source(tensor) for tensor in starts]
     calls = []
+
+    def place(tree: Any) -> Any:
+        return jax.tree.map(
+            lambda t: Slot(numbers[id(t)], t.shape, t.dtype) if isinstance(t, SymbolicTensor) else t,
+            tree,
+            is_leaf=_is_whole,
+        )
+
     for node in _sorted_nodes([*ends, *losses], numbers):
         for tensor in jax.tree.leaves(node.outputs):
             numbers.setdefault(id(tensor), len(numbers))
-
-        def place(tree: Any) -> Any:
-            return jax.tree.map(
-                lambda leaf: Slot(numbers[id(leaf)]) if isinstance(leaf, SymbolicTensor) else leaf, tree, is_leaf=_is_whole
-            )
-
         calls.append(Call(node.function, place(node.args), place(node.kwargs), place(node.outputs)))
 
-    def slots(tree: Any) -> Any:
-        return jax.tree.map(lambda tensor: Slot(numbers[id(tensor)]), tree)
-
-    return Graph(slots(inputs), slots(outputs), slots(losses), sources, calls)
+    return Graph(place(inputs), place(outputs), place(losses), sources, calls)
 
 
 def _sorted_nodes(ends: list[SymbolicTensor], known: dict[int, int]) -> list[Node]:

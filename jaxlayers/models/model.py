@@ -8,13 +8,14 @@ from typing import Any
 
 import jax
 
-from jaxlayers.core import Layer, SymbolicTensor, making, scope, tracking
+from jaxlayers.core import Layer, SymbolicTensor, making, registry, scope, tracking
 from jaxlayers.core.call_spec import CallSpec
 from jaxlayers.core.masks import set_mask
 from jaxlayers.core.settings import auto_name
-from jaxlayers.models import _arguments
+from jaxlayers.models import _arguments, graph_config
 from jaxlayers.models._names import local_names
 from jaxlayers.models.graph import Graph, record
+from jaxlayers.models.summary import summary
 from jaxlayers.saving import serialize_keras_object
 from jaxlayers.training.trainer import Trainer
 
@@ -215,6 +216,43 @@ class Model(Trainer, Layer):
     def _names(self) -> list[str]:
         return local_names(self.layers if self._graph is None else self._graph.layers, self.name)
 
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Any = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Print a table of the layers: name, shape of the outputs, number of parameters.
+
+        Args:
+            line_length: the width in characters; that of the terminal by default.
+            positions: where the columns end, as parts of the width.
+            print_fn: called with each line, in the place of printing it.
+            expand_nested: whether the layers of models inside are shown too.
+            show_trainable: whether there is a column that says what is trained.
+            layer_range: the names of the first and the last layer to show, or regular expressions for them.
+        """
+        summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes the model again, without weights: of a graph, its layers and the calls between them."""
+        if self._graph is None or type(self).__init__ is not Model.__init__:
+            return super().get_config()
+        return {"name": self.name, "trainable": self.trainable, **graph_config.describe(self._graph, self.name)}
+
+    get_config.is_default = True  # type: ignore[attr-defined]
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        """The model that `get_config()`, ours or Keras's, describes; with new weights."""
+        if "input_layers" not in config or "output_layers" not in config:
+            return super().from_config(config)
+        inputs, outputs = graph_config.revive(config, custom_objects)
+        return cls(inputs, outputs, name=config.get("name"), trainable=config.get("trainable", True))
+
     def to_json(self, **kwargs: Any) -> str:
         """The architecture as JSON; `models.model_from_json`, Keras's too, makes the model again, without weights.
 
@@ -259,3 +297,4 @@ class Model(Trainer, Layer):
 
 
 Model._call_spec = CallSpec(Model)
+registry.register("layer", {"Model": Model, "Functional": Model})

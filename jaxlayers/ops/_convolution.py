@@ -127,6 +127,7 @@ def separable_conv(
         Array([[[54.]]], dtype=float32)
     """
     middle = depthwise_conv(inputs, depthwise_kernel, strides, padding, data_format, dilation_rate)
+    _same_channels("ops.separable_conv", middle, pointwise_kernel, format_of("ops.separable_conv", data_format), -2)
     return conv(middle, pointwise_kernel, 1, "valid", data_format)
 
 

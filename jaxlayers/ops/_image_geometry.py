@@ -173,12 +173,12 @@ def _perspective(images: Any, start: Any, end: Any, reading: tuple[int, str, flo
     start, end = (jnp.broadcast_to(points, (images.shape[0], 4, 2)).astype("float32") for points in (start, end))
 
     def move(image: Any, start: Any, end: Any) -> Any:
-        return _sample(image, _projected(_homography(start, end), image.shape), reading)
+        return _sample(image, _projected(homography(start, end), image.shape), reading)
 
     return restore(jax.vmap(move)(images, start, end))
 
 
-def _homography(start: Any, end: Any) -> Array:
+def homography(start: Any, end: Any) -> Array:
     """The eight numbers of the projection that takes the end points back to the start points."""
     x, y = end.T
     one, none = jnp.ones(4), jnp.zeros(4)
@@ -228,22 +228,26 @@ def elastic_transform(
     check_rank("ops.image.elastic_transform", images.shape)
     _check_fill("elastic_transform", fill_mode, interpolation)
     reading = _ORDERS[interpolation], fill_mode, float(fill_value)
-    return _elastic(images, keys.draw_key(seed), alpha, float(sigma), reading, last)
+    return bend(images, keys.draw_key(seed), alpha, sigma, int(6 * float(sigma)) | 1, reading, last)
 
 
-@functools.partial(jax.jit, static_argnums=(3, 4, 5))
-def _elastic(images: Any, key: Any, alpha: Any, sigma: float, reading: tuple[int, str, float], last: bool) -> Array:
+@functools.partial(jax.jit, static_argnums=(4, 5, 6))
+def bend(
+    images: Any, key: Any, alpha: Any, sigma: Any, size: int, reading: tuple[int, str, float], last: bool
+) -> Array:
+    """Images bent by noise that is blurred over `size` pixels; alpha and sigma are numbers, or one for each image."""
     images, restore = as_batch(images, last)
     batch, height, width, _ = images.shape
-    offsets = jax.random.normal(key, (2, batch, height, width)) * sigma
-    weights = gaussian(int(6 * sigma) | 1, sigma, "float32")
-    offsets = alpha * weighted_neighbors(weighted_neighbors(offsets, weights, 2), weights, 3)
+    alpha, sigma = (jnp.broadcast_to(jnp.asarray(value, "float32"), (batch,)) for value in (alpha, sigma))
     grid = np.mgrid[:height, :width]
 
-    def move(image: Any, offset: Any) -> Any:
-        return _sample(image, list(grid + offset), reading)
+    def move(image: Any, noise: Any, alpha: Any, sigma: Any) -> Any:
+        weights = gaussian(size, jnp.maximum(sigma, 1e-6), "float32")
+        smooth = weighted_neighbors(weighted_neighbors(noise * sigma, weights, 1), weights, 2)
+        return _sample(image, list(grid + alpha * smooth), reading)
 
-    return restore(jax.vmap(move, in_axes=(0, 1))(images, offsets))
+    noise = jax.random.normal(key, (batch, 2, height, width))
+    return restore(jax.vmap(move)(images, noise, alpha, sigma))
 
 
 def _check_fill(function: str, fill_mode: str, interpolation: str = "bilinear") -> None:

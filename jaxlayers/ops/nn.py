@@ -1,5 +1,6 @@
 """`ops.nn`: the functions of neural networks, gathered from the modules that hold them."""
 
+from jaxlayers.ops._attention import *  # noqa: F403
 from jaxlayers.ops._convolution import *  # noqa: F403
 from jaxlayers.ops._ctc import *  # noqa: F403
 from jaxlayers.ops._encoding import *  # noqa: F403

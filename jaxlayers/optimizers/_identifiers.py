@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from jaxlayers.core import registry
-from jaxlayers.optimizers import schedules
 from jaxlayers.optimizers._adam import Adam, AdamW, Nadam
 from jaxlayers.optimizers._optax import OptaxOptimizer
 from jaxlayers.optimizers._optimizer import Optimizer

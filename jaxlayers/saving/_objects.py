@@ -41,7 +41,7 @@ def serialize_keras_object(obj: Any) -> Any:
         >>> jl.saving.serialize_keras_object(jl.regularizers.L2(0.5))
         {'module': 'keras.regularizers', 'class_name': 'L2', 'config': {'l2': 0.5}, 'registered_name': None}
     """
-    if obj is None or isinstance(obj, str | bool | int | float) and not isinstance(obj, np.generic):
+    if obj is None or (isinstance(obj, str | bool | int | float) and not isinstance(obj, np.generic)):
         return obj
     if isinstance(obj, list | tuple):
         items = [serialize_keras_object(item) for item in obj]
@@ -74,7 +74,7 @@ def _special(obj: Any) -> tuple[str | None, Any]:
         return "__numpy__", {"value": obj.tolist(), "dtype": standardize_dtype(obj.dtype)}
     if isinstance(obj, np.ndarray | np.generic):
         return "", obj.item()
-    if isinstance(obj, np.dtype) or obj in _SCALAR_TYPES:
+    if isinstance(obj, np.dtype) or _is_dtype(obj):
         return "", standardize_dtype(obj)
     if isinstance(obj, types.FunctionType) and obj.__name__ == "<lambda>":
         warnings.warn(
@@ -115,8 +115,8 @@ def deserialize_keras_object(
 ) -> Any:
     """The object that plain data describes, ours or Keras's; without weights.
 
-    Nothing is imported or run because the data says so: classes and functions are looked up by name, in `custom_objects`
-    and scopes, among those registered, then among the library's own.
+    Nothing is imported or run because the data says so: classes and functions are looked up by name, in
+    `custom_objects` and scopes, among those registered, then among the library's own.
 
     Args:
         config: what `serialize_keras_object` returned, also after a way through JSON.
@@ -182,11 +182,11 @@ def _set(variable: ContextVar[Any], value: Any) -> Iterator[None]:
         variable.reset(token)
 
 
+def _is_dtype(obj: Any) -> bool:
+    return isinstance(obj, type) and (issubclass(obj, np.generic) or isinstance(getattr(obj, "dtype", 0), np.dtype))
+
+
 _PARTS = ("code", "defaults", "closure")
-_SCALAR_TYPES = frozenset(
-    [jnp.bool_, jnp.bfloat16, jnp.float16, jnp.float32, jnp.float64, jnp.int8, jnp.int16, jnp.int32, jnp.int64]
-    + [jnp.uint8, jnp.uint16, jnp.uint32, jnp.uint64, np.float16, np.float32, np.float64, np.int32, np.int64, np.bool_]
-)
 _READ: dict[str, Any] = {
     "__bytes__": lambda config: config["value"].encode("utf-8"),
     "__ellipsis__": lambda config: ...,

@@ -143,17 +143,29 @@ def test_nothing_is_imported_by_a_string():
 
 def test_describe_is_what_lookup_takes():
     registry.register("fruit", {"Apple": Apple, "pear": pear})
-    assert registry.describe("fruit", None, "m") is None and registry.describe("fruit", pear, "m") == "pear"
-    config = registry.describe("fruit", Apple(4), "keras.fruits")
+    assert registry.describe(None) is None and registry.describe([1, {"a": "b"}]) == [1, {"a": "b"}]
+    function = {"module": "builtins", "class_name": "function", "config": "pear", "registered_name": "function"}
+    assert registry.describe(pear) == function and registry.lookup("fruit", function) is pear
+    config = registry.describe(Apple(4))
     assert config == {"module": "keras.fruits", "class_name": "Apple", "config": {"size": 4}, "registered_name": None}
-    assert registry.lookup("fruit", config).size == 4
+    assert registry.lookup("fruit", config).size == registry.lookup(None, config).size == 4
+    assert registry.revive({"inside": [config]})["inside"][0].size == 4
 
     class Plum(Apple):
         pass
 
-    assert registry.describe("fruit", Plum(), "m")["registered_name"] == "Plum"
-    with pytest.raises(ValueError, match="get_config"):
-        registry.describe("fruit", lambda x: x, "m")
+    config = registry.describe(Plum())
+    assert config["registered_name"] == "Plum" and config["module"] == __name__
+    with pytest.raises(ValueError, match=r"(?s)'Plum'.*custom_objects"):
+        registry.lookup("fruit", config)
+    assert isinstance(registry.lookup("fruit", config, {"Plum": Plum}), Plum)
+    other = lambda x: x
+    for wrong in (other, object(), Apple):
+        with pytest.raises(TypeError, match="get_config"):
+            registry.describe(wrong)
+    other.__name__ = "pear"
+    with pytest.raises(TypeError, match="another function"):
+        registry.describe(other)
 
 
 # Dtype policies.

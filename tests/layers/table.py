@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxlayers import layers
+
 
 def floats(*shape: int) -> np.ndarray:
     """Values that are different everywhere, of both signs, and the same in every process."""
@@ -26,6 +28,20 @@ def masks(*shape: int) -> np.ndarray:
     """A mask of which each row starts with at least one True and ends anywhere."""
     lengths = np.random.default_rng(shape).integers(1, shape[-1] + 1, (*shape[:-1], 1))
     return np.arange(shape[-1]) < lengths
+
+
+def anew(value: Any) -> Any:
+    """Arguments with new layers like those in them, so that no two tests share one."""
+    if isinstance(value, dict):
+        return {name: anew(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [anew(one) for one in value]
+    return type(value).from_config(value.get_config()) if isinstance(value, layers.Layer) else value
+
+
+def holds_layers(value: Any) -> bool:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return isinstance(value, layers.Layer) or any(map(holds_layers, inside))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +75,7 @@ class Case:
     alone: str = ""
 
     def make(self, **more: Any) -> Any:
-        return self.cls(**{**self.arguments, **more})
+        return self.cls(**{**anew(self.arguments), **more})
 
     @property
     def args(self) -> tuple[Any, ...]:

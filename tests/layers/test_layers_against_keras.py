@@ -13,6 +13,7 @@ import jaxlayers as jl
 from jaxlayers import layers
 from jaxlayers.core.masks import get_mask, set_mask
 from tests.layers.cases import CASES, MORE_CASES
+from tests.layers.table import anew
 
 
 def floats(*shape, seed=0):
@@ -43,7 +44,9 @@ def converted(arguments, lib):
         if isinstance(value, list | tuple):
             return type(value)(convert(item) for item in value)
         kind = next((k for k in ("layers", "regularizers") if hasattr(getattr(jl, k), type(value).__name__)), None)
-        if lib is jl or kind is None or not type(value).__module__.startswith("jaxlayers"):
+        if lib is jl:
+            return anew(value)
+        if kind is None or not type(value).__module__.startswith("jaxlayers"):
             return value
         return getattr(getattr(lib, kind), type(value).__name__).from_config(json.loads(json.dumps(value.get_config())))
 

@@ -1,10 +1,12 @@
 """Convolutions, pools and patches beside Keras's, and what Keras gets wrong beside NumPy."""
 
+import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
 
 from jaxlayers import ops
+from jaxlayers.core import settings
 
 
 def floats(*shape):
@@ -68,7 +70,6 @@ PATCHES = [
     ("unfold", floats(2, 3, 5, 6), {"kernel_size": (3, 2), "dilation": (1, 2), "padding": (1, 0), "stride": (2, 1)}),
     ("fold", floats(2, 12, 20), {"output_size": (5, 6), "kernel_size": 2}),
     ("fold", floats(2, 18, 9), {"output_size": (5, 6), "kernel_size": (3, 2), "padding": (1, 0), "stride": 2}),
-    ("fold", floats(1, 12, 6), {"output_size": (5, 6), "kernel_size": (3, 2), "dilation": (1, 2), "padding": (0, 0)}),
 ]
 
 
@@ -82,6 +83,111 @@ def test_pools(agree, name, x, kwargs):
     agree(getattr(ops, name), getattr(keras.ops, name), [x], kwargs, lists=False)
 
 
-@pytest.mark.parametrize(("name", "x", "kwargs"), PATCHES[:4])
+@pytest.mark.parametrize(("name", "x", "kwargs"), PATCHES)
 def test_patches(agree, name, x, kwargs):
     agree(getattr(ops, name), getattr(keras.ops, name), [x], kwargs)
+
+
+@pytest.mark.parametrize(
+    ("output_size", "kernel_size", "dilation", "padding", "stride"),
+    [((5, 7), (2, 3), (1, 2), (1, 0), (2, 3)), (6, 3, 1, 2, 4)],
+)
+def test_patches_that_do_not_reach_the_edge(output_size, kernel_size, dilation, padding, stride):
+    """Keras's `fold` leaves out the edge that no patch covers; here the images have the size that was asked for."""
+    pairs = [(a, a) if isinstance(a, int) else a for a in (output_size, kernel_size, dilation, padding, stride)]
+    (height, width), (kh, kw), (dh, dw), (ph, pw), (sh, sw) = pairs
+    image = floats(2, 3, height, width)
+    padded = np.pad(image, [(0, 0), (0, 0), (ph, ph), (pw, pw)])
+    rows = range(0, height + 2 * ph - dh * (kh - 1), sh)
+    columns = range(0, width + 2 * pw - dw * (kw - 1), sw)
+    patches, total = [], np.zeros_like(padded)
+    for r in rows:
+        for c in columns:
+            window = np.s_[:, :, r : r + dh * kh - dh + 1 : dh, c : c + dw * kw - dw + 1 : dw]
+            patches.append(padded[window].reshape(2, -1))
+            total[window] += padded[window]
+    unfolded = ops.unfold(image, kernel_size, dilation, padding, stride)
+    np.testing.assert_array_equal(unfolded, np.stack(patches, -1))
+    folded = ops.fold(unfolded, output_size, kernel_size, dilation, padding, stride)
+    np.testing.assert_allclose(folded, total[:, :, ph : ph + height, pw : pw + width], rtol=1e-6)
+
+
+@pytest.mark.parametrize("sizes", [(9, 4), (10, 4), (5, 7), (1000, 37), (6, 3)])
+def test_adaptive_windows(sizes):
+    size, count = sizes
+    x = floats(size)
+    windows = [x[i * size // count : -(-(i + 1) * size // count)] for i in range(count)]
+    found = [f(x[None, :, None], count)[0, :, 0] for f in (ops.adaptive_max_pool, ops.adaptive_average_pool)]
+    np.testing.assert_array_equal(found[0], [w.max() for w in windows])
+    np.testing.assert_allclose(found[1], [w.mean(dtype="float64") for w in windows], rtol=1e-5, atol=1e-6)
+
+
+def test_one_number_for_a_window_is_its_stride_too():
+    x = floats(2, 6, 4, 3)
+    np.testing.assert_array_equal(ops.max_pool(x, 2), ops.max_pool(x, (2, 2), (2, 2)))
+    np.testing.assert_array_equal(ops.average_pool(x, 2), ops.average_pool(x, (2, 2), (2, 2)))
+
+
+def test_pools_of_half_floats_and_of_integers():
+    """Half floats are added up in float32; integers have a maximum, and a mean that is a float."""
+    x = jnp.full((1, 4096, 1), 1.0078125, "bfloat16")
+    for mean in (ops.average_pool(x, 4096), ops.average_pool(x, 4096, padding="same"), ops.adaptive_average_pool(x, 1)):
+        assert mean.dtype == "bfloat16" and mean.item() == 1.0078125
+    x = np.array([[[-5], [-3], [4]]], "int8")
+    assert (ops.max_pool(x, 2).dtype, ops.max_pool(x, 2).tolist()) == ("int8", [[[-3]]])
+    assert ops.max_pool(x, 2, padding="same").tolist() == [[[-3], [4]]]
+    np.testing.assert_array_equal(ops.average_pool(x, 2, 1), [[[-4.0], [0.5]]])
+    np.testing.assert_array_equal(ops.adaptive_average_pool(x, 2), [[[-4.0], [0.5]]])
+
+
+def test_convolutions_compute_in_the_dtype_of_the_kernel():
+    x, kernel = np.arange(6).reshape(1, 3, 2), jnp.ones((2, 2, 2), "bfloat16")
+    for function in (ops.conv, ops.depthwise_conv, ops.conv_transpose):
+        assert function(x, kernel).dtype == "bfloat16"
+
+
+def test_channels_first_is_the_global_setting():
+    x, kernel = floats(2, 6, 5, 3), floats(2, 2, 3, 4)
+    expected = ops.conv(x, kernel)
+    settings.set_image_data_format("channels_first")
+    try:
+        np.testing.assert_allclose(ops.conv(x.transpose(0, 3, 1, 2), kernel), expected.transpose(0, 3, 1, 2), rtol=1e-5)
+    finally:
+        settings.set_image_data_format("channels_last")
+
+
+X, KERNEL = floats(2, 6, 5, 4), floats(3, 3, 4, 2)
+WRONG = [
+    (lambda: ops.conv(X, KERNEL, padding="full"), ["ops.conv", "padding", "'full'", "'same'"]),
+    (lambda: ops.conv(X, KERNEL, strides=(1, 2, 3)), ["ops.conv", "strides", "(1, 2, 3)"]),
+    (lambda: ops.conv(X, KERNEL, dilation_rate=0), ["ops.conv", "dilation_rate", "0"]),
+    (lambda: ops.conv(X, KERNEL, data_format="NHWC"), ["ops.conv", "data_format", "'NHWC'"]),
+    (lambda: ops.conv(X, KERNEL[0]), ["ops.conv", "(2, 6, 5, 4)", "(3, 4, 2)"]),
+    (lambda: ops.conv(X[0, 0], KERNEL), ["ops.conv", "(5, 4)"]),
+    (lambda: ops.conv(X, floats(3, 3, 3, 2)), ["ops.conv", "(2, 6, 5, 4)", "(3, 3, 3, 2)"]),
+    (lambda: ops.conv(X, floats(3, 3, 1, 2)), ["ops.conv", "(3, 3, 1, 2)"]),
+    (lambda: ops.conv(X, floats(3, 7, 4, 2)), ["ops.conv", "(2, 6, 5, 4)", "(3, 7)"]),
+    (lambda: ops.depthwise_conv(X, floats(3, 3, 3, 2)), ["ops.depthwise_conv", "(3, 3, 3, 2)"]),
+    (lambda: ops.depthwise_conv(X, floats(7, 3, 4, 2)), ["ops.depthwise_conv", "(7, 3)"]),
+    (lambda: ops.separable_conv(X, KERNEL, floats(1, 1, 4, 2)), ["(1, 1, 4, 2)"]),
+    (lambda: ops.conv_transpose(X, KERNEL), ["ops.conv_transpose", "(3, 3, 4, 2)"]),
+    (lambda: ops.conv_transpose(X, floats(3, 3, 2, 4), output_padding=-1), ["output_padding", "-1"]),
+    (lambda: ops.max_pool(X, 0), ["ops.max_pool", "pool_size", "0"]),
+    (lambda: ops.max_pool(X, (2, 2), 0), ["ops.max_pool", "strides", "0"]),
+    (lambda: ops.max_pool(X, 7), ["ops.max_pool", "(2, 6, 5, 4)", "(7, 7)"]),
+    (lambda: ops.average_pool(X, 2, padding="causal"), ["ops.average_pool", "padding", "'causal'"]),
+    (lambda: ops.average_pool(X, 2.5), ["ops.average_pool", "pool_size", "2.5"]),
+    (lambda: ops.adaptive_max_pool(X, (2, 0)), ["ops.adaptive_max_pool", "output_size", "(2, 0)"]),
+    (lambda: ops.adaptive_average_pool(X[:, :0], 2), ["ops.adaptive_average_pool", "(2, 0, 5, 4)"]),
+    (lambda: ops.unfold(X[0], 2), ["ops.unfold", "(6, 5, 4)"]),
+    (lambda: ops.unfold(X, 6), ["ops.unfold", "(6, 6)", "(5, 4)"]),
+    (lambda: ops.fold(X, 5, 2), ["ops.fold", "(2, 6, 5, 4)"]),
+    (lambda: ops.fold(X[0], 5, 2), ["ops.fold", "16", "(6, 5, 4)"]),
+]
+
+
+@pytest.mark.parametrize(("mistake", "words"), WRONG)
+def test_mistakes_are_told(mistake, words):
+    with pytest.raises(ValueError) as caught:
+        mistake()
+    assert all(word in str(caught.value) for word in words), str(caught.value)

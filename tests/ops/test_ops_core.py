@@ -1,6 +1,5 @@
 """Conversion, casts, slices, scattered updates and gradients of one's own."""
 
-import inspect
 import timeit
 
 import jax
@@ -153,46 +152,6 @@ def test_a_gradient_for_several_outputs():
 def test_bad_input_says_so(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-# Which functions there are.
-
-LATER = {
-    "adaptive_average_pool", "adaptive_max_pool", "associative_scan", "average_pool", "cond", "conv", "conv_transpose",
-    "ctc_decode", "ctc_loss", "depthwise_conv", "dot_product_attention", "fft", "fft2", "fold", "fori_loop", "ifft2",
-    "image", "irfft", "istft", "map", "max_pool", "rearrange", "rfft", "scan", "separable_conv", "stft", "switch",
-    "unfold", "vectorized_map", "while_loop",
-}  # fmt: skip
-WITHOUT_OLD_NAMES = {"multi_hot", "layer_normalization"}  # Keras's also take the arguments' former names
-
-
-def public(module):
-    return {name for name in dir(module) if not name.startswith("_")}
-
-
-def test_every_name_is_there_or_to_come():
-    missing = public(keras.ops) - public(ops)
-    assert missing == LATER
-
-
-@pytest.mark.parametrize("module", ["numpy", "nn", "linalg"])
-def test_names_of_the_modules(module):
-    ours, theirs = getattr(ops, module), getattr(keras.ops, module)
-    names = public(theirs) - LATER
-    assert names <= public(ours)
-    assert all(getattr(ours, name) is getattr(ops, name) for name in names)
-
-
-@pytest.mark.parametrize("name", sorted(public(keras.ops) & public(ops) - {"numpy", "nn", "linalg"}))
-def test_signatures(name):
-    def described(function):
-        return [(p.name, p.kind, p.default) for p in inspect.signature(function).parameters.values()]
-
-    ours, theirs = described(getattr(ops, name)), described(getattr(keras.ops, name))
-    if name in WITHOUT_OLD_NAMES:
-        theirs = theirs[:-1]
-        ours = [(n, k, None if n == "num_classes" else d) for n, k, d in ours]
-    assert ours == theirs
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(ops.add, jnp.add), (ops.matmul, jnp.matmul)])

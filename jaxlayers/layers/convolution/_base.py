@@ -14,31 +14,28 @@ from typing import Any
 import jax
 
 from jaxlayers import activations, constraints, initializers, regularizers
-from jaxlayers.core import InputSpec, Layer, Variable
+from jaxlayers.core import InputSpec, Variable
 from jaxlayers.core.scope import unwrap
 from jaxlayers.layers._config import describe
+from jaxlayers.layers._ranked import Ranked
 from jaxlayers.ops._convolution import bias_shape
 from jaxlayers.ops._spatial import channel_axis, format_of, one_of, per_axis
 
 _SPELLED_OUT = ("strides", "dilation_rate")
 
 
-class Convolution(Layer):
+class Convolution(Ranked):
     """The base of convolutional layers."""
 
-    rank: int
-    supports_masking = False  # windows have no mask of their own
     paddings: tuple[str, ...] = ("valid", "same")
     kernels: tuple[tuple[str, str], ...] = (("kernel", "kernel"),)  # names, and what their arguments' names start with
     strides_or_dilation = True  # whether only one of the two may be more than 1, as in Keras
     arguments: tuple[str, ...] = ()  # those of a family beside the ones that all have
 
     def __init_subclass__(cls, rank: int | None = None, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if rank is not None:
-            cls.rank = rank
-            if rank > 1 and "__init__" not in cls.__dict__:
-                cls.__init__ = _spelled_out(cls.__init__, rank)  # type: ignore[method-assign]
+        super().__init_subclass__(rank=rank, **kwargs)
+        if rank is not None and rank > 1 and "__init__" not in cls.__dict__:
+            cls.__init__ = _spelled_out(cls.__init__, rank)  # type: ignore[method-assign]
 
     def __init__(
         self,
@@ -74,7 +71,6 @@ class Convolution(Layer):
         for name, value in made.items():
             setattr(self, name, value)
         self.bias: Variable | Any = None
-        self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def build(self, input_shape: Any) -> None:
         """Make the kernels for the channels of the inputs, and the bias."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -102,7 +102,7 @@ class BatchNormalization(ScaleAndOffset):
         kept = sorted(self.feature_axes(input_shape))
         shape = tuple(input_shape[axis] for axis in kept)
         self.add_scale_and_offset(shape)
-        start_mean, start_variance = self.moving_mean_initializer, self.moving_variance_initializer
+        start_mean, start_variance = self.moving_mean_initializer, cast(Any, self.moving_variance_initializer)
         self.moving_mean = self._add_average("moving_mean", shape, start_mean)
         self.moving_variance = self._add_average("moving_variance", shape, start_variance)
         if self.renorm:

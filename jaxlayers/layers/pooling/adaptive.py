@@ -6,28 +6,20 @@ from typing import Any
 
 import jax
 
-from jaxlayers.core import InputSpec, Layer
 from jaxlayers.layers._config import describe
+from jaxlayers.layers._ranked import Ranked
 from jaxlayers.ops._pooling import adaptive_average_pool, adaptive_max_pool
 from jaxlayers.ops._spatial import format_of, per_axis
 
 
-class _AdaptivePooling(Layer):
-    rank: int
+class _AdaptivePooling(Ranked):
     pooled: Any
-    supports_masking = False  # windows have no mask of their own
-
-    def __init_subclass__(cls, rank: int | None = None, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if rank is not None:
-            cls.rank = rank
 
     def __init__(self, output_size: Any, data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         where = type(self).__name__
         self.output_size = per_axis(where, "output_size", output_size, self.rank)
         self.data_format = format_of(where, data_format)
-        self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Pool each window."""

@@ -7,24 +7,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core import InputSpec, Layer
+from jaxlayers.layers._ranked import Ranked
 from jaxlayers.ops._spatial import format_of, spatial_axes
 
 
-class _GlobalPooling(Layer):
-    rank: int
-    supports_masking = False  # no steps are left that a mask could be of
-
-    def __init_subclass__(cls, rank: int | None = None, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if rank is not None:
-            cls.rank = rank
-
+class _GlobalPooling(Ranked):
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         self.data_format = format_of(type(self).__name__, data_format)
         self.keepdims = keepdims
-        self.input_spec = InputSpec(ndim=self.rank + 2)
 
     @property
     def axes(self) -> tuple[int, ...]:

@@ -6,21 +6,14 @@ from typing import Any
 
 import jax
 
-from jaxlayers.core import InputSpec, Layer
 from jaxlayers.layers._config import describe
+from jaxlayers.layers._ranked import Ranked
 from jaxlayers.ops._pooling import pooled_maximum, pooled_mean
 from jaxlayers.ops._spatial import format_of, one_of, per_axis
 
 
-class _Pooling(Layer):
-    rank: int
+class _Pooling(Ranked):
     pooled: Any  # what is done with the windows
-    supports_masking = False  # windows have no mask of their own
-
-    def __init_subclass__(cls, rank: int | None = None, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if rank is not None:
-            cls.rank = rank
 
     def __init__(
         self,
@@ -37,7 +30,6 @@ class _Pooling(Layer):
         self.strides = self.pool_size if strides is None else per_axis(where, "strides", strides, self.rank)
         self.padding = one_of(where, "padding", padding, ("valid", "same"))
         self.data_format = format_of(where, data_format)
-        self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Pool each window."""

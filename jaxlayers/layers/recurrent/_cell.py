@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import jax
@@ -25,6 +24,7 @@ class Cell(Layer):
     """
 
     arguments: tuple[str, ...] = ()  # those of a subclass, for its config
+    builds_from_shape = True
     units: int
 
     def __init__(
@@ -124,7 +124,7 @@ class Cell(Layer):
         return {**super().get_config(), **describe(self, *self.arguments)}
 
 
-def runs_itself(cell: Any, method: str = "call") -> bool:
+def runs_itself(cell: Any) -> bool:
     """Whether a cell is one of ours, whose call nobody has overridden and whose outputs nobody looks at."""
     return isinstance(cell, Cell) and type(cell).call is Cell.call and cell.activity_regularizer is None
 
@@ -145,8 +145,3 @@ def _rate(cell: Layer, name: str, value: Any) -> float:
     if not hasattr(value, "__float__") or not 0 <= value <= 1:
         raise ValueError(f"{type(cell).__name__}: {name} must be a number between 0 and 1; received {value!r}.")
     return value
-
-
-make_cell_argument = functools.cache(
-    lambda name: property(lambda self: getattr(self.cell, name), doc=f"The cell's `{name}`.")
-)

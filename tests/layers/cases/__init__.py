@@ -3,9 +3,33 @@
 `CASES` go through every transform; `MORE_CASES`, further combinations of arguments, are only compared with Keras.
 """
 
-from tests.layers.cases import basic, convolution, normalization, pooling, products, regularization, spatial
+from tests.layers.cases import (
+    attention,
+    basic,
+    convolution,
+    merging,
+    normalization,
+    pooling,
+    products,
+    recurrent,
+    regularization,
+    spatial,
+    wrappers,
+)
 
-FAMILIES = [basic, normalization, regularization, products, convolution, pooling, spatial]
+FAMILIES = [
+    basic,
+    normalization,
+    regularization,
+    products,
+    convolution,
+    pooling,
+    spatial,
+    attention,
+    merging,
+    wrappers,
+    recurrent,
+]
 CASES = [case for family in FAMILIES for case in family.CASES]
 MORE_CASES = [case for family in FAMILIES for case in family.MORE_CASES]
 IDS = [case.name for case in CASES]

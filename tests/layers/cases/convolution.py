@@ -132,7 +132,7 @@ MORE_CASES = [
         {
             "filters": 2,
             "kernel_size": 2,
-            "pointwise_regularizer": "l1",
+            "pointwise_regularizer": regularizers.L1(0.25),
             "pointwise_constraint": "unit_norm",
             **DEPTHWISE,
         },

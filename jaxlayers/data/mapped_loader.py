@@ -1,0 +1,81 @@
+"""Batches of samples that are made when they are needed: read from files, cut out of longer arrays."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+
+def stack(samples: Sequence[Any]) -> Any:
+    """Samples of one structure as a batch: each of their arrays stacked along a new first axis."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *samples)
+
+
+class MappedLoader:
+    """Batches of what a function makes of the numbers 0, 1, ...; can be iterated over again and again.
+
+    Each pass over shuffled samples has an order of its own, which follows from the seed and the number of the pass.
+
+    Args:
+        make: called with a sample's number; gives an array, or a structure of arrays.
+        num_samples: how many samples there are.
+        batch_size: samples in a batch; None for single samples without an axis of their own.
+        shuffle: whether each pass has a random order.
+        seed: what the orders follow from.
+        collate: makes a batch of a list of samples; by default their arrays are stacked.
+        workers: how many samples are made at a time, by threads; these end with the pass.
+
+    Shapes:
+        a batch: `[batch, ...]` each, in the structure of a sample; the last one may be shorter.
+
+    Example:
+        >>> import numpy as np
+        >>> from jaxlayers.data import MappedLoader
+        >>> [batch.tolist() for batch in MappedLoader(lambda i: np.array([i, -i]), 3, batch_size=2)]
+        [[[0, 0], [1, -1]], [[2, -2]]]
+    """
+
+    def __init__(
+        self,
+        make: Callable[[int], Any],
+        num_samples: int,
+        batch_size: int | None = 32,
+        shuffle: bool = False,
+        seed: int = 0,
+        collate: Callable[[Sequence[Any]], Any] = stack,
+        workers: int = 0,
+    ):
+        if batch_size is not None and batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, or None; received {batch_size!r}.")
+        self.make, self.num_samples, self.batch_size = make, num_samples, batch_size
+        self.shuffle, self.seed, self.collate, self.workers = shuffle, seed, collate, workers
+        self._passes = 0
+
+    def __len__(self) -> int:
+        """The number of batches in a pass."""
+        return math.ceil(self.num_samples / (self.batch_size or 1))
+
+    def __iter__(self) -> Iterator[Any]:
+        order = np.arange(self.num_samples)
+        if self.shuffle:
+            source = np.random.Philox(np.random.SeedSequence([self.seed, self._passes]))
+            np.random.Generator(source).shuffle(order)
+        self._passes += 1
+        return self._run(order)
+
+    def _run(self, order: np.ndarray) -> Iterator[Any]:
+        size = self.batch_size or 1
+        pool = concurrent.futures.ThreadPoolExecutor(self.workers) if self.workers else None
+        try:
+            for start in range(0, self.num_samples, size):
+                numbers = order[start : start + size].tolist()
+                samples = list(pool.map(self.make, numbers) if pool else map(self.make, numbers))
+                yield samples[0] if self.batch_size is None else self.collate(samples)
+        finally:
+            if pool is not None:
+                pool.shutdown(cancel_futures=True)

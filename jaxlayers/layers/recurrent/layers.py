@@ -1,0 +1,345 @@
+"""Recurrent layers: each is `RNN` with a cell of its own, and has the cell's arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jaxlayers.core import InputSpec
+from jaxlayers.layers._config import describe
+from jaxlayers.layers.recurrent._cell import PIECES
+from jaxlayers.layers.recurrent.cells import GRUCell, LSTMCell, SimpleRNNCell
+from jaxlayers.layers.recurrent.rnn import RNN
+
+
+class CellRNN(RNN):
+    """The base of recurrent layers that make their cell: the cell's arguments are theirs."""
+
+    arguments: tuple[str, ...] = ()  # those of the cell, for the config
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in cls.arguments:
+            setattr(cls, name, _of_the_cell(name))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        config = {**super().get_config(), **describe(self, *self.arguments, "activity_regularizer")}
+        del config["cell"]
+        return config
+
+
+def _of_the_cell(name: str) -> property:
+    return property(lambda self: getattr(self.cell, name), doc=f"The cell's `{name}`.")
+
+
+class SimpleRNN(CellRNN):
+    """A simple recurrent network over a sequence: `h' = activation(x W + h R + b)` for each step.
+
+    Args:
+        units: the size of the state and the output.
+        activation: a function or its name.
+        use_bias: whether there is a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer: how the weights start.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: what they add to the losses.
+        activity_regularizer: what the outputs add to the losses.
+        kernel_constraint, recurrent_constraint, bias_constraint: applied after each update.
+        dropout: the part of the inputs set to zero while training, the same for all steps.
+        recurrent_dropout: likewise of the state, on its way into the product with `R`.
+        return_sequences, return_state, go_backwards, stateful, unroll: see `RNN`.
+        seed: an integer, for dropout that repeats; it is in the config when there is one, unlike in Keras.
+        **kwargs: `zero_output_for_mask` of `RNN`; `name`, `dtype`, ... of `Layer`.
+
+    Shapes:
+        sequences: `[batch, time, features]`; initial_state: `[batch, units]`, or a list of one; mask: `[batch, time]`;
+        outputs: `[batch, time, units]` or `[batch, units]`. For the weights see `SimpleRNNCell`, for masks `RNN`.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxlayers as jl
+        >>> layer = jl.layers.SimpleRNN(1, "linear", kernel_initializer="ones", recurrent_initializer="ones")
+        >>> layer(jnp.array([[[1.0], [2.0], [4.0]]])).tolist()
+        [[7.0]]
+    """
+
+    arguments = ("units", "activation", "use_bias", *PIECES, "dropout", "recurrent_dropout")
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        seed: Any = None,
+        **kwargs: Any,
+    ):
+        cell = SimpleRNNCell(
+            units,
+            activation,
+            use_bias,
+            kernel_initializer,
+            recurrent_initializer,
+            bias_initializer,
+            kernel_regularizer,
+            recurrent_regularizer,
+            bias_regularizer,
+            kernel_constraint,
+            recurrent_constraint,
+            bias_constraint,
+            dropout,
+            recurrent_dropout,
+            seed,
+            name="simple_rnn_cell",
+            **_shared(kwargs),
+        )
+        super().__init__(
+            cell,
+            return_sequences,
+            return_state,
+            go_backwards,
+            stateful,
+            unroll,
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
+        self.input_spec = InputSpec(ndim=3)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        return super().get_config() | ({} if self.cell.seed is None else {"seed": self.cell.seed})
+
+
+class LSTM(CellRNN):
+    """A long short-term memory over a sequence.
+
+    With `i, f, g, o` the four quarters of `x W + h R + b`, and `s` the recurrent activation, for each step:
+    `c' = s(f) c + s(i) activation(g)` and `h' = s(o) activation(c')`.
+
+    Args:
+        units: the size of the output `h` and of the carry `c`.
+        activation: a function or its name.
+        recurrent_activation: likewise, for the gates.
+        use_bias: whether there is a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer: how the weights start.
+        unit_forget_bias: whether the forget gate's bias starts at 1.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: what they add to the losses.
+        activity_regularizer: what the outputs add to the losses.
+        kernel_constraint, recurrent_constraint, bias_constraint: applied after each update.
+        dropout: the part of the inputs set to zero while training, the same for all steps.
+        recurrent_dropout: likewise of `h`, on its way into the product with `R`; then each gate has masks of its own.
+        seed: an integer, for dropout that repeats.
+        return_sequences, return_state, go_backwards, stateful, unroll: see `RNN`.
+        use_cudnn: taken for the sake of Keras's configs; XLA compiles one program for all platforms.
+        **kwargs: `zero_output_for_mask` of `RNN`; `implementation` of `LSTMCell`; `name`, `dtype`, ... of `Layer`.
+
+    Shapes:
+        sequences: `[batch, time, features]`; initial_state: `[h, c]`, both `[batch, units]`; mask: `[batch, time]`;
+        outputs: `[batch, time, units]` or `[batch, units]`, with `return_state` followed by `h` and `c`. For the
+        weights see `LSTMCell`, for masks `RNN`.
+
+    Source: Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9 (1997).
+
+    Example:
+        >>> import jax.numpy as jnp, jaxlayers as jl
+        >>> outputs, h, c = jl.layers.LSTM(4, return_sequences=True, return_state=True)(jnp.ones((2, 5, 3)))
+        >>> outputs.shape, bool((outputs[:, -1] == h).all())
+        ((2, 5, 4), True)
+    """
+
+    arguments = (
+        *("units", "activation", "recurrent_activation", "use_bias", "unit_forget_bias"),
+        *(*PIECES, "dropout", "recurrent_dropout", "seed"),
+    )
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: Any = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        use_cudnn: bool | str = "auto",
+        **kwargs: Any,
+    ):
+        cell = LSTMCell(
+            units,
+            activation,
+            recurrent_activation,
+            use_bias,
+            kernel_initializer,
+            recurrent_initializer,
+            bias_initializer,
+            unit_forget_bias,
+            kernel_regularizer,
+            recurrent_regularizer,
+            bias_regularizer,
+            kernel_constraint,
+            recurrent_constraint,
+            bias_constraint,
+            dropout,
+            recurrent_dropout,
+            seed,
+            name="lstm_cell",
+            implementation=kwargs.pop("implementation", 2),
+            **_shared(kwargs),
+        )
+        super().__init__(
+            cell,
+            return_sequences,
+            return_state,
+            go_backwards,
+            stateful,
+            unroll,
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
+        self.use_cudnn = _cudnn(self, use_cudnn)
+        self.input_spec = InputSpec(ndim=3)
+
+
+class GRU(CellRNN):
+    """Gated recurrent units over a sequence.
+
+    With `z` the update and `r` the reset gate, and `n` the candidate, for each step:
+    `h' = z h + (1 - z) activation(n)`; see `GRUCell`.
+
+    Args:
+        units: the size of the state and the output.
+        activation: a function or its name.
+        recurrent_activation: likewise, for the gates.
+        use_bias: whether there is a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer: how the weights start.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: what they add to the losses.
+        activity_regularizer: what the outputs add to the losses.
+        kernel_constraint, recurrent_constraint, bias_constraint: applied after each update.
+        dropout: the part of the inputs set to zero while training, the same for all steps.
+        recurrent_dropout: likewise of the state, on its way into products; then each gate has masks of its own.
+        seed: an integer, for dropout that repeats.
+        return_sequences, return_state, go_backwards, stateful, unroll: see `RNN`.
+        reset_after: whether the reset gate comes after the product with the state, or before.
+        use_cudnn: taken for the sake of Keras's configs; XLA compiles one program for all platforms.
+        **kwargs: `zero_output_for_mask` of `RNN`; `implementation` of `GRUCell`; `name`, `dtype`, ... of `Layer`.
+
+    Shapes:
+        sequences: `[batch, time, features]`; initial_state: `[batch, units]`, or a list of one; mask: `[batch, time]`;
+        outputs: `[batch, time, units]` or `[batch, units]`, with `return_state` followed by the last state. For the
+        weights see `GRUCell`, for masks `RNN`.
+
+    Source: Cho et al., arXiv:1406.1078.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxlayers as jl
+        >>> jl.layers.GRU(4)(jnp.ones((2, 5, 3))).shape
+        (2, 4)
+    """
+
+    arguments = (
+        *("units", "activation", "recurrent_activation", "use_bias"),
+        *(*PIECES, "dropout", "recurrent_dropout", "reset_after", "seed"),
+    )
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: Any = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        reset_after: bool = True,
+        use_cudnn: bool | str = "auto",
+        **kwargs: Any,
+    ):
+        cell = GRUCell(
+            units,
+            activation,
+            recurrent_activation,
+            use_bias,
+            kernel_initializer,
+            recurrent_initializer,
+            bias_initializer,
+            kernel_regularizer,
+            recurrent_regularizer,
+            bias_regularizer,
+            kernel_constraint,
+            recurrent_constraint,
+            bias_constraint,
+            dropout,
+            recurrent_dropout,
+            reset_after,
+            seed,
+            name="gru_cell",
+            implementation=kwargs.pop("implementation", 2),
+            **_shared(kwargs),
+        )
+        super().__init__(
+            cell,
+            return_sequences,
+            return_state,
+            go_backwards,
+            stateful,
+            unroll,
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
+        self.use_cudnn = _cudnn(self, use_cudnn)
+        self.input_spec = InputSpec(ndim=3)
+
+
+def _shared(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a layer that its cell has too."""
+    return {name: kwargs[name] for name in ("dtype", "trainable") if name in kwargs}
+
+
+def _cudnn(layer: CellRNN, value: Any) -> Any:
+    if value not in ("auto", True, False):
+        raise ValueError(f"{type(layer).__name__}: use_cudnn must be 'auto', True or False; received {value!r}.")
+    return value

@@ -1,0 +1,152 @@
+"""`model.summary()`: a table of the layers, on rich."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxlayers.core import Layer
+
+
+def summary(
+    model: Any,
+    line_length: int | None = None,
+    positions: Any = None,
+    print_fn: Callable[[str], Any] | None = None,
+    expand_nested: bool = False,
+    show_trainable: bool = False,
+    layer_range: Any = None,
+) -> None:
+    """Show a model's layers; see `Model.summary`."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = list(_rows(model, expand_nested))
+    if layer_range is not None:
+        rows = _between(rows, layer_range, model.name)
+    headers = ["Layer (type)", "Output shape", "Parameters"]
+    connected = model._graph is not None and _branches(model)
+    if connected:
+        headers.append("Connected to")
+    if show_trainable:
+        headers.append("Trainable")
+    table = Table(title=f'Model: "{model.name}"', title_justify="left", title_style="bold")
+    for number, header in enumerate(headers):
+        share = None if not positions else positions[number] - (positions[number - 1] if number else 0)
+        ratio = None if share is None else max(1, round(100 * share))
+        table.add_column(header, justify="right" if header == "Parameters" else "left", ratio=ratio, overflow="fold")
+    for depth, name, layer, shape, inbound in rows:
+        cells = [f"{'  ' * depth}{name} ({type(layer).__name__})", shape, _count(layer)]
+        if connected:
+            cells.append(inbound)
+        if show_trainable:
+            cells.append("yes" if layer.trainable else "no")
+        table.add_row(*map(Text, cells))
+    text = io.StringIO() if print_fn is not None else None
+    console = Console(file=text, width=line_length or (100 if text is not None else None))
+    console.print(table)
+    for line in _totals(model):
+        console.print(Text(line))
+    if print_fn is not None and text is not None:
+        for one in text.getvalue().splitlines():
+            print_fn(one)
+
+
+def _rows(model: Any, expand_nested: bool, depth: int = 0) -> Iterator[tuple[int, str, Layer, str, str]]:
+    """Depth, name, layer, shape of the outputs, names of the layers that they come from."""
+    shapes, inbound = _connections(model)
+    for name, layer in zip(model._names(), _listed(model), strict=True):
+        yield depth, name, layer, shapes.get(id(layer), "?"), inbound.get(id(layer), "-")
+        if expand_nested and hasattr(layer, "_names"):
+            yield from _rows(layer, expand_nested, depth + 1)
+
+
+def _listed(model: Any) -> list[Layer]:
+    return model.layers if model._graph is None else model._graph.layers
+
+
+def _connections(model: Any) -> tuple[dict[int, str], dict[int, str]]:
+    """Shapes of outputs, and what comes in, for the layers of a graph or a chain with an input."""
+    shapes: dict[int, str] = {}
+    inbound: dict[int, list[str]] = {}
+    graph = model._graph
+    if graph is None:
+        model.record_calls()
+        for layer in model.layers:
+            if len(layer._nodes) == 1:
+                shapes[id(layer)] = _shape_text(jax.tree.leaves(layer._nodes[0].outputs))
+        return shapes, {}
+    names = {id(layer): name for name, layer in zip(model._names(), graph.layers, strict=True)}
+    made_by: dict[int, list[str]] = {}
+    for slot, source in zip(jax.tree.leaves(graph.inputs), graph.sources, strict=True):
+        made_by[slot.number] = [names[id(source)]]
+        shapes[id(source)] = _shape_text([slot])
+    for call in graph.calls:
+        came_from = list(dict.fromkeys(name for _, number in call._reads for name in made_by[number]))
+        name = names.get(id(call.function))
+        for slot in jax.tree.leaves(call.outputs):
+            made_by[slot.number] = came_from if name is None else [name]
+        if name is not None:
+            shapes.setdefault(id(call.function), _shape_text(jax.tree.leaves(call.outputs)))
+            known = inbound.setdefault(id(call.function), [])
+            known += [one for one in came_from if one not in known]
+    return shapes, {key: ", ".join(value) for key, value in inbound.items()}
+
+
+def _branches(model: Any) -> bool:
+    """Whether a graph is more than a chain of layers."""
+    counts = [len(jax.tree.leaves(call.outputs)) for call in model._graph.calls]
+    reads = [number for call in model._graph.calls for _, number in call._reads]
+    return len(model._graph.sources) > 1 or any(n > 1 for n in counts) or len(reads) != len(set(reads))
+
+
+def _shape_text(tensors: list[Any]) -> str:
+    return ", ".join(str(tuple(tensor.shape)) for tensor in tensors)
+
+
+def _count(layer: Layer) -> str:
+    if not layer.built and not layer.weights:
+        return "? (not built)"
+    return f"{layer.count_params():,}"
+
+
+def _totals(model: Any) -> list[str]:
+    def line(what: str, weights: list[Any]) -> str:
+        unique = list(dict.fromkeys(weights))
+        size = sum(weight.size * np.dtype(jax.numpy.dtype(weight.dtype)).itemsize for weight in unique)
+        return f"{what}: {sum(weight.size for weight in unique):,} ({_bytes(size)})"
+
+    lines = [
+        line("Total params", model.weights),
+        line("Trainable params", model.trainable_weights),
+        line("Non-trainable params", model.non_trainable_weights),
+    ]
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None and getattr(optimizer, "built", False):
+        lines.append(line("Optimizer params", list(optimizer.variables)))
+    return lines
+
+
+def _bytes(size: float) -> str:
+    for unit in ("B", "KB", "MB", "GB"):
+        if size < 1024:
+            return f"{size:.2f} {unit}"
+        size /= 1024
+    return f"{size:.2f} TB"
+
+
+def _between(rows: list[Any], layer_range: Any, model: str) -> list[Any]:
+    import re
+
+    found = []
+    for pattern in layer_range:
+        places = [i for i, row in enumerate(rows) if re.match(pattern, row[1])]
+        if not places:
+            raise ValueError(f"{model!r} has no layer {pattern!r}, which layer_range names.")
+        found.append(places)
+    return rows[found[0][0] : found[1][-1] + 1]

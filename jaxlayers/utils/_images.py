@@ -1,0 +1,221 @@
+"""Images as arrays, as objects of Pillow's, and as files.
+
+Resizing is done here in NumPy, as `ops.image.resize` does it: compiled, each size of an image on disk would be
+compiled for. A resized axis is a product with a matrix of weights, `[new, old]`.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxlayers.core.settings import floatx, image_data_format
+
+_RESAMPLING = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
+
+
+def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dtype: Any = None) -> Any:
+    """An array as an image of Pillow's.
+
+    Args:
+        x: `[height, width, channels]`, or as `data_format` says, with 1, 3 or 4 channels.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        scale: whether the values are stretched to 0 ... 255.
+        dtype: what is computed in; `floatx()` by default.
+
+    Raises:
+        ValueError: for another shape.
+        ImportError: without Pillow.
+
+    Example:
+        >>> import numpy as np
+        >>> from jaxlayers import utils
+        >>> utils.array_to_img(np.ones((4, 6, 3))).size
+        (6, 4)
+    """
+    image = pillow("array_to_img")
+    x = np.asarray(x, dtype or floatx())
+    if x.ndim != 3:
+        raise ValueError(f"array_to_img() takes one image, of three axes; received shape {x.shape}.")
+    if checked_data_format(data_format) == "channels_first":
+        x = x.transpose(1, 2, 0)
+    if scale:
+        x = x - np.min(x)
+        largest = np.max(x)
+        x = x / (largest or 1) * 255
+    if x.shape[2] == 1:
+        return image.fromarray(x[:, :, 0].astype("int32" if np.max(x) > 255 else "uint8"))
+    if x.shape[2] not in (3, 4):
+        raise ValueError(f"array_to_img() takes 1, 3 or 4 channels; received {x.shape[2]}.")
+    return image.fromarray(x.astype("uint8"))
+
+
+def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) -> np.ndarray:
+    """An image of Pillow's as an array.
+
+    Args:
+        img: the image.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        dtype: of the result; `floatx()` by default.
+
+    Returns:
+        `[height, width, channels]`, or as `data_format` says.
+
+    Raises:
+        ValueError: when it has another number of axes.
+    """
+    x = np.asarray(img, dtype or floatx())
+    if x.ndim not in (2, 3):
+        raise ValueError(f"img_to_array() takes one image, of two or three axes; received shape {x.shape}.")
+    x = x if x.ndim == 3 else x[:, :, None]
+    return x.transpose(2, 0, 1) if checked_data_format(data_format) == "channels_first" else x
+
+
+def load_img(
+    path: Any,
+    color_mode: str = "rgb",
+    target_size: Any = None,
+    interpolation: str = "nearest",
+    keep_aspect_ratio: bool = False,
+) -> Any:
+    """An image of Pillow's from a file.
+
+    Args:
+        path: of the file; or its bytes in a `io.BytesIO`.
+        color_mode: `"grayscale"`, `"rgb"` or `"rgba"`.
+        target_size: `(height, width)` to resize to; None to leave it.
+        interpolation: `"nearest"`, `"bilinear"`, `"bicubic"`, `"hamming"`, `"box"` or `"lanczos"`.
+        keep_aspect_ratio: whether to cut off what does not fit instead of stretching the image.
+
+    Raises:
+        ValueError: when an argument is none of these.
+        TypeError: when `path` is no path.
+        ImportError: without Pillow.
+    """
+    image = pillow("load_img")
+    if not isinstance(path, str | bytes | os.PathLike | io.BytesIO):
+        raise TypeError(f"load_img() takes a path or a BytesIO; received {type(path).__name__}.")
+    if interpolation not in _RESAMPLING:
+        raise ValueError(f"interpolation must be one of {_RESAMPLING}; received {interpolation!r}.")
+    img = image.open(path if isinstance(path, io.BytesIO) else io.BytesIO(Path(os.fsdecode(path)).read_bytes()))
+    img = in_mode(img, color_mode)
+    if target_size is None or img.size == (target_size[1], target_size[0]):
+        return img
+    height, width = target_size
+    box = None
+    if keep_aspect_ratio:
+        kept_height = min(img.height, img.width * height // width)
+        kept_width = min(img.width, img.height * width // height)
+        top, left = (img.height - kept_height) // 2, (img.width - kept_width) // 2
+        box = (left, top, left + kept_width, top + kept_height)
+    return img.resize((width, height), getattr(image.Resampling, interpolation.upper()), box=box)
+
+
+def save_img(
+    path: Any, x: Any, data_format: str | None = None, file_format: str | None = None, scale: bool = True, **kwargs: Any
+) -> None:
+    """Write an array to an image file.
+
+    Args:
+        path: where to; a path, or a file that is open for writing bytes.
+        x: see `array_to_img`.
+        data_format: likewise.
+        file_format: of the file; by default what the path ends in.
+        scale: whether the values are stretched to 0 ... 255.
+        **kwargs: for Pillow's `save`.
+    """
+    if file_format is None and isinstance(path, str | os.PathLike):
+        file_format = Path(path).suffix[1:]
+    file_format = {"jpg": "jpeg"}.get((file_format or "").lower(), file_format or None)
+    img = array_to_img(x, data_format, scale)
+    if img.mode == "RGBA" and file_format == "jpeg":
+        warnings.warn("JPEG files have no transparency; it is left out.", stacklevel=2)
+        img = img.convert("RGB")
+    img.save(path, format=file_format, **kwargs)
+
+
+def pillow(name: str) -> Any:
+    """The module of Pillow's that images come from."""
+    try:
+        from PIL import Image
+    except ImportError:
+        raise ImportError(f"{name}() needs Pillow, which reads and writes images: pip install pillow.") from None
+    return Image
+
+
+def in_mode(img: Any, color_mode: str) -> Any:
+    """An image in the colours that are asked for."""
+    modes = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
+    if color_mode not in modes:
+        raise ValueError(f"color_mode must be one of {tuple(modes)}; received {color_mode!r}.")
+    deep = color_mode == "grayscale" and img.mode in ("I;16", "I")  # more than eight bits of grey are kept
+    return img if deep or img.mode == modes[color_mode] else img.convert(modes[color_mode])
+
+
+def resize(x: np.ndarray, size: tuple[int, int], interpolation: str = "bilinear", fit: str | None = None) -> np.ndarray:
+    """An image `[height, width, channels]` in another size.
+
+    Args:
+        x: the image.
+        size: the new height and width.
+        interpolation: `"nearest"`, `"bilinear"`, `"bicubic"`, `"lanczos3"` or `"lanczos5"`.
+        fit: how its shape is kept: `"crop"` cuts off what is too much, `"pad"` adds zeros, None stretches it.
+    """
+    height, width = x.shape[:2]
+    wanted = int(float(width * size[0]) / size[1]), int(float(height * size[1]) / size[0])
+    if fit == "crop":
+        sizes = [max(min(old, new), 1) for old, new in zip((height, width), wanted, strict=True)]
+        top, left = (int((old - new) / 2) for old, new in zip((height, width), sizes, strict=True))
+        x = x[top : top + sizes[0], left : left + sizes[1]]
+    elif fit == "pad":
+        extra = [max(old, new) - old for old, new in zip((height, width), wanted, strict=True)]
+        x = np.pad(x, [*((more // 2, more - more // 2) for more in extra), (0, 0)])
+    for axis, new in enumerate(size):
+        old = x.shape[axis]
+        if interpolation == "nearest":
+            x = x.take(np.floor((np.arange(new) + 0.5) * (old / new)).astype(int), axis=axis)
+        elif new != old:
+            x = np.moveaxis(np.tensordot(_weights(old, new, interpolation), x, (1, axis)), 0, axis)
+    return x
+
+
+@functools.lru_cache(256)
+def _weights(old: int, new: int, interpolation: str) -> np.ndarray:
+    places = (np.arange(new) + 0.5) * (old / new) - 0.5
+    weights = KERNELS[interpolation](np.abs(places[:, None] - np.arange(old)))
+    weights = weights / weights.sum(axis=1, keepdims=True)
+    return np.where(((places >= -0.5) & (places <= old - 0.5))[:, None], weights, 0).astype("float32")
+
+
+def _cubic(x: np.ndarray) -> np.ndarray:
+    """Keys's cubic, with a = -0.5."""
+    near, far = (1.5 * x - 2.5) * x * x + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return np.where(x >= 2, 0, np.where(x >= 1, far, near))
+
+
+def _lanczos(x: np.ndarray, radius: float) -> np.ndarray:
+    return np.where(x < radius, np.sinc(x) * np.sinc(x / radius), 0)
+
+
+KERNELS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "bilinear": lambda x: np.maximum(0, 1 - x),
+    "bicubic": _cubic,
+    "lanczos3": lambda x: _lanczos(x, 3),
+    "lanczos5": lambda x: _lanczos(x, 5),
+}
+
+
+def checked_data_format(data_format: str | None) -> str:
+    data_format = image_data_format() if data_format is None else data_format
+    if data_format not in ("channels_last", "channels_first"):
+        raise ValueError(f"data_format must be 'channels_last' or 'channels_first'; received {data_format!r}.")
+    return data_format
+
+

@@ -1,0 +1,176 @@
+"""Architectures as data, as copies, as tables and as pictures."""
+
+import json
+import stat
+
+import keras
+import numpy as np
+import pytest
+
+import jaxlayers as jl
+from jaxlayers import layers, ops
+from tests.models.test_functional import IDS, A, close, pair, two_inputs
+
+
+def test_the_config_makes_the_same_graph():
+    model, _ = pair()
+    config = json.loads(json.dumps(model.get_config()))
+    twin = jl.Model.from_config(config)
+    twin.set_weights(model.get_weights())
+    assert json.loads(json.dumps(twin.get_config())) == config
+    assert sorted(twin.params) == sorted(model.params)
+    close(twin({"a": A, "ids": IDS}), model({"a": A, "ids": IDS}))
+
+
+def test_keras_reads_ours_and_we_read_keras_s():
+    ours, theirs = pair()
+    data = {"a": A, "ids": IDS}
+    read = jl.models.model_from_json(theirs.to_json())
+    read.set_weights([np.asarray(w) for w in theirs.weights])
+    close(read(data), theirs(data))
+    read = keras.models.model_from_json(ours.to_json())
+    read.set_weights(ours.get_weights())
+    close(read(data), ours(data))
+
+
+OPERATIONS = [
+    lambda lib, x: lib.ops.mean(x, axis=1, keepdims=True),
+    lambda lib, x: lib.ops.reshape(x, (-1, 3)) / 2.0,
+    lambda lib, x: lib.ops.transpose(x, (0, 1)) ** 2,
+    lambda lib, x: lib.ops.where(x > 0.1, x, -x),
+    lambda lib, x: lib.ops.softmax(x, axis=-1),
+    lambda lib, x: lib.ops.stack([x, x * 3], axis=1)[:, 0],
+    lambda lib, x: lib.ops.cast(x > 0, "float32"),
+    lambda lib, x: lib.ops.expand_dims(x, -1)[..., 0],
+    lambda lib, x: lib.ops.maximum(x, -0.5) - lib.ops.max(x),
+    lambda lib, x: lib.ops.matmul(x, lib.ops.transpose(x)),
+]
+
+
+@pytest.mark.parametrize("function", OPERATIONS, ids=range(len(OPERATIONS)))
+def test_operations_travel_between_the_libraries(function):
+    models = []
+    for lib in (jl, keras):
+        start = lib.Input((3,), name="x")
+        models.append(lib.Model(start, function(lib, start)))
+    expected = models[1](A)
+    close(models[0](A), expected)
+    close(jl.models.model_from_json(models[0].to_json())(A), expected)
+    close(jl.models.model_from_json(models[1].to_json())(A), expected)
+    close(keras.models.model_from_json(models[0].to_json())(A), expected)
+
+
+def test_shared_layers_and_nested_models_in_configs():
+    start = jl.Input((3,))
+    inner = jl.Sequential([jl.Input((3,)), layers.Dense(3, activation="tanh")], name="inner")
+    model = jl.Model([start], [inner(inner(start)), layers.Dense(2)(start)])
+    twin = jl.models.model_from_json(model.to_json())
+    twin.set_weights(model.get_weights())
+    close(twin([A]), model([A]))
+    assert len(twin.get_layer("inner")._nodes) == 2
+    theirs = keras.models.model_from_json(model.to_json())
+    theirs.set_weights(model.get_weights())
+    close(theirs([A]), model([A]))
+
+
+def test_configs_that_do_not_fit_together_are_refused():
+    config = json.loads(json.dumps(two_inputs().get_config()))
+    broken = json.loads(json.dumps(config).replace('"Mean"', '"Meen"'))
+    with pytest.raises(ValueError, match="Meen"):
+        jl.Model.from_config(broken)
+    broken = json.loads(json.dumps(config).replace('"keras_history": ["embedding"', '"keras_history": ["nothing"'))
+    with pytest.raises(ValueError, match="depend on"):
+        jl.Model.from_config(broken)
+
+
+def test_clones_have_the_architecture_and_weights_of_their_own():
+    model, _ = pair()
+    twin = jl.models.clone_model(model)
+    assert twin.get_config() == {**model.get_config(), "name": twin.name}
+    assert all(w is not v for w, v in zip(twin.weights, model.weights, strict=True))
+    twin.set_weights(model.get_weights())
+    close(twin({"a": A, "ids": IDS}), model({"a": A, "ids": IDS}))
+    chain = jl.Sequential([jl.Input((3,)), layers.Dense(2), jl.Sequential([layers.Dense(4)])])
+    wide = jl.models.clone_model(
+        chain, clone_function=lambda layer: layers.Dense(2 * layer.units, name=layer.name), recursive=True
+    )
+    assert [w.shape for w in wide.weights] == [(3, 4), (4,), (4, 8), (8,)]
+    called = []
+
+    def call(layer, *args, **kwargs):
+        called.append(layer.name)
+        return layer(*args, **kwargs)
+
+    other = jl.Input((3,))
+    twin = jl.models.clone_model(model, input_tensors=[other, model.inputs[1]], call_function=call)
+    assert called.count("shared") == 2 and twin.inputs[0] is other
+    model.add_loss(ops.mean(model.outputs[0]))
+    twin = jl.models.clone_model(model)
+    twin({"a": A, "ids": IDS})
+    assert len(twin.losses) == 1
+    with pytest.raises(ValueError, match="1"):
+        jl.models.clone_model(model, input_tensors=[other])
+
+    class Written(jl.Model):
+        def __init__(self, units):
+            super().__init__()
+            self.dense = layers.Dense(units)
+
+        def call(self, inputs):
+            return self.dense(inputs)
+
+    assert jl.models.clone_model(Written(3))(A).shape == (4, 3)
+    with pytest.raises(ValueError, match="class"):
+        jl.models.clone_model(Written(3), clone_function=lambda layer: layer)
+
+
+def lines_of(model, **kwargs):
+    lines = []
+    model.summary(print_fn=lines.append, **kwargs)
+    return lines
+
+
+def test_summary_tells_names_shapes_and_counts():
+    model, _ = pair()
+    text = "\n".join(lines_of(model))
+    for word in ("shared (Dense)", "(None, None, 3)", "Connected to", "embedding, a", "Total params: 36 (144.00 B)"):
+        assert word in text
+    model.get_layer("shared").trainable = False
+    text = "\n".join(lines_of(model, show_trainable=True, line_length=120))
+    assert "Non-trainable params: 16 (64.00 B)" in text
+    row = next(line for line in text.splitlines() if "shared (Dense)" in line)
+    assert "no" in row and "16" in row
+
+
+def test_summary_of_nested_and_unbuilt_models(capsys):
+    chain = jl.Sequential([layers.Dense(4), jl.Sequential([layers.Dense(3)], name="inner")], name="outer")
+    assert any("not built" in line for line in lines_of(chain))
+    chain(A)
+    flat, nested = lines_of(chain), lines_of(chain, expand_nested=True)
+    assert len(nested) == len(flat) + 1 and any("  dense (Dense)" in line for line in nested)
+    assert sum("Dense" in line for line in lines_of(chain, layer_range=["dense", "dense"])) == 1
+    with pytest.raises(ValueError, match="nothing"):
+        chain.summary(layer_range=["nothing", "inner"], print_fn=print)
+    chain.summary()
+    assert "outer" in capsys.readouterr().out
+
+
+def test_pictures(tmp_path, monkeypatch):
+    model, _ = pair()
+    text = jl.utils.model_to_dot(model, show_shapes=True, show_dtype=True, show_layer_activations=True)
+    for line in ('"embedding" -> "shared"', '"a" -> "shared"', "activation: tanh", "(None, None, 3)", "int32"):
+        assert line in text
+    assert '"b"' not in text and text.count("->") == 4
+    written = jl.utils.plot_model(model, tmp_path / "model.dot", show_layer_names=True)
+    assert written.read_text() == jl.utils.model_to_dot(model)
+    start = jl.Input((3,))
+    nested = jl.Model(start, jl.Sequential([layers.Dense(2), layers.Dense(3)], name="inner")(start))
+    assert 'subgraph "cluster_inner"' in jl.utils.model_to_dot(nested, expand_nested=True)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ImportError, match="Graphviz"):
+        jl.utils.plot_model(model, tmp_path / "model.png")
+    program = tmp_path / "dot"  # what it is called with, and what it is given
+    program.write_text('#!/bin/sh\nPATH=/bin:/usr/bin\necho "$@" > "$3.args"\ncat > "$3"\n')
+    program.chmod(program.stat().st_mode | stat.S_IEXEC)
+    picture = jl.utils.plot_model(model, tmp_path / "model.png")
+    assert picture.read_text().startswith("digraph") and "-Tpng" in (tmp_path / "model.png.args").read_text()
