@@ -23,6 +23,7 @@ from jaxlayers import (
     random,
     regularizers,
     saving,
+    tree,
     utils,
 )
 from jaxlayers.core import (
@@ -94,6 +95,7 @@ __all__ = [
     "saving",
     "scan",
     "switch",
+    "tree",
     "utils",
     "value_and_grad",
     "vmap",

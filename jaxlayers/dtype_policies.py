@@ -2,13 +2,126 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
-from jaxlayers.core.dtype_policies import DTypePolicy, get, serialize
+from jaxlayers.core import registry
+from jaxlayers.core.dtype_policies import DTypePolicy, dtype_policy, get
+from jaxlayers.saving import deserialize_keras_object, serialize_keras_object
 
-__all__ = ["DTypePolicy", "FloatDTypePolicy", "deserialize", "get", "serialize"]
+__all__ = ["DTypePolicy", "DTypePolicyMap", "FloatDTypePolicy", "deserialize", "get", "serialize"]
 
 FloatDTypePolicy = DTypePolicy
+
+
+class DTypePolicyMap(DTypePolicy, MutableMapping):
+    """Policies by the path of a layer, or by a pattern that the whole path matches.
+
+    Args:
+        default_policy: of layers that nothing in the map is for; the global policy by default.
+        policy_map: policies, or their names, by path or regular expression.
+
+    Raises:
+        ValueError: when the default is a map; when asked for a path that two patterns match; when a path is set
+            twice.
+
+    Example:
+        >>> from jaxlayers import dtype_policies
+        >>> policies = dtype_policies.DTypePolicyMap("float32", {"encoder/.*": "mixed_bfloat16"})
+        >>> policies["encoder/dense"], policies["decoder/dense"]
+        (<DTypePolicy "mixed_bfloat16">, <DTypePolicy "float32">)
+    """
+
+    def __init__(self, default_policy: Any = None, policy_map: dict[str, Any] | None = None):
+        if isinstance(default_policy, DTypePolicyMap):
+            raise ValueError("The default_policy of a DTypePolicyMap cannot be another map.")
+        if policy_map is not None and not isinstance(policy_map, dict):
+            raise TypeError(f"policy_map must be a dict; received {type(policy_map).__name__}.")
+        self._given = default_policy
+        self._default = None if default_policy is None else get(default_policy)
+        self._policies = {path: get(policy) for path, policy in (policy_map or {}).items()}
+
+    @property
+    def default_policy(self) -> DTypePolicy:
+        """The policy of layers that nothing is for."""
+        return dtype_policy() if self._default is None else self._default
+
+    @property
+    def name(self) -> str:
+        """`map_` and the name of the default policy."""
+        return f"map_{self.default_policy.name}"
+
+    @property
+    def compute_dtype(self) -> str:
+        """That of the default policy."""
+        return self.default_policy.compute_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """That of the default policy."""
+        return self.default_policy.variable_dtype
+
+    def __getitem__(self, key: str) -> DTypePolicy:
+        if key in self._policies:
+            return self._policies[key]
+        found = [pattern for pattern in self._policies if re.fullmatch(pattern, key)]
+        if len(found) > 1:
+            raise ValueError(f"The path {key!r} matches several patterns of a DTypePolicyMap: {found}.")
+        return self._policies[found[0]] if found else self.default_policy
+
+    def __setitem__(self, key: str, policy: Any) -> None:
+        if key in self._policies:
+            raise ValueError(f"{key!r} is in the DTypePolicyMap already, with {self._policies[key]}; delete it first.")
+        self._policies[key] = get(policy)
+
+    def __delitem__(self, key: str) -> None:
+        del self._policies[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._policies
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._policies)
+
+    def __len__(self) -> int:
+        return len(self._policies)
+
+    def __bool__(self) -> bool:
+        return True  # as a policy; an empty map is one as well
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DTypePolicyMap) and self.get_config() == other.get_config()
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes it again."""
+        default = self._given if isinstance(self._given, str) else serialize_keras_object(self._default)
+        return {"default_policy": default, "policy_map": serialize_keras_object(self._policies)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> DTypePolicyMap:
+        """The map that `get_config()` describes, ours or Keras's."""
+        return cls(config["default_policy"], deserialize_keras_object(config["policy_map"]))
+
+    def __repr__(self) -> str:
+        return f"<DTypePolicyMap default={self.default_policy.name!r}, {self._policies}>"
+
+
+registry.register("dtype_policy", {"DTypePolicyMap": DTypePolicyMap}, module="keras.dtype_policies")
+
+
+def serialize(dtype_policy: DTypePolicy) -> dict[str, Any]:
+    """The config of a policy, as Keras writes it.
+
+    Example:
+        >>> from jaxlayers import dtype_policies
+        >>> dtype_policies.serialize(dtype_policies.DTypePolicy("bfloat16"))["config"]
+        {'name': 'bfloat16'}
+    """
+    return serialize_keras_object(dtype_policy)
 
 
 def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> DTypePolicy:
@@ -26,8 +139,4 @@ def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = 
         >>> dtype_policies.deserialize({"class_name": "DTypePolicy", "config": {"name": "mixed_bfloat16"}})
         <DTypePolicy "mixed_bfloat16">
     """
-    known = {"DTypePolicy": DTypePolicy, "FloatDTypePolicy": DTypePolicy, **(custom_objects or {})}
-    name = config.get("class_name")
-    if name not in known:
-        raise ValueError(f"Unknown dtype policy: {name!r}. Known: {', '.join(sorted(known))}.")
-    return known[name].from_config(config["config"])
+    return registry.lookup("dtype_policy", config, custom_objects)

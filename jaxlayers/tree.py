@@ -178,13 +178,14 @@ def pack_sequence_as(structure: Any, flat_sequence: Iterable[Any]) -> Any:
 
     Example:
         >>> pack_sequence_as({"b": 0, "a": (0, 0)}, [1, 2, 3])
-        {'a': (1, 2), 'b': 3}
+        {'b': 3, 'a': (1, 2)}
     """
     values = list(flat_sequence)
-    kind = jax.tree.structure(structure, is_leaf=_is_none)
-    if len(values) != kind.num_leaves:
-        raise ValueError(f"The structure has {kind.num_leaves} values; received {len(values)} for them.")
-    return jax.tree.unflatten(kind, values)
+    size = len(flatten(structure))
+    if len(values) != size:
+        raise ValueError(f"The structure has {size} values; received {len(values)} for them.")
+    left = iter(values)
+    return _map_up_to(structure, lambda _: next(left), structure)
 
 
 def traverse(func: Callable[[Any], Any], structure: Any, top_down: bool = True) -> Any:
@@ -257,7 +258,9 @@ def _map_up_to(shallow: Any, func: Callable[..., Any], *structures: Any) -> Any:
     for one in structures:
         _assert_level(shallow, one, "")
     inside = [dict(_children(one)) for one in structures]
-    return _rebuild(shallow, [_map_up_to(child, func, *(one[key] for one in inside)) for key, child in _children(shallow)])
+    return _rebuild(
+        shallow, [_map_up_to(child, func, *(one[key] for one in inside)) for key, child in _children(shallow)]
+    )
 
 
 def _assert_level(a: Any, b: Any, where: str) -> None:

@@ -6,29 +6,17 @@ import pytest
 from jaxlayers import config, dtype_policies
 from jaxlayers.core import settings
 
-# Of Keras's settings, these exist because it serves several backends, or belong to training and to saving.
-ELSEWHERE = {
-    "disable_flash_attention",
-    "disable_interactive_logging",
-    "enable_flash_attention",
-    "enable_interactive_logging",
-    "enable_unsafe_deserialization",
-    "is_flash_attention_enabled",
-    "is_interactive_logging_enabled",
-    "is_nnx_enabled",
-    "max_epochs",
-    "max_steps_per_epoch",
-    "set_backend",
-    "set_max_epochs",
-    "set_max_steps_per_epoch",
-}
+# Of Keras's settings, two exist because it serves several backends, and one would make every file dangerous to open:
+# here only a call's own safe_mode=False lets code be rebuilt.
+ELSEWHERE = {"enable_unsafe_deserialization", "is_nnx_enabled", "set_backend"}
 
 
 @pytest.fixture(autouse=True)
 def restored():
-    before = dict(settings._settings)
+    before, own = dict(settings._settings), dict(config._settings)
     yield
     settings._settings.update(before)
+    config._settings.update(own)
     config.set_dtype_policy(None)
 
 
@@ -97,3 +85,75 @@ def test_unknown_dtype_policies_are_refused():
 
     data = {"class_name": "Mine", "config": {"name": "float32"}}
     assert type(dtype_policies.deserialize(data, custom_objects={"Mine": Mine})) is Mine
+
+
+def test_bounds_for_trying_out():
+    assert config.max_epochs() is None and config.max_steps_per_epoch() is None
+    config.set_max_epochs(3)
+    config.set_max_steps_per_epoch(4)
+    assert (config.max_epochs(), config.max_steps_per_epoch()) == (3, 4)
+    for set_bound in (config.set_max_epochs, config.set_max_steps_per_epoch):
+        for wrong in (0, -1, 2.5, True, "3"):
+            with pytest.raises(ValueError, match="max_"):
+                set_bound(wrong)
+    assert (config.max_epochs(), config.max_steps_per_epoch()) == (3, 4)
+    config.set_max_epochs(None)
+    assert config.max_epochs() is None
+
+
+def test_switches():
+    assert config.is_flash_attention_enabled() is None
+    config.enable_flash_attention()
+    assert config.is_flash_attention_enabled() is True
+    config.disable_flash_attention()
+    assert config.is_flash_attention_enabled() is False
+    assert config.is_interactive_logging_enabled()
+    config.disable_interactive_logging()
+    assert not config.is_interactive_logging_enabled()
+    config.enable_interactive_logging()
+    assert config.is_interactive_logging_enabled()
+
+
+MAPS = [
+    (None, {}), ("float32", {"a/.*": "bfloat16", "b": "mixed_float16"}),
+    ("mixed_bfloat16", {"encoder/dense": "float16"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("default", "policies"), MAPS)
+def test_policy_maps_are_those_of_keras(default, policies):
+    made = {name: keras.DTypePolicy(policy) for name, policy in policies.items()}
+    theirs = keras.dtype_policies.DTypePolicyMap(default, made)
+    ours = dtype_policies.DTypePolicyMap(default, policies)
+    assert (ours.name, ours.compute_dtype, ours.variable_dtype, len(ours)) == (
+        theirs.name, theirs.compute_dtype, theirs.variable_dtype, len(theirs)
+    )  # fmt: skip
+    for path in ("a/x", "a", "b", "b/c", "encoder/dense", "encoder/dense/x"):
+        assert ours[path].name == theirs[path].name and (path in ours) == (path in theirs)
+    if default is not None:  # without one, Keras's get_config() makes the policies in the map forget what they are
+        config = keras.dtype_policies.serialize(theirs)
+        assert dtype_policies.serialize(ours) == config
+        assert keras.dtype_policies.deserialize(dtype_policies.serialize(ours)).get_config() == theirs.get_config()
+    again = dtype_policies.deserialize(dtype_policies.serialize(ours))
+    assert again == ours and hash(again) == hash(ours) and dtype_policies.get(again) is again
+
+
+def test_policy_maps_are_checked():
+    policies = dtype_policies.DTypePolicyMap("float32", {"a/.*": "bfloat16", ".*/b": "float16"})
+    with pytest.raises(ValueError, match=r"'a/b'.*several"):
+        policies["a/b"]
+    with pytest.raises(ValueError, match="already"):
+        policies["a/.*"] = "float32"
+    del policies["a/.*"]
+    policies["c"] = "mixed_bfloat16"
+    assert (
+        list(policies) == [".*/b", "c"]
+        and policies["c"].variable_dtype == "float32"
+        and policies["a/x"].name == "float32"
+    )
+    with pytest.raises(ValueError, match="another map"):
+        dtype_policies.DTypePolicyMap(policies)
+    with pytest.raises(TypeError, match="dict"):
+        dtype_policies.DTypePolicyMap("float32", ["a"])
+    with pytest.raises(ValueError, match="policy"):
+        policies["d"] = "float33"

@@ -13,7 +13,9 @@ import jaxlayers
 
 NAMESPACES = [
     "activations",
+    "config",
     "constraints",
+    "dtype_policies",
     "initializers",
     "ops",
     "ops.image",
@@ -23,10 +25,30 @@ NAMESPACES = [
     "optimizers.schedules",
     "random",
     "regularizers",
+    "saving",
+    "tree",
+    "utils",
 ]
 
 # "namespace.name" -> why we lack it, or have other parameters.
+QUANTIZATION = "quantization is not here"
+BACKENDS = "there is one backend"
+FILES = "saving has configs; models in files are not part of it yet"
 EXCEPTIONS = {
+    "config.enable_unsafe_deserialization": "code is rebuilt where a call says so, and for that call alone",
+    "config.is_nnx_enabled": BACKENDS,
+    "config.set_backend": BACKENDS,
+    "dtype_policies.AWQDTypePolicy": QUANTIZATION,
+    "dtype_policies.GPTQDTypePolicy": QUANTIZATION,
+    "dtype_policies.Int4DTypePolicy": QUANTIZATION,
+    "dtype_policies.QuantizedDTypePolicy": QUANTIZATION,
+    "dtype_policies.QuantizedFloat8DTypePolicy": QUANTIZATION,
+    "saving.KerasFileEditor": FILES,
+    "saving.load_model": FILES,
+    "saving.load_weights": FILES,
+    "saving.save_model": FILES,
+    "saving.save_weights": FILES,
+    "utils.standardize_dtype": "None is floatx(), and may be left out",
     "ops.multi_hot": "Keras also takes num_classes by its former name, and so requires neither",
     "ops.nn.multi_hot": "the same function",
 }

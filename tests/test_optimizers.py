@@ -36,7 +36,38 @@ PLAIN = [
     ("AdamW", {"weight_decay": 0.3, "amsgrad": True}),
     ("Nadam", {}),
     ("Nadam", {"beta_1": 0.6, "beta_2": 0.8, "epsilon": 0.3}),
+    ("Adadelta", {"learning_rate": 1.0}),
+    ("Adadelta", {"rho": 0.7, "epsilon": 0.1}),
+    ("Adagrad", {}),
+    ("Adagrad", {"initial_accumulator_value": 0.5, "epsilon": 0.2}),
+    ("Adamax", {}),
+    ("Adamax", {"beta_1": 0.6, "beta_2": 0.8, "epsilon": 0.3}),
+    ("Adafactor", {}),
+    ("Adafactor", {"clip_threshold": 0.4, "epsilon_2": 0.6, "beta_2_decay": -0.5, "relative_step": False}),
+    ("Ftrl", {}),
+    (
+        "Ftrl",
+        {
+            "learning_rate_power": -0.3,
+            "initial_accumulator_value": 0.4,
+            "l1_regularization_strength": 0.2,
+            "l2_regularization_strength": 0.3,
+            "l2_shrinkage_regularization_strength": 0.1,
+            "beta": 0.2,
+        },
+    ),
+    ("Lamb", {}),
+    ("Lamb", {"beta_1": 0.6, "beta_2": 0.8, "epsilon": 0.3}),
+    ("Lion", {}),
+    ("Lion", {"beta_1": 0.6, "beta_2": 0.8}),
+    ("Muon", {"weight_decay": None}),
+    ("Muon", {"nesterov": False, "rms_rate": None, "adam_lr_ratio": 0.5, "momentum": 0.8, "ns_steps": 3}),
+    ("Muon", {"exclude_layers": ["ker"], "weight_decay": 0.3}),
+    ("Muon", {"adam_weight_decay": None, "weight_decay": 0.3, "muon_a": 3.0}),
+    ("ScheduleFreeAdamW", {}),
+    ("ScheduleFreeAdamW", {"beta_1": 0.6, "beta_2": 0.8, "epsilon": 0.3, "warmup_steps": 4}),
 ]
+NEW = ["Adadelta", "Adafactor", "Adagrad", "Adamax", "Ftrl", "Lamb", "Lion", "Muon", "ScheduleFreeAdamW"]
 COMMON = [
     ("SGD", {"weight_decay": 0.2, "momentum": 0.5}),
     ("Adam", {"weight_decay": 0.2}),
@@ -53,6 +84,8 @@ COMMON = [
     ("SGD", {"gradient_accumulation_steps": 3}),
     ("Adam", {"gradient_accumulation_steps": 3, "clipnorm": 0.5, "learning_rate": decaying, "weight_decay": 0.1}),
     ("Nadam", {"gradient_accumulation_steps": 2, "use_ema": True, "ema_momentum": 0.5, "ema_overwrite_frequency": 2}),
+    *[(name, {"weight_decay": 0.2, "clipnorm": 0.7, "use_ema": True, "ema_momentum": 0.8}) for name in NEW],
+    *[(name, {"learning_rate": decaying, "global_clipnorm": 0.7, "gradient_accumulation_steps": 2}) for name in NEW],
 ]
 
 
@@ -270,7 +303,8 @@ def test_slots_are_called_as_in_keras():
 # One pure function.
 
 
-BITS = [*PLAIN[2:9:3], PLAIN[-1], *COMMON[:3], *COMMON[4:5], *COMMON[7:9], COMMON[10], COMMON[13]]
+BITS = [*PLAIN[2:9:3], *COMMON[:3], *COMMON[4:5], *COMMON[7:9], COMMON[10], COMMON[13]]
+BITS += [("Nadam", {"beta_1": 0.6}), *[case for case in COMMON if case[0] in NEW and "use_ema" in case[1]]]
 
 
 @pytest.mark.parametrize("case", BITS, ids=named)

@@ -1,7 +1,7 @@
 """Several callbacks told as one.
 
-Which callback has which hook is found out once. A hook that none has is None (see `hook`), one that a single callback
-has is that callback's own method: nothing stands between a loop and what is to be called.
+Which callback has which hook is found out once. A hook that none has is None (see `hook`), so that a loop need not call
+anything.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class CallbackList(Callback):
             self.callbacks.append(History())
         if add_progbar and not any(isinstance(callback, ProgbarLogger) for callback in self.callbacks):
             self.callbacks.append(ProgbarLogger())
-        self._hooks = {name: _together(self._having(name)) for name in HOOKS}
+        self._hooks = {name: _together(name, self._having(name)) for name in HOOKS}
         for name, function in self._hooks.items():
             setattr(self, name, function or _nothing)
         if model is not None:
@@ -126,15 +126,20 @@ def _own_hook(callback: Any, name: str) -> Callable[..., None] | None:
     return None
 
 
-def _together(hooks: list[Callable[..., None]]) -> Callable[..., None] | None:
-    if len(hooks) < 2:
-        return hooks[0] if hooks else None
+def _together(name: str, hooks: list[Callable[..., None]]) -> Callable[..., None] | None:
+    """One function for several; `logs` are always passed on, for functions that ask for them."""
+    if not hooks:
+        return None
 
-    def tell(*args: Any, **kwargs: Any) -> None:
+    def tell(logs: Any = None) -> None:
         for hook in hooks:
-            hook(*args, **kwargs)
+            hook(logs)
 
-    return tell
+    def tell_number(number: int, logs: Any = None) -> None:
+        for hook in hooks:
+            hook(number, logs)
+
+    return tell_number if "epoch" in name or "batch" in name else tell
 
 
 def _nothing(*args: Any, **kwargs: Any) -> None:

@@ -66,7 +66,7 @@ class LearningRateScheduler(Callback):
         for name, optimizer in optimizers_of(self.model):
             old = rate_of(optimizer)
             new = self.schedule(epoch, old) if _takes_two(self.schedule) else self.schedule(epoch)
-            if isinstance(new, bool | str) or np.ndim(new) or not np.issubdtype(np.result_type(new), np.number):
+            if np.ndim(new) or np.asarray(new).dtype.kind in "bcOSU":
                 raise ValueError(f"The schedule of LearningRateScheduler must return a number; received {new!r}.")
             optimizer.learning_rate = float(new)
             if self.verbose > 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from jaxlayers.callbacks._callback import Callback
 from jaxlayers.callbacks._learning_rates import optimizers_of
@@ -77,7 +78,8 @@ class SwapEMAWeights(Callback):
         optimizers = [one for _, one in optimizers_of(self.model) if getattr(one, "use_ema", False)]
         if not optimizers:
             raise ValueError("SwapEMAWeights needs an optimizer that keeps averages: make it with use_ema=True.")
-        pairs = [pair for optimizer in optimizers for pair in optimizer.moving_averages]
+        updated = [one for one in optimizers if int(np.asarray(one.iterations)) > 0]  # until then averages are zero
+        pairs = [pair for optimizer in updated for pair in optimizer.moving_averages]
         self._kept = [(variable, unwrap(variable)) for variable, _ in pairs]
         for variable, average in pairs:
             variable.assign(jnp.copy(unwrap(average)))  # one array in two places could not be overwritten in a step

@@ -66,12 +66,16 @@ class Merge(Layer):
             return None
         return functools.reduce(ops.logical_or, previous_mask)
 
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        return super().get_config()
+
 
 def _neutral(value: float, dtype: Any) -> Any:
     """The value in a dtype; infinities as the largest number where there is none."""
     if jnp.issubdtype(dtype, jnp.floating) or value == 1:
         return jnp.asarray(value, dtype)
-    if dtype == bool:
+    if jnp.issubdtype(dtype, jnp.bool_):
         return value > 0
     return jnp.iinfo(dtype).max if value > 0 else jnp.iinfo(dtype).min
 
@@ -261,8 +265,8 @@ class Dot(Merge):
         **kwargs: `name`, `dtype`, ... of `Layer`.
 
     Shapes:
-        inputs: `[batch, ..., size, ...]` and `[batch, ..., size, ...]`; outputs: `[batch]`, the other axes of the first,
-        those of the second; `[batch, 1]` when there are none. The output has no mask.
+        inputs: `[batch, ..., size, ...]`, two of them; outputs: `[batch]`, the other axes of the first, those of the
+        second; `[batch, 1]` when there are none. The output has no mask.
 
     Raises:
         ValueError: when there are not two inputs, the sizes differ, or an axis is the batch's.

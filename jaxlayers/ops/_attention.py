@@ -160,22 +160,40 @@ def masked_softmax(scores: Array, mask: Any = None, is_causal: bool = False) -> 
 
 def _scores(query: Array, key: Array, bias: Any, scale: float, soft_cap: float | None) -> Array:
     """How well each query goes with each key, [batch, heads, targets, sources], in float32 at least."""
-    batch, targets, heads, size = query.shape
-    sources, shared = key.shape[1:3]
-    grouped = query.reshape(batch, targets, shared, heads // shared, size)
+    batch, targets, heads, _ = query.shape
     wide = jnp.promote_types(query.dtype, "float32")
-    scores = scale * jnp.einsum("btkgh,bskh->bkgts", grouped, key, preferred_element_type=wide)
-    scores = scores.reshape(batch, heads, targets, sources)
+    grouped = _split_groups(query, key.shape[2])
+    scores = scale * jnp.einsum("btkh,bskh->bkts", grouped, key, preferred_element_type=wide)
+    scores = scores.reshape(batch, heads, targets, key.shape[1])
     scores = scores if soft_cap is None else soft_cap * jnp.tanh(scores / soft_cap)
     return scores if bias is None else scores + bias.astype(wide)
 
 
 def _mix(weights: Array, value: Array) -> Array:
+    """Values summed with weights, [batch, targets, heads, size]."""
     batch, heads, targets, sources = weights.shape
-    shared = value.shape[2]
-    grouped = weights.reshape(batch, shared, heads // shared, targets, sources).astype(value.dtype)
-    sums = jnp.einsum("bkgts,bskh->btkgh", grouped, value, preferred_element_type=weights.dtype)
-    return sums.reshape(batch, targets, heads, value.shape[3])
+    shared, size = value.shape[2:]
+    grouped = weights.reshape(batch, shared, -1, sources).astype(value.dtype)
+    sums = jnp.einsum("bkts,bskh->btkh", grouped, value, preferred_element_type=weights.dtype)
+    if heads == shared:
+        return sums
+    return (
+        sums.reshape(batch, heads // shared, targets, shared, size)
+        .transpose(0, 2, 3, 1, 4)
+        .reshape(batch, targets, heads, size)
+    )
+
+
+def _split_groups(query: Array, shared: int) -> Array:
+    """Heads that share keys one after the other along the targets: [batch, groups * targets, shared heads, size].
+
+    So there is no axis more in the product, which XLA on CPU takes twice as long for, and no key is repeated.
+    """
+    batch, targets, heads, size = query.shape
+    if heads == shared:
+        return query
+    split = query.reshape(batch, targets, shared, heads // shared, size)
+    return split.transpose(0, 3, 1, 2, 4).reshape(batch, -1, shared, size)
 
 
 def _powers(scores: Array, mask: Any, is_causal: bool, biased: bool) -> tuple[Array, Array]:

@@ -11,7 +11,16 @@ from typing import Any
 import jax
 
 from jaxlayers.core import operation
-from jaxlayers.ops._spatial import channel_axis, format_of, one_of, per_axis, rank_of, refuse_nothing
+from jaxlayers.ops._grouped import by_channel, in_groups, worth_shifting
+from jaxlayers.ops._spatial import (
+    channel_axis,
+    format_of,
+    one_of,
+    per_axis,
+    rank_of,
+    refuse_nothing,
+    spatial_axes,
+)
 from jaxlayers.ops._types import Array, ArrayLike, Shape
 
 __all__ = ["conv", "conv_transpose", "depthwise_conv", "separable_conv"]
@@ -185,26 +194,49 @@ def convolve(
     groups: int | None = None,
 ) -> Array:
     """`conv` without checks; `padding` may also be `"causal"`: all of it in front, so that no output sees ahead."""
-    if padding == "causal":
-        padding = [(step * (size - 1), 0) for size, step in zip(kernel.shape, dilation_rate, strict=False)]
-    return jax.lax.conv_general_dilated(
-        inputs.astype(kernel.dtype),
-        kernel,
-        strides,
-        padding if isinstance(padding, list) else padding.upper(),
-        rhs_dilation=dilation_rate,
-        dimension_numbers=_layout(inputs.ndim, data_format),
-        feature_group_count=groups or inputs.shape[channel_axis(data_format)] // kernel.shape[-2],
-    )
+    axis = channel_axis(data_format)
+    groups = groups or inputs.shape[axis] // kernel.shape[-2]
+    direct, _ = _bound(inputs, kernel, strides, padding, data_format, dilation_rate)
+    inputs = inputs.astype(kernel.dtype)
+    return direct(inputs, kernel, 1) if groups == 1 else in_groups(direct, inputs, kernel, groups, axis)
 
 
 def convolve_depthwise(
     inputs: Any, kernel: Any, strides: Any, padding: Any, data_format: str, dilation_rate: Any
 ) -> Array:
     """`depthwise_conv` without checks."""
+    axis = channel_axis(data_format)
+    direct, pads = _bound(inputs, kernel, strides, padding, data_format, dilation_rate)
+    inputs = inputs.astype(kernel.dtype)
+    if worth_shifting(kernel):
+        return by_channel(direct, inputs, kernel, (strides, pads, dilation_rate), axis)
     *window, channels, multiplier = kernel.shape
-    flat = kernel.reshape(*window, 1, channels * multiplier)
-    return convolve(inputs, flat, strides, padding, data_format, dilation_rate, channels)
+    return direct(inputs, kernel.reshape(*window, 1, channels * multiplier), channels)
+
+
+def _bound(
+    inputs: Any, kernel: Any, strides: Any, padding: str, data_format: str, dilation_rate: Any
+) -> tuple[Any, tuple[tuple[int, int], ...]]:
+    """The convolution of inputs, kernel and number of groups with the rest bound; and the padding of each axis."""
+    spans = [(size - 1) * step + 1 for size, step in zip(kernel.shape, dilation_rate, strict=False)]
+    if padding == "causal":
+        pads = [(span - 1, 0) for span in spans]
+    else:
+        sizes = [inputs.shape[axis] for axis in spatial_axes(len(spans), data_format)]
+        pads = jax.lax.padtype_to_pads(sizes, spans, strides, padding.upper())
+
+    def direct(inputs: Any, kernel: Any, groups: int) -> Array:
+        return jax.lax.conv_general_dilated(
+            inputs,
+            kernel,
+            strides,
+            pads,
+            rhs_dilation=dilation_rate,
+            dimension_numbers=_layout(inputs.ndim, data_format),
+            feature_group_count=groups,
+        )
+
+    return direct, tuple(map(tuple, pads))
 
 
 def convolve_separably(

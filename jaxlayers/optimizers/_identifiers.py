@@ -5,10 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from jaxlayers.core import registry
+from jaxlayers.optimizers._adafactor import Adafactor
+from jaxlayers.optimizers._adagrad import Adadelta, Adagrad
 from jaxlayers.optimizers._adam import Adam, AdamW, Nadam
+from jaxlayers.optimizers._adamax import Adamax
+from jaxlayers.optimizers._ftrl import Ftrl
+from jaxlayers.optimizers._lamb import Lamb
+from jaxlayers.optimizers._lion import Lion
+from jaxlayers.optimizers._loss_scale import LossScaleOptimizer
+from jaxlayers.optimizers._multi import MultiOptimizer, OptimizerMap
+from jaxlayers.optimizers._muon import Muon
 from jaxlayers.optimizers._optax import OptaxOptimizer
 from jaxlayers.optimizers._optimizer import Optimizer
 from jaxlayers.optimizers._rmsprop import RMSprop
+from jaxlayers.optimizers._schedule_free import ScheduleFreeAdamW
 from jaxlayers.optimizers._sgd import SGD
 from jaxlayers.saving import serialize_keras_object
 
@@ -66,5 +76,24 @@ def _table_name(name: str) -> str:
     return name if name in registry.names("optimizer") else name.lower()
 
 
-for _class in (SGD, Adam, AdamW, Nadam, RMSprop):
+for _class in (
+    SGD,
+    Adadelta,
+    Adafactor,
+    Adagrad,
+    Adam,
+    AdamW,
+    Adamax,
+    Ftrl,
+    Lamb,
+    Lion,
+    LossScaleOptimizer,
+    MultiOptimizer,
+    Muon,
+    Nadam,
+    Optimizer,
+    OptimizerMap,
+    RMSprop,
+    ScheduleFreeAdamW,
+):
     registry.register("optimizer", {_class.__name__: _class, _class.__name__.lower(): _class})

@@ -9,30 +9,28 @@ first use may be in a compiled step.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.core import Variable, scope
-from jaxlayers.core.settings import auto_name, floatx, to_snake_case
 from jaxlayers.core.symbolic import as_array
-from jaxlayers.core.tracking import Tracked, keep_apart
-from jaxlayers.optimizers import _checks, schedules
+from jaxlayers.core.tracking import keep_apart
+from jaxlayers.optimizers import _checks, _paths
+from jaxlayers.optimizers._arguments import Arguments
 from jaxlayers.optimizers._decay import Exclusion
-from jaxlayers.optimizers._slots import Filled, Layout
+from jaxlayers.optimizers._slots import Layout
 from jaxlayers.optimizers.schedules._schedules import PURE_SCHEDULES
 
 if TYPE_CHECKING:
     import optax
 
-_SCHEDULE = schedules.LearningRateSchedule
-
 
 @keep_apart
-class Optimizer(Tracked):
+class Optimizer(Arguments):
     """The base of the optimizers: counts updates, clips gradients, decays weights, averages, accumulates.
 
     A subclass says what a step is: `_direction()` returns an optax transformation from gradients to what is added to
@@ -58,50 +56,6 @@ class Optimizer(Tracked):
         ValueError: when arguments contradict each other or are out of range.
     """
 
-    kind = "slot"
-    slot_order: ClassVar[tuple[tuple[str, ...], ...]] = ()  # see `_slots.Layout`
-    slot_names: ClassVar[dict[str, str]] = {}
-
-    def __init__(
-        self,
-        learning_rate: Any,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-    ):
-        _checks.check_limits(clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm)
-        if use_ema:
-            _checks.check_between("ema_momentum", ema_momentum, 0, 1)
-            _checks.check_count("ema_overwrite_frequency", ema_overwrite_frequency, 1)
-        _checks.check_count("gradient_accumulation_steps", gradient_accumulation_steps, 2)
-        self.name = name or auto_name(to_snake_case(type(self).__name__))
-        self.weight_decay = weight_decay
-        self.clipnorm = clipnorm
-        self.clipvalue = clipvalue
-        self.global_clipnorm = global_clipnorm
-        self.use_ema = use_ema
-        self.ema_momentum = ema_momentum
-        self.ema_overwrite_frequency = ema_overwrite_frequency
-        self.loss_scale_factor = loss_scale_factor
-        self.gradient_accumulation_steps = gradient_accumulation_steps
-        self.built = False
-        self._iterations = Variable(Filled(0), (), "int32", trainable=False, name="iteration", role="slot")
-        if callable(learning_rate):
-            self._learning_rate = learning_rate
-        else:
-            rate = Filled(_checks.rate_number(learning_rate))
-            self._learning_rate = Variable(rate, (), floatx(), trainable=False, name="learning_rate", role="slot")
-        self._slots: dict[str, Variable] = {}
-        self._layout: Layout | None = None
-        self._exclusion = Exclusion()
-
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
         if name != "learning_rate":  # its setter assigns to a variable, or to an attribute
@@ -113,51 +67,6 @@ class Optimizer(Tracked):
             f"{type(self).__name__} needs a method _direction() that returns an optax transformation. To use one that "
             "is there already, wrap it: OptaxOptimizer(transformation)."
         )
-
-    # What it holds.
-
-    @property
-    def iterations(self) -> Any:
-        """How many updates were done: a variable, or the number of calls over `gradient_accumulation_steps`."""
-        if self.gradient_accumulation_steps:
-            return scope.read(self._iterations) // self.gradient_accumulation_steps
-        return self._iterations
-
-    @property
-    def learning_rate(self) -> Any:
-        """The learning rate of the next update: a variable, or what the schedule gives.
-
-        Assigning a number changes the variable; assigning a schedule or a function replaces what was there.
-
-        Raises:
-            TypeError: when a number is assigned and a schedule or function decides.
-        """
-        if isinstance(self._learning_rate, Variable):
-            return self._learning_rate
-        return self.scheduled_rate(scope.read(self._iterations))
-
-    @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
-        if callable(value):
-            self._learning_rate = value
-        elif isinstance(self._learning_rate, Variable):
-            self._learning_rate.assign(value)
-        else:
-            raise TypeError(
-                f"The learning rate of {self.name!r} is given by {type(self._learning_rate).__name__}, so it cannot be "
-                "set to a number. Assign another schedule, or make the optimizer with a number as learning_rate."
-            )
-
-    def scheduled_rate(self, iterations: Any) -> jax.Array:
-        """What the schedule, or the function, gives at a number of updates."""
-        source = self._learning_rate
-        return jnp.asarray(scope.unwrap(source(iterations) if isinstance(source, _SCHEDULE) else source()), floatx())
-
-    @property
-    def variables(self) -> list[Variable]:
-        """All its variables, in Keras's order: iterations, the learning rate if it is a number, slots."""
-        rate = [self._learning_rate] if isinstance(self._learning_rate, Variable) else []
-        return [self._iterations, *rate, *self._slots.values()]
 
     def build(self, variables: Iterable[Variable]) -> None:
         """Make the slots for these parameters; done by the first `apply` otherwise.
@@ -188,10 +97,10 @@ class Optimizer(Tracked):
     def _make_layout(self, parameters: list[Variable]) -> Layout:
         from jaxlayers.optimizers._update import initial_state, make_steps
 
-        steps = make_steps(self, self._decayed)
+        steps = make_steps(self)
         return Layout(
             parameters,
-            lambda params: initial_state(self, steps, None, params)._replace(iterations=None),
+            lambda params, apart: initial_state(self, steps, None, params, apart)._replace(iterations=None),
             (("average",), ("gradient_accumulator",), *self.slot_order),
             self.slot_names,
         )
@@ -242,13 +151,18 @@ class Optimizer(Tracked):
             [by_variable.get(parameter) for parameter in parameters],
             [scope.read(slot) for slot in slots],
         )
-        overwritten = self.use_ema and self.ema_overwrite_frequency
+        overwritten, rates = self._overwrites, self._rate_variables
         for parameter, value in zip(parameters, new_parameters, strict=True):
             if overwritten or by_variable.get(parameter) is not None:
                 parameter.assign(value)
         for slot, value in zip(slots, new_slots, strict=True):
-            if slot is not self._learning_rate:
+            if all(slot is not rate for rate in rates):
                 slot.assign(value)
+
+    @property
+    def _overwrites(self) -> bool:
+        """Whether an update may change parameters that have no gradient."""
+        return self.use_ema and bool(self.ema_overwrite_frequency)
 
     def stateless_apply(
         self, optimizer_variables: Sequence[Any], grads: Sequence[Any], trainable_variables: Sequence[Any]
@@ -283,10 +197,12 @@ class Optimizer(Tracked):
         return self._update(_arrays(trainable_variables), gradients, _arrays(optimizer_variables))
 
     def _update(self, parameters: list[Any], gradients: list[Any], slots: list[Any]) -> tuple[list[Any], list[Any]]:
-        # A schedule of the user's own may do anything, so it runs here and is not compiled into the update.
+        return self._compiled_update(parameters, gradients, slots, self._outside_rate(slots))
+
+    def _outside_rate(self, slots: list[Any]) -> Any:
+        """What a schedule of the user's own gives: it may do anything, so it is not compiled into the update."""
         inside = type(self._learning_rate) in (Variable, *PURE_SCHEDULES)
-        rate = None if inside else self.scheduled_rate(slots[0])
-        return self._compiled_update(parameters, gradients, slots, rate)
+        return None if inside else self.scheduled_rate(slots[0])
 
     @functools.cached_property
     def _compiled_update(self) -> Callable[..., Any]:
@@ -294,15 +210,16 @@ class Optimizer(Tracked):
         from jaxlayers.optimizers._update import make_flat_update
 
         holds_rate = isinstance(self._learning_rate, Variable)
-        update = make_flat_update(self, self._decayed, self._known_layout(), holds_rate)
+        update = make_flat_update(self, self._known_layout(), holds_rate)
         return jax.jit(update, inline=True)
 
     def to_optax(self) -> optax.GradientTransformation:
         """The same as an optax transformation, on any pytree.
 
         The learning rate, schedules, clipping, weight decay, accumulation and the moving average are included;
-        constraints, which belong to variables, are not. The state is a NamedTuple with the fields `iterations`,
-        `learning_rate`, `average` and `steps`; replacing its learning rate changes that of the updates to come.
+        constraints and `overwrite_with_gradient`, which belong to variables, are not. The state is a NamedTuple with
+        the fields `iterations`, `learning_rate`, `average` and `steps`; replacing its learning rate changes that of
+        the updates to come.
 
         Example:
             >>> import jax.numpy as jnp, optax
@@ -317,11 +234,19 @@ class Optimizer(Tracked):
         from jaxlayers.optimizers._update import make_transformation
 
         rate = scope.read(self._learning_rate) if isinstance(self._learning_rate, Variable) else None
-        return make_transformation(self, self._decayed, rate)
+        return make_transformation(self, rate)
 
     def scale_loss(self, loss: Any) -> Any:
         """The loss times `loss_scale_factor`, to take gradients of."""
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+
+    @property
+    def moving_averages(self) -> list[tuple[Variable, Variable]]:
+        """Each parameter with the variable that holds its moving average; nothing without `use_ema`."""
+        if not self.use_ema or self._layout is None:
+            return []
+        averages = self._layout.pack(list(self._slots.values())).average
+        return [(self._layout.parameters[path], average) for path, average in averages.items()]
 
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
         """With `use_ema`, set the parameters to their moving averages; to be called when training ends.
@@ -337,25 +262,13 @@ class Optimizer(Tracked):
             raise ValueError(
                 f"{self.name!r} keeps averages of {len(self._layout.index)} variables; received {len(variables)}."
             )
-        by_variable = dict(self._averages())
         used = scope.read(self._iterations) > 0  # until then the averages are zero
-        values = [jnp.where(used, scope.read(by_variable[variable]), scope.read(variable)) for variable in variables]
-        for variable, value in zip(variables, values, strict=True):
+        pairs = self.moving_averages
+        values = [jnp.where(used, scope.read(average), scope.read(variable)) for variable, average in pairs]
+        for (variable, _), value in zip(pairs, values, strict=True):
             variable.assign(value)
 
-    @property
-    def moving_averages(self) -> list[tuple[Variable, Variable]]:
-        """With `use_ema`, each parameter and the variable that holds its average; none before the first update."""
-        if not self.use_ema or self._layout is None or not int(np.asarray(self.iterations)):
-            return []
-        return self._averages()
-
-    def _averages(self) -> list[tuple[Variable, Variable]]:
-        layout = self._known_layout()
-        averages = layout.pack(list(self._slots.values())).average
-        return [(variable, averages[path]) for path, variable in layout.parameters.items()]
-
-    # Weight decay.
+    # Parameters that are treated otherwise.
 
     def exclude_from_weight_decay(
         self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
@@ -375,64 +288,50 @@ class Optimizer(Tracked):
             )
         self._exclusion = Exclusion(var_list or (), var_names or ())
 
+    def multiply_learning_rates(self, factors: Mapping[str, float]) -> None:
+        """Multiply the learning rate of some parameters; 0 freezes them. Not in Keras.
+
+        It is the whole step that is multiplied, weight decay included.
+
+        Args:
+            factors: numbers by patterns: regular expressions that the whole path of a variable matches, with or
+                without the name of its model. What matches none keeps the learning rate.
+
+        Raises:
+            ValueError: when a pattern is no regular expression, or a factor is negative.
+
+        Example:
+            >>> from jaxlayers.core import Variable
+            >>> from jaxlayers.optimizers import SGD
+            >>> kernel, bias, optimizer = Variable([1.0], name="kernel"), Variable([1.0], name="bias"), SGD(0.5)
+            >>> optimizer.multiply_learning_rates({"kernel": 0.1, ".*bias": 0.0})
+            >>> optimizer.apply([kernel * 1.0, bias * 1.0], [kernel, bias])
+            >>> round(float(kernel[0]), 4), float(bias[0])
+            (0.95, 1.0)
+        """
+        _paths.check(factors)
+        for pattern, factor in factors.items():
+            _checks.check_between(f"The factor of {pattern!r}", factor, 0, float("inf"))
+        self._rate_factors = dict(factors)
+
+    def _decay_rates(self, params: Any) -> Any:
+        """How much each leaf of a tree of parameters decays; None when nothing does."""
+        if self.weight_decay is None:
+            return None
+        return jax.tree.map(lambda decays: self.weight_decay if decays else 0.0, self._decayed(params))
+
     def _decayed(self, params: Any) -> Any:
-        return self._exclusion.decayed(params, {} if self._layout is None else self._layout.parameters)
+        return self._exclusion.decayed(params, self._known_parameters)
 
-    # Saving, and configs.
+    def _known_path(self, path: str) -> str:
+        """The path of the variable behind a leaf: where two have one path, they are told apart by a number."""
+        variable = self._known_parameters.get(path)
+        return path if variable is None else variable.path
 
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Give `variables` these values.
-
-        Raises:
-            ValueError: when their number or a shape differs; nothing has changed then.
-        """
-        variables = self.variables
-        if len(weights) != len(variables):
-            raise ValueError(
-                f"{self.name!r} has {len(variables)} variables; received {len(weights)} values. An optimizer has its "
-                "slots after build(trainable_variables)."
-            )
-        values = [variable.check(value) for variable, value in zip(variables, weights, strict=True)]
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
-
-    def save_own_variables(self, store: Any) -> None:
-        """Put the arrays of `variables` into a mapping, under "0", "1", and so on."""
-        for i, variable in enumerate(self.variables):
-            store[str(i)] = variable.numpy()
-
-    def load_own_variables(self, store: Any) -> None:
-        """Take the arrays of `variables` from such a mapping.
-
-        Raises:
-            ValueError: when their number or a shape differs; nothing has changed then.
-        """
-        self.set_weights([np.asarray(store[str(i)]) for i in range(len(store.keys()))])
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        rate = self._learning_rate
-        return {
-            "name": self.name,
-            "learning_rate": float(rate.numpy()) if isinstance(rate, Variable) else schedules.serialize(rate),
-            "weight_decay": self.weight_decay,
-            "clipnorm": self.clipnorm,
-            "global_clipnorm": self.global_clipnorm,
-            "clipvalue": self.clipvalue,
-            "use_ema": self.use_ema,
-            "ema_momentum": self.ema_momentum,
-            "ema_overwrite_frequency": self.ema_overwrite_frequency,
-            "loss_scale_factor": self.loss_scale_factor,
-            "gradient_accumulation_steps": self.gradient_accumulation_steps,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Optimizer:
-        """The optimizer that `get_config()` describes."""
-        config = dict(config)
-        if isinstance(config.get("learning_rate"), dict):
-            config["learning_rate"] = schedules.deserialize(config["learning_rate"], custom_objects)
-        return cls(**config)
+    @property
+    def _known_parameters(self) -> dict[str, Variable]:
+        """The variables behind the leaves of trees, by path, as far as there are any."""
+        return {} if self._layout is None else self._layout.parameters
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: value for name, value in super().__getstate__().items() if name != "_compiled_update"}

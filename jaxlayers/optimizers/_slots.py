@@ -24,7 +24,8 @@ class Layout:
 
     Args:
         parameters: the variables, each once.
-        init: the function from a dict of parameters by path to the state.
+        init: the function from a dict of parameters by path, and the paths of those that are overwritten with their
+            gradients, to the state.
         order: groups of slot names, in the order of Keras's files: groups one after the other, and within a group the
             slots of one parameter beside each other. What has no parameter or no place here comes last.
         names: what a field of the state is called as a slot, where that differs.
@@ -33,7 +34,7 @@ class Layout:
     def __init__(
         self,
         parameters: Sequence[Variable],
-        init: Callable[[dict[str, Any]], Any],
+        init: Callable[[dict[str, Any], frozenset[str]], Any],
         order: Sequence[tuple[str, ...]],
         names: dict[str, str],
     ):
@@ -41,6 +42,7 @@ class Layout:
         self.parameters = dict(zip(self.paths, parameters, strict=True))
         self.index = {variable: i for i, variable in enumerate(parameters)}
         self._init = init
+        self.overwritten = frozenset(p for p, variable in self.parameters.items() if variable.overwrite_with_gradient)
         shapes = {
             path: jax.ShapeDtypeStruct(variable.shape, jnp.dtype(variable.dtype))
             for path, variable in self.parameters.items()
@@ -49,7 +51,7 @@ class Layout:
         places: list[tuple[str, str | None]] = []
 
         def traced(params: dict[str, Any]) -> list[Any]:
-            leaves, self._tree = jax.tree_util.tree_flatten_with_path(init(params))
+            leaves, self._tree = jax.tree_util.tree_flatten_with_path(init(params, self.overwritten))
             places[:] = [_place(path, self.parameters, names) for path, _ in leaves]
             self._key_kinds = [jax.random.key_impl(leaf) if _is_key(leaf) else None for _, leaf in leaves]
             return [_numbers(leaf) for _, leaf in leaves]
@@ -108,7 +110,9 @@ class Layout:
         if number not in self._computed:
             values = {path: variable.make() for path, variable in self.parameters.items()}
             # Copies, so that no slot shares memory with a parameter.
-            arrays = jax.jit(lambda params: [jnp.copy(leaf) for leaf in self.unpack(self._init(params))])(values)
+            arrays = jax.jit(
+                lambda params: [jnp.copy(leaf) for leaf in self.unpack(self._init(params, self.overwritten))]
+            )(values)
             self._computed = {i: array for i, array in enumerate(arrays) if self._constants[i] is None}
         return self._computed.pop(number)
 

@@ -16,6 +16,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxlayers.optimizers import _paths
+
 
 class AdamState(NamedTuple):
     """Moving averages of the gradient and of its square, and the largest of the latter (None without AMSGrad)."""
@@ -50,24 +52,48 @@ def scale_by_learning_rate(sign: int) -> optax.GradientTransformationExtraArgs:
     return optax.GradientTransformationExtraArgs(optax.init_empty_state, update)
 
 
-def decay_weights(weight_decay: float, decayed: Any) -> optax.GradientTransformationExtraArgs:
-    """Decoupled weight decay: `-learning_rate * weight_decay * params` is added to the steps.
+def decay_weights_before(inner: Any, decay_rates: Any) -> optax.GradientTransformationExtraArgs:
+    """`inner`, for parameters that have decayed already: `params -= learning_rate * decay_rate * params`.
 
     Args:
-        weight_decay: how much.
-        decayed: a function from the parameters to a tree of booleans: which of them decay.
+        inner: the transformation that comes after.
+        decay_rates: a function from the parameters to a tree of numbers, or to None when nothing decays.
     """
+    inner = optax.with_extra_args_support(inner)
 
-    def update(updates: Any, state: Any, params: Any = None, *, learning_rate: Any, **_: Any) -> tuple[Any, Any]:
+    def update(gradients: Any, state: Any, params: Any = None, *, learning_rate: Any, **extra: Any) -> tuple[Any, Any]:
+        rates = decay_rates(gradients)
+        if rates is None:
+            return inner.update(gradients, state, params, learning_rate=learning_rate, **extra)
         if params is None:
             raise ValueError("Weight decay needs the parameters: call update(gradients, state, params).")
 
-        def decay(step: Any, param: Any, decays: bool) -> Any:
-            return step - param * (weight_decay * learning_rate).astype(param.dtype) if decays else step
+        def decay(value: Any, param: Any, rate: float) -> Any:
+            return value - param * (rate * learning_rate).astype(param.dtype) if rate else value
 
-        return jax.tree.map(decay, updates, params, decayed(params)), state
+        decayed = jax.tree.map(decay, params, params, rates)
+        steps, state = inner.update(gradients, state, decayed, learning_rate=learning_rate, **extra)
+        return jax.tree.map(decay, steps, params, rates), state
 
-    return optax.GradientTransformationExtraArgs(optax.init_empty_state, update)
+    return optax.GradientTransformationExtraArgs(inner.init, update)
+
+
+def scale_by_path(factors: Any, known_path: Any) -> optax.GradientTransformation:
+    """Steps times a factor that goes by the path of their parameter; nothing of it is left for 0.
+
+    Args:
+        factors: numbers by patterns.
+        known_path: a function from the path of a leaf to what it is called.
+    """
+
+    def scale(keys: Any, step: Any) -> Any:
+        factor = _paths.find(factors, known_path(_paths.path_of(keys)), 1)
+        return step if factor == 1 else step * factor if factor else jnp.zeros_like(step)
+
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        return jax.tree_util.tree_map_with_path(scale, updates) if factors else updates, state
+
+    return optax.GradientTransformation(optax.init_empty_state, update)
 
 
 def clip_each_by_norm(max_norm: float) -> optax.GradientTransformation:
@@ -95,8 +121,8 @@ def step_by_adam(beta_1: float, beta_2: float, epsilon: float, amsgrad: bool) ->
     ) -> tuple[Any, AdamState]:
         count = (iterations + 1).astype(float)
         rate = learning_rate * jnp.sqrt(1 - beta_2**count) / (1 - beta_1**count)
-        momentum = _moving_average(state.momentum, gradients, beta_1)
-        velocity = _moving_average(state.velocity, jax.tree.map(jnp.square, gradients), beta_2)
+        momentum = moving_average(state.momentum, gradients, beta_1)
+        velocity = moving_average(state.velocity, jax.tree.map(jnp.square, gradients), beta_2)
         largest = jax.tree.map(jnp.maximum, state.velocity_hat, velocity) if amsgrad else None
 
         def step(m: Any, v: Any) -> Any:
@@ -126,8 +152,8 @@ def step_by_nadam(beta_1: float, beta_2: float, epsilon: float) -> optax.Gradien
         of_momentum = following / (1 - product * following)
         of_gradient = (1 - now) / (1 - product)
         correction = 1 - beta_2**count
-        momentum = _moving_average(state.momentum, gradients, beta_1)
-        velocity = _moving_average(state.velocity, jax.tree.map(jnp.square, gradients), beta_2)
+        momentum = moving_average(state.momentum, gradients, beta_1)
+        velocity = moving_average(state.velocity, jax.tree.map(jnp.square, gradients), beta_2)
 
         def step(g: Any, m: Any, v: Any) -> Any:
             a, b, c, rate = (x.astype(g.dtype) for x in (of_momentum, of_gradient, correction, learning_rate))
@@ -167,6 +193,7 @@ def accumulate(inner: Any, every: int) -> optax.GradientTransformationExtraArgs:
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def _moving_average(average: Any, values: Any, decay: float) -> Any:
+def moving_average(average: Any, values: Any, decay: float) -> Any:
+    """`decay * average + (1 - decay) * values`."""
     # By the difference: in bfloat16, where 0.999 is 1, `decay * average` would never forget.
     return jax.tree.map(lambda a, v: a + (v - a) * (1 - decay), average, values)

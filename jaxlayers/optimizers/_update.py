@@ -31,15 +31,18 @@ class OptimizerState(NamedTuple):
         learning_rate: the learning rate, when it is a number; None when a schedule or a function gives it.
         average: the moving average of the parameters, or None.
         steps: the state of the transformation from gradients to steps.
+        gradient_accumulator: the largest gradients so far of variables that are overwritten with theirs; None without
+            accumulation.
     """
 
     iterations: Any
     learning_rate: Any
     average: Any
     steps: Any
+    gradient_accumulator: Any = None
 
 
-def make_steps(optimizer: Optimizer, decayed: Callable[[Any], Any]) -> optax.GradientTransformationExtraArgs:
+def make_steps(optimizer: Optimizer) -> optax.GradientTransformationExtraArgs:
     """The transformation from gradients to what is added to the parameters."""
     if optimizer.clipnorm:
         clip = ours.clip_each_by_norm(optimizer.clipnorm)
@@ -47,32 +50,40 @@ def make_steps(optimizer: Optimizer, decayed: Callable[[Any], Any]) -> optax.Gra
         clip = optax.clip_by_global_norm(optimizer.global_clipnorm)
     else:
         clip = optax.clip(optimizer.clipvalue) if optimizer.clipvalue else optax.identity()
-    rate = optimizer.weight_decay
-    decay = optax.identity() if rate is None else ours.decay_weights(rate, decayed)
-    steps = optax.chain(clip, optimizer._direction(), decay)
+    # With a place for everything, the state keeps its structure when an attribute is set later.
+    step = ours.decay_weights_before(optimizer._direction(), optimizer._decay_rates)
+    steps = optax.chain(clip, step, ours.scale_by_path(optimizer._rate_factors, optimizer._known_path))
     if optimizer.gradient_accumulation_steps:
         steps = ours.accumulate(steps, optimizer.gradient_accumulation_steps)
     scale = optimizer.loss_scale_factor
-    # With a place for everything, the state keeps its structure when an attribute is set later.
     return optax.with_extra_args_support(optax.chain(optax.scale(1 / scale) if scale else optax.identity(), steps))
 
 
-def initial_state(optimizer: Optimizer, steps: Any, learning_rate: Any, params: Any) -> OptimizerState:
-    """The state before the first update."""
+def initial_state(
+    optimizer: Optimizer, steps: Any, learning_rate: Any, params: Any, overwritten: frozenset[str] = frozenset()
+) -> OptimizerState:
+    """The state before the first update; with parameters that are overwritten, the others are a dict by path."""
+    largest = None
+    if overwritten:
+        if optimizer.gradient_accumulation_steps:
+            largest = {path: jnp.zeros_like(params[path]) for path in overwritten}
+        params = {path: param for path, param in params.items() if path not in overwritten}
     average = optax.tree.zeros_like(params) if optimizer.use_ema else None
-    return OptimizerState(jnp.zeros((), "int32"), learning_rate, average, steps.init(params))
+    return OptimizerState(jnp.zeros((), "int32"), learning_rate, average, steps.init(params), largest)
 
 
-def make_update(optimizer: Optimizer, decayed: Callable[[Any], Any], constraints: dict[str, Any]) -> Callable[..., Any]:
+def make_update(optimizer: Optimizer, constraints: dict[str, Any], overwritten: frozenset[str]) -> Callable[..., Any]:
     """The pure function `(params, gradients, state, learning_rate) -> (params, state)` over dicts keyed by path.
 
     A parameter without a gradient (None) is left alone. `learning_rate` is None where the state holds it, or where
     the optimizer's schedule is to be computed inside.
     """
-    steps_of = make_steps(optimizer, decayed)
+    steps_of = make_steps(optimizer)
 
     def update(params: Any, gradients: Any, state: OptimizerState, learning_rate: Any) -> tuple[Any, OptimizerState]:
-        used = {name for name, gradient in gradients.items() if gradient is not None}
+        direct, largest = _overwrite(optimizer, params, gradients, state, overwritten)
+        params = {path: param for path, param in params.items() if path not in overwritten}
+        used = {name for name in params if gradients[name] is not None}
         filled = {name: gradients[name] if name in used else jnp.zeros_like(params[name]) for name in params}
         steps, new = _advance(optimizer, steps_of, params, filled, state, learning_rate)
         new_params = optax.apply_updates({name: params[name] for name in used}, {name: steps[name] for name in used})
@@ -87,17 +98,33 @@ def make_update(optimizer: Optimizer, decayed: Callable[[Any], Any], constraints
         for name, constraint in constraints.items():
             if name in used:
                 new_params[name] = constraint(new_params[name])
-        return new_params, new
+        return {**new_params, **direct}, new._replace(gradient_accumulator=largest)
 
     return update
 
 
-def make_flat_update(
-    optimizer: Optimizer, decayed: Callable[[Any], Any], layout: Layout, holds_rate: bool
-) -> Callable[..., Any]:
+def _overwrite(
+    optimizer: Optimizer, params: Any, gradients: Any, state: OptimizerState, overwritten: frozenset[str]
+) -> tuple[dict[str, Any], Any]:
+    """The variables that take the value of their gradient, and the largest gradients until they do."""
+    direct, largest = {path: params[path] for path in overwritten}, dict(state.gradient_accumulator or {})
+    every = optimizer.gradient_accumulation_steps
+    for path in overwritten:
+        if gradients[path] is None:
+            continue
+        value = gradients[path].astype(params[path].dtype)
+        if every:
+            ends, value = (state.iterations + 1) % every == 0, jnp.maximum(value, largest[path])
+            largest[path] = jnp.where(ends, jnp.zeros_like(value), value)
+            value = jnp.where(ends, value, params[path])
+        direct[path] = value
+    return direct, largest or None
+
+
+def make_flat_update(optimizer: Optimizer, layout: Layout, holds_rate: bool) -> Callable[..., Any]:
     """`make_update` over lists of arrays: of parameters, of gradients or None, of the optimizer's variables."""
     constraints = {path: variable.constraint for path, variable in layout.parameters.items() if variable.constraint}
-    update = make_update(optimizer, decayed, constraints)
+    update = make_update(optimizer, constraints, layout.overwritten)
 
     def update_all(params: list[Any], gradients: list[Any], slots: list[Any], learning_rate: Any) -> tuple[Any, Any]:
         own = 1 + holds_rate  # the counter, and the learning rate when it is a number
@@ -111,9 +138,9 @@ def make_flat_update(
     return update_all
 
 
-def make_transformation(optimizer: Optimizer, decayed: Callable[[Any], Any], learning_rate: Any) -> Any:
+def make_transformation(optimizer: Optimizer, learning_rate: Any) -> Any:
     """The same as an `optax.GradientTransformation` on any pytree; constraints, which belong to variables, apart."""
-    steps_of = make_steps(optimizer, decayed)
+    steps_of = make_steps(optimizer)
 
     def init(params: Any) -> OptimizerState:
         return initial_state(optimizer, steps_of, learning_rate, params)

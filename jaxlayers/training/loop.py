@@ -7,6 +7,7 @@ ahead of the device by a bounded number of executions, so that what waits in mem
 from __future__ import annotations
 
 import collections
+import functools
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,7 +16,9 @@ import jax
 import numpy as np
 
 _AHEAD = 32  # executions handed to the device before the host waits for the oldest
-_TARGET = 0.25  # seconds that an execution of "auto" is meant to take, so that a bar moves and an interrupt comes through
+_TARGET = (
+    0.25  # seconds that an execution of "auto" is meant to take, so that a bar moves and an interrupt comes through
+)
 _STACKED = 16  # steps per execution of "auto" where batches come from an iterator
 _RESIDENT = 2**30  # bytes of arrays that "auto" puts onto the device
 
@@ -84,21 +87,19 @@ class Loop:
         if self._resident is not None:
             yield from self._resident.executions(model, name)
         elif self._number == 1:
-            first = True
+            step = None
             for batch in self._data.epoch():
-                if first:
+                if step is None:
                     model._build_for(batch)
-                    step, first = model._step(name), False
-                yield 1, lambda batch=batch: step(batch)
+                    step = model._step(name)
+                yield 1, functools.partial(step, batch)
         else:
             for batches, size in self._data.stacked(self._number):
+                model._build_for(batches if size == 1 else jax.tree.map(lambda leaf: leaf[0], batches))
                 if size == 1:
-                    model._build_for(batches)
-                    yield 1, lambda batch=batches: model._step(name)(batch)
+                    yield 1, functools.partial(model._step(name), batches)
                 else:
-                    if not model.built:
-                        model._build_for(jax.tree.map(lambda leaf: leaf[0], batches))
-                    yield size, lambda b=batches, n=size: model._several(name)(b, np.int32(n))
+                    yield size, functools.partial(model._several(name), batches, np.int32(size))
 
 
 class Resident:
@@ -111,13 +112,12 @@ class Resident:
     def __init__(self, loader: Any):
         self._loader = loader
         self._arrays = jax.device_put(loader.arrays)
-        self._epoch = 0
         self.seconds_per_step: float | None = None
 
     @classmethod
     def of(cls, data: Any) -> Resident | None:
         """For a feed of arrays that are small enough; None for another."""
-        loader = getattr(data, "loader", None)
+        loader = data.loader
         if loader is None or sum(leaf.nbytes for leaf in jax.tree.leaves(loader.arrays)) > _RESIDENT:
             return None
         return cls(loader)
@@ -125,24 +125,25 @@ class Resident:
     def executions(self, model: Any, name: str) -> Iterator[tuple[int, Callable[[], Any]]]:
         """The numbers of steps and the calls that make up an epoch."""
         loader = self._loader
-        samples, size = loader.num_samples, loader.batch_size
-        order = loader.order(self._epoch)
-        order = np.arange(samples) if order is None else order
-        self._epoch += 1
-        whole, rest = divmod(samples, size)
+        size, place = loader.batch_size, loader.get_state()
+        order = loader.order(place["epoch"])
+        order = np.arange(loader.num_samples) if order is None else order
+        whole, rest = divmod(loader.num_samples, size)
         if not model.built:
             model._build_for(jax.tree.map(lambda leaf: leaf[:1], loader.arrays))
-        if whole:
+        done = place["batch"]
+        if done < whole:
             rows = jax.device_put(order[: whole * size].reshape(whole, size).astype("int32"))  # [steps, batch]
             step = model._gathered(name)
-            start = 0
-            while start < whole:
-                count = min(self._count(whole), whole - start)
-                yield count, lambda s=start, n=count: step(self._arrays, rows, np.int32(s), np.int32(n))
-                start += count
+            while done < whole:
+                count = min(self._count(whole), whole - done)
+                yield count, functools.partial(step, self._arrays, rows, np.int32(done), np.int32(count))
+                done += count
+                loader.set_state({**place, "batch": done})
         if rest and not loader.drop_remainder:
             last = jax.tree.map(lambda leaf: leaf[order[whole * size :]], loader.arrays)
-            yield 1, lambda: model._step(name)(last)
+            yield 1, functools.partial(model._step(name), last)
+        loader.set_state({**place, "epoch": place["epoch"] + 1, "batch": 0})
 
     def _count(self, whole: int) -> int:
         if self.seconds_per_step is None:

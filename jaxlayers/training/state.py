@@ -59,7 +59,8 @@ def variables_of(model: Any) -> TrainState:
     optimizers = {name: value for name, value in vars(model).items() if isinstance(value, kept_apart())}
     metrics = optimizers.pop("_objective")
     model.optimizer.build(model.trainable_variables)
-    opt_state = {name: _tree(optimizer) for name, optimizer in optimizers.items()}
+    places = {v.path.replace("/", "_"): path for path, v, _ in model.walk.variables if v.trainable}
+    opt_state = {name: _tree(optimizer, places) for name, optimizer in optimizers.items()}
     return TrainState(None, params, state, opt_state, _tree(metrics), random.global_generator().state)
 
 
@@ -135,9 +136,15 @@ def _agree(model: Any, inner: scope.Scope, before: Any, variables: TrainState, a
             inner.values[variable] = jax.lax.pmean(new, axis_name)
 
 
-def _tree(owner: Any) -> dict[str, Any]:
+def _tree(owner: Any, places: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The variables of an optimizer or objective; slots by their kind and the path of their parameter in the model."""
     result: dict[str, Any] = {}
     for path, variable, _ in owner.walk.variables:
+        parts = path[-1].split("_")
+        cuts = range(len(parts) - 1, 0, -1)  # a slot is called by its parameter's whole path and its kind
+        whose = next((cut for cut in cuts if "_".join(parts[:cut]) in (places or ())), None)
+        if whose is not None:
+            path = (*path[:-1], "_".join(parts[whose:]), *(places or {})["_".join(parts[:whose])])
         _put(result, path, variable)
     return result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -84,15 +85,17 @@ class Trainer(Compiled):
         history = History()
         told = CallbackList([callbacks, history], model=self, epochs=epochs, steps=data.steps, verbose=verbose)
         progress = Progress(verbose, epochs, data.steps)
-        train = Loop(self, "train_step", data, _hooks(told, "train"), progress)
-        test = None if validation is None else Loop(self, "test_step", validation, _hooks(told, "test"))
         self.stop_training = False
         logs: dict[str, Any] = {}
         try:
+            train = Loop(self, "train_step", data, _hooks(told, "train"), progress)
+            test = None if validation is None else Loop(self, "test_step", validation, _hooks(told, "test"))
             told.tell("on_train_begin")
             for epoch in range(initial_epoch, epochs):
+                if data.ended:  # an iterator that has run out; it has said so
+                    break
                 told.tell("on_epoch_begin", epoch)
-                progress.start(epoch)
+                progress.start(epoch, data.steps)
                 count, logs = train.run()
                 if test is not None and _is_due(epoch, validation_freq):
                     told.tell("on_test_begin")
@@ -107,8 +110,7 @@ class Trainer(Compiled):
                 self.optimizer.finalize_variable_values(self.trainable_variables)  # type: ignore[attr-defined]
             told.tell("on_train_end", logs)
         finally:
-            progress.close()
-            told.close()
+            _close(progress, told, data, validation)
         return history
 
     def evaluate(
@@ -142,8 +144,7 @@ class Trainer(Compiled):
             progress.end(0, count, logs)
             told.tell("on_test_end", logs)
         finally:
-            progress.close()
-            told.close()
+            _close(progress, told, data)
         return logs if return_dict else _as_list(logs)
 
     def predict(
@@ -200,8 +201,7 @@ class Trainer(Compiled):
             progress.end(0, count, {})
             told.tell("on_predict_end")
         finally:
-            progress.close()
-            told.close()
+            _close(progress, told, data)
 
     # Single batches.
 
@@ -238,8 +238,16 @@ def _hooks(told: CallbackList, phase: str) -> tuple[Any, Any]:
 
 def _validation_feed(data: Any, batch_size: int | None, steps: int | None) -> Feed:
     if isinstance(data, tuple | list) and len(data) in (2, 3):
-        return feed(*data, batch_size=batch_size, steps=steps)
-    return feed(data, batch_size=batch_size, steps=steps)
+        return feed(*data, batch_size=batch_size, steps=steps, from_start=True)
+    return feed(data, batch_size=batch_size, steps=steps, from_start=True)
+
+
+def _close(*things: Any) -> None:
+    """Close all, whatever happens in some."""
+    with contextlib.ExitStack() as stack:
+        for thing in things:
+            if thing is not None:
+                stack.callback(thing.close)
 
 
 def _is_due(epoch: int, frequency: int | list[int]) -> bool:

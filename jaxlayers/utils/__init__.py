@@ -8,6 +8,7 @@ from jaxlayers.config import (
 from jaxlayers.core.settings import standardize_dtype
 from jaxlayers.data.batches import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from jaxlayers.data.py_dataset import PyDataset, Sequence
+from jaxlayers.models.plotting import model_to_dot, plot_model
 from jaxlayers.saving import (
     CustomObjectScope,
     custom_object_scope,
@@ -56,9 +57,11 @@ __all__ = [
     "is_interactive_logging_enabled",
     "is_keras_tensor",
     "load_img",
+    "model_to_dot",
     "normalize",
     "pack_x_y_sample_weight",
     "pad_sequences",
+    "plot_model",
     "register_keras_serializable",
     "save_img",
     "serialize_keras_object",

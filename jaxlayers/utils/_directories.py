@@ -134,9 +134,19 @@ def text_dataset_from_directory(
     """Batches of texts from a folder of `.txt` files, in UTF-8.
 
     Args:
-        directory, labels, label_mode, class_names, batch_size, shuffle, seed: see `image_dataset_from_directory`.
+        directory: with a subfolder for each class.
+        labels: see `image_dataset_from_directory`, as for what is not said here.
+        label_mode: likewise.
+        class_names: likewise.
+        batch_size: likewise.
         max_length: how many characters of a text are kept; None for all.
-        validation_split, subset, follow_links, format, verbose: see there.
+        shuffle: likewise.
+        seed: likewise.
+        validation_split: likewise.
+        subset: likewise.
+        follow_links: likewise.
+        format: likewise.
+        verbose: likewise.
 
     Shapes:
         a batch: `[batch]` strings, in an array of objects.
@@ -188,13 +198,22 @@ def audio_dataset_from_directory(
     """Batches of sounds from a folder of `.wav` files, uncompressed.
 
     Args:
-        directory, labels, label_mode, class_names, batch_size, shuffle, seed: see `image_dataset_from_directory`.
+        directory: with a subfolder for each class.
+        labels: see `image_dataset_from_directory`, as for what is not said here.
+        label_mode: likewise.
+        class_names: likewise.
+        batch_size: likewise.
         sampling_rate: the rate that all are brought to, by linear interpolation, in samples a second; None to leave
             them as they are.
         output_sequence_length: how many samples of each are kept, zeros behind a shorter one; by default all, and a
             batch is as long as its longest.
         ragged: whether a batch is a list of arrays, each as long as it is.
-        validation_split, subset, follow_links, verbose: see there.
+        shuffle: likewise.
+        seed: likewise.
+        validation_split: likewise.
+        subset: likewise.
+        follow_links: likewise.
+        verbose: likewise.
 
     Shapes:
         a batch: `[batch, samples, channels]` of float32 from -1 to 1.
@@ -339,7 +358,9 @@ def _list(
 
 def _files(folder: str, formats: tuple[str, ...], follow_links: bool) -> list[str]:
     walk = sorted(os.walk(folder, followlinks=follow_links), key=lambda entry: entry[0])
-    return [os.path.join(root, name) for root, _, names in walk for name in sorted(names) if name.lower().endswith(formats)]
+    return [
+        os.path.join(root, name) for root, _, names in walk for name in sorted(names) if name.lower().endswith(formats)
+    ]
 
 
 def _encode(numbers: np.ndarray, label_mode: str | None, classes: int) -> np.ndarray:

@@ -54,9 +54,11 @@ def get_file(
         >>> folder = tempfile.mkdtemp()
         >>> source = pathlib.Path(folder) / "source.txt"
         >>> _ = source.write_text("text")
+        >>> utils.disable_interactive_logging()
         >>> path = utils.get_file("copy.txt", source.as_uri(), cache_dir=folder)
         >>> pathlib.Path(path).read_text()
         'text'
+        >>> utils.enable_interactive_logging()
     """
     if not origin:
         raise ValueError("get_file() needs origin=: the address of the file.")

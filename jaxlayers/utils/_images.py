@@ -176,7 +176,7 @@ def resize(x: np.ndarray, size: tuple[int, int], interpolation: str = "bilinear"
         x = x[top : top + sizes[0], left : left + sizes[1]]
     elif fit == "pad":
         extra = [max(old, new) - old for old, new in zip((height, width), wanted, strict=True)]
-        x = np.pad(x, [*((more // 2, more - more // 2) for more in extra), (0, 0)])
+        x = np.pad(x, [*((more // 2, more // 2) for more in extra), (0, 0)])
     for axis, new in enumerate(size):
         old = x.shape[axis]
         if interpolation == "nearest":
@@ -217,5 +217,3 @@ def checked_data_format(data_format: str | None) -> str:
     if data_format not in ("channels_last", "channels_first"):
         raise ValueError(f"data_format must be 'channels_last' or 'channels_first'; received {data_format!r}.")
     return data_format
-
-

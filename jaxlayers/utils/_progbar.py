@@ -29,8 +29,8 @@ class Progbar:
         >>> bar = utils.Progbar(3, verbose=0)
         >>> for step in range(3):
         ...     bar.add(1, values=[("loss", 1.0 / (step + 1))])
-        >>> round(bar.figures()["loss"], 3)
-        0.611
+        >>> f"{bar.figures()['loss']:.3f}"
+        '0.611'
     """
 
     def __init__(
@@ -53,7 +53,9 @@ class Progbar:
         self._shown = float("-inf")
         self._length = 0
 
-    def update(self, current: int, values: Iterable[tuple[str, Any]] | None = None, finalize: bool | None = None) -> None:
+    def update(
+        self, current: int, values: Iterable[tuple[str, Any]] | None = None, finalize: bool | None = None
+    ) -> None:
         """Say how far the loop is.
 
         Args:
@@ -94,7 +96,7 @@ class Progbar:
         def shown(value: Any) -> str:
             if not isinstance(value, float | np.floating):
                 return str(value)
-            return f"{value:.4f}" if abs(value) > 1e-3 else f"{value:.4e}"
+            return f"{value:.4f}" if abs(float(value)) > 1e-3 else f"{value:.4e}"
 
         return "".join(f" - {name}: {shown(value)}" for name, value in self.figures().items())
 

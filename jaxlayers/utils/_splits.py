@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
 from typing import Any
 
@@ -59,7 +60,8 @@ def split_dataset(
     left, right = _sizes(left_size, right_size, total)
     order = np.random.default_rng(seed).permutation(total) if shuffle else np.arange(total)
     parts = (order[:left], order[total - right :])
-    return tuple(ArrayLoader(jax.tree.map(lambda leaf: leaf[part], whole.arrays), batch_size) for part in parts)  # type: ignore[return-value]
+    first, second = (ArrayLoader(jax.tree.map(operator.itemgetter(part), whole.arrays), batch_size) for part in parts)
+    return first, second
 
 
 def _is_arrays(data: Any) -> bool:

@@ -7,6 +7,7 @@ Each family has its list in `cases/`; `test_every_layer.py` drives each entry th
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -80,3 +81,9 @@ class Case:
     @property
     def args(self) -> tuple[Any, ...]:
         return (self.inputs, *self.more)
+
+    @property
+    def quiet(self) -> dict[str, Any]:
+        """Keyword arguments of a call outside of training; layers that change data train unless told not to."""
+        takes = inspect.signature(self.cls.call).parameters.get("training") if isinstance(self.cls, type) else None
+        return {**self.call, "training": False} if takes is not None and takes.default is True else self.call

@@ -13,6 +13,7 @@ from tests.layers.table import floats
 
 KEY = jax.random.key(5)
 HEADS = {"num_heads": 2, "key_dim": 3}
+SCORES = {"return_attention_scores": True}
 GROUPS = {"head_dim": 3, "num_query_heads": 4, "num_key_value_heads": 2}
 
 
@@ -35,7 +36,7 @@ def built(cls, arguments, *shape, **call):
 CAUSAL = [
     (layers.MultiHeadAttention, HEADS, (2, 6, 4), {}),
     (layers.MultiHeadAttention, {**HEADS, "dropout": 0.3}, (2, 6, 4), {"training": True}),
-    (layers.MultiHeadAttention, {**HEADS, "use_gate": True}, (2, 6, 4), {"return_attention_scores": True}),
+    (layers.MultiHeadAttention, {**HEADS, "use_gate": True}, (2, 6, 4), SCORES),
     (layers.MultiHeadAttention, {**HEADS, "sliding_window": 3}, (2, 6, 4), {}),
     (layers.MultiHeadAttention, HEADS, (2, 3, 4, 4), {}),
     (layers.MultiHeadAttention, {**HEADS, "attention_axes": (2,)}, (2, 3, 6, 4), {}),
@@ -50,7 +51,7 @@ CAUSAL = [
     (layers.GroupQueryAttention, {**GROUPS, "dropout": 0.3}, (2, 6, 4), {"training": True}),
     (layers.Attention, {"use_scale": True}, (2, 6, 4), {}),
     (layers.Attention, {"score_mode": "concat", "dropout": 0.3}, (2, 6, 4), {"training": True}),
-    (layers.AdditiveAttention, {}, (2, 6, 4), {"return_attention_scores": True}),
+    (layers.AdditiveAttention, {}, (2, 6, 4), SCORES),
 ]
 
 
@@ -92,7 +93,7 @@ def test_padding_more_changes_nothing(cls, arguments, causal):
     short, mask = jnp.asarray(x), jnp.arange(4) < lengths
     set_mask(short, mask)
     expected = call(short)
-    for filling in (more, -more, more * np.nan if False else more * 0):
+    for filling in (more, -more):
         long = jnp.concatenate([short, filling], 1)
         set_mask(long, jnp.arange(6) < lengths)
         got = call(long)
@@ -104,7 +105,7 @@ def test_padding_more_changes_nothing(cls, arguments, causal):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
-@pytest.mark.parametrize("call", [{}, {"return_attention_scores": True}, {"training": True}, {"use_causal_mask": True}])
+@pytest.mark.parametrize("call", [{}, SCORES, {"training": True}, {"use_causal_mask": True}])
 @pytest.mark.parametrize("cls", [layers.MultiHeadAttention, layers.GroupQueryAttention])
 def test_queries_that_see_nothing(cls, call, dtype):
     arguments = HEADS if cls is layers.MultiHeadAttention else GROUPS
@@ -123,7 +124,7 @@ def test_queries_that_see_nothing(cls, call, dtype):
     rows, *scores = jax.tree.leaves(outputs)
     np.testing.assert_array_equal(rows[0, 2].astype("float32"), 0)
     np.testing.assert_array_equal(rows[1].astype("float32"), 0)
-    assert np.abs(rows[0, 1].astype("float32")).max() > 0
+    assert np.abs(rows[0].astype("float32")).max() > 0
     for weights in scores:
         np.testing.assert_array_equal(weights[1].astype("float32"), 0)
 

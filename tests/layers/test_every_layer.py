@@ -33,7 +33,7 @@ def scattered(tree, seed=0):
 def prepared(case, **more):
     """A built layer, the trees it holds, and what it is called with."""
     layer, args = case.make(**more), jax.tree.map(jnp.asarray, case.args)
-    layer(*args, **case.call)
+    layer(*args, **case.quiet)
     params, state = scattered(layer.params), scattered(layer.state)
     layer.params, layer.state = params, state
     return layer, params, state, args
@@ -67,8 +67,8 @@ def test_the_table_is_complete():
 def test_one_function_whatever_runs_it(case):
     """The facade, `apply`, `jax.jit` and `jl.jit` agree; training is a function of the key."""
     layer, params, state, args = prepared(case)
-    eager = layer.apply(params, state, *args, **case.call)
-    identical(layer(*args, **case.call), eager.outputs)
+    eager = layer.apply(params, state, *args, **case.quiet)
+    identical(layer(*args, **case.quiet), eager.outputs)
     assert len(layer.losses) == len(eager.losses)
     np.testing.assert_allclose(sum(layer.losses), sum(eager.losses), rtol=1e-6)
     identical(eager.state, state)
@@ -77,7 +77,7 @@ def test_one_function_whatever_runs_it(case):
         lambda p, s, a, key, training: layer.apply(p, s, *a, rng=key, training=training, **case.call), static_argnums=4
     )
     same(compiled(params, state, args, RNG, False), eager)
-    same(jl.jit(lambda *a: layer(*a, **case.call))(*args), eager.outputs)
+    same(jl.jit(lambda *a: layer(*a, **case.quiet))(*args), eager.outputs)
 
     first = layer.apply(params, state, *args, rng=RNG, training=True, **case.call)
     identical(layer.apply(params, state, *args, rng=RNG, training=True, **case.call), first)
@@ -97,14 +97,14 @@ def test_one_function_whatever_runs_it(case):
 def test_vmap(case):
     layer, params, state, args = prepared(case)
     many = jax.tree.map(lambda x: jnp.stack([x, jnp.roll(x, 1, 0)]), args)
-    outputs = jax.vmap(lambda one: layer.apply(params, state, *one, **case.call).outputs)(many)
+    outputs = jax.vmap(lambda one: layer.apply(params, state, *one, **case.quiet).outputs)(many)
     models = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf * 2]) if is_float(leaf) else jnp.stack([leaf] * 2), params)
-    others = jax.vmap(lambda p: layer.apply(p, state, *args, **case.call).outputs, axis_size=2)(models)
+    others = jax.vmap(lambda p: layer.apply(p, state, *args, **case.quiet).outputs, axis_size=2)(models)
     for i in range(2):
         one = jax.tree.map(lambda x, i=i: x[i], many)
-        same(jax.tree.map(lambda x, i=i: x[i], outputs), layer(*one, **case.call))
+        same(jax.tree.map(lambda x, i=i: x[i], outputs), layer(*one, **case.quiet))
         p = jax.tree.map(lambda x, i=i: x[i], models)
-        same(jax.tree.map(lambda x, i=i: x[i], others), layer.apply(p, state, *args, **case.call).outputs, 1e-4)
+        same(jax.tree.map(lambda x, i=i: x[i], others), layer.apply(p, state, *args, **case.quiet).outputs, 1e-4)
 
 
 @every
@@ -172,7 +172,7 @@ def test_config_round_trip(case):
     twin = type(layer).from_config(config)
     assert twin.get_config() == config
     assert [w.path for w in twin.weights] == [] or case.name == "sequential"
-    new, expected = twin.init(KEY, *args, **case.call), layer.init(KEY, *args, **case.call)
+    new, expected = twin.init(KEY, *args, **case.quiet), layer.init(KEY, *args, **case.quiet)
     assert specs(new) == specs(expected)
     if twin.name == layer.name:
         identical(new, expected)
@@ -187,10 +187,10 @@ def test_unknown_batch_size(case):
     if not case.varies:
         pytest.skip("made for one batch size")
     layer, _, _, args = prepared(case)
-    real = specs(layer(*args, **case.call))
+    real = specs(layer(*args, **case.quiet))
     fresh = case.make()
     symbols = jax.tree.map(lambda x: jl.Input(x.shape[1:], dtype=str(x.dtype)), args)
-    symbolic = fresh(*symbols, **case.call)
+    symbolic = fresh(*symbols, **case.quiet)
     open_batch = jax.tree.map(
         lambda s: ((None, *s[0][1:]), s[1]), real, is_leaf=lambda s: isinstance(s, tuple) and isinstance(s[-1], str)
     )
@@ -199,7 +199,7 @@ def test_unknown_batch_size(case):
     one = jax.tree.map(lambda x: x[:1], args)
     assert all(
         a.shape[1:] == b.shape[1:]
-        for a, b in zip(*map(jax.tree.leaves, (fresh(*one, **case.call), layer(*args, **case.call))), strict=True)
+        for a, b in zip(*map(jax.tree.leaves, (fresh(*one, **case.quiet), layer(*args, **case.quiet))), strict=True)
     )
     if len(args) == 1 and not isinstance(args[0], dict):
         fresh = case.make()
@@ -251,12 +251,12 @@ def test_no_tracer_leaks(case):
     with jax.checking_leaks():
         fresh, args = case.make(), jax.tree.map(jnp.asarray, case.args)
         step = jl.jit(lambda *a: fresh(*a, training=True, **case.call))
-        params, state = jax.eval_shape(lambda: fresh.init(KEY, *args, **case.call))
+        params, state = jax.eval_shape(lambda: fresh.init(KEY, *args, **case.quiet))
         step(*args)
         jax.eval_shape(
             lambda p, s: layer_losses(fresh.apply(p, s, *args, rng=RNG, training=True, **case.call)), params, state
         )
-    jax.tree.map(np.asarray, fresh(*args, **case.call))
+    jax.tree.map(np.asarray, fresh(*args, **case.quiet))
 
 
 def layer_losses(result):

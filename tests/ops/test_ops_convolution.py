@@ -1,5 +1,7 @@
 """Convolutions, pools and patches beside Keras's, and what Keras gets wrong beside NumPy."""
 
+import jax
+import jax.export
 import jax.numpy as jnp
 import keras
 import numpy as np
@@ -154,6 +156,78 @@ def test_channels_first_is_the_global_setting():
         np.testing.assert_allclose(ops.conv(x.transpose(0, 3, 1, 2), kernel), expected.transpose(0, 3, 1, 2), rtol=1e-5)
     finally:
         settings.set_image_data_format("channels_last")
+
+
+def plain(x, kernel, groups, **more):
+    """XLA's own grouped convolution, which ours is written around on CPU."""
+    layout = ("NHWC", "HWIO", "NHWC")
+    arguments = {"window_strides": (1, 1), "padding": "SAME", **more}
+    return jax.lax.conv_general_dilated(x, kernel, dimension_numbers=layout, feature_group_count=groups, **arguments)
+
+
+def by_depth(x, kernel, **more):
+    flat = kernel.reshape(*kernel.shape[:2], 1, -1)
+    return plain(x, flat, x.shape[-1], **more)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "shapes"),
+    [
+        (
+            lambda x, k: ops.conv(x, k, padding="same"),
+            lambda x, k: plain(x, k, 12),
+            [(1, 3, 4, 120), (3, 2, 10, 24)],  # more channels than one dense convolution takes
+        ),
+        (
+            lambda x, k: ops.depthwise_conv(x, k, 2, padding="same"),
+            lambda x, k: by_depth(x, k, window_strides=(2, 2)),
+            [(2, 5, 6, 3), (3, 4, 3, 2)],
+        ),
+        (
+            lambda x, k: ops.depthwise_conv(x, k, dilation_rate=(1, 2)),
+            lambda x, k: by_depth(x, k, rhs_dilation=(1, 2), padding="VALID"),
+            [(2, 4, 6, 3), (2, 3, 3, 1)],
+        ),
+        (
+            lambda x, k: ops.depthwise_conv(x, k, padding="same"),  # a window too large to be written out
+            by_depth,
+            [(1, 4, 70, 2), (1, 65, 2, 1)],
+        ),
+    ],
+    ids=["groups", "depthwise_strides", "depthwise_dilated", "depthwise_wide"],
+)
+def test_groups_have_all_derivatives(ours, theirs, shapes):
+    x, kernel, dx, dk = (jnp.asarray(floats(*shape) + i) for i, shape in enumerate([*shapes, *shapes]))
+
+    def everything(function):
+        def loss(x, kernel):
+            return jnp.sum(jnp.sin(function(x, kernel)))
+
+        def gradients(x, kernel):
+            return jax.grad(loss, (0, 1))(x, kernel)
+
+        forward = jax.jvp(function, (x, kernel), (dx, dk))
+        second = jax.jvp(gradients, (x, kernel), (dx, dk))  # Hessian times a vector
+        mapped = jax.vmap(gradients, (0, None))(jnp.stack([x, 2 * x]), kernel)
+        return forward, second, mapped
+
+    got, want = jax.jit(lambda: (everything(ours), everything(theirs)))()
+    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * np.abs(b).max())
+
+
+def test_accelerators_get_one_convolution_for_all_groups():
+    x, kernel = jax.ShapeDtypeStruct((2, 4, 5, 6), "float32"), jax.ShapeDtypeStruct((2, 2, 2, 6), "float32")
+    step = jax.jit(lambda x, k: ops.depthwise_conv(ops.conv(x, k), k[:, :, :1].reshape(2, 2, 6, 1)))
+    lowered = {name: jax.export.export(step, platforms=[name])(x, kernel).mlir_module() for name in ("cuda", "cpu")}
+    assert "feature_group_count = 3" in lowered["cuda"] and "feature_group_count = 6" in lowered["cuda"]
+    assert lowered["cuda"].count("stablehlo.convolution") == 2
+    assert "feature_group_count = 3" not in lowered["cpu"] and "feature_group_count = 6" not in lowered["cpu"]
+
+
+def test_shifts_of_half_floats_add_up_in_single_ones():
+    x, kernel = jnp.full((1, 7, 7, 1), 1.0, "bfloat16"), jnp.full((7, 7, 1, 1), 1.0078125, "bfloat16")
+    assert ops.depthwise_conv(x, kernel).astype("float32").item() == 49.5  # 49.38 to the nearest half
 
 
 X, KERNEL = floats(2, 6, 5, 4), floats(3, 3, 4, 2)

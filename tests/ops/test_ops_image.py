@@ -113,7 +113,15 @@ def test_equal_to_keras(agree, number):
     gradient = None if FIRSTS[name] == number else False  # of one case each: they take long to compile
     # Numbers with a point become float32 in a list; whole ones int32, as they were here.
     lists = all(a.dtype != "uint8" for a in args if isinstance(a, np.ndarray))
-    agree(getattr(image, name), getattr(keras.ops.image, name), args, kwargs, lists=lists, unknown=False, gradient=gradient)
+    agree(
+        getattr(image, name),
+        getattr(keras.ops.image, name),
+        args,
+        kwargs,
+        lists=lists,
+        unknown=False,
+        gradient=gradient,
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -167,7 +175,8 @@ def test_the_layout_of_the_settings():
 def test_whole_numbers_are_blurred_as_floats():
     found = image.gaussian_blur(whole(BATCH), (5, 3), (2.0, 1.0))
     assert found.dtype == "uint8"
-    np.testing.assert_array_equal(found, np.round(image.gaussian_blur(whole(BATCH) * np.float32(1), (5, 3), (2.0, 1.0))))
+    blurred = image.gaussian_blur(whole(BATCH) * np.float32(1), (5, 3), (2.0, 1.0))
+    np.testing.assert_array_equal(found, np.round(blurred))
 
 
 def test_a_projection():
@@ -175,7 +184,7 @@ def test_a_projection():
     numbers = np.array([1.1, 0.1, 0.3, -0.1, 0.9, 0.4, 0.05, -0.02])
     y, x = np.mgrid[:6, :8].astype("float64")
     scale = numbers[6] * x + numbers[7] * y + 1
-    places = [(numbers[3] * x + numbers[4] * y + numbers[5]) / scale, (numbers[0] * x + numbers[1] * y + numbers[2]) / scale]
+    places = [(b * x + c * y + d) / scale for b, c, d in (numbers[3:6], numbers[:3])]
     wanted = [ndimage.map_coordinates(channel, places, order=1, mode="grid-constant") for channel in first(BATCH[0])]
     found = image.affine_transform(BATCH[0], numbers.astype("float32"))
     np.testing.assert_allclose(found, np.moveaxis(wanted, 0, -1), atol=1e-5)

@@ -199,7 +199,19 @@ FIVE = [[float(number)] * 2 for number in range(5)]
         (lambda: (x for x, y in generator()), None),
         (lambda: ((x, y, y) for x, y in generator()), None),
     ],
-    ids="batches sized generator lists tensorflow tensorflow_unknown torch loader dicts only_x weighted".split(),
+    ids=[
+        "batches",
+        "sized",
+        "generator",
+        "lists",
+        "tensorflow",
+        "tensorflow_unknown",
+        "torch",
+        "loader",
+        "dicts",
+        "only_x",
+        "weighted",
+    ],
 )
 def test_streams(make, size):
     data = feed(make())
@@ -217,7 +229,7 @@ def test_an_epoch_of_some_steps_goes_on_where_the_last_one_ended():
         seen = [first_parts(batches) for _ in range(4)]
         assert batches.steps == 3
         expected = [FIVE[i % 5] if not hasattr(data, "__next__") else [float(i)] * 2 for i in range(12)]
-        assert sum(seen, []) == expected
+        assert [batch for epoch in seen for batch in epoch] == expected
 
 
 def test_a_validation_of_some_steps_has_the_same_ones():
@@ -236,7 +248,8 @@ def test_an_iterator_that_ends_early_warns_once():
     batches = feed(generator())
     assert first_parts(batches) == FIVE and batches.ended
     with pytest.warns(UserWarning, match="after 0 batches"):
-        assert first_parts(batches) == []
+        assert not batches.has_more()
+    assert first_parts(batches) == [] and not batches.has_more() and feed(Batches()).has_more()
     assert first_parts(feed(iter([]))) == [] == first_parts(feed(Batches([])))
     with pytest.warns(UserWarning, match="after 0 batches of 4"):
         assert first_parts(feed(Batches([]), steps=4)) == []
@@ -361,12 +374,12 @@ CHANGING = [np.full(shape, number, "float32") for number, shape in enumerate([2,
 @pytest.mark.parametrize(
     "make",
     [
-        lambda shuffle: dict(x={"a": X, "b": X[:, 0]}, y=Y, batch_size=2, shuffle=shuffle),
-        lambda shuffle: dict(x=X[:8], batch_size=2, shuffle=shuffle),
-        lambda shuffle: dict(x=ArrayLoader((X, Y), 3, shuffle=shuffle, seed=3, drop_remainder=True)),
-        lambda shuffle: dict(x=list_of(CHANGING)),
-        lambda shuffle: dict(x=Batches(), class_weight={1: 2.0}),
-        lambda shuffle: dict(x=list_of([jnp.arange(2.0) + i for i in range(5)])),
+        lambda shuffle: {"x": {"a": X, "b": X[:, 0]}, "y": Y, "batch_size": 2, "shuffle": shuffle},
+        lambda shuffle: {"x": X[:8], "batch_size": 2, "shuffle": shuffle},
+        lambda shuffle: {"x": ArrayLoader((X, Y), 3, shuffle=shuffle, seed=3, drop_remainder=True)},
+        lambda shuffle: {"x": list_of(CHANGING)},
+        lambda shuffle: {"x": Batches(), "class_weight": {1: 2.0}},
+        lambda shuffle: {"x": list_of([jnp.arange(2.0) + i for i in range(5)])},
     ],
     ids=["arrays", "dividing", "loader", "changing", "weighted", "jax"],
 )
@@ -496,7 +509,7 @@ def test_weights_of_outputs_in_fit_are_those_of_keras(given):
                 histories.append(model.fit(batches(), steps_per_epoch=3, **options).history)
         else:
             weights = each if given == "each" else WEIGHTS
-            histories.append(model.fit(X, y, sample_weight=weights, batch_size=4, **options).history)
+            histories.append(model.fit(X, y, sample_weight=weights, batch_size=11, **options).history)
     ours, theirs = histories
     for name in theirs:
         np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4, err_msg=name)

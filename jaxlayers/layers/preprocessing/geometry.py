@@ -1,4 +1,4 @@
-"""Images moved at random: flipped, rotated, shifted, zoomed, sheared, seen from elsewhere, bent."""
+"""Images moved at random by eight numbers each: rotated, shifted, zoomed, sheared, seen from elsewhere."""
 
 from __future__ import annotations
 
@@ -16,91 +16,9 @@ from jaxlayers.layers.preprocessing._augmentation import (
     RandomImageLayer,
     Transformation,
     often,
-    per_image,
     uniform,
 )
-from jaxlayers.ops._image_geometry import bend, homography
-
-_MODES = ("horizontal", "vertical", "horizontal_and_vertical")
-_ORDERS = {"nearest": 0, "bilinear": 1}
-
-
-class RandomFlip(RandomImageLayer):
-    """Images mirrored, half of them.
-
-    With both directions, each is drawn by itself; Keras flips in both or in none.
-
-    Args:
-        mode: `"horizontal"` (left and right change places), `"vertical"` or `"horizontal_and_vertical"`.
-        seed: an integer, for draws that repeat.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
-        **kwargs: `bounding_box_format`, `name`, `dtype`, ...
-
-    Example:
-        >>> import jax.numpy as jnp, jaxlayers as jl
-        >>> x = jnp.broadcast_to(jnp.arange(3.0).reshape(1, 1, 3, 1), (8, 1, 3, 1))
-        >>> sorted(set(jl.layers.RandomFlip("horizontal", seed=1)(x)[:, 0, 0, 0].tolist()))
-        [0.0, 2.0]
-    """
-
-    _arguments = ("mode", "seed")
-
-    def __init__(
-        self,
-        mode: str = "horizontal_and_vertical",
-        seed: int | None = None,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ):
-        super().__init__(seed=seed, data_format=data_format, **kwargs)
-        self.mode = self._one_of("mode", mode, _MODES)
-
-    def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
-        first, second = jax.random.split(key)
-        flips = uniform(first, (batch, 1, 1, 1), (0, 1)) <= 0.5
-        return {
-            "flips": flips,
-            "vertical_flips": uniform(second, flips.shape, (0, 1)) <= 0.5 if self.mode == _MODES[2] else flips,
-            "input_shape": images.shape,
-        }
-
-    def _directions(self, transformation: Any) -> list[tuple[int, Any]]:
-        flips = transformation["flips"]
-        found = [(self.width_axis, flips)] if self.mode != "vertical" else []
-        if self.mode != "horizontal":
-            found.append((self.height_axis, transformation.get("vertical_flips", flips)))
-        return found
-
-    def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:
-        for axis, flips in self._directions(transformation):
-            images = jnp.where(flips, jnp.flip(images, axis), images)
-        return images
-
-    def transform_segmentation_masks(
-        self, segmentation_masks: Any, transformation: Transformation, training: bool = True
-    ) -> Any:
-        """Masks mirrored like their images."""
-        return self.transform_images(segmentation_masks, transformation, training)
-
-    def transform_bounding_boxes(
-        self, bounding_boxes: Any, transformation: Transformation, training: bool = True
-    ) -> Any:
-        """Boxes mirrored like their images."""
-        if not training or transformation is None:
-            return bounding_boxes
-        shape = transformation["input_shape"]
-        size = shape[self.height_axis], shape[self.width_axis]
-
-        def move(corners: Any) -> Any:
-            for axis, flips in self._directions(transformation):
-                x1, y1, x2, y2 = jnp.unstack(corners, axis=-1)
-                width, height = size[1], size[0]
-                mirrored = (width - x2, y1, width - x1, y2) if axis == self.width_axis else (
-                    x1, height - y2, x2, height - y1)  # fmt: skip
-                corners = jnp.where(flips[:, :, 0], jnp.stack(mirrored, -1), corners)
-            return corners
-
-        return _boxes.change(bounding_boxes, str(self.bounding_box_format), size, size, move)
+from jaxlayers.ops._image_geometry import homography
 
 
 class _Moving(RandomImageLayer):
@@ -195,9 +113,7 @@ class RandomRotation(_Moving):
         angle = uniform(key, (batch,), (self.factor[0] * 360, self.factor[1] * 360))
         cosine, sine = jnp.cos(angle * (math.pi / 180)), jnp.sin(angle * (math.pi / 180))
         x, y = (width - 1) / 2, (height - 1) / 2
-        matrix = _numbers(
-            cosine, -sine, x - x * cosine + y * sine, sine, cosine, y - x * sine - y * cosine, 0.0, 0.0
-        )
+        matrix = _numbers(cosine, -sine, x - x * cosine + y * sine, sine, cosine, y - x * sine - y * cosine, 0.0, 0.0)
         return {"angle": angle, "rotation_matrix": matrix, "image_height": height, "image_width": width}
 
     def _matrix(self, transformation: Any, height: int, width: int) -> Any:
@@ -416,72 +332,3 @@ class RandomPerspective(_Moving):
         moved = jax.vmap(homography)(*points)
         unmoved = jnp.broadcast_to(jnp.array([1.0, 0, 0, 0, 1, 0, 0, 0]), moved.shape)
         return jnp.where(transformation["apply_perspective"][:, None], moved, unmoved)
-
-
-class RandomElasticTransform(RandomImageLayer):
-    """Images bent at random, each in its own way and by its own amount: see `ops.image.elastic_transform`.
-
-    Args:
-        factor: how often: a probability, or two numbers between which it is drawn for each image.
-        scale: how much, from 0 to 1: `alpha` is a tenth of it times the longer side, `sigma` a twentieth times the
-            shorter; two numbers, or one for the most.
-        interpolation: `"bilinear"` or `"nearest"`.
-        fill_mode: what is outside: see `ops.image.map_coordinates`.
-        fill_value: of `"constant"`.
-        value_range: what values are held in.
-        seed: an integer, for draws that repeat.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
-        **kwargs: `bounding_box_format`, `name`, `dtype`, ...
-
-    Example:
-        >>> import jax.numpy as jnp, jaxlayers as jl
-        >>> jl.layers.RandomElasticTransform(seed=1)(jnp.ones((2, 8, 8, 3))).shape
-        (2, 8, 8, 3)
-    """
-
-    _arguments = ("factor", "scale", "interpolation", "fill_mode", "fill_value", "value_range", "seed")
-
-    def __init__(
-        self,
-        factor: Any = 1.0,
-        scale: Any = 1.0,
-        interpolation: str = "bilinear",
-        fill_mode: str = "reflect",
-        fill_value: float = 0.0,
-        value_range: Any = (0, 255),
-        seed: int | None = None,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ):
-        super().__init__(seed=seed, data_format=data_format, **kwargs)
-        self.factor, self.scale = self._pair("factor", factor, 0, 1), self._pair("scale", scale, 0, 1)
-        self.interpolation = self._one_of("interpolation", interpolation, INTERPOLATIONS)
-        self.fill_mode = self._one_of("fill_mode", fill_mode, (*FILL_MODES, "mirror"))
-        self.fill_value, self.value_range = fill_value, self._range(value_range)
-
-    def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
-        which, much, noise = jax.random.split(key, 3)
-        return {
-            "apply_transform": often(which, batch, self.factor),
-            "distortion_factor": uniform(much, (batch,), self.scale),
-            "seed": noise,
-        }
-
-    def _bend(self, images: Any, transformation: Any, interpolation: str) -> jax.Array:
-        size = self._size(images)
-        alpha, sigma = (transformation["distortion_factor"] * part for part in (0.1 * max(size), 0.05 * min(size)))
-        width = int(6 * 0.05 * min(size) * self.scale[1]) | 1  # for the widest of all
-        reading = _ORDERS[interpolation], self.fill_mode, float(self.fill_value)
-        bent = bend(images, transformation["seed"], alpha, sigma, width, reading, self.channels_axis == -1)
-        return jnp.where(per_image(transformation["apply_transform"]), bent, images)
-
-    def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:
-        return jnp.clip(self._bend(images, transformation, self.interpolation), *self.value_range)
-
-    def transform_segmentation_masks(
-        self, segmentation_masks: Any, transformation: Transformation, training: bool = True
-    ) -> Any:
-        """Masks bent like their images, without values between those they have."""
-        if not training or transformation is None:
-            return segmentation_masks
-        return self._bend(segmentation_masks, transformation, "nearest")

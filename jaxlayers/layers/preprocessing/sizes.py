@@ -106,7 +106,9 @@ class Resizing(BaseImagePreprocessingLayer):
             used = height - 2 * start[0], width - 2 * start[1]
         else:
             start = 0, 0
-        return _moved(bounding_boxes, str(self.bounding_box_format), (height, width), (self.height, self.width), start, used)
+        return _moved(
+            bounding_boxes, str(self.bounding_box_format), (height, width), (self.height, self.width), start, used
+        )
 
 
 def _moved(boxes: Any, name: str, before: Any, after: Any, start: Any, used: Any) -> dict[str, Any]:

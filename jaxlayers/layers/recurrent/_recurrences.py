@@ -1,9 +1,9 @@
 """The mathematics of the recurrent cells, as pure functions of arrays.
 
-A recurrence has two halves. `project` takes what depends on the inputs alone, for any number of time steps at once: one
-product with the kernel. `advance` goes from one state to the next, with what was projected for that step: the product
-with the recurrent kernel, and the gates. A cell called alone does both for one step; a layer projects the whole sequence
-and loops over `advance` (see `_loop`). So the mathematics is written once.
+A recurrence has two halves. `project` takes what depends on the inputs alone, for any number of time steps at once:
+one product with the kernel. `advance` goes from one state to the next, with what was projected for that step: the
+product with the recurrent kernel, and the gates. A cell called alone does both for one step; a layer projects the whole
+sequence and loops over `advance` (see `_loop`). So the mathematics is written once.
 
 What is projected stays apart gate by gate: XLA on CPU makes fast, vectorised code of arithmetic on whole arrays, and
 slow code of arithmetic on slices of a wider one.

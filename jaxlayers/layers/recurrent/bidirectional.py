@@ -62,7 +62,9 @@ class Bidirectional(Layer):
             if one is not layer and one is None:
                 continue
             if not isinstance(one, Layer) or not all(hasattr(one, name) for name in wanted):
-                raise ValueError(f"Bidirectional runs recurrent layers, which have {', '.join(wanted)}; received {one!r}.")
+                raise ValueError(
+                    f"Bidirectional runs recurrent layers, which have {', '.join(wanted)}; received {one!r}."
+                )
         if merge_mode not in _MERGES:
             raise ValueError(
                 f"Bidirectional: merge_mode must be one of {', '.join(map(repr, _MERGES))}; received {merge_mode!r}."

@@ -116,9 +116,7 @@ class RNN(Layer):
         """Let the next call of a stateful layer start anew."""
         if self._states is not None:
             batch = self._states.held[0].shape[0]
-            for variable, value in zip(
-                self._states.held, jax.tree.leaves(self.get_initial_state(batch)), strict=True
-            ):
+            for variable, value in zip(self._states.held, jax.tree.leaves(self.get_initial_state(batch)), strict=True):
                 variable.assign(value)
 
     def reset_states(self) -> None:

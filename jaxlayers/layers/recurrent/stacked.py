@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core import Layer, registry
+from jaxlayers.core import Layer, building, registry, scope
 
 
 class StackedRNNCells(Layer):
@@ -96,9 +96,10 @@ def check_cell(where: str, cell: Any) -> None:
 
 
 def build_cell(cell: Any, input_shape: Any) -> None:
-    """Build a cell whose `build` asks for the shape of one step's inputs, and for nothing else."""
+    """Build a cell of ours for inputs of a step in the midst of a build; others are built when they are called."""
     if getattr(cell, "builds_from_shape", False) and not cell.built:
-        cell.build(input_shape)
+        inputs = jax.ShapeDtypeStruct(tuple(input_shape), cell.compute_dtype)
+        building.within_call(cell, scope.current(), (inputs,), {})
 
 
 def called(cell: Any) -> Any:

@@ -5,8 +5,10 @@ a device: steps are handed to it without waiting, so that the next batches are m
 computes. Work that is too much for that goes to the threads or processes of a `PyDataset`.
 """
 
+from jaxlayers.data.batches import pack_x_y_sample_weight as pack
+from jaxlayers.data.batches import unpack_x_y_sample_weight as unpack
 from jaxlayers.training.feeding._feed import Feed, feed
-from jaxlayers.training.feeding._parts import as_numpy, count_samples, is_arrays, pack, split, unpack
+from jaxlayers.training.feeding._parts import as_numpy, count_samples, is_arrays, split
 from jaxlayers.training.feeding._weights import weigh
 
 __all__ = ["Feed", "as_numpy", "count_samples", "feed", "is_arrays", "pack", "split", "unpack", "weigh"]

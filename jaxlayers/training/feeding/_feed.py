@@ -11,7 +11,8 @@ from typing import Any, Self
 import jax
 
 from jaxlayers.data import ArrayLoader
-from jaxlayers.training.feeding._parts import as_batch, as_numpy, count_samples, is_arrays, is_fed_as_it_is, pack
+from jaxlayers.data.batches import pack_x_y_sample_weight
+from jaxlayers.training.feeding._parts import as_batch, as_numpy, count_samples, is_arrays, is_fed_as_it_is
 from jaxlayers.training.feeding._sources import Arrays, DataSet, Pass, Source, Stream
 from jaxlayers.training.feeding._weights import check_sample_weight, weigh
 
@@ -63,8 +64,7 @@ class Feed:
         return self._run(count)
 
     def _run(self, count: int) -> Iterator[tuple[Any, int]]:
-        if self.ended:
-            self._warn(0)
+        if not self.has_more():
             return
         source, limit, done = self._source, self._limit, 0
         if self._from_start and not source.one_pass:
@@ -96,6 +96,12 @@ class Feed:
         elif done < limit:
             self._warn(done)
         source.end_epoch()
+
+    def has_more(self) -> bool:
+        """Whether there may be another epoch; a warning when not, once. For loops that would go on."""
+        if self.ended:
+            self._warn(0)
+        return not self.ended
 
     def _warn(self, done: int) -> None:
         if not self._warned:
@@ -195,7 +201,7 @@ def _load(
         x, y, sample_weight = weigh((x, y, sample_weight), class_weight)
     if batch_size is None:
         batch_size = 32 if steps is None else math.ceil(samples / steps)
-    return ArrayLoader(pack(x, y, sample_weight), batch_size=batch_size, shuffle=shuffle)
+    return ArrayLoader(pack_x_y_sample_weight(x, y, sample_weight), batch_size=batch_size, shuffle=shuffle)
 
 
 def _check_iterable(x: Any) -> None:

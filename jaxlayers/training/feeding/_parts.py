@@ -9,8 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.core.settings import floatx
-from jaxlayers.data.batches import pack_x_y_sample_weight as pack  # noqa: F401, parts of what stands here
-from jaxlayers.data.batches import unpack_x_y_sample_weight as unpack  # noqa: F401
+from jaxlayers.data.batches import unpack_x_y_sample_weight
 
 PARTS = ("x", "y", "sample_weight")
 
@@ -48,7 +47,7 @@ def as_batch(batch: Any) -> Any:
     if isinstance(batch, list):
         batch = tuple(batch)
     if isinstance(batch, tuple):
-        unpack(batch)
+        unpack_x_y_sample_weight(batch)
     return jax.tree.map(_as_array, batch)
 
 

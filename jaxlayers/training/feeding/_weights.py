@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxlayers.core.settings import floatx
-from jaxlayers.training.feeding._parts import unpack
+from jaxlayers.data.batches import unpack_x_y_sample_weight
 
 
 def weigh(batch: Any, class_weight: Any) -> Any:
@@ -23,7 +23,7 @@ def weigh(batch: Any, class_weight: Any) -> Any:
     Raises:
         ValueError: when there are no targets, or `class_weight` has another structure than they have.
     """
-    x, y, sample_weight = unpack(batch)
+    x, y, sample_weight = unpack_x_y_sample_weight(batch)
     if y is None:
         raise ValueError("class_weight= needs targets: the data has no y.")
     return x, y, _weights(y, class_weight, sample_weight)

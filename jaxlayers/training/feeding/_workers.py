@@ -45,8 +45,9 @@ class Processes:
     """Processes that make the items of one data set; they live until `close`."""
 
     def __init__(self, workers: int):
-        method = multiprocessing.get_start_method(allow_none=True) or "spawn"  # forking a program with threads can hang
-        context: Any = multiprocessing.get_context(method)
+        # Never by forking: JAX has threads, and a copy of a program with threads can hang.
+        chosen = multiprocessing.get_start_method(allow_none=True)
+        context: Any = multiprocessing.get_context(chosen if chosen == "forkserver" else "spawn")
         self._known = b""
         self._open: list[tuple[Any, Connection]] = []
         self._owed = [0] * workers
@@ -55,7 +56,7 @@ class Processes:
             for number in range(workers):
                 ours, theirs = context.Pipe()
                 process = context.Process(
-                    target=_serve, args=(theirs, [seed, number], method), name=f"jaxlayers_data_{number}", daemon=True
+                    target=_serve, args=(theirs, [seed, number]), name=f"jaxlayers_data_{number}", daemon=True
                 )
                 self._open.append((process, ours))
                 process.start()
@@ -144,11 +145,10 @@ class Processes:
             process.close()
 
 
-def _serve(connection: Connection, seed: list[int], method: str) -> None:
+def _serve(connection: Connection, seed: list[int]) -> None:
     """What a process does: answer to items until the other side closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main program is interrupted, and closes the connection
-    if method != "fork":
-        jax.config.update("jax_platforms", "cpu")  # the accelerator belongs to the main program
+    jax.config.update("jax_platforms", "cpu")  # the accelerator belongs to the main program
     state = np.random.SeedSequence(seed).generate_state(2)
     np.random.seed(state[0])
     random.seed(int(state[1]))

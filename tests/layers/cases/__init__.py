@@ -7,6 +7,7 @@ from tests.layers.cases import (
     attention,
     basic,
     convolution,
+    images,
     merging,
     normalization,
     pooling,
@@ -29,6 +30,7 @@ FAMILIES = [
     merging,
     wrappers,
     recurrent,
+    images,
 ]
 CASES = [case for family in FAMILIES for case in family.CASES]
 MORE_CASES = [case for family in FAMILIES for case in family.MORE_CASES]

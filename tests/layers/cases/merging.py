@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from jaxlayers import layers
 from tests.layers.table import Case, floats
 
 PAIR = [floats(4, 3, 2), floats(4, 1, 2)]
 THREE = [floats(4, 3), floats(4, 1), floats(4, 2, 3)]
+APART = [floats(4, 3), floats(4, 3) + np.array([[0.5, -0.5, 1.0]], "float32")]  # no two are nearly the same
 
 CASES = [
     Case("add", layers.Add, {}, THREE),
     Case("subtract", layers.Subtract, {}, PAIR),
     Case("multiply", layers.Multiply, {}, PAIR),
     Case("average", layers.Average, {}, THREE),
-    Case("maximum", layers.Maximum, {}, [floats(4, 3), floats(4, 3) * 0.5 + 0.01]),
-    Case("minimum", layers.Minimum, {}, [floats(4, 3), floats(4, 3) * 0.5 + 0.01]),
+    Case("maximum", layers.Maximum, {}, APART),
+    Case("minimum", layers.Minimum, {}, APART),
     Case("concatenate", layers.Concatenate, {}, [floats(4, 3), floats(4, 2)]),
     Case("dot", layers.Dot, {"axes": 1}, [floats(4, 3), floats(4, 3) + 1]),
     Case("dot_matrices", layers.Dot, {"axes": (2, 1), "normalize": True}, [floats(4, 2, 3), floats(4, 3, 5)]),

@@ -11,7 +11,12 @@ PADDED = np.where(integers(4, 5, 1) < 2, 0, floats(4, 5, 3)).astype("float32")
 
 CASES = [
     Case("masking", layers.Masking, {"mask_value": 2.0}, floats(4, 3, 2)),
-    Case("time_distributed", layers.TimeDistributed, {"layer": layers.Dense(3, name="it")}, floats(4, 3, 2)),
+    Case(
+        "time_distributed",
+        layers.TimeDistributed,
+        {"layer": layers.Dense(3, use_bias=False, name="it")},
+        floats(4, 3, 2),
+    ),
     Case(
         "time_distributed_draws",
         layers.TimeDistributed,

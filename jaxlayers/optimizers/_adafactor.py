@@ -1,0 +1,96 @@
+"""Adafactor: adaptive steps with little memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jaxlayers.optimizers._optimizer import Optimizer
+
+if TYPE_CHECKING:
+    import optax
+
+
+class Adafactor(Optimizer):
+    """Adam without momentum, with the mean squares of a matrix kept by rows and columns; steps relative to parameters.
+
+    With `t` the number of this update, `b = 1 - t**beta_2_decay` and `q = g**2 + epsilon_1`, the mean of `q` over rows
+    and that over columns are averaged with `b`, and `v` is their product over the mean of the former; for vectors,
+    `v = b * v + (1 - b) * q`. `u = g / sqrt(v)`, divided by `max(1, rms(u) / clip_threshold)`, and then
+    `w -= min(learning_rate, 1 / sqrt(t)) * max(epsilon_2, rms(w)) * u`.
+
+    Args:
+        learning_rate: a number, a schedule, or a function without arguments: the largest relative step.
+        beta_2_decay: how fast the averages become long.
+        epsilon_1: added to squared gradients.
+        epsilon_2: what small parameters count as.
+        clip_threshold: the largest root mean square of `u`.
+        relative_step: kept for the sake of configs: in Keras, too, the step is at most `1 / sqrt(t)` in any case.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: see `Optimizer`.
+
+    Source: Shazeer and Stern, arXiv:1804.04235.
+
+    Example:
+        >>> from jaxlayers.core import Variable
+        >>> from jaxlayers.optimizers import Adafactor
+        >>> w, optimizer = Variable([1.0, -2.0]), Adafactor(0.5)
+        >>> optimizer.apply([w * 1.0], [w])
+        >>> [round(float(x), 4) for x in w]
+        [0.2094, -1.2094]
+    """
+
+    slot_order = (("r", "c", "velocity"),)
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_2_decay: float = -0.8,
+        epsilon_1: float = 1e-30,
+        epsilon_2: float = 1e-3,
+        clip_threshold: float = 1.0,
+        relative_step: bool = True,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+        )
+        self.beta_2_decay = beta_2_decay
+        self.epsilon_1 = epsilon_1
+        self.epsilon_2 = epsilon_2
+        self.clip_threshold = clip_threshold
+        self.relative_step = relative_step
+
+    def _direction(self) -> optax.GradientTransformationExtraArgs:
+        from jaxlayers.optimizers._directions import step_by_adafactor
+
+        return step_by_adafactor(self.beta_2_decay, self.epsilon_1, self.epsilon_2, self.clip_threshold)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        options = (
+            "beta_2_decay",
+            "epsilon_1",
+            "epsilon_2",
+            "clip_threshold",
+            "relative_step",
+        )
+        return {**super().get_config(), **{option: getattr(self, option) for option in options}}

@@ -1,0 +1,157 @@
+"""Adagrad and Adadelta: steps divided by the root of sums, or means, of squared gradients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from jaxlayers.optimizers._optimizer import Optimizer
+
+if TYPE_CHECKING:
+    import optax
+
+
+class Adagrad(Optimizer):
+    """`v = v + g**2`, and then `w -= learning_rate * g / sqrt(v + epsilon)`: smaller steps for what often moves.
+
+    Args:
+        learning_rate: a number, a schedule, or a function without arguments.
+        initial_accumulator_value: what `v` starts from.
+        epsilon: added to the divisor, under the root.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: see `Optimizer`.
+
+    Source: Duchi et al., Adaptive Subgradient Methods, JMLR 12, 2011.
+
+    Example:
+        >>> from jaxlayers.core import Variable
+        >>> from jaxlayers.optimizers import Adagrad
+        >>> w, optimizer = Variable([1.0, -2.0]), Adagrad(0.1)
+        >>> optimizer.apply([w * 1.0], [w])
+        >>> [round(float(x), 4) for x in w]
+        [0.9047, -1.9012]
+    """
+
+    slot_order = (("accumulator",),)
+    slot_names: ClassVar[dict[str, str]] = {"sum_of_squares": "accumulator"}
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        initial_accumulator_value: float = 0.1,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+        )
+        self.initial_accumulator_value = initial_accumulator_value
+        self.epsilon = epsilon
+
+    def _direction(self) -> optax.GradientTransformationExtraArgs:
+        import optax
+
+        from jaxlayers.optimizers._transformations import scale_by_learning_rate
+
+        return optax.chain(optax.scale_by_rss(self.initial_accumulator_value, self.epsilon), scale_by_learning_rate(-1))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        options = (
+            "initial_accumulator_value",
+            "epsilon",
+        )
+        return {**super().get_config(), **{option: getattr(self, option) for option in options}}
+
+
+class Adadelta(Optimizer):
+    """Steps as long as recent steps were, over gradients as large as recent gradients.
+
+    `a = rho * a + (1 - rho) * g**2`, `s = g * sqrt(d + epsilon) / sqrt(a + epsilon)`, `d = rho * d + (1 - rho) * s**2`,
+    and then `w -= learning_rate * s`.
+
+    Args:
+        learning_rate: a number, a schedule, or a function without arguments; 1 in the paper.
+        rho: how much of the moving averages stays at each update.
+        epsilon: added under the roots.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: see `Optimizer`.
+
+    Source: Zeiler, arXiv:1212.5701.
+
+    Example:
+        >>> from jaxlayers.core import Variable
+        >>> from jaxlayers.optimizers import Adadelta
+        >>> w, optimizer = Variable([1.0, -2.0]), Adadelta(1.0, epsilon=0.01)
+        >>> optimizer.apply([w * 1.0], [w])
+        >>> [round(float(x), 4) for x in w]
+        [0.5918, -1.5636]
+    """
+
+    slot_order = (("accumulated_grad", "accumulated_delta_var"),)
+    slot_names: ClassVar[dict[str, str]] = {"e_g": "accumulated_grad", "e_x": "accumulated_delta_var"}
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        rho: float = 0.95,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+        )
+        self.rho = rho
+        self.epsilon = epsilon
+
+    def _direction(self) -> optax.GradientTransformationExtraArgs:
+        import optax
+
+        from jaxlayers.optimizers._transformations import scale_by_learning_rate
+
+        return optax.chain(optax.scale_by_adadelta(self.rho, self.epsilon), scale_by_learning_rate(-1))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        options = (
+            "rho",
+            "epsilon",
+        )
+        return {**super().get_config(), **{option: getattr(self, option) for option in options}}

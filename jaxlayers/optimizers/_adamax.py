@@ -1,0 +1,86 @@
+"""Adamax: Adam by the infinity norm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jaxlayers.optimizers._optimizer import Optimizer
+
+if TYPE_CHECKING:
+    import optax
+
+
+class Adamax(Optimizer):
+    """Adam with the largest recent gradient in place of the root mean square.
+
+    With `t` the number of this update, `m += (1 - beta_1) * (g - m)`, `u = max(beta_2 * u, |g|)`, and then
+    `w -= learning_rate / (1 - beta_1**t) * m / (u + epsilon)`.
+
+    Args:
+        learning_rate: a number, a schedule, or a function without arguments.
+        beta_1: how much of the moving average of the gradient stays at each update.
+        beta_2: how much of the maximum stays.
+        epsilon: added to the divisor.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: see `Optimizer`.
+
+    Source: Kingma and Ba, arXiv:1412.6980, section 7.1.
+
+    Example:
+        >>> from jaxlayers.core import Variable
+        >>> from jaxlayers.optimizers import Adamax
+        >>> w, optimizer = Variable([1.0, -2.0]), Adamax(0.1)
+        >>> optimizer.apply([w * 1.0], [w])
+        >>> [round(float(x), 4) for x in w]
+        [0.9, -1.9]
+    """
+
+    slot_order = (("momentum", "norm"),)
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+        )
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+    def _direction(self) -> optax.GradientTransformationExtraArgs:
+        from jaxlayers.optimizers._directions import step_by_adamax
+
+        return step_by_adamax(self.beta_1, self.beta_2, self.epsilon)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        options = (
+            "beta_1",
+            "beta_2",
+            "epsilon",
+        )
+        return {**super().get_config(), **{option: getattr(self, option) for option in options}}

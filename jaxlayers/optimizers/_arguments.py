@@ -1,0 +1,179 @@
+"""What every optimizer has: its arguments, a learning rate, variables; how they are saved, and its config."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxlayers.core import Variable, scope
+from jaxlayers.core.settings import auto_name, floatx, to_snake_case
+from jaxlayers.core.tracking import Tracked
+from jaxlayers.optimizers import _checks, schedules
+from jaxlayers.optimizers._decay import Exclusion
+from jaxlayers.optimizers._slots import Filled, Layout
+
+_SCHEDULE = schedules.LearningRateSchedule
+
+
+class Arguments(Tracked):
+    """The arguments that all optimizers take, and what is made of them; see `Optimizer`."""
+
+    kind = "slot"
+    slot_order: ClassVar[tuple[tuple[str, ...], ...]] = ()  # see `_slots.Layout`
+    slot_names: ClassVar[dict[str, str]] = {}
+
+    def __init__(
+        self,
+        learning_rate: Any,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+    ):
+        _checks.check_limits(clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm)
+        if use_ema:
+            _checks.check_between("ema_momentum", ema_momentum, 0, 1)
+            _checks.check_count("ema_overwrite_frequency", ema_overwrite_frequency, 1)
+        _checks.check_count("gradient_accumulation_steps", gradient_accumulation_steps, 2)
+        self.name = name or auto_name(to_snake_case(type(self).__name__))
+        self.weight_decay = weight_decay
+        self.clipnorm = clipnorm
+        self.clipvalue = clipvalue
+        self.global_clipnorm = global_clipnorm
+        self.use_ema = use_ema
+        self.ema_momentum = ema_momentum
+        self.ema_overwrite_frequency = ema_overwrite_frequency
+        self.loss_scale_factor = loss_scale_factor
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self.built = False
+        self._iterations = Variable(Filled(0), (), "int32", trainable=False, name="iteration", role="slot")
+        if callable(learning_rate):
+            self._learning_rate = learning_rate
+        else:
+            rate = Filled(_checks.rate_number(learning_rate))
+            self._learning_rate = Variable(rate, (), floatx(), trainable=False, name="learning_rate", role="slot")
+        self._slots: dict[str, Variable] = {}
+        self._layout: Layout | None = None
+        self._exclusion = Exclusion()
+        self._rate_factors: dict[str, float] = {}
+
+    # What it holds.
+
+    @property
+    def iterations(self) -> Any:
+        """How many updates were done: a variable, or the number of calls over `gradient_accumulation_steps`."""
+        if self.gradient_accumulation_steps:
+            return scope.read(self._iterations) // self.gradient_accumulation_steps
+        return self._iterations
+
+    @property
+    def learning_rate(self) -> Any:
+        """The learning rate of the next update: a variable, or what the schedule gives.
+
+        Assigning a number changes the variable; assigning a schedule or a function replaces what was there.
+
+        Raises:
+            TypeError: when a number is assigned and a schedule or function decides.
+        """
+        if isinstance(self._learning_rate, Variable):
+            return self._learning_rate
+        return self.scheduled_rate(scope.read(self._iterations))
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        if callable(value):
+            self._learning_rate = value
+        elif isinstance(self._learning_rate, Variable):
+            self._learning_rate.assign(value)
+        else:
+            raise TypeError(
+                f"The learning rate of {self.name!r} is given by {type(self._learning_rate).__name__}, so it cannot be "
+                "set to a number. Assign another schedule, or make the optimizer with a number as learning_rate."
+            )
+
+    def scheduled_rate(self, iterations: Any) -> jax.Array:
+        """What the schedule, or the function, gives at a number of updates."""
+        source = self._learning_rate
+        return jnp.asarray(scope.unwrap(source(iterations) if isinstance(source, _SCHEDULE) else source()), floatx())
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All its variables, in Keras's order: iterations, the learning rate if it is a number, slots."""
+        rate = [self._learning_rate] if isinstance(self._learning_rate, Variable) else []
+        return [self._iterations, *rate, *self._slots.values()]
+
+    @property
+    def _rate_variables(self) -> list[Variable]:
+        """Those of `variables` that an update reads and does not change."""
+        return [self._learning_rate] if isinstance(self._learning_rate, Variable) else []
+
+    # Saving, and configs.
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Give `variables` these values.
+
+        Raises:
+            ValueError: when their number or a shape differs; nothing has changed then.
+        """
+        variables = self.variables
+        if len(weights) != len(variables):
+            raise ValueError(
+                f"{self.name!r} has {len(variables)} variables; received {len(weights)} values. An optimizer has its "
+                "slots after build(trainable_variables)."
+            )
+        values = [variable.check(value) for variable, value in zip(variables, weights, strict=True)]
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Put the arrays of `variables` into a mapping, under "0", "1", and so on."""
+        for i, variable in enumerate(self.variables):
+            store[str(i)] = variable.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Take the arrays of `variables` from such a mapping.
+
+        Raises:
+            ValueError: when their number or a shape differs; nothing has changed then.
+        """
+        self.set_weights([np.asarray(store[str(i)]) for i in range(len(store.keys()))])
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        rate = self._learning_rate
+        factors = {"learning_rate_factors": dict(self._rate_factors)} if self._rate_factors else {}
+        return {
+            "name": self.name,
+            "learning_rate": float(rate.numpy()) if isinstance(rate, Variable) else schedules.serialize(rate),
+            "weight_decay": self.weight_decay,
+            "clipnorm": self.clipnorm,
+            "global_clipnorm": self.global_clipnorm,
+            "clipvalue": self.clipvalue,
+            "use_ema": self.use_ema,
+            "ema_momentum": self.ema_momentum,
+            "ema_overwrite_frequency": self.ema_overwrite_frequency,
+            "loss_scale_factor": self.loss_scale_factor,
+            "gradient_accumulation_steps": self.gradient_accumulation_steps,
+            **factors,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
+        """The optimizer that `get_config()` describes."""
+        config = dict(config)
+        factors = config.pop("learning_rate_factors", None)
+        if isinstance(config.get("learning_rate"), dict):
+            config["learning_rate"] = schedules.deserialize(config["learning_rate"], custom_objects)
+        optimizer = cls(**config)
+        optimizer._rate_factors = dict(factors or {})
+        return optimizer

@@ -1,0 +1,90 @@
+"""Lamb: Adam with a step for each layer in proportion to its parameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jaxlayers.optimizers._optimizer import Optimizer
+
+if TYPE_CHECKING:
+    import optax
+
+
+class Lamb(Optimizer):
+    """Adam's steps, scaled for each layer to the size of its parameters; for large batches.
+
+    With `m` and `v` as in `Adam`, `s = m / (1 - beta_1**t) / (sqrt(v / (1 - beta_2**t)) + epsilon)`, and then
+    `w -= learning_rate * norm(w) / norm(s) * s`, without the ratio where a norm is 0.
+
+    Args:
+        learning_rate: a number, a schedule, or a function without arguments.
+        beta_1: how much of the moving average of the gradient stays at each update.
+        beta_2: the same for the average of its square.
+        epsilon: added to the divisor.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: see `Optimizer`.
+
+    Source: You et al., Large Batch Optimization for Deep Learning, arXiv:1904.00962.
+
+    Example:
+        >>> from jaxlayers.core import Variable
+        >>> from jaxlayers.optimizers import Lamb
+        >>> w, optimizer = Variable([1.0, -2.0]), Lamb(0.1)
+        >>> optimizer.apply([w * 1.0], [w])
+        >>> [round(float(x), 4) for x in w]
+        [0.8419, -1.8419]
+    """
+
+    slot_order = (("momentum", "velocity"),)
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+        )
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+    def _direction(self) -> optax.GradientTransformationExtraArgs:
+        import optax
+
+        from jaxlayers.optimizers._directions import scale_by_corrected_adam
+        from jaxlayers.optimizers._transformations import scale_by_learning_rate
+
+        steps = scale_by_corrected_adam(self.beta_1, self.beta_2, self.epsilon)
+        return optax.chain(steps, optax.scale_by_trust_ratio(), scale_by_learning_rate(-1))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        options = (
+            "beta_1",
+            "beta_2",
+            "epsilon",
+        )
+        return {**super().get_config(), **{option: getattr(self, option) for option in options}}

@@ -1,0 +1,87 @@
+"""Lion: steps by the sign of the momentum."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jaxlayers.optimizers._optimizer import Optimizer
+
+if TYPE_CHECKING:
+    import optax
+
+
+class Lion(Optimizer):
+    """Steps of one size: `w -= learning_rate * sign(beta_1 * m + (1 - beta_1) * g)`.
+
+    The momentum follows: `m = beta_2 * m + (1 - beta_2) * g`. The learning rate is best three to ten times smaller, and
+    the weight decay larger, than for `AdamW`.
+
+    Args:
+        learning_rate: a number, a schedule, or a function without arguments.
+        beta_1: how much the momentum counts in a step; above 0 and at most 1.
+        beta_2: how much of the momentum stays at each update.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: see `Optimizer`.
+
+    Raises:
+        ValueError: when `beta_1` is out of range.
+
+    Source: Chen et al., Symbolic Discovery of Optimization Algorithms, arXiv:2302.06675.
+
+    Example:
+        >>> from jaxlayers.core import Variable
+        >>> from jaxlayers.optimizers import Lion
+        >>> w, optimizer = Variable([1.0, -2.0]), Lion(0.1)
+        >>> optimizer.apply([w * 1.0], [w])
+        >>> [round(float(x), 4) for x in w]
+        [0.9, -1.9]
+    """
+
+    slot_order = (("momentum",),)
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.99,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+    ):
+        if not 0 < beta_1 <= 1:
+            raise ValueError(f"beta_1 must be above 0 and at most 1; received {beta_1}.")
+        super().__init__(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+        )
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+
+    def _direction(self) -> optax.GradientTransformationExtraArgs:
+        from jaxlayers.optimizers._directions import step_by_lion
+
+        return step_by_lion(self.beta_1, self.beta_2)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        options = (
+            "beta_1",
+            "beta_2",
+        )
+        return {**super().get_config(), **{option: getattr(self, option) for option in options}}

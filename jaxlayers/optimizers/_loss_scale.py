@@ -1,0 +1,183 @@
+"""Loss scaling that finds its scale by itself, for training in float16."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import jax
+import jax.numpy as jnp
+
+from jaxlayers.core import Variable, registry, scope
+from jaxlayers.optimizers._composite import Composite
+from jaxlayers.optimizers._optimizer import Optimizer
+from jaxlayers.optimizers._slots import Filled
+
+if TYPE_CHECKING:
+    import optax
+
+
+class LossScaleState(NamedTuple):
+    """What dynamic loss scaling remembers.
+
+    Attributes:
+        step_counter: the number of finite steps since the scale changed last.
+        dynamic_scale: the scale that gradients are expected to have.
+        inner: the state of the transformation inside.
+    """
+
+    step_counter: Any
+    dynamic_scale: Any
+    inner: Any
+
+
+class LossScaleOptimizer(Composite):
+    """An optimizer for float16: the loss is scaled up, so that small gradients do not become zero.
+
+    Gradients are divided by the scale again. Where one of them is not finite, the step is left out and the scale
+    halved; after `dynamic_growth_steps` finite steps in a row it is doubled. `fit` scales the loss by itself; elsewhere
+    take gradients of `optimizer.scale_loss(loss)`.
+
+    Args:
+        inner_optimizer: the optimizer that makes the steps.
+        initial_scale: the scale to begin with.
+        dynamic_growth_steps: after how many finite steps the scale is doubled.
+        name: a name; made from the class when there is none.
+        **kwargs: arguments of other optimizers are refused: they belong to `inner_optimizer`.
+
+    Raises:
+        TypeError: when `inner_optimizer` is no optimizer.
+        ValueError: when other arguments are given.
+
+    Source: Micikevicius et al., Mixed Precision Training, arXiv:1710.03740.
+
+    Example:
+        >>> from jaxlayers.core import Variable
+        >>> from jaxlayers.optimizers import SGD, LossScaleOptimizer
+        >>> w, optimizer = Variable([1.0, 2.0]), LossScaleOptimizer(SGD(0.5), initial_scale=4.0)
+        >>> optimizer.apply([w * 4.0], [w])
+        >>> optimizer.apply([w * float("inf")], [w])
+        >>> w.value.tolist(), float(optimizer.dynamic_scale.value)
+        ([0.5, 1.0], 2.0)
+    """
+
+    def __init__(
+        self,
+        inner_optimizer: Optimizer,
+        initial_scale: float = 2.0**15,
+        dynamic_growth_steps: int = 2000,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        unset = {"dynamic": True, "use_ema": False, "ema_momentum": 0.99}
+        given = [key for key, value in kwargs.items() if value is not None and value != unset.get(key)]
+        if given:
+            raise ValueError(f"LossScaleOptimizer does not take {', '.join(given)}: give them to inner_optimizer.")
+        if not isinstance(inner_optimizer, Optimizer):
+            raise TypeError(f"inner_optimizer must be an optimizer; received {inner_optimizer!r}.")
+        super().__init__(name)
+        self.inner_optimizer = inner_optimizer
+        self.initial_scale = initial_scale
+        self.dynamic_growth_steps = dynamic_growth_steps
+        inner_optimizer.loss_scale_factor = None
+        self.step_counter = Variable(Filled(0), (), "int32", trainable=False, name="step_counter", role="slot")
+        self.dynamic_scale = Variable(
+            Filled(initial_scale), (), "float32", trainable=False, name="dynamic_scale", role="slot"
+        )
+
+    @property
+    def _inner(self) -> list[Optimizer]:
+        inner = self.__dict__.get("inner_optimizer")
+        return [] if inner is None else [inner]
+
+    @property
+    def _own_variables(self) -> list[Variable]:
+        return [*super()._own_variables, self.step_counter, self.dynamic_scale]
+
+    @property
+    def learning_rate(self) -> Any:
+        """The learning rate of the inner optimizer; may be set as there."""
+        return self.inner_optimizer.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        self.inner_optimizer.learning_rate = value
+
+    @property
+    def iterations(self) -> Any:
+        """How many updates the inner optimizer has done; steps that were left out do not count."""
+        return self.inner_optimizer.iterations
+
+    def scale_loss(self, loss: Any) -> Any:
+        """The loss times the scale, to take gradients of."""
+        return loss * scope.read(self.dynamic_scale)
+
+    def _group(self, parameters: Sequence[Variable]) -> list[list[int]]:
+        return [list(range(len(parameters)))]
+
+    def _update_all(self, parameters: Any, gradients: Any, slots: Any, rates: Any) -> tuple[Any, Any]:
+        (iterations, rate, counter, scale), (inner_slots,) = self._split(slots)
+        direct = [variable.overwrite_with_gradient for variable in self._parameters()]
+        unscaled = [
+            g if g is None or overwrites else _unscale(g, scale)
+            for g, overwrites in zip(gradients, direct, strict=True)
+        ]
+        finite = _all_finite(gradients)
+        new = self.inner_optimizer._compiled_update(parameters, unscaled, inner_slots, rates[0])
+        # Selecting needs no branch: it is as good under vmap, and in a program for several devices.
+        parameters, inner_slots = jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, (parameters, inner_slots))
+        counter, scale = self._follow(counter, scale, finite)
+        return parameters, [iterations, rate, counter, scale, *inner_slots]
+
+    def _follow(self, counter: Any, scale: Any, finite: Any) -> tuple[Any, Any]:
+        """The counter and the scale after a step."""
+        grows = finite & (counter == self.dynamic_growth_steps - 1)
+        factor = jnp.where(finite, jnp.where(grows, 2.0, 1.0), 0.5)
+        return jnp.where(finite & ~grows, counter + 1, 0), scale * factor
+
+    def to_optax(self) -> optax.GradientTransformation:
+        """The same as an optax transformation, on any pytree, for gradients of a loss times `state.dynamic_scale`.
+
+        The state is a NamedTuple with the fields `step_counter`, `dynamic_scale` and `inner`.
+        """
+        import optax
+
+        inner = self.inner_optimizer.to_optax()
+
+        def init(params: Any) -> LossScaleState:
+            counter, scale = scope.read(self.step_counter), scope.read(self.dynamic_scale)
+            return LossScaleState(jnp.copy(counter), jnp.copy(scale), inner.init(params))
+
+        def update(gradients: Any, state: LossScaleState, params: Any = None) -> tuple[Any, LossScaleState]:
+            finite = _all_finite(jax.tree.leaves(gradients))
+            unscaled = jax.tree.map(lambda g: _unscale(g, state.dynamic_scale), gradients)
+            steps, new = inner.update(unscaled, state.inner, params)
+            steps = jax.tree.map(lambda step: jnp.where(finite, step, jnp.zeros_like(step)), steps)
+            new = jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, state.inner)
+            return steps, LossScaleState(*self._follow(state.step_counter, state.dynamic_scale, finite), new)
+
+        return optax.GradientTransformation(init, update)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        return {
+            "name": self.name,
+            "inner_optimizer": registry.describe(self.inner_optimizer),
+            "initial_scale": self.initial_scale,
+            "dynamic_growth_steps": self.dynamic_growth_steps,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
+        """The optimizer that `get_config()` describes."""
+        inner = registry.lookup("optimizer", config["inner_optimizer"], custom_objects)
+        return cls(inner, **{key: value for key, value in config.items() if key != "inner_optimizer"})
+
+
+def _all_finite(gradients: Sequence[Any]) -> jax.Array:
+    """Whether there is no infinity and no nan."""
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(g)) for g in gradients if g is not None]))
+
+
+def _unscale(gradient: Any, scale: Any) -> Any:
+    return gradient / scale  # in float32 at least, as the scale is

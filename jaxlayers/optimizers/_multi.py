@@ -1,0 +1,243 @@
+"""Different optimizers for different parameters, by patterns of their paths."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import jax
+
+from jaxlayers.core import Variable, registry
+from jaxlayers.optimizers import _paths
+from jaxlayers.optimizers._composite import Composite
+from jaxlayers.optimizers._loss_scale import LossScaleOptimizer
+from jaxlayers.optimizers._optimizer import Optimizer
+
+if TYPE_CHECKING:
+    import optax
+
+_FROZEN = "frozen"
+
+
+class OptimizerMap(MutableMapping[str, Any]):
+    """Optimizers by patterns of the paths of variables, with a default for all others.
+
+    A pattern is a regular expression that the whole path of a variable has to match, with or without the name of its
+    model. None in the place of an optimizer freezes what matches: that is not in Keras.
+
+    Args:
+        default_optimizer: what updates variables that match no pattern.
+        optimizer_map: optimizers, or None, by pattern.
+
+    Raises:
+        TypeError: when these are no optimizer and no dict.
+        ValueError: when a pattern is no regular expression, a value is no optimizer, or, on asking, several patterns
+            match.
+
+    Example:
+        >>> from jaxlayers.optimizers import SGD, Adam, OptimizerMap
+        >>> optimizers = OptimizerMap(Adam(1e-3), {"encoder/.*": None, ".*/bias": SGD(0.1)})
+        >>> optimizers["model/decoder/bias"].name, optimizers["model/encoder/kernel"]
+        ('sgd', None)
+    """
+
+    def __init__(self, default_optimizer: Optimizer, optimizer_map: dict[str, Any] | None = None):
+        if not isinstance(default_optimizer, Optimizer):
+            raise TypeError(f"default_optimizer must be an optimizer; received {default_optimizer!r}.")
+        if optimizer_map is not None and not isinstance(optimizer_map, dict):
+            raise TypeError(f"optimizer_map must be a dict of optimizers by pattern; received {optimizer_map!r}.")
+        self._default_optimizer = default_optimizer
+        self._optimizer_map: dict[str, Any] = {}
+        for pattern, optimizer in (optimizer_map or {}).items():
+            self[pattern] = optimizer
+
+    @property
+    def default_optimizer(self) -> Optimizer:
+        """What updates variables that match no pattern."""
+        return self._default_optimizer
+
+    def __getitem__(self, key: str) -> Any:
+        return _paths.find(self._optimizer_map, key, self._default_optimizer)
+
+    def __setitem__(self, key: str, optimizer: Any) -> None:
+        if key in self._optimizer_map:
+            raise ValueError(f"{key!r} has an optimizer already: {self._optimizer_map[key]!r}. Delete it first.")
+        _paths.check([key])
+        if optimizer is not None:
+            _check_part(optimizer, f"the pattern {key!r}")
+        self._optimizer_map[key] = optimizer
+
+    def __delitem__(self, key: str) -> None:
+        del self._optimizer_map[key]
+
+    def __len__(self) -> int:
+        return len(self._optimizer_map)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._optimizer_map)
+
+    def __call__(self, variable: Any) -> Any:
+        """The optimizer of a variable."""
+        return self[variable.path]
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        return {
+            "default_optimizer": registry.describe(self._default_optimizer),
+            "optimizer_map": registry.describe(self._optimizer_map),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
+        """The map that `get_config()` describes."""
+
+        def make(one: Any) -> Any:
+            return registry.lookup("optimizer", one, custom_objects)
+
+        by_pattern = {pattern: make(one) for pattern, one in config["optimizer_map"].items()}
+        return cls(make(config["default_optimizer"]), by_pattern)
+
+
+class MultiOptimizer(Composite):
+    """Different optimizers for different parameters.
+
+    Each has its own learning rate, counter, clipping (also the global one) and averages.
+
+    Args:
+        optimizer_map: an `OptimizerMap`, or a function from a variable to an optimizer, or to None, which freezes it.
+        loss_scale_factor: what `scale_loss` multiplies by; gradients are divided by it.
+        name: a name; made from the class when there is none.
+
+    Raises:
+        TypeError: when `optimizer_map` is neither.
+        ValueError: when it is built: for something that is no optimizer, or one that cannot be inside of another.
+
+    Example:
+        >>> from jaxlayers.core import Variable
+        >>> from jaxlayers.optimizers import SGD, MultiOptimizer, OptimizerMap
+        >>> kernel, bias = Variable([1.0], name="kernel"), Variable([1.0], name="bias")
+        >>> optimizer = MultiOptimizer(OptimizerMap(SGD(0.5), {"bias": None}))
+        >>> optimizer.apply([kernel * 1.0, bias * 1.0], [kernel, bias])
+        >>> float(kernel[0]), float(bias[0])
+        (0.5, 1.0)
+    """
+
+    def __init__(
+        self,
+        optimizer_map: OptimizerMap | Callable[[Any], Any],
+        loss_scale_factor: float | None = None,
+        name: str | None = None,
+    ):
+        if not callable(optimizer_map):
+            raise TypeError(f"optimizer_map must be an OptimizerMap or a function; received {optimizer_map!r}.")
+        self._inner_optimizers: list[Optimizer] = []
+        super().__init__(name, loss_scale_factor)
+        self._optimizer_map = optimizer_map
+        if isinstance(optimizer_map, OptimizerMap):
+            for optimizer in (*optimizer_map.values(), optimizer_map.default_optimizer):
+                self._number(optimizer)
+
+    @property
+    def _inner(self) -> list[Optimizer]:
+        return self._inner_optimizers
+
+    @property
+    def optimizers(self) -> list[Optimizer]:
+        """The optimizers inside."""
+        return list(self._inner_optimizers)
+
+    @property
+    def learning_rate(self) -> Any:
+        """Refused: each optimizer inside has its own."""
+        raise AttributeError(f"{self.name!r} has no learning rate of its own; each of its `optimizers` has one.")
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        raise AttributeError(f"{self.name!r} has no learning rate of its own; set that of one of its `optimizers`.")
+
+    @property
+    def loss_scale_factor(self) -> float | None:
+        """What `scale_loss` multiplies by; setting it sets that of the optimizers inside."""
+        return self._loss_scale_factor
+
+    @loss_scale_factor.setter
+    def loss_scale_factor(self, value: float | None) -> None:
+        self._loss_scale_factor = value
+        for inner in self._inner_optimizers:
+            inner.loss_scale_factor = value
+
+    def _number(self, optimizer: Any) -> int | None:
+        """Which of the optimizers inside this is; a new one is taken in, None is none."""
+        if optimizer is None:
+            return None
+        for number, inner in enumerate(self._inner_optimizers):
+            if inner is optimizer:
+                return number
+        _check_part(optimizer, repr(self.name))
+        optimizer.loss_scale_factor = self.loss_scale_factor
+        self._inner_optimizers = [*self._inner_optimizers, optimizer]
+        return len(self._inner_optimizers) - 1
+
+    def _group(self, parameters: Sequence[Variable]) -> list[list[int]]:
+        numbers = [self._number(self._optimizer_map(variable)) for variable in parameters]
+        return [[i for i, one in enumerate(numbers) if one == n] for n in range(len(self._inner_optimizers))]
+
+    def _update_all(self, parameters: Any, gradients: Any, slots: Any, rates: Any) -> tuple[Any, Any]:
+        (iterations, rate), parts = self._split(slots)
+        new = list(parameters)
+        for number, (inner, group) in enumerate(zip(self._inner, self._layout.groups, strict=True)):
+            own = [gradients[i] for i in group]
+            if all(gradient is None for gradient in own):
+                continue
+            values, parts[number] = inner._compiled_update(
+                [parameters[i] for i in group], own, parts[number], rates[number]
+            )
+            for i, value in zip(group, values, strict=True):
+                new[i] = value
+        return new, [iterations + 1, rate, *(slot for part in parts for slot in part)]
+
+    def to_optax(self) -> optax.GradientTransformation:
+        """The same as an optax transformation, on any pytree: patterns are matched with the paths in it.
+
+        The state is that of `optax.partition`: the states of the optimizers inside, by their number.
+        """
+        import optax
+
+        def label(keys: Any, _: Any) -> str:
+            path = _paths.path_of(keys)
+            found = self._optimizer_map(types.SimpleNamespace(path=path, name=path.rpartition("/")[2]))
+            number = self._number(found)
+            return _FROZEN if number is None else str(number)
+
+        kinds: dict[str, Any] = {str(number): inner.to_optax() for number, inner in enumerate(self._inner)}
+        kinds[_FROZEN] = optax.set_to_zero()
+        return optax.partition(kinds, lambda params: jax.tree_util.tree_map_with_path(label, params))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again.
+
+        Raises:
+            TypeError: when `optimizer_map` is a function that no name would lead back to.
+        """
+        return {
+            "optimizer_map": registry.describe(self._optimizer_map),
+            "loss_scale_factor": self.loss_scale_factor,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
+        """The optimizer that `get_config()` describes."""
+        made = registry.lookup("optimizer", config["optimizer_map"], custom_objects)
+        return cls(**{**config, "optimizer_map": made})
+
+
+def _check_part(optimizer: Any, where: str) -> None:
+    if not isinstance(optimizer, Optimizer):
+        raise ValueError(f"Expected an optimizer for {where}; received {optimizer!r}.")
+    if isinstance(optimizer, LossScaleOptimizer | MultiOptimizer):
+        raise ValueError(
+            f"A {type(optimizer).__name__} cannot be one of several optimizers, as for {where}. A LossScaleOptimizer "
+            "goes around the MultiOptimizer."
+        )

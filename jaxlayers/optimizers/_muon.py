@@ -1,0 +1,160 @@
+"""Muon: orthogonal steps for matrices."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+
+from jaxlayers.optimizers import _paths
+from jaxlayers.optimizers._optimizer import Optimizer
+
+if TYPE_CHECKING:
+    import optax
+
+
+class Muon(Optimizer):
+    """Momentum made orthogonal for matrices, and AdamW for all else.
+
+    For a matrix, `m = momentum * m + g`, `s` is `g + momentum * m` (or `m`) with its singular values brought near to 1
+    by Newton-Schulz iteration, and then `w -= learning_rate * rms_rate * sqrt(max(rows, columns)) * s`. Everything that
+    is no matrix, embeddings and what `exclude_layers` names are updated as by `AdamW`.
+
+    Args:
+        learning_rate: a number, a schedule, or a function without arguments.
+        adam_beta_1: `beta_1` of AdamW.
+        adam_beta_2: `beta_2` of AdamW.
+        adam_weight_decay: the weight decay of what AdamW updates.
+        epsilon: that of AdamW.
+        weight_decay: the weight decay of matrices.
+        clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency, loss_scale_factor,
+            gradient_accumulation_steps, name: see `Optimizer`.
+        exclude_layers: regular expressions, looked for in the paths of variables that AdamW is to update.
+        exclude_embeddings: whether AdamW updates what has "embedding" in its path.
+        muon_a: the iteration's factor of a matrix x.
+        muon_b: that of x x^T x.
+        muon_c: that of x x^T x x^T x.
+        adam_lr_ratio: the learning rate of AdamW over that of matrices.
+        momentum: how much of the last step goes into the next.
+        ns_steps: the number of iterations.
+        nesterov: whether the gradient counts as taken after the momentum.
+        rms_rate: the root mean square of a step at a learning rate of 1; None for steps as they come out.
+
+    Source: Jordan et al., Muon, 2024; with `rms_rate`, Liu et al., Muon is Scalable for LLM Training, arXiv:2502.16982.
+
+    Example:
+        >>> from jaxlayers.core import Variable
+        >>> from jaxlayers.optimizers import Muon
+        >>> w, optimizer = Variable([[1.0, 0.0], [0.0, 2.0]]), Muon(0.1, weight_decay=None)
+        >>> optimizer.apply([w * 1.0], [w])
+        >>> [round(float(x), 4) for x in w[1]]
+        [0.0, 1.9805]
+    """
+
+    slot_order = (("momentum", "velocity"),)
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        adam_beta_1: float = 0.9,
+        adam_beta_2: float = 0.999,
+        adam_weight_decay: float | None = 0.004,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = 0.004,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        exclude_layers: Sequence[str] | None = None,
+        exclude_embeddings: bool = True,
+        muon_a: float = 3.4445,
+        muon_b: float = -4.775,
+        muon_c: float = 2.0315,
+        adam_lr_ratio: float = 1,
+        momentum: float = 0.95,
+        ns_steps: int = 5,
+        nesterov: bool = True,
+        rms_rate: float | None = 0.2,
+    ):
+        super().__init__(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+        )
+        self.adam_beta_1 = adam_beta_1
+        self.adam_beta_2 = adam_beta_2
+        self.adam_weight_decay = adam_weight_decay
+        self.epsilon = epsilon
+        self.exclude_layers = list(exclude_layers or ())
+        self.exclude_embeddings = exclude_embeddings
+        self.muon_a = muon_a
+        self.muon_b = muon_b
+        self.muon_c = muon_c
+        self.adam_lr_ratio = adam_lr_ratio
+        self.momentum = momentum
+        self.ns_steps = ns_steps
+        self.nesterov = nesterov
+        self.rms_rate = rms_rate
+
+    def _direction(self) -> optax.GradientTransformationExtraArgs:
+        import optax
+
+        from jaxlayers.optimizers._directions import by_kind, step_by_muon
+        from jaxlayers.optimizers._transformations import step_by_adam
+
+        coefficients = (self.muon_a, self.muon_b, self.muon_c)
+        adam = step_by_adam(self.adam_beta_1, self.adam_beta_2, self.epsilon, amsgrad=False)
+        return by_kind(
+            {
+                "muon": step_by_muon(self.momentum, self.nesterov, coefficients, self.ns_steps, self.rms_rate),
+                "adam": optax.chain(adam, optax.scale(self.adam_lr_ratio)),
+            },
+            lambda path, param: "adam" if self._goes_to_adam(path, param) else "muon",
+        )
+
+    def _goes_to_adam(self, path: str, param: Any) -> bool:
+        path = self._known_path(path)
+        embeds = self.exclude_embeddings and "embedding" in path.lower()
+        return param.ndim != 2 or embeds or any(re.search(pattern, path) for pattern in self.exclude_layers)
+
+    def _decay_rates(self, params: Any) -> Any:
+        def rate(keys: Any, param: Any, decays: bool) -> float:
+            adam = self._goes_to_adam(_paths.path_of(keys), param)
+            return (self.adam_weight_decay if adam else self.weight_decay) or 0.0 if decays else 0.0
+
+        return jax.tree_util.tree_map_with_path(rate, params, self._decayed(params))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        options = (
+            "adam_beta_1",
+            "adam_beta_2",
+            "adam_weight_decay",
+            "epsilon",
+            "exclude_layers",
+            "exclude_embeddings",
+            "muon_a",
+            "muon_b",
+            "muon_c",
+            "adam_lr_ratio",
+            "momentum",
+            "ns_steps",
+            "nesterov",
+            "rms_rate",
+        )
+        return {**super().get_config(), **{option: getattr(self, option) for option in options}}

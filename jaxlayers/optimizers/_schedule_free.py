@@ -1,0 +1,95 @@
+"""Schedule-free AdamW."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jaxlayers.optimizers._optimizer import Optimizer
+
+if TYPE_CHECKING:
+    import optax
+
+
+class ScheduleFreeAdamW(Optimizer):
+    """AdamW that needs no decay of the learning rate: gradients are taken between plain steps and their mean.
+
+    With `t` the number of this update and `v` as in `Adam`, `z -= learning_rate * g / (sqrt(v / (1 - beta_2**t)) +
+    epsilon)`, `x += (z - x) / t`, and then `w = (1 - beta_1) * z + beta_1 * x`. `z` starts from the parameters.
+
+    Args:
+        learning_rate: a number, a schedule, or a function without arguments.
+        beta_1: how near to the mean `x` gradients are taken; above 0 and at most 1.
+        beta_2: how much of the moving average of the squared gradient stays at each update.
+        epsilon: added to the divisor.
+        warmup_steps: over how many updates the learning rate grows to its full size.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: see `Optimizer`.
+
+    Raises:
+        ValueError: when `beta_1` is out of range.
+
+    Source: Defazio et al., The Road Less Scheduled, arXiv:2405.15682.
+
+    Example:
+        >>> from jaxlayers.core import Variable
+        >>> from jaxlayers.optimizers import ScheduleFreeAdamW
+        >>> w, optimizer = Variable([1.0, -2.0]), ScheduleFreeAdamW(0.1)
+        >>> optimizer.apply([w * 1.0], [w])
+        >>> [round(float(x), 4) for x in w]
+        [0.9, -1.9]
+    """
+
+    slot_order = (("momentum", "velocity"),)
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.0025,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        warmup_steps: int = 0,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+    ):
+        if not 0 < beta_1 <= 1:
+            raise ValueError(f"beta_1 must be above 0 and at most 1; received {beta_1}.")
+        super().__init__(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+        )
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.warmup_steps = warmup_steps
+
+    def _direction(self) -> optax.GradientTransformationExtraArgs:
+        from jaxlayers.optimizers._directions import step_schedule_free
+
+        return step_schedule_free(self.beta_1, self.beta_2, self.epsilon, self.warmup_steps)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        options = (
+            "beta_1",
+            "beta_2",
+            "epsilon",
+            "warmup_steps",
+        )
+        return {**super().get_config(), **{option: getattr(self, option) for option in options}}
