@@ -80,7 +80,7 @@ def _circle(
     wide = jnp.promote_types(dtype, "float32")
     distance = jnp.maximum(1 - y_pred.astype(wide) @ others.astype(wide).T, 0)  # [batch, references]
     same = y_true.reshape(-1, 1).astype(jnp.int32) == labels.reshape(1, -1).astype(jnp.int32)
-    near = same & ~jnp.eye(*same.shape, dtype=bool) if remove_diagonal else same
+    near = same & ~jnp.eye(same.shape[0], same.shape[1], dtype=bool) if remove_diagonal else same
     within = -gamma * (margin + distance) * (margin - distance)
     outside = gamma * jnp.maximum(1 + margin - distance, 0) * (1 - margin - distance)
     logs = [

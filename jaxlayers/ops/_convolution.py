@@ -5,6 +5,7 @@ are `[*window, channels out, channels in]`. The checks are in the public functio
 its relatives below are the mathematics, which the layers compile together with a bias.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -184,6 +185,10 @@ def conv_transpose(
     return convolve_transposed(inputs, kernel, *how, output_padding)
 
 
+# Each of these is one dispatch, and compiled once for all calls with the same shapes, when it is called eagerly.
+
+
+@functools.partial(jax.jit, static_argnums=(2, 3, 4, 5, 6), inline=True)
 def convolve(
     inputs: Any,
     kernel: Any,
@@ -201,6 +206,7 @@ def convolve(
     return direct(inputs, kernel, 1) if groups == 1 else in_groups(direct, inputs, kernel, groups, axis)
 
 
+@functools.partial(jax.jit, static_argnums=(2, 3, 4, 5), inline=True)
 def convolve_depthwise(
     inputs: Any, kernel: Any, strides: Any, padding: Any, data_format: str, dilation_rate: Any
 ) -> Array:
@@ -239,6 +245,7 @@ def _bound(
     return direct, tuple(map(tuple, pads))
 
 
+@functools.partial(jax.jit, static_argnums=(3, 4, 5, 6), inline=True)
 def convolve_separably(
     inputs: Any, depthwise: Any, pointwise: Any, strides: Any, padding: Any, data_format: str, dilation_rate: Any
 ) -> Array:
@@ -248,6 +255,7 @@ def convolve_separably(
     return convolve(middle, pointwise, ones, "valid", data_format, ones, 1)
 
 
+@functools.partial(jax.jit, static_argnums=(2, 3, 4, 5, 6), inline=True)
 def convolve_transposed(
     inputs: Any,
     kernel: Any,

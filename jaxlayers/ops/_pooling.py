@@ -1,5 +1,6 @@
 """Pooling: the maximum or the mean of windows."""
 
+import functools
 from typing import Any
 
 import jax
@@ -128,6 +129,7 @@ def adaptive_average_pool(inputs: ArrayLike, output_size: Shape, data_format: st
     return _adapted("ops.adaptive_average_pool", as_float(inputs), output_size, data_format, _axis_mean)
 
 
+@functools.partial(jax.jit, static_argnums=(1, 2, 3, 4), inline=True)
 def pooled_maximum(inputs: Any, pool_size: Any, strides: Any, padding: str, data_format: str) -> Array:
     """`max_pool` without checks."""
     lowest = -np.inf if jnp.issubdtype(inputs.dtype, jnp.inexact) else jnp.iinfo(inputs.dtype).min
@@ -135,6 +137,7 @@ def pooled_maximum(inputs: Any, pool_size: Any, strides: Any, padding: str, data
     return jax.lax.reduce_window(inputs, np.asarray(lowest, inputs.dtype)[()], jax.lax.max, *windows, padding.upper())
 
 
+@functools.partial(jax.jit, static_argnums=(1, 2, 3, 4), inline=True)
 def pooled_mean(inputs: Any, pool_size: Any, strides: Any, padding: str, data_format: str) -> Array:
     """`average_pool` without checks."""
     inputs = as_float(inputs)

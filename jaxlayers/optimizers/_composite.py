@@ -100,7 +100,7 @@ class Composite(Optimizer):
         return [inner._outside_rate(part) for inner, part in zip(self._inner, self._split(slots)[1], strict=True)]
 
     @property
-    def _compiled_update(self) -> Callable[..., Any]:  # type: ignore[override]
+    def _compiled_update(self) -> Callable[..., Any]:
         """The update over flat lists, compiled; made again when one inside has changed."""
         parts = [inner._compiled_update for inner in self._inner if inner.built]
         kept = self.__dict__.get("_compiled_update")

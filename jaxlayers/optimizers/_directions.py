@@ -261,8 +261,7 @@ def _needed(params: Any) -> Any:
     return params
 
 
-def _unzip(number: int, function: Callable[..., Any], tree: Any, *rest: Any) -> list[Any]:
+def _unzip(number: int, function: Callable[..., Any], tree: Any, *rest: Any) -> tuple[Any, ...]:
     """Several trees, from a function that returns several values for each leaf."""
-    leaves, structure = jax.tree.flatten(tree)
-    results = [function(*values) for values in zip(leaves, *map(structure.flatten_up_to, rest), strict=True)]
-    return [structure.unflatten([result[i] for result in results]) for i in range(number)]
+    results = jax.tree.map(function, tree, *rest)
+    return jax.tree.transpose(jax.tree.structure(tree), jax.tree.structure((0,) * number), results)

@@ -38,8 +38,8 @@ class OptimizerMap(MutableMapping[str, Any]):
     Example:
         >>> from jaxlayers.optimizers import SGD, Adam, OptimizerMap
         >>> optimizers = OptimizerMap(Adam(1e-3), {"encoder/.*": None, ".*/bias": SGD(0.1)})
-        >>> optimizers["model/decoder/bias"].name, optimizers["model/encoder/kernel"]
-        ('sgd', None)
+        >>> type(optimizers["model/decoder/bias"]).__name__, optimizers["model/encoder/kernel"]
+        ('SGD', None)
     """
 
     def __init__(self, default_optimizer: Optimizer, optimizer_map: dict[str, Any] | None = None):

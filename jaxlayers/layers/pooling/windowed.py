@@ -47,11 +47,11 @@ class _Pooling(Ranked):
 
 
 class _MaxPooling(_Pooling):
-    pooled = staticmethod(jax.jit(pooled_maximum, static_argnums=(1, 2, 3, 4)))
+    pooled = staticmethod(pooled_maximum)
 
 
 class _AveragePooling(_Pooling):
-    pooled = staticmethod(jax.jit(pooled_mean, static_argnums=(1, 2, 3, 4)))
+    pooled = staticmethod(pooled_mean)
 
 
 class MaxPooling1D(_MaxPooling, rank=1):
