@@ -24,6 +24,8 @@ MEASUREMENTS = {
     "imports": "imports:run",
     "dispatch": "dispatch:run",
     "eager": "eager:run",
+    "optimizers": "catalogue:updates",
+    "metrics": "catalogue:metric_updates",
     "vae-step": "steps:vae",
     "vae-fit": "epochs:vae",
     "trace": "tracing:trace",

@@ -70,15 +70,12 @@ class EarlyStopping(MonitorCallback):
         current = self._monitored(logs or {})
         if current is None or epoch < self.start_from_epoch:
             return
-        better = self._is_improvement(current, self.best)
-        if better:
+        self.wait += 1
+        if self._is_improvement(current, self.best):
             self.best = current
-        if better or (self.restore_best_weights and self.best_weights is None):
             self.best_epoch = epoch
             if self.restore_best_weights:
                 self.best_weights = self.model.get_weights()
-        self.wait += 1
-        if better:
             if self.baseline is None or self._is_improvement(current, self.baseline):
                 self.wait = 0
         elif self.wait >= self.patience and epoch > 0:

@@ -149,7 +149,7 @@ def _run(plan: Plan, args: Any, kwargs: Any) -> Any:
         inputs = _donated(written, held) if plan.donates else held
         call = functools.partial(plan.compiled, inputs, others, *args, **kwargs)
         results.extend(map(operator.call, (call,)))  # in one go: an interrupt cannot come between run and result
-        outputs, values, effects = results[0]
+        outputs, values, losses = results[0]
         if not plan.donates:
             jax.block_until_ready(values)  # so that what there was is only let go when there is something better
         for variable, value in zip(written, values, strict=True):
@@ -163,8 +163,10 @@ def _run(plan: Plan, args: Any, kwargs: Any) -> Any:
         if not results and not isinstance(error, Discovered):
             making.mark_lost((*written, *read), plan.name)
         raise
-    if effects.roots:
-        effects.commit()
+    for number, added in losses.items():
+        keys, roots = plan.losses[number]
+        if roots:
+            Effects(keys, added, roots).commit()
     return outputs
 
 
@@ -191,6 +193,9 @@ class Plan:
         self.hints = hints
         self.donates = owner._donate
         self.looked_at = False
+        # What the losses are that a trace adds. Its output has their number in the place of their names: a dict with it
+        # as its key is put together without a line of Python, in which an interrupt could lose all that came back.
+        self.losses: list[tuple[Any, Any]] = []
         self._found: Discovered | None = None
         self.version = scope.trainable_version()
         self.frozen = self.now_frozen()
@@ -238,8 +243,9 @@ class Plan:
         else:
             self.hints = None  # they were for this way through the function; another may be otherwise
         losses = {key: value for key, value in zip(effects.keys, effects.values, strict=True) if type(key) is LossSlot}
-        rest = Effects(tuple(losses), list(losses.values()), effects.roots)
-        return outputs, [inner.values[variable] for variable in written], rest
+        self.losses.append((tuple(losses), effects.roots))
+        added = {len(self.losses) - 1: list(losses.values())}
+        return outputs, [inner.values[variable] for variable in written], added
 
 
 def _forget(jitted: weakref.ref[Jitted], facades: Any, _: Any) -> None:

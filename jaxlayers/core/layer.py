@@ -402,7 +402,8 @@ class Layer(Weighted):
         }
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = registry.describe(self.activity_regularizer)
-        if getattr(type(self).get_config, "is_default", False):
+        own_arguments = not getattr(type(self).__init__, "is_default", False)
+        if own_arguments and getattr(type(self).get_config, "is_default", False):
             return {**self._call_spec.made_with(*self._made_with), **config}
         return config
 
@@ -446,7 +447,8 @@ _ABSENT = {"quantization_config": None, "rms_scaling": False}
 _RESERVED = frozenset(["init", "apply", "params", "state"])
 Layer._call_spec = CallSpec(Layer)
 Layer.build = building.explicit(Layer.build)  # type: ignore[method-assign]
-Layer.build.is_default = Layer.call.is_default = Layer.get_config.is_default = True  # type: ignore[attr-defined]
+for _method in (Layer.__init__, Layer.build, Layer.call, Layer.get_config):
+    _method.is_default = True  # type: ignore[union-attr]
 
 
 def _as_input(value: Any, compute: Any) -> Any:

@@ -296,5 +296,6 @@ class Model(Trainer, Layer):
         raise ValueError(f"{self.name!r} has no layer {name!r}; it has {[layer.name for layer in layers]}.")
 
 
+Model.__init__.is_default = True  # type: ignore[attr-defined]
 Model._call_spec = CallSpec(Model)
 registry.register("layer", {"Model": Model, "Functional": Model})

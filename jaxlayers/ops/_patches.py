@@ -85,14 +85,18 @@ def fold(
             f"ops.fold expects columns of a multiple of {elements} elements, {rows * columns} of them for images of "
             f"{image}; received shape {x.shape}."
         )
-    images = jax.ShapeDtypeStruct((x.shape[0], x.shape[1] // elements, *image), x.dtype)
-    (folded,) = jax.linear_transpose(functools.partial(_unfold, **dict(zip(_HOW, how, strict=True))), images)(x)
+    return _fold(x, image, *how)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2, 3, 4, 5), inline=True)
+def _fold(x: Any, image: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> Array:
+    channels = x.shape[1] // (kernel_size[0] * kernel_size[1])
+    images = jax.ShapeDtypeStruct((x.shape[0], channels, *image), x.dtype)
+    (folded,) = jax.linear_transpose(lambda x: _unfold(x, kernel_size, dilation, padding, stride), images)(x)
     return folded
 
 
-_HOW = ("kernel_size", "dilation", "padding", "stride")
-
-
+@functools.partial(jax.jit, static_argnums=(1, 2, 3, 4), inline=True)
 def _unfold(x: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> Array:
     """Slices that are strided along one axis after the other: each value is moved, none is computed with."""
     x = jnp.pad(x, [(0, 0), (0, 0), *((size, size) for size in padding)])

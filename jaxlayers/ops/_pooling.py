@@ -182,11 +182,13 @@ def _adapted(where: str, inputs: Any, output_size: Any, data_format: Any, along:
     return inputs
 
 
+@functools.partial(jax.jit, static_argnums=(1, 2), inline=True)
 def _axis_maximum(x: Any, axis: int, count: int) -> Array:
     windows, _, _ = _windows(x, axis, count)  # a window that repeats its last element has the same maximum
     return jnp.max(windows, axis + 1)
 
 
+@functools.partial(jax.jit, static_argnums=(1, 2), inline=True)
 def _axis_mean(x: Any, axis: int, count: int) -> Array:
     windows, counted, sizes = _windows(x, axis, count)
     wide = windows.astype(jnp.promote_types(x.dtype, jnp.float32))

@@ -246,7 +246,7 @@ class Optimizer(Arguments):
         if not self.use_ema or self._layout is None:
             return []
         averages = self._layout.pack(list(self._slots.values())).average
-        return [(self._layout.parameters[path], average) for path, average in averages.items()]
+        return [(v, averages[path]) for path, v in self._layout.parameters.items() if path in averages]
 
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
         """With `use_ema`, set the parameters to their moving averages; to be called when training ends.

@@ -578,6 +578,8 @@ def test_weights_come_back_when_an_evaluation_fails():
         try:
             listed.on_test_begin()
             assert not np.array_equal(model.get_weights()[0], before[0])
+            # A step that is handed both must be able to overwrite both.
+            assert all(weight.value is not average.value for weight, average in model.optimizer.moving_averages)
             listed.on_test_batch_end(0, {})
         finally:
             listed.close()

@@ -4,6 +4,7 @@ from jaxlayers.layers.normalization.batch import BatchNormalization
 from jaxlayers.layers.normalization.group import GroupNormalization
 from jaxlayers.layers.normalization.layer import LayerNormalization
 from jaxlayers.layers.normalization.rms import RMSNormalization
+from jaxlayers.layers.normalization.spectral import SpectralNormalization
 from jaxlayers.layers.normalization.unit import UnitNormalization
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "GroupNormalization",
     "LayerNormalization",
     "RMSNormalization",
+    "SpectralNormalization",
     "UnitNormalization",
 ]

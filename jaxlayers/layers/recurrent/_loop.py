@@ -36,30 +36,88 @@ def run(
     unroll: bool,
     all_outputs: bool,
     zero_output: bool,
-    loop: Any = jax.lax.scan,
+    facades: bool = False,
 ) -> tuple[jax.Array, Arrays]:
     """All outputs `[batch, time, ...]`, or the last one alone; and the last states."""
     inputs = jnp.swapaxes(_cleared(sequences, counts), 0, 1)
+    if not facades:
+        # XLA on CPU would take the sequences as they lie into the kernel's gradient, at several times its cost.
+        inputs = jax.lax.optimization_barrier(inputs)
     projected = recurrence.project(weights, inputs, masks[0])  # [time, batch, units] for each gate
     turns = None if counts is None else jnp.swapaxes(counts, 0, 1)
+    if recurrence.apart and not facades:
+        states, outputs = _iterate(recurrence, unroll, weights, projected, states, masks[1], turns)
+    else:
 
-    def body(states: Arrays, turn: Any) -> tuple[Arrays, jax.Array | None]:
+        def body(states: Arrays, turn: Any) -> tuple[Arrays, jax.Array]:
+            projected, count = turn
+            new = select(count, recurrence.advance(weights, projected, states, masks[1]), states)
+            return new, new[0]
+
+        states, outputs = (scan if facades else jax.lax.scan)(body, states, (projected, turns), unroll=unroll)
+    if not all_outputs:
+        return states[0], states
+    if zero_output:
+        outputs = select(turns, outputs, jnp.zeros_like(outputs))
+    return jnp.swapaxes(outputs, 0, 1), states
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def _iterate(
+    recurrence: Recurrence, unroll: bool, weights: Weights, projected: Arrays, states: Arrays, masks: Arrays, turns: Any
+) -> tuple[Arrays, jax.Array]:
+    """The last states, and all outputs `[time, batch, ...]`."""
+
+    def body(states: Arrays, turn: Any) -> tuple[Arrays, jax.Array]:
         projected, count = turn
-        new = recurrence.advance(weights, projected, states, masks[1])
-        new = select(count, new, states)
-        output = new[0] if all_outputs else None
-        if zero_output and all_outputs and count is not None:
-            output = select(count, output, jnp.zeros_like(new[0]))
-        return new, output
+        new = select(count, recurrence.advance(weights, projected, states, masks), states)
+        return new, new[0]
 
-    states, outputs = loop(body, states, (projected, turns), unroll=unroll)
-    return (states[0] if outputs is None else jnp.swapaxes(outputs, 0, 1)), states
+    return jax.lax.scan(body, states, (projected, turns), unroll=unroll)
+
+
+@_iterate.defjvp
+def _iterate_with_tangents(recurrence: Recurrence, unroll: bool, primals: Any, tangents: Any) -> Any:
+    """The same derivative as JAX's own, in another order: the weights' part is one product over all steps.
+
+    `mix` is linear in the output before and in the weights. So the tangent of what it adds is that by the output,
+    inside of the loop, plus that by the weights, which needs nothing but the outputs. Transposed, the weights' gradient
+    is one product after the loop, where JAX's has one for each step.
+    """
+    weights, projected, states, masks, turns = primals
+    d_weights, d_projected, d_states, *_ = tangents  # masks do not depend on anything
+
+    def body(states: Arrays, turn: Any) -> Any:
+        projected, count = turn
+
+        def gates(joined: Arrays, states: Arrays) -> Arrays:
+            return select(count, recurrence.combine(joined, states), states)
+
+        joined = recurrence.join(projected, recurrence.mix(weights, states[0], masks))
+        new, slope = jax.linearize(gates, joined, states)
+        return new, (new[0], states[0], slope)
+
+    last, (outputs, before, slopes) = jax.lax.scan(body, states, (projected, turns), unroll=unroll)
+    by_weights = jax.jvp(lambda weights: recurrence.mix(weights, before, masks), (weights,), (d_weights,))[1]
+    nothing = tuple(jnp.zeros(array.shape[1:], array.dtype) for array in projected)
+
+    def by_output(output: jax.Array) -> Arrays:
+        return recurrence.join(nothing, recurrence.mix(weights, output, masks))
+
+    def tangent(d_states: Arrays, turn: Any) -> tuple[Arrays, jax.Array]:
+        slope, d_joined = turn
+        d_output = jax.jvp(by_output, (jnp.zeros_like(d_states[0]),), (d_states[0],))[1]
+        d_new = slope(jax.tree.map(jnp.add, d_joined, d_output), d_states)
+        return d_new, d_new[0]
+
+    turns = (slopes, recurrence.join(d_projected, by_weights))
+    return (last, outputs), jax.lax.scan(tangent, d_states, turns, unroll=unroll)
 
 
 # Called eagerly, each is one dispatch; only for recurrences that are known to be pure, since traces are kept.
 compiled_step = jax.jit(step, static_argnums=0)
 compiled_run = jax.jit(run, static_argnums=(0, 6, 7, 8))
-run_with_facades = functools.partial(run, loop=scan)
+run_with_facades = functools.partial(run, facades=True)
 
 
 def run_any(

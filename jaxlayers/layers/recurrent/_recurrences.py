@@ -1,9 +1,10 @@
 """The mathematics of the recurrent cells, as pure functions of arrays.
 
 A recurrence has two halves. `project` takes what depends on the inputs alone, for any number of time steps at once:
-one product with the kernel. `advance` goes from one state to the next, with what was projected for that step: the
-product with the recurrent kernel, and the gates. A cell called alone does both for one step; a layer projects the whole
-sequence and loops over `advance` (see `_loop`). So the mathematics is written once.
+one product with the kernel. `advance` goes from one state to the next, with what was projected for that step. It is
+made of `mix`, the product of the state with the recurrent kernel, and `combine`, the gates, which the loop's
+derivatives treat apart (see `_loop`). A cell called alone does both halves for one step; a layer projects the whole
+sequence and loops over the other. So the mathematics is written once.
 
 What is projected stays apart gate by gate: XLA on CPU makes fast, vectorised code of arithmetic on whole arrays, and
 slow code of arithmetic on slices of a wider one.
@@ -35,6 +36,7 @@ class Recurrence:
     activation: Activation
     gates = 1
     channel_axis = -1
+    apart = True  # whether `advance` is `mix`, then `combine`
 
     def project(self, weights: Weights, inputs: jax.Array, masks: Arrays) -> Arrays:
         """What the inputs add to each gate, bias included: `[time, batch, units]` each."""
@@ -44,6 +46,18 @@ class Recurrence:
 
     def advance(self, weights: Weights, projected: Arrays, states: Arrays, masks: Arrays) -> Arrays:
         """The states after a step, the first of which is its output."""
+        return self.combine(self.join(projected, self.mix(weights, states[0], masks)), states)
+
+    def mix(self, weights: Weights, output: jax.Array, masks: Arrays) -> Arrays:
+        """What the output before adds to each gate: linear in it, and in the weights."""
+        return self.products(self.state_product, output, weights[1], masks)
+
+    def join(self, projected: Arrays, mixed: Arrays) -> Arrays:
+        """What inputs and output before add, together: sums, as far as the gates look at nothing else."""
+        return tuple(x + h for x, h in zip(projected, mixed, strict=True))
+
+    def combine(self, joined: Arrays, states: Arrays) -> Arrays:
+        """The states after a step, from what the gates are given."""
         raise NotImplementedError
 
     def input_bias(self, bias: jax.Array) -> jax.Array:
@@ -52,11 +66,11 @@ class Recurrence:
 
     def input_product(self, inputs: jax.Array, kernel: jax.Array) -> jax.Array:
         """Inputs times kernel."""
-        return jnp.matmul(inputs, kernel)
+        return _matmul(inputs, kernel)
 
     def state_product(self, state: jax.Array, kernel: jax.Array) -> jax.Array:
         """A state times the recurrent kernel."""
-        return jnp.matmul(state, kernel)
+        return _matmul(state, kernel)
 
     def products(self, product: Any, x: jax.Array, kernel: jax.Array, masks: Arrays) -> Arrays:
         """The product for each gate."""
@@ -73,6 +87,11 @@ class Recurrence:
         return tuple(product + part.reshape(shape) for product, part in zip(products, parts, strict=True))
 
 
+def _matmul(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """`x @ kernel` over all steps and samples as one axis, which makes faster gradients than two."""
+    return jnp.matmul(x.reshape(-1, x.shape[-1]), kernel).reshape(*x.shape[:-1], -1)
+
+
 def dropped(x: jax.Array, masks: Sequence[jax.Array]) -> jax.Array:
     """`x` times the mask, the same for all time steps; unchanged without one."""
     for mask in masks:
@@ -84,10 +103,9 @@ def dropped(x: jax.Array, masks: Sequence[jax.Array]) -> jax.Array:
 class Simple(Recurrence):
     """`h' = activation(x W + h R + b)`."""
 
-    def advance(self, weights: Weights, projected: Arrays, states: Arrays, masks: Arrays) -> Arrays:
-        """One step."""
-        (from_state,) = self.products(self.state_product, states[0], weights[1], masks)
-        return (self.activation(projected[0] + from_state),)
+    def combine(self, joined: Arrays, states: Arrays) -> Arrays:
+        """The activation."""
+        return (self.activation(joined[0]),)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,11 +115,10 @@ class LongShortTerm(Recurrence):
     recurrent_activation: Activation
     gates = 4
 
-    def advance(self, weights: Weights, projected: Arrays, states: Arrays, masks: Arrays) -> Arrays:
-        """One step."""
-        hidden, carry = states
-        from_state = self.products(self.state_product, hidden, weights[1], masks)
-        enter, forget, new, leave = (x + h for x, h in zip(projected, from_state, strict=True))
+    def combine(self, joined: Arrays, states: Arrays) -> Arrays:
+        """The gates."""
+        enter, forget, new, leave = joined
+        carry = states[1]
         squash, activation = self.recurrent_activation, self.activation
         carry = squash(forget) * carry + squash(enter) * activation(new)
         return squash(leave) * activation(carry), carry
@@ -123,26 +140,42 @@ class Gated(Recurrence):
         """The first row, when the product with the state has a bias of its own."""
         return bias[0] if self.reset_after else bias
 
+    @property
+    def apart(self) -> bool:  # type: ignore[override]
+        """Not when the reset gate comes first: there is a product after it."""
+        return self.reset_after
+
+    def mix(self, weights: Weights, output: jax.Array, masks: Arrays) -> Arrays:
+        """The products of all gates, with the bias of their own."""
+        mixed = super().mix(weights, output, masks)
+        return mixed if weights[2] is None else self.plus(mixed, weights[2][1])
+
+    def join(self, projected: Arrays, mixed: Arrays) -> Arrays:
+        """Sums, but for the candidate, of which the reset gate comes in between."""
+        (update, reset, new), (update_before, reset_before, before) = projected, mixed
+        return update + update_before, reset + reset_before, new, before
+
+    def combine(self, joined: Arrays, states: Arrays) -> Arrays:
+        """The gates, with the reset gate after the product."""
+        update, reset, new, before = joined
+        candidate = new + self.recurrent_activation(reset) * before
+        return self.mean(self.recurrent_activation(update), states[0], candidate)
+
     def advance(self, weights: Weights, projected: Arrays, states: Arrays, masks: Arrays) -> Arrays:
         """One step."""
+        if self.reset_after:
+            return super().advance(weights, projected, states, masks)
         (hidden,) = states
-        _, kernel, bias = weights
-        if self.reset_after:
-            update, reset, candidate = self.products(self.state_product, hidden, kernel, masks)
-            if bias is not None:
-                update, reset, candidate = self.plus((update, reset, candidate), bias[1])
-        else:
-            *kernels, last = jnp.split(kernel, 3, -1)
-            each = masks if len(masks) > 1 else masks * 3
-            parts = [each[i : i + 1] for i in range(3)]
-            update, reset = (jnp.matmul(dropped(hidden, m), k) for k, m in zip(kernels, parts[:2], strict=True))
-        update = self.recurrent_activation(projected[0] + update)
-        reset = self.recurrent_activation(projected[1] + reset)
-        if self.reset_after:
-            candidate = reset * candidate
-        else:
-            candidate = jnp.matmul(reset * dropped(hidden, parts[2]), last)
-        return (update * hidden + (1 - update) * self.activation(projected[2] + candidate),)
+        for_update, for_reset, for_new = jnp.split(weights[1], 3, -1)
+        each = masks if len(masks) > 1 else masks * 3
+        update, reset, new = (dropped(hidden, each[gate : gate + 1]) for gate in range(3))
+        update = self.recurrent_activation(projected[0] + _matmul(update, for_update))
+        reset = self.recurrent_activation(projected[1] + _matmul(reset, for_reset))
+        return self.mean(update, hidden, projected[2] + _matmul(reset * new, for_new))
+
+    def mean(self, update: jax.Array, hidden: jax.Array, candidate: jax.Array) -> Arrays:
+        """Between the old state and the candidate, as far as the update gate says."""
+        return (update * hidden + (1 - update) * self.activation(candidate),)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,14 +193,17 @@ class Convolutional(LongShortTerm):
         return -1 if self.data_format == "channels_last" else -1 - len(self.strides)
 
     def input_product(self, inputs: jax.Array, kernel: jax.Array) -> jax.Array:
-        """The convolution of the inputs; all time steps are one batch."""
-        rank = len(self.strides) + 1
-        before, sample = inputs.shape[:-rank], inputs.shape[-rank:]
-        batch = inputs.reshape(-1, *sample)
-        outputs = convolve(batch, kernel, self.strides, self.padding, self.data_format, self.dilation_rate)
-        return outputs.reshape(*before, *outputs.shape[1:])
+        """The convolution of the inputs."""
+        return self.convolved(inputs, kernel, self.strides, self.padding, self.dilation_rate)
 
     def state_product(self, state: jax.Array, kernel: jax.Array) -> jax.Array:
         """The convolution of the state, which keeps its size."""
         ones = (1,) * len(self.strides)
-        return convolve(state, kernel, ones, "same", self.data_format, ones)
+        return self.convolved(state, kernel, ones, "same", ones)
+
+    def convolved(self, x: jax.Array, kernel: jax.Array, strides: Any, padding: str, dilation_rate: Any) -> jax.Array:
+        """The convolution over the last axes; those before are one batch."""
+        rank = len(self.strides) + 1
+        batch = x.reshape(-1, *x.shape[-rank:])
+        outputs = convolve(batch, kernel, strides, padding, self.data_format, dilation_rate)
+        return outputs.reshape(*x.shape[:-rank], *outputs.shape[1:])

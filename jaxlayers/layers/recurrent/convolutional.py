@@ -23,7 +23,8 @@ class ConvLSTMCell(Cell):
     Args:
         rank: the number of spatial axes.
         filters: the number of channels of the output and the states.
-        kernel_size, strides, padding, data_format, dilation_rate: of the inputs' convolution; the state's keeps the size.
+        kernel_size, strides, padding, data_format, dilation_rate: of the inputs' convolution; the state's keeps its
+            size.
         unit_forget_bias: whether the forget gate's bias starts at 1.
         **kwargs: the other arguments of `ConvLSTM2D`.
     """

@@ -1,0 +1,101 @@
+"""Normalisation of a layer's kernel by its largest singular value."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxlayers.core import InputSpec
+from jaxlayers.layers._config import positive
+from jaxlayers.layers.wrappers import Wrapper
+
+_SMALLEST = 1e-7  # norm to divide by
+
+
+class SpectralNormalization(Wrapper):
+    """Divides the kernel of a layer by its largest singular value, with every call that trains.
+
+    The kernel as a matrix W `[..., units]`; `v = u W^T / |u W^T|`, `u = v W / |v W|`, `sigma = v W u^T`, and the layer
+    is called with `W / sigma`, through which gradients flow, u and v being constants. The layer's kernel is then that
+    quotient: outside of training it is used as it is. A kernel of zeros stays.
+
+    Args:
+        layer: one with a `kernel`, or with `embeddings`.
+        power_iterations: how often u and v are improved in a call.
+        **kwargs: `name`, `dtype`, ... of `Layer`.
+
+    Shapes:
+        inputs and outputs: the layer's; vector_u: `[1, units]`.
+
+    Raises:
+        ValueError: when `power_iterations` is no positive integer, or the layer has neither of those weights.
+
+    Source: Miyato et al., "Spectral Normalization for Generative Adversarial Networks", arXiv:1802.05957.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxlayers as jl
+        >>> layer = jl.layers.SpectralNormalization(jl.layers.Dense(2, kernel_initializer="ones"))
+        >>> layer(jnp.ones((1, 8)), training=True).round(2).tolist()  # the singular value was 4
+        [[2.0, 2.0]]
+    """
+
+    def __init__(self, layer: Any, power_iterations: int = 1, **kwargs: Any):
+        super().__init__(layer, **kwargs)
+        self.power_iterations = positive(self, "power_iterations", power_iterations)
+
+    def build(self, input_shape: Any) -> None:
+        """Build the layer inside, and make the vector."""
+        if not self.layer.built:
+            self.layer.build(input_shape)
+        kernel = self._kernel()
+        self.vector_u = self.add_weight(
+            name="vector_u",
+            shape=(1, kernel.shape[-1]),
+            initializer={"class_name": "TruncatedNormal", "config": {"stddev": 0.02}},
+            trainable=False,
+        )
+        self.input_spec = InputSpec(min_ndim=1, axes={-1: input_shape[-1]})
+        super().build(input_shape)
+
+    def _kernel(self) -> Any:
+        for name in ("kernel", "embeddings"):
+            kernel = getattr(self.layer, name, None)
+            if kernel is not None:
+                return kernel
+        raise ValueError(
+            f"{self.path!r} needs a layer with a kernel or embeddings; received {type(self.layer).__name__}."
+        )
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Normalise the kernel while training, and call the layer."""
+        if training:
+            kernel = self._kernel()
+            new, vector = _normalized(kernel.value, self.vector_u.value, self.power_iterations)
+            kernel.assign(new)
+            self.vector_u.assign(vector)
+        return self.layer(inputs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        return {**super().get_config(), "power_iterations": self.power_iterations}
+
+
+@functools.partial(jax.jit, static_argnums=(2,))  # one dispatch when it is called eagerly
+def _normalized(kernel: jax.Array, vector: jax.Array, iterations: int) -> tuple[jax.Array, jax.Array]:
+    """The kernel divided by its largest singular value, and the improved vector."""
+    matrix = kernel.reshape(-1, kernel.shape[-1]).astype(jnp.promote_types(kernel.dtype, "float32"))
+    fixed, u = jax.lax.stop_gradient(matrix), vector.astype(matrix.dtype)
+    for _ in range(iterations):
+        v = _unit(u @ fixed.T)
+        u = _unit(v @ fixed)
+    sigma = jnp.sum(v @ matrix * u)
+    empty = jnp.all(fixed == 0)
+    quotient = kernel / jnp.where(empty, 1, sigma).astype(kernel.dtype)
+    return quotient, jnp.where(empty, vector, u.astype(vector.dtype))
+
+
+def _unit(vector: jax.Array) -> jax.Array:
+    return vector / jnp.maximum(jnp.linalg.norm(vector), _SMALLEST)
