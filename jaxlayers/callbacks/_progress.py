@@ -78,9 +78,10 @@ class Progress:
             self._done, self._waiting = self._waiting, (steps, logs)
         if self._bar is None:
             self._bar = _open_bar()
+        before = time.perf_counter()  # opening the first bar loads a library, once
         self._bar.draw(self._head, *self._fraction(now), _line(self._done[1]))
         after = time.perf_counter()
-        self._due = after + max(_EVERY, (after - now) / _SHARE)
+        self._due = after + max(_EVERY, (after - before) / _SHARE)
 
     def _fraction(self, now: float) -> tuple[int, int | None, str]:
         """Steps done, all steps, and how long one and the rest take."""
@@ -128,23 +129,21 @@ class _TerminalBar:
     """A line at the bottom of a terminal that what is printed moves up."""
 
     def __init__(self) -> None:
-        from rich.live import Live
+        from rich import live, progress_bar, table, text
 
-        self._live = Live(auto_refresh=False, transient=True)
+        self._grid, self._bar, self._text = table.Table.grid, progress_bar.ProgressBar, text.Text
+        self._live = live.Live(auto_refresh=False, transient=True)
         self._live.start()
 
     def draw(self, head: str, done: int, total: int | None, speed: str, figures: str) -> None:
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table.grid(padding=(0, 1))
+        row = self._grid(padding=(0, 1))
         for _ in range(4):
-            table.add_column(no_wrap=True)
-        table.add_column(overflow="fold")
-        bar = ProgressBar(total=total, completed=done, width=20, pulse=total is None)
-        table.add_row(Text(head, "bold"), bar, _count(done, total), Text(speed, "cyan"), Text(figures))
-        self._live.update(table, refresh=True)
+            row.add_column(no_wrap=True)
+        row.add_column(overflow="fold")
+        bar = self._bar(total=total, completed=done, width=20, pulse=total is None)
+        count, text = self._text(_count(done, total)), self._text
+        row.add_row(text(head, "bold"), bar, count, text(speed, "cyan"), text(figures))
+        self._live.update(row, refresh=True)
 
     def replace(self, line: str) -> None:
         self._live.stop()

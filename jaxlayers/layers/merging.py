@@ -8,7 +8,6 @@ differences and averages whatever stands there is added, as in Keras.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -53,7 +52,9 @@ class Merge(Layer):
     def _without_padding(self, arrays: list[jax.Array], steps: list[Any]) -> list[jax.Array]:
         """The arrays with what changes nothing in the place of left-out steps; zeros where all leave out."""
         counts = [None if m is None else m.reshape(*m.shape, *(1,) * (arrays[0].ndim - m.ndim)) for m in steps]
-        nobody = None if any(m is None for m in counts) else ~functools.reduce(jnp.logical_or, counts)
+        nobody: Any = None
+        if all(m is not None for m in counts):
+            nobody = ~functools.reduce(jnp.logical_or, counts, jnp.bool_(False))  # type: ignore[arg-type]
         arrays = [
             x if m is None else jnp.where(m, x, _neutral(self.neutral, x.dtype))
             for x, m in zip(arrays, counts, strict=True)
@@ -94,10 +95,6 @@ def _check_shapes(layer: Layer, arrays: list[jax.Array]) -> None:
         raise ValueError(f"{layer.path!r} merges inputs of one batch size; received shapes {shapes}.")
 
 
-def _folded(function: Callable[[Any, Any], Any]) -> Callable[[Any, list[Any]], Any]:
-    return lambda self, inputs: functools.reduce(function, inputs)
-
-
 class Add(Merge):
     """The sum of its inputs: `a + b + ...`.
 
@@ -113,7 +110,9 @@ class Add(Merge):
         [4.0, 7.0]
     """
 
-    merge = _folded(jnp.add)
+    def merge(self, inputs: list[jax.Array]) -> jax.Array:
+        """Add."""
+        return functools.reduce(jnp.add, inputs)
 
 
 class Subtract(Merge):
@@ -128,7 +127,10 @@ class Subtract(Merge):
     """
 
     exactly = 2
-    merge = _folded(jnp.subtract)
+
+    def merge(self, inputs: list[jax.Array]) -> jax.Array:
+        """Subtract."""
+        return inputs[0] - inputs[1]
 
 
 class Multiply(Merge):
@@ -143,7 +145,10 @@ class Multiply(Merge):
     """
 
     neutral = 1
-    merge = _folded(jnp.multiply)
+
+    def merge(self, inputs: list[jax.Array]) -> jax.Array:
+        """Multiply."""
+        return functools.reduce(jnp.multiply, inputs)
 
 
 class Average(Merge):
@@ -174,7 +179,10 @@ class Maximum(Merge):
     """
 
     neutral = -jnp.inf
-    merge = _folded(jnp.maximum)
+
+    def merge(self, inputs: list[jax.Array]) -> jax.Array:
+        """Take the largest."""
+        return functools.reduce(jnp.maximum, inputs)
 
 
 class Minimum(Merge):
@@ -189,7 +197,10 @@ class Minimum(Merge):
     """
 
     neutral = jnp.inf
-    merge = _folded(jnp.minimum)
+
+    def merge(self, inputs: list[jax.Array]) -> jax.Array:
+        """Take the smallest."""
+        return functools.reduce(jnp.minimum, inputs)
 
 
 class Concatenate(Merge):
@@ -286,7 +297,7 @@ class Dot(Merge):
             raise ValueError(f"Dot: axes must be an integer or two; received {axes!r}.")
         self.axes, self.normalize = axes, normalize
 
-    def call(self, inputs: Any) -> jax.Array:
+    def call(self, inputs: Any, mask: Any = None) -> jax.Array:
         """Multiply and sum."""
         x, y = arrays = self._several(inputs)
         pair = self.axes if isinstance(self.axes, list | tuple) else (self.axes, self.axes)

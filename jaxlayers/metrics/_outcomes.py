@@ -160,14 +160,13 @@ def _plus_outcomes(
     labels = y_pred.shape[-1] if rule.by_label else 1
     one = jnp.ones((), dtype) if weights is None else weights.reshape(-1, labels)
     positive, y_pred = positive.reshape(-1, labels), y_pred.reshape(-1, labels)
-    of_label = jnp.stack([jnp.where(positive, one, 0), jnp.where(positive, 0, one)], axis=-1)  # [samples, labels, 2]
-    said_yes, total = _above(y_pred, of_label, rule)
-    said_no = total - said_yes
+    of_yes, of_no = jnp.where(positive, one, 0), jnp.where(positive, 0, one)  # [samples, labels]
+    (true, false), (all_true, all_false) = _above(y_pred, of_yes, of_no, rule)
     counts = {
-        "true_positives": said_yes[..., 0],
-        "false_positives": said_yes[..., 1],
-        "true_negatives": said_no[..., 1],
-        "false_negatives": said_no[..., 0],
+        "true_positives": true,
+        "false_positives": false,
+        "true_negatives": all_false - false,
+        "false_negatives": all_true - true,
     }
     return [held + counts[outcome].reshape(held.shape) for held, outcome in zip(sums, outcomes, strict=True)]
 
@@ -184,23 +183,26 @@ def _weights(y_pred: jax.Array, weights: Any, label_weights: Any) -> Any:
     return weights
 
 
-def _above(scores: jax.Array, amounts: jax.Array, rule: Rule) -> tuple[jax.Array, jax.Array]:
-    """How much lies above each threshold, and altogether.
+def _above(
+    scores: jax.Array, of_yes: jax.Array, of_no: jax.Array, rule: Rule
+) -> tuple[list[jax.Array], list[jax.Array]]:
+    """How much of either label lies above each threshold, and altogether.
 
     Args:
         scores: [samples, labels].
-        amounts: [samples, labels, 2].
+        of_yes: what the samples count whose label is a yes, and 0 for others, [samples, labels].
+        of_no: likewise where it is a no.
         rule: has the thresholds.
 
     Returns:
-        [thresholds, labels, 2] and [1, labels, 2].
+        [thresholds, labels] for both, and [1, labels] for both.
     """
     given = np.asarray(rule.thresholds)
     number, (_, labels) = len(given), scores.shape
     if number <= _FEW and not rule.even:
         yes = scores[None] > jnp.asarray(given, scores.dtype).reshape(-1, 1, 1)  # [thresholds, samples, labels]
-        said_yes = jnp.sum(jnp.where(yes[..., None], amounts[None], 0), axis=1)
-        return said_yes, jnp.sum(amounts, axis=0, keepdims=True)
+        above = [jnp.sum(jnp.where(yes, amount[None], 0), axis=1) for amount in (of_yes, of_no)]
+        return above, [jnp.sum(amount, axis=0, keepdims=True) for amount in (of_yes, of_no)]
     order = np.argsort(given)
     if rule.even:  # bin b: above the first b thresholds
         bins = jnp.ceil(jnp.clip(scores, 0, 1) * (number - 1)).astype(jnp.int32)
@@ -209,6 +211,8 @@ def _above(scores: jax.Array, amounts: jax.Array, rule: Rule) -> tuple[jax.Array
     else:
         bins = jnp.searchsorted(jnp.asarray(given[order], scores.dtype), scores)
     places = (bins * labels + jnp.arange(labels).reshape(1, -1)).reshape(-1)
-    filled = jax.ops.segment_sum(amounts.reshape(-1, 2), places, (number + 1) * labels)
+    amounts = jnp.stack([of_yes, of_no], axis=-1).reshape(-1, 2)  # one pass over the samples fills both
+    filled = jax.ops.segment_sum(amounts, places, (number + 1) * labels)
     from_bin_on = jax.lax.cumsum(filled.reshape(number + 1, labels, 2), reverse=True)
-    return from_bin_on[1:][np.argsort(order)], from_bin_on[:1]
+    above, altogether = from_bin_on[1:][np.argsort(order)], from_bin_on[:1]
+    return [above[..., 0], above[..., 1]], [altogether[..., 0], altogether[..., 1]]

@@ -8,7 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core import InputSpec
+from jaxlayers import initializers
+from jaxlayers.core import InputSpec, scope
 from jaxlayers.layers._config import positive
 from jaxlayers.layers.wrappers import Wrapper
 
@@ -16,11 +17,14 @@ _SMALLEST = 1e-7  # norm to divide by
 
 
 class SpectralNormalization(Wrapper):
-    """Divides the kernel of a layer by its largest singular value, with every call that trains.
+    """Calls a layer with its kernel divided by the kernel's largest singular value.
 
     The kernel as a matrix W `[..., units]`; `v = u W^T / |u W^T|`, `u = v W / |v W|`, `sigma = v W u^T`, and the layer
-    is called with `W / sigma`, through which gradients flow, u and v being constants. The layer's kernel is then that
-    quotient: outside of training it is used as it is. A kernel of zeros stays.
+    computes with `W / sigma`, through which gradients flow, u and v being constants. While training, u is kept for the
+    next call. A kernel of zeros stays.
+
+    The kernel itself is never written, and inference divides it too, as in the paper. Keras writes the quotient into
+    the kernel when it trains eagerly, and where it cannot (in `fit` on JAX), inference computes with W alone.
 
     Args:
         layer: one with a `kernel`, or with `embeddings`.
@@ -38,7 +42,7 @@ class SpectralNormalization(Wrapper):
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
         >>> layer = jl.layers.SpectralNormalization(jl.layers.Dense(2, kernel_initializer="ones"))
-        >>> layer(jnp.ones((1, 8)), training=True).round(2).tolist()  # the singular value was 4
+        >>> layer(jnp.ones((1, 8))).round(2).tolist()  # the singular value is 4
         [[2.0, 2.0]]
     """
 
@@ -54,7 +58,7 @@ class SpectralNormalization(Wrapper):
         self.vector_u = self.add_weight(
             name="vector_u",
             shape=(1, kernel.shape[-1]),
-            initializer={"class_name": "TruncatedNormal", "config": {"stddev": 0.02}},
+            initializer=initializers.TruncatedNormal(stddev=0.02),
             trainable=False,
         )
         self.input_spec = InputSpec(min_ndim=1, axes={-1: input_shape[-1]})
@@ -70,13 +74,18 @@ class SpectralNormalization(Wrapper):
         )
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Normalise the kernel while training, and call the layer."""
+        """Call the layer with the normalised kernel."""
+        kernel = self._kernel()
+        new, vector = _normalized(scope.read(kernel), self.vector_u.value, self.power_iterations)
         if training:
-            kernel = self._kernel()
-            new, vector = _normalized(kernel.value, self.vector_u.value, self.power_iterations)
-            kernel.assign(new)
             self.vector_u.assign(vector)
-        return self.layer(inputs)
+        with scope.Scope({kernel: new}) as inner:  # what the layer reads as its kernel
+            outer: Any = inner.parent
+            inner.losses, inner.counts = outer.losses, outer.counts
+            outputs = self.layer(inputs)
+        for variable in inner.written:
+            outer.write(variable, inner.values[variable])
+        return outputs
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""

@@ -132,7 +132,8 @@ def run_any(
     """The same for a cell that is any function `(inputs, states) -> (output, states)`, reading and writing facades."""
     inputs = jnp.swapaxes(_cleared(sequences, counts), 0, 1)
     turns = None if counts is None else jnp.swapaxes(counts, 0, 1)
-    structure, first = jax.tree.structure(states), jax.tree.leaves(states)[0]
+    structure: Any = jax.tree.structure(states)
+    first = jax.tree.leaves(states)[0]
 
     def body(states: Any, turn: Any) -> tuple[Any, jax.Array]:
         inputs, count = turn

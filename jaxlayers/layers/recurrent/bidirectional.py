@@ -57,10 +57,8 @@ class Bidirectional(Layer):
         backward_layer: Any = None,
         **kwargs: Any,
     ):
-        for one in (layer, backward_layer):
-            wanted = ("go_backwards", *_ALIKE)
-            if one is not layer and one is None:
-                continue
+        wanted = ("go_backwards", *_ALIKE)
+        for one in (layer, layer if backward_layer is None else backward_layer):
             if not isinstance(one, Layer) or not all(hasattr(one, name) for name in wanted):
                 raise ValueError(
                     f"Bidirectional runs recurrent layers, which have {', '.join(wanted)}; received {one!r}."

@@ -33,7 +33,6 @@ class ConvLSTMCell(Cell):
         *("filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "activation"),
         *("recurrent_activation", "use_bias", "unit_forget_bias", *PIECES, "dropout", "recurrent_dropout", "seed"),
     )
-    state_size = [-1, -1]  # type: ignore[assignment]  # what it is depends on the inputs; see get_initial_state
 
     def __init__(
         self,
@@ -80,6 +79,11 @@ class ConvLSTMCell(Cell):
         """The mathematics."""
         how = (self.strides, self.padding, self.data_format, self.dilation_rate)
         return _recurrences.Convolutional(self.activation, self.recurrent_activation, *how)
+
+    @property
+    def state_size(self) -> list[int]:
+        """As in Keras: what it is depends on the inputs. See `get_initial_state`."""
+        return [-1, -1]
 
     @property
     def output_size(self) -> int:

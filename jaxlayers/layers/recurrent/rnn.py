@@ -154,10 +154,10 @@ class RNN(Layer):
         return jnp.broadcast_to(mask, steps)
 
     def _first_states(self, batch: int, given: Any) -> list[Any]:
-        if self._states is not None and self._states.held[0].shape[0] != batch:
+        if self._states is not None and (built := self._states.held[0].shape[0]) != batch:
             raise ValueError(
-                f"{self.path!r} is stateful, and was built for batches of {self._states.held[0].shape[0]}; received one "
-                f"of {batch}. Give the model's Input a batch_size, and keep to it."
+                f"{self.path!r} is stateful, and was built for batches of {built}; received one of {batch}. Give the "
+                "model's Input a batch_size, and keep to it."
             )
         default = self.get_initial_state(batch)
         if given is None:

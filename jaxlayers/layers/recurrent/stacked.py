@@ -99,7 +99,8 @@ def build_cell(cell: Any, input_shape: Any) -> None:
     """Build a cell of ours for inputs of a step in the midst of a build; others are built when they are called."""
     if getattr(cell, "builds_from_shape", False) and not cell.built:
         inputs = jax.ShapeDtypeStruct(tuple(input_shape), cell.compute_dtype)
-        building.within_call(cell, scope.current(), (inputs,), {})
+        inner: Any = scope.current()
+        building.within_call(cell, inner, (inputs,), {})
 
 
 def called(cell: Any) -> Any:
