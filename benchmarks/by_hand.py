@@ -155,6 +155,40 @@ def vae_fit(pixels: np.ndarray) -> Callable[[], float]:
     return _epochs(vae_step(), (pixels,), problem.VAE_BATCH)
 
 
+def vae_scanned(pixels: np.ndarray) -> Callable[[], float]:
+    """Trains the autoencoder for an epoch that is one `lax.scan`; rows are gathered on the device."""
+    step, random, size = vae_step(), np.random.default_rng(0), problem.VAE_BATCH
+    data, carry = jax.device_put(pixels), step.carry
+    whole = len(pixels) // size * size
+
+    @partial(jax.jit, donate_argnums=0)
+    def run(carry: Any, data: jax.Array, rows: jax.Array) -> tuple[Any, jax.Array]:
+        return jax.lax.scan(
+            lambda carry, where: step.run(carry, data.at[where].get(mode="promise_in_bounds")), carry, rows
+        )
+
+    def epoch() -> float:
+        nonlocal carry
+        order = random.permutation(len(pixels))
+        carry, losses = run(carry, data, order[:whole].reshape(-1, size).astype("int32"))
+        carry, last = step.run(carry, data[order[whole:]])
+        return float(np.mean([*jax.device_get(losses), float(last)]))
+
+    return epoch
+
+
+def small_loop(inputs: np.ndarray, targets: np.ndarray, size: int) -> Callable[[], float]:
+    """An epoch of the smallest of steps: a line fitted by gradient descent."""
+    weights = {"w": jnp.zeros((inputs.shape[1], 1)), "b": jnp.zeros(1)}
+
+    @partial(jax.jit, donate_argnums=0)
+    def step(carry: Any, x: jax.Array, y: jax.Array) -> tuple[Any, jax.Array]:
+        loss, gradients = jax.value_and_grad(lambda w: jnp.mean((x @ w["w"] + w["b"] - y) ** 2))(carry)
+        return jax.tree.map(lambda w, g: w - 0.01 * g, carry, gradients), loss
+
+    return _epochs(Step(step, weights), (inputs, targets), size)
+
+
 def transformer_fit(inputs: np.ndarray, targets: np.ndarray) -> Callable[[], float]:
     """Trains the transformer for an epoch."""
     return _epochs(transformer_step(), (inputs, targets), problem.BATCH)

@@ -64,7 +64,7 @@ ARGUMENTS = {
     },
 }  # fmt: skip
 WITHOUT = {"Initializer", "Regularizer", "Loss", "Metric", "Optimizer", "LearningRateSchedule", "MeanMetricWrapper",
-           "LossFunctionWrapper", "LossScaleOptimizer", "MultiOptimizer"}  # fmt: skip
+           "LossFunctionWrapper", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap"}  # fmt: skip
 
 
 def of(library, namespace):

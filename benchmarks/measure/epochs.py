@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import resource
+
+import numpy as np
+
 from benchmarks import contestants, problem
-from benchmarks.clock import ratios, time_turns
+from benchmarks.clock import Spread, ratios, spread, time_turns
 from benchmarks.contestants import BY_HAND, FACADE, KERAS
-from benchmarks.table import Row, time_row
+from benchmarks.table import Row, clock_time, time_row
 
 LIMIT = 0.95  # of the samples per second that the loop by hand gets through
+OVERHEAD = 50.0  # microseconds that fit may add to a step
+BAR = 1.02  # what an epoch with the progress bar may take, against one without
+MEMORY = 1.1  # what the tenth epoch may hold, against the first
 
 
 def vae() -> list[Row]:
@@ -15,6 +22,61 @@ def vae() -> list[Row]:
     pixels = problem.pixel_rows(problem.EXAMPLES)
     epochs = contestants.prepare(contestants.load((BY_HAND, FACADE, KERAS)), lambda module: module.vae_fit(pixels))
     return _compare("VAE epoch (fit)", epochs, turns=5, rounds=3)
+
+
+def scanned() -> list[Row]:
+    """The same epochs as one loop on the device: `steps_per_execution="auto"` beside a scan by hand."""
+    pixels = problem.pixel_rows(problem.EXAMPLES)
+    epochs = contestants.prepare(contestants.load((BY_HAND, FACADE)), lambda module: module.vae_scanned(pixels))
+    return _compare("VAE epoch (scanned)", epochs, turns=5, rounds=3)
+
+
+def overhead() -> list[Row]:
+    """What `fit` adds to each step: the smallest of steps, 2,000 times, beside a loop by hand."""
+    steps, size = 2000, 16
+    random = np.random.default_rng(0)
+    inputs = random.random((steps * size, 4), np.float32)
+    data = inputs, inputs @ random.random((4, 1), np.float32)
+    names = (BY_HAND, FACADE)
+    epochs = contestants.prepare(contestants.load(names), lambda module: module.small_loop(*data, size))
+    samples = time_turns(epochs, turns=9, rounds=3)
+    own, other = (clock_time(spread(samples[name]).median / steps) for name in (FACADE, BY_HAND))
+    over = spread(1e6 / steps * np.subtract(samples[FACADE], samples[BY_HAND]))
+    return [
+        Row("a", "step of fit, over a loop by hand", FACADE, own, BY_HAND, other, over, "us", OVERHEAD, raw=samples)
+    ]
+
+
+def bar() -> list[Row]:
+    """The progress bar: the same epochs with it and without."""
+    pixels = problem.pixel_rows(problem.EXAMPLES)
+    module = contestants.load((FACADE,))[FACADE]
+    samples = time_turns({"with the bar": module.vae_shown(pixels), "without": module.vae_fit(pixels)}, 7, 3)
+    return [time_row("a", "VAE epoch (fit)", samples, "with the bar", "without", BAR)]
+
+
+def memory() -> list[Row]:
+    """The most that the process has held after ten epochs, against after one."""
+    run = contestants.load((FACADE,))[FACADE].vae_fit(problem.pixel_rows(problem.EXAMPLES))
+    held = []
+    for _ in range(10):
+        run()
+        held.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    ratio = held[-1] / held[0]
+    first, last = f"{held[0]:.0f} MiB", f"{held[-1]:.0f} MiB"
+    return [
+        Row(
+            "g",
+            "VAE fit, peak memory",
+            "tenth epoch",
+            last,
+            "first epoch",
+            first,
+            Spread(ratio, ratio, ratio),
+            "x",
+            MEMORY,
+        )
+    ]
 
 
 def transformer() -> list[Row]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -64,14 +67,51 @@ def vae_step() -> Step:
     return _step(model, jl.losses.MeanSquaredError())
 
 
-def _epoch(model: Any, loss: Any, batch: int, inputs: np.ndarray, targets: np.ndarray) -> Callable[[], float]:
-    model.compile(adam(), loss)
-    return lambda: model.fit(inputs, targets, batch_size=batch, verbose=0).history["loss"][-1]
+def _epoch(
+    model: Any, loss: Any, batch: int, inputs: np.ndarray, targets: np.ndarray, verbose: int = 0, **options: Any
+) -> Callable[[], float]:
+    model.compile(adam(), loss, **options)
+    return lambda: model.fit(inputs, targets, batch_size=batch, verbose=verbose).history["loss"][-1]
 
 
 def vae_fit(pixels: np.ndarray) -> Callable[[], float]:
     """Trains the autoencoder for an epoch."""
     return _epoch(Vae(), jl.losses.MeanSquaredError(), problem.VAE_BATCH, pixels, pixels)
+
+
+def vae_scanned(pixels: np.ndarray) -> Callable[[], float]:
+    """Trains the autoencoder for an epoch, many steps in one call."""
+    loss = jl.losses.MeanSquaredError()
+    return _epoch(Vae(), loss, problem.VAE_BATCH, pixels, pixels, steps_per_execution="auto")
+
+
+def vae_shown(pixels: np.ndarray) -> Callable[[], float]:
+    """Trains the autoencoder for an epoch with the progress bar, as on a terminal."""
+    train = _epoch(Vae(), jl.losses.MeanSquaredError(), problem.VAE_BATCH, pixels, pixels, verbose=1)
+
+    def epoch() -> float:
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(_Terminal(nowhere)):
+            return train()
+
+    return epoch
+
+
+class _Terminal(io.TextIOWrapper):
+    """Takes what is written, and says that it is a terminal."""
+
+    def __init__(self, nowhere: Any):
+        super().__init__(nowhere.buffer, encoding="utf-8")
+
+    def isatty(self) -> bool:
+        """What a progress bar asks."""
+        return True
+
+
+def small_loop(inputs: np.ndarray, targets: np.ndarray, size: int) -> Callable[[], float]:
+    """An epoch of the smallest of steps."""
+    model = jl.Sequential([jl.Input((inputs.shape[1],)), jl.layers.Dense(1)])
+    model.compile(jl.optimizers.SGD(0.01), "mse")
+    return lambda: model.fit(inputs, targets, batch_size=size, verbose=0).history["loss"][-1]
 
 
 def transformer_fit(inputs: np.ndarray, targets: np.ndarray) -> Callable[[], float]:

@@ -214,5 +214,5 @@ def _above(
     amounts = jnp.stack([of_yes, of_no], axis=-1).reshape(-1, 2)  # one pass over the samples fills both
     filled = jax.ops.segment_sum(amounts, places, (number + 1) * labels)
     from_bin_on = jax.lax.cumsum(filled.reshape(number + 1, labels, 2), reverse=True)
-    above, altogether = from_bin_on[1:][np.argsort(order)], from_bin_on[:1]
-    return [above[..., 0], above[..., 1]], [altogether[..., 0], altogether[..., 1]]
+    at_thresholds, altogether = from_bin_on[1:][np.argsort(order)], from_bin_on[:1]
+    return [at_thresholds[..., 0], at_thresholds[..., 1]], [altogether[..., 0], altogether[..., 1]]

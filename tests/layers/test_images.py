@@ -41,7 +41,7 @@ SAME = [
     ("RandomInvert", {"factor": 0.9}, SHADES),
     ("RandomSharpness", {"factor": 0.9, **UNIT}, X),
     ("RandomGaussianBlur", {"factor": 0.9, "kernel_size": (5, 3), **UNIT}, X),
-    ("RandomErasing", {"factor": 0.9}, SHADES),
+    ("RandomErasing", {"factor": (0.5, 1.0), "scale": (0.3, 0.7)}, SHADES),
     ("Solarization", {"addition_factor": 0.4, "threshold_factor": 0.6}, SHADES),
     ("CutMix", {}, X),
     ("RandAugment", {"factor": (0.1, 0.5), "num_ops": 3}, SHADES[:1]),
@@ -58,7 +58,7 @@ def test_one_transformation_does_the_same_as_in_keras(number):
     name, arguments, images = SAME[number]
     for layout in ("channels_last", "channels_first"):
         x = images if layout == "channels_last" else first(images)
-        ours, theirs = (getattr(lib.layers, name)(**arguments, data_format=layout) for lib in (jl, keras))
+        ours, theirs = (getattr(lib.layers, name)(**arguments, data_format=layout, seed=3) for lib in (jl, keras))
         drawn = theirs.get_random_transformation(jnp.asarray(x))
         transformation = jax.tree.map(jnp.asarray, drawn) if name == "RandAugment" else drawn
         want = theirs.transform_images(jnp.asarray(x), drawn)
@@ -158,7 +158,7 @@ def test_formats_of_boxes(name):
         layers.RandomRotation(0.1, fill_mode="constant", seed=2, bounding_box_format="rel_xywh"),
         layers.RandomShear(0.3, 0.2, fill_mode="constant", seed=2, bounding_box_format="rel_xywh"),
         layers.RandomZoom(0.3, 0.2, fill_mode="constant", seed=2, bounding_box_format="rel_xywh"),
-        layers.RandomPerspective(scale=0.4, seed=2, bounding_box_format="rel_xywh"),
+        layers.RandomPerspective((1.0, 1.0), 0.4, seed=2, bounding_box_format="rel_xywh"),
         layers.RandAugment(seed=5, bounding_box_format="rel_xywh"),
     ],
     ids=lambda layer: type(layer).__name__,
@@ -292,7 +292,7 @@ def test_erased_rectangles():
     rows, columns = erased.any(2).sum(1), erased.any(1).sum(1)
     assert rows.min() >= 3 and rows.max() <= 11 and columns.min() >= 5 and columns.max() <= 16
     np.testing.assert_array_equal(erased.sum((1, 2)), rows * columns)
-    assert erased.any(0).all()  # anywhere
+    assert erased.any(0)[2:-2, 2:-2].all()  # anywhere
     noisy = np.asarray(layers.RandomErasing((1.0, 1.0), seed=1)(x))
     assert len(np.unique(noisy)) > 1000 and noisy.min() >= 0 and noisy.max() <= 255
 
@@ -340,12 +340,10 @@ def test_draws_repeat_with_their_seed_alone(make):
 
 def test_rand_augment_and_aug_mix_draw_every_layer():
     for layer, count in ((layers.RandAugment(), 11), (layers.AugMix(), 12), (layers.AugMix(all_ops=False), 8)):
-        seen = {
-            n
-            for s in range(12)
-            for n in np.ravel(layer.get_random_transformation(X[:1], seed=s)["layer_idxes"]).tolist()
-        }
-        assert seen == set(range(count))
+        draw = jax.vmap(lambda key, layer=layer: layer.get_random_transformation(X[:1], seed=key)["layer_idxes"])
+        drawn = np.ravel(draw(jax.random.split(jax.random.key(1), 300)))
+        counts = np.bincount(drawn, minlength=count) / drawn.size * count
+        assert counts.shape == (count,) and counts.min() > 0.6 and counts.max() < 1.5
 
 
 def test_aug_mix_is_a_mixture_of_its_chains():

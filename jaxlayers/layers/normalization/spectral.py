@@ -54,10 +54,10 @@ class SpectralNormalization(Wrapper):
         """Build the layer inside, and make the vector."""
         if not self.layer.built:
             self.layer.build(input_shape)
-        kernel = self._kernel()
+        self.kernel = self._kernel()
         self.vector_u = self.add_weight(
             name="vector_u",
-            shape=(1, kernel.shape[-1]),
+            shape=(1, self.kernel.shape[-1]),
             initializer=initializers.TruncatedNormal(stddev=0.02),
             trainable=False,
         )
@@ -75,11 +75,10 @@ class SpectralNormalization(Wrapper):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Call the layer with the normalised kernel."""
-        kernel = self._kernel()
-        new, vector = _normalized(scope.read(kernel), self.vector_u.value, self.power_iterations)
+        new, vector = _normalized(scope.read(self.kernel), self.vector_u.value, self.power_iterations)
         if training:
             self.vector_u.assign(vector)
-        with scope.Scope({kernel: new}) as inner:  # what the layer reads as its kernel
+        with scope.Scope({self.kernel: new}) as inner:  # what the layer reads as its kernel
             outer: Any = inner.parent
             inner.losses, inner.counts = outer.losses, outer.counts
             outputs = self.layer(inputs)

@@ -26,8 +26,8 @@ class UnitNormalization(Layer):
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
-        >>> jl.layers.UnitNormalization()(jnp.array([[3.0, 4.0]])).round(2).tolist()
-        [[0.6, 0.8]]
+        >>> jl.layers.UnitNormalization()(jnp.array([[3.0, 4.0]])).round(3)
+        Array([[0.6, 0.8]], dtype=float32)
     """
 
     def __init__(self, axis: Any = -1, **kwargs: Any):

@@ -250,10 +250,10 @@ class RandAugment(RandomImageLayer):
         def branch(name: str, drawn: Any) -> Any:
             return lambda values: getattr(getattr(self, name), method)(values, drawn)
 
-        branches = [branch(name, drawn) for name, drawn in transformation["transforms"].items()]
-        for index in transformation["layer_idxes"]:
-            values = jax.lax.switch(index, branches, values)
-        return values
+        branches = [branch(name, transformation["transforms"][name]) for name in self._changes]
+        return jax.lax.scan(
+            lambda values, index: (jax.lax.switch(index, branches, values), None), values, transformation["layer_idxes"]
+        )[0]
 
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Transformation, training: bool = True
@@ -345,13 +345,17 @@ class AugMix(RandomImageLayer):
             )
 
         branches = [*map(branch, self._changes), lambda values, seed: values]
-        mixed = jnp.zeros_like(values)
-        for chain in range(self.num_chains):
-            changed = values
-            for step in range(self.chain_depth):
-                index, seed = (transformation[name][chain, step] for name in ("layer_idxes", "seeds"))
-                changed = jax.lax.switch(index, branches, changed, seed)
-            mixed = mixed + changed * transformation["chain_mixing_weights"][chain].astype(values.dtype)
+
+        def step(changed: Any, given: Any) -> Any:
+            return jax.lax.switch(given[0], branches, changed, given[1]), None
+
+        def chain(mixed: Any, given: Any) -> Any:
+            *steps, weight = given
+            return mixed + jax.lax.scan(step, values, tuple(steps))[0] * weight, None
+
+        weights = transformation["chain_mixing_weights"].astype(values.dtype)
+        given = transformation["layer_idxes"], transformation["seeds"], weights
+        mixed = jax.lax.scan(chain, jnp.zeros_like(values), given)[0]
         weight = transformation["weight_sample"].astype(values.dtype)
         return weight * values + (1 - weight) * mixed
 

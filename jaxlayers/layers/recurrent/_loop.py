@@ -59,7 +59,7 @@ def run(
         return states[0], states
     if zero_output:
         outputs = select(turns, outputs, jnp.zeros_like(outputs))
-    return jnp.swapaxes(outputs, 0, 1), states
+    return jnp.swapaxes(outputs if facades else jax.lax.optimization_barrier(outputs), 0, 1), states
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
@@ -110,7 +110,7 @@ def _iterate_with_tangents(recurrence: Recurrence, unroll: bool, primals: Any, t
         d_new = slope(jax.tree.map(jnp.add, d_joined, d_output), d_states)
         return d_new, d_new[0]
 
-    turns = (slopes, recurrence.join(d_projected, by_weights))
+    turns = (slopes, jax.lax.optimization_barrier(recurrence.join(d_projected, by_weights)))
     return (last, outputs), jax.lax.scan(tangent, d_states, turns, unroll=unroll)
 
 

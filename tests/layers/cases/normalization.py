@@ -23,7 +23,7 @@ CASES = [
     Case(
         "spectral_norm",
         layers.SpectralNormalization,
-        {"layer": layers.Dense(3)},
+        {"layer": layers.Dense(3, use_bias=False, name="inside"), "power_iterations": 4},
         floats(4, 5),
         "statistics",
         alone="Keras writes into the kernel, and infers with it as it is",
