@@ -26,9 +26,10 @@ def data(kind, batch, seed=0):
     """Labels and predictions."""
     rng = np.random.default_rng((seed, batch))
     numbers = rng.normal(size=(batch, LABELS)).astype("float32")
+    scores = np.append([0, 1], rng.uniform(size=batch - 2).round(2)).astype("float32")  # both ends, and ties
     classes = rng.integers(0, LABELS, (2, batch))
     return {
-        "vector": lambda: (rng.integers(0, 2, batch), rng.uniform(size=batch).round(2).astype("float32")),
+        "vector": lambda: (rng.integers(0, 2, batch), scores),
         "matrix": lambda: (rng.integers(0, 2, numbers.shape), rng.uniform(size=numbers.shape).astype("float32")),
         "logits": lambda: (rng.integers(0, 2, batch), numbers[:, 0]),
         "classes": lambda: (classes[0], classes[1]),

@@ -244,7 +244,7 @@ def test_any_function_of_a_variable_chooses():
 @pytest.mark.parametrize("case", ["plain", "accumulating", "scaling", "several"])
 def test_overwriting_with_the_gradient_equals_keras(case):
     def make(lib):
-        adam = lib.Adam(0.1, weight_decay=0.1, clipnorm=0.5, gradient_accumulation_steps=2 if "acc" in case else None)
+        adam = lib.Adam(0.1, weight_decay=0.1, clipnorm=0.5, gradient_accumulation_steps=3 if "acc" in case else None)
         if case == "scaling":
             return lib.LossScaleOptimizer(adam, initial_scale=8.0, dynamic_growth_steps=2)
         if case == "several":

@@ -16,7 +16,7 @@ import pytest
 import jaxlayers as jl
 from jaxlayers import layers, saving
 from jaxlayers.core import registry
-from jaxlayers.saving import _objects
+from jaxlayers.saving import _functions, _objects
 from jaxlayers.saving import deserialize_keras_object as deserialize
 from jaxlayers.saving import serialize_keras_object as serialize
 
@@ -151,6 +151,9 @@ def test_built_layers_are_built_again():
     assert mine == without(other) and mine["build_config"] == {"input_shape": [5, 6]}
     for back in (deserialize(other), keras.saving.deserialize_keras_object(mine)):
         assert back.built and [tuple(w.shape) for w in back.weights] == [(6, 3), (3,)]
+    by_hand = layers.Dense(3)
+    by_hand.build((None, 6))
+    assert serialize(by_hand)["build_config"] == {"input_shape": (None, 6)}
     assert "build_config" not in serialize(layers.Dense(3)) and "build_config" not in serialize(layers.Identity())
 
 
@@ -289,6 +292,10 @@ def test_scopes_add_up_and_end():
     assert saving.get_registered_object("a") is None
     assert saving.get_registered_object("a", {"a": two}) is two
     assert saving.get_registered_object("a", None, {"a": one}) is one
+    saving.get_custom_objects()["a"] = one
+    with saving.CustomObjectScope({"a": two}):
+        assert saving.get_registered_object("a") is two  # what is nearer comes first
+    del saving.get_custom_objects()["a"]
     with pytest.raises(ZeroDivisionError), scope:
         raise ZeroDivisionError
     assert saving.get_registered_object("a") is None
@@ -334,13 +341,18 @@ def test_unknown_names_are_refused_and_nothing_is_imported(monkeypatch, change, 
     def forbidden(*args, **kwargs):
         raise AssertionError("a config made something import")
 
-    monkeypatch.setattr(importlib, "import_module", forbidden)
-    real = builtins.__import__
-    monkeypatch.setattr(builtins, "__import__", lambda name, *a, **k: real(name, *a, **k)
-                        if name == "difflib" or name.startswith("jaxlayers") else forbidden())  # fmt: skip
-    with pytest.raises(ValueError) as error:
-        deserialize(data)
-    assert all(word in str(error.value) for word in words)
+    real, error = builtins.__import__, None
+    allowed = lambda name: name == "difflib" or name.startswith("jaxlayers")
+    with monkeypatch.context() as patched:
+        patched.setattr(importlib, "import_module", forbidden)
+        patched.setattr(
+            builtins, "__import__", lambda name, *a, **k: real(name, *a, **k) if allowed(name) else forbidden()
+        )
+        try:
+            deserialize(data)
+        except ValueError as caught:
+            error = str(caught)
+    assert error is not None and all(word in error for word in words)
 
 
 def test_a_class_of_the_same_name_is_not_taken_for_the_library_s():
@@ -400,6 +412,11 @@ def test_an_inner_call_cannot_turn_safety_off():
     with pytest.raises(ValueError, match="safe_mode=False"):
         deserialize(data, {"Cunning": Cunning})
     assert deserialize(data, {"Cunning": Cunning}, safe_mode=False)(3) == 3
+
+
+def test_outside_of_every_call_nothing_is_rebuilt():
+    with pytest.raises(ValueError, match="safe_mode=False"):
+        _functions.load({"value": _functions.dump(lambda x: x)}, "It")
 
 
 def test_plain_lambdas():

@@ -213,7 +213,8 @@ class Layer(Weighted):
 
     def _call_outermost(self, outer: scope.Scope | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         transaction = scope.Scope()
-        transaction.snapshots = {}
+        around = building.snapshots(outer)  # whoever keeps them undoes what fails
+        transaction.snapshots = {} if around is None else around
         try:
             if (not self.built or self._borrowed) and building.wanted(self, outer):
                 building.from_call(self, args, kwargs)
@@ -227,7 +228,8 @@ class Layer(Weighted):
             for variable in transaction.written:
                 scope.write(variable, transaction.values[variable])
         except BaseException as error:
-            building.undo(transaction.snapshots)
+            if around is None:
+                building.undo(transaction.snapshots)
             if outer is None and isinstance(error, jax.errors.JaxRuntimeError):
                 making.mark_lost(variable for _, variable, _ in self.walk.variables)
             raise filtered(error) from error.__cause__
@@ -277,7 +279,12 @@ class Layer(Weighted):
         return outputs
 
     def _call_symbolic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        node = symbolic.record(self, args, kwargs)
+        kept: dict[int, Any] = {}
+        try:
+            node = symbolic.record(self, args, kwargs, kept)
+        except BaseException:
+            building.undo(kept)
+            raise
         object.__setattr__(self, "_nodes", (*self._nodes, node))
         outputs = node.outputs
         if not self.built:

@@ -165,7 +165,8 @@ def _find(kind: str | None, name: str, kinds: list[Any], functions: bool = False
     table = {key for one in kinds for key in _tables.get(one, ())}
     close = difflib.get_close_matches(name, table, n=3)
     hint = f" Close to it: {', '.join(map(repr, close))}." if close else f" Known: {', '.join(sorted(table))}."
-    raise ValueError(f"Unknown {(kind or 'name').replace('_', ' ')}: {name!r}.{hint} Objects of your own go into custom_objects.")
+    what = (kind or "name").replace("_", " ")
+    raise ValueError(f"Unknown {what}: {name!r}.{hint} Objects of your own go into custom_objects.")
 
 
 def _make(cls: Any, config: dict[str, Any]) -> Any:

@@ -170,11 +170,11 @@ def has_symbolic(args: Any, kwargs: Any) -> bool:
     return False
 
 
-def record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Node:
-    """The node of a call, with its symbolic results."""
+def record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], snapshots: Any = None) -> Node:
+    """The node of a call, with its symbolic results; `snapshots` as for `infer`."""
     node = Node(function, args, kwargs)
     name = getattr(function, "name", None) or getattr(function, "__name__", "operation")
-    specs = infer(function, args, kwargs)
+    specs = infer(function, args, kwargs, snapshots)
     node.outputs = jax.tree.map(
         lambda spec: SymbolicTensor(spec[0], spec[1], auto_name(f"{name}_output"), node), specs, is_leaf=_is_spec
     )
@@ -189,10 +189,14 @@ def _is_spec(value: Any) -> bool:
     return type(value) is Spec
 
 
-def infer(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+def infer(function: Callable[..., Any], args: Any, kwargs: Any, snapshots: Any = None) -> Any:
     """Shapes and dtypes of what a function returns, as a tree of `Spec`.
 
-    Arguments may be symbolic tensors; nothing is computed, and no state changes.
+    Arguments may be symbolic tensors; nothing is computed, and no state changes. Layers that build themselves stay
+    built; what they were before is put into `snapshots`.
+
+    Raises:
+        ValueError: when a size that is not known would have to be.
     """
     leaves, tree = jax.tree.flatten((args, kwargs))
     where = [i for i, leaf in enumerate(leaves) if type(leaf) is SymbolicTensor]
@@ -204,13 +208,24 @@ def infer(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
             for i, value in zip(where, values, strict=True):
                 filled[i] = value
             new_args, new_kwargs = jax.tree.unflatten(tree, filled)
-            with scope.Scope(closed=True):
+            with scope.Scope(closed=True) as inner:
+                inner.snapshots = snapshots
                 return jax.tree.map(scope.unwrap, function(*new_args, **new_kwargs))
 
         return jax.eval_shape(run, [fill(leaves[i].shape, leaves[i].dtype, size) for i in where])
 
     first = at(_SIZES[0])
-    second = at(_SIZES[1]) if unknown else first
+    second = first
+    if unknown:
+        try:
+            second = at(_SIZES[1])
+        except (TypeError, ValueError) as error:  # what was right for one size is not for another
+            shapes = ", ".join(str(leaves[i].shape) for i in where)
+            raise ValueError(
+                f"{getattr(function, 'name', None) or getattr(function, '__name__', 'This')!r} cannot do with sizes "
+                f"that are not known: it was called on {shapes}, and its weights or its result need one that is None "
+                "there. Give Input that size."
+            ) from error
 
     def agree(a: Any, b: Any) -> Spec:
         shape = tuple(m if m == n else None for m, n in zip(a.shape, b.shape, strict=True))

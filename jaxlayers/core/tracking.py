@@ -276,8 +276,17 @@ for _name in (*_CHANGES, "update", "setdefault", "popitem", "__ior__"):
 CHILDREN = (Variable, Tracked, list, dict, tuple)
 _TRACKED = (*CHILDREN, set, frozenset)
 _BOOKKEEPING = frozenset(  # not the author's
-    ["_walk_cache", "_loose_weights", "_made_with", "_kept_losses", "_blueprint", "_owners", "_order", "_nodes"]
-    + ["_build_shapes"]
+    [
+        "_walk_cache",
+        "_loose_weights",
+        "_made_with",
+        "_kept_losses",
+        "_blueprint",
+        "_owners",
+        "_order",
+        "_nodes",
+        "_build_shapes",
+    ]
 )
 _OF_THIS_ONE = frozenset(
     ["_walk_cache", "_owners", "_order", "_blueprint", "_kept_losses", "_nodes"]

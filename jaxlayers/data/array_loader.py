@@ -70,7 +70,10 @@ class ArrayLoader:
         if seed is None:
             seed = int(np.random.randint(2**31)) if self.shuffle else 0
         self.seed = _integer("seed", seed, minimum=0)
-        self._gathers = [_gather(leaf) for leaf in self._leaves]
+        different = {id(leaf): leaf for leaf in self._leaves}
+        self._different = list(different.values())  # an array that stands in two places is gathered once
+        self._which = [list(different).index(id(leaf)) for leaf in self._leaves]
+        self._gathers = [_gather(leaf) for leaf in self._different]
         self._position = (0, 0)  # epoch, how many of its batches were handed out; replaced as one, for other threads
         self._current: ArrayPass | None = None  # the pass that moves the position
 
@@ -90,12 +93,12 @@ class ArrayLoader:
     def _take(self, order: np.ndarray | None, part: slice, shape: tuple[int, ...]) -> Any:
         """A part of all samples in an order, with these axes in the place of the first."""
         if order is None:
-            values = [leaf[part] for leaf in self._leaves]
+            values = [leaf[part] for leaf in self._different]
         else:
             values = [gather(order[part]) for gather in self._gathers]
         if len(shape) > 1:
             values = [value.reshape(shape + value.shape[1:]) for value in values]
-        return jax.tree.unflatten(self._structure, values)
+        return jax.tree.unflatten(self._structure, [values[number] for number in self._which])
 
     def _tell(self, this_pass: ArrayPass, epoch: int, batch: int, ended: bool = False) -> None:
         """Move the position, for the pass that does."""
@@ -177,6 +180,22 @@ class ArrayPass:
             raise StopIteration
         return taken[0]
 
+    def order(self) -> np.ndarray | None:
+        """The order of all samples; None when that is the order of the arrays."""
+        if not self._begun:
+            self._order, self._begun = self._loader.order(self._epoch), True
+        return self._order
+
+    @property
+    def batch(self) -> int:
+        """The number of the next batch."""
+        return self._batch
+
+    def skip(self, count: int) -> None:
+        """Go on by so many batches, which somebody else has gathered."""
+        self._batch += count
+        self._loader._tell(self, self._epoch, self._batch)
+
     def take(self, count: int) -> tuple[Any, int] | None:
         """The next `count` batches as one, gathered at once.
 
@@ -188,8 +207,7 @@ class ArrayPass:
             whole batches are left; None at the end of the pass.
         """
         loader, first = self._loader, self._batch
-        if not self._begun:
-            self._order, self._begun = loader.order(self._epoch), True
+        self.order()
         if first >= len(loader):
             loader._tell(self, self._epoch + 1, 0, ended=True)
             return None
@@ -198,8 +216,7 @@ class ArrayPass:
             count = 1
         part = slice(first * size, (first + count) * size)
         taken = loader._take(self._order, part, (count, size) if count > 1 else (size,))
-        self._batch += count
-        loader._tell(self, self._epoch, self._batch)
+        self.skip(count)
         return taken, count
 
     def close(self) -> None:

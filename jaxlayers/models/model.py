@@ -72,6 +72,8 @@ class Model(Trainer, Layer):
         super().__init__(name=name, **kwargs)
         self.auto_named = given is None
         if inputs is not None:
+            if type(self) is Model:
+                object.__setattr__(self, "keras_class", ("keras.src.models.functional", "Functional"))
             self.autocast = False  # each layer inside casts what it is given
             self._set_graph(inputs, outputs, [])
 

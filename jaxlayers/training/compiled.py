@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from jaxlayers import losses, optimizers
 from jaxlayers import metrics as metrics_module
-from jaxlayers.core import building, fori_loop, jit, scope, value_and_grad
+from jaxlayers.core import building, fori_loop, jit, registry, scope, value_and_grad
 from jaxlayers.training.feeding import unpack
 from jaxlayers.training.objective import Objective
 
@@ -85,7 +86,18 @@ class Compiled:
             "run_eagerly": run_eagerly,
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
+            "auto_scale_loss": auto_scale_loss,
         }
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """What `compile` was given, as plain data; None before it."""
+        given = self._compile_arguments
+        return None if given is None else registry.describe({**given, "optimizer": self.optimizer})
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as `get_compile_config` says, ours or Keras's."""
+        known = inspect.signature(Compiled.compile).parameters
+        self.compile(**{name: value for name, value in registry.revive(config).items() if name in known})
 
     # One step; every piece may be overridden.
 

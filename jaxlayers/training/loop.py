@@ -15,12 +15,16 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxlayers import config
+
 _AHEAD = 32  # executions handed to the device before the host waits for the oldest
 _TARGET = (
     0.25  # seconds that an execution of "auto" is meant to take, so that a bar moves and an interrupt comes through
 )
 _STACKED = 16  # steps per execution of "auto" where batches come from an iterator
 _RESIDENT = 2**30  # bytes of arrays that "auto" puts onto the device
+_SHORT = 3e-4  # seconds of a step below which "auto" runs several in one call on a CPU, too
+_TIMED = 8  # steps that are timed to find that out
 
 
 class Loop:
@@ -41,7 +45,8 @@ class Loop:
         several = model.steps_per_execution
         if several == "auto" and (hooks != (None, None) or model.run_eagerly):
             several = 1  # whoever listens to batches wants to hear of each
-        self._resident = Resident.of(data) if several == "auto" else None
+        pace = model._kept((name, "pace"), dict)
+        self._resident = Resident.of(data, pace) if several == "auto" else None
         self._number = _STACKED if several == "auto" else several
 
     def run(self) -> tuple[int, dict[str, Any]]:
@@ -54,6 +59,7 @@ class Loop:
         model.reset_metrics()
         logs: Any = {}
         count = 0
+        most = config.max_steps_per_epoch()
         waiting: collections.deque[Any] = collections.deque()
         began = time.perf_counter()
         for size, execute in self._executions():
@@ -72,13 +78,13 @@ class Loop:
             waiting.append(logs)
             if len(waiting) > _AHEAD:
                 jax.block_until_ready(waiting.popleft())
-            if model.stop_training:
+            if model.stop_training or (most is not None and count >= most):
                 break
         if not count:
             raise ValueError("The data has no batches (left).")
         figures = {name: as_figure(value) for name, value in jax.device_get(logs).items()}
         if self._resident is not None:
-            self._resident.seconds_per_step = (time.perf_counter() - began) / count
+            self._resident.heard((time.perf_counter() - began) / count)
         return count, figures
 
     def _executions(self) -> Iterator[tuple[int, Callable[[], Any]]]:
@@ -103,52 +109,81 @@ class Loop:
 
 
 class Resident:
-    """Arrays on the device, of which each step gathers its batch; only an order of rows travels.
+    """`steps_per_execution="auto"` for arrays in memory.
+
+    On an accelerator they are put there once: each step gathers its batch from them, and only an order of rows travels.
+    On a CPU that gains something for short steps alone, whose cost is that of the call; so the first few are timed.
 
     Args:
         loader: the `ArrayLoader` that says which rows make up which batch.
+        pace: where seconds per step are kept, for the next loop.
     """
 
-    def __init__(self, loader: Any):
-        self._loader = loader
-        self._arrays = jax.device_put(loader.arrays)
-        self.seconds_per_step: float | None = None
+    def __init__(self, loader: Any, pace: dict[str, float]):
+        self._loader, self._pace = loader, pace
+        self._arrays: Any = None
+        self._times: list[float] = []
 
     @classmethod
-    def of(cls, data: Any) -> Resident | None:
+    def of(cls, data: Any, pace: dict[str, float]) -> Resident | None:
         """For a feed of arrays that are small enough; None for another."""
         loader = data.loader
         if loader is None or sum(leaf.nbytes for leaf in jax.tree.leaves(loader.arrays)) > _RESIDENT:
             return None
-        return cls(loader)
+        return cls(loader, pace)
 
     def executions(self, model: Any, name: str) -> Iterator[tuple[int, Callable[[], Any]]]:
         """The numbers of steps and the calls that make up an epoch."""
         loader = self._loader
-        size, place = loader.batch_size, loader.get_state()
-        order = loader.order(place["epoch"])
-        order = np.arange(loader.num_samples) if order is None else order
-        whole, rest = divmod(loader.num_samples, size)
+        whole = loader.num_samples // loader.batch_size
+        batches = iter(loader)
         if not model.built:
             model._build_for(jax.tree.map(lambda leaf: leaf[:1], loader.arrays))
-        done = place["batch"]
-        if done < whole:
-            rows = jax.device_put(order[: whole * size].reshape(whole, size).astype("int32"))  # [steps, batch]
-            step = model._gathered(name)
-            while done < whole:
-                count = min(self._count(whole), whole - done)
-                yield count, functools.partial(step, self._arrays, rows, np.int32(done), np.int32(count))
-                done += count
-                loader.set_state({**place, "batch": done})
-        if rest and not loader.drop_remainder:
-            last = jax.tree.map(lambda leaf: leaf[order[whole * size :]], loader.arrays)
-            yield 1, functools.partial(model._step(name), last)
-        loader.set_state({**place, "epoch": place["epoch"] + 1, "batch": 0})
+        if self._is_on_accelerator() or self._pace.get("step", 1.0) < _SHORT:
+            yield from self._gathered(model, name, batches, whole)
+        for batch in batches:
+            if "step" not in self._pace:
+                yield 1, functools.partial(self._timed, model._step(name), batch)
+            else:
+                yield 1, functools.partial(model._step(name), batch)
+                continue
+            if self._pace.get("step", 1.0) < _SHORT:
+                yield from self._gathered(model, name, batches, whole)
 
-    def _count(self, whole: int) -> int:
-        if self.seconds_per_step is None:
-            return max(1, min(256, -(-whole // 4)))
-        return max(1, round(_TARGET / self.seconds_per_step))
+    def _gathered(self, model: Any, name: str, batches: Any, whole: int) -> Iterator[tuple[int, Callable[[], Any]]]:
+        """All whole batches that are left, many in one call."""
+        loader = self._loader
+        if self._arrays is None:
+            different = {id(leaf): leaf for leaf in jax.tree.leaves(loader.arrays)}
+            placed = dict(zip(different, jax.device_put(list(different.values())), strict=True))
+            self._arrays = jax.tree.map(lambda leaf: placed[id(leaf)], loader.arrays)
+        order = batches.order()
+        order = np.arange(loader.num_samples) if order is None else order
+        rows = order[: whole * loader.batch_size].reshape(whole, -1).astype("int32")  # [steps, batch]
+        rows = jax.device_put(rows)
+        step = model._gathered(name)
+        while batches.batch < whole:
+            start = batches.batch
+            count = min(max(1, round(_TARGET / self._pace.get("step", _TARGET / 64))), whole - start)
+            yield count, functools.partial(step, self._arrays, rows, np.int32(start), np.int32(count))
+            batches.skip(count)
+
+    def _timed(self, step: Callable[[Any], Any], batch: Any) -> Any:
+        start = time.perf_counter()
+        logs = jax.block_until_ready(step(batch))
+        self._times.append(time.perf_counter() - start)
+        if len(self._times) > _TIMED:
+            self._pace["step"] = min(self._times)
+        return logs
+
+    def heard(self, seconds: float) -> None:
+        """How long a step of the last pass took."""
+        if self._is_on_accelerator() or "step" in self._pace:
+            self._pace["step"] = min(seconds, self._pace.get("step", seconds))
+
+    @staticmethod
+    def _is_on_accelerator() -> bool:
+        return jax.default_backend() != "cpu"
 
 
 def as_figure(value: Any) -> Any:

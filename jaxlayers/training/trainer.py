@@ -9,7 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxlayers.callbacks import CallbackList, History
+from jaxlayers import config
+from jaxlayers.callbacks import CallbackList, History, ProgbarLogger
 from jaxlayers.training.compiled import Compiled
 from jaxlayers.training.feeding import Feed, as_numpy, feed, pack, split, weigh
 from jaxlayers.training.loop import Loop, as_figure
@@ -20,6 +21,7 @@ class Trainer(Compiled):
     """What makes a layer a model: mixed into one."""
 
     stop_training = False
+    history: History | None = None
 
     def fit(
         self,
@@ -68,6 +70,7 @@ class Trainer(Compiled):
             ValueError: when arrays do not fit together.
         """
         self._check_compiled("fit")
+        epochs = min(epochs, config.max_epochs() or epochs)
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = split((x, y, sample_weight), validation_split)
         data = feed(
@@ -84,7 +87,7 @@ class Trainer(Compiled):
             validation = _validation_feed(validation_data, validation_batch_size or batch_size, validation_steps)
         history = History()
         told = CallbackList([callbacks, history], model=self, epochs=epochs, steps=data.steps, verbose=verbose)
-        progress = Progress(verbose, epochs, data.steps)
+        progress = Progress(_verbosity(verbose, told), epochs, data.steps)
         self.stop_training = False
         logs: dict[str, Any] = {}
         try:
@@ -92,7 +95,7 @@ class Trainer(Compiled):
             test = None if validation is None else Loop(self, "test_step", validation, _hooks(told, "test"))
             told.tell("on_train_begin")
             for epoch in range(initial_epoch, epochs):
-                if data.ended:  # an iterator that has run out; it has said so
+                if not data.has_more():  # an iterator that has run out
                     break
                 told.tell("on_epoch_begin", epoch)
                 progress.start(epoch, data.steps)
@@ -102,8 +105,8 @@ class Trainer(Compiled):
                     _, figures = test.run()
                     told.tell("on_test_end", figures)
                     logs.update({f"val_{name}": value for name, value in figures.items()})
-                progress.end(epoch, count, logs)
                 told.tell("on_epoch_end", epoch, logs)
+                progress.end(epoch, count, logs)
                 if self.stop_training:
                     break
             if epochs > initial_epoch:
@@ -111,6 +114,7 @@ class Trainer(Compiled):
             told.tell("on_train_end", logs)
         finally:
             _close(progress, told, data, validation)
+            self.history = history
         return history
 
     def evaluate(
@@ -133,9 +137,9 @@ class Trainer(Compiled):
             RuntimeError: before `compile`.
         """
         self._check_compiled("evaluate")
-        data = feed(x, y, sample_weight, batch_size=batch_size, steps=steps)
+        data = feed(x, y, sample_weight, batch_size=batch_size, steps=steps, from_start=True)
         told = CallbackList(callbacks, model=self, epochs=1, steps=data.steps, verbose=verbose)
-        progress = Progress(verbose, 0, data.steps)
+        progress = Progress(_verbosity(verbose, told), 0, data.steps)
         self.stop_training = False
         try:
             told.tell("on_test_begin")
@@ -180,7 +184,7 @@ class Trainer(Compiled):
         data = feed(x, batch_size=batch_size, steps=steps)
         told = CallbackList(callbacks, model=self, epochs=1, steps=data.steps, verbose=verbose)
         begin, end = _hooks(told, "predict")
-        progress = Progress(verbose, 0, data.steps)
+        progress = Progress(_verbosity(verbose, told), 0, data.steps)
         step = self._step("predict_step")
         waiting: list[Any] = []
         count = 0
@@ -193,7 +197,7 @@ class Trainer(Compiled):
                 waiting.append(step(batch))
                 if end is not None:
                     end(count - 1, {"outputs": waiting[-1]})
-                progress.step(count - 1, {})
+                progress.step(count - 1, {"outputs": waiting[-1]})
                 if len(waiting) > 2:  # the device computes the next while these are fetched
                     yield jax.device_get(waiting.pop(0))
             for outputs in waiting:
@@ -230,6 +234,11 @@ class Trainer(Compiled):
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as NumPy arrays."""
         return jax.device_get(self._step("predict_step")(pack(as_numpy(x))))
+
+
+def _verbosity(verbose: Any, told: CallbackList) -> Any:
+    """What is shown by the loop itself: nothing when a callback does."""
+    return 0 if any(isinstance(callback, ProgbarLogger) for callback in told.callbacks) else verbose
 
 
 def _hooks(told: CallbackList, phase: str) -> tuple[Any, Any]:

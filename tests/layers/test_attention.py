@@ -149,7 +149,8 @@ GIVEN = [
     {"attention_mask": some(3, 1, 4, 6)},
     {"attention_mask": some(3, 4, 4, 6)[:, :1].repeat(4, 1), "use_causal_mask": True},
     {"attention_mask": some(1, 4, 6).astype("int32"), "value_mask": some(3, 6)},
-    {"value_mask": some(3, 6), "key_mask": some(3, 6), "use_causal_mask": True},
+    {"value_mask": some(3, 6), "key_mask": some(2, 3, 6)[1], "use_causal_mask": True},
+    {"value_mask": some(3, 6), "key_mask": some(2, 3, 6)[1]},
 ]
 
 

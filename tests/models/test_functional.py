@@ -280,3 +280,11 @@ def test_a_wrong_call_changes_nothing():
     with pytest.raises(ValueError, match=r"\(None, 3\)"):
         model(A[:, :2], training=True)
     jax.tree.map(np.testing.assert_array_equal, before, model.get_weights())
+
+
+def test_a_size_that_is_needed_must_be_known():
+    layer = layers.Dense(2, name="it")
+    with pytest.raises(ValueError, match=r"'it'.*not known.*\(None, None\).*Input"):
+        layer(jl.Input((None,)))
+    assert not layer.built and layer.weights == []
+    assert layer(A).shape == (4, 2)

@@ -29,8 +29,8 @@ class RMSNormalization(Layer):
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
-        >>> jl.layers.RMSNormalization()(jnp.array([[1.0, 7.0]])).round(3)
-        Array([[0.2, 1.4]], dtype=float32)
+        >>> jl.layers.RMSNormalization()(jnp.array([[0.0, 0.0, 0.0, 8.0]])).round(2).tolist()
+        [[0.0, 0.0, 0.0, 2.0]]
     """
 
     def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any):

@@ -82,36 +82,40 @@ def _iterate_with_tangents(recurrence: Recurrence, unroll: bool, primals: Any, t
 
     `mix` is linear in the output before and in the weights. So the tangent of what it adds is that by the output,
     inside of the loop, plus that by the weights, which needs nothing but the outputs. Transposed, the weights' gradient
-    is one product after the loop, where JAX's has one for each step.
+    is one product after the loop, where JAX's has one for each step. The gates are computed again rather than kept:
+    memory costs more than they do.
     """
     weights, projected, states, masks, turns = primals
     d_weights, d_projected, d_states, *_ = tangents  # masks do not depend on anything
 
     def body(states: Arrays, turn: Any) -> Any:
         projected, count = turn
-
-        def gates(joined: Arrays, states: Arrays) -> Arrays:
-            return select(count, recurrence.combine(joined, states), states)
-
         joined = recurrence.join(projected, recurrence.mix(weights, states[0], masks))
-        new, slope = jax.linearize(gates, joined, states)
-        return new, (new[0], states[0], slope)
+        new = select(count, recurrence.combine(joined, states), states)
+        return new, (new[0], states, joined)
 
-    last, (outputs, before, slopes) = jax.lax.scan(body, states, (projected, turns), unroll=unroll)
-    by_weights = jax.jvp(lambda weights: recurrence.mix(weights, before, masks), (weights,), (d_weights,))[1]
+    last, (outputs, before, joined) = jax.lax.scan(body, states, (projected, turns), unroll=unroll)
+    by_weights = jax.jvp(lambda weights: recurrence.mix(weights, before[0], masks), (weights,), (d_weights,))[1]
     nothing = tuple(jnp.zeros(array.shape[1:], array.dtype) for array in projected)
 
     def by_output(output: jax.Array) -> Arrays:
         return recurrence.join(nothing, recurrence.mix(weights, output, masks))
 
+    @functools.partial(jax.checkpoint, prevent_cse=False)
+    def slope(joined: Arrays, states: Arrays, count: Any, d_joined: Arrays, d_states: Arrays) -> Arrays:
+        def gates(joined: Arrays, states: Arrays) -> Arrays:
+            return select(count, recurrence.combine(joined, states), states)
+
+        return jax.jvp(gates, (joined, states), (d_joined, d_states))[1]
+
     def tangent(d_states: Arrays, turn: Any) -> tuple[Arrays, jax.Array]:
-        slope, d_joined = turn
+        joined, states, count, d_joined = turn
         d_output = jax.jvp(by_output, (jnp.zeros_like(d_states[0]),), (d_states[0],))[1]
-        d_new = slope(jax.tree.map(jnp.add, d_joined, d_output), d_states)
+        d_new = slope(joined, states, count, jax.tree.map(jnp.add, d_joined, d_output), d_states)
         return d_new, d_new[0]
 
-    turns = (slopes, jax.lax.optimization_barrier(recurrence.join(d_projected, by_weights)))
-    return (last, outputs), jax.lax.scan(tangent, d_states, turns, unroll=unroll)
+    d_joined = jax.lax.optimization_barrier(recurrence.join(d_projected, by_weights))
+    return (last, outputs), jax.lax.scan(tangent, d_states, (joined, before, turns, d_joined), unroll=unroll)
 
 
 # Called eagerly, each is one dispatch; only for recurrences that are known to be pure, since traces are kept.

@@ -1,7 +1,7 @@
 """The mathematics of the recurrent cells, as pure functions of arrays.
 
 A recurrence has two halves. `project` takes what depends on the inputs alone, for any number of time steps at once:
-one product with the kernel. `advance` goes from one state to the next, with what was projected for that step. It is
+its product with the kernel. `advance` goes from one state to the next, with what was projected for that step. It is
 made of `mix`, the product of the state with the recurrent kernel, and `combine`, the gates, which the loop's
 derivatives treat apart (see `_loop`). A cell called alone does both halves for one step; a layer projects the whole
 sequence and loops over the other. So the mathematics is written once.
@@ -39,6 +39,9 @@ class Recurrence:
     gates = 1
     channel_axis = -1
     apart = True  # whether `advance` is `mix`, then `combine`
+    gate_by_gate = (
+        True  # whether the gates' products over whole sequences are apart: no array is as wide as all of them
+    )
 
     def project(self, weights: Weights, inputs: jax.Array, masks: Arrays) -> Arrays:
         """What the inputs add to each gate, bias included: `[time, batch, units]` each."""
@@ -76,10 +79,13 @@ class Recurrence:
 
     def products(self, product: Any, x: jax.Array, kernel: jax.Array, masks: Arrays) -> Arrays:
         """The product for each gate."""
-        if len(masks) < 2:
-            return tuple(jnp.split(product(dropped(x, masks), kernel), self.gates, self.channel_axis))
         kernels = jnp.split(kernel, self.gates, -1)
-        return tuple(product(dropped(x, [mask]), one) for mask, one in zip(masks, kernels, strict=True))
+        if len(masks) > 1:
+            return tuple(product(dropped(x, [mask]), one) for mask, one in zip(masks, kernels, strict=True))
+        x = dropped(x, masks)
+        if self.gate_by_gate and x.ndim > 2:  # a whole sequence
+            return tuple(product(x, one) for one in kernels)
+        return tuple(jnp.split(product(x, kernel), self.gates, self.channel_axis))
 
     def plus(self, products: Sequence[jax.Array], bias: jax.Array) -> Arrays:
         """Products with the bias of each gate."""
@@ -207,6 +213,8 @@ class Gated(Recurrence):
 @dataclasses.dataclass(frozen=True)
 class Convolutional(LongShortTerm):
     """`LongShortTerm` with convolutions in the place of products, over arrays `[batch, *space, channels]`."""
+
+    gate_by_gate = False
 
     strides: tuple[int, ...]
     padding: str
