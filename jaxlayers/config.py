@@ -62,7 +62,7 @@ def backend() -> str:
 
 
 def enable_flash_attention() -> None:
-    """Ask for the fused implementations of attention, also where they have to be asked for."""
+    """Use the fused implementations of attention where the platform has them (the default)."""
     _settings["flash_attention"] = True
 
 

@@ -313,10 +313,8 @@ class Layer(Weighted):
         found = self.compute_mask(inputs, previous)
         if found is None:
             return
-        if len(leaves) == 1 or not isinstance(found, list | tuple | dict):
-            flat = [found[0] if isinstance(found, list | tuple) else found] * len(leaves)
-        else:
-            flat = jax.tree.leaves(found, is_leaf=lambda leaf: leaf is None)
+        # A single mask is that of the first output: what comes beside it (states, scores) has other axes.
+        flat = jax.tree.leaves(found, is_leaf=lambda leaf: leaf is None)
         for leaf, mask in zip(leaves, flat, strict=False):
             if mask is not None and masks.get_mask(leaf) is None:
                 masks.set_mask(leaf, mask)

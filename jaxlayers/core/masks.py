@@ -39,4 +39,5 @@ def set_mask(array: Any, mask: Any) -> None:
         if mask is None:
             _masks.pop(key, None)
         else:
-            _masks[key] = (weakref.ref(array, lambda _: _masks.pop(key, None)), mask)
+            # The table is bound: at exit, module globals go before the last arrays.
+            _masks[key] = (weakref.ref(array, lambda _, table=_masks: table.pop(key, None)), mask)

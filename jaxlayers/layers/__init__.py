@@ -148,6 +148,7 @@ from jaxlayers.layers.recurrent import (
     SimpleRNNCell,
     StackedRNNCells,
 )
+from jaxlayers.layers.repeat import Repeat
 from jaxlayers.layers.reversible_embedding import ReversibleEmbedding
 from jaxlayers.layers.shaping import (
     Flatten,
@@ -297,6 +298,7 @@ __all__ = [
     "RandomTranslation",
     "RandomZoom",
     "ReLU",
+    "Repeat",
     "RepeatVector",
     "Rescaling",
     "Reshape",

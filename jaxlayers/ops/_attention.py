@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxlayers import config
 from jaxlayers.core import operation
 from jaxlayers.ops._types import Array, ArrayLike
 
@@ -44,7 +45,8 @@ def dot_product_attention(
         mask: True where a source counts; broadcasts to [batch, heads, targets, sources].
         scale: of the scores; 1 / sqrt(size) by default.
         is_causal: whether target i sees the sources 0 to i alone.
-        flash_attention: True for cuDNN's fused kernel, False for XLA's code; by default cuDNN's where it can.
+        flash_attention: True for cuDNN's fused kernel, False for XLA's code; by default cuDNN's where it can, unless
+            `config.disable_flash_attention()` was said.
         attn_logits_soft_cap: bound of the scores, cap tanh(score / cap); on every platform, where Keras has it on TPUs.
 
     Returns:
@@ -65,6 +67,8 @@ def dot_product_attention(
     query, key, value = query.astype(dtype), key.astype(dtype), value.astype(dtype)
     bias, mask = _with_four_axes(bias), _with_four_axes(None if mask is None else mask.astype(bool))
     scale = query.shape[-1] ** -0.5 if scale is None else scale
+    if flash_attention is None and config.is_flash_attention_enabled() is False:
+        flash_attention = False
     if flash_attention is not False and (flash_attention or _suits_cudnn(query, value)):
         try:
             if attn_logits_soft_cap is not None:

@@ -44,11 +44,11 @@ class RMSNormalization(Layer):
         self.scale = self.add_weight(name="scale", shape=[input_shape[axis] for axis in axes], initializer="ones")
         super().build(input_shape)
 
-    def call(self, inputs: jax.Array) -> jax.Array:
+    def call(self, x: jax.Array) -> jax.Array:
         """Divide by the root mean square, and scale."""
-        axes = axes_of(self, self.axis, inputs.shape)
-        shape = tuple(size if axis in axes else 1 for axis, size in enumerate(inputs.shape))
-        return normalize_by_root_mean_square(inputs, unwrap(self.scale), axes, shape, self.epsilon, self._compute)
+        axes = axes_of(self, self.axis, x.shape)
+        shape = tuple(size if axis in axes else 1 for axis, size in enumerate(x.shape))
+        return normalize_by_root_mean_square(x, unwrap(self.scale), axes, shape, self.epsilon, self._compute)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""

@@ -19,6 +19,7 @@ class Pipeline(Layer):
     Args:
         layers: a list of layers.
         name: a name without slashes.
+        **kwargs: `dtype`, ... of `Layer`; the layers inside have their own.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -27,8 +28,8 @@ class Pipeline(Layer):
         8.0
     """
 
-    def __init__(self, layers: Any, name: str | None = None):
-        super().__init__(name=name)
+    def __init__(self, layers: Any, name: str | None = None, **kwargs: Any):
+        super().__init__(name=name, **kwargs)
         self._pipeline_layers = list(layers)
 
     @property

@@ -14,6 +14,7 @@ from tests.layers.cases import (
     products,
     recurrent,
     regularization,
+    repeat,
     spatial,
     wrappers,
 )
@@ -30,6 +31,7 @@ FAMILIES = [
     merging,
     wrappers,
     recurrent,
+    repeat,
     images,
 ]
 CASES = [case for family in FAMILIES for case in family.CASES]

@@ -1,0 +1,306 @@
+"""FarmHash's Fingerprint64 and SipHash-2-4, on strings on the host and on integers wherever JAX runs.
+
+Both are arithmetic on words of 64 bits, written once. On the host a word is a NumPy array of uint64, with all strings of
+one length in one go. In JAX, which has 32 bits unless told otherwise, it is a `Word`: two arrays of uint32. An integer is
+hashed as its decimal digits are, as TensorFlow does it, so that 12 and "12" are the same.
+
+Sources: FarmHash 1.1 (https://github.com/google/farmhash); Aumasson and Bernstein, SipHash: a fast short-input PRF (2012);
+the way in which two hashes are joined is TensorFlow's `FingerprintCat64`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+_K0, _K1, _K2 = 0xC3A5C85C97CB3127, 0xB492B66FBE98F273, 0x9AE16A3B2F90404F
+_JOINT = 0xC6A4A7935BD1E995
+_JOINT_START = 0xDECAFCAFFE
+_DIGITS = 11  # the longest 32-bit integer as text: a sign and ten digits
+_MASK = 2**64 - 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Word:
+    """Unsigned integers of 64 bits, as arrays of their high and low halves; arithmetic is modulo 2 ** 64."""
+
+    high: Any
+    low: Any
+
+    @staticmethod
+    def of(value: Any) -> Word:
+        """An integer, or an array of uint32."""
+        if isinstance(value, int):
+            return Word(jnp.uint32(value >> 32 & 0xFFFFFFFF), jnp.uint32(value & 0xFFFFFFFF))
+        return Word(jnp.zeros_like(value), value)
+
+    def __add__(self, other: Word) -> Word:
+        low = self.low + other.low
+        return Word(self.high + other.high + (low < other.low).astype("uint32"), low)
+
+    def __mul__(self, other: Word) -> Word:
+        a, b = self.low & 0xFFFF, self.low >> 16
+        c, d = other.low & 0xFFFF, other.low >> 16
+        middle = (a * c >> 16) + (a * d & 0xFFFF) + (b * c & 0xFFFF)
+        carried = b * d + (a * d >> 16) + (b * c >> 16) + (middle >> 16)
+        return Word(carried + self.low * other.high + self.high * other.low, self.low * other.low)
+
+    def __xor__(self, other: Word) -> Word:
+        return Word(self.high ^ other.high, self.low ^ other.low)
+
+    def __or__(self, other: Word) -> Word:
+        return Word(self.high | other.high, self.low | other.low)
+
+    def __lshift__(self, by: int) -> Word:
+        if by >= 32:
+            return Word(self.low << (by - 32), jnp.zeros_like(self.low))
+        return Word(self.high << by | self.low >> (32 - by), self.low << by)
+
+    def __rshift__(self, by: int) -> Word:
+        if by >= 32:
+            return Word(jnp.zeros_like(self.high), self.high >> (by - 32))
+        return Word(self.high >> by, self.low >> by | self.high << (32 - by))
+
+    def __mod__(self, divisor: int) -> Any:
+        """The remainder, as uint32, by a number below 2 ** 31: as many bits at a time as leave the rest below 2 ** 32."""
+        step = 32 - divisor.bit_length()
+        rest = self.high % divisor
+        for start in range(32, 0, -step):
+            bits = min(step, start)
+            digit = self.low >> (start - bits) & (2**bits - 1)
+            rest = (rest << bits | digit) % divisor
+        return rest
+
+
+def _rotated(x: Any, right: int) -> Any:
+    return x >> right | x << (64 - right)
+
+
+def _shift_mix(x: Any) -> Any:
+    return x ^ (x >> 47)
+
+
+def _mixed(u: Any, v: Any, multiplier: Any) -> Any:
+    a = _shift_mix((u ^ v) * multiplier)
+    return _shift_mix((v ^ a) * multiplier) * multiplier
+
+
+# Fingerprint64, by the number of bytes. `word` makes a word of an integer or an array.
+
+
+def _up_to_3(first: Any, middle: Any, last: Any, length: Any, word: Callable[[Any], Any]) -> Any:
+    y, z = first + (middle << 8), length + (last << 2)
+    return _shift_mix(y * word(_K2) ^ z * word(_K0)) * word(_K2)
+
+
+def _up_to_7(head: Any, tail: Any, length: Any, word: Callable[[Any], Any]) -> Any:
+    return _mixed(length + (head << 3), tail, word(_K2) + length + length)
+
+
+def _up_to_16(head: Any, tail: Any, length: Any, word: Callable[[Any], Any]) -> Any:
+    multiplier = word(_K2) + length + length
+    a = head + word(_K2)
+    c = _rotated(tail, 37) * multiplier + a
+    d = (_rotated(a, 25) + tail) * multiplier
+    return _mixed(c, d, multiplier)
+
+
+def _up_to_64(at: Callable[[int], Any], length: int) -> Any:
+    """`at` reads eight bytes, from a place counted from the start or, if negative, from the end."""
+    k2, multiplier = np.uint64(_K2), np.uint64(_K2 + 2 * length & _MASK)
+    a, b, c, d = at(0), at(8), at(-8) * multiplier, at(-16) * k2
+    if length <= 32:
+        a = a * np.uint64(_K1)
+        return _mixed(_rotated(a + b, 43) + _rotated(c, 30) + d, a + _rotated(b + k2, 18) + c, multiplier)
+    a = a * k2
+    y = _rotated(a + b, 43) + _rotated(c, 30) + d
+    z = _mixed(y, a + _rotated(b + k2, 18) + c, multiplier)
+    e, f = at(16) * multiplier, at(24)
+    g, h = (y + at(-32)) * multiplier, (z + at(-24)) * multiplier
+    return _mixed(_rotated(e + f, 43) + _rotated(g, 30) + h, e + _rotated(f + a, 18) + g, multiplier)
+
+
+def _longer(at: Callable[[int], Any], length: int) -> Any:
+    k0, k1, k2 = np.uint64(_K0), np.uint64(_K1), np.uint64(_K2)
+
+    def weak(start: int, a: Any, b: Any) -> tuple[Any, Any]:
+        w, x, y, z = (at(start + 8 * i) for i in range(4))
+        a = a + w
+        b = _rotated(b + a + z, 21)
+        total = a + x + y
+        return total + z, b + _rotated(total, 44) + a
+
+    zero = np.zeros_like(at(0))
+    x = zero + np.uint64(81) * k2 + at(0)
+    y = zero + np.uint64((81 * _K1 + 113) & _MASK)
+    z = _shift_mix(y * k2 + np.uint64(113)) * k2
+    v, w = (zero, zero), (zero, zero)
+    blocks = (length - 1) // 64
+    one, nine = np.uint64(1), np.uint64(9)
+
+    def block(start: int, multiplier: Any, times: Any) -> None:
+        nonlocal x, y, z, v, w
+        x = _rotated(x + y + v[0] + at(start + 8), 37) * multiplier
+        y = _rotated(y + v[1] + at(start + 48), 42) * multiplier
+        x = x ^ w[1] * times
+        y = y + v[0] * times + at(start + 40)
+        z = _rotated(z + w[0], 33) * multiplier
+        v = weak(start, v[1] * multiplier, x + w[0])
+        w = weak(start + 32, z + w[1], y + at(start + 16))
+        x, z = z, x
+
+    for number in range(blocks):
+        block(64 * number, k1, one)
+    multiplier = k1 + ((z & np.uint64(0xFF)) << 1)
+    w = (w[0] + np.uint64((length - 1) % 64), w[1])
+    v = (v[0] + w[0], v[1])
+    w = (w[0] + v[0], w[1])
+    block(length - 64, multiplier, nine)
+    return _mixed(
+        _mixed(v[0], w[0], multiplier) + _shift_mix(y) * k0 + z, _mixed(v[1], w[1], multiplier) + x, multiplier
+    )
+
+
+def _siphash(blocks: Sequence[Any], key: tuple[Any, Any], word: Callable[[Any], Any]) -> Any:
+    """SipHash-2-4 of words, the last of which has the length in its highest byte."""
+    v0, v1, v2, v3 = (
+        half ^ word(constant)
+        for half, constant in zip(
+            key * 2, (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573), strict=True
+        )
+    )
+
+    def rounds(number: int) -> None:
+        nonlocal v0, v1, v2, v3
+        for _ in range(number):
+            v0, v2 = v0 + v1, v2 + v3
+            v1, v3 = _rotated(v1, 51) ^ v0, _rotated(v3, 48) ^ v2
+            v0, v2 = _rotated(v0, 32) + v3, v2 + v1
+            v1, v3 = _rotated(v1, 47) ^ v2, _rotated(v3, 43) ^ v0
+            v2 = _rotated(v2, 32)
+
+    for block in blocks:
+        v3 = v3 ^ block
+        rounds(2)
+        v0 = v0 ^ block
+    v2 = v2 ^ word(0xFF)
+    rounds(4)
+    return v0 ^ v1 ^ v2 ^ v3
+
+
+def _joined(hashes: Sequence[Any], word: Callable[[Any], Any]) -> Any:
+    """One hash of several, in their order."""
+    joint = word(_JOINT)
+    result = word(_JOINT_START)
+    for one in hashes:
+        result = (result ^ joint ^ _shift_mix(one * joint) * joint) * joint
+        result = _shift_mix(_shift_mix(result) * joint)
+    return result
+
+
+# On the host: strings.
+
+
+def hash_texts(texts: np.ndarray, salt: Sequence[int] | None = None) -> np.ndarray:
+    """The hash of each string, or of each integer's digits, as uint64 in the same shape; SipHash if there is a salt."""
+    encoded = [(one if isinstance(one, str) else str(one)).encode() for one in texts.ravel().tolist()]
+    lengths = np.fromiter(map(len, encoded), "int64", len(encoded))
+    hashes = np.empty(len(encoded), "uint64")
+    for length in np.unique(lengths).tolist():
+        where = np.flatnonzero(lengths == length)
+        data = np.frombuffer(b"".join([encoded[i] for i in where]), "uint8").reshape(len(where), length)
+        hashes[where] = _fingerprint(data) if salt is None else _salted(data, salt)
+    return hashes.reshape(texts.shape)
+
+
+def _fingerprint(data: np.ndarray) -> Any:
+    count, length = data.shape
+
+    def at(start: int, size: int = 8) -> np.ndarray:
+        start %= length
+        return np.ascontiguousarray(data[:, start : start + size]).view(f"<u{size}")[:, 0].astype("uint64")
+
+    size = np.uint64(length)
+    if length > 64:
+        return _longer(at, length)
+    if length > 16:
+        return _up_to_64(at, length)
+    if length > 7:
+        return _up_to_16(at(0), at(-8), size, np.uint64)
+    if length > 3:
+        return _up_to_7(at(0, 4), at(-4, 4), size, np.uint64)
+    if length:
+        return _up_to_3(at(0, 1), at(length // 2, 1), at(-1, 1), size, np.uint64)
+    return np.full(count, _K2, "uint64")
+
+
+def _salted(data: np.ndarray, salt: Sequence[int]) -> Any:
+    count, length = data.shape
+    padded = np.zeros((count, length // 8 * 8 + 8), "uint8")
+    padded[:, :length] = data
+    padded[:, -1] = length % 256
+    key = tuple(np.full(count, part, "uint64") for part in salt)
+    return _siphash(list(padded.view("<u8").T.astype("uint64")), key, np.uint64)  # type: ignore[arg-type]
+
+
+def join_hashes(hashes: Sequence[np.ndarray], bins: int) -> np.ndarray:
+    """The bin of each combination of hashes, as int64."""
+    start = np.zeros_like(hashes[0])
+    return (_joined(hashes, lambda value: start + np.uint64(value)) % np.uint64(bins)).astype("int64")
+
+
+# On the device: integers of 32 bits.
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2))
+def hash_integers(values: jax.Array, bins: int, salt: tuple[int, int] | None = None) -> jax.Array:
+    """The bin of each integer, hashed as its digits are, as int32 in the same shape."""
+    signed = jnp.issubdtype(values.dtype, jnp.signedinteger)
+    negative = values < 0 if signed else jnp.zeros(values.shape, bool)
+    size = jnp.where(negative, -values, values).astype("uint32")
+    digits = jnp.stack([size // 10**k % 10 for k in range(_DIGITS - 2, -1, -1)], -1) + ord("0")
+    length = 1 + sum((size >= 10**k).astype("uint32") for k in range(1, _DIGITS - 1)) + negative.astype("uint32")
+    # The text with zeros behind it: from the end of [0, digits, 0, ..., 0], with a sign in front where there is one.
+    ends = jnp.pad(digits, [(0, 0)] * values.ndim + [(1, 16 - _DIGITS + _DIGITS)])
+    places = jnp.arange(16, dtype="uint32") + (_DIGITS - length)[..., None]
+    text = jnp.take_along_axis(ends, places.astype("int32"), -1)  # [..., 16]
+    text = text.at[..., 0].set(jnp.where(negative, np.uint32(ord("-")), text[..., 0]))
+
+    def at(start: Any, number: int) -> Word:
+        """So many bytes from a place on, which may be another one for each integer."""
+        where = (jnp.asarray(start, "int32")[..., None] + np.arange(number)).clip(0, 15)
+        found = jnp.take_along_axis(text, jnp.broadcast_to(where, (*values.shape, number)), -1)
+        halves = [sum(found[..., i] << (8 * (i % 4)) for i in part) for part in (range(4), range(4, 8))][: -(-number // 4)] \
+            if number >= 4 else [found[..., 0]]
+        return Word(halves[1], halves[0]) if number == 8 else Word.of(halves[0])
+
+    size_word = Word.of(length)
+    if salt is not None:
+        key = (Word.of(salt[0]), Word.of(salt[1]))
+        end = size_word << 56
+        one = _siphash([at(0, 8) | end], key, Word.of)
+        two = _siphash([at(0, 8), at(8, 8) | end], key, Word.of)
+        found = _where(length < 8, one, two)
+    else:
+        few = _up_to_3(at(0, 1), at(length // 2, 1), at(length - 1, 1), size_word, Word.of)
+        some = _up_to_7(at(0, 4), at(length - 4, 4), size_word, Word.of)
+        many = _up_to_16(at(0, 8), at(length - 8, 8), size_word, Word.of)
+        found = _where(length < 4, few, _where(length < 8, some, many))
+    return (found % bins).astype("int32")
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def join_integers(values: Sequence[jax.Array], bins: int) -> jax.Array:
+    """The bin of each combination of integers, which here stand for themselves, as int32."""
+    words = [Word(jnp.where(one < 0, np.uint32(0xFFFFFFFF), np.uint32(0)), one.astype("uint32")) for one in values]
+    return (_joined(words, Word.of) % bins).astype("int32")
+
+
+def _where(condition: jax.Array, yes: Word, no: Word) -> Word:
+    return Word(jnp.where(condition, yes.high, no.high), jnp.where(condition, yes.low, no.low))

@@ -1,0 +1,386 @@
+"""One block run many times: a loop over stacked weights instead of as many copies of its program.
+
+`Repeat` holds one layer as a template, whose own variables never get arrays, and stacked variables that are its
+weights. The loop is `lax.scan`: each turn lends the template one block's arrays, by a scope in which its variables
+answer with them, and calls it as an outermost layer. So whatever the block is made of works inside: what it writes
+comes out stacked, its losses are summed over the blocks, its draws start from a key for each block.
+
+The loop is a pure function, compiled once for each signature: eager calls are one dispatch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxlayers.core import Layer, Variable, building, pure, random, registry, scope
+from jaxlayers.core.masks import get_mask, set_mask
+from jaxlayers.core.settings import is_float
+from jaxlayers.layers._config import positive
+from jaxlayers.layers._stacking import Hidden, Stacked, idle_key, stacked
+
+_POLICIES = (
+    "nothing_saveable",
+    "everything_saveable",
+    "dots_saveable",
+    "dots_with_no_batch_dims_saveable",
+)
+
+
+class Repeat(Layer):
+    """Runs a block n times, each time with weights of its own: `x = block_i(x)` for i from 0 to n - 1.
+
+    What is compiled is one block, in a `lax.scan` over the stacked weights, so the time to trace and compile does not
+    grow with n; the results are those of n layers, one after the other.
+
+    A weight goes by the path `block/<path in the block>` and has the blocks as its first axis:
+    `params["block"]["dense"]["kernel"][i]` is `blocks[i].params["dense"]["kernel"]`. The first values of each block are
+    drawn by themselves, regularizers and constraints see the blocks one by one, losses that blocks add are summed, and
+    random draws differ from block to block. An optimizer sees one array for all blocks.
+
+    Args:
+        block: a layer, of whose config n are meant (it is copied, and its own weights are not used), or a function
+            without arguments that makes one. It returns what it takes, in structure, shapes and dtypes.
+        n: how many.
+        unroll: how many blocks are one turn of the loop, or True for all; see `jax.lax.scan`.
+        remat: whether blocks are computed again for the gradient instead of being kept: True, what is kept
+            nevertheless by its name in `jax.checkpoint_policies` (`"dots_saveable"`, ...), or a policy itself.
+        **kwargs: `name`, `dtype`, ... of `Layer`; `trainable` is by default that of the block.
+
+    Shapes:
+        inputs and outputs: whatever the block takes and returns; further arguments of the call go to every block.
+        weights: `[n, ...]`, those of the block behind.
+
+    Raises:
+        TypeError: when `block` makes no layer.
+        ValueError: when n is no positive integer, the layer cannot be copied, `remat` is unknown; when called: the
+            block returns something else than it takes, or uses variables that are not its own.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxlayers as jl
+        >>> repeat = jl.layers.Repeat(jl.layers.Dense(2, use_bias=False, kernel_initializer="ones"), 3)
+        >>> repeat(jnp.ones((1, 2))).tolist()
+        [[8.0, 8.0]]
+        >>> repeat.blocks[1].params = {"kernel": 10 * jnp.eye(2)}
+        >>> repeat(jnp.ones((1, 2))).tolist()
+        [[40.0, 40.0]]
+    """
+
+    def __init__(self, block: Any, n: int, unroll: int | bool = 1, remat: Any = False, **kwargs: Any):
+        template = _copied(block) if isinstance(block, Layer) else block() if callable(block) else block
+        if not isinstance(template, Layer):
+            raise TypeError(f"Repeat takes a layer, or a function that makes one; received {block!r}.")
+        object.__setattr__(self, "_program", _Program(template))
+        super().__init__(**{"trainable": template.trainable, **kwargs})
+        self.autocast = False  # the block casts what it takes
+        self.n, self.unroll, self.remat = positive(self, "n", n), unroll, remat
+        _policy(remat)
+
+    @property
+    def _trainable(self) -> bool:  # type: ignore[override]
+        return self._program.template.trainable
+
+    @_trainable.setter
+    def _trainable(self, value: bool) -> None:
+        if value != self._program.template.trainable:  # or parts that are frozen would thaw
+            self._program.template.trainable = value
+
+    def call(self, inputs: Any, *args: Any, training: bool | None = None, **kwargs: Any) -> Any:
+        """Run the blocks, one after the other."""
+        program = self._program
+        passed = {**kwargs, "training": training}
+        if "_block" not in self.__dict__:
+            if not program.template.built:
+                building.trace(program.template, (inputs, *args), passed, building.snapshots(scope.current()) or {})
+            self._block = stacked(program.template, self.n)
+        leaves, structure = jax.tree.flatten(jax.tree.map(scope.unwrap, inputs))
+        given, rest = jax.tree.flatten((args, passed))
+        dynamic = [i for i, value in enumerate(given) if hasattr(value, "shape") and hasattr(value, "dtype")]
+        how = _How(
+            (self.n, self.unroll, self.remat),
+            structure,
+            rest,
+            tuple((i, value) for i, value in enumerate(given) if i not in dynamic),
+            getattr(scope.current(), "random_stream", None),
+            program.settings(),
+        )
+        arrays = [jnp.asarray(scope.unwrap(given[i])) for i in dynamic]
+        carried = [program.cast(leaf) for leaf in leaves]
+        variables = [variable for _, variable, _ in self._block.walk.variables]
+        outputs, found, losses, new = program.run(
+            self.path,
+            how,
+            [scope.read(variable) for variable in variables],
+            (carried, [get_mask(leaf) for leaf in leaves]),
+            (arrays, [get_mask(given[i]) for i in dynamic]),
+        )
+        for number, value in zip(found.written, new, strict=True):
+            variables[number].assign(value)
+        for loss in losses:
+            self.add_loss(jnp.sum(loss.astype(jnp.promote_types(loss.dtype, "float32")), 0))
+        for leaf, mask in zip(*outputs, strict=True):
+            set_mask(leaf, mask)
+        return jax.tree.unflatten(structure, outputs[0])
+
+    @property
+    def blocks(self) -> tuple[RepeatedBlock, ...]:
+        """The weights of each block: objects with `params`, `state`, `get_weights()` and `set_weights()`."""
+        return tuple(RepeatedBlock(self, number) for number in range(self.n))
+
+    def entries(self) -> list[tuple[tuple[str, ...], Variable, str]]:
+        """Path in the block, stacked variable and its kind, of all; in the order of the block's `weights`."""
+        if "_block" not in self.__dict__:
+            raise ValueError(f"{self.path!r} is not built, so its blocks have no weights. Call it, or build(), first.")
+        return self._block.walk.variables
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again; the block as a config of its own."""
+        return {
+            **super().get_config(),
+            "block": registry.describe(self._program.template),
+            "n": self.n,
+            "unroll": self.unroll,
+            "remat": registry.describe(self.remat),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
+        """The layer that `get_config()` describes; without weights."""
+        return super().from_config({**config, "block": registry.lookup("layer", config["block"], custom_objects)})
+
+    _program: _Program
+    _block: Stacked
+
+
+class RepeatedBlock:
+    """One block's part of the weights of a `Repeat`: what is assigned to it goes into the stacked arrays.
+
+    Args:
+        owner: the layer that repeats.
+        number: which block.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxlayers as jl
+        >>> repeat = jl.layers.Repeat(jl.layers.Dense(2), 3)
+        >>> _ = repeat(jnp.ones((1, 2)))
+        >>> {name: value.shape for name, value in repeat.blocks[0].params.items()}
+        {'kernel': (2, 2), 'bias': (2,)}
+    """
+
+    def __init__(self, owner: Repeat, number: int):
+        self._owner, self._number = owner, number
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The block's trainable weights as a tree; assigning one checks it whole before anything changes."""
+        return self._tree(True)
+
+    @params.setter
+    def params(self, tree: Any) -> None:
+        self._assign(tree, True)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What is not trained, as a tree; assigning one checks it whole before anything changes."""
+        return self._tree(False)
+
+    @state.setter
+    def state(self, tree: Any) -> None:
+        self._assign(tree, False)
+
+    def get_weights(self) -> list[np.ndarray]:
+        """The block's weights as NumPy arrays, in the order of the block's own `get_weights()`."""
+        return [np.asarray(self._value(variable)) for variable in self._weights()]
+
+    def set_weights(self, weights: Any) -> None:
+        """Give each of the block's weights a new array, in the order of `get_weights()`.
+
+        Raises:
+            ValueError: when the number of arrays or one of their shapes is wrong; then nothing has changed.
+        """
+        variables, arrays = self._weights(), [*map(jnp.asarray, weights)]
+        expected, received = [v.shape[1:] for v in variables], [array.shape for array in arrays]
+        if expected != received:
+            raise ValueError(f"{self!r} has weights of shapes {expected}; received {received}.")
+        self._put(dict(zip(variables, arrays, strict=True)))
+
+    def _weights(self) -> list[Variable]:
+        return [variable for _, variable, kind in self._owner.entries() if kind == "weight"]
+
+    def _entries(self, trainable: bool) -> dict[tuple[str, ...], Variable]:
+        return {path: variable for path, variable, _ in self._owner.entries() if variable.trainable == trainable}
+
+    def _value(self, variable: Variable) -> jax.Array:
+        return scope.read(variable)[self._number]
+
+    def _tree(self, trainable: bool) -> dict[str, Any]:
+        tree: dict[str, Any] = {}
+        for path, variable in self._entries(trainable).items():
+            inside = tree
+            for key in path[:-1]:
+                inside = inside.setdefault(key, {})
+            inside[path[-1]] = self._value(variable)
+        return tree
+
+    def _assign(self, tree: Any, trainable: bool) -> None:
+        here, given = self._entries(trainable), pure.flatten(tree)
+        expected = {"/".join(path): variable.shape[1:] for path, variable in here.items()}
+        received = {"/".join(path): jnp.shape(value) for path, value in given.items()}
+        if expected != received:
+            differ = [f"{path}: expected {shape}, received {received.get(path, 'nothing')}"
+                      for path, shape in expected.items() if received.get(path) != shape]  # fmt: skip
+            differ += [f"{path} belongs to no weight" for path in received if path not in expected]
+            raise ValueError(f"The tree does not fit {self!r}: {'; '.join(differ)}.")
+        self._put({here[path]: value for path, value in given.items()})
+
+    def _put(self, values: dict[Variable, Any]) -> None:
+        for variable, value in values.items():
+            variable.assign(scope.read(variable).at[self._number].set(scope.unwrap(value)))
+
+    def __repr__(self) -> str:
+        return f"<block {self._number} of {self._owner.path}>"
+
+
+class _How(NamedTuple):
+    """What decides which program a call is, beside the shapes of its arrays."""
+
+    loop: tuple[int, Any, Any]  # how many blocks, unroll, remat
+    structure: Any
+    rest: Any
+    fixed: tuple[tuple[int, Hashable], ...]
+    stream: bool | None
+    settings: Hashable
+
+
+@jax.tree_util.register_static
+class _Found(NamedTuple):
+    """What a trace found out: which variables blocks write, by number, and whether they draw from the stream."""
+
+    written: tuple[int, ...]
+    draws: bool
+
+
+class _Program(Hidden):
+    """The block as a template, and the loop over its weights as a compiled function."""
+
+    def __init__(self, template: Layer):
+        self.template = template
+        self.draws: dict[Any, bool] = {}
+        self._compiled = jax.jit(self._loop, static_argnums=(0, 1))
+
+    def __reduce__(self) -> Any:
+        return _Program, (self.template,)
+
+    def settings(self) -> Hashable:
+        """The plain attributes of all that is in the block: a change of one is another program."""
+        found = []
+        for thing in self.template.walk.objects:
+            values = vars(thing).items()
+            found.append(tuple((k, v) for k, v in values if type(v) in _PLAIN and k not in ("_borrowed", "_in_build")))
+        return tuple(found)
+
+    def cast(self, leaf: Any) -> jax.Array:
+        """An input as the block will see it."""
+        leaf, template = jnp.asarray(leaf), self.template
+        dtype = template._compute if template.autocast and is_float(leaf.dtype) else leaf.dtype
+        return jax.lax.convert_element_type(leaf, dtype)  # never of a weak type, which no block would return
+
+    def run(self, path: str, how: _How, *arrays: Any) -> Any:
+        """The loop, with a key if it draws any."""
+        known = (how, *((jnp.shape(leaf), str(leaf.dtype)) for leaf in jax.tree.leaves(arrays)))
+        if known not in self.draws:
+            found = jax.eval_shape(lambda *arrays: self._compiled(path, how, *arrays)[1], *arrays, idle_key())
+            self.draws[known] = found.draws
+        key = random.draw_key() if self.draws[known] else idle_key()
+        return self._compiled(path, how, *arrays, key)
+
+    def _loop(self, path: str, how: _How, stack: list[Any], carried: Any, given: Any, key: Any) -> Any:
+        n, unroll, remat = how.loop
+        found = _Found((), False)
+
+        def one(carried: Any, turn: Any) -> Any:
+            nonlocal found
+            number, values = turn
+            start = None if how.stream is False else jax.random.fold_in(key, number)
+            carried, new, losses, found = self._block(path, how, values, carried, given, start)
+            return carried, (new, losses)
+
+        policy = _policy(remat)
+        body = one if remat is False else jax.checkpoint(one, prevent_cse=False, policy=policy)
+        outputs, (new, losses) = jax.lax.scan(body, carried, (jnp.arange(n, dtype="uint32"), stack), unroll=unroll)
+        return outputs, found, losses, new
+
+    def _block(self, path: str, how: _How, values: list[Any], carried: Any, given: Any, start: Any) -> Any:
+        """The template with one block's arrays: what it returns, what it wrote, the losses it added."""
+        leaves, masks = carried
+        for leaf, mask in (*zip(leaves, masks, strict=True), *zip(*given, strict=True)):
+            set_mask(leaf, mask)
+        filled = dict(how.fixed)
+        arrays = iter(given[0])
+        args, kwargs = jax.tree.unflatten(
+            how.rest, [filled[i] if i in filled else next(arrays) for i in range(how.rest.num_leaves)]
+        )
+        variables = {v: i for i, (_, v, _) in enumerate(self.template.walk.variables)}
+        generator = random.global_generator().state
+        lent = dict(zip(variables, values, strict=True))
+        with scope.Scope({**lent, **({} if start is None else {generator: start})}, closed=True, hints={}) as inner:
+            inner.frame = None
+            outputs = self.template(jax.tree.unflatten(how.structure, leaves), *args, **kwargs)
+            outputs = jax.tree.map(scope.unwrap, outputs)
+        if generator in inner.missing:
+            raise ValueError(scope.no_key(scope.current() or inner))
+        for variable in (*inner.missing, *inner.written):
+            if variable not in variables and variable is not generator:
+                raise ValueError(
+                    f"The block of {path!r} uses {variable.path!r}, which is not its own. Hand its value to the call "
+                    "as an argument (every block gets it), or assign it to the block (then each has its own)."
+                )
+        new, structure = jax.tree.flatten(outputs)
+        after = [get_mask(leaf) for leaf in new]
+        _check_same(path, (leaves, masks, how.structure), (new, after, structure))
+        written = tuple(number for variable, number in variables.items() if variable in inner.written)
+        changed = [value for variable, value in inner.values.items() if variables.get(variable) in written]
+        losses = [value for entries in inner.losses.values() for _, value in entries]
+        return (new, after), changed, losses, _Found(written, generator in inner.written)
+
+
+_PLAIN = frozenset([bool, int, float, str, type(None)])
+
+
+def _check_same(path: str, before: Any, after: Any) -> None:
+    """Raise unless a block returned what it took: n times only runs what fits itself."""
+
+    def described(what: Any) -> tuple[Any, str]:
+        leaves, masks, structure = what
+        masked = ["" if mask is None else ", masked" for mask in masks]
+        specs = [f"{x.dtype}{list(x.shape)}{mask}" for x, mask in zip(leaves, masked, strict=True)]
+        return (structure, specs), ", ".join(specs) if len(specs) == 1 else str(jax.tree.unflatten(structure, specs))
+
+    (expected, text), (received, other) = described(before), described(after)
+    if expected != received:
+        raise ValueError(
+            f"The block of {path!r} must return what it takes, for the next one takes it: it was given {text}, and "
+            f"returned {other}. Bring the inputs to that form before the blocks, with a Dense layer, say."
+        )
+
+
+def _copied(block: Layer) -> Layer:
+    try:
+        return type(block).from_config(block.get_config())
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Repeat cannot copy {block!r} from its config: {error} Hand over a function that makes it instead."
+        ) from error
+
+
+def _policy(remat: Any) -> Callable[..., Any] | None:
+    """What is kept for the gradient: a policy, or None for nothing."""
+    if isinstance(remat, bool) or callable(remat):
+        return None if isinstance(remat, bool) else remat
+    if remat not in _POLICIES:
+        raise ValueError(f"Repeat: remat must be a bool, a policy, or one of {', '.join(_POLICIES)}; received {remat!r}.")
+    return getattr(jax.checkpoint_policies, remat)
