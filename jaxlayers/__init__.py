@@ -4,6 +4,14 @@ Layers are stateful facades over pure `init`/`apply` functions. What stands here
 the rest is in the modules below.
 """
 
+# ruff: noqa: E402
+import gc as _gc
+
+# All that imports make stays. A collection among them would look through everything that JAX holds, and find nothing:
+# that took as long as the imports.
+_collects = _gc.isenabled()
+_gc.disable()
+
 from jaxlayers import (
     activations,
     callbacks,
@@ -51,6 +59,9 @@ from jaxlayers.metrics import Metric
 from jaxlayers.models import Input, Model, Sequential
 from jaxlayers.optimizers import Optimizer
 from jaxlayers.regularizers import Regularizer
+
+if _collects:
+    _gc.enable()
 
 __version__ = "0.1.0"
 

@@ -91,6 +91,15 @@ class CallSpec:
         return name in parameters or any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
 
 
+class LazyCallSpec:
+    """A `CallSpec` made when it is first asked for: most classes that are imported are never called."""
+
+    def __get__(self, instance: Any, owner: type) -> CallSpec:
+        spec = CallSpec(owner)
+        owner._call_spec = spec  # type: ignore[attr-defined]
+        return spec
+
+
 def has_arrays(value: Any) -> bool:
     """Whether there is an array in a nested structure."""
     return any(hasattr(leaf, "shape") and hasattr(leaf, "dtype") for leaf in jax.tree.leaves(value))

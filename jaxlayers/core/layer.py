@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.core import building, dtype_policies, making, masks, registry, scope, symbolic, tracking
-from jaxlayers.core.call_spec import CallSpec
+from jaxlayers.core.call_spec import CallSpec, LazyCallSpec
 from jaxlayers.core.errors import BareTransformationError, ends_in_user_code, filtered
 from jaxlayers.core.input_spec import InputSpec, check_inputs
 from jaxlayers.core.settings import auto_name, is_float, to_snake_case
@@ -53,7 +53,7 @@ class Layer(Weighted):
         [[3.0, 3.0]]
     """
 
-    _call_spec: CallSpec
+    _call_spec: CallSpec = LazyCallSpec()  # type: ignore[assignment]
     _made_with: tuple[tuple[Any, ...], dict[str, Any]]
     supports_masking = True
     input_spec: InputSpec | Any = None
@@ -71,7 +71,7 @@ class Layer(Weighted):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = building.explicit(cls.__dict__["build"])  # type: ignore[method-assign]
-        cls._call_spec = CallSpec(cls)
+        cls._call_spec = LazyCallSpec()  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -450,7 +450,6 @@ class Layer(Weighted):
 # What Keras's configs hold and we have not, at the value at which it does nothing.
 _ABSENT = {"quantization_config": None, "rms_scaling": False}
 _RESERVED = frozenset(["init", "apply", "params", "state"])
-Layer._call_spec = CallSpec(Layer)
 Layer.build = building.explicit(Layer.build)  # type: ignore[method-assign]
 for _method in (Layer.__init__, Layer.build, Layer.call, Layer.get_config):
     _method.is_default = True  # type: ignore[union-attr]

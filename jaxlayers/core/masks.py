@@ -5,6 +5,7 @@ A JAX array has no place for an attribute, so a table holds the mask of each arr
 
 from __future__ import annotations
 
+import functools
 import weakref
 from typing import Any
 
@@ -39,5 +40,5 @@ def set_mask(array: Any, mask: Any) -> None:
         if mask is None:
             _masks.pop(key, None)
         else:
-            # The table is bound: at exit, module globals go before the last arrays.
-            _masks[key] = (weakref.ref(array, lambda _, table=_masks: table.pop(key, None)), mask)
+            forget = functools.partial(_masks.pop, key)  # bound: at exit, module globals go before the last arrays
+            _masks[key] = (weakref.ref(array, forget), mask)

@@ -73,7 +73,7 @@ class InputLayer(Layer):
         self._start()
 
     @property
-    def dtype(self) -> str:  # type: ignore[override]
+    def dtype(self) -> str:
         """The dtype of the input."""
         return self._input_dtype
 

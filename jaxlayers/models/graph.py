@@ -210,4 +210,5 @@ def _is_whole(leaf: Any) -> bool:
 
 
 def _leaves_like(structure: Any, values: Any) -> list[Any]:
-    return jax.tree.structure(structure).flatten_up_to(values)
+    definition: Any = jax.tree.structure(structure)
+    return definition.flatten_up_to(values)

@@ -48,7 +48,8 @@ def describe(graph: Graph, model: str) -> dict[str, Any]:
         else:
             key = id(call)
             name = _counted(call.function.__name__, taken)
-            args, settings = _split_arguments(call)
+            arrays, settings = _split_arguments(call)
+            args = tuple(arrays)
             entries[key] = _entry(_describe_operation(call.function, {"name": name, **settings}), name)
             kwargs = {}
         entry = entries[key]
@@ -79,7 +80,8 @@ def _counted(base: str, taken: set[str]) -> str:
 
 def _split_arguments(call: Call) -> tuple[list[Any], dict[str, Any]]:
     """The arguments of an operation that are arrays, and the others by name."""
-    bound = inspect.signature(call.function).bind(*call.args, **call.kwargs)
+    function: Any = call.function
+    bound = inspect.signature(function).bind(*call.args, **call.kwargs)
     bound.apply_defaults()
     arrays: list[Any] = []
     settings: dict[str, Any] = {}
@@ -87,11 +89,7 @@ def _split_arguments(call: Call) -> tuple[list[Any], dict[str, Any]]:
         parameter = bound.signature.parameters[name]
         if parameter.kind is parameter.VAR_POSITIONAL:
             arrays += value
-        elif (
-            _has_slots(value)
-            or name == "key"
-            or (name in call.function.arrays and parameter.default is parameter.empty)
-        ):  # type: ignore[attr-defined]
+        elif _has_slots(value) or name == "key" or (name in function.arrays and parameter.default is parameter.empty):
             arrays.append(value)
         else:
             settings[name] = serialize_keras_object(value)

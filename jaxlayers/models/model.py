@@ -9,7 +9,6 @@ from typing import Any
 import jax
 
 from jaxlayers.core import Layer, SymbolicTensor, making, registry, scope, tracking
-from jaxlayers.core.call_spec import CallSpec
 from jaxlayers.core.masks import set_mask
 from jaxlayers.core.settings import auto_name
 from jaxlayers.models import _arguments, graph_config
@@ -208,11 +207,11 @@ class Model(Trainer, Layer):
             return None
         layers = {id(layer): n for n, layer in zip(self._names(), self._graph.layers, strict=True)}
         makers = {s.number: call for call in self._graph.calls for s in jax.tree.leaves(call.outputs)}
-        names = []
+        names: list[str] = []
         for slot in jax.tree.leaves(self._graph.outputs):
             call: Any = makers.get(slot.number)
             function = self._graph.sources[slot.number] if call is None else call.function
-            names.append(layers.get(id(function)) or getattr(function, "__name__", "output"))
+            names.append(layers.get(id(function)) or str(getattr(function, "__name__", "output")))
         return names
 
     def _names(self) -> list[str]:
@@ -299,5 +298,4 @@ class Model(Trainer, Layer):
 
 
 Model.__init__.is_default = True  # type: ignore[attr-defined]
-Model._call_spec = CallSpec(Model)
 registry.register("layer", {"Model": Model, "Functional": Model})

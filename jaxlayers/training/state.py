@@ -6,6 +6,7 @@ tree's. So it is ready for `jax.jit`, `jax.pmap`, `jax.shard_map` and checkpoint
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -67,7 +68,7 @@ def variables_of(model: Any) -> TrainState:
 def read(model: Any) -> TrainState:
     """What the model holds now."""
     state = jax.tree.map(scope.read, variables_of(model), is_leaf=_is_variable)
-    return state.replace(step=jnp.asarray(scope.read(model.optimizer.iterations)))
+    return dataclasses.replace(state, step=jnp.asarray(scope.read(model.optimizer.iterations)))
 
 
 def write(model: Any, new: TrainState) -> None:
@@ -103,8 +104,8 @@ def make_step(model: Any, axis_name: Any = None) -> Callable[[TrainState, Any], 
     def step(train_state: TrainState, batch: Any) -> tuple[TrainState, dict[str, jax.Array]]:
         variables = variables_of(model)
         keys, structure = jax.tree.flatten(variables, is_leaf=_is_variable)
-        given, found = jax.tree.flatten(train_state.replace(step=None))
-        if structure != found:
+        given, found = jax.tree.flatten(dataclasses.replace(train_state, step=None))
+        if structure != found:  # type: ignore[operator]
             raise ValueError(
                 f"The train state does not fit {model.name!r}: its structure is another. Take model.train_state, or "
                 "what an earlier step returned."
@@ -118,7 +119,7 @@ def make_step(model: Any, axis_name: Any = None) -> Callable[[TrainState, Any], 
                 results = model.get_metrics_result()
                 logs = {k: results[k] if k in results else jax.lax.pmean(v, axis_name) for k, v in logs.items()}
             new = jax.tree.unflatten(structure, [inner.values[variable] for variable in keys])
-        return new.replace(step=train_state.step + 1), logs
+        return dataclasses.replace(new, step=train_state.step + 1), logs
 
     return step
 

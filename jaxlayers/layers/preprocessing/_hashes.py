@@ -137,8 +137,8 @@ def _longer(at: Callable[[int], Any], length: int) -> Any:
         return total + z, b + _rotated(total, 44) + a
 
     zero = np.zeros_like(at(0))
-    x = zero + np.uint64(81) * k2 + at(0)
-    y = zero + np.uint64((81 * _K1 + 113) & _MASK)
+    x = at(0) + np.uint64(81 * _K2 & _MASK)
+    y = zero + np.uint64(81 * _K1 + 113 & _MASK)
     z = _shift_mix(y * k2 + np.uint64(113)) * k2
     v, w = (zero, zero), (zero, zero)
     blocks = (length - 1) // 64
@@ -226,7 +226,7 @@ def _fingerprint(data: np.ndarray) -> Any:
         start %= length
         return np.ascontiguousarray(data[:, start : start + size]).view(f"<u{size}")[:, 0].astype("uint64")
 
-    size = np.uint64(length)
+    size = np.full(count, length, "uint64")
     if length > 64:
         return _longer(at, length)
     if length > 16:
@@ -264,34 +264,37 @@ def hash_integers(values: jax.Array, bins: int, salt: tuple[int, int] | None = N
     signed = jnp.issubdtype(values.dtype, jnp.signedinteger)
     negative = values < 0 if signed else jnp.zeros(values.shape, bool)
     size = jnp.where(negative, -values, values).astype("uint32")
-    digits = jnp.stack([size // 10**k % 10 for k in range(_DIGITS - 2, -1, -1)], -1) + ord("0")
     length = 1 + sum((size >= 10**k).astype("uint32") for k in range(1, _DIGITS - 1)) + negative.astype("uint32")
-    # The text with zeros behind it: from the end of [0, digits, 0, ..., 0], with a sign in front where there is one.
-    ends = jnp.pad(digits, [(0, 0)] * values.ndim + [(1, 16 - _DIGITS + _DIGITS)])
-    places = jnp.arange(16, dtype="uint32") + (_DIGITS - length)[..., None]
-    text = jnp.take_along_axis(ends, places.astype("int32"), -1)  # [..., 16]
-    text = text.at[..., 0].set(jnp.where(negative, np.uint32(ord("-")), text[..., 0]))
+    digits = [jnp.zeros_like(size), *(size // 10**k % 10 + ord("0") for k in range(_DIGITS - 2, -1, -1))]
+    digits = [jnp.where(negative & (length == _DIGITS - i), ord("-"), one) for i, one in enumerate(digits)]
 
-    def at(start: Any, number: int) -> Word:
-        """So many bytes from a place on, which may be another one for each integer."""
-        where = (jnp.asarray(start, "int32")[..., None] + np.arange(number)).clip(0, 15)
-        found = jnp.take_along_axis(text, jnp.broadcast_to(where, (*values.shape, number)), -1)
-        halves = [sum(found[..., i] << (8 * (i % 4)) for i in part) for part in (range(4), range(4, 8))][: -(-number // 4)] \
-            if number >= 4 else [found[..., 0]]
-        return Word(halves[1], halves[0]) if number == 8 else Word.of(halves[0])
+    def four(end: int) -> Any:
+        """Four bytes, up to one of those at the end of the text; the first is the lowest."""
+        return sum(digits[i] << 8 * (i - end + 4) for i in range(max(0, end - 4), min(end, _DIGITS)))
 
-    size_word = Word.of(length)
-    if salt is not None:
-        key = (Word.of(salt[0]), Word.of(salt[1]))
-        end = size_word << 56
-        one = _siphash([at(0, 8) | end], key, Word.of)
-        two = _siphash([at(0, 8), at(8, 8) | end], key, Word.of)
-        found = _where(length < 8, one, two)
-    else:
-        few = _up_to_3(at(0, 1), at(length // 2, 1), at(length - 1, 1), size_word, Word.of)
-        some = _up_to_7(at(0, 4), at(length - 4, 4), size_word, Word.of)
-        many = _up_to_16(at(0, 8), at(length - 8, 8), size_word, Word.of)
+    # The text from its first byte on, with zeros behind it: twelve bytes, moved over so many that come before it.
+    unused = _DIGITS - length
+    line = [four(4), four(8), four(12), jnp.zeros_like(size), jnp.zeros_like(size), jnp.zeros_like(size)]
+    for words in (1, 2):
+        line = [jnp.where(unused // 4 & words > 0, later, one) for one, later in zip(line, line[words:], strict=False)]
+    for bytes_ in (1, 2):
+        line = [
+            jnp.where(unused & bytes_ > 0, one >> 8 * bytes_ | later << (32 - 8 * bytes_), one)
+            for one, later in zip(line, [*line[1:], jnp.zeros_like(size)], strict=True)
+        ]
+    count, head = Word.of(length), Word(line[1], line[0])
+    if salt is None:
+        few = _up_to_3(
+            Word.of(line[0] & 0xFF), Word.of(line[0] >> jnp.where(length > 1, 8, 0) & 0xFF), Word.of(digits[-1]), count,
+            Word.of,
+        )  # fmt: skip
+        some = _up_to_7(Word.of(line[0]), Word.of(four(_DIGITS)), count, Word.of)
+        many = _up_to_16(head, Word(four(_DIGITS), four(_DIGITS - 4)), count, Word.of)
         found = _where(length < 4, few, _where(length < 8, some, many))
+    else:
+        key, end = (Word.of(salt[0]), Word.of(salt[1])), count << 56
+        one_block, two_blocks = [head | end], [head, Word.of(line[2]) | end]
+        found = _where(length < 8, _siphash(one_block, key, Word.of), _siphash(two_blocks, key, Word.of))
     return (found % bins).astype("int32")
 
 

@@ -88,9 +88,8 @@ class RandomRotation(_Moving):
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
-        >>> jl.layers.RandomRotation((0.25, 0.25))(jnp.array([[[1.0], [2.0]], [[3.0], [4.0]]]))[..., 0].round(3)
-        Array([[2., 4.],
-               [1., 3.]], dtype=float32)
+        >>> jl.layers.RandomRotation((0.25, 0.25))(jnp.array([[[1.0], [2.0]], [[3.0], [4.0]]]))[..., 0].round().tolist()
+        [[2.0, 4.0], [1.0, 3.0]]
     """
 
     _arguments = ("factor", "fill_mode", "fill_value", "interpolation", "seed")

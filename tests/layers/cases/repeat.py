@@ -12,7 +12,7 @@ from tests.layers.table import Case, floats
 def chain() -> Any:
     """Everything a block may do: weights, penalties, statistics, draws."""
     inside = [
-        layers.Dense(5, activation="tanh", kernel_regularizer="l2", activity_regularizer="l2"),
+        layers.Dense(5, activation="tanh", use_bias=False, kernel_regularizer="l2", activity_regularizer="l2"),
         layers.BatchNormalization(momentum=0.7),
         layers.Dropout(0.25),
     ]
@@ -23,7 +23,7 @@ CASES = [
     Case(
         "repeat",
         layers.Repeat,
-        {"block": layers.Dense(5, activation="tanh", kernel_constraint="max_norm", name="it"), "n": 3, "unroll": True},
+        {"block": layers.Dense(5, "tanh", False, kernel_constraint="max_norm", name="it"), "n": 3, "unroll": True},
         floats(4, 5),
         alone="Keras has none",
     ),
