@@ -358,7 +358,8 @@ def _check_same(path: str, before: Any, after: Any) -> None:
         leaves, masks, structure = what
         masked = ["" if mask is None else ", masked" for mask in masks]
         specs = [f"{x.dtype}{list(x.shape)}{mask}" for x, mask in zip(leaves, masked, strict=True)]
-        return (structure, specs), ", ".join(specs) if len(specs) == 1 else str(jax.tree.unflatten(structure, specs))
+        text = specs[0] if jax.tree_util.treedef_is_leaf(structure) else str(jax.tree.unflatten(structure, specs))
+        return (structure, specs), text
 
     (expected, text), (received, other) = described(before), described(after)
     if expected != received:
@@ -382,5 +383,7 @@ def _policy(remat: Any) -> Callable[..., Any] | None:
     if isinstance(remat, bool) or callable(remat):
         return None if isinstance(remat, bool) else remat
     if remat not in _POLICIES:
-        raise ValueError(f"Repeat: remat must be a bool, a policy, or one of {', '.join(_POLICIES)}; received {remat!r}.")
+        raise ValueError(
+            f"Repeat: remat must be a bool, a policy, or one of {', '.join(_POLICIES)}; received {remat!r}."
+        )
     return getattr(jax.checkpoint_policies, remat)

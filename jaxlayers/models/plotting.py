@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from jaxlayers.core import Layer
+from jaxlayers.models._connections import edges_of, layers_of, outputs_of
 
 
 def model_to_dot(
@@ -132,11 +130,11 @@ def plot_model(
 
 def _inside(model: Any, prefix: str, options: dict[str, Any]) -> tuple[list[str], dict[int, str], dict[int, str]]:
     """The lines for the layers of a model and their edges; where edges into a layer end, and where those out start."""
-    layers = model.layers if model._graph is None else model._graph.layers
+    layers: list[Any] = layers_of(model)
     lines: list[str] = []
     first: dict[int, str] = {}
     last: dict[int, str] = {}
-    shapes = _outputs(model)
+    shapes = outputs_of(model)
     for name, layer in zip(model._names(), layers, strict=True):
         key = f'"{prefix}{name}"'
         if options["expand_nested"] and hasattr(layer, "_names") and layer.layers:
@@ -151,36 +149,9 @@ def _inside(model: Any, prefix: str, options: dict[str, Any]) -> tuple[list[str]
             continue
         lines.append(f'{key} [label="{_label(name, layer, shapes.get(id(layer), []), options)}"];')
         first[id(layer)] = last[id(layer)] = key
-    for one, other in _edges(model, layers):
+    for one, other in edges_of(model):
         lines.append(f"{last[one]} -> {first[other]};")
     return lines, first, last
-
-
-def _edges(model: Any, layers: list[Layer]) -> list[tuple[int, int]]:
-    graph = model._graph
-    if graph is None:
-        return [(id(one), id(other)) for one, other in itertools.pairwise(layers)]
-    made_by = {s.number: [id(layer)] for s, layer in zip(jax.tree.leaves(graph.inputs), graph.sources, strict=True)}
-    edges: dict[tuple[int, int], None] = {}
-    for call in graph.calls:
-        sources = [one for _, number in call._reads for one in made_by[number]]
-        is_layer = isinstance(call.function, Layer)
-        for slot in jax.tree.leaves(call.outputs):
-            made_by[slot.number] = [id(call.function)] if is_layer else sources
-        if is_layer:
-            edges.update({(one, id(call.function)): None for one in sources})
-    return list(edges)
-
-
-def _outputs(model: Any) -> dict[int, list[Any]]:
-    graph = model._graph
-    if graph is None:
-        model.record_calls()
-        return {id(one): jax.tree.leaves(one._nodes[0].outputs) for one in model.layers if len(one._nodes) == 1}
-    found = {id(layer): [slot] for slot, layer in zip(jax.tree.leaves(graph.inputs), graph.sources, strict=True)}
-    for call in graph.calls:
-        found.setdefault(id(call.function), jax.tree.leaves(call.outputs))
-    return found
 
 
 def _label(name: str, layer: Layer, outputs: list[Any], options: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from jaxlayers.core import Layer
+from jaxlayers.models._connections import edges_of, layers_of, outputs_of
 
 
 def summary(
@@ -59,43 +60,15 @@ def summary(
 
 def _rows(model: Any, expand_nested: bool, depth: int = 0) -> Iterator[tuple[int, str, Layer, str, str]]:
     """Depth, name, layer, shape of the outputs, names of the layers that they come from."""
-    shapes, inbound = _connections(model)
-    for name, layer in zip(model._names(), _listed(model), strict=True):
-        yield depth, name, layer, shapes.get(id(layer), "?"), inbound.get(id(layer), "-")
+    outputs, names = outputs_of(model), dict(zip(map(id, layers_of(model)), model._names(), strict=True))
+    inbound: dict[int, list[str]] = {}
+    for one, other in edges_of(model):
+        inbound.setdefault(other, []).append(names[one])
+    for layer in layers_of(model):
+        shapes = ", ".join(str(tuple(output.shape)) for output in outputs.get(id(layer), [])) or "?"
+        yield depth, names[id(layer)], layer, shapes, ", ".join(inbound.get(id(layer), ["-"]))
         if expand_nested and hasattr(layer, "_names"):
             yield from _rows(layer, expand_nested, depth + 1)
-
-
-def _listed(model: Any) -> list[Layer]:
-    return model.layers if model._graph is None else model._graph.layers
-
-
-def _connections(model: Any) -> tuple[dict[int, str], dict[int, str]]:
-    """Shapes of outputs, and what comes in, for the layers of a graph or a chain with an input."""
-    shapes: dict[int, str] = {}
-    inbound: dict[int, list[str]] = {}
-    graph = model._graph
-    if graph is None:
-        model.record_calls()
-        for layer in model.layers:
-            if len(layer._nodes) == 1:
-                shapes[id(layer)] = _shape_text(jax.tree.leaves(layer._nodes[0].outputs))
-        return shapes, {}
-    names = {id(layer): name for name, layer in zip(model._names(), graph.layers, strict=True)}
-    made_by: dict[int, list[str]] = {}
-    for slot, source in zip(jax.tree.leaves(graph.inputs), graph.sources, strict=True):
-        made_by[slot.number] = [names[id(source)]]
-        shapes[id(source)] = _shape_text([slot])
-    for call in graph.calls:
-        came_from = list(dict.fromkeys(name for _, number in call._reads for name in made_by[number]))
-        name = names.get(id(call.function))
-        for slot in jax.tree.leaves(call.outputs):
-            made_by[slot.number] = came_from if name is None else [name]
-        if name is not None:
-            shapes.setdefault(id(call.function), _shape_text(jax.tree.leaves(call.outputs)))
-            known = inbound.setdefault(id(call.function), [])
-            known += [one for one in came_from if one not in known]
-    return shapes, {key: ", ".join(value) for key, value in inbound.items()}
 
 
 def _branches(model: Any) -> bool:
@@ -103,10 +76,6 @@ def _branches(model: Any) -> bool:
     counts = [len(jax.tree.leaves(call.outputs)) for call in model._graph.calls]
     reads = [number for call in model._graph.calls for _, number in call._reads]
     return len(model._graph.sources) > 1 or any(n > 1 for n in counts) or len(reads) != len(set(reads))
-
-
-def _shape_text(tensors: list[Any]) -> str:
-    return ", ".join(str(tuple(tensor.shape)) for tensor in tensors)
 
 
 def _count(layer: Layer) -> str:
