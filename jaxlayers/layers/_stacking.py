@@ -109,7 +109,7 @@ class _Start:
         return None if getattr(self.one, "pure", None) is None else self._from_key
 
     def _from_key(self, key: Any, shape: tuple[int, ...], dtype: str) -> jax.Array:
-        def draw(number: jax.Array) -> jax.Array:
+        def draw(number: Any) -> jax.Array:
             return self.one.pure(lambda: jax.random.fold_in(key(), number), shape[1:], dtype)
 
         return jax.vmap(draw)(np.arange(self.count, dtype="uint32"))

@@ -81,7 +81,7 @@ class Repeat(Layer):
         _policy(remat)
 
     @property
-    def _trainable(self) -> bool:  # type: ignore[override]
+    def _trainable(self) -> bool:
         return self._program.template.trainable
 
     @_trainable.setter

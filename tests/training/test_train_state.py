@@ -161,15 +161,15 @@ def check(got, found):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5), tree(got), tree(state))
 
 model = make()
-one = jax.pmap(model.make_train_step(axis_name="batch"), axis_name="batch")
+one = jax.pmap(model.make_train_step(axis_name="devices"), axis_name="devices")
 many = jax.tree.map(lambda a: jnp.broadcast_to(a, (4, *a.shape)), model.train_state)
 for _ in range(4):
     many, found = one(many, (x.reshape(4, 4, 4), y.reshape(4, 4, 2)))
 check(jax.tree.map(lambda a: a[2], many), jax.tree.map(lambda a: a[2], found))
 
 model = make()
-mesh = jax.make_mesh((4,), ("batch",), axis_types=(AxisType.Auto,))
-one = jax.jit(jax.shard_map(model.make_train_step(axis_name="batch"), mesh=mesh, in_specs=(P(), P("batch")),
+mesh = jax.make_mesh((4,), ("devices",), axis_types=(AxisType.Auto,))
+one = jax.jit(jax.shard_map(model.make_train_step(axis_name="devices"), mesh=mesh, in_specs=(P(), P("devices")),
                             out_specs=(P(), P())))
 many = model.train_state
 for _ in range(4):

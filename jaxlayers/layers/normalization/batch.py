@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers import initializers
-from jaxlayers.core import InputSpec, Variable
+from jaxlayers.core import InputSpec, Variable, scope
 from jaxlayers.layers._config import describe
 from jaxlayers.layers.normalization._scale_and_offset import ScaleAndOffset
 from jaxlayers.ops._normalization import centre, scale_and_shift, wide
@@ -36,8 +36,8 @@ class BatchNormalization(ScaleAndOffset):
         renorm: whether to correct the batch's statistics so.
         renorm_clipping: bounds, each optional: `{"rmin": ..., "rmax": ..., "dmax": ...}`.
         renorm_momentum: of the averages that the batch is compared to.
-        synchronized: whether statistics are averaged over devices under a named axis called `"batch"`; under `jax.jit`
-            with sharded inputs they are those of the whole batch in any case.
+        synchronized: whether statistics are those of all devices: over the axis of `make_train_step(axis_name=...)`, or
+            any named axis called `"batch"`. Under `jax.jit` with sharded inputs they always are.
         **kwargs: `name`, `dtype`, ... of `Layer`.
 
     Shapes:
@@ -155,10 +155,12 @@ class BatchNormalization(ScaleAndOffset):
         """Centred inputs, mean and variance of the steps that count, on all devices."""
         counted = jnp.ones(x.shape, bool) if mask is None else self._counted(mask, x)
 
+        axis = _named_axis() if self.synchronized else None
+
         def mean_of(values: jax.Array) -> jax.Array:
             kept = jnp.where(counted, values, 0)  # whatever padding holds, NaN included, does not count
             sums = (jnp.sum(kept, over, keepdims=True), jnp.sum(counted.astype(x.dtype), over, keepdims=True))
-            total, count = jax.lax.psum(sums, "batch") if self.synchronized and _in_named_axis() else sums
+            total, count = sums if axis is None else jax.lax.psum(sums, axis)
             return total / jnp.maximum(count, 1)
 
         mean = mean_of(x)
@@ -190,13 +192,16 @@ def _checked_clipping(clipping: dict[str, float]) -> dict[str, float]:
     return dict(clipping)
 
 
-def _in_named_axis() -> bool:
-    """Whether this runs under a `pmap`, `vmap` or `shard_map` with an axis called `"batch"`."""
+def _named_axis() -> Any:
+    """The axis of devices over which a pure train step runs, or else one called `"batch"`; None outside of these."""
+    inner = scope.current()
+    if inner is not None and inner.averages is not None:
+        return inner.averages
     try:
         jax.lax.axis_index("batch")
     except NameError:
-        return False
-    return True
+        return None
+    return "batch"
 
 
 # Each of these is one dispatch when it is called eagerly, and one cached trace when it is not.

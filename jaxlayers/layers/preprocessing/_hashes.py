@@ -261,8 +261,8 @@ def join_hashes(hashes: Sequence[np.ndarray], bins: int) -> np.ndarray:
 @functools.partial(jax.jit, static_argnums=(1, 2))
 def hash_integers(values: jax.Array, bins: int, salt: tuple[int, int] | None = None) -> jax.Array:
     """The bin of each integer, hashed as its digits are, as int32 in the same shape."""
-    signed = jnp.issubdtype(values.dtype, jnp.signedinteger)
-    negative = values < 0 if signed else jnp.zeros(values.shape, bool)
+    values = values if values.dtype == "uint32" else values.astype("int32")
+    negative = values < 0
     size = jnp.where(negative, -values, values).astype("uint32")
     length = 1 + sum((size >= 10**k).astype("uint32") for k in range(1, _DIGITS - 1)) + negative.astype("uint32")
     digits = [jnp.zeros_like(size), *(size // 10**k % 10 + ord("0") for k in range(_DIGITS - 2, -1, -1))]
@@ -301,7 +301,8 @@ def hash_integers(values: jax.Array, bins: int, salt: tuple[int, int] | None = N
 @functools.partial(jax.jit, static_argnums=1)
 def join_integers(values: Sequence[jax.Array], bins: int) -> jax.Array:
     """The bin of each combination of integers, which here stand for themselves, as int32."""
-    words = [Word(jnp.where(one < 0, np.uint32(0xFFFFFFFF), np.uint32(0)), one.astype("uint32")) for one in values]
+    wide = [one if one.dtype == "uint32" else one.astype("int32") for one in values]
+    words = [Word(jnp.where(one < 0, np.uint32(0xFFFFFFFF), np.uint32(0)), one.astype("uint32")) for one in wide]
     return (_joined(words, Word.of) % bins).astype("int32")
 
 

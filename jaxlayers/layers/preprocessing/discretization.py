@@ -74,7 +74,8 @@ class Discretization(Layer):
         """Find the bins."""
         if self.bin_boundaries is None:
             raise ValueError(f"{self.path!r} has no boundaries yet: call adapt() first, or give it bin_boundaries.")
-        indices = jnp.digitize(inputs, np.asarray(self.bin_boundaries, "float32"))
+        inputs = jnp.asarray(inputs).astype(jnp.promote_types(jnp.result_type(inputs), "float32"))
+        indices = jnp.digitize(inputs, np.asarray(self.bin_boundaries, inputs.dtype))
         dtype = "int32" if self.output_mode == "int" else self.compute_dtype
         return encode(indices, self.output_mode, len(self.bin_boundaries) + 1, dtype)
 

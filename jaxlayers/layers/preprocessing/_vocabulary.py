@@ -1,0 +1,368 @@
+"""Tokens and their numbers: what IntegerLookup, StringLookup and TextVectorization share.
+
+The numbers of a vocabulary begin with that of the mask token, where there is one and numbers are the output; then come
+those for tokens that are not in the vocabulary (`num_oov_indices` of them: out of vocabulary); then the tokens. The
+vocabulary is part of the config, not of the weights: it has no fixed size. In vectors the mask token counts for nothing.
+"""
+
+from __future__ import annotations
+
+import collections
+import math
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxlayers.core.settings import floatx
+from jaxlayers.layers.preprocessing._encoding import MODES, check_mode, encode, refuse_sparse
+from jaxlayers.layers.preprocessing._host import HostLayer, as_host, batches
+from jaxlayers.layers.preprocessing.hashing import standardize_salt
+
+_NOT_FOUND, _DROPPED = -1, -2  # no number of a token
+
+
+class IndexLookup(HostLayer):
+    """The base of layers that look tokens up; see `IntegerLookup` for the arguments."""
+
+    dtype_of_tokens = "int64"
+    encoding = "utf-8"
+
+    def __init__(
+        self,
+        max_tokens: int | None = None,
+        num_oov_indices: int = 1,
+        mask_token: Any = None,
+        oov_token: Any = None,
+        vocabulary: Any = None,
+        idf_weights: Any = None,
+        invert: bool = False,
+        output_mode: str = "int",
+        sparse: bool = False,
+        pad_to_max_tokens: bool = False,
+        oov_method: str = "floormod",
+        salt: Any = None,
+        vocabulary_size: int | None = None,
+        has_input_vocabulary: bool | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**{"autocast": False, **kwargs})
+        self.output_mode = check_mode(self, output_mode, (*MODES, "tf_idf"))
+        problems = {
+            f"max_tokens must be larger than 1; received {max_tokens}": max_tokens is not None and max_tokens <= 1,
+            "pad_to_max_tokens needs max_tokens": pad_to_max_tokens and max_tokens is None,
+            f"num_oov_indices must not be negative; received {num_oov_indices}": num_oov_indices < 0,
+            f"oov_method must be 'floormod' or 'farmhash'; received {oov_method!r}": oov_method
+            not in ("floormod", "farmhash"),
+            f"invert goes with output_mode 'int'; received {output_mode!r}": invert and self.output_mode != "int",
+            f"idf_weights go with output_mode 'tf_idf'; received {output_mode!r}": idf_weights is not None
+            and self.output_mode != "tf_idf",
+            "a vocabulary needs idf_weights where output_mode is 'tf_idf'": self.output_mode == "tf_idf"
+            and vocabulary is not None
+            and idf_weights is None,
+            "salt goes with oov_method 'farmhash'": salt is not None
+            and self.dtype_of_tokens == "int64"
+            and oov_method != "farmhash",
+        }
+        for problem in (text for text, found in problems.items() if found):
+            raise ValueError(f"{type(self).__name__}: {problem}.")
+        self.max_tokens, self.num_oov_indices, self.pad_to_max_tokens = max_tokens, num_oov_indices, pad_to_max_tokens
+        self.mask_token, self.oov_token = mask_token, oov_token
+        self.invert, self.sparse = invert, refuse_sparse(self, sparse)
+        self.oov_method, self.salt = oov_method, standardize_salt(self, salt)
+        self.idf_weights: np.ndarray | None = None
+        self._adaptable = vocabulary is None if has_input_vocabulary is None else not has_input_vocabulary
+        self._size_seen: int | None = None
+        self._put(np.empty(0, object if self.dtype_of_tokens == "string" else "int64"))
+        self.reset_state()
+        if vocabulary is not None:
+            self.set_vocabulary(vocabulary, idf_weights)
+
+    # The vocabulary.
+
+    @property
+    def _first_oov(self) -> int:
+        return int(self.mask_token is not None and self.output_mode == "int")
+
+    @property
+    def _first_token(self) -> int:
+        return self._first_oov + self.num_oov_indices
+
+    @property
+    def _special(self) -> list[Any]:
+        return [self.mask_token] * self._first_oov + [self.oov_token] * self.num_oov_indices
+
+    def get_vocabulary(self, include_special_tokens: bool = True) -> list[Any]:
+        """The tokens, in the order of their numbers.
+
+        Args:
+            include_special_tokens: whether to begin with the mask token and those for what is not in the vocabulary.
+        """
+        return [*(self._special if include_special_tokens else ()), *self._tokens.tolist()]
+
+    def vocabulary_size(self) -> int:
+        """How many numbers there are, those of the mask and of what is not in the vocabulary included."""
+        return self._first_token + len(self._tokens)
+
+    def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
+        """Put a vocabulary in the place of the one that is held.
+
+        Args:
+            vocabulary: tokens, with or without the special ones in front; or the path of a file with one in each line.
+            idf_weights: the weight of each token, for output mode `"tf_idf"`. Without special tokens in the
+                vocabulary, what is not in it gets the mean.
+
+        Raises:
+            ValueError: for no tokens, tokens that are there twice or stand for something else, more than
+                `max_tokens`, a file that is not there, weights without `"tf_idf"` or of another number.
+            RuntimeError: for another size, where it is that of vectors.
+        """
+        if (idf_weights is None) == (self.output_mode == "tf_idf"):
+            given = "no idf_weights" if idf_weights is None else "idf_weights"
+            raise ValueError(f"{self.path!r} has output_mode={self.output_mode!r}, and received {given}.")
+        if isinstance(vocabulary, str | os.PathLike):
+            vocabulary = self._read(vocabulary)
+        given = self._as_tokens(vocabulary)
+        if given.ndim != 1 or not given.size:
+            raise ValueError(f"{self.path!r} expects a list of tokens; received an array of shape {given.shape}.")
+        special = self._special
+        with_special = len(given) >= len(special) and given[: len(special)].tolist() == special
+        tokens = given[len(special) :] if with_special else given
+        self._check(tokens, special)
+        weights = None
+        if idf_weights is not None:
+            weights = np.asarray(idf_weights, floatx())
+            if weights.shape != given.shape:
+                raise ValueError(
+                    f"{self.path!r} expects one weight for each of {len(given)} tokens; received idf_weights of shape "
+                    f"{weights.shape}."
+                )
+            weights = weights if with_special else self._weigh_special(weights)
+        self._put(tokens, weights)
+        self._note_size()
+
+    def _check(self, tokens: np.ndarray, special: Sequence[Any]) -> None:
+        double = [token for token, count in collections.Counter(tokens.tolist()).items() if count > 1]
+        if double:
+            raise ValueError(f"{self.path!r} received a vocabulary with tokens more than once: {double[:10]}.")
+        reserved = [self.mask_token, *([self.oov_token] if self.invert else ())]
+        found = [token for token in reserved if token is not None and token in tokens.tolist()]
+        if found:
+            raise ValueError(
+                f"{self.path!r} received a vocabulary in which {found} are tokens like others; they stand for something "
+                f"else. Leave them out, or begin with {list(special)}."
+            )
+        size = self._first_token + len(tokens)
+        if self.max_tokens is not None and size > self.max_tokens:
+            raise ValueError(
+                f"{self.path!r} has max_tokens={self.max_tokens}; received a vocabulary of {size}, special tokens "
+                "included."
+            )
+
+    def _as_tokens(self, vocabulary: Any) -> np.ndarray:
+        array = as_host(self, vocabulary, self.encoding)
+        texts = array.dtype == object
+        if array.size and texts != (self.dtype_of_tokens == "string"):
+            raise ValueError(
+                f"{self.path!r} expects tokens of type {self.dtype_of_tokens}; received {array.ravel()[0]!r}."
+            )
+        return array if texts else array.astype("int64")
+
+    def _read(self, path: Any) -> list[Any]:
+        if not os.path.exists(path):
+            raise ValueError(f"{self.path!r} received a vocabulary file that does not exist: {path!r}.")
+        with open(path, encoding=self.encoding) as file:
+            lines = file.read().split("\n")
+        while lines and not lines[-1]:
+            lines.pop()
+        return lines if self.dtype_of_tokens == "string" else [int(line) for line in lines]
+
+    def _weigh_special(self, weights: np.ndarray) -> np.ndarray:
+        return np.concatenate([np.full(self._first_token, weights.mean(), weights.dtype), weights])
+
+    def _put(self, tokens: np.ndarray, weights: np.ndarray | None = None) -> None:
+        """Hold tokens and, in `"tf_idf"` mode, the weight of each number."""
+        self._tokens = tokens
+        self._table = {token: self._first_token + number for number, token in enumerate(tokens.tolist())}
+        if self.mask_token is not None:
+            self._table[self.mask_token] = 0 if self.output_mode == "int" else _DROPPED
+        self.idf_weights = weights
+
+    def _note_size(self) -> None:
+        size = self.vocabulary_size()
+        fixed = self.output_mode != "int" and not self.pad_to_max_tokens
+        if fixed and self._size_seen not in (None, size):
+            raise RuntimeError(
+                f"{self.path!r} makes vectors of {self._size_seen} numbers, and what takes them counts on it; received "
+                f"a vocabulary of {size}. Make another layer, or set pad_to_max_tokens."
+            )
+        self._size_seen = size
+
+    # Adapting.
+
+    def adapt(self, data: Any, steps: int | None = None) -> None:
+        """Find the vocabulary: the tokens of data, the most frequent first, the larger first of equally frequent ones.
+
+        A compiled function keeps the vocabulary with which it was traced.
+
+        Args:
+            data: an array or a list, each element of which is a sample, or batches in any iterable. A batch with one
+                axis is one sample.
+            steps: how many batches at most.
+
+        Raises:
+            ValueError: when the vocabulary was given.
+            RuntimeError: for another size than before, where it is that of vectors.
+        """
+        self.reset_state()
+        for batch in batches(data, steps):
+            self.update_state(batch)
+        self.finalize_state()
+
+    def update_state(self, data: Any) -> None:
+        """Count the tokens of a batch."""
+        array = self._as_tokens(data)
+        self.count(array.reshape(-1, array.shape[-1] if array.ndim else 1).tolist())
+
+    def count(self, samples: Iterable[list[Any]]) -> None:
+        """Count the tokens of samples, and in how many samples each is."""
+        if not self._adaptable:
+            raise ValueError(f"{self.path!r} was made with a vocabulary, so there is nothing to adapt.")
+        for sample in samples:
+            self._counts.update(sample)
+            if self.output_mode == "tf_idf":
+                self._documents.update(set(sample))
+                self._number_of_documents += 1
+
+    def finalize_state(self) -> None:
+        """Make the vocabulary of what was counted."""
+        if not self._counts:
+            self._note_size()
+            return
+        for token in (self.mask_token, self.oov_token):
+            self._counts.pop(token, None)
+        ordered = sorted(self._counts, key=lambda token: (self._counts[token], token), reverse=True)
+        if self.max_tokens is not None:
+            ordered = ordered[: max(0, self.max_tokens - self._first_token)]
+        weights = None
+        if self.output_mode == "tf_idf":
+            own = [math.log(1 + self._number_of_documents / (1 + self._documents[token])) for token in ordered]
+            weights = self._weigh_special(np.asarray(own, floatx()))
+        tokens = np.empty(len(ordered), self._tokens.dtype)
+        tokens[:] = ordered
+        self._put(tokens, weights)
+        self.reset_state()
+        self._note_size()
+
+    def reset_state(self) -> None:
+        """Forget what was counted, not the vocabulary."""
+        self._counts: collections.Counter[Any] = collections.Counter()
+        self._documents: collections.Counter[Any] = collections.Counter()
+        self._number_of_documents = 0
+
+    # Looking up.
+
+    def find(self, tokens: list[Any]) -> np.ndarray:
+        """The number of each token, on the host; the mask token is no number where vectors are made."""
+        found = np.fromiter((self._table.get(token, _NOT_FOUND) for token in tokens), "int64", len(tokens))
+        missing = np.flatnonzero(found == _NOT_FOUND)
+        if missing.size:
+            found[missing] = self._place_unknown([tokens[i] for i in missing])
+        return found
+
+    def _place_unknown(self, tokens: list[Any]) -> Any:
+        if self.num_oov_indices == 0:
+            raise ValueError(
+                f"{self.path!r} has num_oov_indices=0, and received tokens that are not in its vocabulary: "
+                f"{sorted(set(tokens))[:10]}. With num_oov_indices=1 they have a number."
+            )
+        return self._first_oov + (self.bins(tokens) if self.num_oov_indices > 1 else 0)
+
+    def bins(self, tokens: list[Any]) -> Any:
+        """Which of the numbers for what is not in the vocabulary each token gets."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how it spreads unknown tokens.")
+
+    def encoded(self, numbers: Any) -> jax.Array:
+        """Numbers, or vectors of them, as the output mode says."""
+        if self.output_mode == "int":
+            return encode(jnp.asarray(numbers), "int", 0, "int64")
+        if not self.pad_to_max_tokens and not len(self._tokens):
+            raise RuntimeError(
+                f"{self.path!r} has no vocabulary yet, so its vectors have no length: call adapt() or set_vocabulary() "
+                "first, or set pad_to_max_tokens."
+            )
+        depth = self.max_tokens if self.pad_to_max_tokens else self.vocabulary_size()
+        weighted = self.output_mode == "tf_idf"
+        vectors = encode(jnp.asarray(numbers), "count" if weighted else self.output_mode, depth, self.compute_dtype)
+        if not weighted:
+            return vectors
+        if self.idf_weights is None:
+            raise ValueError(f"{self.path!r} has no idf_weights yet: call adapt() or set_vocabulary() first.")
+        weights = np.pad(self.idf_weights, (0, depth - len(self.idf_weights)))
+        return vectors * jnp.asarray(weights, vectors.dtype).reshape((1,) * (vectors.ndim - 1) + (-1,))
+
+    # Configs and files.
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again, with its vocabulary; Keras's leaves out what `adapt` found."""
+        names = ("invert", "max_tokens", "num_oov_indices", "oov_token", "mask_token", "output_mode", "sparse",
+                 "pad_to_max_tokens", "oov_method")  # fmt: skip
+        weighted = self.idf_weights is not None
+        vocabulary = self.get_vocabulary(include_special_tokens=weighted) if len(self._tokens) else None
+        return {
+            **super().get_config(),
+            **{name: getattr(self, name) for name in names},
+            "vocabulary_dtype": self.dtype_of_tokens,
+            "vocabulary": vocabulary,
+            "idf_weights": self.idf_weights.tolist() if self.idf_weights is not None else None,
+            "vocabulary_size": self._size_seen,
+            "salt": None if self.salt is None else list(self.salt),
+            **({"has_input_vocabulary": False} if self._adaptable and vocabulary else {}),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """The layer that `get_config()` describes.
+
+        Raises:
+            ValueError: when the config says to read a file.
+        """
+        return super().from_config(without_files(cls, config))
+
+    def save_own_variables(self, store: Any) -> None:
+        """Write the weights of tokens, as Keras's files have them."""
+        if self.idf_weights is not None:
+            store["idf_weights"] = self.idf_weights
+
+    def load_own_variables(self, store: Any) -> None:
+        """Read the weights of tokens; the vocabulary that they belong to comes with the config or with `load_assets`."""
+        if self.output_mode == "tf_idf":
+            self.idf_weights = np.asarray(store["idf_weights"])
+
+    def save_assets(self, dir_path: Any) -> None:
+        """Write the vocabulary as `vocabulary.txt` into a folder, as Keras's files have it."""
+        with open(os.path.join(dir_path, "vocabulary.txt"), "w", encoding=self.encoding) as file:
+            file.write("\n".join(map(str, self.get_vocabulary())))
+
+    def load_assets(self, dir_path: Any) -> None:
+        """Read the vocabulary from a folder, unless the config had it."""
+        if not len(self._tokens):
+            tokens = self._read(os.path.join(dir_path, "vocabulary.txt"))
+            self.set_vocabulary(tokens, self.idf_weights)
+
+
+def without_files(cls: type, config: dict[str, Any]) -> dict[str, Any]:
+    """A config that does not make its layer read a file.
+
+    Raises:
+        ValueError: when it would.
+    """
+    if isinstance(config.get("vocabulary"), str):
+        raise ValueError(
+            f"The config of {cls.__name__} names a file as its vocabulary: {config['vocabulary']!r}. A config reads no "
+            "files; make the layer, then call set_vocabulary()."
+        )
+    return config
