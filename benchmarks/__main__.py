@@ -37,6 +37,13 @@ MEASUREMENTS = {
     "transformer-step": "steps:transformer",
     "transformer-fit": "epochs:transformer",
     "first-step": "tracing:first_step",
+    "conv2d": "single_layers:conv",
+    "lstm": "single_layers:lstm",
+    "gru": "single_layers:gru",
+    "attention": "single_layers:attention",
+    "resnet-forward": "resnet:forward",
+    "resnet-step": "resnet:step",
+    "repeat": "repeat:run",
 }
 LONGEST = 600  # seconds for one measurement, on a machine that is busy
 

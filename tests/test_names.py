@@ -51,7 +51,6 @@ EXCEPTIONS = {
     "saving.load_weights": FILES,
     "saving.save_model": FILES,
     "saving.save_weights": FILES,
-    "utils.FeatureSpace": "stands on the layers that look words up",
     "utils.standardize_dtype": "None is floatx(), and may be left out",
     "ops.multi_hot": "Keras also takes num_classes by its former name, and so requires neither",
     "ops.nn.multi_hot": "the same function",

@@ -203,6 +203,10 @@ def _building(layer: Layer) -> Iterator[dict[int, Snapshot]]:
                 making.claim(layer)
                 if scope.makes_arrays():
                     making.make(variable for _, variable, _ in layer.walk.variables)
+            around = snapshots(scope.current())
+            for key, snapshot in kept.items():  # a build inside of one that may be undone as a whole
+                if around is not None:
+                    around.setdefault(key, snapshot)
         except BaseException:
             undo(kept)
             raise

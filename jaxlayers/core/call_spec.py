@@ -46,9 +46,10 @@ class CallSpec:
             return
         given = self.named(args, kwargs)
         arrays = {n: v for n, v in given.items() if n not in self.takes_masks and has_arrays(v)}
-        for name, value in arrays.items():
-            target = "mask" if len(arrays) == 1 else f"{name}_mask"
-            if target in self.takes_masks and given.get(target) is None:
+        for number, (name, value) in enumerate(arrays.items()):
+            names = ("mask", f"{name}_mask") if number == 0 else (f"{name}_mask",)
+            target = next((one for one in names if one in self.takes_masks), None)
+            if target is not None and given.get(target) is None:
                 mask = jax.tree.map(masks.get_mask, value)
                 if jax.tree.leaves(mask):
                     kwargs[target] = mask

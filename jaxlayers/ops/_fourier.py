@@ -145,7 +145,8 @@ def stft(
         x = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(fft_length // 2,) * 2], mode="reflect")
     starts = np.arange(0, x.shape[-1] - fft_length + 1, sequence_stride)
     frames = x[..., starts[:, None] + np.arange(fft_length)]  # [..., windows, fft_length]
-    return _pair(jnp.fft.rfft(frames * _window("stft", window, sequence_length, fft_length, x.dtype)))
+    weights = _window("stft", window, sequence_length, fft_length, x.dtype)
+    return _pair(jnp.fft.rfft(frames * weights.reshape((1,) * (frames.ndim - 1) + weights.shape)))
 
 
 @operation()

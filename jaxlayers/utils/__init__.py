@@ -25,6 +25,7 @@ from jaxlayers.utils._directories import (
     image_dataset_from_directory,
     text_dataset_from_directory,
 )
+from jaxlayers.utils._feature_space import FeatureSpace
 from jaxlayers.utils._files import get_file
 from jaxlayers.utils._images import array_to_img, img_to_array, load_img, save_img
 from jaxlayers.utils._numerical import normalize, to_categorical
@@ -37,6 +38,7 @@ from jaxlayers.utils._symbolic import get_source_inputs, is_keras_tensor
 __all__ = [
     "Config",
     "CustomObjectScope",
+    "FeatureSpace",
     "Progbar",
     "PyDataset",
     "Sequence",

@@ -507,3 +507,31 @@ def test_compute_output_shape_honours_the_subclass():
 ])  # fmt: skip
 def test_compute_output_shape(make, shape, expected):
     assert make().compute_output_shape(shape) == expected
+
+
+class BuildsItsParts(Layer):
+    """As many write it: `build` builds what is inside by hand."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = layers.Dense(3)
+
+    def build(self, input_shape):
+        self.inner.build(input_shape)
+        super().build(input_shape)
+
+    def call(self, inputs):
+        return self.inner(inputs)
+
+
+def test_parts_built_by_hand_are_undone_with_the_whole(x):
+    layer = BuildsItsParts()
+    params, state = layer.init(jax.random.key(0), x)
+    assert not layer.built and not layer.inner.built and layer.inner.weights == []
+    assert set(params["inner"]) == {"kernel", "bias"}
+    expected = layer.apply(params, state, x).outputs
+    assert not layer.inner.built
+    layer(x)
+    layer.params = params
+    np.testing.assert_allclose(layer(x), expected, rtol=1e-6)
+    assert layer.compute_output_shape((None, x.shape[-1])) == (None, 3)

@@ -275,3 +275,15 @@ def test_masks_do_not_leak_tracers():
         jl.jit(lambda a: net(a))(IDS)
     gc.collect()
     assert not any(isinstance(mask, jax.core.Tracer) for _, mask in masks._masks.values())
+
+
+def test_the_mask_of_the_first_argument_is_not_lost_beside_others():
+    class Both(Layer):
+        def call(self, inputs, other, mask=None, other_mask=None):
+            return jnp.float32(mask is not None), jnp.float32(other_mask is not None)
+
+    x, y = jnp.ones((2, 3)), jnp.ones((2, 3))
+    set_mask(x, jnp.ones((2, 3), bool))
+    assert [int(v) for v in Both()(x, y)] == [1, 0]
+    set_mask(y, jnp.ones((2, 3), bool))
+    assert [int(v) for v in Both()(x, y)] == [1, 1]

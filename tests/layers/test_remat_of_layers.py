@@ -7,15 +7,16 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import layers
-from tests.layers.cases import CASES
+from tests.layers.cases import CASES, images
 from tests.layers.test_every_layer import is_float, prepared
 
-FIRST = {case.cls: case for case in reversed(CASES)}.values()
+# Of the augmentations two are enough: they are built alike, and hardly differentiated.
+FIRST = {case.cls: case for case in reversed(CASES) if case not in images.CASES[2:]}.values()
 
 
 @pytest.mark.parametrize("case", FIRST, ids=[case.name for case in FIRST])
 def test_nothing_differs(case):
-    layer, params, state, args = prepared(case)
+    layer, _, state, args = prepared(case)
 
     def run(call):
         layer.state = state
@@ -33,22 +34,18 @@ def test_nothing_differs(case):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, 1e-5, 1e-5), plain, again)
 
 
-@pytest.mark.parametrize("policy", ["dots_saveable", "nothing_saveable", "everything_saveable"])
-def test_policies_decide_what_is_kept(policy):
-    model = jl.Sequential([layers.Dense(6, "tanh"), layers.Dropout(0.5, seed=1), layers.Dense(6, "tanh")])
-    x = jnp.ones((4, 6))
-    model(x)
-    chosen = getattr(jax.checkpoint_policies, policy)
+def test_policies_decide_what_is_kept():
+    w, drop, x = jl.Variable(jnp.full((6, 6), 0.5)), layers.Dropout(0.5, seed=1), jnp.ones((4, 6))
 
-    def gradient(call):
-        return lambda x: jl.grad(lambda x: jnp.sum(jnp.sin(call(x, training=True))))(x)
+    def block(x):
+        return jnp.tanh(drop(jnp.tanh(x @ w), training=True) @ w)
 
-    def counts(call):
-        text = str(jax.make_jaxpr(lambda x: jl.jit(gradient(call))(x))(x))
-        return text.count("tanh"), text.count("dot_general")
+    def counts(policy):
+        call = jl.remat(block, policy=getattr(jax.checkpoint_policies, policy))
+        gradient = jl.jit(lambda x: jl.grad(lambda x: jnp.sum(jnp.sin(call(x))))(x))
+        text = gradient.lower(x).as_text()
+        return text.count("stablehlo.tanh"), text.count("stablehlo.dot_general")
 
-    plain, kept = counts(lambda x, training: model(x, training=True)), counts(jl.remat(model, policy=chosen))
-    if policy == "everything_saveable":
-        assert kept == plain
-    else:
-        assert kept[0] > plain[0] and (kept[1] > plain[1]) == (policy == "nothing_saveable")
+    everything, dots, nothing = map(counts, ("everything_saveable", "dots_saveable", "nothing_saveable"))
+    assert everything[0] < dots[0] == nothing[0]
+    assert everything[1] == dots[1] < nothing[1]

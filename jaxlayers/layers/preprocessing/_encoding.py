@@ -6,7 +6,6 @@ import functools
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 MODES = ("int", "one_hot", "multi_hot", "count")
 

@@ -1,11 +1,11 @@
 """FarmHash's Fingerprint64 and SipHash-2-4, on strings on the host and on integers wherever JAX runs.
 
-Both are arithmetic on words of 64 bits, written once. On the host a word is a NumPy array of uint64, with all strings of
-one length in one go. In JAX, which has 32 bits unless told otherwise, it is a `Word`: two arrays of uint32. An integer is
-hashed as its decimal digits are, as TensorFlow does it, so that 12 and "12" are the same.
+Both are arithmetic on words of 64 bits, written once. On the host a word is a NumPy array of uint64, with all strings
+of one length in one go. In JAX, which has 32 bits unless told otherwise, it is a `Word`: two arrays of uint32. An
+integer is hashed as its decimal digits are, as TensorFlow does it, so that 12 and "12" are the same.
 
-Sources: FarmHash 1.1 (https://github.com/google/farmhash); Aumasson and Bernstein, SipHash: a fast short-input PRF (2012);
-the way in which two hashes are joined is TensorFlow's `FingerprintCat64`.
+Sources: FarmHash 1.1 (https://github.com/google/farmhash); Aumasson and Bernstein, SipHash: a fast short-input PRF
+(2012); the way in which two hashes are joined is TensorFlow's `FingerprintCat64`.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Word:
         return Word(self.high >> by, self.low >> by | self.high << (32 - by))
 
     def __mod__(self, divisor: int) -> Any:
-        """The remainder, as uint32, by a number below 2 ** 31: as many bits at a time as leave the rest below 2 ** 32."""
+        """The remainder, as uint32, by less than 2 ** 31: so many bits at a time that the rest has room in 32."""
         step = 32 - divisor.bit_length()
         rest = self.high % divisor
         for start in range(32, 0, -step):

@@ -6,7 +6,7 @@ layer, and compile. A layer that takes nothing but text refuses what has no valu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jax
@@ -28,6 +28,7 @@ class HostLayer(Layer):
     """A layer without weights that takes strings beside numbers, or, where `text_only`, nothing but host arrays."""
 
     text_only = False
+    encoding = "utf-8"  # of strings that come as bytes
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Set aside what JAX cannot hold, then call the layer like any other."""
@@ -35,6 +36,11 @@ class HostLayer(Layer):
         if not jax.tree.leaves(inputs) or any(isinstance(leaf, HostArray) for leaf in jax.tree.leaves(inputs)):
             object.__setattr__(self, "built", True)  # nothing has to be made, so the call is not tried out first
         return super().__call__(inputs, *args, **kwargs)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the outputs for integers of a shape, None being an unknown size."""
+        found = self.compute_output_spec(map_shapes(lambda shape: SymbolicTensor(shape, "int32"), input_shape))
+        return jax.tree.map(lambda one: one.shape, found)
 
     def hosted(self, value: Any) -> Any:
         """A host array of strings and of large integers; other values as they are."""
@@ -50,10 +56,19 @@ class HostLayer(Layer):
         if given and not self.text_only:
             return value
         array = as_host(self, value.value if isinstance(value, Variable) else value)
-        wide = array.dtype in ("int64", "uint64") and not jax.config.read("jax_enable_x64")
-        if self.text_only or array.dtype == object or (wide and array.size and is_wide(array)):
+        wide = array.dtype.kind in "iu" and is_wide(array) and not jax.config.read("jax_enable_x64")
+        if self.text_only or array.dtype == object or wide:
             return HostArray(array)
         return array
+
+
+def map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
+    """A function of each shape in a nested structure."""
+
+    def is_shape(value: Any) -> bool:
+        return isinstance(value, list | tuple) and all(size is None or isinstance(size, int) for size in value)
+
+    return jax.tree.map(function, shapes, is_leaf=is_shape)
 
 
 def is_on_device(value: Any) -> bool:
@@ -68,7 +83,7 @@ def is_wide(array: np.ndarray) -> bool:
     return bool(array.size) and (array.min() < limits.min or array.max() > limits.max)
 
 
-def as_host(layer: Any, value: Any, encoding: str = "utf-8") -> np.ndarray:
+def as_host(layer: Any, value: Any) -> np.ndarray:
     """A NumPy array: of `str` objects where there is text, of 64-bit integers where there are integers.
 
     Raises:
@@ -78,12 +93,13 @@ def as_host(layer: Any, value: Any, encoding: str = "utf-8") -> np.ndarray:
     try:
         array = np.asarray(value)
     except ValueError:
-        raise ValueError(f"{layer.path!r} expects rows of one length; received {type(value).__name__} of several.")\
-            from None
+        raise ValueError(
+            f"{layer.path!r} expects rows of one length; received a {type(value).__name__} of several."
+        ) from None
     if array.dtype.kind == "U":
         return array.astype(object)
     if array.dtype.kind in "SO":
-        texts = [one.decode(encoding) if isinstance(one, bytes) else one for one in array.ravel().tolist()]
+        texts = [one.decode(layer.encoding) if isinstance(one, bytes) else one for one in array.ravel().tolist()]
         strange = next((one for one in texts if not isinstance(one, str)), None)
         if strange is not None:
             raise TypeError(f"{layer.path!r} expects strings or numbers; received {type(strange).__name__}.")

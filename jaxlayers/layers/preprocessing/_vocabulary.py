@@ -2,7 +2,7 @@
 
 The numbers of a vocabulary begin with that of the mask token, where there is one and numbers are the output; then come
 those for tokens that are not in the vocabulary (`num_oov_indices` of them: out of vocabulary); then the tokens. The
-vocabulary is part of the config, not of the weights: it has no fixed size. In vectors the mask token counts for nothing.
+vocabulary is part of the config, not of the weights: it has no fixed size. In vectors the mask token is not counted.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.core import symbolic
 from jaxlayers.core.settings import floatx
 from jaxlayers.layers.preprocessing._encoding import MODES, check_mode, encode, refuse_sparse
 from jaxlayers.layers.preprocessing._host import HostLayer, as_host, batches
 from jaxlayers.layers.preprocessing.hashing import standardize_salt
 
-_NOT_FOUND, _DROPPED = -1, -2  # no number of a token
+NOT_FOUND, DROPPED = -1, -2  # no number of a token
 
 
 class IndexLookup(HostLayer):
     """The base of layers that look tokens up; see `IntegerLookup` for the arguments."""
 
     dtype_of_tokens = "int64"
-    encoding = "utf-8"
 
     def __init__(
         self,
@@ -74,8 +74,8 @@ class IndexLookup(HostLayer):
         self.invert, self.sparse = invert, refuse_sparse(self, sparse)
         self.oov_method, self.salt = oov_method, standardize_salt(self, salt)
         self.idf_weights: np.ndarray | None = None
-        self._adaptable = vocabulary is None if has_input_vocabulary is None else not has_input_vocabulary
-        self._size_seen: int | None = None
+        self.adaptable: bool = vocabulary is None if has_input_vocabulary is None else not has_input_vocabulary
+        self._size_seen = vocabulary_size
         self._put(np.empty(0, object if self.dtype_of_tokens == "string" else "int64"))
         self.reset_state()
         if vocabulary is not None:
@@ -121,8 +121,8 @@ class IndexLookup(HostLayer):
             RuntimeError: for another size, where it is that of vectors.
         """
         if (idf_weights is None) == (self.output_mode == "tf_idf"):
-            given = "no idf_weights" if idf_weights is None else "idf_weights"
-            raise ValueError(f"{self.path!r} has output_mode={self.output_mode!r}, and received {given}.")
+            found = "no idf_weights" if idf_weights is None else "idf_weights"
+            raise ValueError(f"{self.path!r} has output_mode={self.output_mode!r}, and received {found}.")
         if isinstance(vocabulary, str | os.PathLike):
             vocabulary = self._read(vocabulary)
         given = self._as_tokens(vocabulary)
@@ -141,8 +141,8 @@ class IndexLookup(HostLayer):
                     f"{weights.shape}."
                 )
             weights = weights if with_special else self._weigh_special(weights)
+        self._note_size(self._first_token + len(tokens))
         self._put(tokens, weights)
-        self._note_size()
 
     def _check(self, tokens: np.ndarray, special: Sequence[Any]) -> None:
         double = [token for token, count in collections.Counter(tokens.tolist()).items() if count > 1]
@@ -152,8 +152,8 @@ class IndexLookup(HostLayer):
         found = [token for token in reserved if token is not None and token in tokens.tolist()]
         if found:
             raise ValueError(
-                f"{self.path!r} received a vocabulary in which {found} are tokens like others; they stand for something "
-                f"else. Leave them out, or begin with {list(special)}."
+                f"{self.path!r} received a vocabulary in which {found} are tokens like others; they stand for "
+                f"something else. Leave them out, or begin with {list(special)}."
             )
         size = self._first_token + len(tokens)
         if self.max_tokens is not None and size > self.max_tokens:
@@ -163,7 +163,7 @@ class IndexLookup(HostLayer):
             )
 
     def _as_tokens(self, vocabulary: Any) -> np.ndarray:
-        array = as_host(self, vocabulary, self.encoding)
+        array = as_host(self, vocabulary)
         texts = array.dtype == object
         if array.size and texts != (self.dtype_of_tokens == "string"):
             raise ValueError(
@@ -188,11 +188,10 @@ class IndexLookup(HostLayer):
         self._tokens = tokens
         self._table = {token: self._first_token + number for number, token in enumerate(tokens.tolist())}
         if self.mask_token is not None:
-            self._table[self.mask_token] = 0 if self.output_mode == "int" else _DROPPED
+            self._table[self.mask_token] = 0 if self.output_mode == "int" else DROPPED
         self.idf_weights = weights
 
-    def _note_size(self) -> None:
-        size = self.vocabulary_size()
+    def _note_size(self, size: int) -> None:
         fixed = self.output_mode != "int" and not self.pad_to_max_tokens
         if fixed and self._size_seen not in (None, size):
             raise RuntimeError(
@@ -214,9 +213,10 @@ class IndexLookup(HostLayer):
             steps: how many batches at most.
 
         Raises:
-            ValueError: when the vocabulary was given.
+            ValueError: when the vocabulary was given; without data.
             RuntimeError: for another size than before, where it is that of vectors.
         """
+        self._check_adaptable()
         self.reset_state()
         for batch in batches(data, steps):
             self.update_state(batch)
@@ -229,8 +229,7 @@ class IndexLookup(HostLayer):
 
     def count(self, samples: Iterable[list[Any]]) -> None:
         """Count the tokens of samples, and in how many samples each is."""
-        if not self._adaptable:
-            raise ValueError(f"{self.path!r} was made with a vocabulary, so there is nothing to adapt.")
+        self._check_adaptable()
         for sample in samples:
             self._counts.update(sample)
             if self.output_mode == "tf_idf":
@@ -239,12 +238,10 @@ class IndexLookup(HostLayer):
 
     def finalize_state(self) -> None:
         """Make the vocabulary of what was counted."""
-        if not self._counts:
-            self._note_size()
-            return
-        for token in (self.mask_token, self.oov_token):
-            self._counts.pop(token, None)
-        ordered = sorted(self._counts, key=lambda token: (self._counts[token], token), reverse=True)
+        counted = (token for token in self._counts if token not in (self.mask_token, self.oov_token))
+        ordered = sorted(counted, key=lambda token: (self._counts[token], token), reverse=True)
+        if not ordered:
+            raise ValueError(f"{self.path!r} found no tokens to make a vocabulary of.")
         if self.max_tokens is not None:
             ordered = ordered[: max(0, self.max_tokens - self._first_token)]
         weights = None
@@ -253,9 +250,9 @@ class IndexLookup(HostLayer):
             weights = self._weigh_special(np.asarray(own, floatx()))
         tokens = np.empty(len(ordered), self._tokens.dtype)
         tokens[:] = ordered
+        self._note_size(self._first_token + len(tokens))
         self._put(tokens, weights)
         self.reset_state()
-        self._note_size()
 
     def reset_state(self) -> None:
         """Forget what was counted, not the vocabulary."""
@@ -263,12 +260,16 @@ class IndexLookup(HostLayer):
         self._documents: collections.Counter[Any] = collections.Counter()
         self._number_of_documents = 0
 
+    def _check_adaptable(self) -> None:
+        if not self.adaptable:
+            raise ValueError(f"{self.path!r} was made with a vocabulary, so there is nothing to adapt.")
+
     # Looking up.
 
     def find(self, tokens: list[Any]) -> np.ndarray:
         """The number of each token, on the host; the mask token is no number where vectors are made."""
-        found = np.fromiter((self._table.get(token, _NOT_FOUND) for token in tokens), "int64", len(tokens))
-        missing = np.flatnonzero(found == _NOT_FOUND)
+        found = np.fromiter((self._table.get(token, NOT_FOUND) for token in tokens), "int64", len(tokens))
+        missing = np.flatnonzero(found == NOT_FOUND)
         if missing.size:
             found[missing] = self._place_unknown([tokens[i] for i in missing])
         return found
@@ -294,7 +295,7 @@ class IndexLookup(HostLayer):
                 f"{self.path!r} has no vocabulary yet, so its vectors have no length: call adapt() or set_vocabulary() "
                 "first, or set pad_to_max_tokens."
             )
-        depth = self.max_tokens if self.pad_to_max_tokens else self.vocabulary_size()
+        depth = self.max_tokens if self.pad_to_max_tokens and self.max_tokens else self.vocabulary_size()
         weighted = self.output_mode == "tf_idf"
         vectors = encode(jnp.asarray(numbers), "count" if weighted else self.output_mode, depth, self.compute_dtype)
         if not weighted:
@@ -303,6 +304,10 @@ class IndexLookup(HostLayer):
             raise ValueError(f"{self.path!r} has no idf_weights yet: call adapt() or set_vocabulary() first.")
         weights = np.pad(self.idf_weights, (0, depth - len(self.idf_weights)))
         return vectors * jnp.asarray(weights, vectors.dtype).reshape((1,) * (vectors.ndim - 1) + (-1,))
+
+    def shape_of_encoded(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        """The shape of what `encoded` makes of numbers of a shape, None being an unknown size."""
+        return symbolic.infer(self.encoded, (symbolic.SymbolicTensor(shape, "int32"),), {})[0]
 
     # Configs and files.
 
@@ -320,7 +325,7 @@ class IndexLookup(HostLayer):
             "idf_weights": self.idf_weights.tolist() if self.idf_weights is not None else None,
             "vocabulary_size": self._size_seen,
             "salt": None if self.salt is None else list(self.salt),
-            **({"has_input_vocabulary": False} if self._adaptable and vocabulary else {}),
+            **({"has_input_vocabulary": False} if self.adaptable and vocabulary else {}),
         }
 
     @classmethod
@@ -338,7 +343,7 @@ class IndexLookup(HostLayer):
             store["idf_weights"] = self.idf_weights
 
     def load_own_variables(self, store: Any) -> None:
-        """Read the weights of tokens; the vocabulary that they belong to comes with the config or with `load_assets`."""
+        """Read the weights of tokens; the vocabulary itself comes with the config or by `load_assets`."""
         if self.output_mode == "tf_idf":
             self.idf_weights = np.asarray(store["idf_weights"])
 

@@ -46,6 +46,8 @@ class Discretization(Layer):
         [2.0]
     """
 
+    _summary: np.ndarray  # values, and how many each stands for
+
     def __init__(
         self,
         bin_boundaries: Sequence[float] | None = None,
@@ -78,6 +80,11 @@ class Discretization(Layer):
         indices = jnp.digitize(inputs, np.asarray(self.bin_boundaries, inputs.dtype))
         dtype = "int32" if self.output_mode == "int" else self.compute_dtype
         return encode(indices, self.output_mode, len(self.bin_boundaries) + 1, dtype)
+
+    @property
+    def adaptable(self) -> bool:
+        """Whether the boundaries come from `adapt`, and were not given."""
+        return self.num_bins is not None
 
     def adapt(self, data: Any, steps: int | None = None) -> None:
         """Find the boundaries from data. What an earlier call found is forgotten.
@@ -118,7 +125,7 @@ class Discretization(Layer):
 
     def reset_state(self) -> None:
         """Forget what was seen."""
-        self._summary = np.zeros((2, 0), "float32")  # values, and their weights
+        self._summary = np.zeros((2, 0), "float32")
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again, with the boundaries that were found."""

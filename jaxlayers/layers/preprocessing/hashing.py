@@ -173,4 +173,4 @@ def standardize_salt(layer: Any, salt: Any) -> tuple[int, int] | None:
         return None
     if len(pair) != 2 or not all(isinstance(one, int) and not isinstance(one, bool) for one in pair):
         raise ValueError(f"{type(layer).__name__}: salt must be an integer, or two; received {salt!r}.")
-    return tuple(one % 2**64 for one in pair)  # type: ignore[return-value]
+    return tuple(one % 2**64 for one in pair)

@@ -11,6 +11,7 @@ from tests.layers.cases import (
     merging,
     normalization,
     pooling,
+    preprocessing_tables,
     products,
     recurrent,
     regularization,
@@ -33,6 +34,7 @@ FAMILIES = [
     recurrent,
     repeat,
     images,
+    preprocessing_tables,
 ]
 CASES = [case for family in FAMILIES for case in family.CASES]
 MORE_CASES = [case for family in FAMILIES for case in family.MORE_CASES]

@@ -1,0 +1,36 @@
+"""What the benchmarks of single layers compute: sizes, inputs, and what is differentiated.
+
+A contestant is a module with a dict `LAYERS`: by the names in `SHAPES`, functions that make `(function, weights)`, the
+layer as a pure function `function(weights, inputs)` of arrays. Recurrent layers return all steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+FILTERS, KERNEL = 64, 3
+UNITS = 64
+WIDTH, HEADS = 128, 4
+SHAPES = {
+    "Conv2D": (8, 32, 32, 32),  # batch, height, width, channels
+    "LSTM": (8, 256, 64),  # batch, time, features
+    "GRU": (8, 256, 64),
+    "MultiHeadAttention": (2, 512, WIDTH),
+}
+Layer = tuple[Callable[[Any, jax.Array], jax.Array], Any]
+
+
+def inputs(name: str) -> jax.Array:
+    """One batch for a layer."""
+    return jnp.asarray(np.random.default_rng(0).normal(size=SHAPES[name]).astype("float32"))
+
+
+def forward_and_gradient(layer: Layer) -> Callable[[Any, jax.Array], Any]:
+    """A scalar of the outputs, and its gradients by weights and inputs."""
+    function, _ = layer
+    return jax.value_and_grad(lambda weights, x: jnp.mean(jnp.square(function(weights, x))), argnums=(0, 1))

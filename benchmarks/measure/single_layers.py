@@ -1,0 +1,76 @@
+"""One layer at a time, forward and gradient under `jax.jit`: its time, and that to compile it.
+
+Everybody's layer is a pure function of weights and inputs, so that only what it computes is compared. Ours against the
+fastest of the others, the one by hand among them.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import jax
+
+from benchmarks import contestants, layer_problem
+from benchmarks.clock import Samples, seconds, spread, take_turns, time_turns
+from benchmarks.contestants import APPLY, BY_HAND, KERAS, LINEN, NNX
+from benchmarks.table import Row, time_row
+
+SPEED, COMPILATION = 1.03, 1.05  # "no slower", and what the clock can tell
+MODULES = {
+    BY_HAND: "benchmarks.by_hand_layers",
+    APPLY: "benchmarks.ours.single_layers",
+    KERAS: "benchmarks.peers.keras_layers",
+    LINEN: "benchmarks.peers.linen_layers",
+    NNX: "benchmarks.peers.nnx_layers",
+}
+
+
+def conv() -> list[Row]:
+    """A convolution of images."""
+    return _layer("Conv2D", calls=1, turns=9, rounds=6)
+
+
+def lstm() -> list[Row]:
+    """Sequences of 256 steps."""
+    return _layer("LSTM", calls=1, turns=9, rounds=4)
+
+
+def gru() -> list[Row]:
+    """Sequences of 256 steps."""
+    return _layer("GRU", calls=1, turns=9, rounds=4)
+
+
+def attention() -> list[Row]:
+    """Self-attention of sequences of 512 steps."""
+    return _layer("MultiHeadAttention", calls=1, turns=9, rounds=4)
+
+
+def _layer(name: str, calls: int, turns: int, rounds: int) -> list[Row]:
+    x = layer_problem.inputs(name)
+    names = contestants.installed(MODULES)
+    modules = contestants.prepare({n: n for n in names}, lambda n: importlib.import_module(MODULES[n]))
+    layers = contestants.prepare(modules, lambda module: module.LAYERS[name]())
+    functions = {n: layer_problem.forward_and_gradient(layer) for n, layer in layers.items()}
+
+    def compilation(who: str) -> float:
+        jax.clear_caches()
+        return seconds(lambda: jax.jit(functions[who]).lower(layers[who][1], x).compile())
+
+    compiled = contestants.prepare({n: n for n in functions}, lambda n: compilation(n) and n)
+    compiling = take_turns({n: lambda n=n: compilation(n) for n in compiled}, turns=3)
+    ready = {n: jax.jit(functions[n]).lower(layers[n][1], x).compile() for n in compiled}
+    running = time_turns(
+        {n: lambda n=n: jax.block_until_ready([ready[n](layers[n][1], x) for _ in range(calls)]) for n in ready},
+        turns,
+        rounds,
+    )
+    rows = against_fastest("a", f"{name}, forward and gradient", running, SPEED)
+    return rows + against_fastest("c", f"{name}, compilation", compiling, COMPILATION)
+
+
+def against_fastest(part: str, what: str, samples: Samples, limit: float) -> list[Row]:
+    """Ours against the fastest of the others, which are listed against by hand."""
+    others = [name for name in samples if name != APPLY]
+    fastest = min(others, key=lambda name: spread(samples[name]).median)
+    rows = [time_row(part, what, samples, APPLY, fastest, limit)] if APPLY in samples else []
+    return rows + [time_row(part, what, samples, name, BY_HAND) for name in others if name != BY_HAND]

@@ -1,0 +1,284 @@
+"""Sounds as pictures: how strong each frequency is at each time."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxlayers import initializers, ops
+from jaxlayers.core import InputSpec, Layer, Variable
+from jaxlayers.core.scope import unwrap
+from jaxlayers.core.settings import epsilon, image_data_format, is_float
+from jaxlayers.layers._config import positive
+
+_MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
+
+
+class STFTSpectrogram(Layer):
+    """The short-time Fourier transform of signals, as a convolution whose kernels can be trained.
+
+    Args:
+        mode: what comes out: `"real"` and `"imag"` parts, both (`"stft"`), the `"angle"`, the `"magnitude"`
+            `sqrt(max(real^2 + imag^2, epsilon))`, its `"log"`, or `"psd"`, the squared magnitude, twice that of the
+            frequencies which stand for two.
+        frame_length: how many samples each transform sees.
+        frame_step: from the start of one frame to the next; half a frame by default.
+        fft_length: of the transform; the next power of two by default.
+        window: the name of one of SciPy's windows, the window's values, or None.
+        periodic: whether a window given by name is the periodic one.
+        scaling: `"density"`, `"spectrum"` or None; see `initializers.STFT`.
+        padding: `"valid"` or `"same"`.
+        expand_dims: whether frequencies and channels are two axes.
+        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
+        **kwargs: `name`, `trainable`, `dtype`, ... of `Layer`.
+
+    Shapes:
+        inputs: `[batch, time, channels]`; kernels: `[frame_length, 1, frequencies]` with
+        `frequencies = fft_length // 2 + 1`; outputs: `[batch, frames, channels * frequencies]`, or
+        `[batch, frames, frequencies, channels]` expanded. With channels first: inputs `[batch, channels, time]`,
+        outputs `[batch, channels * frequencies, frames]`, or `[batch, channels, frames, frequencies]`.
+
+    Raises:
+        ValueError: for arguments that do not go together.
+        TypeError: for inputs that are no floats.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxlayers as jl
+        >>> layer = jl.layers.STFTSpectrogram("magnitude", frame_length=8, window=None, scaling=None)
+        >>> waves = jnp.cos(jnp.arange(32.0) * jnp.pi / 2)[None, :, None]
+        >>> layer(waves).shape, int(layer(waves)[0, 0].argmax())
+        ((1, 7, 5), 2)
+    """
+
+    def __init__(
+        self,
+        mode: str = "log",
+        frame_length: int = 256,
+        frame_step: int | None = None,
+        fft_length: int | None = None,
+        window: Any = "hann",
+        periodic: bool = False,
+        scaling: str | None = "density",
+        padding: str = "valid",
+        expand_dims: bool = False,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        for name, value, known in (("mode", mode, _MODES), ("padding", padding, ("valid", "same"))):
+            if value not in known:
+                raise ValueError(f"STFTSpectrogram: {name} must be one of {known}; received {value!r}.")
+        if frame_step is not None and not 1 <= frame_step <= frame_length:
+            raise ValueError(
+                f"STFTSpectrogram: frame_step must be from 1 to frame_length={frame_length}; received {frame_step}."
+            )
+        if fft_length is not None and fft_length < frame_length:
+            raise ValueError(
+                f"STFTSpectrogram: fft_length must be at least frame_length={frame_length}; received {fft_length}."
+            )
+        if fft_length is not None and fft_length & (fft_length - 1):
+            warnings.warn(f"A power of two is a better fft_length; received {fft_length}.", stacklevel=2)
+        self._kernel_of = {side: initializers.STFT(side, window, scaling, periodic) for side in ("real", "imag")}
+        self.mode, self.frame_length, self.frame_step = mode, positive(self, "frame_length", frame_length), frame_step
+        self.fft_length, self.window, self.periodic = fft_length, window, periodic
+        self.scaling, self.padding, self.expand_dims = scaling, padding, expand_dims
+        self.data_format = image_data_format() if data_format is None else str(data_format).lower()
+        if self.data_format not in ("channels_last", "channels_first"):
+            raise ValueError(
+                f"STFTSpectrogram: data_format must be 'channels_last' or 'channels_first'; received {data_format!r}."
+            )
+        self.input_spec = InputSpec(ndim=3)
+        self.real_kernel: Variable | Any = None
+        self.imag_kernel: Variable | Any = None
+
+    def build(self, input_shape: Any) -> None:
+        """Make the kernels that the mode needs."""
+        fft_length = self.fft_length or 2 ** math.ceil(math.log2(self.frame_length))
+        shape = (self.frame_length, 1, fft_length // 2 + 1)
+        if self.mode != "imag":
+            self.real_kernel = self.add_weight(shape, self._kernel_of["real"], name="real_kernel")
+        if self.mode != "real":
+            self.imag_kernel = self.add_weight(shape, self._kernel_of["imag"], name="imag_kernel")
+        super().build(input_shape)
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """Transform each channel, and lay the frequencies out."""
+        if not is_float(inputs.dtype):
+            raise TypeError(f"{self.path!r} expects floats; received {inputs.dtype}.")
+        signals = inputs if self.data_format == "channels_first" else inputs.swapaxes(1, 2)  # [batch, channels, time]
+        batch, channels, time = signals.shape
+        kernels = [unwrap(kernel) for kernel in (self.real_kernel, self.imag_kernel) if kernel is not None]
+        parts = ops.conv(
+            signals.reshape(batch * channels, time, 1),
+            jnp.concatenate(kernels, -1).astype(inputs.dtype),
+            strides=self.frame_step or self.frame_length // 2,
+            padding=self.padding,
+            data_format="channels_last",
+        )
+        outputs = self._measured(parts.reshape(batch, channels, *parts.shape[1:]))
+        if self.expand_dims:
+            return outputs if self.data_format == "channels_first" else outputs.transpose(0, 2, 3, 1)
+        _, _, frames, frequencies = outputs.shape
+        flat = outputs.transpose(0, 1, 3, 2).reshape(batch, channels * frequencies, frames)
+        return flat if self.data_format == "channels_first" else flat.swapaxes(1, 2)
+
+    def _measured(self, parts: jax.Array) -> jax.Array:
+        """What the mode asks for, of real and imaginary parts: [batch, channels, frames, frequencies]."""
+        if self.mode in ("real", "imag", "stft"):
+            return parts
+        real, imag = jnp.split(parts, 2, -1)
+        if self.mode == "angle":
+            return jnp.arctan2(imag, real)
+        power = real**2 + imag**2
+        if self.mode == "psd":
+            return power.at[..., 1:-1].multiply(2)
+        magnitude = jnp.sqrt(jnp.maximum(power, epsilon()))
+        return magnitude if self.mode == "magnitude" else jnp.log(jnp.maximum(magnitude, epsilon()))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        names = ("mode", "frame_length", "frame_step", "fft_length", "periodic", "scaling", "padding", "data_format",
+                 "expand_dims")  # fmt: skip
+        return {
+            **super().get_config(),
+            **{name: getattr(self, name) for name in names},
+            "window": _plain(self.window),
+        }
+
+
+class MelSpectrogram(Layer):
+    """How strong signals are at frequencies as far apart as they sound: `10 log10(max(|stft|^mag_exp mel, min_power))`.
+
+    Decibels are relative to `ref_power` and go no more than `top_db` below the loudest of the whole batch, as in Keras.
+    Computed in at least float32.
+
+    Args:
+        fft_length: of the Fourier transform.
+        sequence_stride: how many samples from one transform to the next.
+        sequence_length: how many samples each transform sees; `fft_length` by default.
+        window: `"hann"`, `"hamming"`, `sequence_length` numbers, or None.
+        sampling_rate: samples per second.
+        num_mel_bins: how many frequencies come out.
+        min_freq: the lowest of them, in hertz.
+        max_freq: the highest; half the sampling rate by default.
+        power_to_db: whether decibels come out.
+        top_db: how far they go down.
+        mag_exp: the power of the magnitudes; 2 for energies.
+        min_power: what the logarithm is taken of at least.
+        ref_power: what is 0 decibels.
+        **kwargs: `name`, `dtype`, ... of `Layer`.
+
+    Shapes:
+        inputs: `[time]` or `[batch, time]`; outputs: `[..., num_mel_bins, frames]`.
+
+    Raises:
+        ValueError: when `fft_length` is less than `sequence_length`.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxlayers as jl
+        >>> jl.layers.MelSpectrogram(64, 16, num_mel_bins=10)(jnp.sin(jnp.arange(160.0))).shape
+        (10, 11)
+    """
+
+    _arguments = (
+        "fft_length", "sequence_stride", "sequence_length", "sampling_rate", "num_mel_bins", "min_freq", "max_freq",
+        "power_to_db", "top_db", "mag_exp", "min_power", "ref_power",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        fft_length: int = 2048,
+        sequence_stride: int = 512,
+        sequence_length: int | None = None,
+        window: Any = "hann",
+        sampling_rate: int = 16000,
+        num_mel_bins: int = 128,
+        min_freq: float = 20.0,
+        max_freq: float | None = None,
+        power_to_db: bool = True,
+        top_db: float = 80.0,
+        mag_exp: float = 2.0,
+        min_power: float = 1e-10,
+        ref_power: float = 1.0,
+        **kwargs: Any,
+    ):
+        super().__init__(**{"autocast": False, **kwargs})
+        self.fft_length = positive(self, "fft_length", fft_length)
+        self.sequence_stride = positive(self, "sequence_stride", sequence_stride)
+        self.sequence_length = positive(self, "sequence_length", sequence_length or fft_length)
+        if fft_length < self.sequence_length:
+            raise ValueError(
+                f"MelSpectrogram: fft_length must be at least sequence_length={self.sequence_length}; received "
+                f"{fft_length}."
+            )
+        self.window, self.sampling_rate = window, sampling_rate
+        self.num_mel_bins = positive(self, "num_mel_bins", num_mel_bins)
+        self.min_freq, self.max_freq = min_freq, max_freq or int(sampling_rate / 2)
+        self.power_to_db, self.top_db, self.mag_exp = power_to_db, top_db, mag_exp
+        self.min_power, self.ref_power = min_power, ref_power
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """Transform, gather the frequencies, take the logarithm."""
+        inputs = jnp.asarray(inputs)
+        inputs = inputs.astype("float64" if inputs.dtype == "float64" else "float32")
+        real, imag = ops.stft(inputs, self.sequence_length, self.sequence_stride, self.fft_length, self.window)
+        energy = jnp.maximum(real**2 + imag**2, np.finfo("float32").tiny)  # whose root has a slope where there is none
+        matrix = self.linear_to_mel_weight_matrix(
+            self.num_mel_bins, energy.shape[-1], self.sampling_rate, self.min_freq, self.max_freq
+        )
+        bands = jnp.matmul(energy ** (self.mag_exp / 2), matrix)  # [..., frames, num_mel_bins]
+        if self.power_to_db:
+            reference = max(abs(self.ref_power), self.min_power)
+            bands = 10 * jnp.log10(jnp.maximum(bands, self.min_power)) - 10 * math.log10(reference)
+            bands = jnp.maximum(bands, bands.max() - self.top_db)
+        return bands.swapaxes(-1, -2).astype(self.compute_dtype)
+
+    def linear_to_mel_weight_matrix(
+        self,
+        num_mel_bins: int = 20,
+        num_spectrogram_bins: int = 129,
+        sampling_rate: float = 8000,
+        lower_edge_hertz: float = 125.0,
+        upper_edge_hertz: float = 3800.0,
+        dtype: Any = "float32",
+    ) -> jax.Array:
+        """What frequencies are multiplied by to become bands, triangles as wide as they sound, with 1 as their top.
+
+        A frequency of f hertz sounds like `1127 log(1 + f / 700)` mel. The first frequency is in no band.
+
+        Args:
+            num_mel_bins: how many bands.
+            num_spectrogram_bins: how many frequencies, from 0 to half the sampling rate.
+            sampling_rate: samples per second.
+            lower_edge_hertz: where the first band begins.
+            upper_edge_hertz: where the last ends.
+            dtype: of the matrix, which is computed in float64.
+
+        Returns:
+            `[num_spectrogram_bins, num_mel_bins]`.
+        """
+
+        def mel(hertz: Any) -> Any:
+            return 1127.0 * np.log1p(np.asarray(hertz, "float64") / 700.0)
+
+        frequencies = mel(np.linspace(0.0, sampling_rate / 2, num_spectrogram_bins))[:, None]
+        edges = np.linspace(mel(lower_edge_hertz), mel(upper_edge_hertz), num_mel_bins + 2)
+        lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]
+        rising, falling = (frequencies - lower) / (centre - lower), (upper - frequencies) / (upper - centre)
+        matrix = np.maximum(0.0, np.minimum(rising, falling))
+        matrix[0] = 0.0
+        return jnp.asarray(matrix, dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        own = {name: getattr(self, name) for name in self._arguments}
+        return {**super().get_config(), **own, "window": _plain(self.window)}
+
+
+def _plain(window: Any) -> Any:
+    return window.tolist() if hasattr(window, "tolist") else window
