@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import operation, registry
-from jaxlayers.ops._nonlinearities import compiled_gelu, compiled_relu
+from jaxlayers.ops._nonlinearities import compiled_gelu, compiled_mish, compiled_relu
 from jaxlayers.ops._types import Array, ArrayLike
 from jaxlayers.ops.nn import (
     celu,
@@ -90,7 +90,7 @@ def mish(x: ArrayLike) -> Array:
         >>> mish([-1.0, 2.0])
         Array([-0.30340144,  1.943959  ], dtype=float32)
     """
-    return jax.nn.mish(x)
+    return compiled_mish(x)
 
 
 @operation("x")

@@ -142,6 +142,7 @@ def to_text(tokens):
 
 tokens = to_tokens(text)
 cut = int(0.9 * len(tokens))
+LENGTH = min(LENGTH, len(tokens) // 20)  # of a short text the part held back is short
 print(f"{name}: {len(text):,} characters, {len(alphabet)} different ones\n")
 print(textwrap.indent(text[:200], "    "))
 

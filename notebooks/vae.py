@@ -74,6 +74,7 @@ def show(images, columns, title=None, size=0.45):
 
 name, (x, _), (x_test, y_test) = load()
 x, x_test = (images[..., None].astype("float32") / 255 for images in (x[:IMAGES], x_test))
+EPOCHS *= min(8, max(1, IMAGES // len(x)))  # fewer images are seen more often
 print(f"{name}: {len(x):,} images to train on, {len(x_test):,} to test with")
 figure = show(x[:36], 18)
 

@@ -1,38 +1,42 @@
-"""What `Repeat` of 48 blocks takes to trace and compile, beside the model of one block and that of 48 in a row."""
+"""What the step of a transformer of 48 repeated blocks takes to trace and compile, beside that of one block."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-import jaxlayers as jl
 from benchmarks import problem
 from benchmarks.clock import seconds, take_turns
-from benchmarks.ours.models import Block
+from benchmarks.ours.models import Block, Transformer
+from benchmarks.ours.pure import training_step
 from benchmarks.table import Row, time_row
 from jaxlayers import layers
 
 LIMIT, BLOCKS = 1.5, 48
-ONE, MANY = "one block", f"Repeat of {BLOCKS}"
+ONE, MANY, REMAT = "one block", f"Repeat of {BLOCKS}", f"Repeat of {BLOCKS}, remat"
 
 
 def run() -> list[Row]:
-    """A transformer's blocks between two dense layers, forward and gradient."""
-    x = jnp.ones((problem.BATCH, problem.LENGTH, 32))
-    ends = (32, problem.VOCABULARY)
+    """With the blocks' insides kept for the gradient, and computed again."""
+    batch = tuple(map(jnp.asarray, problem.token_rows(problem.BATCH)))
+    bodies = {
+        ONE: Block,
+        MANY: lambda: layers.Repeat(Block, BLOCKS),
+        REMAT: lambda: layers.Repeat(Block, BLOCKS, remat=True),
+    }
 
-    def model(block: layers.Layer) -> jl.Model:
-        return jl.Sequential([layers.Dense(problem.WIDTH), block, layers.Dense(ends[1])])
+    def step(body: Any) -> problem.Step:
+        model = Transformer()
+        model.blocks = [body()]
+        return training_step(model, batch[0], problem.next_token_loss)
 
-    models = {ONE: model(Block()), MANY: model(layers.Repeat(Block, BLOCKS))}
-    trees = {name: one.init(jax.random.key(0), x) for name, one in models.items()}
+    steps = {name: step(body) for name, body in bodies.items()}
 
     def compilation(name: str) -> float:
-        def loss(params: dict, state: dict) -> jax.Array:
-            return jnp.mean(jnp.square(models[name].apply(params, state, x, training=True).outputs))
-
         jax.clear_caches()
-        return seconds(lambda: jax.jit(jax.value_and_grad(loss)).lower(*trees[name]).compile())
+        return seconds(lambda: steps[name].lower(steps[name].carry, *batch).compile())
 
-    samples = take_turns({name: lambda n=name: compilation(n) for name in models}, turns=7)
-    return [time_row("c", "transformer blocks, compilation", samples, MANY, ONE, LIMIT)]
+    samples = take_turns({name: lambda n=name: compilation(n) for name in steps}, turns=4, rounds=2)
+    return [time_row("c", "transformer step, compilation", samples, name, ONE, LIMIT) for name in (MANY, REMAT)]

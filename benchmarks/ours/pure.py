@@ -34,7 +34,7 @@ def forward(model: tuple[Transformer, Any, Any], tokens: jax.Array) -> jax.Array
     return layer.apply(params, state, tokens).outputs
 
 
-def _step(layer: Any, example: Any, loss_function: Callable[..., jax.Array]) -> Step:
+def training_step(layer: Any, example: Any, loss_function: Callable[..., jax.Array]) -> Step:
     optimizer = adam()
     params, state = layer.init(jax.random.key(0), example)
 
@@ -55,9 +55,9 @@ def _step(layer: Any, example: Any, loss_function: Callable[..., jax.Array]) -> 
 
 def transformer_step() -> Step:
     """One step of Adam on the transformer."""
-    return _step(Transformer(), TOKENS, problem.next_token_loss)
+    return training_step(Transformer(), TOKENS, problem.next_token_loss)
 
 
 def vae_step() -> Step:
     """One step of Adam on the autoencoder."""
-    return _step(Vae(), PIXELS, lambda out, pixels: jnp.mean((out - pixels) ** 2))
+    return training_step(Vae(), PIXELS, lambda out, pixels: jnp.mean((out - pixels) ** 2))

@@ -1,5 +1,9 @@
 """Nonlinear functions of neural networks, element by element (`glu`, `sparsemax` and softmax along an axis)."""
 
+import functools
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -12,10 +16,33 @@ __all__ = [
     "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus", "swish", "tanh_shrink", "threshold",
 ]  # fmt: skip
 
+
+def _by_slope(function: Callable[[Array], Array]) -> Any:
+    """The same function, element by element, whose gradient keeps its slope and nothing else.
+
+    JAX would keep what the function is put together from, up to six arrays; in a loop (`layers.Repeat`, `lax.scan`), or
+    outside of compiled functions, all of them are written and read again.
+    """
+    with_slope = jax.custom_jvp(function)
+
+    @with_slope.defjvp
+    def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+        outputs, slope = jax.jvp(function, primals, (jnp.ones_like(primals[0]),))
+        return outputs, slope * tangents[0]
+
+    return with_slope
+
+
+def _gelu(x: Array, approximate: bool = True) -> Array:
+    return _by_slope(functools.partial(jax.nn.gelu, approximate=approximate))(x)
+
+
 # What jax.nn has a differentiation rule of its own for costs ten times as much, outside of compiled functions, as it
 # does compiled by itself.
 compiled_relu = jax.jit(jax.nn.relu, inline=True)
-compiled_gelu = jax.jit(jax.nn.gelu, static_argnames="approximate", inline=True)
+compiled_gelu = jax.jit(_gelu, static_argnames="approximate", inline=True)
+compiled_mish = jax.jit(_by_slope(jax.nn.mish), inline=True)
+_silu = jax.jit(_by_slope(jax.nn.silu), inline=True)
 _relu6 = jax.jit(jax.nn.relu6, inline=True)
 _softmax = jax.jit(jax.nn.softmax, static_argnames="axis", inline=True)
 _log_softmax = jax.jit(jax.nn.log_softmax, static_argnames="axis", inline=True)
@@ -110,7 +137,7 @@ def silu(x: ArrayLike) -> Array:
         >>> silu([-1.0, 2.0])
         Array([-0.26894143,  1.761594  ], dtype=float32)
     """
-    return jax.nn.silu(x)
+    return _silu(x)
 
 
 swish = silu

@@ -82,7 +82,7 @@ class Loop:
                 break
         if not count:
             raise ValueError("The data has no batches (left).")
-        figures = {name: as_figure(value) for name, value in jax.device_get(logs).items()}
+        figures = as_figures(model, logs)
         if self._resident is not None:
             self._resident.heard((time.perf_counter() - began) / count)
         return count, figures
@@ -186,6 +186,8 @@ class Resident:
         return jax.default_backend() != "cpu"
 
 
-def as_figure(value: Any) -> Any:
-    """A float, or a NumPy array where a metric has several values."""
-    return float(value) if np.ndim(value) == 0 else np.asarray(value)
+def as_figures(model: Any, logs: dict[str, Any]) -> dict[str, Any]:
+    """Figures on the device as floats, and NumPy arrays where a metric has several values, in the order of `metrics`."""
+    found = jax.device_get(logs)
+    names = dict.fromkeys([*(name for name in model.metrics_names if name in found), *found])
+    return {name: float(found[name]) if np.ndim(found[name]) == 0 else np.asarray(found[name]) for name in names}

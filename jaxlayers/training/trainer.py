@@ -12,8 +12,8 @@ import numpy as np
 from jaxlayers import config
 from jaxlayers.callbacks import CallbackList, History, ProgbarLogger
 from jaxlayers.training.compiled import Compiled
-from jaxlayers.training.feeding import Feed, as_numpy, feed, pack, split, weigh
-from jaxlayers.training.loop import Loop, as_figure
+from jaxlayers.training.feeding import Feed, as_numpy, feed, is_arrays, pack, split, weigh
+from jaxlayers.training.loop import Loop, as_figures
 from jaxlayers.training.progress import Progress
 
 
@@ -223,13 +223,17 @@ class Trainer(Compiled):
         if class_weight is not None:
             batch = weigh(batch, class_weight)
         self._build_for(batch)
-        return _figures(self._step("train_step")(batch), return_dict)
+        return self._figures(self._step("train_step")(batch), return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Evaluate one batch; returns the figures since the metrics were last reset."""
         self._check_compiled("test_on_batch")
         batch = pack(as_numpy(x), as_numpy(y), as_numpy(sample_weight))
-        return _figures(self._step("test_step")(batch), return_dict)
+        return self._figures(self._step("test_step")(batch), return_dict)
+
+    def _figures(self, logs: Any, return_dict: bool) -> Any:
+        figures = as_figures(self, logs)
+        return figures if return_dict else _as_list(figures)
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as NumPy arrays."""
@@ -246,7 +250,7 @@ def _hooks(told: CallbackList, phase: str) -> tuple[Any, Any]:
 
 
 def _validation_feed(data: Any, batch_size: int | None, steps: int | None) -> Feed:
-    if isinstance(data, tuple | list) and len(data) in (2, 3):
+    if isinstance(data, tuple | list) and 1 <= len(data) <= 3 and is_arrays(data[0]):
         return feed(*data, batch_size=batch_size, steps=steps, from_start=True)
     return feed(data, batch_size=batch_size, steps=steps, from_start=True)
 
@@ -263,11 +267,6 @@ def _is_due(epoch: int, frequency: int | list[int]) -> bool:
     if isinstance(frequency, int):
         return (epoch + 1) % frequency == 0
     return epoch + 1 in frequency
-
-
-def _figures(logs: Any, return_dict: bool) -> Any:
-    figures = {name: as_figure(value) for name, value in jax.device_get(logs).items()}
-    return figures if return_dict else _as_list(figures)
 
 
 def _as_list(logs: dict[str, Any]) -> Any:

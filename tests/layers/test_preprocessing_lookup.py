@@ -1,6 +1,8 @@
 """Vocabularies of integers and strings: numbers as Keras documents them, adapting, files, configs, mistakes."""
 
+import copy
 import json
+import pickle
 
 import jax
 import jax.numpy as jnp
@@ -268,3 +270,10 @@ def test_a_mistake_changes_nothing():
             0.0,
             *(float(t == "a") for t in before[1:]),
         ]
+
+
+def test_a_vocabulary_is_not_searched_for_layers():
+    for layer in (adapted(), integers(), layers.TextVectorization(vocabulary=["a"])):
+        assert not layer.walk.changes_unnoticed  # otherwise each call of a model would walk through it
+        again = pickle.loads(pickle.dumps(layer))
+        assert again.get_vocabulary() == copy.deepcopy(layer).get_vocabulary() == layer.get_vocabulary()

@@ -478,3 +478,21 @@ def no_loss():
     model = jl.Sequential([layers.Dense(1)], name="net")
     model.compile("sgd")
     return model
+
+
+def test_figures_come_in_the_order_of_compile():
+    ours, theirs = pair(chain, 2, compiled={"loss": "mse", "metrics": ["mse", "mae"]})
+    for run in (lambda m: m.evaluate(X, REAL, verbose=0), lambda m: m.train_on_batch(X, REAL)):
+        np.testing.assert_allclose(run(ours), run(theirs), rtol=1e-3)
+    assert list(ours.evaluate(X, REAL, verbose=0, return_dict=True)) == ["loss", "mse", "mae"] == ours.metrics_names
+
+
+def test_validation_data_without_targets():
+    class Itself(jl.Sequential):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            return jnp.mean((y_pred - x[:, :2]) ** 2)
+
+    model = Itself([layers.Dense(2)])
+    model.compile("sgd")
+    history = model.fit(X, validation_data=(X,), verbose=0).history
+    assert np.isfinite(history["val_loss"]).all()

@@ -251,8 +251,9 @@ def _salted(data: np.ndarray, salt: Sequence[int]) -> Any:
 
 def join_hashes(hashes: Sequence[np.ndarray], bins: int) -> np.ndarray:
     """The bin of each combination of hashes, as int64."""
-    start = np.zeros_like(hashes[0])
-    return (_joined(hashes, lambda value: start + np.uint64(value)) % np.uint64(bins)).astype("int64")
+    flat = [one.reshape(-1) for one in hashes]  # scalars of NumPy would warn that they wrap around
+    joined = _joined(flat, lambda value: np.full(flat[0].shape, value, "uint64"))
+    return (joined % np.uint64(bins)).astype("int64").reshape(hashes[0].shape)
 
 
 # On the device: integers of 32 bits.

@@ -8,6 +8,7 @@ vocabulary is part of the config, not of the weights: it has no fixed size. In v
 from __future__ import annotations
 
 import collections
+import dataclasses
 import math
 import os
 from collections.abc import Iterable, Sequence
@@ -24,6 +25,22 @@ from jaxlayers.layers.preprocessing._host import HostLayer, as_host, batches
 from jaxlayers.layers.preprocessing.hashing import standardize_salt
 
 NOT_FOUND, DROPPED = -1, -2  # no number of a token
+
+
+@dataclasses.dataclass
+class _Table:
+    """The number of each token: not a bare dict, in which the kernel would look for layers each time."""
+
+    numbers: dict[Any, int]
+
+
+@dataclasses.dataclass
+class _Counted:
+    """How often each token was seen, in how many samples, and how many samples there were."""
+
+    tokens: collections.Counter[Any] = dataclasses.field(default_factory=collections.Counter)
+    samples_with: collections.Counter[Any] = dataclasses.field(default_factory=collections.Counter)
+    samples: int = 0
 
 
 class IndexLookup(HostLayer):
@@ -186,9 +203,10 @@ class IndexLookup(HostLayer):
     def _put(self, tokens: np.ndarray, weights: np.ndarray | None = None) -> None:
         """Hold tokens and, in `"tf_idf"` mode, the weight of each number."""
         self._tokens = tokens
-        self._table = {token: self._first_token + number for number, token in enumerate(tokens.tolist())}
+        numbers = {token: self._first_token + number for number, token in enumerate(tokens.tolist())}
         if self.mask_token is not None:
-            self._table[self.mask_token] = 0 if self.output_mode == "int" else DROPPED
+            numbers[self.mask_token] = 0 if self.output_mode == "int" else DROPPED
+        self._table = _Table(numbers)
         self.idf_weights = weights
 
     def _note_size(self, size: int) -> None:
@@ -231,22 +249,23 @@ class IndexLookup(HostLayer):
         """Count the tokens of samples, and in how many samples each is."""
         self._check_adaptable()
         for sample in samples:
-            self._counts.update(sample)
+            self._counted.tokens.update(sample)
             if self.output_mode == "tf_idf":
-                self._documents.update(set(sample))
-                self._number_of_documents += 1
+                self._counted.samples_with.update(set(sample))
+                self._counted.samples += 1
 
     def finalize_state(self) -> None:
         """Make the vocabulary of what was counted."""
-        counted = (token for token in self._counts if token not in (self.mask_token, self.oov_token))
-        ordered = sorted(counted, key=lambda token: (self._counts[token], token), reverse=True)
+        counted = self._counted
+        found = (token for token in counted.tokens if token not in (self.mask_token, self.oov_token))
+        ordered = sorted(found, key=lambda token: (counted.tokens[token], token), reverse=True)
         if not ordered:
             raise ValueError(f"{self.path!r} found no tokens to make a vocabulary of.")
         if self.max_tokens is not None:
             ordered = ordered[: max(0, self.max_tokens - self._first_token)]
         weights = None
         if self.output_mode == "tf_idf":
-            own = [math.log(1 + self._number_of_documents / (1 + self._documents[token])) for token in ordered]
+            own = [math.log(1 + counted.samples / (1 + counted.samples_with[token])) for token in ordered]
             weights = self._weigh_special(np.asarray(own, floatx()))
         tokens = np.empty(len(ordered), self._tokens.dtype)
         tokens[:] = ordered
@@ -256,9 +275,7 @@ class IndexLookup(HostLayer):
 
     def reset_state(self) -> None:
         """Forget what was counted, not the vocabulary."""
-        self._counts: collections.Counter[Any] = collections.Counter()
-        self._documents: collections.Counter[Any] = collections.Counter()
-        self._number_of_documents = 0
+        self._counted = _Counted()
 
     def _check_adaptable(self) -> None:
         if not self.adaptable:
@@ -268,7 +285,7 @@ class IndexLookup(HostLayer):
 
     def find(self, tokens: list[Any]) -> np.ndarray:
         """The number of each token, on the host; the mask token is no number where vectors are made."""
-        found = np.fromiter((self._table.get(token, NOT_FOUND) for token in tokens), "int64", len(tokens))
+        found = np.fromiter((self._table.numbers.get(token, NOT_FOUND) for token in tokens), "int64", len(tokens))
         missing = np.flatnonzero(found == NOT_FOUND)
         if missing.size:
             found[missing] = self._place_unknown([tokens[i] for i in missing])

@@ -84,7 +84,8 @@ class IntegerLookup(IndexLookup):
 
     def _put(self, tokens: np.ndarray, weights: np.ndarray | None = None) -> None:
         super()._put(tokens, weights)
-        keys, numbers = (np.array([*found], "int64") for found in (self._table, self._table.values()))
+        table = self._table.numbers
+        keys, numbers = (np.array([*found], "int64") for found in (table, table.values()))
         if not jax.config.read("jax_enable_x64"):  # what does not fit is not among inputs of 32 bits either
             narrow = (keys >= np.iinfo("int32").min) & (keys <= np.iinfo("int32").max)
             keys, numbers = keys[narrow], numbers[narrow]
