@@ -33,15 +33,21 @@ def _by_slope(function: Callable[[Array], Array]) -> Any:
     return with_slope
 
 
-def _gelu(x: Array, approximate: bool = True) -> Array:
+@functools.partial(jax.jit, static_argnames="approximate", inline=True)
+def compiled_gelu(x: Array, approximate: bool = True) -> Array:
+    """`jax.nn.gelu`."""
     return _by_slope(functools.partial(jax.nn.gelu, approximate=approximate))(x)
+
+
+@functools.partial(jax.jit, inline=True)
+def compiled_mish(x: Array) -> Array:
+    """`jax.nn.mish`."""
+    return _by_slope(jax.nn.mish)(x)
 
 
 # What jax.nn has a differentiation rule of its own for costs ten times as much, outside of compiled functions, as it
 # does compiled by itself.
 compiled_relu = jax.jit(jax.nn.relu, inline=True)
-compiled_gelu = jax.jit(_gelu, static_argnames="approximate", inline=True)
-compiled_mish = jax.jit(_by_slope(jax.nn.mish), inline=True)
 _silu = jax.jit(_by_slope(jax.nn.silu), inline=True)
 _relu6 = jax.jit(jax.nn.relu6, inline=True)
 _softmax = jax.jit(jax.nn.softmax, static_argnames="axis", inline=True)

@@ -187,7 +187,7 @@ class Resident:
 
 
 def as_figures(model: Any, logs: dict[str, Any]) -> dict[str, Any]:
-    """Figures on the device as floats, and NumPy arrays where a metric has several values, in the order of `metrics`."""
+    """Figures as floats, and NumPy arrays where a metric has several values, in the order of `metrics`."""
     found = jax.device_get(logs)
     names = dict.fromkeys([*(name for name in model.metrics_names if name in found), *found])
     return {name: float(found[name]) if np.ndim(found[name]) == 0 else np.asarray(found[name]) for name in names}

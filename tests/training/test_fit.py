@@ -482,8 +482,7 @@ def no_loss():
 
 def test_figures_come_in_the_order_of_compile():
     ours, theirs = pair(chain, 2, compiled={"loss": "mse", "metrics": ["mse", "mae"]})
-    for run in (lambda m: m.evaluate(X, REAL, verbose=0), lambda m: m.train_on_batch(X, REAL)):
-        np.testing.assert_allclose(run(ours), run(theirs), rtol=1e-3)
+    np.testing.assert_allclose(*(model.evaluate(X, REAL, verbose=0) for model in (ours, theirs)), rtol=1e-3)
     assert list(ours.evaluate(X, REAL, verbose=0, return_dict=True)) == ["loss", "mse", "mae"] == ours.metrics_names
 
 

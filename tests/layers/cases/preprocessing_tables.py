@@ -41,7 +41,7 @@ CASES = [
     spectrogram("log"),
     spectrogram("stft", mode="stft", expand_dims=True, padding="same", data_format="channels_first"),
     Case("mel_spectrogram", layers.MelSpectrogram, MEL, floats(3, 40), half=0.2),
-]
+]  # fmt: skip
 
 MORE_CASES = [
     *(Case(f"category_encoding_{mode}_{len(shape)}_{shape[-1]}", layers.CategoryEncoding,
