@@ -23,13 +23,13 @@ class Block(layers.Layer):
         super().__init__(**kwargs)
         self.norm_1, self.norm_2 = norm(), norm()
         self.query, self.key, self.value, self.out = (layers.Dense(WIDTH) for _ in range(4))
-        self.expand, self.contract = layers.Dense(4 * WIDTH), layers.Dense(WIDTH)
+        self.expand, self.contract = layers.Dense(4 * WIDTH, "gelu"), layers.Dense(WIDTH)
 
     def call(self, x: jax.Array) -> jax.Array:
         """[batch, time, width] -> the same."""
         h = self.norm_1(x)
         x = x + self.out(problem.attend(self.query(h), self.key(h), self.value(h)))
-        return x + self.contract(jax.nn.gelu(self.expand(self.norm_2(x))))
+        return x + self.contract(self.expand(self.norm_2(x)))
 
 
 class Positions(layers.Layer):

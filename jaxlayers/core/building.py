@@ -100,7 +100,7 @@ def _call_for_structure(layer: Layer, args: Any, kwargs: Any, kept: dict[int, Sn
 def dry_run(function: Callable[..., Any], args: Any, kwargs: Any) -> None:
     """Run a function on the shapes of its arguments: what it builds stays, what it writes does not."""
     leaves, tree = jax.tree.flatten((args, kwargs))
-    arrays = [i for i, leaf in enumerate(leaves) if hasattr(leaf, "shape") and hasattr(leaf, "dtype")]
+    arrays = [i for i, leaf in enumerate(leaves) if _has_numbers(leaf)]
 
     def run(values: list[Any]) -> list[Any]:
         filled = list(leaves)
@@ -113,6 +113,10 @@ def dry_run(function: Callable[..., Any], args: Any, kwargs: Any) -> None:
             return [leaf for leaf in jax.tree.leaves(outputs) if isinstance(leaf, jax.Array)]
 
     jax.eval_shape(run, [leaves[i] for i in arrays])
+
+
+def _has_numbers(leaf: Any) -> bool:
+    return hasattr(leaf, "shape") and hasattr(leaf, "dtype") and getattr(leaf.dtype, "kind", "f") not in "USOT"
 
 
 def wanted(layer: Layer, outer: scope.Scope | None) -> bool:

@@ -449,6 +449,7 @@ class Layer(Weighted):
 
 # What Keras's configs hold and we have not, at the value at which it does nothing.
 _ABSENT = {"quantization_config": None, "rms_scaling": False}
+_TEXT = "USOT"  # the kinds of NumPy dtypes that hold words
 _RESERVED = frozenset(["init", "apply", "params", "state"])
 Layer.build = building.explicit(Layer.build)  # type: ignore[method-assign]
 for _method in (Layer.__init__, Layer.build, Layer.call, Layer.get_config):
@@ -462,6 +463,8 @@ def _as_input(value: Any, compute: Any) -> Any:
             return value
     elif kind in (list, tuple, dict) or isinstance(value, list | tuple | dict):
         return jax.tree.map(lambda leaf: _as_input(leaf, compute), value)
+    elif kind is np.ndarray and value.dtype.kind in _TEXT:
+        return value  # words stay on the host
     elif isinstance(value, np.ndarray | Variable) or hasattr(value, "__array__"):
         value = jnp.asarray(scope.unwrap(value))
         if compute is None or value.dtype == compute or not is_float(value.dtype):
