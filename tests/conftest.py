@@ -1,3 +1,4 @@
+import itertools
 import os
 
 os.environ["KERAS_BACKEND"] = "jax"
@@ -13,6 +14,17 @@ from jaxlayers import utils
 def same_seeds():
     utils.set_random_seed(0)
     utils.clear_session(free_memory=False)
+
+
+_count = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def programs_are_let_go():
+    """What thousands of tests compile would fill the memory."""
+    yield
+    if next(_count) % 250 == 0:
+        jax.clear_caches()
 
 
 @pytest.fixture

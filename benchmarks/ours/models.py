@@ -23,7 +23,7 @@ class Block(layers.Layer):
         super().__init__(**kwargs)
         self.norm_1, self.norm_2 = norm(), norm()
         self.query, self.key, self.value, self.out = (layers.Dense(WIDTH) for _ in range(4))
-        self.expand, self.contract = layers.Dense(4 * WIDTH, "gelu"), layers.Dense(WIDTH)
+        self.expand, self.contract = layers.Dense(4 * WIDTH, jl.ops.gelu), layers.Dense(WIDTH)
 
     def call(self, x: jax.Array) -> jax.Array:
         """[batch, time, width] -> the same."""

@@ -164,7 +164,8 @@ def _find(kind: str | None, name: str, kinds: list[Any], functions: bool = False
 
     table = {key for one in kinds for key in _tables.get(one, ())}
     close = difflib.get_close_matches(name, table, n=3)
-    hint = f" Close to it: {', '.join(map(repr, close))}." if close else f" Known: {', '.join(sorted(table))}."
+    known = f" Known: {', '.join(sorted(table))}." if len(table) <= 60 else ""
+    hint = f" Close to it: {', '.join(map(repr, close))}." if close else known
     what = (kind or "name").replace("_", " ")
     raise ValueError(f"Unknown {what}: {name!r}.{hint} Objects of your own go into custom_objects.")
 

@@ -227,12 +227,22 @@ def remat(
 ) -> Callable[..., Any]:
     """`jax.checkpoint` of a function, or layer, that uses facades: its inside is computed again for the gradient.
 
+    Args:
+        fun: the function or layer.
+        prevent_cse: as in `jax.checkpoint`, like those that follow.
+        policy: likewise; or the name of one in `jax.checkpoint_policies`, such as `"dots_saveable"`.
+        static_argnums: likewise.
+
+    Raises:
+        ValueError: for an unknown name.
+
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
         >>> w = jl.Variable(2.0)
         >>> float(jl.grad(jl.remat(lambda x: jnp.sin(w * x)), argnums=0)(0.0))
         2.0
     """
+    policy = checkpoint_policy(policy)
 
     @ends_in_user_code
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -250,6 +260,20 @@ def remat(
         return outputs
 
     return functools.wraps(fun)(wrapped) if hasattr(fun, "__name__") else wrapped
+
+
+_POLICIES = ("nothing_saveable", "everything_saveable", "dots_saveable", "dots_with_no_batch_dims_saveable")
+
+
+def checkpoint_policy(policy: Any) -> Any:
+    """A policy of `jax.checkpoint` by its name, or as it is."""
+    if not isinstance(policy, str):
+        return policy
+    if policy not in _POLICIES:
+        raise ValueError(
+            f"remat: policy must be None, a function or one of {', '.join(_POLICIES)}; received {policy!r}."
+        )
+    return getattr(jax.checkpoint_policies, policy)
 
 
 @ends_in_user_code

@@ -20,15 +20,9 @@ import numpy as np
 from jaxlayers.core import Layer, Variable, building, pure, random, registry, scope
 from jaxlayers.core.masks import get_mask, set_mask
 from jaxlayers.core.settings import is_float
+from jaxlayers.core.transforms import checkpoint_policy
 from jaxlayers.layers._config import positive
 from jaxlayers.layers._stacking import Hidden, Stacked, idle_key, stacked
-
-_POLICIES = (
-    "nothing_saveable",
-    "everything_saveable",
-    "dots_saveable",
-    "dots_with_no_batch_dims_saveable",
-)
 
 
 class Repeat(Layer):
@@ -380,10 +374,4 @@ def _copied(block: Layer) -> Layer:
 
 def _policy(remat: Any) -> Callable[..., Any] | None:
     """What is kept for the gradient: a policy, or None for nothing."""
-    if isinstance(remat, bool) or callable(remat):
-        return None if isinstance(remat, bool) else remat
-    if remat not in _POLICIES:
-        raise ValueError(
-            f"Repeat: remat must be a bool, a policy, or one of {', '.join(_POLICIES)}; received {remat!r}."
-        )
-    return getattr(jax.checkpoint_policies, remat)
+    return None if isinstance(remat, bool) else checkpoint_policy(remat)

@@ -132,3 +132,15 @@ def test_a_failure_changes_nothing():
     with pytest.raises(RuntimeError, match="boom"):
         jl.remat(fails)(X)
     assert int(layer.calls) == 0 and layer.losses == []
+
+
+def test_policies_go_by_name():
+    w = jl.Variable(np.arange(6, dtype="float32").reshape(2, 3))
+    expected = jl.grad(lambda x: jnp.sin(x @ w).sum())(jnp.ones((4, 2)))
+    for policy in ("nothing_saveable", "dots_saveable", jax.checkpoint_policies.everything_saveable, None):
+        found = jl.grad(jl.remat(lambda x: jnp.sin(x @ w).sum(), policy=policy))(jnp.ones((4, 2)))
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+    saved = str(jax.make_jaxpr(jl.remat(lambda x: jnp.sin(x @ w), policy="dots_saveable"))(jnp.ones((4, 2))))
+    assert "dots_saveable" in saved
+    with pytest.raises(ValueError, match="dots_saveable.*'dots'"):
+        jl.remat(lambda x: x, policy="dots")

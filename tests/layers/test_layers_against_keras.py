@@ -63,10 +63,10 @@ def close(a, b, tolerance=2e-5):
 
 COMPARED = [c for c in [*CASES, *MORE_CASES] if not c.alone and hasattr(keras.layers, getattr(c.cls, "__name__", ""))]
 every = pytest.mark.parametrize("case", COMPARED, ids=[c.name for c in COMPARED])
+MODES = [(c, training) for c in COMPARED for training in ((False, True) if c.training else (False,))]
 
 
-@every
-@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize(("case", "training"), MODES, ids=[f"{case.name}-{training}" for case, training in MODES])
 @pytest.mark.filterwarnings("ignore:.*does not support masking:UserWarning")
 def test_outputs_gradients_and_state(case, training):
     if "draws" in case.training and training:
