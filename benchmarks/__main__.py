@@ -24,6 +24,7 @@ MEASUREMENTS = {
     "imports": "imports:run",
     "dispatch": "dispatch:run",
     "eager": "eager:run",
+    "operations": "operations:run",
     "optimizers": "catalogue:updates",
     "metrics": "catalogue:metric_updates",
     "vae-step": "steps:vae",
