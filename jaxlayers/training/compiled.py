@@ -254,18 +254,23 @@ class Compiled:
 
         return several if self.run_eagerly else self._kept((name, "several"), lambda: jit(several))
 
-    def _gathered(self, name: str) -> Callable[[Any, Any, Any, Any], Any]:
-        """`(arrays, order, start, number) -> figures`: a loop over batches gathered on the device in one call."""
+    def _gathered(self, name: str, batch: Any) -> Callable[[Any, Any, Any, Any], Any]:
+        """`(arrays, order, start, number) -> figures`: a loop over batches gathered on the device in one call.
+
+        `batch` has the structure of a batch, with the number of an array in each place: one may stand in several.
+        """
         method = getattr(self, name)
+        which, structure = jax.tree.flatten(batch)
 
         def gathered(arrays: Any, order: Any, start: Any, count: Any) -> Any:
             def step(i: Any) -> Any:
                 rows = order[start + i]  # [batch]
-                return method(jax.tree.map(lambda leaf: leaf.at[rows].get(mode="promise_in_bounds"), arrays))
+                taken = [array.at[rows].get(mode="promise_in_bounds") for array in arrays]
+                return method(jax.tree.unflatten(structure, [taken[number] for number in which]))
 
             return _repeat(step, count)
 
-        return self._kept((name, "gathered"), lambda: jit(gathered))
+        return self._kept((name, "gathered", structure, *which), lambda: jit(gathered))
 
     def _kept(self, key: Any, make: Callable[[], Any]) -> Any:
         steps = self.__dict__.setdefault("_steps", {})

@@ -23,7 +23,7 @@ _TARGET = (
 )
 _STACKED = 16  # steps per execution of "auto" where batches come from an iterator
 _RESIDENT = 2**30  # bytes of arrays that "auto" puts onto the device
-_SHORT = 3e-4  # seconds of a step below which "auto" runs several in one call on a CPU, too
+_SHORT = 5e-3  # seconds of a step up to which "auto" runs several in one call on a CPU, too
 _TIMED = 8  # steps that are timed to find that out
 
 
@@ -153,15 +153,16 @@ class Resident:
     def _gathered(self, model: Any, name: str, batches: Any, whole: int) -> Iterator[tuple[int, Callable[[], Any]]]:
         """All whole batches that are left, many in one call."""
         loader = self._loader
+        leaves, structure = jax.tree.flatten(loader.arrays)
+        different = {id(leaf): leaf for leaf in leaves}
         if self._arrays is None:
-            different = {id(leaf): leaf for leaf in jax.tree.leaves(loader.arrays)}
-            placed = dict(zip(different, jax.device_put(list(different.values())), strict=True))
-            self._arrays = jax.tree.map(lambda leaf: placed[id(leaf)], loader.arrays)
+            self._arrays = jax.device_put(list(different.values()))
+        batch = jax.tree.unflatten(structure, [list(different).index(id(leaf)) for leaf in leaves])
         order = batches.order()
         order = np.arange(loader.num_samples) if order is None else order
         rows = order[: whole * loader.batch_size].reshape(whole, -1).astype("int32")  # [steps, batch]
         rows = jax.device_put(rows)
-        step = model._gathered(name)
+        step = model._gathered(name, batch)
         while batches.batch < whole:
             start = batches.batch
             count = min(max(1, round(_TARGET / self._pace.get("step", _TARGET / 64))), whole - start)
