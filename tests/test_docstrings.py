@@ -4,6 +4,7 @@ import inspect
 import pkgutil
 import types
 
+import jax
 import pytest
 
 import jaxlayers
@@ -27,6 +28,14 @@ class Finder(doctest.DocTestFinder):
 
 def examples_in(name):
     return Finder(exclude_empty=True).find(importlib.import_module(name), name)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compiled_as_users_do():
+    """Examples show every digit."""
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if examples_in(name)])
