@@ -33,7 +33,7 @@ def init(layer: Any, key: Any, args: Any, kwargs: Any) -> tuple[dict[str, Any], 
     with building.structured(layer, args, kwargs):
         for path, variable, _ in layer.walk.variables:
             value = making.initial_value(variable, key, "/".join(path))
-            _put(trees[0 if variable.trainable else 1], path, value)
+            put(trees[0 if variable.trainable else 1], path, value)
     return trees
 
 
@@ -64,7 +64,7 @@ def apply(layer: Any, params: Any, state: Any, args: Any, kwargs: Any, rng: Any,
         new_state: Any = {}
         for path, variable in places:
             if path in given:
-                _put(new_state, path, inner.values[variable])
+                put(new_state, path, inner.values[variable])
     return Applied(outputs, _like(state, new_state), made)
 
 
@@ -73,7 +73,7 @@ def tree(layer: Any, trainable: bool) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for path, variable, _ in layer.walk.variables:
         if variable.trainable == trainable:
-            _put(result, path, scope.read(variable))
+            put(result, path, scope.read(variable))
     return result
 
 
@@ -133,7 +133,8 @@ def flatten(tree: Any, path: Path = ()) -> dict[Path, Any]:
     return flat
 
 
-def _put(tree: dict[str, Any], path: Path, value: Any) -> None:
+def put(tree: dict[str, Any], path: Path, value: Any) -> None:
+    """Put a value at its path in a nested dict."""
     for key in path[:-1]:
         tree = tree.setdefault(key, {})
     tree[path[-1]] = value

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.core import registry, scope
+from jaxlayers.core import scope
 from jaxlayers.core.settings import auto_name, standardize_dtype
 from jaxlayers.core.variable import Variable
 
@@ -293,7 +293,6 @@ for _method, _name in {
         setattr(SymbolicTensor, f"__r{_method}__", lambda self, other, forward=_forward: forward(other, self))
 for _method, _name in {"neg": "negative", "abs": "absolute", "invert": "bitwise_not"}.items():
     setattr(SymbolicTensor, f"__{_method}__", _operator(_name, _unary(getattr(operator, _method)), "x"))
-registry.register("operation", vars(_operators))
 
 
 def is_array_like(value: Any) -> bool:

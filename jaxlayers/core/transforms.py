@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxlayers.core import building, lifting, random, scope
 from jaxlayers.core.errors import ends_in_user_code
 from jaxlayers.core.layer import Layer
-from jaxlayers.core.pure import _put
+from jaxlayers.core.pure import put
 from jaxlayers.core.variable import Variable
 
 _axes = itertools.count()
@@ -127,7 +127,7 @@ def _wrt(wrt: Any) -> tuple[list[Variable], Callable[[list[Any]], Any]]:
         def as_params(values: list[Any]) -> dict[str, Any]:
             result: dict[str, Any] = {}
             for (path, _), value in zip(entries, values, strict=True):
-                _put(result, path, value)
+                put(result, path, value)
             return result
 
         rebuild: Callable[[list[Any]], Any] = as_params

@@ -72,8 +72,10 @@ def clone_model(
     def function_of(call: Call) -> Any:
         if not isinstance(call.function, Layer):
             return call.function
-        layer = copies.setdefault(id(call.function), None) or clone(call.function)
-        copies[id(call.function)] = layer
+        key = id(call.function)
+        if key not in copies:  # a shared layer stays shared
+            copies[key] = clone(call.function)
+        layer = copies[key]
         return layer if call_function is None else lambda *args, **kwargs: call_function(layer, *args, **kwargs)
 
     if input_tensors is None:

@@ -7,6 +7,7 @@ of that name: arrays are arguments of the call, everything else is its config.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import jax
 
 from jaxlayers import ops
-from jaxlayers.core import Layer, SymbolicTensor, Variable, registry
+from jaxlayers.core import Layer, SymbolicTensor, Variable
 from jaxlayers.layers import InputLayer
 from jaxlayers.models._names import local_names
 from jaxlayers.models.graph import Call, Graph, Slot
@@ -155,14 +156,9 @@ def _revive_one(entry: dict[str, Any], custom_objects: Any) -> Any:
             {key: value for key, value in entry.items() if key not in ("inbound_nodes", "build_config", "name")},
             custom_objects,
         )
-    table = registry.names("operation")
+    home = getattr(ops, entry["module"].rpartition(".")[2], ops)
     wanted = entry["class_name"].lower()
-    home = entry["module"].rpartition(".")[2]
-    names = [*dir(getattr(ops, home, ops)), *dir(ops)]
-    found = next((name for name in names if name.replace("_", "").lower() == wanted), None)
-    function = getattr(getattr(ops, home, ops), found, None) or getattr(ops, found) if found else None
-    if function is None:
-        function = next((f for name, f in table.items() if name.replace("_", "") == wanted), None)
+    function: Any = _by_class_name(home).get(wanted) or _by_class_name(ops).get(wanted)
     if function is None:
         raise ValueError(f"Unknown operation {entry['class_name']!r} of {entry['module']!r}.")
     parameters = inspect.signature(function).parameters
@@ -173,6 +169,14 @@ def _revive_one(entry: dict[str, Any], custom_objects: Any) -> Any:
         return function(*args, **{k: v for k, v in settings.items() if k not in given}, **kwargs)
 
     return call
+
+
+@functools.cache
+def _by_class_name(namespace: Any) -> dict[str, Callable[..., Any]]:
+    """The operations of a module by the names that Keras's classes have for them, in lower case."""
+    return {
+        name.replace("_", ""): function for name, function in vars(namespace).items() if hasattr(function, "arrays")
+    }
 
 
 def _unlisted(value: Any) -> Any:

@@ -7,7 +7,6 @@ from typing import Any
 
 from jaxlayers.core import Layer, SymbolicTensor, building, registry, symbolic
 from jaxlayers.layers import InputLayer, Lambda
-from jaxlayers.models._names import local_names
 from jaxlayers.models.model import Model
 from jaxlayers.saving import deserialize_keras_object, serialize_keras_object
 
@@ -135,11 +134,7 @@ class Sequential(Model):
         for key, value in super().tracked_children():
             if value is not self._chain:
                 yield key, value
-        yield from zip(self._keys(), self._chain, strict=True)
-
-    def _keys(self) -> list[str]:
-        """What the layers are called in the trees."""
-        return local_names(self._chain, self.name)
+        yield from zip(self._names(), self._chain, strict=True)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Call the layers one after the other."""
@@ -158,7 +153,7 @@ class Sequential(Model):
         """What makes the chain again: the configs of its layers."""
         self.record_calls()  # so that layers know which of the sizes they were built for are known
         found = [serialize_keras_object(layer) for layer in self._chain]
-        for key, one in zip(self._keys(), found, strict=True):
+        for key, one in zip(self._names(), found, strict=True):
             one["config"]["name"] = key  # so that what is made from this has the same trees
         config = {**super().get_config(), "layers": found}
         if self._input is not None:

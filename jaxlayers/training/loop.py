@@ -18,9 +18,7 @@ import numpy as np
 from jaxlayers import config
 
 _AHEAD = 32  # executions handed to the device before the host waits for the oldest
-_TARGET = (
-    0.25  # seconds that an execution of "auto" is meant to take, so that a bar moves and an interrupt comes through
-)
+_TARGET = 0.25  # seconds that an execution of "auto" is to take: a bar moves, an interrupt comes through
 _STACKED = 16  # steps per execution of "auto" where batches come from an iterator
 _RESIDENT = 2**30  # bytes of arrays that "auto" puts onto the device
 _SHORT = 5e-3  # seconds of a step up to which "auto" runs several in one call on a CPU, too
@@ -101,7 +99,8 @@ class Loop:
                 yield 1, functools.partial(step, batch)
         else:
             for batches, size in self._data.stacked(self._number):
-                model._build_for(batches if size == 1 else jax.tree.map(lambda leaf: leaf[0], batches))
+                if not model.built:
+                    model._build_for(batches if size == 1 else jax.tree.map(lambda leaf: leaf[0], batches))
                 if size == 1:
                     yield 1, functools.partial(model._step(name), batches)
                 else:

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import Variable, random, scope
-from jaxlayers.core.pure import flatten
+from jaxlayers.core.pure import flatten, put
 from jaxlayers.core.tracking import kept_apart
 
 
@@ -56,7 +56,7 @@ def variables_of(model: Any) -> TrainState:
     params: dict[str, Any] = {}
     state: dict[str, Any] = {}
     for path, variable, _ in model.walk.variables:
-        _put(params if variable.trainable else state, path, variable)
+        put(params if variable.trainable else state, path, variable)
     optimizers = {name: value for name, value in vars(model).items() if isinstance(value, kept_apart())}
     metrics = optimizers.pop("_objective")
     model.optimizer.build(model.trainable_variables)
@@ -99,7 +99,7 @@ def write(model: Any, new: TrainState) -> None:
 
 
 def make_step(model: Any, axis_name: Any = None) -> Callable[[TrainState, Any], tuple[TrainState, Any]]:
-    """The model's `train_step` as a pure function; see `Trainer.make_train_step`."""
+    """The model's `train_step` as a pure function; see `Compiled.make_train_step`."""
 
     def step(train_state: TrainState, batch: Any) -> tuple[TrainState, dict[str, jax.Array]]:
         variables = variables_of(model)
@@ -146,14 +146,8 @@ def _tree(owner: Any, places: dict[str, Any] | None = None) -> dict[str, Any]:
         whose = next((cut for cut in cuts if "_".join(parts[:cut]) in (places or ())), None)
         if whose is not None:
             path = (*path[:-1], "_".join(parts[whose:]), *(places or {})["_".join(parts[:whose])])
-        _put(result, path, variable)
+        put(result, path, variable)
     return result
-
-
-def _put(tree: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
-    for key in path[:-1]:
-        tree = tree.setdefault(key, {})
-    tree[path[-1]] = value
 
 
 def _is_variable(leaf: Any) -> bool:

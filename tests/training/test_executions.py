@@ -58,7 +58,7 @@ def test_nothing_depends_on_how_steps_are_grouped(train):
 
 def test_tracing_does_not_grow_with_the_number():
     counts = {}
-    for steps in (1, 4, 64, "auto"):
+    for steps in (1, 4, 24, "auto"):
         traces = []
 
         class Counting(jl.Sequential):
@@ -67,12 +67,12 @@ def test_tracing_does_not_grow_with_the_number():
                 return super().train_step(data)
 
         model = make(steps, Counting)
-        model.fit(X[:48], Y[:48], batch_size=1 if steps == 64 else 4, epochs=1, verbose=0)
+        model.fit(X[:48], Y[:48], batch_size=1 if steps == 24 else 4, epochs=1, verbose=0)
         counts[steps] = len(traces)
         traces.clear()
-        model.fit(X[:48], Y[:48], batch_size=1 if steps == 64 else 4, epochs=2, verbose=0)
+        model.fit(X[:48], Y[:48], batch_size=1 if steps == 24 else 4, epochs=2, verbose=0)
         assert traces == []
-    assert max(counts.values()) <= 8, counts
+    assert counts[24] == counts[4] <= 6, counts  # to look at the figures, at what is written, and to compile
 
 
 def test_batch_hooks_hear_of_each_execution():
