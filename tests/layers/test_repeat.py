@@ -317,7 +317,7 @@ def test_mistakes_are_told_and_change_nothing():
             layers.Repeat(Block, n)
     with pytest.raises(TypeError, match="takes a layer, or a function that makes one; received 3"):
         layers.Repeat(3, 2)
-    with pytest.raises(ValueError, match="remat must be.*dots_saveable"):
+    with pytest.raises(ValueError, match="remat: policy must be.*dots_saveable.*received .everything."):
         layers.Repeat(Block, 2, remat="everything")
     with pytest.raises(ValueError, match="cannot copy.*function that makes it"):
         layers.Repeat(layers.Activation(jnp.sin), 2)
