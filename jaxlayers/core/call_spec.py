@@ -15,7 +15,9 @@ class CallSpec:
 
     def __init__(self, cls: type):
         self.cls = cls
-        parameters = list(inspect.signature(cls.call).parameters.values())[1:]  # type: ignore[attr-defined]
+        parameters = list(inspect.signature(cls.call).parameters.values())  # type: ignore[attr-defined]
+        if not isinstance(inspect.getattr_static(cls, "call"), staticmethod):
+            del parameters[0]
         kinds = inspect.Parameter
         self.names = [p.name for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
         self.all_names = {p.name for p in parameters}

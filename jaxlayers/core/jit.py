@@ -18,7 +18,7 @@ from typing import Any
 
 import jax
 
-from jaxlayers.core import lifting, making, scope
+from jaxlayers.core import lifting, making, masks, scope
 from jaxlayers.core.errors import filtered
 from jaxlayers.core.lifting import Discovered
 from jaxlayers.core.reachable import guess
@@ -107,6 +107,8 @@ class Jitted:
 
     def _settle(self, args: Any, kwargs: Any, call: Callable[..., Any]) -> Any:
         args, kwargs, facades = _hold_facades(args, kwargs)
+        if masks.in_use() and self._options.get("in_shardings") is None:
+            args, kwargs = masks.carry((args, kwargs))
         plans = self._plans.get(facades)
         if plans is None:
             plans = self._plans[facades] = [Plan(self, guess(self._fun, [facade.thing for facade in facades]))]
@@ -167,7 +169,7 @@ def _run(plan: Plan, args: Any, kwargs: Any) -> Any:
         keys, roots = plan.losses[number]
         if roots:
             Effects(keys, added, roots).commit()
-    return outputs
+    return masks.release(outputs) if plan.masked else outputs
 
 
 def _donated(written: list[Variable], held: list[Any]) -> list[Any]:
@@ -193,6 +195,8 @@ class Plan:
         self.hints = hints
         self.donates = owner._donate
         self.looked_at = False
+        self.masked = False  # whether some of what it returns has a mask
+        self.shards_outputs = owner._options.get("out_shardings") is not None
         # What the losses are that a trace adds. Its output has their number in the place of their names: a dict with it
         # as its key is put together without a line of Python, in which an interrupt could lose all that came back.
         self.losses: list[tuple[Any, Any]] = []
@@ -242,6 +246,10 @@ class Plan:
                 raise self._found
         else:
             self.hints = None  # they were for this way through the function; another may be otherwise
+        if masks.in_use() and not self.shards_outputs:
+            carried = masks.carry(outputs)
+            self.masked |= jax.tree.structure(carried) != jax.tree.structure(outputs)
+            outputs = carried
         losses = {key: value for key, value in zip(effects.keys, effects.values, strict=True) if type(key) is LossSlot}
         self.losses.append((tuple(losses), effects.roots))
         added = {len(self.losses) - 1: list(losses.values())}

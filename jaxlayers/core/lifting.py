@@ -18,7 +18,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core import scope
+from jaxlayers.core import masks, scope
 from jaxlayers.core.scope import Discovered, Effects, LossSlot
 
 
@@ -30,6 +30,8 @@ def run(
     **options: Any,
 ) -> tuple[Any, Effects, scope.Scope]:
     """Call a function in a new scope; its result, its effects, and the scope."""
+    if masks.in_use():
+        args, kwargs = masks.release((args, kwargs))
     with scope.Scope(values, **options) as inner:
         outputs = jax.tree.map(scope.unwrap, function(*args, **kwargs))
         return outputs, inner.effects(), inner

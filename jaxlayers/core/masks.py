@@ -1,6 +1,8 @@
 """Masks that travel with arrays: which steps of a sequence count.
 
 A JAX array has no place for an attribute, so a table holds the mask of each array for as long as the array lives.
+Inside a transformation other objects stand for the arrays that were handed in, and outside again others for those that
+came back: so an array and its mask go through as one, a `Masked`.
 """
 
 from __future__ import annotations
@@ -42,3 +44,50 @@ def set_mask(array: Any, mask: Any) -> None:
         else:
             forget = functools.partial(_masks.pop, key)  # bound: at exit, module globals go before the last arrays
             _masks[key] = (weakref.ref(array, forget), mask)
+
+
+@jax.tree_util.register_pytree_node_class
+class Masked:
+    """An array and its mask on the way into a transformation, or out of it."""
+
+    def __init__(self, array: Any, mask: Any):
+        self.array, self.mask = array, mask
+
+    def tree_flatten(self) -> tuple[tuple[Any, Any], None]:
+        return (self.array, self.mask), None
+
+    @classmethod
+    def tree_unflatten(cls, _: None, parts: tuple[Any, Any]) -> Masked:
+        return cls(*parts)
+
+
+def carry(tree: Any) -> Any:
+    """A tree with each array that has a mask together with it, to be handed to a transformation or out of one."""
+
+    def hold(leaf: Any) -> Any:
+        mask = get_mask(leaf) if isinstance(leaf, jax.Array) else None
+        return leaf if mask is None else Masked(leaf, mask)
+
+    return jax.tree.map(hold, tree) if _masks else tree
+
+
+def release(tree: Any) -> Any:
+    """The arrays of such a tree, with their masks."""
+
+    def put(leaf: Any) -> Any:
+        if type(leaf) is not Masked:
+            return leaf
+        set_mask(leaf.array, leaf.mask)
+        return leaf.array
+
+    return jax.tree.map(put, tree, is_leaf=lambda leaf: type(leaf) is Masked)
+
+
+def follow(new: Any, old: Any) -> Any:
+    """Arrays that stand for others, in a tree of the same structure, with their masks."""
+    if _masks:
+        for array, other in zip(jax.tree.leaves(new), jax.tree.leaves(old), strict=True):
+            mask = get_mask(other)
+            if mask is not None:
+                set_mask(array, mask)
+    return new

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core import building, lifting, random, scope
+from jaxlayers.core import building, lifting, masks, random, scope
 from jaxlayers.core.errors import ends_in_user_code
 from jaxlayers.core.layer import Layer
 from jaxlayers.core.pure import put
@@ -67,8 +67,9 @@ def value_and_grad(
         inner = scope.current()
         axis = None if inner is None or wrt is None else inner.averages  # devices, each with its part of the batch
 
-        def pure(values: list[Any], *args: Any) -> Any:
-            outputs, effects, _ = lifting.run(fun, args, kwargs, dict(zip(variables, values, strict=True)))
+        def pure(values: list[Any], *inputs: Any) -> Any:
+            inputs = masks.follow(inputs, args)
+            outputs, effects, _ = lifting.run(fun, inputs, kwargs, dict(zip(variables, values, strict=True)))
             value, aux = outputs if has_aux else (outputs, None)
             return (value if axis is None else jax.lax.pmean(value, axis)), (aux, effects)
 
@@ -186,7 +187,7 @@ def vmap(
                 elif key.role == "generator":
                     effects.values[i] = random.left_behind(scope.read(key))
             written[:] = [key for key in effects.keys if isinstance(key, Variable)]
-            return outputs, effects
+            return carry(outputs), effects
 
         def mapped(function: Callable[..., Any], out: Any) -> Any:
             return jax.vmap(function, (axes, 0), out, name, axis_size, spmd_axis_name)
@@ -200,8 +201,11 @@ def vmap(
 
         written: list[Variable] = []
         axes = tuple(in_axes) if isinstance(in_axes, list | tuple) else (in_axes,) * len(args)
+        # A mask has fewer axes than its array: the first alone is sure to be the same.
+        leading = all(axis == 0 for axis in jax.tree.leaves((axes, out_axes)))
+        carry = masks.carry if leading else lambda tree: tree
         try:
-            outputs, effects = mapped(pure, (out_axes, None))(args, kwargs)
+            outputs, effects = mapped(pure, (out_axes, None))(*carry((args, kwargs)))
         except ValueError as error:
             if "out_axes" not in str(error):
                 raise
@@ -213,7 +217,7 @@ def vmap(
                 "it over the axis first (jax.lax.pmean with axis_name=), or return it from the function."
             ) from error
         effects.commit()
-        return outputs
+        return masks.release(outputs)
 
     return wrapped
 
@@ -251,13 +255,15 @@ def remat(
         data = {name: value for name, value in kwargs.items() if name not in flags}
 
         def pure(*args: Any, **data: Any) -> Any:
-            return lifting.run(fun, args, {**data, **flags})[:2]
+            outputs, effects, _ = lifting.run(fun, args, {**data, **flags})
+            return masks.carry(outputs), effects
 
+        args, data = masks.carry((args, data))
         outputs, effects = jax.checkpoint(pure, prevent_cse=prevent_cse, policy=policy, static_argnums=static_argnums)(
             *args, **data
         )
         effects.commit()
-        return outputs
+        return masks.release(outputs)
 
     return functools.wraps(fun)(wrapped) if hasattr(fun, "__name__") else wrapped
 
@@ -312,7 +318,7 @@ def switch(index: Any, branches: Any, *operands: Any, _pred: Any = None) -> Any:
         carry.commit(values)
         return outputs
 
-    operands = jax.tree.map(scope.unwrap, operands)
+    operands = masks.carry(jax.tree.map(scope.unwrap, operands))
     return lifting.settle([(branch, operands) for branch in branches], attempt)
 
 

@@ -287,3 +287,71 @@ def test_the_mask_of_the_first_argument_is_not_lost_beside_others():
     assert [int(v) for v in Both()(x, y)] == [1, 0]
     set_mask(y, jnp.ones((2, 3), bool))
     assert [int(v) for v in Both()(x, y)] == [1, 1]
+
+
+def mean_of_kept(inputs, mask=None):
+    return inputs.mean(-2) if mask is None else jnp.where(mask[..., None], inputs, 0.0).sum(-2)
+
+
+class Pooling(Layer):
+    call = staticmethod(mean_of_kept)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None
+
+
+INTO = {
+    "jit": lambda pool, x: jl.jit(pool)(x),
+    "jit a closure": lambda pool, x: jl.jit(lambda some: pool(some["x"]))({"x": x}),
+    "remat": lambda pool, x: jl.remat(pool)(x),
+    "cond": lambda pool, x: jl.cond(True, pool, lambda x: pool(x) + 1.0, x),
+    "switch": lambda pool, x: jl.switch(1, [lambda x: pool(x) + 1.0, pool], x),
+    "grad": lambda pool, x: jl.grad(lambda x: (pool(x) ** 2).sum() / 2)(x)[:, 0],
+    "grad, another argument": lambda pool, x: jl.grad(lambda w, x: (w * pool(x)).sum())(jnp.ones((2, 3)), x),
+    "jit of remat": lambda pool, x: jl.jit(lambda x: jl.remat(pool)(x))(x),
+    "jit of grad": lambda pool, x: jl.jit(lambda x: jl.grad(lambda x: (pool(x) ** 2).sum() / 2)(x))(x)[:, 0],
+}
+
+
+@pytest.mark.parametrize("way", INTO)
+def test_a_mask_goes_into_a_transformation_with_its_array(way):
+    pool, x = Pooling(), masked()
+    np.testing.assert_allclose(INTO[way](pool, x), mean_of_kept(x, MASK), rtol=1e-6)
+    without = jnp.asarray(np.asarray(x))
+    plain = mean_of_kept(without) / (4 if "grad" in way and "another" not in way else 1)
+    np.testing.assert_allclose(INTO[way](pool, without), plain, rtol=1e-6)
+
+
+def test_each_example_of_vmap_has_its_mask():
+    pool, x = Pooling(), masked()
+    np.testing.assert_allclose(jl.vmap(pool)(x), mean_of_kept(x, MASK), rtol=1e-6)
+    several = jnp.stack([x, x[::-1] + 1.0])
+    set_mask(several, jnp.stack([MASK, MASK[::-1]]))
+    np.testing.assert_allclose(jl.jit(jl.vmap(pool))(several)[1], mean_of_kept(several[1], MASK[::-1]), rtol=1e-6)
+    seeing = Seeing()
+    jl.vmap(seeing, in_axes=2)(x)  # along which the mask has nothing
+    assert last(seeing) is None
+
+
+@pytest.mark.parametrize("way", ["jit", "jit again", "remat", "vmap", "jit of remat"])
+def test_a_mask_comes_out_of_a_transformation_with_its_array(way):
+    embedding = layers.Embedding(10, 3, mask_zero=True)
+    embedding(IDS)
+    compiled = jl.jit(embedding)
+    out = {
+        "jit": compiled,
+        "jit again": lambda ids: (compiled(ids), compiled(ids))[1],
+        "remat": jl.remat(embedding),
+        "vmap": jl.vmap(embedding),
+        "jit of remat": jl.jit(lambda ids: jl.remat(embedding)(ids)),
+    }[way](IDS)
+    assert type(out) is type(IDS)
+    np.testing.assert_array_equal(get_mask(out), MASK)
+
+
+def test_compiled_functions_tell_masked_arguments_from_others():
+    pool, x = Pooling(), masked()
+    compiled, without = jl.jit(pool), jnp.asarray(np.asarray(x))
+    for _ in range(2):
+        np.testing.assert_allclose(compiled(x), mean_of_kept(x, MASK), rtol=1e-6)
+        np.testing.assert_allclose(compiled(without), mean_of_kept(without), rtol=1e-6)
