@@ -246,10 +246,8 @@ class Plan:
                 raise self._found
         else:
             self.hints = None  # they were for this way through the function; another may be otherwise
-        if masks.in_use() and not self.shards_outputs:
-            carried = masks.carry(outputs)
-            self.masked |= jax.tree.structure(carried) != jax.tree.structure(outputs)
-            outputs = carried
+        if not self.shards_outputs and any(masks.get_mask(leaf) is not None for leaf in jax.tree.leaves(outputs)):
+            outputs, self.masked = masks.carry(outputs), True
         losses = {key: value for key, value in zip(effects.keys, effects.values, strict=True) if type(key) is LossSlot}
         self.losses.append((tuple(losses), effects.roots))
         added = {len(self.losses) - 1: list(losses.values())}

@@ -14,8 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.core import building, dtype_policies, making, masks, registry, scope, symbolic, tracking
+from jaxlayers.core import building, making, masks, registry, scope, symbolic, tracking
 from jaxlayers.core.call_spec import CallSpec, LazyCallSpec
+from jaxlayers.core.described import Described
 from jaxlayers.core.errors import BareTransformationError, ends_in_user_code, filtered
 from jaxlayers.core.input_spec import InputSpec, check_inputs
 from jaxlayers.core.settings import auto_name, is_float, to_snake_case
@@ -24,7 +25,7 @@ from jaxlayers.core.variable import Variable, standardize_shape
 from jaxlayers.core.weights import Weighted
 
 
-class Layer(Weighted):
+class Layer(Described, Weighted):
     """State and computation: what every layer and model is.
 
     Subclasses make their weights in `__init__` or in `build(input_shape)`, with `add_weight`, and compute in
@@ -319,7 +320,7 @@ class Layer(Weighted):
             if mask is not None and masks.get_mask(leaf) is None:
                 masks.set_mask(leaf, mask)
 
-    # Symbolic calls, shapes, dtypes, configs.
+    # Symbolic calls and shapes.
 
     def record_calls(self) -> None:
         """Call the layers inside on symbolic tensors, where it is known on which; models that know have their own."""
@@ -367,78 +368,6 @@ class Layer(Weighted):
         specs = symbolic.infer(building.abstractly(self), args, kwargs)
         return jax.tree.map(lambda s: SymbolicTensor(*s), specs, is_leaf=lambda s: isinstance(s, symbolic.Spec))
 
-    @property
-    def dtype_policy(self) -> dtype_policies.DTypePolicy:
-        """What it computes in, and what it keeps its weights in."""
-        return self._dtype_policy
-
-    @dtype_policy.setter
-    def dtype_policy(self, value: Any) -> None:
-        self._dtype_policy = dtype_policies.get(value)
-        self._compute = jnp.dtype(self._dtype_policy.compute_dtype)
-
-    @property
-    def compute_dtype(self) -> str:
-        """The dtype of its computations."""
-        return self._dtype_policy.compute_dtype
-
-    @property
-    def variable_dtype(self) -> str:
-        """The dtype of its weights."""
-        return self._dtype_policy.variable_dtype
-
-    dtype = variable_dtype
-
-    @property
-    def input_dtype(self) -> str:
-        """The dtype that float inputs are cast to."""
-        return self.compute_dtype
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again: plain data.
-
-        A subclass that adds arguments adds them here; one that does not gets those that its `__init__` was given:
-        numbers, strings, layers and whatever else has a config.
-        """
-        config = {
-            "name": self.name,
-            "trainable": self.trainable,
-            "dtype": dtype_policies.serialize(self.dtype_policy),
-        }
-        if self.activity_regularizer is not None:
-            config["activity_regularizer"] = registry.describe(self.activity_regularizer)
-        own_arguments = not getattr(type(self).__init__, "is_default", False)
-        if own_arguments and getattr(type(self).get_config, "is_default", False):
-            return {**self._call_spec.made_with(*self._made_with), **config}
-        return config
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """The layer that `get_config()` describes, ours or Keras's; without weights."""
-        config = {name: value for name, value in config.items() if name not in _ABSENT or value != _ABSENT[name]}
-        if not getattr(cls.get_config, "is_default", False):
-            return cls(**config)
-        config = registry.revive(config)
-        layer = cls(**{name: value for name, value in config.items() if cls._call_spec.takes(name)})
-        for name in ("name", "trainable", "dtype"):
-            if name in config and not cls._call_spec.takes(name):
-                setattr(layer, "dtype_policy" if name == "dtype" else name, config[name])
-        return layer
-
-    def get_build_config(self) -> dict[str, Any] | None:
-        """What `build_from_config` builds the layer from: by default the shapes it was built for, if it is."""
-        shapes = self.__dict__.get("_build_shapes")
-        if not self.built or not shapes or (getattr(type(self).build, "is_default", False) and not self.weights):
-            return None
-        return {"shapes_dict": dict(shapes)} if len(shapes) > 1 else {"input_shape": next(iter(shapes.values()))}
-
-    def build_from_config(self, config: dict[str, Any]) -> None:
-        """Build the layer as `get_build_config` says, ours or Keras's."""
-        if "input_shape" in config:
-            self.build(config["input_shape"])
-        elif "shapes_dict" in config:
-            self.build(**config["shapes_dict"])
-
     def _check_initialized(self) -> None:
         if not hasattr(self, "_loose_weights"):
             raise RuntimeError(f"{type(self).__name__}.__init__ must call super().__init__() first.")
@@ -447,8 +376,6 @@ class Layer(Weighted):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
 
-# What Keras's configs hold and we have not, at the value at which it does nothing.
-_ABSENT = {"quantization_config": None, "rms_scaling": False}
 _TEXT = "USOT"  # the kinds of NumPy dtypes that hold words
 _RESERVED = frozenset(["init", "apply", "params", "state"])
 Layer.build = building.explicit(Layer.build)  # type: ignore[method-assign]
