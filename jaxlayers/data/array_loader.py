@@ -16,6 +16,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxlayers.data.batches import aligned, aligned_empty
+
 
 class ArrayLoader:
     """Batches of arrays in memory; each pass over it is the next epoch.
@@ -92,11 +94,12 @@ class ArrayLoader:
 
     def _take(self, order: np.ndarray | None, part: slice, shape: tuple[int, ...]) -> Any:
         """A part of all samples in an order, with these axes in the place of the first."""
-        if order is None:
-            values = [leaf[part] for leaf in self._different]
+        several = len(shape) > 1
+        if order is not None:
+            values = [gather(order[part], several) for gather in self._gathers]
         else:
-            values = [gather(order[part]) for gather in self._gathers]
-        if len(shape) > 1:
+            values = [aligned(leaf[part]) if several else leaf[part] for leaf in self._different]
+        if several:
             values = [value.reshape(shape + value.shape[1:]) for value in values]
         return jax.tree.unflatten(self._structure, [values[number] for number in self._which])
 
@@ -241,11 +244,17 @@ def _common_size(arrays: Any) -> int:
     return size
 
 
-def _gather(leaf: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+def _gather(leaf: np.ndarray) -> Callable[[np.ndarray, bool], np.ndarray]:
     """Rows by index. `take` copies rows whole, but would first copy all of an array that is not contiguous."""
+
+    def take(where: np.ndarray, several: bool) -> np.ndarray:
+        if not several:  # a single batch is an argument of a compiled step, and copied in any case
+            return leaf.take(where, axis=0)
+        return leaf.take(where, axis=0, out=aligned_empty(where.shape + leaf.shape[1:], leaf.dtype), mode="clip")
+
     if leaf.flags.c_contiguous and leaf.flags.aligned:
-        return lambda where: leaf.take(where, axis=0)
-    return leaf.__getitem__
+        return take
+    return lambda where, several: leaf[where]
 
 
 def _integer(name: str, value: Any, minimum: int) -> int:

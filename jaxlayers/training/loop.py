@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import functools
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,11 +19,11 @@ import numpy as np
 from jaxlayers import config
 
 _AHEAD = 32  # executions handed to the device before the host waits for the oldest
-_TARGET = 0.25  # seconds that an execution of "auto" is to take: a bar moves, an interrupt comes through
-_STACKED = 16  # steps per execution of "auto" where batches come from an iterator
-_RESIDENT = 2**30  # bytes of arrays that "auto" puts onto the device
-_SHORT = 5e-3  # seconds of a step up to which "auto" runs several in one call on a CPU, too
+_STACKED = 32  # steps per execution of "auto" where the host gathers batches, at most
+_SHORT = 5e-3  # seconds of a step up to which they are run so: a bar moves, an interrupt comes through
 _TIMED = 8  # steps that are timed to find that out
+_RESIDENT = 2**30  # bytes of arrays that "auto" puts onto an accelerator
+_TARGET = 0.25  # seconds that an execution there is to take
 
 
 class Loop:
@@ -43,9 +44,9 @@ class Loop:
         several = model.steps_per_execution
         if several == "auto" and (hooks != (None, None) or model.run_eagerly):
             several = 1  # whoever listens to batches wants to hear of each
-        pace = model._kept((name, "pace"), dict)
-        self._resident = Resident.of(data, pace) if several == "auto" else None
-        self._number = _STACKED if several == "auto" else several
+        self._number = several
+        self._pace = model._kept((name, "pace"), Pace)
+        self._resident = Resident.of(data, self._pace) if several == "auto" and is_on_accelerator() else None
 
     def run(self) -> tuple[int, dict[str, Any]]:
         """One pass: the number of steps, and the figures it ends with, as floats and NumPy arrays.
@@ -81,8 +82,7 @@ class Loop:
         if not count:
             raise ValueError("The data has no batches (left).")
         figures = as_figures(model, logs)
-        if self._resident is not None:
-            self._resident.heard((time.perf_counter() - began) / count)
+        self._pace.heard((time.perf_counter() - began) / count)
         return count, figures
 
     def _executions(self) -> Iterator[tuple[int, Callable[[], Any]]]:
@@ -90,41 +90,68 @@ class Loop:
         model, name = self._model, self._name
         if self._resident is not None:
             yield from self._resident.executions(model, name)
-        elif self._number == 1:
-            step = None
-            for batch in self._data.epoch():
-                if step is None:
-                    model._build_for(batch)
-                    step = model._step(name)
-                yield 1, functools.partial(step, batch)
-        else:
-            for batches, size in self._data.stacked(self._number):
-                if not model.built:
-                    model._build_for(batches if size == 1 else jax.tree.map(lambda leaf: leaf[0], batches))
-                if size == 1:
-                    yield 1, functools.partial(model._step(name), batches)
-                else:
-                    yield size, functools.partial(model._several(name), batches, np.int32(size))
+            return
+        step: Any = None
+        for batches, size in self._data.stacked(self._wanted if self._number == "auto" else lambda: self._number):
+            if not model.built:
+                model._build_for(batches if size == 1 else jax.tree.map(lambda leaf: leaf[0], batches))
+            if size > 1:
+                # What is aligned goes to a CPU without another copy, and so does not as an argument.
+                yield size, functools.partial(model._several(name), jax.device_put(batches), np.int32(size))
+                continue
+            if step is None:
+                step = model._step(name)
+            if self._number == "auto" and self._pace.seconds is None:
+                yield 1, functools.partial(self._pace.time, step, batches)
+            else:
+                yield 1, functools.partial(step, batches)
+
+    def _wanted(self) -> int:
+        """How many batches "auto" runs in one call: those of an epoch in parts of one size, if steps are short."""
+        if self._pace.seconds is None or self._pace.seconds > _SHORT:
+            return 1
+        steps = self._data.whole_steps
+        return _STACKED if not steps else math.ceil(steps / math.ceil(steps / _STACKED))
+
+
+class Pace:
+    """How long a step takes, at best."""
+
+    def __init__(self) -> None:
+        self.seconds: float | None = None
+        self._times: list[float] = []
+
+    def time(self, step: Callable[[Any], Any], batch: Any) -> Any:
+        """Run a step and wait for it: after a few, it is known how long one takes."""
+        start = time.perf_counter()
+        logs = jax.block_until_ready(step(batch))
+        self._times.append(time.perf_counter() - start)
+        if len(self._times) > _TIMED:
+            self.seconds = min(self._times)
+        return logs
+
+    def heard(self, seconds: float) -> None:
+        """How long a step of the last pass took, with all that is around it."""
+        if self.seconds is not None or not self._times:
+            self.seconds = min(seconds, self.seconds or seconds)
 
 
 class Resident:
-    """`steps_per_execution="auto"` for arrays in memory.
+    """`steps_per_execution="auto"` for arrays in memory, on an accelerator.
 
-    On an accelerator they are put there once: each step gathers its batch from them, and only an order of rows travels.
-    On a CPU that gains something for short steps alone, whose cost is that of the call; so the first few are timed.
+    They are put there once: each step gathers its batch from them, and only an order of rows travels.
 
     Args:
         loader: the `ArrayLoader` that says which rows make up which batch.
-        pace: where seconds per step are kept, for the next loop.
+        pace: how long a step takes.
     """
 
-    def __init__(self, loader: Any, pace: dict[str, float]):
+    def __init__(self, loader: Any, pace: Pace):
         self._loader, self._pace = loader, pace
         self._arrays: Any = None
-        self._times: list[float] = []
 
     @classmethod
-    def of(cls, data: Any, pace: dict[str, float]) -> Resident | None:
+    def of(cls, data: Any, pace: Pace) -> Resident | None:
         """For a feed of arrays that are small enough; None for another."""
         loader = data.loader
         if loader is None or sum(leaf.nbytes for leaf in jax.tree.leaves(loader.arrays)) > _RESIDENT:
@@ -138,16 +165,9 @@ class Resident:
         batches = iter(loader)
         if not model.built:
             model._build_for(jax.tree.map(lambda leaf: leaf[:1], loader.arrays))
-        if self._is_on_accelerator() or self._pace.get("step", 1.0) < _SHORT:
-            yield from self._gathered(model, name, batches, whole)
+        yield from self._gathered(model, name, batches, whole)
         for batch in batches:
-            if "step" not in self._pace:
-                yield 1, functools.partial(self._timed, model._step(name), batch)
-            else:
-                yield 1, functools.partial(model._step(name), batch)
-                continue
-            if self._pace.get("step", 1.0) < _SHORT:
-                yield from self._gathered(model, name, batches, whole)
+            yield 1, functools.partial(model._step(name), batch)
 
     def _gathered(self, model: Any, name: str, batches: Any, whole: int) -> Iterator[tuple[int, Callable[[], Any]]]:
         """All whole batches that are left, many in one call."""
@@ -164,26 +184,14 @@ class Resident:
         step = model._gathered(name, batch)
         while batches.batch < whole:
             start = batches.batch
-            count = min(max(1, round(_TARGET / self._pace.get("step", _TARGET / 64))), whole - start)
+            count = min(max(1, round(_TARGET / (self._pace.seconds or _TARGET / 64))), whole - start)
             yield count, functools.partial(step, self._arrays, rows, np.int32(start), np.int32(count))
             batches.skip(count)
 
-    def _timed(self, step: Callable[[Any], Any], batch: Any) -> Any:
-        start = time.perf_counter()
-        logs = jax.block_until_ready(step(batch))
-        self._times.append(time.perf_counter() - start)
-        if len(self._times) > _TIMED:
-            self._pace["step"] = min(self._times)
-        return logs
 
-    def heard(self, seconds: float) -> None:
-        """How long a step of the last pass took."""
-        if self._is_on_accelerator() or "step" in self._pace:
-            self._pace["step"] = min(seconds, self._pace.get("step", seconds))
-
-    @staticmethod
-    def _is_on_accelerator() -> bool:
-        return jax.default_backend() != "cpu"
+def is_on_accelerator() -> bool:
+    """Whether computations run elsewhere than on the host."""
+    return jax.default_backend() != "cpu"
 
 
 def as_figures(model: Any, logs: dict[str, Any]) -> dict[str, Any]:

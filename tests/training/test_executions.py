@@ -6,6 +6,7 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import layers
+from jaxlayers.training import loop
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(53, 4)).astype("float32")
@@ -41,14 +42,25 @@ def few_steps(model):
     return model.fit(X, Y, batch_size=8, steps_per_epoch=5, epochs=3, shuffle=False, verbose=0)
 
 
+@pytest.fixture
+def accelerator(monkeypatch):
+    """What is done with arrays on an accelerator, on the CPU."""
+
+    def switch(on):
+        monkeypatch.setattr(loop, "is_on_accelerator", lambda: on)
+
+    return switch
+
+
 @pytest.mark.parametrize("train", [arrays, loader, iterable, few_steps])
-def test_nothing_depends_on_how_steps_are_grouped(train):
+def test_nothing_depends_on_how_steps_are_grouped(train, accelerator):
     results = {}
-    for steps in (1, 3, 100, "auto"):
+    for steps in (1, 3, 100, "auto", "auto there"):
         np.random.seed(0)
-        model = make(steps)
+        accelerator(steps == "auto there")
+        model = make("auto" if steps == "auto there" else steps)
         results[steps] = train(model).history, model.get_weights(), int(model.optimizer.iterations)
-    for steps in (3, 100, "auto"):
+    for steps in list(results)[1:]:
         assert results[steps][2] == results[1][2]
         for name, values in results[1][0].items():
             np.testing.assert_allclose(results[steps][0][name], values, rtol=1e-5, atol=1e-6, err_msg=f"{name} {steps}")
@@ -67,7 +79,7 @@ def test_tracing_does_not_grow_with_the_number():
                 return super().train_step(data)
 
         model = make(steps, Counting)
-        model.fit(X[:48], Y[:48], batch_size=1 if steps == 24 else 4, epochs=1, verbose=0)
+        model.fit(X[:48], Y[:48], batch_size=1 if steps == 24 else 4, epochs=2, verbose=0)
         counts[steps] = len(traces)
         traces.clear()
         model.fit(X[:48], Y[:48], batch_size=1 if steps == 24 else 4, epochs=2, verbose=0)

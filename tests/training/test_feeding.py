@@ -297,7 +297,7 @@ class Failing(Batches):
 def test_an_error_of_the_data_names_the_batch(number, count):
     batches, seen = feed(Failing(number)), 0
     with pytest.raises(KeyError) as caught:
-        for _, size in batches.stacked(count):
+        for _, size in batches.stacked(lambda: count):
             seen += size
     assert seen == number and caught.value.args == ("lost", number)
     assert any(f"batch {number} of the data" in note for note in caught.value.__notes__)
@@ -390,7 +390,9 @@ def test_several_batches_as_one(make, count, steps):
             jl.utils.set_random_seed(5)
             data, batches, numbers = feed(steps=steps, **make(shuffle)), [], []
             for _ in range(3):
-                for taken, size in data.stacked(how) if how > 1 else ((batch, 1) for batch in data.epoch()):
+                for taken, size in (
+                    data.stacked(lambda how=how: how) if how > 1 else ((batch, 1) for batch in data.epoch())
+                ):
                     assert size in (1, how)
                     numbers.append(size)
                     batches += [jax.tree.map(lambda a, i=i: a[i], taken) for i in range(size)] if size > 1 else [taken]
@@ -412,15 +414,17 @@ class list_of:  # noqa: N801
         return iter(self.batches)
 
 
-def test_groups_of_arrays_are_not_copied():
-    [(whole, size), (last, one)] = feed(X, batch_size=5).stacked(2)
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_groups_are_copied_once(shuffle):
+    [(whole, size), (last, one)] = feed(X, batch_size=5, shuffle=shuffle).stacked(lambda: 2)
     assert (whole.shape, size, last.shape, one) == ((2, 5, 3), 2, (1, 3), 1)
-    assert np.shares_memory(whole, X)
+    assert not np.shares_memory(whole, X)  # which may change while a device reads
+    assert jax.device_put(whole).unsafe_buffer_pointer() == whole.ctypes.data
 
 
 def test_the_loader_keeps_its_position():
     loader = ArrayLoader(X[:, 0].repeat(2)[:12], 2, shuffle=True, seed=1)
-    groups = feed(loader).stacked(2)
+    groups = feed(loader).stacked(lambda: 2)
     next(groups), next(groups)
     state = loader.get_state()
     assert (state["epoch"], state["batch"]) == (0, 4)

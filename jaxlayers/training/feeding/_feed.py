@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
 
 import jax
@@ -43,19 +43,27 @@ class Feed:
         return self._learned if size is None else size
 
     @property
+    def whole_steps(self) -> int | None:
+        """How many of them are known to be of the full size."""
+        source, steps = self._source, self.steps
+        if steps is None or not isinstance(source, Arrays):
+            return steps
+        return min(steps, source.loader.num_samples // source.loader.batch_size)
+
+    @property
     def loader(self) -> ArrayLoader | None:
         """What holds the arrays, when they are in memory and an epoch is all of them."""
         return self._source.loader if isinstance(self._source, Arrays) and self._limit is None else None
 
     def epoch(self) -> Iterator[Any]:
         """The batches of the next epoch; none, with a warning, when the data has ended for good."""
-        return (batch for batch, _ in self._run(1))
+        return (batch for batch, _ in self._run(lambda: 1))
 
-    def stacked(self, count: int) -> Iterator[tuple[Any, int]]:
-        """The batches of the next epoch, `count` at a time, in the order and with the values of `epoch`.
+    def stacked(self, count: Callable[[], int]) -> Iterator[tuple[Any, int]]:
+        """The batches of the next epoch, several at a time, in the order and with the values of `epoch`.
 
         Args:
-            count: how many to put together.
+            count: says how many to put together next.
 
         Yields:
             `(batches, count)`, where the arrays have a leading axis of this size; and `(batch, 1)`, without that axis,
@@ -63,7 +71,7 @@ class Feed:
         """
         return self._run(count)
 
-    def _run(self, count: int) -> Iterator[tuple[Any, int]]:
+    def _run(self, count: Callable[[], int]) -> Iterator[tuple[Any, int]]:
         if not self.has_more():
             return
         source, limit, done = self._source, self._limit, 0
@@ -75,7 +83,8 @@ class Feed:
                 fresh = self._pass is None
                 if self._pass is None:
                     self._pass = source.start()
-                taken = self._pass.take(count if limit is None or limit - done >= count else 1)
+                wanted = count()
+                taken = self._pass.take(wanted if limit is None or limit - done >= wanted else 1)
                 if taken is not None:
                     yield taken
                     done += taken[1]

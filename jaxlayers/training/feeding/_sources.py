@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.data import ArrayLoader
+from jaxlayers.data.batches import aligned_empty
 from jaxlayers.training.feeding import _workers
 
 
@@ -212,7 +213,10 @@ def _look(batch: Any) -> Any:
 
 def _stack(batches: list[Any]) -> Any:
     def stack(*leaves: Any) -> Any:
-        return (jnp if any(isinstance(leaf, jax.Array) for leaf in leaves) else np).stack(leaves)
+        if any(isinstance(leaf, jax.Array) for leaf in leaves):
+            return jnp.stack(leaves)
+        first = np.asarray(leaves[0])
+        return np.stack(leaves, out=aligned_empty((len(leaves), *first.shape), first.dtype))
 
     return jax.tree.map(stack, *batches)
 
