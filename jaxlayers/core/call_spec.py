@@ -37,6 +37,10 @@ class CallSpec:
             return args[self.training_position]
         return kwargs.get("training")
 
+    def first(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The first argument of a call, however it was passed."""
+        return args[0] if args else next((kwargs[name] for name in self.names if name in kwargs), None)
+
     def named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """Arguments by their names."""
         names = self.names + [f"argument_{i}" for i in range(len(self.names), len(args))]

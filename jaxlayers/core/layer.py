@@ -255,9 +255,13 @@ class Layer(Described, Weighted):
         args = tuple([_as_input(a, compute) for a in args])
         if kwargs:
             kwargs = {name: _as_input(a, compute) for name, a in kwargs.items()}
-        masked = masks.in_use()
+        masked = masks.in_use() or "mask" in kwargs
         if masked:
             spec.fill_masks(args, kwargs)
+        masked = masked or spec.makes_masks
+        if masked:  # before the call, which may take a mask away
+            first = spec.first(args, kwargs)
+            previous = _previous_mask(first, kwargs)
         frame = scope.Frame(self, outer, training, compute)
         inner.frame = frame
         try:
@@ -275,8 +279,8 @@ class Layer(Described, Weighted):
             raise
         finally:
             inner.frame = outer
-        if (masked or spec.makes_masks) and args:
-            self._pass_mask(args[0], outputs)
+        if masked:
+            self._pass_mask(first, previous, outputs)
         return outputs
 
     def _call_symbolic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -292,9 +296,8 @@ class Layer(Described, Weighted):
             first = symbolic.fill_tree((args, kwargs))
             building.from_call(self, *first)
         building.note_shapes(self, *self._call_spec.build_arguments(args, kwargs))  # with what is unknown as None
-        masked = any(masks.get_mask(leaf) is not None for leaf in symbolic.symbolic_leaves(args))
-        if self._call_spec.makes_masks or masked:
-            self._pass_mask(args[0], outputs)
+        given = self._call_spec.first(args, kwargs)
+        self._pass_mask(given, _previous_mask(given, kwargs), outputs)
         return outputs
 
     def _regularize_activity(self, outputs: Any) -> None:
@@ -302,14 +305,11 @@ class Layer(Described, Weighted):
             loss = self.activity_regularizer(output)
             self.add_loss(loss / max(output.shape[0], 1) if output.ndim else loss)
 
-    def _pass_mask(self, inputs: Any, outputs: Any) -> None:
+    def _pass_mask(self, inputs: Any, previous: Any, outputs: Any) -> None:
+        if not self._call_spec.makes_masks and not (self.supports_masking and jax.tree.leaves(previous)):
+            return
         leaves = jax.tree.leaves(outputs)
         if all(masks.get_mask(leaf) is not None for leaf in leaves):
-            return
-        previous = jax.tree.map(masks.get_mask, inputs)
-        if not self.supports_masking and not self._call_spec.makes_masks:
-            return
-        if not self._call_spec.makes_masks and not jax.tree.leaves(previous):
             return
         found = self.compute_mask(inputs, previous)
         if found is None:
@@ -403,6 +403,12 @@ def _as_input(value: Any, compute: Any) -> Any:
     if mask is not None:
         masks.set_mask(cast, mask)
     return cast
+
+
+def _previous_mask(inputs: Any, kwargs: dict[str, Any]) -> Any:
+    """The mask that a call was given, or the masks that travel with its first argument."""
+    given = kwargs.get("mask")
+    return jax.tree.map(masks.get_mask, inputs) if given is None else given
 
 
 def _note(error: Exception, inner: scope.Scope, args: tuple[Any, ...]) -> None:

@@ -355,3 +355,27 @@ def test_compiled_functions_tell_masked_arguments_from_others():
     for _ in range(2):
         np.testing.assert_allclose(compiled(x), mean_of_kept(x, MASK), rtol=1e-6)
         np.testing.assert_allclose(compiled(without), mean_of_kept(without), rtol=1e-6)
+
+
+@pytest.mark.parametrize("lib", [jl, keras])
+def test_a_mask_that_is_passed_travels_on(lib):
+    x = np.random.default_rng(1).normal(size=(2, 4, 3)).astype("float32")
+    first, second = lib.layers.LSTM(3, return_sequences=True), lib.layers.LSTM(2)
+    attention = lib.layers.MultiHeadAttention(2, 3)
+    np.testing.assert_allclose(second(first(x, mask=MASK)), second(first(x, mask=MASK), mask=MASK), rtol=1e-6)
+    if lib is keras:
+        return
+    assert get_mask(first(x)) is None
+    np.testing.assert_array_equal(get_mask(first(x, mask=MASK)), MASK)
+    np.testing.assert_array_equal(get_mask(attention(query=masked(), value=x)), MASK)
+    symbols = jl.Input((4, 3)), jl.Input((4,), dtype="bool")
+    assert first(symbols[0], mask=symbols[1]).mask is not None
+
+
+def test_a_mask_is_looked_at_before_the_call():
+    class Forgetting(Layer):
+        def call(self, inputs, mask=None):
+            set_mask(inputs, None)
+            return inputs
+
+    np.testing.assert_array_equal(get_mask(Forgetting()(masked())), MASK)
