@@ -127,15 +127,17 @@ def _own_hook(callback: Any, name: str) -> Callable[..., None] | None:
 
 
 def _together(name: str, hooks: list[Callable[..., None]]) -> Callable[..., None] | None:
-    """One function for several; `logs` are always passed on, for functions that ask for them."""
+    """One function for several; `logs` are always passed on, as a dict."""
     if not hooks:
         return None
 
     def tell(logs: Any = None) -> None:
+        logs = {} if logs is None else logs
         for hook in hooks:
             hook(logs)
 
     def tell_number(number: int, logs: Any = None) -> None:
+        logs = {} if logs is None else logs
         for hook in hooks:
             hook(number, logs)
 

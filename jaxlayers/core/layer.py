@@ -38,6 +38,11 @@ class Layer(Described, Weighted):
         dtype: a dtype, a policy (`"mixed_bfloat16"`) or its name; the global policy by default.
         autocast: whether float inputs and weights are cast to the policy's compute dtype.
         name: a name without slashes; one is made up from the class's when none is given.
+        **kwargs: `input_shape`, or `input_dim`: the shape of a sample, by which a `Sequential` that begins with this
+            layer knows its input. `jl.Input` says the same more plainly.
+
+    Raises:
+        ValueError: for other keyword arguments, and for arguments that make no sense.
 
     Example:
         >>> import jax, jax.numpy as jnp
@@ -62,6 +67,7 @@ class Layer(Described, Weighted):
     _borrowed = False
     _blueprint: list[Any] | None = None
     _nodes: tuple[symbolic.Node, ...] = ()  # its calls on symbolic tensors
+    _input_shape_argument: tuple[int | None, ...] | None = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         self = super().__new__(cls)
@@ -84,6 +90,8 @@ class Layer(Described, Weighted):
         name: str | None = None,
         **kwargs: Any,
     ):
+        if "input_shape" in kwargs or "input_dim" in kwargs:
+            self._input_shape_argument = _input_shape(kwargs)
         if kwargs:
             raise ValueError(f"{type(self).__name__} was given arguments that it does not have: {', '.join(kwargs)}.")
         self.auto_named = name is None
@@ -93,7 +101,9 @@ class Layer(Described, Weighted):
         self.name = name
         self.activity_regularizer = registry.lookup("regularizer", activity_regularizer)
         self.autocast = autocast
-        self._trainable = bool(trainable)
+        if not isinstance(trainable, bool):
+            raise ValueError(f"{self.name!r}: trainable must be True or False; received {trainable!r}.")
+        self._trainable = trainable
         self.dtype_policy = dtype
         self._loose_weights: dict[str, Variable] = {}  # added and not (yet) assigned to an attribute
 
@@ -403,6 +413,11 @@ def _as_input(value: Any, compute: Any) -> Any:
     if mask is not None:
         masks.set_mask(cast, mask)
     return cast
+
+
+def _input_shape(kwargs: dict[str, Any]) -> tuple[int | None, ...] | None:
+    shape, size = kwargs.pop("input_shape", None), kwargs.pop("input_dim", None)
+    return (size,) if shape is None and size is not None else None if shape is None else tuple(shape)
 
 
 def _previous_mask(inputs: Any, kwargs: dict[str, Any]) -> Any:

@@ -47,9 +47,10 @@ def held(key: Any) -> Any:
 class Carry:
     """The state that loops and branches carry: keys found so far, and their values before."""
 
-    def __init__(self, keys: list[Any], hints: dict[int, Any]):
+    def __init__(self, keys: list[Any], hints: dict[int, Any], outputs: list[Any]):
         self.keys = keys
         self.hints = hints
+        self.outputs = outputs  # what each body returns, as `jax.ShapeDtypeStruct`s
         self.values = [held(key) for key in keys]
         self.roots: dict[Any, None] = {}
 
@@ -81,33 +82,41 @@ class Carry:
         Effects(tuple(self.keys), values, tuple(self.roots)).commit()
 
 
-def look(bodies: list[tuple[Callable[..., Any], Any]]) -> tuple[list[Any], dict[int, Any]]:
-    """What functions write when they are called with arguments like these, and what is known of the loops inside."""
+def look(bodies: list[tuple[Callable[..., Any], Any]]) -> tuple[list[Any], dict[int, Any], list[Any]]:
+    """What functions write when they are called with arguments like these, what is known of the loops inside, and
+    what they return.
+    """
     keys: dict[Any, None] = {}
     hints: dict[int, Any] = {}
+    returned: list[Any] = []
     for child, (function, args) in enumerate(bodies):
 
         def once(args: Any, function: Callable[..., Any] = function, child: int = child) -> None:
-            _, effects, inner = run(function, args, {}, hints={})
+            outputs, effects, inner = run(function, args, {}, hints={})
             keys.update(dict.fromkeys(effects.keys))
             hints[child] = inner.lifted
+            returned.append(jax.tree.map(_as_spec, outputs))
 
         jax.eval_shape(once, args)
-    return list(keys), hints
+    return list(keys), hints, returned
+
+
+def _as_spec(leaf: Any) -> Any:
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) if isinstance(leaf, jax.Array) else leaf
 
 
 def settle(bodies: list[tuple[Callable[..., Any], Any]], attempt: Callable[[Carry], Any]) -> Any:
     """Run a loop or branch with all carried that its bodies write; nothing is committed before it has succeeded."""
     parent = scope.current()
     number, known = (0, None) if parent is None else parent.next_lift()
-    keys, hints = known if isinstance(known, tuple) else look(bodies)
+    keys, hints, outputs = known if isinstance(known, tuple) else look(bodies)
     while True:
         try:
-            carry = Carry(list(keys), hints)
+            carry = Carry(list(keys), hints, outputs)
             result = attempt(carry)
         except Discovered as found:
             keys, hints = [*keys, *found.keys], found.hints
             continue
         if parent is not None:
-            parent.lifted[number] = (keys, carry.hints)
+            parent.lifted[number] = (keys, carry.hints, outputs)
         return result

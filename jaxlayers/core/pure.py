@@ -68,6 +68,31 @@ def apply(layer: Any, params: Any, state: Any, args: Any, kwargs: Any, rng: Any,
     return Applied(outputs, _like(state, new_state), made)
 
 
+def call(layer: Any, trainable: Any, rest: Any, args: Any, kwargs: Any, return_losses: bool) -> Any:
+    """The outputs from lists of arrays; see `Layer.stateless_call`."""
+    if not layer.built:
+        raise ValueError(f"{layer.path!r} is not built, so its variables are not known. Call it, or build(), first.")
+    values: dict[Variable, Any] = {}
+    kept = layer.non_trainable_variables
+    for name, variables, arrays in (
+        ("trainable", layer.trainable_variables, list(trainable)),
+        ("non_trainable", kept, list(rest)),
+    ):
+        if len(arrays) != len(variables):
+            raise ValueError(
+                f"{layer.path!r} has {len(variables)} {name}_variables; received {len(arrays)} arrays for them."
+            )
+        values.update(zip(variables, map(_as_jax, arrays), strict=True))
+    wrong = [f"{v.path} must have shape {v.shape}, and has {a.shape}" for v, a in values.items() if v.shape != a.shape]
+    if wrong:
+        raise ValueError(f"The arrays do not fit {layer.path!r}: {'; '.join(wrong)}.")
+    with scope.Scope(values, isolated=True, owner=layer) as inner:
+        outputs = jax.tree.map(scope.unwrap, layer(*args, **kwargs))
+        made = losses(layer)
+    new = [inner.values[variable] for variable in kept]
+    return (outputs, new, made) if return_losses else (outputs, new)
+
+
 def tree(layer: Any, trainable: bool) -> dict[str, Any]:
     """What the layer holds now, trainable or not, as a tree."""
     result: dict[str, Any] = {}

@@ -418,6 +418,8 @@ for _name in [*_REFLECTED, "eq", "ne", "lt", "le", "gt", "ge"]:
 
 def standardize_shape(shape: Any) -> tuple[int, ...]:
     """A tuple of sizes from a list, a tuple or one number."""
+    if isinstance(shape, str):
+        raise ValueError(f"A variable's shape must be a tuple of sizes; received {shape!r}. Names go into name=.")
     sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
     for size in sizes:
         if size is None or int(size) < 0:

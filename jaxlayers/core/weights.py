@@ -66,6 +66,16 @@ class Weighted(tracking.Tracked):
         return [variable for variable in self.variables if not (self._trainable and variable.trainable)]
 
     @property
+    def metrics(self) -> list[Any]:
+        """The metrics that are assigned to this layer and those inside."""
+        return [below for below in self.walk.objects if getattr(below, "kind", None) == "metric"]
+
+    @property
+    def metrics_variables(self) -> list[Variable]:
+        """What these metrics hold."""
+        return [variable for metric in self.metrics for variable in metric.variables]
+
+    @property
     def trainable(self) -> bool:
         """Whether the weights are trained. Setting it goes down to every layer inside."""
         return self._trainable
@@ -158,6 +168,33 @@ class Weighted(tracking.Tracked):
             ValueError: when the trees do not fit; every mismatch is named by its path.
         """
         return pure.apply(self, params, state, args, kwargs, rng, training)
+
+    @ends_in_user_code
+    def stateless_call(
+        self,
+        trainable_variables: Any,
+        non_trainable_variables: Any,
+        *args: Any,
+        return_losses: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Compute the outputs from lists of arrays: Keras's form of `apply`.
+
+        Args:
+            trainable_variables: arrays for `trainable_variables`, in their order.
+            non_trainable_variables: arrays for `non_trainable_variables`: statistics, frozen weights, seeds.
+            *args: what the layer is called with.
+            return_losses: whether to return the added losses, too.
+            **kwargs: passed to the call.
+
+        Returns:
+            `(outputs, non_trainable_variables)`, with the arrays as the call left them; `(outputs,
+            non_trainable_variables, losses)` with `return_losses`.
+
+        Raises:
+            ValueError: when the layer is not built, or an array too many, too few or of another shape is given.
+        """
+        return pure.call(self, trainable_variables, non_trainable_variables, args, kwargs, return_losses)
 
     @property
     def params(self) -> dict[str, Any]:

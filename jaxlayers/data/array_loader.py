@@ -10,13 +10,13 @@ A batch is gathered by one vectorised `take` per array, or is a slice (no copy) 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxlayers.data.batches import aligned, aligned_empty
+from jaxlayers.data.batches import aligned_empty
 
 
 class ArrayLoader:
@@ -75,7 +75,6 @@ class ArrayLoader:
         different = {id(leaf): leaf for leaf in self._leaves}
         self._different = list(different.values())  # an array that stands in two places is gathered once
         self._which = [list(different).index(id(leaf)) for leaf in self._leaves]
-        self._gathers = [_gather(leaf) for leaf in self._different]
         self._position = (0, 0)  # epoch, how many of its batches were handed out; replaced as one, for other threads
         self._current: ArrayPass | None = None  # the pass that moves the position
 
@@ -92,16 +91,19 @@ class ArrayLoader:
         self._position = (epoch, batch)
         return this_pass
 
-    def _take(self, order: np.ndarray | None, part: slice, shape: tuple[int, ...]) -> Any:
-        """A part of all samples in an order, with these axes in the place of the first."""
-        several = len(shape) > 1
-        if order is not None:
-            values = [gather(order[part], several) for gather in self._gathers]
+    def _take(self, order: np.ndarray | None, part: slice, room: int | None = None) -> Any:
+        """A part of all samples in an order; with `room` as batches, with memory for so many."""
+        where: Any = part if order is None else order[part]
+        if room is None:
+            values = [_rows(leaf, where) for leaf in self._different]
         else:
-            values = [aligned(leaf[part]) if several else leaf[part] for leaf in self._different]
-        if several:
-            values = [value.reshape(shape + value.shape[1:]) for value in values]
+            values = [self._batches(leaf, where, part.stop - part.start, room) for leaf in self._different]
         return jax.tree.unflatten(self._structure, [values[number] for number in self._which])
+
+    def _batches(self, leaf: np.ndarray, where: Any, count: int, room: int) -> np.ndarray:
+        memory = aligned_empty((room * self.batch_size, *leaf.shape[1:]), leaf.dtype)
+        _rows(leaf, where, memory[:count])
+        return memory.reshape(room, self.batch_size, *leaf.shape[1:])
 
     def _tell(self, this_pass: ArrayPass, epoch: int, batch: int, ended: bool = False) -> None:
         """Move the position, for the pass that does."""
@@ -199,15 +201,17 @@ class ArrayPass:
         self._batch += count
         self._loader._tell(self, self._epoch, self._batch)
 
-    def take(self, count: int) -> tuple[Any, int] | None:
-        """The next `count` batches as one, gathered at once.
+    def take(self, count: int, most: int | None = None) -> tuple[Any, int | None] | None:
+        """The next batches as one, gathered at once.
 
         Args:
-            count: how many.
+            count: for how many there is to be room.
+            most: how many to take at most; `count` by default.
 
         Returns:
-            `(batches, count)`, with arrays `[count, batch, ...]`; `(batch, 1)`, with arrays `[batch, ...]`, where fewer
-            whole batches are left; None at the end of the pass.
+            `(batches, number)`, with arrays `[count, batch, ...]`, of which the first `number` hold batches;
+            `(batch, None)`, with arrays `[batch, ...]`, where `count` is 1 and for a shorter batch; None at the end of
+            the pass.
         """
         loader, first = self._loader, self._batch
         self.order()
@@ -215,12 +219,14 @@ class ArrayPass:
             loader._tell(self, self._epoch + 1, 0, ended=True)
             return None
         size = loader.batch_size
-        if (first + count) * size > loader.num_samples:
-            count = 1
-        part = slice(first * size, (first + count) * size)
-        taken = loader._take(self._order, part, (count, size) if count > 1 else (size,))
-        self.skip(count)
-        return taken, count
+        number = min(count if most is None else most, loader.num_samples // size - first)
+        if count == 1 or number < 1:
+            taken = loader._take(self._order, slice(first * size, (first + 1) * size)), None
+            self.skip(1)
+        else:
+            taken = loader._take(self._order, slice(first * size, (first + number) * size), count), number
+            self.skip(number)
+        return taken
 
     def close(self) -> None:
         """Break it off; the loader keeps the position."""
@@ -244,17 +250,15 @@ def _common_size(arrays: Any) -> int:
     return size
 
 
-def _gather(leaf: np.ndarray) -> Callable[[np.ndarray, bool], np.ndarray]:
-    """Rows by index. `take` copies rows whole, but would first copy all of an array that is not contiguous."""
-
-    def take(where: np.ndarray, several: bool) -> np.ndarray:
-        if not several:  # a single batch is an argument of a compiled step, and copied in any case
-            return leaf.take(where, axis=0)
-        return leaf.take(where, axis=0, out=aligned_empty(where.shape + leaf.shape[1:], leaf.dtype), mode="clip")
-
-    if leaf.flags.c_contiguous and leaf.flags.aligned:
-        return take
-    return lambda where, several: leaf[where]
+def _rows(leaf: np.ndarray, where: Any, into: np.ndarray | None = None) -> np.ndarray:
+    """Rows by a slice or by index. `take` copies them whole, but would copy all of an array that is not contiguous."""
+    if isinstance(where, slice) or not (leaf.flags.c_contiguous and leaf.flags.aligned):
+        rows = leaf[where]
+        if into is None:
+            return rows
+        into[...] = rows
+        return into
+    return leaf.take(where, axis=0) if into is None else leaf.take(where, axis=0, out=into, mode="clip")
 
 
 def _integer(name: str, value: Any, minimum: int) -> int:

@@ -61,10 +61,3 @@ def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     memory = np.empty(size + _ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % _ALIGNMENT
     return memory[start : start + size].view(dtype).reshape(shape)
-
-
-def aligned(values: np.ndarray) -> np.ndarray:
-    """A copy in such memory."""
-    copy = aligned_empty(values.shape, values.dtype)
-    copy[...] = values
-    return copy

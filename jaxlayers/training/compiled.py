@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -15,9 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers import losses, optimizers
 from jaxlayers import metrics as metrics_module
-from jaxlayers.core import building, fori_loop, jit, registry, scope, value_and_grad
+from jaxlayers import optimizers
+from jaxlayers.core import building, jit, lifting, registry, scope, value_and_grad
 from jaxlayers.training.feeding import unpack
 from jaxlayers.training.objective import Objective
 
@@ -27,7 +28,7 @@ class Compiled:
 
     optimizer: Any = None
     _objective: Objective | None = None
-    _compile_arguments: dict[str, Any] | None = None
+    _compiled_with: types.SimpleNamespace | None = None
     run_eagerly = False
     steps_per_execution: int | str = 1
 
@@ -65,34 +66,32 @@ class Compiled:
         several = steps_per_execution
         if several != "auto" and (isinstance(several, bool | str) or int(several) != several or several < 1):
             raise ValueError(f"steps_per_execution must be a positive integer or 'auto'; received {several!r}.")
-        for one in jax.tree.leaves(loss):
-            losses.get(one)  # an unknown name is told now, not in the first step
         made = optimizers.get(optimizer)
         policy = self.dtype_policy.name  # type: ignore[attr-defined]
         if auto_scale_loss and policy == "mixed_float16" and not isinstance(made, optimizers.LossScaleOptimizer):
             made = optimizers.LossScaleOptimizer(made)
         names = getattr(self, "output_names", None)
         objective = Objective(loss, loss_weights, metrics, weighted_metrics, names)
+        self._compiled_with = types.SimpleNamespace(  # in which nobody looks for metrics
+            optimizer=optimizer,
+            loss=loss,
+            loss_weights=loss_weights,
+            metrics=metrics,
+            weighted_metrics=weighted_metrics,
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+            jit_compile=jit_compile,
+            auto_scale_loss=auto_scale_loss,
+        )
         self.optimizer, self._objective = made, objective
         self.run_eagerly = run_eagerly or jit_compile is False
         self.steps_per_execution = several
         self._steps: dict[Any, Callable[..., Any]] = {}
-        self._compile_arguments = {
-            "optimizer": optimizer,
-            "loss": loss,
-            "loss_weights": loss_weights,
-            "metrics": metrics,
-            "weighted_metrics": weighted_metrics,
-            "run_eagerly": run_eagerly,
-            "steps_per_execution": steps_per_execution,
-            "jit_compile": jit_compile,
-            "auto_scale_loss": auto_scale_loss,
-        }
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """What `compile` was given, as plain data; None before it."""
-        given = self._compile_arguments
-        return None if given is None else registry.describe({**given, "optimizer": self.optimizer})
+        given = self._compiled_with
+        return None if given is None else registry.describe({**vars(given), "optimizer": self.optimizer})
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile as `get_compile_config` says, ours or Keras's."""
@@ -107,7 +106,7 @@ class Compiled:
 
         def objective() -> tuple[jax.Array, Any]:
             y_pred = self(x, training=True)  # type: ignore[operator]
-            loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True)
+            loss = self._loss(x, y, y_pred, sample_weight, training=True)
             return self.optimizer.scale_loss(loss), (loss, y_pred)
 
         weights = self.trainable_variables  # type: ignore[attr-defined]
@@ -120,7 +119,7 @@ class Compiled:
         """Evaluate one batch; returns the figures so far."""
         x, y, sample_weight = unpack(data)
         y_pred = self(x, training=False)  # type: ignore[operator]
-        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=False)
+        loss = self._loss(x, y, y_pred, sample_weight, training=False)
         self._objective.tracker.update_state(loss, sample_weight=batch_size_of(x))  # type: ignore[union-attr]
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
@@ -150,6 +149,14 @@ class Compiled:
                 f"{self.name!r} has nothing to minimise: compile() was given no loss, and no layer adds one."  # type: ignore[attr-defined]
             )
         return sum(parts[1:], start=parts[0])
+
+    def _loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> jax.Array:
+        """`compute_loss`, whose version in a subclass need not take `training`."""
+        parts = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": sample_weight, "training": training}
+        parameters = inspect.signature(self.compute_loss).parameters
+        if "training" not in parameters and all(p.kind is not p.VAR_KEYWORD for p in parameters.values()):
+            del parts["training"]
+        return self.compute_loss(**parts)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, jax.Array]:
         """Add a batch to the compiled metrics, and report all metrics so far."""
@@ -299,16 +306,18 @@ def _repeat(step: Callable[[Any], Any], count: Any) -> Any:
     def arrays(i: Any) -> Any:
         return jax.tree.map(lambda value: jnp.asarray(scope.unwrap(value)), step(i))
 
-    def look() -> Any:
-        with scope.Scope(closed=True):
-            return arrays(0)
+    def attempt(carry: lifting.Carry) -> Any:
+        before = jax.tree.map(lambda spec: jnp.zeros(spec.shape, spec.dtype), carry.outputs[0])
 
-    before = jax.tree.map(lambda spec: jnp.zeros(spec.shape, spec.dtype), jax.eval_shape(look))
+        def body(i: Any, state: Any) -> Any:
+            logs, values = carry.run(arrays, (i,), state[1])
+            return jax.tree.map(lambda value, old: value.astype(old.dtype), logs, before), values
 
-    def body(i: Any, _: Any) -> Any:
-        return jax.tree.map(lambda value, old: value.astype(old.dtype), arrays(i), before)
+        logs, values = jax.lax.fori_loop(0, count, body, (before, carry.values))
+        carry.commit(values)
+        return logs
 
-    return fori_loop(0, count, body, before)
+    return lifting.settle([(arrays, (jnp.int32(0),))], attempt)
 
 
 def batch_size_of(x: Any) -> int:

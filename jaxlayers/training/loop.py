@@ -24,6 +24,7 @@ _SHORT = 5e-3  # seconds of a step up to which they are run so: a bar moves, an 
 _TIMED = 8  # steps that are timed to find that out
 _RESIDENT = 2**30  # bytes of arrays that "auto" puts onto an accelerator
 _TARGET = 0.25  # seconds that an execution there is to take
+_STOPS = {"train_step": "stop_training", "test_step": "stop_evaluating"}
 
 
 class Loop:
@@ -31,7 +32,8 @@ class Loop:
 
     Args:
         model: the model.
-        name: of the step: `"train_step"` or `"test_step"`.
+        name: of the step: `"train_step"` or `"test_step"`. The loop ends early when `model.stop_training`, or
+            `model.stop_evaluating`, has been set.
         data: a feed of batches.
         hooks: what to call before and after each execution with the number of the batch, or None.
         progress: shows how far it is, or None.
@@ -41,6 +43,7 @@ class Loop:
         self._model, self._name, self._data = model, name, data
         self._begin, self._end = hooks
         self._progress = progress
+        self._stop = _STOPS[name]
         several = model.steps_per_execution
         if several == "auto" and (hooks != (None, None) or model.run_eagerly):
             several = 1  # whoever listens to batches wants to hear of each
@@ -56,6 +59,7 @@ class Loop:
         """
         model = self._model
         model.reset_metrics()
+        model.stop_evaluating = False  # stop_training lasts from epoch to epoch
         logs: Any = {}
         count = 0
         most = config.max_steps_per_epoch()
@@ -77,7 +81,7 @@ class Loop:
             waiting.append(logs)
             if len(waiting) > _AHEAD:
                 jax.block_until_ready(waiting.popleft())
-            if model.stop_training or (most is not None and count >= most):
+            if getattr(model, self._stop) or (most is not None and count >= most):
                 break
         if not count:
             raise ValueError("The data has no batches (left).")
@@ -92,12 +96,12 @@ class Loop:
             yield from self._resident.executions(model, name)
             return
         step: Any = None
-        for batches, size in self._data.stacked(self._wanted if self._number == "auto" else lambda: self._number):
+        for batches, number in self._data.stacked(self._wanted):
             if not model.built:
-                model._build_for(batches if size == 1 else jax.tree.map(lambda leaf: leaf[0], batches))
-            if size > 1:
-                # What is aligned goes to a CPU without another copy, and so does not as an argument.
-                yield size, functools.partial(model._several(name), jax.device_put(batches), np.int32(size))
+                model._build_for(batches if number is None else jax.tree.map(lambda leaf: leaf[0], batches))
+            if number is not None:
+                # What is aligned goes to a CPU without another copy; as an argument it would not.
+                yield number, functools.partial(model._several(name), jax.device_put(batches), np.int32(number))
                 continue
             if step is None:
                 step = model._step(name)
@@ -107,11 +111,13 @@ class Loop:
                 yield 1, functools.partial(step, batches)
 
     def _wanted(self) -> int:
-        """How many batches "auto" runs in one call: those of an epoch in parts of one size, if steps are short."""
-        if self._pace.seconds is None or self._pace.seconds > _SHORT:
-            return 1
-        steps = self._data.whole_steps
-        return _STACKED if not steps else math.ceil(steps / math.ceil(steps / _STACKED))
+        """How many batches to run in one call; for "auto" parts of an epoch of one size, if its steps are short."""
+        number, steps = self._number, self._data.whole_steps
+        if number == "auto":
+            if self._pace.seconds is None or self._pace.seconds > _SHORT:
+                return 1
+            number = math.ceil(steps / math.ceil(steps / _STACKED)) if steps else _STACKED
+        return min(number, steps) if steps else number
 
 
 class Pace:

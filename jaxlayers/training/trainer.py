@@ -20,7 +20,9 @@ from jaxlayers.training.progress import Progress
 class Trainer(Compiled):
     """What makes a layer a model: mixed into one."""
 
-    stop_training = False
+    stop_training = False  # callbacks set these
+    stop_evaluating = False
+    stop_predicting = False
     history: History | None = None
 
     def fit(
@@ -140,7 +142,6 @@ class Trainer(Compiled):
         data = feed(x, y, sample_weight, batch_size=batch_size, steps=steps, from_start=True)
         told = CallbackList(callbacks, model=self, epochs=1, steps=data.steps, verbose=verbose)
         progress = Progress(_verbosity(verbose, told), 0, data.steps)
-        self.stop_training = False
         try:
             told.tell("on_test_begin")
             progress.start(0)
@@ -188,6 +189,7 @@ class Trainer(Compiled):
         step = self._step("predict_step")
         waiting: list[Any] = []
         count = 0
+        self.stop_predicting = False
         try:
             told.tell("on_predict_begin")
             progress.start(0)
@@ -200,6 +202,8 @@ class Trainer(Compiled):
                 progress.step(count - 1, {"outputs": waiting[-1]})
                 if len(waiting) > 2:  # the device computes the next while these are fetched
                     yield jax.device_get(waiting.pop(0))
+                if self.stop_predicting:
+                    break
             for outputs in waiting:
                 yield jax.device_get(outputs)
             progress.end(0, count, {})
@@ -217,18 +221,20 @@ class Trainer(Compiled):
         class_weight: Any = None,
         return_dict: bool = False,
     ) -> Any:
-        """Train on one batch; returns the figures since the metrics were last reset."""
+        """Train on one batch; returns its figures."""
         self._check_compiled("train_on_batch")
         batch = pack(as_numpy(x), as_numpy(y), as_numpy(sample_weight))
         if class_weight is not None:
             batch = weigh(batch, class_weight)
         self._build_for(batch)
+        self.reset_metrics()
         return self._figures(self._step("train_step")(batch), return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
-        """Evaluate one batch; returns the figures since the metrics were last reset."""
+        """Evaluate one batch; returns its figures."""
         self._check_compiled("test_on_batch")
         batch = pack(as_numpy(x), as_numpy(y), as_numpy(sample_weight))
+        self.reset_metrics()
         return self._figures(self._step("test_step")(batch), return_dict)
 
     def _figures(self, logs: Any, return_dict: bool) -> Any:

@@ -749,3 +749,36 @@ def test_repr_names_class_and_state(x):
     assert "Dense" in repr(layer) and "d" in repr(layer) and "False" in repr(layer)
     layer(x)
     assert "True" in repr(layer)
+
+
+def test_metrics_of_a_layer_and_those_inside():
+    class Counting(Layer):
+        def __init__(self, inner=None):
+            super().__init__()
+            self.inner = inner
+            self.mean = jl.metrics.Mean(name="mine")
+
+        def call(self, inputs):
+            return inputs
+
+    inner = Counting()
+    outer = Counting(inner)
+    assert {id(m) for m in outer.metrics} == {id(inner.mean), id(outer.mean)} and inner.metrics == [inner.mean]
+    assert len(outer.metrics_variables) == 4 and outer.variables == []
+
+
+@pytest.mark.parametrize("trainable", ["yes", 1, None])
+def test_trainable_is_a_boolean(trainable):
+    with pytest.raises(ValueError, match="trainable must be True or False"):
+        Layer(trainable=trainable)
+
+
+def test_a_name_is_no_shape():
+    with pytest.raises(ValueError, match="received 'kernel'"):
+        Layer().add_weight("kernel", (3,))
+
+
+def test_the_shape_of_a_sample_may_be_said_beforehand():
+    assert layers.Dense(2, input_shape=(3,))._input_shape_argument == (3,)
+    assert layers.Dense(2, input_dim=3)._input_shape_argument == (3,)
+    assert layers.Dense(2)._input_shape_argument is None

@@ -1,7 +1,10 @@
 """The pure pair: init and apply, the trees they take and make, and that nothing else decides or changes anything."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 import pytest
 
@@ -545,3 +548,55 @@ def test_methods_called_init_and_apply_belong_to_the_author():
     assert wrapped.apply(params, state, jnp.ones((1, 3))).outputs.shape == (1, 2)
     with pytest.raises(RuntimeError, match="mine"):
         own.apply()
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # of Keras's variables
+def test_stateless_call_is_that_of_keras():
+    x = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
+
+    def make(lib):
+        inside = [
+            lib.layers.Dense(4, kernel_regularizer="l2"),
+            lib.layers.BatchNormalization(),
+            lib.layers.Dropout(0.5),
+        ]
+        model = lib.Sequential([*inside, lib.layers.Dense(2)])
+        model.build((None, 3))
+        random = np.random.default_rng(1)
+        model.set_weights([random.uniform(0.5, 1.5, size=w.shape) for w in model.get_weights()])
+        return model
+
+    ours, theirs = make(jl), make(keras)
+    before = ours.non_trainable_variables[2].numpy()
+    for training in (False, True):
+        results = []
+        for model in (ours, theirs):
+            given = [[v.value for v in vs] for vs in (model.trainable_variables, model.non_trainable_variables)]
+            call = functools.partial(model.stateless_call, training=training, return_losses=True)
+            results.append(jax.jit(call)(*given, x))
+        (out, state, losses), (out_there, state_there, losses_there) = results
+        assert len(state) == len(state_there) == 3 and state[2].dtype == ours.non_trainable_variables[2].value.dtype
+        np.testing.assert_allclose(sum(losses), sum(losses_there), rtol=1e-6)
+        for a, b in zip(state[:2], state_there[:2], strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5)
+        if not training:
+            np.testing.assert_allclose(out, out_there, rtol=1e-5)
+        else:  # the seed has moved on, and the model's own has not
+            weights = [v.value for v in ours.trainable_variables]
+            assert not np.allclose(ours.stateless_call(weights, state, x, training=True)[0], out)
+            np.testing.assert_array_equal(ours.non_trainable_variables[2].numpy(), before)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda model, t, n, x: jl.layers.Dense(2).stateless_call([], [], x), ["not built"]),
+        (lambda model, t, n, x: model.stateless_call(t[:1], n, x), ["2 trainable_variables", "1 arrays"]),
+        (lambda model, t, n, x: model.stateless_call([t[1], t[0]], n, x), ["kernel", "(3, 2)", "(2,)"]),
+    ],
+)
+def test_mistakes_of_stateless_calls(call, words):
+    model, x = jl.Sequential([jl.Input((3,)), jl.layers.Dense(2)], name="net"), np.ones((1, 3), "float32")
+    with pytest.raises(ValueError) as caught:
+        call(model, [v.value for v in model.trainable_variables], [], x)
+    assert all(word in str(caught.value) for word in words), caught.value

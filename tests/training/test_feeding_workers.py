@@ -58,7 +58,7 @@ def test_batches_come_in_order_and_epochs_are_told(kwargs):
             assert numbers(taken) == list(range(7))
             assert all(told[:2].tolist() == [epoch + 1, epoch] for _, told in taken)
         assert (dataset.begun, dataset.ended) == (2, 2)
-        assert [size for _, size in batches.stacked(lambda: 3)] == [3, 3, 1]
+        assert [size for _, size in batches.stacked(lambda: 3)] == [3, 3, 1]  # with room for three in each
         next(batches.epoch())
         assert (dataset.begun, dataset.ended) == (4, 3)  # the last was broken off
         dataset.size = 3

@@ -59,19 +59,19 @@ class Feed:
         """The batches of the next epoch; none, with a warning, when the data has ended for good."""
         return (batch for batch, _ in self._run(lambda: 1))
 
-    def stacked(self, count: Callable[[], int]) -> Iterator[tuple[Any, int]]:
+    def stacked(self, count: Callable[[], int]) -> Iterator[tuple[Any, int | None]]:
         """The batches of the next epoch, several at a time, in the order and with the values of `epoch`.
 
         Args:
             count: says how many to put together next.
 
         Yields:
-            `(batches, count)`, where the arrays have a leading axis of this size; and `(batch, 1)`, without that axis,
-            for a batch that has not enough others of its shapes after it.
+            `(batches, number)`, where the arrays have a leading axis with room for `count` batches and hold `number`;
+            `(batch, None)`, without that axis, when one is wanted, and for a batch of another shape than others.
         """
         return self._run(count)
 
-    def _run(self, count: Callable[[], int]) -> Iterator[tuple[Any, int]]:
+    def _run(self, count: Callable[[], int]) -> Iterator[tuple[Any, int | None]]:
         if not self.has_more():
             return
         source, limit, done = self._source, self._limit, 0
@@ -84,10 +84,10 @@ class Feed:
                 if self._pass is None:
                     self._pass = source.start()
                 wanted = count()
-                taken = self._pass.take(wanted if limit is None or limit - done >= wanted else 1)
+                taken = self._pass.take(wanted, wanted if limit is None else min(wanted, limit - done))
                 if taken is not None:
                     yield taken
-                    done += taken[1]
+                    done += taken[1] or 1
                     continue
                 self._drop_pass()
                 self.ended = source.one_pass

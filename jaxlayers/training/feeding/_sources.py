@@ -1,7 +1,7 @@
 """Where batches come from: arrays, a `PyDataset`, or anything that can be gone through.
 
 A source starts passes over its data. A pass is asked for batches: one, or several of equal shapes as one with a leading
-axis.
+axis. There may be room for more than there are: so the shapes are always the same, and a step is compiled once.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from jaxlayers.training.feeding import _workers
 class Pass(Protocol):
     """One pass over the data."""
 
-    def take(self, count: int) -> tuple[Any, int] | None:
-        """The next `count` batches as one, or the next one alone; with how many; None at the end."""
+    def take(self, count: int, most: int | None = None) -> tuple[Any, int | None] | None:
+        """The next batches as one, or the next one alone: see `ArrayPass.take`."""
 
     def close(self) -> None:
         """Nothing more will be asked for."""
@@ -172,16 +172,17 @@ class Streaming:
     def __init__(self, batches: Iterator[Any], convert: Callable[[Any], Any], closing: bool):
         self._batches, self._convert, self._closing = batches, convert, closing
         self._held: deque[tuple[Any, Any]] = deque()  # batches that came too early, and what they look like
+        self._usual: Any = None  # what the first batch looked like
         self._ended = False
         self._error: Exception | None = None
 
-    def take(self, count: int) -> tuple[Any, int] | None:
-        """The next `count` batches as one, or the next one alone; with how many; None at the end.
+    def take(self, count: int, most: int | None = None) -> tuple[Any, int | None] | None:
+        """The next batches as one, or the next one alone: see `ArrayPass.take`.
 
         An error of the iterator comes when all batches before it were taken.
         """
-        held = self._held
-        while len(held) < count and not self._ended and all(look == held[0][1] for _, look in held):
+        held, most = self._held, count if most is None else most
+        while len(held) < most and not self._ended and all(look == held[0][1] for _, look in held):
             try:
                 batch = self._convert(next(self._batches))
             except StopIteration:
@@ -195,9 +196,13 @@ class Streaming:
             if failed is not None:
                 raise failed
             return None
-        if 1 < count <= len(held) and all(look == held[0][1] for _, look in held):
-            return _stack([held.popleft()[0] for _ in range(count)]), count
-        return held.popleft()[0], 1
+        look = held[0][1]
+        if self._usual is None:
+            self._usual = look
+        number = sum(1 for _ in itertools.takewhile(lambda one: one[1] == look, held))
+        if count == 1 or (number == 1 and look != self._usual):  # nothing is compiled for what comes once
+            return held.popleft()[0], None
+        return _stack([held.popleft()[0] for _ in range(number)], count), number
 
     def close(self) -> None:
         """Nothing more will be asked for."""
@@ -211,12 +216,15 @@ def _look(batch: Any) -> Any:
     return structure, [(leaf.shape, leaf.dtype) for leaf in leaves]
 
 
-def _stack(batches: list[Any]) -> Any:
+def _stack(batches: list[Any], count: int) -> Any:
+    """Several batches as one, with room for `count`."""
+
     def stack(*leaves: Any) -> Any:
         if any(isinstance(leaf, jax.Array) for leaf in leaves):
-            return jnp.stack(leaves)
-        first = np.asarray(leaves[0])
-        return np.stack(leaves, out=aligned_empty((len(leaves), *first.shape), first.dtype))
+            return jnp.stack([*leaves, *leaves[:1] * (count - len(leaves))])
+        memory = aligned_empty((count, *np.shape(leaves[0])), np.asarray(leaves[0]).dtype)
+        np.stack(leaves, out=memory[: len(leaves)])
+        return memory
 
     return jax.tree.map(stack, *batches)
 
