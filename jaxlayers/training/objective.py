@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jaxlayers import losses, metrics
+from jaxlayers.core.settings import to_snake_case
 from jaxlayers.core.tracking import Tracked, keep_apart
-from jaxlayers.training.outputs import by_output, output_names
+from jaxlayers.training.outputs import arrays_by_output, by_name, by_output, is_leaf, items, numbered, output_names
+
+
+class Term(NamedTuple):
+    """One loss of the sum.
+
+    Attributes:
+        place: the numbers of the outputs that it is of: one, or a structure of them for a loss of several at once.
+        loss: a `Loss`, a function, or the name of either.
+        weight: what it counts; None for 1.
+        name: what its figure is called, in parts; None stands for the name of the loss.
+    """
+
+    place: Any
+    loss: Any
+    weight: Any
+    name: tuple[Any, ...]
 
 
 @keep_apart
@@ -18,10 +36,16 @@ class Objective(Tracked):
     """What `compile` was given to judge outputs by.
 
     Args:
-        loss: a loss (or its name), or a structure of them by output; None for an output that has none.
-        loss_weights: numbers in the same structure.
+        loss: a loss (or its name) for every output, or losses in the structure of the outputs: by places in lists, by
+            keys or the names of outputs in dicts, None where there is none. A list in the place of an output, or a
+            tuple in the place of a list of outputs (or the other way around), holds several losses for the same
+            thing, and they are added up. A function in the place of several outputs is given all of them.
+        loss_weights: numbers in the structure of `loss`, or by output.
         metrics, weighted_metrics: a list of metrics for a single output; a list or dict by output of such lists.
-        names: what the outputs in a list are called, where that is known beforehand.
+        names: what the outputs of a graph are called.
+
+    Raises:
+        ValueError: for the name of no loss.
     """
 
     kind = "metric"
@@ -29,68 +53,59 @@ class Objective(Tracked):
     def __init__(self, loss: Any, loss_weights: Any, given_metrics: Any, weighted_metrics: Any, names: Any = None):
         self.name = "objective"
         self.tracker = metrics.Mean(name="loss")
-        self._given = {
-            "loss": loss,
-            "loss_weights": loss_weights,
-            "metrics": given_metrics,
-            "weighted_metrics": weighted_metrics,
-        }
+        self._given = types.SimpleNamespace(  # in which nobody looks for metrics
+            loss=loss, loss_weights=loss_weights, metrics=given_metrics, weighted_metrics=weighted_metrics
+        )
+        every = [one for one in jax.tree.leaves(loss, is_leaf=is_leaf) if one is not None]
+        for one in every:
+            if not _is_any_crossentropy(one):
+                losses.get(one)  # an unknown name is told now, not in the first step
+        self._number_of_losses = len(every)
         self._names = names
-        self._losses: list[Any] | None = None  # by output, once outputs were seen
+        self._terms: list[Term] | None = None  # known once outputs were seen
         self._loss_trackers: list[Any] = []
         self._metrics: list[Any] | None = None  # likewise: (output number, metric, whether it is weighted)
 
     @property
     def has_loss(self) -> bool:
         """Whether there is a loss on the outputs."""
-        return bool(jax.tree.leaves(self._given["loss"]))
+        return self._number_of_losses > 0
 
     def compute_loss(self, y: Any, y_pred: Any, sample_weight: Any) -> jax.Array:
-        """The weighted sum of the losses of all outputs."""
-        names = output_names(y_pred, self._names)
-        if self._losses is None:
-            self._resolve_losses(names)
-        weights = by_output(self._given["loss_weights"], names, "loss_weights")
-        outputs = by_output(y_pred, names, "outputs", arrays=True)
-        targets = by_output(y, names, "targets", arrays=True)
-        samples = by_output(sample_weight, names, "sample_weight", arrays=True)
+        """The weighted sum of all losses."""
+        tree = numbered(y_pred)
+        names, outputs = output_names(tree, self._names), jax.tree.leaves(y_pred)
+        terms = list(_terms(self._given.loss, self._given.loss_weights, tree, names))
+        targets = arrays_by_output(y, tree, names, "targets", _judged(terms))
+        samples = arrays_by_output(sample_weight, tree, names, "sample_weight")
+        if self._terms is None:
+            self._terms = [term._replace(loss=_as_loss(term, targets, outputs)) for term in terms]
+            if len(terms) > 1:
+                taken: set[str] = set()
+                called = [_joined(term.name, term.loss.name) for term in self._terms]
+                self._loss_trackers = [metrics.Mean(name=_free(f"{name}_loss", taken)) for name in called]
         total: Any = 0.0
         values = []
-        for name, loss, weight, target, output, sample in zip(
-            names, self._losses or [], weights, targets, outputs, samples, strict=True
-        ):
-            if loss is None:
-                continue
-            if target is None:
-                raise ValueError(f"The output {name!r} has a loss, and no target: y must have an entry for it.")
+        for place, loss, weight, _ in self._terms:
+            missing = [names[i] or i for i in jax.tree.leaves(place) if targets[i] is None]
+            if missing:
+                raise ValueError(f"The output {missing[0]!r} has a loss, and no target: y must have an entry for it.")
+            target, output, sample = (_take(place, entries) for entries in (targets, outputs, samples))
             value = loss(target, output, sample)
             values.append(value)
             total = total + (value if weight is None else weight * value)
         for tracker, value in zip(self._loss_trackers, values, strict=False):
-            tracker.update_state(value, sample_weight=jax.tree.leaves(y_pred)[0].shape[0])
+            tracker.update_state(value, sample_weight=outputs[0].shape[0])
         return jnp.asarray(total)
-
-    def _resolve_losses(self, names: list[str]) -> None:
-        found = [_as_loss(one) for one in by_output(self._given["loss"], names, "loss")]
-        if sum(one is not None for one in found) > 1:
-            self._loss_trackers = [
-                metrics.Mean(name=f"{name}_loss") for name, one in zip(names, found, strict=True) if one is not None
-            ]
-        self._losses = found
 
     def update_metrics(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
         """Add a batch to every metric."""
-        names = output_names(y_pred, self._names)
-        targets = by_output(y, names, "targets", arrays=True)
-        outputs = by_output(y_pred, names, "outputs", arrays=True)
-        samples = by_output(sample_weight, names, "sample_weight", arrays=True)
+        tree = numbered(y_pred)
+        names, outputs = output_names(tree, self._names), jax.tree.leaves(y_pred)
+        targets = arrays_by_output(y, tree, names, "targets", _judged(self._terms or []))
+        samples = arrays_by_output(sample_weight, tree, names, "sample_weight")
         if self._metrics is None:
-            found = list(self._resolve_metrics(names, targets, outputs))
-            taken: dict[str, int] = {}
-            for _, metric, _ in found:
-                number = taken[metric.name] = taken.get(metric.name, -1) + 1
-                metric.name = f"{metric.name}_{number}" if number else metric.name
-            self._metrics = found
+            self._metrics = list(self._resolve_metrics(tree, names, targets, outputs))
         for number, metric, weighted in self._metrics:
             if targets[number] is None:
                 continue
@@ -107,59 +122,145 @@ class Objective(Tracked):
     @property
     def is_resolved(self) -> bool:
         """Whether all metrics are known."""
-        asked = [name for name in ("metrics", "weighted_metrics") if jax.tree.leaves(self._given[name])]
-        several = self.has_loss and len(jax.tree.leaves(self._given["loss"])) > 1
-        return (self._metrics is not None or not asked) and (self._losses is not None or not several)
+        asked = jax.tree.leaves((self._given.metrics, self._given.weighted_metrics))
+        several = self._number_of_losses > 1 or (self.has_loss and len(self._names or ()) > 1)
+        return (self._metrics is not None or not asked) and (self._terms is not None or not several)
 
-    def _resolve_metrics(self, names: list[str], targets: list[Any], outputs: list[Any]) -> Iterator[Any]:
+    def _resolve_metrics(self, tree: Any, names: list[Any], targets: list[Any], outputs: list[Any]) -> Iterator[Any]:
+        taken: set[str] = set()
         for kind in ("metrics", "weighted_metrics"):
-            given = self._given[kind]
-            if given is None:
-                continue
-            if len(names) == 1 and not isinstance(given, dict):
-                lists = [given if isinstance(given, list | tuple) else [given]]
-            else:
-                lists = by_output(given, names, kind)
+            given = getattr(self._given, kind)
+            lists = [given] if len(names) == 1 else by_output(given, tree, names, kind)
             for number, some in enumerate(lists):
-                for one in some if isinstance(some, list | tuple) else [some]:
-                    if one is not None:
-                        prefix = f"{names[number]}_" if len(names) > 1 else ""
-                        yield number, as_metric(one, targets[number], outputs[number], prefix), kind != "metrics"
+                prefix = f"{names[number]}_" if len(names) > 1 and names[number] else ""
+                for one in jax.tree.leaves(some, is_leaf=is_leaf):
+                    if one is None:
+                        continue
+                    metric = as_metric(one, targets[number], outputs[number])
+                    name = metric.name.removeprefix(prefix)  # it is there where a metric was compiled with before
+                    if kind == "weighted_metrics" and prefix + name in taken:
+                        name = f"weighted_{name}"
+                    metric.name = _free(prefix + name, taken)
+                    yield number, metric, kind == "weighted_metrics"
 
 
-def _as_loss(identifier: Any) -> Any:
-    loss = losses.get(identifier)
-    return loss if loss is None or isinstance(loss, losses.Loss) else losses.LossFunctionWrapper(loss)
+def _terms(loss: Any, weights: Any, tree: Any, names: list[Any]) -> Iterator[Term]:
+    """The losses that are asked for, with their weights, in the structure of the outputs."""
+    if is_leaf(loss):
+        loss = jax.tree.map(lambda _: loss, tree)
+    elif isinstance(loss, dict) and not isinstance(tree, dict):
+        loss = by_name(loss, names, "loss")
+    found, structure = jax.tree.flatten(loss, is_leaf=is_leaf)
+    beside, by_place = _weights(weights, len(found), tree, names)
+    found = [types.SimpleNamespace(loss=one, weight=weight) for one, weight in zip(found, beside, strict=True)]
+
+    def walk(given: Any, place: Any, path: tuple[Any, ...]) -> Iterator[Term]:
+        if is_leaf(given):
+            if given.loss is not None:
+                weight = given.weight if by_place is None or not is_leaf(place) else by_place[place]
+                yield Term(place, given.loss, weight, _figure(path, place, names))
+            return
+        if isinstance(given, list | tuple):
+            if len(given) == len(jax.tree.leaves(place)) and all(map(is_leaf, given)):
+                given = jax.tree.unflatten(jax.tree.structure(place), given)
+                if is_leaf(given):
+                    yield from walk(given, place, path)
+                    return
+            elif not isinstance(place, list if isinstance(given, list) else tuple):
+                for one in given:
+                    yield from walk(one, place, path)
+                return
+        here = dict(items(place)) if not is_leaf(place) and isinstance(given, dict) == isinstance(place, dict) else {}
+        for key, one in items(given):
+            if key not in here:
+                where = "/".join(map(str, (*path, key)))
+                raise ValueError(
+                    f"loss has an entry {where!r}, and the outputs there are {list(here) or 'a single one'}."
+                )
+            yield from walk(one, here[key], (*path, key))
+
+    yield from walk(jax.tree.unflatten(structure, found), tree, ())
 
 
-def as_metric(identifier: Any, y: Any, y_pred: Any, prefix: str = "") -> Any:
+def _weights(given: Any, count: int, tree: Any, names: list[Any]) -> tuple[list[Any], list[Any] | None]:
+    """The weights of losses in their order; or, by output, where they were given so."""
+    if is_leaf(given):
+        return [given] * count, None
+    found = jax.tree.leaves(given, is_leaf=is_leaf)
+    if len(found) == count and (isinstance(tree, dict) or not isinstance(given, dict)):
+        return found, None
+    return [None] * count, by_output(given, tree, names, "loss_weights")
+
+
+def _figure(path: tuple[Any, ...], place: Any, names: list[Any]) -> tuple[Any, ...]:
+    """What a loss is called: the way to its outputs, with the name of an output for its number in a list."""
+    if is_leaf(place):
+        return path if path and not isinstance(path[-1], int) else (*path[:-1], names[place])
+    if path:
+        return path
+    parts = list(place) if isinstance(place, dict) else names
+    return (None if None in parts else "_".join(parts),)
+
+
+def _joined(parts: tuple[Any, ...], name: str) -> str:
+    return "/".join(name if part is None else str(part) for part in parts)
+
+
+def _judged(terms: list[Term]) -> list[int]:
+    """The numbers of the outputs that have a loss."""
+    return sorted({number for term in terms for number in jax.tree.leaves(term.place)})
+
+
+def _take(place: Any, entries: list[Any]) -> Any:
+    """What there is for some outputs, in their structure; one thing, where it is the same for all of them."""
+    numbers = jax.tree.leaves(place)
+    first = entries[numbers[0]]
+    if all(entries[number] is first for number in numbers):
+        return first
+    return jax.tree.map(lambda number: entries[number], place)
+
+
+def _as_loss(term: Term, targets: list[Any], outputs: list[Any]) -> losses.Loss:
+    given = term.loss
+    if _is_any_crossentropy(given):
+        loss = _CROSSENTROPIES[_kind(_take(term.place, targets), _take(term.place, outputs))]
+    else:
+        loss = losses.get(given)
+    if isinstance(loss, losses.Loss):
+        return loss
+    return losses.LossFunctionWrapper(loss, name=given if isinstance(given, str) else _name_of(loss))
+
+
+def _is_any_crossentropy(loss: Any) -> bool:
+    return isinstance(loss, str) and loss.lower() in ("crossentropy", "ce")
+
+
+_CROSSENTROPIES = (losses.binary_crossentropy, losses.sparse_categorical_crossentropy, losses.categorical_crossentropy)
+
+
+def as_metric(identifier: Any, y: Any, y_pred: Any) -> Any:
     """A metric from a name, function or object; `"accuracy"` is the kind that the outputs call for."""
     if isinstance(identifier, metrics.Metric):
-        metric = identifier
-    elif isinstance(identifier, str) and identifier in _BY_KIND:
-        metric = _BY_KIND[identifier][_kind(y, y_pred)](name=identifier)
-    else:
-        metric = metrics.get(identifier)
-        if not isinstance(metric, metrics.Metric):
-            name = identifier if isinstance(identifier, str) else getattr(metric, "__name__", "metric")
-            metric = metrics.MeanMetricWrapper(metric, name=name)
-        elif isinstance(identifier, str):
-            metric.name = identifier
-    if prefix and not metric.name.startswith(prefix):
-        metric.name = f"{prefix}{metric.name}"
+        return identifier
+    if isinstance(identifier, str) and identifier.lower() in _BY_KIND:
+        return _BY_KIND[identifier.lower()][_kind(y, y_pred)](name=identifier)
+    metric = metrics.get(identifier)
+    if not isinstance(metric, metrics.Metric):
+        metric = metrics.MeanMetricWrapper(metric, name=_name_of(metric))
+    if isinstance(identifier, str):
+        metric.name = identifier
     return metric
 
 
-_ACCURACIES = (metrics.BinaryAccuracy, metrics.SparseCategoricalAccuracy, metrics.CategoricalAccuracy)
-_CROSSENTROPIES = tuple(
-    getattr(metrics, name, None)
-    for name in ("BinaryCrossentropy", "SparseCategoricalCrossentropy", "CategoricalCrossentropy")
-)
 _BY_KIND: dict[str, Any] = {
-    "accuracy": _ACCURACIES,
-    "acc": _ACCURACIES,
-    "crossentropy": _CROSSENTROPIES,
-    "ce": _CROSSENTROPIES,
+    **dict.fromkeys(
+        ("accuracy", "acc"),
+        (metrics.BinaryAccuracy, metrics.SparseCategoricalAccuracy, metrics.CategoricalAccuracy),
+    ),
+    **dict.fromkeys(
+        ("crossentropy", "ce"),
+        (metrics.BinaryCrossentropy, metrics.SparseCategoricalCrossentropy, metrics.CategoricalCrossentropy),
+    ),
 }
 
 
@@ -168,3 +269,17 @@ def _kind(y: Any, y_pred: Any) -> int:
     if y_pred.ndim == 0 or y_pred.shape[-1] == 1:
         return 0
     return 1 if y.ndim < y_pred.ndim or y.shape[-1] == 1 else 2
+
+
+def _name_of(function: Any) -> str:
+    return getattr(function, "name", None) or to_snake_case(getattr(function, "__name__", type(function).__name__))
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """The name, numbered where it is taken."""
+    free, number = name, 0
+    while free in taken:
+        number += 1
+        free = f"{name}_{number}"
+    taken.add(free)
+    return free
