@@ -19,6 +19,7 @@ import jax
 import numpy as np
 
 from jaxlayers.core import making, masks, scope, symbolic, tracking
+from jaxlayers.core.call_spec import has_arrays, shape_tree
 
 if TYPE_CHECKING:
     from jaxlayers.core.layer import Layer
@@ -173,7 +174,7 @@ def explicit(build: Callable[..., Any]) -> Callable[..., Any]:
                 build(self, *args, **kwargs)
             object.__setattr__(self, "built", True)
             note_shapes(self, args, kwargs)
-            made_in_call = _is_default(type(self).build) and not _is_default(type(self).call)
+            made_in_call = is_default(type(self).build) and not is_default(type(self).call)
             if made_in_call or not _is_complete(self):
                 shapes = [_as_structs(shape, self.compute_dtype) for shape in (*args, *kwargs.values())]
                 trace(self, tuple(shapes), {}, kept)
@@ -181,7 +182,8 @@ def explicit(build: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-def _is_default(method: Any) -> bool:
+def is_default(method: Any) -> bool:
+    """Whether a method is `Layer`'s own."""
     return getattr(method, "is_default", False)
 
 
@@ -291,6 +293,18 @@ def output_specs(layer: Layer, args: Any, kwargs: Any) -> Any:
     if "input" in named and "input" not in layer._call_spec.all_names:  # input_shape= is what everybody writes
         named = {layer._call_spec.names[0]: named.pop("input"), **named}
     return symbolic.infer(abstractly(layer), tuple(_map_shapes(tensor, shape) for shape in args), named)
+
+
+def declared_specs(layer: Layer, args: Any, kwargs: Any) -> Any:
+    """Shapes and dtypes of the outputs as the layer's own `compute_output_shape` says; builds it by its `build`."""
+    shapes, named = layer._call_spec.build_arguments(args, kwargs)
+    if not layer.built and not is_default(type(layer).build):
+        layer.build(*shapes, **named)
+    given = {f"{n}_shape": shape_tree(v) for n, v in layer._call_spec.named(args, kwargs).items() if has_arrays(v)}
+    wanted = inspect.signature(layer.compute_output_shape).parameters
+    several = len(given) > 1 and given.keys() <= wanted.keys()
+    found = layer.compute_output_shape(**given) if several else layer.compute_output_shape(*given.values())
+    return _map_shapes(lambda shape: symbolic.Spec((tuple(shape), layer.compute_dtype)), found)
 
 
 def _as_structs(shape: Any, dtype: str) -> Any:

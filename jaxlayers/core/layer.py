@@ -295,16 +295,18 @@ class Layer(Described, Weighted):
 
     def _call_symbolic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         kept: dict[int, Any] = {}
+        traced = True
         try:
             node = symbolic.record(self, args, kwargs, kept)
-        except BaseException:
+        except BaseException as error:
             building.undo(kept)
-            raise
+            if not isinstance(error, Exception) or building.is_default(type(self).compute_output_shape):
+                raise
+            traced, node = False, symbolic.record(self, args, kwargs, specs=building.declared_specs(self, args, kwargs))
         object.__setattr__(self, "_nodes", (*self._nodes, node))
         outputs = node.outputs
-        if not self.built:
-            first = symbolic.fill_tree((args, kwargs))
-            building.from_call(self, *first)
+        if not self.built and traced:
+            building.from_call(self, *symbolic.fill_tree((args, kwargs)))
         building.note_shapes(self, *self._call_spec.build_arguments(args, kwargs))  # with what is unknown as None
         given = self._call_spec.first(args, kwargs)
         self._pass_mask(given, _previous_mask(given, kwargs), outputs)
@@ -368,14 +370,23 @@ class Layer(Described, Weighted):
 
     @ends_in_user_code
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
-        """The shape of the outputs for inputs of a shape, None being an unknown size; nothing is built."""
+        """The shape of the outputs for inputs of a shape, None being an unknown size; nothing is built.
+
+        It is found by an abstract run of the call. A subclass's own version serves where there can be none: where the
+        call leaves JAX, or cannot do with the sizes that stand for unknown ones.
+        """
         specs = building.output_specs(self, args, kwargs)
         return jax.tree.map(lambda spec: spec[0], specs, is_leaf=lambda s: isinstance(s, symbolic.Spec))
 
     @ends_in_user_code
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """Symbolic tensors like the outputs for inputs like these."""
-        specs = symbolic.infer(building.abstractly(self), args, kwargs)
+        try:
+            specs = symbolic.infer(building.abstractly(self), args, kwargs)
+        except Exception:
+            if building.is_default(type(self).compute_output_shape):
+                raise
+            specs = building.declared_specs(self, args, kwargs)
         return jax.tree.map(lambda s: SymbolicTensor(*s), specs, is_leaf=lambda s: isinstance(s, symbolic.Spec))
 
     def _check_initialized(self) -> None:
@@ -389,7 +400,7 @@ class Layer(Described, Weighted):
 _TEXT = "USOT"  # the kinds of NumPy dtypes that hold words
 _RESERVED = frozenset(["init", "apply", "params", "state"])
 Layer.build = building.explicit(Layer.build)  # type: ignore[method-assign]
-for _method in (Layer.__init__, Layer.build, Layer.call, Layer.get_config):
+for _method in (Layer.__init__, Layer.build, Layer.call, Layer.get_config, Layer.compute_output_shape):
     _method.is_default = True  # type: ignore[union-attr]
 
 

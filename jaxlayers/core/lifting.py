@@ -83,9 +83,7 @@ class Carry:
 
 
 def look(bodies: list[tuple[Callable[..., Any], Any]]) -> tuple[list[Any], dict[int, Any], list[Any]]:
-    """What functions write when they are called with arguments like these, what is known of the loops inside, and
-    what they return.
-    """
+    """What functions write when called with arguments like these, what is known of loops inside, what is returned."""
     keys: dict[Any, None] = {}
     hints: dict[int, Any] = {}
     returned: list[Any] = []

@@ -170,11 +170,13 @@ def has_symbolic(args: Any, kwargs: Any) -> bool:
     return False
 
 
-def record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], snapshots: Any = None) -> Node:
-    """The node of a call, with its symbolic results; `snapshots` as for `infer`."""
+def record(
+    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], snapshots: Any = None, specs: Any = None
+) -> Node:
+    """The node of a call, with its symbolic results: of these `specs`, or as `infer` finds them."""
     node = Node(function, args, kwargs)
     name = getattr(function, "name", None) or getattr(function, "__name__", "operation")
-    specs = infer(function, args, kwargs, snapshots)
+    specs = infer(function, args, kwargs, snapshots) if specs is None else specs
     node.outputs = jax.tree.map(
         lambda spec: SymbolicTensor(spec[0], spec[1], auto_name(f"{name}_output"), node), specs, is_leaf=_is_spec
     )

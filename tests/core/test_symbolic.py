@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import jaxlayers as jl
-from jaxlayers import Variable, layers, ops
+from jaxlayers import Layer, Variable, layers, ops
 from jaxlayers.core import SymbolicTensor, operation, symbolic
 
 
@@ -218,3 +218,54 @@ def test_input_arguments():
     assert jl.Input((3,)).shape == (None, 3) and jl.Input((3,), batch_size=2).shape == (2, 3)
     assert jl.Input(batch_shape=(4, None)).shape == (4, None) and jl.Input((), dtype="int32").dtype == "int32"
     assert jl.Input((3,), name="mine").name == "mine"
+
+
+class Declared(Layer):
+    """Says what comes out of a call that cannot be traced."""
+
+    def build(self, input_shape):
+        self.w = self.add_weight((input_shape[-1], 2))
+
+    def call(self, inputs):
+        return np.asarray(inputs) @ self.w.numpy()
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], 2)
+
+
+def test_a_declared_shape_serves_where_the_call_cannot_be_traced():
+    inputs = jl.Input((3,))
+    layer = Declared(dtype="float16")
+    outputs = layer(inputs)
+    assert (outputs.shape, outputs.dtype) == ((None, 2), "float16") and layer.w.shape == (3, 2)
+    x = np.random.default_rng(0).normal(size=(4, 3)).astype("float16")
+    np.testing.assert_allclose(jl.Model(inputs, outputs)(x), x @ layer.w.numpy(), rtol=1e-3)
+    spec = Declared().compute_output_spec(inputs)
+    assert spec.shape == (None, 2)
+
+    class Folding(Layer):  # of an unknown size, which no number stands for
+        def call(self, inputs):
+            return inputs.reshape(-1, 3, 5)
+
+        def compute_output_shape(self, input_shape):
+            return (input_shape[0], 3, 5)
+
+    assert Folding()(jl.Input((None,))).shape == (None, 3, 5)
+
+    class Silent(Folding):
+        compute_output_shape = Layer.compute_output_shape
+
+    with pytest.raises((TypeError, ValueError)):
+        Silent()(jl.Input((None,)))
+
+
+def test_a_declared_shape_of_several_inputs():
+    class Outer(Layer):
+        def call(self, rows, columns):
+            raise RuntimeError("only on the host")
+
+        def compute_output_shape(self, rows_shape, columns_shape):
+            return {"table": (*rows_shape, columns_shape[-1]), "rows": rows_shape}
+
+    found = Outer()(jl.Input((3,)), columns=jl.Input((4,)))
+    assert found["table"].shape == (None, 3, 4) and found["rows"].shape == (None, 3)
