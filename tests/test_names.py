@@ -13,12 +13,17 @@ import jaxlayers
 
 NAMESPACES = [
     "activations",
+    "callbacks",
     "config",
     "constraints",
+    "datasets",
+    "datasets.mnist",
     "dtype_policies",
     "initializers",
+    "layers",
     "losses",
     "metrics",
+    "models",
     "ops",
     "ops.image",
     "ops.linalg",
@@ -37,15 +42,35 @@ NAMESPACES = [
 QUANTIZATION = "quantization is not here"
 BACKENDS = "there is one backend"
 FILES = "saving has configs; models in files are not part of it yet"
+FLAX = "modules of Flax are not layers yet"
+DATA = "of Keras's data sets there is mnist"
+HIDDEN = "Keras hides its parameters behind *args"
 EXCEPTIONS = {
+    "callbacks.BackupAndRestore": FILES,
+    "callbacks.OrbaxCheckpoint": FILES,
     "config.enable_unsafe_deserialization": "code is rebuilt where a call says so, and for that call alone",
     "config.is_nnx_enabled": BACKENDS,
     "config.set_backend": BACKENDS,
+    "datasets.boston_housing": DATA,
+    "datasets.california_housing": DATA,
+    "datasets.cifar10": DATA,
+    "datasets.cifar100": DATA,
+    "datasets.fashion_mnist": DATA,
+    "datasets.imdb": DATA,
+    "datasets.reuters": DATA,
     "dtype_policies.AWQDTypePolicy": QUANTIZATION,
     "dtype_policies.GPTQDTypePolicy": QUANTIZATION,
     "dtype_policies.Int4DTypePolicy": QUANTIZATION,
     "dtype_policies.QuantizedDTypePolicy": QUANTIZATION,
     "dtype_policies.QuantizedFloat8DTypePolicy": QUANTIZATION,
+    "layers.FlaxLayer": FLAX,
+    "layers.JaxLayer": FLAX,
+    "layers.TFSMLayer": BACKENDS,
+    "layers.TorchModuleWrapper": BACKENDS,
+    "models.Model": HIDDEN,
+    "models.Sequential": HIDDEN,
+    "models.load_model": FILES,
+    "models.save_model": FILES,
     "saving.KerasFileEditor": FILES,
     "saving.load_model": FILES,
     "saving.load_weights": FILES,
@@ -56,6 +81,9 @@ EXCEPTIONS = {
     "ops.nn.multi_hot": "the same function",
 }
 
+# Parameters of Keras's that nothing here has.
+PARAMETERS = {"quantization_config": QUANTIZATION, "gptq_unpacked_column_size": QUANTIZATION}
+
 
 def find(module, namespace):
     for part in namespace.split("."):
@@ -64,18 +92,22 @@ def find(module, namespace):
 
 
 def public(namespace):
-    """The names that Keras has in a namespace, without those of modules in it."""
+    """The names that Keras has in a namespace, without those of modules in it; data sets are modules."""
     theirs = find(keras, namespace)
-    return sorted(name for name in dir(theirs) if name[0] != "_" and not inspect.ismodule(getattr(theirs, name)))
+    modules = namespace == "datasets"
+    return sorted(name for name in dir(theirs) if name[0] != "_" and inspect.ismodule(getattr(theirs, name)) == modules)
 
 
 CASES = [(namespace, name) for namespace in NAMESPACES for name in public(namespace)]
 
 
 def described(value):
-    """Names, kinds and defaults of parameters; of a class, those that make an object."""
+    """Names, kinds and defaults of parameters; of a class, those that make an object, without what is passed on."""
     parameters = list(inspect.signature(value).parameters.values())
-    return [(p.name, p.kind, _plain(p.default)) for p in parameters if p.kind is not p.VAR_KEYWORD]
+    passed_on = {inspect.Parameter.VAR_KEYWORD, *([inspect.Parameter.VAR_POSITIONAL] if inspect.isclass(value) else [])}
+    return [
+        (p.name, p.kind, _plain(p.default)) for p in parameters if p.kind not in passed_on and p.name not in PARAMETERS
+    ]
 
 
 def _plain(default):

@@ -1,6 +1,7 @@
 """Layers: state and computation in one object, a pair of pure functions underneath."""
 
 from jaxlayers.core import InputSpec, Layer, registry
+from jaxlayers.layers._lookup import deserialize, serialize
 from jaxlayers.layers.activity_regularization import ActivityRegularization
 from jaxlayers.layers.attention import AdditiveAttention, Attention, GroupQueryAttention, MultiHeadAttention
 from jaxlayers.layers.convolution import (
@@ -348,10 +349,12 @@ __all__ = [
     "add",
     "average",
     "concatenate",
+    "deserialize",
     "dot",
     "maximum",
     "minimum",
     "multiply",
+    "serialize",
     "subtract",
 ]
 

@@ -21,10 +21,15 @@ def describe(layer: Any, *names: str) -> dict[str, Any]:
     described = {}
     for name in names:
         value, kind = getattr(layer, name), kind_of(name)
-        if kind is not None:
+        if kind is not None and value is not None:
             value = activations.serialize(value) if kind == "activation" else serialize_keras_object(value)
         described[name] = value
     return described
+
+
+def activated(layer: Any, outputs: Any) -> Any:
+    """The layer's activation of its outputs; it may have been set to None since it was made."""
+    return outputs if layer.activation is None else layer.activation(outputs)
 
 
 def positive(layer: Any, name: str, value: Any) -> int:

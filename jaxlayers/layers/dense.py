@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers import activations, constraints, initializers, regularizers
-from jaxlayers.core import InputSpec, Layer, Variable
+from jaxlayers.core import InputSpec, Variable
 from jaxlayers.core.scope import unwrap
-from jaxlayers.layers._config import describe, positive
+from jaxlayers.layers._config import activated, describe, positive
+from jaxlayers.layers._low_rank import LowRank
 
 
-class Dense(Layer):
+class Dense(LowRank, adapted="kernel"):
     """A fully connected layer: `outputs = activation(inputs @ kernel + bias)`.
 
     Args:
@@ -24,6 +25,8 @@ class Dense(Layer):
         kernel_regularizer, bias_regularizer: what they add to the losses.
         activity_regularizer: what the outputs add to the losses.
         kernel_constraint, bias_constraint: applied after each update.
+        lora_rank, lora_alpha: with a rank, the layer is built with `enable_lora(lora_rank, lora_alpha)`. (Keras's
+            forgets this `lora_alpha` when it is built, and has the rank in its place.)
         **kwargs: `name`, `dtype`, `trainable`, ... of `Layer`.
 
     Shapes:
@@ -51,9 +54,11 @@ class Dense(Layer):
         activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
         **kwargs: Any,
     ):
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        super().__init__(lora_rank, lora_alpha, activity_regularizer=activity_regularizer, **kwargs)
         self.units = positive(self, "units", units)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
@@ -64,7 +69,6 @@ class Dense(Layer):
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
         self.input_spec = InputSpec(min_ndim=2)
-        self.kernel: Variable | Any = None
         self.bias: Variable | Any = None
 
     def build(self, input_shape: Any) -> None:
@@ -90,7 +94,7 @@ class Dense(Layer):
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Multiply, add, activate."""
-        return self.activation(_affine(inputs, unwrap(self.kernel), unwrap(self.bias)))
+        return activated(self, _affine(inputs, unwrap(self.kernel), unwrap(self.bias)))
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""

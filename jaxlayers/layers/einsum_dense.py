@@ -10,14 +10,15 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers import activations, constraints, initializers, regularizers
-from jaxlayers.core import InputSpec, Layer, Variable
+from jaxlayers.core import InputSpec, Variable
 from jaxlayers.core.scope import unwrap
-from jaxlayers.layers._config import describe
+from jaxlayers.layers._config import activated, describe
+from jaxlayers.layers._low_rank import LowRank
 
 _FORM = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
 
 
-class EinsumDense(Layer):
+class EinsumDense(LowRank, adapted="kernel"):
     """A fully connected layer over any axes: `outputs = activation(einsum(equation, inputs, kernel) + bias)`.
 
     Args:
@@ -30,6 +31,7 @@ class EinsumDense(Layer):
         kernel_initializer, bias_initializer: how the weights start. The fans are those of the equation.
         kernel_regularizer, bias_regularizer: what they add to the losses.
         kernel_constraint, bias_constraint: applied after each update.
+        lora_rank, lora_alpha: with a rank, the layer is built with `enable_lora(lora_rank, lora_alpha)`.
         **kwargs: `name`, `dtype`, `activity_regularizer`, ... of `Layer`.
 
     Shapes:
@@ -58,9 +60,11 @@ class EinsumDense(Layer):
         bias_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
+        super().__init__(lora_rank, lora_alpha, **kwargs)
         self.equation, self.bias_axes = equation, bias_axes
         self.partial_output_shape = tuple(output_shape) if isinstance(output_shape, list | tuple) else (output_shape,)
         self._terms = _parse(equation, bias_axes)
@@ -71,7 +75,6 @@ class EinsumDense(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
-        self.kernel: Variable | Any = None
         self.bias: Variable | Any = None
 
     def build(self, input_shape: Any) -> None:
@@ -129,7 +132,7 @@ class EinsumDense(Layer):
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Multiply, add, activate."""
-        return self.activation(_affine(inputs, unwrap(self.kernel), unwrap(self.bias), self.equation))
+        return activated(self, _affine(inputs, unwrap(self.kernel), unwrap(self.bias), self.equation))
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""

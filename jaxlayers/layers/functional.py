@@ -7,7 +7,7 @@ from typing import Any
 
 from jaxlayers import activations
 from jaxlayers.core import Layer
-from jaxlayers.layers._config import describe
+from jaxlayers.layers._config import activated, describe
 from jaxlayers.saving import deserialize_keras_object
 from jaxlayers.saving._objects import serialize_function
 
@@ -31,7 +31,7 @@ class Activation(Layer):
 
     def call(self, inputs: Any) -> Any:
         """Apply the function."""
-        return self.activation(inputs)
+        return activated(self, inputs)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""
@@ -41,7 +41,9 @@ class Activation(Layer):
 class Lambda(Layer):
     """Applies any function to its inputs.
 
-    Weights that the function closes over do not belong to this layer; write a `Layer` for those.
+    Weights that the function closes over do not belong to this layer; write a `Layer` for those. A mask that came with
+    the inputs reaches a function that has a parameter `mask`, and goes no further unless `mask=` says so: the function
+    may have done anything to the axes.
 
     Args:
         function: called with the inputs, `arguments`, and `mask` and `training` when it has such parameters.
@@ -64,7 +66,7 @@ class Lambda(Layer):
         self.function = function
         self.arguments = arguments or {}
         self.mask = mask
-        self._output_shape = output_shape
+        self._output_shape = tuple(output_shape) if isinstance(output_shape, list) else output_shape
         try:
             parameters = set(inspect.signature(function).parameters)
         except (TypeError, ValueError):  # built in C

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from jaxlayers.core import Layer, SymbolicTensor
@@ -19,18 +20,22 @@ class InputLayer(Layer):
         sparse: refused when true: there are no sparse arrays here. Kept for the sake of Keras's configs.
         ragged: likewise.
         batch_shape: the sizes with the batch, in the place of `shape` and `batch_size`.
-        input_tensor: an existing symbolic tensor, to take the shape and dtype of.
+        input_tensor: a symbolic tensor that is to be the input; what is said beside it must agree with it.
         optional: whether the model may be called with None in this place.
         name: a name; one is made up when none is given.
+        **kwargs: `input_shape` and `batch_input_shape`, the former names of `shape` and `batch_shape`.
 
     Raises:
-        ValueError: when neither or both of `shape` and `batch_shape` are given, or for a sparse input.
+        ValueError: when neither of `shape` and `batch_shape` is given, or `batch_shape` beside one of the others; when
+            `input_tensor` is no symbolic tensor, or other than the rest says; for a sparse input.
 
     Example:
         >>> import jaxlayers as jl
         >>> jl.layers.InputLayer((3,)).output.shape
         (None, 3)
     """
+
+    sparse = ragged = False
 
     def __init__(
         self,
@@ -45,27 +50,52 @@ class InputLayer(Layer):
         name: str | None = None,
         **kwargs: Any,
     ):
+        if "input_shape" in kwargs:
+            warnings.warn("InputLayer(input_shape=...) is now InputLayer(shape=...).", stacklevel=2)
+        shape, batch_shape = kwargs.pop("input_shape", shape), kwargs.pop("batch_input_shape", batch_shape)
         super().__init__(name=name, **kwargs)
         if sparse or ragged:
             raise ValueError(f"{self.name!r}: sparse and ragged inputs are not supported; give dense arrays.")
+        shape = (shape,) if isinstance(shape, int) else None if shape is None else tuple(shape)
+        batch_shape = None if batch_shape is None else tuple(batch_shape)
         if input_tensor is not None:
+            self._check(input_tensor, shape=shape, batch_size=batch_size, batch_shape=batch_shape, dtype=dtype)
             batch_shape, dtype = input_tensor.shape, input_tensor.dtype
-        elif (shape is None) == (batch_shape is None):
+        elif (shape is None) == (batch_shape is None) or None not in (batch_shape, batch_size):
             raise ValueError(
-                f"{self.name!r} needs either shape= (without the batch) or batch_shape= (with it); received "
-                f"shape={shape}, batch_shape={batch_shape}."
+                f"{self.name!r} needs either shape= (without the batch, which batch_size= may say) or batch_shape= "
+                f"(with it); received shape={shape}, batch_size={batch_size}, batch_shape={batch_shape}."
             )
-        if batch_shape is None:
-            batch_shape = (batch_size, *((shape,) if isinstance(shape, int) else shape))
-        self.batch_shape = tuple(batch_shape)
+        self.batch_shape = (batch_size, *shape) if batch_shape is None else batch_shape
         self._input_dtype = standardize_dtype(dtype)
         self.optional = optional
         self.built = True
-        self._start()
+        self._start(input_tensor)
 
-    def _start(self) -> None:
+    def _check(self, tensor: Any, **said: Any) -> None:
+        """Whether a tensor is what the arguments beside it say."""
+        if not isinstance(tensor, SymbolicTensor):
+            raise ValueError(
+                f"{self.name!r}: input_tensor must be a symbolic tensor; received {type(tensor).__name__}."
+            )
+        is_there = {
+            "shape": tensor.shape[1:],
+            "batch_size": tensor.shape[0] if tensor.shape else None,
+            "batch_shape": tensor.shape,
+            "dtype": tensor.dtype,
+        }
+        for name, value in said.items():
+            if value is not None and (standardize_dtype(value) if name == "dtype" else value) != is_there[name]:
+                raise ValueError(
+                    f"{self.name!r} was given {name}={value}; its input_tensor has {name}={is_there[name]}."
+                )
+
+    def _start(self, tensor: SymbolicTensor | None = None) -> None:
         node = Node(self, (), {})
-        node.outputs = SymbolicTensor(self.batch_shape, self._input_dtype, self.name, node)
+        node.outputs = (
+            SymbolicTensor(self.batch_shape, self._input_dtype, self.name, node) if tensor is None else tensor
+        )
+        node.outputs.node = node.outputs.node or node  # that of the call which it came out of, if there is one
         object.__setattr__(self, "_nodes", (node,))
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ class ReversibleEmbedding(Embedding):
         mask_zero: whether 0 is padding, which later layers leave out.
         reverse_dtype: what the reverse direction is computed in; the compute dtype by default.
         logit_soft_cap: a bound on scores, `cap * tanh(scores / cap)`.
-        **kwargs: `weights` of `Embedding`; `name`, `dtype`, ... of `Layer`.
+        **kwargs: `weights`, `lora_rank` and `lora_alpha` of `Embedding`; `name`, `dtype`, ... of `Layer`.
 
     Shapes:
         inputs: `[batch, ...]` integers; outputs: `[batch, ..., output_dim]`. Reversed, inputs:
@@ -55,6 +55,8 @@ class ReversibleEmbedding(Embedding):
         logit_soft_cap: float | None = None,
         **kwargs: Any,
     ):
+        self.tie_weights, self.reverse_dtype, self.logit_soft_cap = tie_weights, reverse_dtype, logit_soft_cap
+        self.reverse_embeddings: Variable | Any = None
         super().__init__(
             input_dim,
             output_dim,
@@ -64,8 +66,6 @@ class ReversibleEmbedding(Embedding):
             mask_zero,
             **kwargs,
         )
-        self.tie_weights, self.reverse_dtype, self.logit_soft_cap = tie_weights, reverse_dtype, logit_soft_cap
-        self.reverse_embeddings: Variable | Any = None
 
     def build(self, input_shape: Any = None) -> None:
         """Make the table, and that of the other direction unless they are tied."""

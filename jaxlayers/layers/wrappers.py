@@ -36,6 +36,12 @@ class Wrapper(Layer):
         super().__init__(**kwargs)
         self.layer = layer
 
+    def build(self, input_shape: Any) -> None:
+        """Build the layer inside, for inputs of the same shape; a subclass that gives it others has its own."""
+        if not self.layer.built:
+            self.layer.build(input_shape)
+        super().build(input_shape)
+
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again; the layer inside as a config of its own."""
         return {**super().get_config(), "layer": registry.describe(self.layer)}
@@ -71,6 +77,10 @@ class TimeDistributed(Wrapper):
         >>> layer(jnp.ones((1, 2, 3))).tolist()
         [[[3.0, 3.0], [3.0, 3.0]]]
     """
+
+    def build(self, input_shape: Any) -> None:
+        """Nothing: the call builds the layer inside, on what it sees of a step."""
+        Layer.build(self, input_shape)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Apply the layer to all steps."""

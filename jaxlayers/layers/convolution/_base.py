@@ -16,7 +16,7 @@ import jax
 from jaxlayers import activations, constraints, initializers, regularizers
 from jaxlayers.core import InputSpec, Variable
 from jaxlayers.core.scope import unwrap
-from jaxlayers.layers._config import describe
+from jaxlayers.layers._config import activated, describe
 from jaxlayers.layers._ranked import Ranked
 from jaxlayers.ops._convolution import bias_shape
 from jaxlayers.ops._spatial import channel_axis, format_of, one_of, per_axis
@@ -99,7 +99,7 @@ class Convolution(Ranked):
         """The function of the inputs, kernels and arguments; bias; activation."""
         how = (self.strides, self.padding, self.data_format, self.dilation_rate, *more)
         kernels = tuple([unwrap(getattr(self, name)) for name, _ in self.kernels])
-        return self.activation(_convolved(function, how, inputs, kernels, unwrap(self.bias)))
+        return activated(self, _convolved(function, how, inputs, kernels, unwrap(self.bias)))
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""

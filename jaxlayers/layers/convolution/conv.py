@@ -7,11 +7,12 @@ from typing import Any
 import jax
 
 from jaxlayers.layers._config import positive
+from jaxlayers.layers._low_rank import LowRank
 from jaxlayers.layers.convolution._base import Convolution
 from jaxlayers.ops._convolution import convolve
 
 
-class _Conv(Convolution):
+class _Conv(Convolution, LowRank, adapted="kernel"):
     arguments = ("filters", "groups")
 
     def __init__(
@@ -114,7 +115,8 @@ class Conv2D(_Conv, rank=2):
         kernel_regularizer, bias_regularizer: what they add to the losses.
         activity_regularizer: what the outputs add to the losses.
         kernel_constraint, bias_constraint: applied after each update.
-        **kwargs: `name`, `dtype`, `trainable`, ... of `Layer`.
+        **kwargs: `lora_rank` and `lora_alpha`: with a rank, the layer is built with
+            `enable_lora(lora_rank, lora_alpha)`; `name`, `dtype`, `trainable`, ... of `Layer`.
 
     Shapes:
         inputs: `[batch, height, width, channels]`, or `[batch, channels, height, width]`; kernel:

@@ -65,7 +65,8 @@ class LayerNormalization(ScaleAndOffset):
         """Make the weights for the features of the inputs."""
         axes = self.feature_axes(input_shape)
         self.add_scale_and_offset(tuple(input_shape[axis] for axis in axes))
-        self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: input_shape[axis] for axis in axes})
+        given = self.axis if isinstance(self.axis, list) else [self.axis]
+        self.input_spec = InputSpec(axes={axis: input_shape[axis] for axis in given})  # of any number of axes
         super().build(input_shape)
 
     def call(self, inputs: jax.Array) -> jax.Array:

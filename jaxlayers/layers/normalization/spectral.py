@@ -52,8 +52,7 @@ class SpectralNormalization(Wrapper):
 
     def build(self, input_shape: Any) -> None:
         """Build the layer inside, and make the vector."""
-        if not self.layer.built:
-            self.layer.build(input_shape)
+        super().build(input_shape)
         self.kernel = self._kernel()
         self.vector_u = self.add_weight(
             name="vector_u",
@@ -62,7 +61,6 @@ class SpectralNormalization(Wrapper):
             trainable=False,
         )
         self.input_spec = InputSpec(min_ndim=1, axes={-1: input_shape[-1]})
-        super().build(input_shape)
 
     def _kernel(self) -> Any:
         for name in ("kernel", "embeddings"):

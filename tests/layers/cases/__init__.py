@@ -8,6 +8,7 @@ from tests.layers.cases import (
     basic,
     convolution,
     images,
+    low_rank,
     merging,
     normalization,
     pooling,
@@ -35,6 +36,7 @@ FAMILIES = [
     repeat,
     images,
     preprocessing_tables,
+    low_rank,
 ]
 CASES = [case for family in FAMILIES for case in family.CASES]
 MORE_CASES = [case for family in FAMILIES for case in family.MORE_CASES]

@@ -1,0 +1,133 @@
+"""Small programs as people write them: each runs with Keras and with us, and must return the same."""
+
+import jax
+import keras
+import numpy as np
+import pytest
+
+import jaxlayers as jl
+from tests.layers.table import floats
+
+PROGRAMS = []
+
+
+def program(function):
+    PROGRAMS.append(function)
+    return function
+
+
+@pytest.mark.parametrize("function", PROGRAMS)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_the_same_comes_out(function):
+    got, want = (jax.tree.map(plain, function(lib), is_leaf=is_thing) for lib in (jl, keras))
+    assert jax.tree.structure(got) == jax.tree.structure(want)
+    for ours, theirs in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
+        if isinstance(theirs, np.ndarray):
+            np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-5)
+        else:
+            assert ours == theirs
+
+
+def is_thing(value):
+    return hasattr(value, "__array__")
+
+
+def plain(value):
+    return np.asarray(value) if is_thing(value) else value
+
+
+def ramp(*shape):
+    return np.linspace(-1.0, 2.0, int(np.prod(shape)), dtype="float32").reshape(shape)
+
+
+def refused(make):
+    """Whether making something is an error."""
+    try:
+        make()
+    except (ValueError, TypeError):
+        return True
+    return False
+
+
+@program
+def activation_taken_away(lib):
+    x, found = floats(2, 3, 4), []
+    for layer in (
+        lib.layers.Dense(3, activation="relu", kernel_initializer="ones"),
+        lib.layers.EinsumDense("abc,cd->abd", (None, 2), activation="relu", kernel_initializer="ones"),
+        lib.layers.Conv1D(2, 2, activation="relu", kernel_initializer="ones"),
+    ):
+        layer(x)
+        layer.activation = None
+        found.append(layer(x))
+    return found
+
+
+@program
+def layer_normalization_of_other_ranks(lib):
+    found = []
+    for axis in (-1, (-2, -1)):
+        layer = lib.layers.LayerNormalization(axis=axis, gamma_initializer=lib.initializers.Constant(2.0))
+        found += [layer(floats(2, 3, 4)), layer(floats(2, 5, 3, 4)), layer(floats(3, 4))]
+    return found
+
+
+@program
+def embedding_of_given_weights(lib):
+    table = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+    found = []
+    for weights in (np.array(table), [np.array(table)]):
+        layer = lib.layers.Embedding(3, 2, weights=weights, input_length=2)
+        found += [layer.built, layer.embeddings, layer(np.array([[2, 0]]))]
+    return found
+
+
+@program
+def wrapper_that_uses_what_is_inside(lib):
+    class Masked(lib.layers.Wrapper):
+        def call(self, inputs, mask=None):
+            outputs = self.layer.call(inputs)
+            return outputs if mask is None else outputs * lib.ops.expand_dims(lib.ops.cast(mask, "float32"), -1)
+
+    def make():
+        return Masked(lib.layers.Dense(2, kernel_initializer="ones"))
+
+    x, mask = floats(2, 3, 4), np.array([[True, False, True], [True, True, False]])
+    built, over_time = make(), lib.layers.TimeDistributed(make())
+    built.build((None, 4))
+    return [tuple(w.shape) for w in built.weights], built(x, mask=mask), over_time(x, mask=mask), over_time(x)
+
+
+@program
+def input_layers(lib):
+    tensor = lib.Input(batch_shape=(2, 3))
+    good = [
+        {"shape": (3,), "batch_size": 5},
+        {"shape": [3]},
+        {"input_shape": (3,)},
+        {"batch_input_shape": [2, 3]},
+        {"input_tensor": tensor, "batch_size": 2, "shape": (3,), "dtype": "float32", "batch_shape": (2, 3)},
+    ]
+    wrong = [
+        {},
+        {"batch_size": 2, "batch_shape": (2, 3)},
+        {"shape": (3,), "batch_shape": (2, 3)},
+        {"input_tensor": np.ones(3)},
+        {"input_tensor": tensor, "batch_size": 3},
+        {"input_tensor": tensor, "shape": (4,)},
+        {"input_tensor": tensor, "batch_shape": (2, 4)},
+        {"input_tensor": tensor, "dtype": "int32"},
+    ]
+    assert all(refused(lambda given=given: lib.layers.InputLayer(**given)) for given in wrong)
+    made = [lib.layers.InputLayer(**given) for given in good]
+    assert made[-1].output is tensor
+    model = lib.Model(made[-1].output, lib.layers.Dense(2, kernel_initializer="ones")(made[-1].output))
+    return [(tuple(layer.batch_shape), layer.dtype, layer.sparse, layer.ragged) for layer in made], model(floats(2, 3))
+
+
+@program
+def layers_as_plain_data(lib):
+    config = lib.layers.serialize(lib.layers.Dense(3, activation="tanh"))
+    again = lib.layers.deserialize(config)
+    loss = lib.losses.serialize(lib.losses.MeanSquaredError())
+    return again.units, refused(lambda: lib.layers.deserialize(loss)), refused(lambda: lib.layers.deserialize("Dense"))
