@@ -306,3 +306,17 @@ def test_sharding_is_kept():
     assert variable.value.sharding == sharding
     variable.assign(np.zeros(2))
     assert variable.value.sharding == sharding
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8"])
+def test_arrays_like_a_variable(dtype):
+    variable = Variable(np.arange(6).reshape(2, 3), dtype=dtype, trainable=False)
+
+    def like():
+        return jnp.zeros_like(variable), jnp.ones_like(variable), jnp.full_like(variable, 2), jnp.result_type(variable)
+
+    *made, found = like()
+    assert [(a.shape, a.dtype) for a in made] == [((2, 3), dtype)] * 3 and found == dtype
+    np.testing.assert_array_equal(jl.jit(lambda: like()[0] + variable)(), variable.numpy())
+    assert np.stack([variable, variable]).shape == (2, 2, 3) and np.zeros_like(variable).dtype == dtype
+    np.testing.assert_array_equal(np.concatenate([variable, variable], axis=0)[2:], variable.numpy())
