@@ -99,6 +99,12 @@ class Reshape(Layer):
         sizes = [size if size != -1 else (total // known if known else 0) for size in self.target_shape]
         return inputs.reshape(inputs.shape[0], *sizes)
 
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The target's sizes are known also where none that stands for an unknown one would fit them."""
+        if None not in input_shape[1:]:
+            return super().compute_output_shape(input_shape)
+        return (input_shape[0], *(None if size == -1 else size for size in self.target_shape))
+
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""
         return {**super().get_config(), "target_shape": self.target_shape}

@@ -131,3 +131,17 @@ def layers_as_plain_data(lib):
     again = lib.layers.deserialize(config)
     loss = lib.losses.serialize(lib.losses.MeanSquaredError())
     return again.units, refused(lambda: lib.layers.deserialize(loss)), refused(lambda: lib.layers.deserialize("Dense"))
+
+
+@program
+def reshape_of_unknown_sizes(lib):
+    start = lib.Input((None,))
+    outputs = lib.layers.Dense(2, kernel_initializer="ones")(lib.layers.Reshape((3, 5))(start))
+    shapes = [tuple(lib.layers.Reshape(target)(start).shape) for target in ((3, 5), (-1, 5))]
+    known = lib.layers.Reshape((3, -1)).compute_output_shape((None, 15))
+    return (
+        shapes,
+        known,
+        lib.layers.Reshape((3, 5)).compute_output_shape((2, None)),
+        lib.Model(start, outputs)(ramp(2, 15)),
+    )
