@@ -296,15 +296,10 @@ class Variable:
         return np.asarray(self._fetched(), dtype)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        """NumPy's functions take the array; its rules for dtypes, which JAX asks as well, need no values."""
-
-        def plain(leaf: Any) -> Any:
-            if not isinstance(leaf, Variable):
-                return leaf
-            return np.empty((), leaf.dtype) if function is np.result_type else np.asarray(leaf)
-
-        args, kwargs = jax.tree.map(plain, (args, kwargs), is_leaf=lambda leaf: isinstance(leaf, Variable))
-        return function(*args, **kwargs)
+        """NumPy's functions work as without this; but its rules for dtypes, which JAX asks, need no values."""
+        if function is np.result_type:
+            return function(*[np.empty((), a.dtype) if isinstance(a, Variable) else a for a in args])
+        return function._implementation(*args, **kwargs)
 
     def _fetched(self) -> jax.Array:
         """The current array, once it has been computed; what comes out of a compiled step may turn out not to be."""
