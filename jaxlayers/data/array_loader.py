@@ -221,7 +221,7 @@ class ArrayPass:
         size = loader.batch_size
         number = min(count if most is None else most, loader.num_samples // size - first)
         if count == 1 or number < 1:
-            taken = loader._take(self._order, slice(first * size, (first + 1) * size)), None
+            taken: tuple[Any, int | None] = loader._take(self._order, slice(first * size, (first + 1) * size)), None
             self.skip(1)
         else:
             taken = loader._take(self._order, slice(first * size, (first + number) * size), count), number

@@ -63,6 +63,11 @@ class Composite(Optimizer):
                 yield f"inner_{number}_{key}", value
 
     @property
+    def slot_owners(self) -> dict[Variable, tuple[str, Variable]]:
+        """Those of the optimizers inside."""
+        return {slot: owner for inner in self._inner for slot, owner in inner.slot_owners.items()}
+
+    @property
     def _rate_variables(self) -> list[Variable]:
         return [self._learning_rate, *(rate for inner in self._inner for rate in inner._rate_variables)]
 

@@ -84,6 +84,14 @@ class Optimizer(Arguments):
         self._layout = layout
         self.built = True
 
+    @property
+    def slot_owners(self) -> dict[Variable, tuple[str, Variable]]:
+        """What each slot is, such as `"momentum"`, and of which parameter; without those that belong to none."""
+        if self._layout is None:
+            return {}
+        found = zip(self._slots.values(), self._layout.owners(), strict=True)
+        return {slot: (name, owner) for slot, (name, owner) in found if owner is not None}
+
     def _known_layout(self) -> Layout:
         if self._layout is None:
             raise ValueError(

@@ -92,6 +92,10 @@ class Layout:
             )
         return dict(zip(_unique([slot.name for slot in slots]), slots, strict=True))
 
+    def owners(self) -> list[tuple[str, Variable | None]]:
+        """For each slot what it is, and of which parameter."""
+        return [(name, None if owner is None else self.parameters[owner]) for name, owner in self._places]
+
     def pack(self, values: Sequence[Any]) -> Any:
         """The state, from the arrays of the slots."""
         leaves: list[Any] = [None] * len(values)

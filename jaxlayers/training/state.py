@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from jaxlayers.core import Variable, random, scope
 from jaxlayers.core.pure import flatten, put
-from jaxlayers.core.tracking import kept_apart
+from jaxlayers.core.tracking import Path, kept_apart
 
 
 @flax.struct.dataclass
@@ -60,7 +60,7 @@ def variables_of(model: Any) -> TrainState:
     optimizers = {name: value for name, value in vars(model).items() if isinstance(value, kept_apart())}
     metrics = optimizers.pop("_objective")
     model.optimizer.build(model.trainable_variables)
-    places = {v.path.replace("/", "_"): path for path, v, _ in model.walk.variables if v.trainable}
+    places = {variable: path for path, variable, _ in model.walk.variables}
     opt_state = {name: _tree(optimizer, places) for name, optimizer in optimizers.items()}
     return TrainState(None, params, state, opt_state, _tree(metrics), random.global_generator().state)
 
@@ -137,16 +137,14 @@ def _agree(model: Any, inner: scope.Scope, before: Any, variables: TrainState, a
             inner.values[variable] = jax.lax.pmean(new, axis_name)
 
 
-def _tree(owner: Any, places: dict[str, Any] | None = None) -> dict[str, Any]:
+def _tree(owner: Any, places: dict[Variable, Path] | None = None) -> dict[str, Any]:
     """The variables of an optimizer or objective; slots by their kind and the path of their parameter in the model."""
+    whose = getattr(owner, "slot_owners", {})  # an objective has none
     result: dict[str, Any] = {}
     for path, variable, _ in owner.walk.variables:
-        parts = path[-1].split("_")
-        cuts = range(len(parts) - 1, 0, -1)  # a slot is called by its parameter's whole path and its kind
-        whose = next((cut for cut in cuts if "_".join(parts[:cut]) in (places or ())), None)
-        if whose is not None:
-            path = (*path[:-1], "_".join(parts[whose:]), *(places or {})["_".join(parts[:whose])])
-        put(result, path, variable)
+        kind, parameter = whose.get(variable, ("", None))
+        place = (places or {}).get(parameter)
+        put(result, path if place is None else (*path[:-1], kind, *place), variable)
     return result
 
 

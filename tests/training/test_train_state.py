@@ -183,3 +183,28 @@ def test_over_devices_it_is_the_same_step():
     env = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4", "PYTHONWARNINGS": "error"}
     done = subprocess.run([sys.executable, "-c", DEVICES], env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and "agreed" in done.stdout, done.stderr[-3000:]
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda: jl.optimizers.SGD(0.1, momentum=0.9),
+        lambda: jl.optimizers.LossScaleOptimizer(jl.optimizers.SGD(0.1, momentum=0.9)),
+    ],
+)
+def test_slots_are_in_the_place_of_their_parameters(optimizer):
+    class Net(jl.Model):  # whose paths, joined, would be the same
+        def __init__(self):
+            super().__init__()
+            self.x = jl.Sequential([layers.Dense(2, name="y_z")])
+            self.x_y = jl.Sequential([layers.Dense(3, name="z")])
+
+        def call(self, inputs):
+            return jnp.concatenate([self.x(inputs), self.x_y(inputs)], axis=-1)
+
+    model = Net()
+    model.compile(optimizer(), "mse")
+    model.prepare((X, np.zeros((len(X), 5), "float32")))
+    state = model.train_state
+    slots = next(value for key, value in state.opt_state["optimizer"].items() if key.endswith("slots"))
+    assert jax.tree.map(np.shape, slots["momentum"]) == jax.tree.map(np.shape, state.params)
