@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxlayers.core import Variable
 from jaxlayers.core.masks import get_mask, set_mask
 from jaxlayers.layers import InputLayer
+from jaxlayers.training.outputs import items
 
 
 def match(model: str, structure: Any, sources: list[InputLayer], given: Any) -> list[Any]:
@@ -20,32 +21,64 @@ def match(model: str, structure: Any, sources: list[InputLayer], given: Any) -> 
         structure: the model's inputs, in their structure.
         sources: an `InputLayer` for each.
         given: what the model was called with: the same structure; or a list in the order of the inputs, or a dict by
-            the names of the inputs.
+            the names of the inputs. What a dict has beyond them is left out.
 
     Raises:
         ValueError: when an input is missing, or does not have the shape or kind of dtype declared.
     """
-    names = [source.name for source in sources]
-    if isinstance(structure, dict):
-        names = list(jax.tree.leaves({key: key for key in structure}))
-    if isinstance(given, dict) and (isinstance(structure, dict) or not isinstance(given, type(structure))):
-        missing = [n for n, source in zip(names, sources, strict=True) if n not in given and not source.optional]
-        if missing:
+    names = _paths(structure) if isinstance(structure, dict) else [source.name for source in sources]
+    values = _values(model, structure, names, given)
+    for name, source, value in zip(names, sources, values, strict=True):
+        if value is _MISSING and not source.optional:
             raise ValueError(
-                f"{model!r} takes the inputs {names}; {', '.join(map(repr, missing))} is missing from the dict, which "
-                f"has {sorted(map(str, given))}."
+                f"{model!r} takes the inputs {names}; {name!r} is missing from the dict, which has "
+                f"{sorted(map(str, given))}."
             )
-        values = [given.get(name) for name in names]
-    else:
-        values = jax.tree.leaves(given, is_leaf=lambda leaf: leaf is None or isinstance(leaf, Variable))
-        if len(values) != len(sources):
-            raise ValueError(f"{model!r} takes {len(sources)} inputs ({', '.join(names)}); received {len(values)}.")
-    return [_fit(model, name, *pair) for name, pair in zip(names, zip(sources, values, strict=True), strict=True)]
+    return [_fit(model, *three) for three in zip(names, sources, values, strict=True)]
+
+
+def _values(model: str, structure: Any, names: list[str], given: Any) -> list[Any]:
+    """What stands in the place of each input; `_MISSING` where a dict has no entry for it."""
+    if isinstance(given, dict) and not isinstance(structure, dict):
+        return [given.get(name, _MISSING) for name in names]
+    found: list[Any] = []
+
+    def take(place: Any, value: Any) -> bool:
+        """Go down both; false where they differ."""
+        if not isinstance(place, list | tuple | dict):
+            found.append(value)
+            return not isinstance(value, list | tuple | dict)
+        if value is _MISSING or isinstance(place, dict) != isinstance(value, dict):
+            return False
+        if isinstance(place, dict):
+            return all(take(one, value.get(key, _MISSING)) for key, one in items(place))
+        return isinstance(value, list | tuple) and len(place) == len(value) and all(map(take, place, value))
+
+    if take(structure, given):
+        return found
+    values = jax.tree.leaves(given, is_leaf=lambda leaf: leaf is None or isinstance(leaf, Variable))
+    if len(values) != len(names):
+        raise ValueError(f"{model!r} takes {len(names)} inputs ({', '.join(names)}); received {len(values)}.")
+    if isinstance(structure, dict) and list(structure) != [key for key, _ in items(structure)]:
+        raise ValueError(
+            f"{model!r} takes a dict of the inputs {list(structure)}; received {type(given).__name__}, whose order "
+            "could be theirs or that of their names. Use a dict."
+        )
+    return values
+
+
+def _paths(structure: Any) -> list[str]:
+    """The keys that lead to each input."""
+    found = jax.tree_util.tree_leaves_with_path(structure)
+    return ["/".join(str(getattr(key, "key", getattr(key, "idx", key))) for key in path) for path, _ in found]
+
+
+_MISSING: Any = object()
 
 
 def _fit(model: str, name: str, source: InputLayer, value: Any) -> Any:
     """One input, of the declared rank and dtype."""
-    if value is None:
+    if value is None or value is _MISSING:
         if source.optional:
             return None
         raise ValueError(f"{model!r}: the input {name!r} is None. Make it with Input(optional=True) to allow that.")

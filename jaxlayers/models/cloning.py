@@ -7,11 +7,13 @@ from typing import Any
 
 import jax
 
-from jaxlayers.core import Layer
+from jaxlayers.core import Layer, SymbolicTensor
 from jaxlayers.layers import Input, InputLayer
+from jaxlayers.metrics import Metric
 from jaxlayers.models.graph import Call
 from jaxlayers.models.model import Model
 from jaxlayers.models.sequential import Sequential
+from jaxlayers.optimizers import Optimizer
 
 
 def clone_model(
@@ -22,7 +24,7 @@ def clone_model(
     recursive: bool = False,
     **kwargs: Any,
 ) -> Model:
-    """A model of the same layers with new weights.
+    """A model of the same layers with new weights; compiled like the model, if that is.
 
     Args:
         model: a graph, a `Sequential` model, or any other whose config makes it again.
@@ -34,7 +36,8 @@ def clone_model(
         recursive: whether `clone_function` is used for the layers of models inside, too.
 
     Raises:
-        ValueError: when one of these arguments is given for a model that has no known layers to clone.
+        ValueError: when one of these arguments is given for a model that has no known layers to clone, or
+            `input_tensors` has another structure than the model's inputs.
 
     Example:
         >>> import jaxlayers as jl
@@ -45,6 +48,18 @@ def clone_model(
     """
     if kwargs:
         raise ValueError(f"clone_model() was given arguments that it does not have: {', '.join(kwargs)}.")
+    twin = _clone(model, input_tensors, clone_function, call_function, recursive)
+    if model.compiled:
+        given = dict(vars(model._compiled_with))
+        for name in ("metrics", "weighted_metrics"):
+            given[name] = jax.tree.map(lambda one: _again(one) if isinstance(one, Metric) else one, given[name])
+        if isinstance(given["optimizer"], str | Optimizer):  # an optax transformation has no state of its own
+            given["optimizer"] = _again(model.optimizer)
+        twin.compile(**given)
+    return twin
+
+
+def _clone(model: Model, input_tensors: Any, clone_function: Any, call_function: Any, recursive: bool) -> Model:
     clone_one = clone_function or _from_config
 
     def clone(layer: Layer) -> Layer:
@@ -55,8 +70,11 @@ def clone_model(
     if isinstance(model, Sequential):
         if call_function is not None:
             raise ValueError("call_function= is for graphs; a Sequential model calls its layers one after the other.")
-        start = input_tensors if input_tensors is not None else _like(model._input)
-        start = jax.tree.leaves(start) if start is not None else []
+        known = model._input
+        if clone_function is None:  # other layers may take other inputs than these were built for
+            model.record_calls()
+            known = model._tensors[0] if model._tensors is not None else None
+        start = jax.tree.leaves(_like(known) if input_tensors is None else input_tensors)
         name = None if model.auto_named else model.name
         return Sequential([*start, *map(clone, model.layers)], trainable=model.trainable, name=name)
     if model._graph is None:
@@ -65,7 +83,7 @@ def clone_model(
                 f"{model.name!r} is written as a class, so its layers are known to its own code only. Clone it without "
                 "further arguments, by its config."
             )
-        return type(model).from_config(model.get_config())
+        return _again(model)
     graph = model._graph
     copies: dict[int, Any] = {}
 
@@ -82,8 +100,12 @@ def clone_model(
         tensors = [_like(source.output) for source in graph.sources]
     else:
         tensors = jax.tree.leaves(input_tensors)
-    if len(tensors) != len(graph.sources):
-        raise ValueError(f"{model.name!r} has {len(graph.sources)} inputs; received {len(tensors)} input_tensors.")
+        several = not isinstance(input_tensors, SymbolicTensor)
+        if len(tensors) != len(graph.sources) or (several and _kinds(input_tensors) != _kinds(graph.inputs)):
+            raise ValueError(
+                f"input_tensors must have the structure of the inputs of {model.name!r}, {graph.inputs}; received "
+                f"{input_tensors}."
+            )
     inputs = jax.tree.unflatten(jax.tree.structure(graph.inputs), tensors)
     outputs, losses = graph.run(tensors, function_of)
     twin = Model(inputs, outputs, name=None if model.auto_named else model.name, trainable=model.trainable)
@@ -92,8 +114,19 @@ def clone_model(
     return twin
 
 
+def _kinds(tree: Any) -> Any:
+    """A structure, lists taken for tuples."""
+    if isinstance(tree, dict):
+        return {key: _kinds(value) for key, value in tree.items()}
+    return [_kinds(value) for value in tree] if isinstance(tree, list | tuple) else None
+
+
+def _again(thing: Any) -> Any:
+    return type(thing).from_config(thing.get_config())
+
+
 def _from_config(layer: Layer) -> Layer:
-    twin = type(layer).from_config(layer.get_config())
+    twin = _again(layer)
     twin.auto_named = layer.auto_named
     return twin
 

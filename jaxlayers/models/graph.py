@@ -140,7 +140,12 @@ def record(inputs: Any, outputs: Any, losses: list[SymbolicTensor]) -> Graph:
             numbers.setdefault(id(tensor), len(numbers))
         calls.append(Call(node.function, place(node.args), place(node.kwargs), place(node.outputs)))
 
-    return Graph(place(inputs), place(outputs), place(losses), sources, calls)
+    return Graph(_ordered(place(inputs), inputs), place(outputs), place(losses), sources, calls)
+
+
+def _ordered(tree: Any, like: Any) -> Any:
+    """A dict with its keys in the order of another, which JAX has sorted."""
+    return {key: tree[key] for key in like} if type(like) is dict else tree
 
 
 def _sorted_nodes(ends: list[SymbolicTensor], known: dict[int, int]) -> list[Node]:

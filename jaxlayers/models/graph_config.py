@@ -144,7 +144,8 @@ def revive(config: dict[str, Any], custom_objects: Any = None) -> tuple[Any, Any
             return results[tree[0], tree[1]][tree[2]]
         if isinstance(tree, dict):
             return {key: tensors(value) for key, value in tree.items()}
-        return [tensors(item) for item in tree]
+        items = [tensors(item) for item in tree]
+        return tuple(items) if isinstance(tree, tuple) else items
 
     return tensors(config["input_layers"]), tensors(config["output_layers"])
 

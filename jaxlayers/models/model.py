@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -11,7 +11,7 @@ import jax
 from jaxlayers.core import Layer, SymbolicTensor, making, registry, scope, tracking
 from jaxlayers.core.masks import set_mask
 from jaxlayers.core.settings import auto_name
-from jaxlayers.models import _arguments, graph_config
+from jaxlayers.models import _arguments, _states, graph_config
 from jaxlayers.models._names import local_names
 from jaxlayers.models.graph import Graph, record
 from jaxlayers.models.summary import summary
@@ -102,7 +102,11 @@ class Model(Trainer, Layer):
         return {name: value for name, value in super().__getstate__().items() if name not in ("_tensors", "_steps")}
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Compute the outputs: a subclass has its own version; a graph makes its calls one after the other."""
+        """Compute the outputs: a subclass has its own version; a graph makes its calls one after the other.
+
+        What a call inside a graph was given for `training` it keeps, as a frozen base's `base(x, training=False)`;
+        in Keras the model's own argument takes its place. A single output in a list is not in it when it is returned.
+        """
         if self._graph is None:
             raise NotImplementedError(f"{type(self).__name__} does not say what it computes: it has no call().")
         values = _arguments.match(self.name, self._graph.inputs, self._graph.sources, inputs)
@@ -113,7 +117,7 @@ class Model(Trainer, Layer):
         outputs, losses = self._graph.run(values)
         for loss in losses:
             self.add_loss(loss)
-        return outputs
+        return _alone(outputs)
 
     call.is_default = True  # type: ignore[attr-defined]
 
@@ -152,7 +156,7 @@ class Model(Trainer, Layer):
     def _symbols(self) -> tuple[Any, Any, list[SymbolicTensor]]:
         """The symbolic inputs, outputs and losses; a copy of a model records its own."""
         if self._graph is None:
-            raise ValueError(f"{self.name!r} is no graph, so it has no symbolic inputs and outputs.")
+            raise AttributeError(f"{self.name!r} is no graph, so it has no symbolic inputs and outputs.")
         if self._tensors is None:
             tensors = [source.output for source in self._graph.sources]
             inputs = jax.tree.unflatten(jax.tree.structure(self._graph.inputs), tensors)
@@ -188,12 +192,17 @@ class Model(Trainer, Layer):
     @property
     def input_shape(self) -> Any:
         """The shapes of the inputs of a graph, in their structure; None is an unknown size."""
-        return jax.tree.map(lambda tensor: tensor.shape, self.input)
+        return jax.tree.map(lambda tensor: tensor.shape, _alone(self.input))
 
     @property
     def output_shape(self) -> Any:
         """The shapes of the outputs of a graph, in their structure; None is an unknown size."""
-        return jax.tree.map(lambda tensor: tensor.shape, self.output)
+        return jax.tree.map(lambda tensor: tensor.shape, _alone(self.output))
+
+    @property
+    def compiled(self) -> bool:
+        """Whether `compile` was called."""
+        return self._objective is not None
 
     @property
     def input_names(self) -> list[str]:
@@ -262,6 +271,30 @@ class Model(Trainer, Layer):
         """
         return json.dumps(serialize_keras_object(self), **kwargs)
 
+    def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, Any]:
+        """All that the model and its training hold, as nested dicts of arrays; `train_state` is the same for steps.
+
+        Args:
+            value_format: `"backend_tensor"` for JAX's arrays, `"numpy_array"` for NumPy's.
+
+        Returns:
+            `trainable_variables` and `non_trainable_variables` by their paths, `optimizer_variables` and
+            `metrics_variables` by the names of their owners.
+
+        Raises:
+            ValueError: for another format.
+        """
+        return _states.read(self, value_format)
+
+    def set_state_tree(self, state_tree: Mapping[str, Any]) -> None:
+        """Put arrays of a tree like that of `get_state_tree`, or of a part of one, into the model.
+
+        Raises:
+            ValueError: when one belongs to nothing or has another shape; then nothing has changed. Keras passes over
+                what it does not know.
+        """
+        _states.write(self, state_tree)
+
     @property
     def layers(self) -> list[Layer]:
         """The layers directly inside, however they are held."""
@@ -295,6 +328,11 @@ class Model(Trainer, Layer):
             if layer.name == name:
                 return layer
         raise ValueError(f"{self.name!r} has no layer {name!r}; it has {[layer.name for layer in layers]}.")
+
+
+def _alone(outputs: Any) -> Any:
+    """What is in a list with nothing else."""
+    return outputs[0] if isinstance(outputs, list | tuple) and len(outputs) == 1 else outputs
 
 
 Model.__init__.is_default = True  # type: ignore[attr-defined]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+import jax
+
 from jaxlayers.core import Layer, SymbolicTensor, building, registry, symbolic
-from jaxlayers.layers import InputLayer, Lambda
+from jaxlayers.layers import Input, InputLayer, Lambda
 from jaxlayers.models.model import Model
 from jaxlayers.saving import deserialize_keras_object, serialize_keras_object
 
@@ -18,7 +21,8 @@ class Sequential(Model):
 
     Args:
         layers: the layers, first to last; also functions, and at the beginning an `Input`, with which the weights
-            are known at once.
+            are known at once. A first layer that was given `input_shape=`, or is a model that knows its input, says
+            it as well.
         trainable: whether its weights are trained.
         name: a name without slashes; one is made up when none is given.
 
@@ -48,6 +52,8 @@ class Sequential(Model):
         Raises:
             ValueError: when it is no layer, its name is taken, or an `Input` does not come first.
         """
+        if isinstance(layer, InputLayer):
+            layer = layer.output
         if isinstance(layer, SymbolicTensor):
             if self._chain or self._input is not None:
                 raise ValueError(f"{self.name!r}: an Input must come first, and once.")
@@ -59,13 +65,15 @@ class Sequential(Model):
             layer = Lambda(layer)
         if not layer.auto_named and any(layer.name == other.name and layer is not other for other in self._chain):
             raise ValueError(f"{self.name!r} already has a layer {layer.name!r}. Give one of them another name.")
+        before = (self._input, self.built)
+        if self._input is None and not self._chain:
+            self._input = _input_of(layer)
         self._chain.append(layer)
-        built = self.built
         try:
             self._changed(rebuild)
         except Exception:
             self._chain.pop()
-            self.built = built
+            self._input, self.built = before
             raise
 
     def pop(self, rebuild: bool = True) -> Layer:
@@ -87,8 +95,18 @@ class Sequential(Model):
             self._build_on_input()
 
     def _build_on_input(self) -> None:
-        if self._input is not None and self._chain:
-            building.from_call(self, (symbolic.fill(self._input.shape, self._input.dtype),), {})
+        start = self._start()
+        if start is not None and self._chain:
+            building.from_call(self, (symbolic.fill(start.shape, start.dtype),), {})
+
+    def _start(self) -> SymbolicTensor | None:
+        """The declared input; or one like what it was built for, if that was an array."""
+        if self._input is not None or self._tensors is not None:
+            return self._input if self._tensors is None else self._tensors[0]
+        shapes = list(self.__dict__.get("_build_shapes", {}).values())
+        if len(shapes) != 1 or not self._chain or not all(size is None or isinstance(size, int) for size in shapes[0]):
+            return None
+        return Input(batch_shape=(None, *shapes[0][1:]), dtype=self._chain[0].compute_dtype)
 
     @property
     def layers(self) -> list[Layer]:
@@ -96,23 +114,26 @@ class Sequential(Model):
         return list(self._chain)
 
     def _symbols(self) -> tuple[Any, Any, list[SymbolicTensor]]:
-        """The declared input, and what the chain makes of it."""
-        if self._input is None:
-            raise ValueError(
-                f"{self.name!r} was given no Input, so its symbolic input and output are not known. Put "
-                "jl.Input(shape) first."
-            )
+        """The input, and what the chain makes of it."""
         if self._tensors is None:
-            tensor = self._input
+            tensor = start = self._start()
+            if start is None:
+                raise AttributeError(
+                    f"{self.name!r} was given no Input and is not built, so its symbolic input and output are not "
+                    "known. Put jl.Input(shape) first."
+                )
             for layer in self._chain:
                 tensor = layer(tensor)
-            object.__setattr__(self, "_tensors", (self._input, tensor, []))
+            object.__setattr__(self, "_tensors", (start, tensor, []))
         return self._tensors  # type: ignore[return-value]
 
     def record_calls(self) -> None:
-        """Call the layers on the declared input, if there is one."""
+        """Call the layers on the input, if it is known and was declared, or they can be called so."""
         if self._input is not None:
             self._symbols()
+        elif self._start() is not None:
+            with contextlib.suppress(jax.errors.JAXTypeError, jax.errors.JAXIndexError):
+                self._symbols()
 
     @property
     def input(self) -> Any:
@@ -121,13 +142,8 @@ class Sequential(Model):
 
     @property
     def output(self) -> Any:
-        """The symbolic output, for the declared input."""
+        """The symbolic output."""
         return self._symbols()[1]
-
-    @property
-    def input_shape(self) -> Any:
-        """The shape it was declared for, None when it was not."""
-        return None if self._input is None else self._input.shape
 
     def tracked_children(self) -> Iterator[tuple[str, Any]]:
         """The layers by name, then whatever else a subclass keeps."""
@@ -156,10 +172,11 @@ class Sequential(Model):
         for key, one in zip(self._names(), found, strict=True):
             one["config"]["name"] = key  # so that what is made from this has the same trees
         config = {**super().get_config(), "layers": found}
-        if self._input is not None:
-            start = InputLayer(batch_shape=self._input.shape, dtype=self._input.dtype, name=self._input.name)
-            found.insert(0, serialize_keras_object(start))
-            config["build_input_shape"] = self._input.shape
+        if self._tensors is not None:
+            start = self._tensors[0]
+            layer = InputLayer(batch_shape=start.shape, dtype=start.dtype, name=start.name)
+            found.insert(0, serialize_keras_object(layer))
+            config["build_input_shape"] = start.shape
         return config
 
     def get_build_config(self) -> dict[str, Any] | None:
@@ -172,6 +189,14 @@ class Sequential(Model):
         rest = {name: value for name, value in config.items() if name not in ("layers", "build_input_shape")}
         layers = [deserialize_keras_object(one, custom_objects) for one in config["layers"]]
         return cls([one.output if isinstance(one, InputLayer) else one for one in layers], **rest)
+
+
+def _input_of(layer: Layer) -> SymbolicTensor | None:
+    """The input that a first layer says: by `input_shape=`, or as a model that has one."""
+    if layer._input_shape_argument is not None:
+        return Input(layer._input_shape_argument)
+    tensors = jax.tree.leaves(layer.input) if isinstance(layer, Model) and hasattr(layer, "inputs") else []
+    return Input(batch_shape=tensors[0].shape, dtype=tensors[0].dtype) if len(tensors) == 1 else None
 
 
 registry.register("layer", {"Sequential": Sequential})

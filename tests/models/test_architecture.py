@@ -102,13 +102,13 @@ def test_clones_have_the_architecture_and_weights_of_their_own():
         return layer(*args, **kwargs)
 
     other = jl.Input((3,))
-    twin = jl.models.clone_model(model, input_tensors=[other, model.inputs[1]], call_function=call)
+    twin = jl.models.clone_model(model, input_tensors={"a": other, "ids": model.inputs[1]}, call_function=call)
     assert called.count("shared") == 2 and twin.inputs[0] is other
     model.add_loss(ops.mean(model.outputs[0]))
     twin = jl.models.clone_model(model)
     twin({"a": A, "ids": IDS})
     assert len(twin.losses) == 1
-    with pytest.raises(ValueError, match="1"):
+    with pytest.raises(ValueError, match="structure"):
         jl.models.clone_model(model, input_tensors=[other])
 
     class Written(jl.Model):
@@ -122,6 +122,39 @@ def test_clones_have_the_architecture_and_weights_of_their_own():
     assert jl.models.clone_model(Written(3))(A).shape == (4, 3)
     with pytest.raises(ValueError, match="class"):
         jl.models.clone_model(Written(3), clone_function=lambda layer: layer)
+
+
+def test_a_clone_is_compiled_like_its_model():
+    model = jl.Sequential([jl.Input((3,)), layers.Dense(1)])
+    assert not model.compiled and not jl.models.clone_model(model).compiled
+    model.compile(
+        jl.optimizers.SGD(0.25), lambda y, p: abs(y - p), metrics=[jl.metrics.MeanSquaredError(name="m"), "mae"]
+    )
+    model.fit(A, A[:, :1], verbose=0)
+    model.optimizer.learning_rate = 0.5
+    twin = jl.models.clone_model(model)
+    assert twin.compiled and twin.optimizer is not model.optimizer and float(twin.optimizer.learning_rate) == 0.5
+    assert int(twin.optimizer.iterations) == 0
+    twin.set_weights(model.get_weights())
+    expected = model.evaluate(A, A[:, :1], verbose=0, return_dict=True)
+    assert twin.evaluate(A, A[:, :1], verbose=0, return_dict=True) == pytest.approx(expected)
+    assert not set(map(id, twin.metrics)) & set(map(id, model.metrics))
+
+
+def test_input_tensors_have_the_structure_of_the_inputs():
+    x, y = jl.Input((3,)), jl.Input((3,))
+    model = jl.Model({"x": x, "y": y}, {"d": x - y})
+    twin = jl.models.clone_model(model, input_tensors={"x": jl.Input((3,)), "y": jl.Input((3,))})
+    close(twin({"x": A, "y": 3 * A})["d"], -2 * A)
+    with pytest.raises(ValueError, match="structure"):
+        jl.models.clone_model(model, input_tensors=[x, y])
+
+
+def test_tuples_stay_tuples_in_configs():
+    x = jl.Input((3,))
+    model = jl.Model((x,), (x * 2, [x + 1]))
+    twin = jl.Model.from_config(model.get_config())
+    assert isinstance(twin(A), tuple) and isinstance(twin(A)[1], list) and isinstance(twin.input, tuple)
 
 
 def lines_of(model, **kwargs):

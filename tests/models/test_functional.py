@@ -112,7 +112,7 @@ def test_sequential_can_be_cut():
     features = jl.Model(chain.inputs, chain.layers[0].output)
     close(features(A), chain.layers[0](A))
     assert chain.output_shape == (None, 2) and chain.outputs[0].shape == (None, 2)
-    with pytest.raises(ValueError, match="Input"):
+    with pytest.raises(AttributeError, match="Input"):
         _ = jl.Sequential([layers.Dense(2)]).outputs
 
 
@@ -226,6 +226,62 @@ def test_ranks_and_dtypes_are_fitted_as_in_keras():
     model = jl.Model([squeezed, optional], Either()(squeezed, other=optional))
     close(model([A, A]), 2 * A)
     close(model([A, None]), A)
+
+
+def difference(structure):
+    x, y = jl.Input((3,), name="x"), jl.Input((3,), name="y")
+    return jl.Model(structure(x, y), x - y)
+
+
+@pytest.mark.parametrize(
+    ("structure", "given"),
+    [
+        (lambda x, y: [x, y], (A, 3 * A)),
+        (lambda x, y: (x, y), {"y": 3 * A, "x": A, "further": 7 * A}),
+        (lambda x, y: {"x": x, "y": y}, [A, 3 * A]),
+        (lambda x, y: {"y": y, "x": x}, {"x": A, "y": 3 * A, "a": 7 * A}),  # Keras takes a for x, with a warning
+        (lambda x, y: {"y": y, "x": x}, {"y": 3 * A, "x": A}),
+        (lambda x, y: [x, [y]], [A, 3 * A]),
+        (lambda x, y: [x, {"p": y}], [A, {"p": 3 * A, "o": A}]),
+        (lambda x, y: {"1": y, "others": {"3": x}}, {"others": {"3": A}, "1": 3 * A}),
+    ],
+)
+def test_inputs_in_another_structure(structure, given):
+    close(difference(structure)(given), -2 * A)
+
+
+def test_a_list_for_a_dict_whose_order_is_not_that_of_its_names():
+    with pytest.raises(ValueError, match=r"\['y', 'x'\].*list.*Use a dict"):
+        difference(lambda x, y: {"y": y, "x": x})([A, A])
+
+
+def test_a_single_output_in_a_list():
+    inputs = jl.Input((3,))
+    for outputs in ([inputs * 2], (inputs * 2,)):
+        model = jl.Model([inputs], outputs)
+        assert model.output_shape == model.input_shape == (None, 3) and len(model.output) == 1
+        close(model(A), 2 * A)
+        close(model.predict(A, verbose=0), 2 * A)
+        outer = jl.Input((3,))
+        close(jl.Model(outer, model(outer) + 1)(A), 2 * A + 1)
+        assert jl.Model.from_config(model.get_config()).output_shape == (None, 3)
+    scalars = jl.Input(())
+    assert jl.Model(scalars, scalars * 2).output_shape == (None,)
+
+
+def test_training_in_a_call_inside_is_kept():
+    """What transfer learning relies on: a base called with training=False stays as it is."""
+    inputs = jl.Input((3,))
+    norm, drop = layers.BatchNormalization(), layers.Dropout(0.9, seed=0)
+    base = jl.Model(inputs, norm(inputs))
+    outer = jl.Input((3,))
+    model = jl.Model(outer, [base(outer, training=False), drop(outer, training=True), layers.Dropout(0.9)(outer)])
+    kept, dropped, _ = model(A, training=True)
+    close(kept, A / np.sqrt(1 + norm.epsilon))
+    np.testing.assert_array_equal(norm.moving_mean, 0)
+    _, dropped, as_it_is = model(A, training=False)
+    assert (np.asarray(dropped) == 0).sum() > 5
+    close(as_it_is, A)
 
 
 def deep(number):

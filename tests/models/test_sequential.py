@@ -54,13 +54,56 @@ def test_an_input_builds_at_once():
     with pytest.raises(ValueError, match="must come first"):
         model.add(jl.Input((3,)))
     late = jl.Sequential([layers.Dense(4)])
-    assert not late.built and late.weights == [] and late.input_shape is None
-    with pytest.raises(ValueError, match="no Input"):
+    assert not late.built and late.weights == [] and not hasattr(late, "input_shape")
+    with pytest.raises(AttributeError, match="no Input"):
         _ = late.output_shape
     step_by_step = jl.Sequential()
     step_by_step.add(jl.Input((3,)))
     step_by_step.add(layers.Dense(2))
     assert step_by_step.count_params() == 8
+
+
+def test_what_a_first_layer_says_of_the_input():
+    inputs = jl.Input((3,))
+    for first in (
+        layers.Dense(2, input_shape=(3,)),
+        layers.Dense(2, input_dim=3),
+        jl.Model(inputs, layers.Dense(2)(inputs)),
+        jl.Model([inputs], [layers.Dense(2)(inputs)]),
+        jl.Sequential([jl.Input((3,)), layers.Dense(2)]),
+        jl.Sequential([layers.Dense(2, input_shape=(3,))]),
+    ):
+        model = jl.Sequential([first, layers.Dense(4, input_shape=(7,))])
+        assert model.built and len(model.weights) == 4
+        assert model.input_shape == (None, 3) and model.output_shape == (None, 4)
+    several = jl.Model([inputs, jl.Input((2,), name="unused")], inputs * 2)
+    assert not jl.Sequential([several]).built
+
+
+@pytest.mark.parametrize("build", [lambda m: m.build((None, 3)), lambda m: m(X), lambda m: m.predict(X, verbose=0)])
+def test_built_later_it_knows_its_input_too(build):
+    model = jl.Sequential([layers.Dense(4), layers.Dense(2)])
+    assert not any(hasattr(model, name) for name in ("input", "output", "inputs", "outputs", "output_shape"))
+    build(model)
+    assert model.input_shape == (None, 3) and model.output_shape == (None, 2)
+    features = jl.Model(model.inputs, model.layers[0].output)
+    np.testing.assert_allclose(features(X), model.layers[0](X), rtol=1e-6)
+    for twin in (jl.Sequential.from_config(model.get_config()), jl.models.clone_model(model)):
+        twin.set_weights(model.get_weights())
+        np.testing.assert_allclose(twin(X), model(X), rtol=1e-6)
+    model.add(layers.Dense(5))
+    assert model.built and model.output_shape == (None, 5)
+
+
+def test_a_layer_that_looks_at_values_cannot_be_recorded():
+    class Looking(jl.Layer):
+        def call(self, inputs):
+            return inputs + 1 if float(inputs.sum()) > 0 else inputs
+
+    model = jl.Sequential([Looking(), layers.Dense(2)])
+    assert model(abs(X)).shape == (4, 2)
+    assert "layers" in model.get_config()
+    model.summary(print_fn=lambda line: None)
 
 
 def test_build_by_shape():

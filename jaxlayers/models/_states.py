@@ -1,0 +1,83 @@
+"""All that a model and its training hold, as nested dicts of arrays by name: Keras's form of `model.train_state`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxlayers.core import Variable, pure
+from jaxlayers.core.scope import unwrap
+
+_FORMATS = {"backend_tensor": unwrap, "numpy_array": lambda variable: np.asarray(unwrap(variable))}
+
+
+def read(model: Any, value_format: str) -> dict[str, Any]:
+    """The arrays; see `Model.get_state_tree`."""
+    if value_format not in _FORMATS:
+        raise ValueError(f"value_format must be one of {list(_FORMATS)}; received {value_format!r}.")
+    return jax.tree.map(_FORMATS[value_format], _variables(model), is_leaf=_is_variable)
+
+
+def write(model: Any, tree: Mapping[str, Any]) -> None:
+    """Put arrays into the model, all or none; see `Model.set_state_tree`."""
+    if model.optimizer is not None:
+        model.optimizer.build(model.trainable_variables)
+    here = _variables(model)
+    problems: list[str] = []
+    pairs: list[tuple[Variable, Any]] = []
+
+    def visit(place: Any, value: Any, path: str) -> None:
+        if isinstance(place, dict) and isinstance(value, Mapping):
+            for key, one in value.items():
+                visit(place.get(key), one, f"{path}/{key}" if path else key)
+        elif not isinstance(place, Variable) or isinstance(value, Mapping):
+            problems.append(f"{path} belongs to nothing")
+        elif np.shape(value) != place.shape:
+            problems.append(f"{path} must have shape {place.shape}, and has {np.shape(value)}")
+        else:
+            pairs.append((place, value))
+
+    visit(here, tree, "")
+    if problems:
+        raise ValueError(f"The state tree does not fit {model.name!r}: {'; '.join(problems)}.")
+    for variable, value in pairs:
+        variable.assign(value)
+
+
+def _variables(model: Any) -> dict[str, Any]:
+    """The variables in the places of their arrays."""
+    above = () if model._graph is not None else (model.name,)  # as the paths of Keras begin
+
+    kept = {id(variable) for variable in model.metrics_variables}
+    weights = [
+        (variable, (*above, *model.path_of(variable))) for variable in model.variables if id(variable) not in kept
+    ]
+    trained = {id(variable) for variable in model.trainable_variables}
+    slots = [] if model.optimizer is None else model.optimizer.variables
+    return {
+        "trainable_variables": _nested(weight for weight in weights if id(weight[0]) in trained),
+        "non_trainable_variables": _nested(weight for weight in weights if id(weight[0]) not in trained),
+        "optimizer_variables": _nested((slot, (model.optimizer.name, slot.name)) for slot in slots),
+        "metrics_variables": _nested(
+            (variable, (metric.name, *metric.path_of(variable)))
+            for metric in model.metrics
+            for variable in metric.variables
+        ),
+    }
+
+
+def _nested(entries: Iterable[tuple[Variable, tuple[str, ...]]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    found: dict[tuple[str, ...], Variable] = {}
+    for variable, path in entries:
+        if found.setdefault(path, variable) is not variable:
+            raise ValueError(f"Two variables are called {'/'.join(path)!r}. Give what they belong to other names.")
+        pure.put(result, path, variable)
+    return result
+
+
+def _is_variable(leaf: Any) -> bool:
+    return isinstance(leaf, Variable)

@@ -1,0 +1,64 @@
+"""`get_state_tree` and `set_state_tree`: Keras's names, and all or nothing."""
+
+import keras
+import numpy as np
+import pytest
+
+import jaxlayers as jl
+
+X = np.random.default_rng(0).normal(size=(6, 3)).astype("float32")
+
+
+def trained(lib, sequential=True):
+    lib.utils.clear_session()
+    inputs = lib.Input((3,))
+    inside = [lib.layers.Dense(2, name="a"), lib.layers.BatchNormalization(name="norm")]
+    if sequential:
+        model = lib.Sequential([inputs, *inside], name="net")
+    else:
+        model = lib.Model(inputs, inside[1](inside[0](inputs)), name="net")
+    model.compile("adam", "mse", metrics=["mean_absolute_error"], run_eagerly=True)
+    model.fit(X, X[:, :2], verbose=0)
+    return model
+
+
+def shapes(tree):
+    return {key: shapes(value) if isinstance(value, dict) else value.shape for key, value in tree.items()}
+
+
+@pytest.mark.parametrize("sequential", [True, False])
+def test_names_are_those_of_keras(sequential):
+    ours, theirs = (shapes(trained(lib, sequential).get_state_tree()) for lib in (jl, keras))
+    for tree in (ours, theirs):
+        slots = tree["optimizer_variables"].pop("adam")
+        assert len(slots) == 2 + 2 * 4 and slots["iteration"] == () == slots["learning_rate"]
+    assert ours == theirs
+
+
+def test_what_was_read_can_be_put_back():
+    model, other = trained(jl), trained(jl)
+    tree = model.get_state_tree()
+    tree["optimizer_variables"] = {other.optimizer.name: tree["optimizer_variables"][model.optimizer.name]}
+    other.set_state_tree(tree)
+    for one, two in ((model, other), (model.optimizer, other.optimizer)):
+        for a, b in zip(one.variables, two.variables, strict=True):
+            np.testing.assert_array_equal(a, b)
+    histories = [one.fit(X, X[:, :2], shuffle=False, verbose=0).history for one in (model, other)]
+    assert histories[0] == histories[1]
+    other.set_state_tree({"trainable_variables": {"net": {"a": {"bias": [5.0, 6.0]}}}})
+    np.testing.assert_array_equal(other.layers[0].bias, [5, 6])
+
+
+def test_mistakes_are_told_and_change_nothing():
+    model = trained(jl)
+    before = model.get_weights()
+    wrong = {"trainable_variables": {"net": {"a": {"bias": np.ones(2), "kernel": np.ones(2), "scale": 1.0}}}, "more": 1}
+    with pytest.raises(ValueError) as caught:
+        model.set_state_tree(wrong)
+    for words in ("net/a/kernel must have shape (3, 2)", "net/a/scale belongs to nothing", "more belongs to nothing"):
+        assert words in str(caught.value)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert isinstance(model.get_state_tree("numpy_array")["metrics_variables"]["loss"]["total"], np.ndarray)
+    with pytest.raises(ValueError, match="numpy_array.*'torch'"):
+        model.get_state_tree("torch")
