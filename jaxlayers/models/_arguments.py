@@ -92,9 +92,8 @@ def _fit(model: str, name: str, source: InputLayer, value: Any) -> Any:
         value = value[..., 0]
     elif len(shape) == len(wanted) - 1 and wanted[-1] == 1:
         value = value[..., None]
-    if len(value.shape) != len(wanted) or any(
-        m is not None and n is not None and m != n for m, n in zip(value.shape, wanted, strict=True)
-    ):
+    fits = [m is None or n is None or m == n for m, n in zip(value.shape[1:], wanted[1:], strict=False)]
+    if len(value.shape) != len(wanted) or not all(fits):  # a batch of another size than the declared one will do
         raise ValueError(
             f"{model!r}: the input {name!r} must have shape {wanted}; received {tuple(shape)} of {value.dtype}."
         )

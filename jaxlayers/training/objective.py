@@ -106,6 +106,8 @@ class Objective(Tracked):
         samples = arrays_by_output(sample_weight, tree, names, "sample_weight")
         if self._metrics is None:
             self._metrics = list(self._resolve_metrics(tree, names, targets, outputs))
+            if len(names) > 1 and None not in names:
+                self._metrics.sort(key=lambda entry: entry[1].name)  # the order of what Keras's evaluate returns
         for number, metric, weighted in self._metrics:
             if targets[number] is None:
                 continue

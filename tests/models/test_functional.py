@@ -255,6 +255,14 @@ def test_a_list_for_a_dict_whose_order_is_not_that_of_its_names():
         difference(lambda x, y: {"y": y, "x": x})([A, A])
 
 
+def test_a_batch_of_another_size_than_the_declared_one():
+    inputs = jl.Input((3,), batch_size=16)
+    model = jl.Model(inputs, inputs * 2)
+    assert model.predict(np.repeat(A, 5, 0), batch_size=16, verbose=0).shape == (20, 3)
+    with pytest.raises(ValueError, match=r"\(16, 3\)"):
+        model(A[:, :2])
+
+
 def test_a_single_output_in_a_list():
     inputs = jl.Input((3,))
     for outputs in ([inputs * 2], (inputs * 2,)):

@@ -148,6 +148,18 @@ def test_several_losses_of_one_output_are_added_up():
         np.testing.assert_allclose(found["loss"], sum(found[name] for name in names), rtol=1e-6)
 
 
+@pytest.mark.parametrize("structure", [SINGLE, LIST, DICT])
+def test_the_order_of_figures(structure):
+    metrics = ["mse", "mae"] if structure is SINGLE else [["mse", "mae"], ["accuracy"]]
+    results = []
+    for lib in (jl, keras):
+        model = graph(lib, structure)
+        model.set_weights([np.random.default_rng(i).normal(size=w.shape) for i, w in enumerate(model.weights)])
+        model.compile(loss="mse", metrics=metrics, run_eagerly=True)
+        results.append(model.evaluate(X, structure(A, B, C), verbose=0))
+    np.testing.assert_allclose(*results, rtol=1e-5)
+
+
 def test_a_metric_stands_at_one_place():
     model = graph(jl, LIST)
     metric = jl.metrics.MeanSquaredError(name="err")
