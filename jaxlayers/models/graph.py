@@ -125,7 +125,7 @@ def record(inputs: Any, outputs: Any, losses: list[SymbolicTensor]) -> Graph:
     numbers = {id(tensor): number for number, tensor in enumerate(starts)}
     if len(numbers) < len(starts):
         raise ValueError(f"The same tensor is an input twice: {[tensor.name for tensor in starts]}.")
-    sources = [_source(tensor) for tensor in starts]
+    sources = [source_of(tensor) for tensor in starts]
     calls = []
 
     def place(tree: Any) -> Any:
@@ -170,7 +170,8 @@ def _sorted_nodes(ends: list[SymbolicTensor], known: dict[int, int]) -> list[Nod
     return list(done.values())
 
 
-def _source(tensor: SymbolicTensor) -> InputLayer:
+def source_of(tensor: SymbolicTensor) -> InputLayer:
+    """What says the name, shape and dtype of an input."""
     if tensor.node is not None and isinstance(tensor.node.function, InputLayer):
         return tensor.node.function
     return InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype)  # the graph begins in the middle of another

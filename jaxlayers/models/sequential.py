@@ -10,6 +10,8 @@ import jax
 
 from jaxlayers.core import Layer, SymbolicTensor, building, registry, symbolic
 from jaxlayers.layers import Input, InputLayer, Lambda
+from jaxlayers.models import _arguments
+from jaxlayers.models.graph import source_of
 from jaxlayers.models.model import Model
 from jaxlayers.saving import deserialize_keras_object, serialize_keras_object
 
@@ -153,7 +155,9 @@ class Sequential(Model):
         yield from zip(self._names(), self._chain, strict=True)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Call the layers one after the other."""
+        """Call the layers one after the other, on an array like the declared input if there is one."""
+        if self._input is not None:
+            inputs = _arguments.match(self.name, self._input, [source_of(self._input)], inputs)[0]
         for layer in self._chain:
             inputs = (
                 layer(inputs, mask=mask) if mask is not None and "mask" in layer._call_spec.all_names else layer(inputs)

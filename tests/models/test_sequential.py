@@ -106,6 +106,16 @@ def test_a_layer_that_looks_at_values_cannot_be_recorded():
     model.summary(print_fn=lambda line: None)
 
 
+def test_arrays_are_fitted_to_the_declared_input():
+    model = jl.Sequential([jl.Input((1,), name="x"), layers.Dense(1, kernel_initializer="ones")])
+    numbers = np.arange(6.0)
+    for given in (numbers, [numbers], {"x": numbers[:, None]}, numbers[:, None, None], numbers.astype("int64")):
+        np.testing.assert_array_equal(model(given), numbers[:, None])
+    assert model.predict(numbers, verbose=0).shape == (6, 1)
+    with pytest.raises(ValueError, match=r"'x' must have shape \(None, 1\); received \(4, 3\)"):
+        model(X)
+
+
 def test_build_by_shape():
     model = jl.Sequential([layers.Dense(4), layers.Dense(2)])
     model.build((None, 3))
