@@ -6,9 +6,8 @@ the innermost scope (see `scope`), so that the same code runs eagerly and under 
 
 from __future__ import annotations
 
-import operator
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -16,11 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.core import making, registry, scope
+from jaxlayers.core.array_like import ArrayLike, operand
 from jaxlayers.core.errors import StateLostError
 from jaxlayers.core.settings import auto_name, is_float, standardize_dtype
 
 
-class Variable:
+class Variable(ArrayLike):
     """A named place for one array, of a shape and dtype that do not change.
 
     Args:
@@ -154,11 +154,11 @@ class Variable:
 
     def assign_add(self, value: Any) -> jax.Array:
         """`assign(self + value)`."""
-        return self.assign(scope.read(self) + _operand(value))
+        return self.assign(scope.read(self) + operand(value))
 
     def assign_sub(self, value: Any) -> jax.Array:
         """`assign(self - value)`."""
-        return self.assign(scope.read(self) - _operand(value))
+        return self.assign(scope.read(self) - operand(value))
 
     def check(self, value: Any, dtype: Any = None) -> jax.Array:
         """`value` as an array that fits this place.
@@ -287,20 +287,6 @@ class Variable:
                 shown = ", lost"
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}{shown}>"
 
-    # It stands wherever an array stands.
-
-    def __jax_array__(self) -> jax.Array:
-        return self.value
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self._fetched(), dtype)
-
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        """NumPy's functions work as without this; but its rules for dtypes, which JAX asks, need no values."""
-        if function is np.result_type:
-            return function(*[np.empty((), a.dtype) if isinstance(a, Variable) else a for a in args])
-        return function._implementation(*args, **kwargs)
-
     def _fetched(self) -> jax.Array:
         """The current array, once it has been computed; what comes out of a compiled step may turn out not to be."""
         value = self.value
@@ -311,55 +297,6 @@ class Variable:
             if self._value is not value:
                 raise StateLostError(self._value.message(self.path)) from error
             raise
-
-    def __getattr__(self, name: str) -> Any:
-        # Methods and properties of arrays (`at`, `T`, `sum`, `astype`, ...), on the current one.
-        if name.startswith("_") or not hasattr(jax.Array, name):
-            raise AttributeError(f"'Variable' object has no attribute {name!r}")
-        return getattr(self._fetched() if name in ("item", "tolist") else self.value, name)
-
-    def __getitem__(self, index: Any) -> jax.Array:
-        return self.value[scope.unwrap(index)]
-
-    def __len__(self) -> int:
-        if not self.shape:
-            raise TypeError(f"len() of {self.path!r}, which has no axes")
-        return self.shape[0]
-
-    def __iter__(self) -> Iterator[jax.Array]:
-        return iter(self.value)
-
-    def __bool__(self) -> bool:
-        return bool(self._fetched())
-
-    def __int__(self) -> int:
-        return int(self._fetched())
-
-    def __float__(self) -> float:
-        return float(self._fetched())
-
-    def __index__(self) -> int:
-        return operator.index(self._fetched())
-
-    def __format__(self, spec: str) -> str:
-        return format(self._fetched(), spec) if spec else str(self)
-
-    def __neg__(self) -> jax.Array:
-        return -self.value
-
-    def __pos__(self) -> jax.Array:
-        return self.value
-
-    def __abs__(self) -> jax.Array:
-        return abs(self.value)
-
-    def __invert__(self) -> jax.Array:
-        return ~self.value
-
-    def __round__(self, ndigits: int = 0) -> jax.Array:
-        return jnp.round(self.value, ndigits)
-
-    __hash__ = object.__hash__
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
         new = object.__new__(Variable)
@@ -383,43 +320,6 @@ class Variable:
 
 
 _OWN = ("__weakref__", "_owner", "_exclusive", "origin")  # what a copy does not share
-
-
-def _operand(value: Any) -> Any:
-    return jnp.asarray(value) if isinstance(value, list | tuple) else scope.unwrap(value)
-
-
-def _forward(name: str) -> None:
-    apply: Any = getattr(operator, name)
-
-    def method(self: Variable, other: Any) -> Any:
-        return apply(self.value, _operand(other))
-
-    def reflected(self: Variable, other: Any) -> Any:
-        return apply(_operand(other), self.value)
-
-    setattr(Variable, f"__{name.strip('_')}__", method)
-    if name in _REFLECTED:
-        setattr(Variable, f"__r{name.strip('_')}__", reflected)
-
-
-_REFLECTED = [
-    "add",
-    "sub",
-    "mul",
-    "truediv",
-    "floordiv",
-    "mod",
-    "pow",
-    "matmul",
-    "and_",
-    "or_",
-    "xor",
-    "lshift",
-    "rshift",
-]
-for _name in [*_REFLECTED, "eq", "ne", "lt", "le", "gt", "ge"]:
-    _forward(_name)
 
 
 def standardize_shape(shape: Any) -> tuple[int, ...]:

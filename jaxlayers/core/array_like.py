@@ -1,0 +1,135 @@
+"""What lets an object stand wherever an array stands: JAX's protocol, NumPy's, and Python's operators."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxlayers.core import scope
+
+
+class ArrayLike:
+    """The part of a variable that is like the array it holds, `value`."""
+
+    __slots__ = ()
+
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def path(self) -> str:
+        """What messages call it."""
+        raise NotImplementedError
+
+    @property
+    def value(self) -> Any:
+        """The array."""
+        raise NotImplementedError
+
+    def _fetched(self) -> jax.Array:
+        """The current array, once it has been computed."""
+        raise NotImplementedError
+
+    def __jax_array__(self) -> jax.Array:
+        return self.value
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self._fetched(), dtype)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """NumPy's functions work as without this; but its rules for dtypes, which JAX asks, need no values."""
+        if function is np.result_type:
+            return function(*[np.empty((), a.dtype) if isinstance(a, ArrayLike) else a for a in args])
+        return function._implementation(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        # Methods and properties of arrays (`at`, `T`, `sum`, `astype`, ...), on the current one.
+        if name.startswith("_") or not hasattr(jax.Array, name):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self._fetched() if name in ("item", "tolist") else self.value, name)
+
+    def __getitem__(self, index: Any) -> jax.Array:
+        return self.value[scope.unwrap(index)]
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError(f"len() of {self.path!r}, which has no axes")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[jax.Array]:
+        return iter(self.value)
+
+    def __bool__(self) -> bool:
+        return bool(self._fetched())
+
+    def __int__(self) -> int:
+        return int(self._fetched())
+
+    def __float__(self) -> float:
+        return float(self._fetched())
+
+    def __index__(self) -> int:
+        return operator.index(self._fetched())
+
+    def __format__(self, spec: str) -> str:
+        return format(self._fetched(), spec) if spec else str(self)
+
+    def __neg__(self) -> jax.Array:
+        return -self.value
+
+    def __pos__(self) -> jax.Array:
+        return self.value
+
+    def __abs__(self) -> jax.Array:
+        return abs(self.value)
+
+    def __invert__(self) -> jax.Array:
+        return ~self.value
+
+    def __round__(self, ndigits: int = 0) -> jax.Array:
+        return jnp.round(self.value, ndigits)
+
+    __hash__ = object.__hash__
+
+
+def operand(value: Any) -> Any:
+    """What stands on the other side of an operator, as an array."""
+    return jnp.asarray(value) if isinstance(value, list | tuple) else scope.unwrap(value)
+
+
+def _forward(name: str) -> None:
+    apply: Any = getattr(operator, name)
+
+    def method(self: ArrayLike, other: Any) -> Any:
+        return apply(self.value, operand(other))
+
+    def reflected(self: ArrayLike, other: Any) -> Any:
+        return apply(operand(other), self.value)
+
+    setattr(ArrayLike, f"__{name.strip('_')}__", method)
+    if name in _REFLECTED:
+        setattr(ArrayLike, f"__r{name.strip('_')}__", reflected)
+
+
+_REFLECTED = [
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "pow",
+    "matmul",
+    "and_",
+    "or_",
+    "xor",
+    "lshift",
+    "rshift",
+]
+for _name in [*_REFLECTED, "eq", "ne", "lt", "le", "gt", "ge"]:
+    _forward(_name)
