@@ -20,7 +20,7 @@ class CallbackList(Callback):
 
     Args:
         callbacks: a callback, or a list of them, which may be nested.
-        add_history: whether to add a `History` when there is none.
+        add_history: whether to add a `History` when there is none, and to set `model.history` to it.
         add_progbar: whether to add a `ProgbarLogger` when there is none.
         model: what the callbacks are told to be their model.
         **params: what they are told as their `params`.
@@ -51,6 +51,7 @@ class CallbackList(Callback):
             if isinstance(callback, type) or not hasattr(callback, "set_model"):
                 what = f"the class {callback.__name__}" if isinstance(callback, type) else type(callback).__name__
                 raise TypeError(f"callbacks must be callback objects, such as EarlyStopping(); received {what}.")
+        self._adds_history = add_history
         if add_history and not any(isinstance(callback, History) for callback in self.callbacks):
             self.callbacks.append(History())
         if add_progbar and not any(isinstance(callback, ProgbarLogger) for callback in self.callbacks):
@@ -70,6 +71,8 @@ class CallbackList(Callback):
         super().set_model(model)
         for callback in self.callbacks:
             callback.set_model(model)
+            if self._adds_history and isinstance(callback, History):
+                model.history = callback
 
     def set_params(self, params: dict[str, Any]) -> None:
         """Tell every callback the parameters."""

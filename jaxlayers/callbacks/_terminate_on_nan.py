@@ -55,5 +55,6 @@ class TerminateOnNaN(Callback):
         what = f"Batch {batch}: the loss is {float(loss)}. Training ends."
         if self.raise_error:
             raise RuntimeError(what)
-        print(what)
-        self.model.stop_training = True
+        if not self.model.stop_training:
+            print(what)
+            self.model.stop_training = True

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.ops._types import Array, ArrayLike, as_float
+from jaxlayers.ops._types import Array, ArrayLike
 
 __all__ = ["ctc_decode", "ctc_loss"]
 
@@ -42,7 +42,7 @@ def ctc_loss(
 def _ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int) -> Array:
     import optax
 
-    output = output.astype(jnp.promote_types(output.dtype, "float32"))
+    output = _at_least_float32(output)
 
     def paddings(lengths: Any, size: int) -> Any:
         return (jnp.arange(size) >= lengths.astype("int32")[:, None]).astype(output.dtype)
@@ -54,6 +54,10 @@ def _ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, 
         paddings(target_length, target.shape[1]),
         blank_id=mask_index,
     )
+
+
+def _at_least_float32(x: Array) -> Array:
+    return x.astype(jnp.promote_types(x.dtype, "float32"))
 
 
 @operation("inputs", "sequence_lengths")
@@ -80,7 +84,7 @@ def ctc_decode(
 
     Returns:
         Labels, `[1, batch, steps]` or `[top_paths, batch, steps]`, with -1 after the last; and scores: minus the sum
-        of the largest logits, `[batch, 1]`, or logarithms of probabilities, `[batch, top_paths]`.
+        of the largest logits, `[batch, 1]`, or logarithms of probabilities, `[batch, top_paths]`, of at least float32.
 
     Raises:
         ValueError: for another strategy, or more paths than the beam holds.
@@ -90,6 +94,7 @@ def ctc_decode(
         >>> ctc_decode(steps, [4])
         (Array([[[ 1,  2, -1, -1]]], dtype=int32), Array([[-4.]], dtype=float32))
     """
+    inputs = _at_least_float32(inputs)
     blank = inputs.shape[-1] - 1 if mask_index is None else mask_index
     if strategy == "greedy":
         return _greedy(inputs, sequence_lengths, blank, merge_repeated)
@@ -117,7 +122,7 @@ def _beam_search(logits: Any, lengths: Any, blank: int, width: int, top: int) ->
     """Prefix search: each kept path has one score for alignments that end in the blank, one for those in its label."""
     steps, classes = logits.shape[1:]
     lowest = -jnp.inf
-    scores = jax.nn.log_softmax(as_float(logits))
+    scores = jax.nn.log_softmax(logits)
 
     def step(state: Any, given: Any) -> Any:
         paths, sizes, in_blank, in_label = state  # [width, steps], [width], [width], [width]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from jaxlayers.core import operation
 from jaxlayers.core.symbolic import as_array
@@ -144,7 +145,7 @@ def dsplit(x: ArrayLike, indices_or_sections: Any) -> list[Array]:
     return jnp.dsplit(x, indices_or_sections)
 
 
-@operation("x", "repeats")
+@operation("x")
 def repeat(x: ArrayLike, repeats: ArrayLike, axis: int | None = None) -> Array:
     """Each element several times, one after the other.
 
@@ -157,7 +158,8 @@ def repeat(x: ArrayLike, repeats: ArrayLike, axis: int | None = None) -> Array:
         >>> repeat([1, 2], 2)
         Array([1, 1, 2, 2], dtype=int32)
     """
-    return jnp.repeat(x, repeats, axis)
+    # NumPy's numbers stay known under a trace, where the size of the result has to be.
+    return jnp.repeat(x, np.asarray(repeats) if isinstance(repeats, list | tuple) else repeats, axis)
 
 
 @operation("x")

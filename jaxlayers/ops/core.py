@@ -103,13 +103,16 @@ def saturate_cast(x: ArrayLike, dtype: DType) -> Array:
         >>> saturate_cast([300, -1], "uint8")
         Array([255,   0], dtype=uint8)
     """
-    target = jnp.dtype(standardize_dtype(dtype))
+    target = jax.dtypes.canonicalize_dtype(standardize_dtype(dtype))
     if target.kind == "b":
         return jnp.clip(x, 0, 1).astype(bool)
+    own = jnp.result_type(x)
     low, high = _range(target)
-    own_low, own_high = _range(jnp.result_type(x))
+    own_low, own_high = _range(own)
     # A bound outside of x's own range cannot be written in x's dtype, and holds anyway.
-    return jnp.clip(x, low if low > own_low else None, high if high < own_high else None).astype(target)
+    lowest = np.asarray(low, own) if low > own_low else None
+    highest = np.asarray(high, own) if high < own_high else None
+    return jnp.clip(x, lowest, highest).astype(target)
 
 
 def _range(kind: jnp.dtype) -> tuple[float, float]:

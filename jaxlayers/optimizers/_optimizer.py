@@ -20,9 +20,9 @@ from jaxlayers.core import Variable, scope
 from jaxlayers.core.symbolic import as_array
 from jaxlayers.core.tracking import keep_apart
 from jaxlayers.optimizers import _checks, _paths
-from jaxlayers.optimizers._arguments import Arguments
 from jaxlayers.optimizers._decay import Exclusion
 from jaxlayers.optimizers._slots import Layout
+from jaxlayers.optimizers._variable_steps import VariableSteps
 from jaxlayers.optimizers.schedules._schedules import PURE_SCHEDULES
 
 if TYPE_CHECKING:
@@ -30,11 +30,13 @@ if TYPE_CHECKING:
 
 
 @keep_apart
-class Optimizer(Arguments):
+class Optimizer(VariableSteps):
     """The base of the optimizers: counts updates, clips gradients, decays weights, averages, accumulates.
 
     A subclass says what a step is: `_direction()` returns an optax transformation from gradients to what is added to
-    the parameters. Its `update` is handed `learning_rate` and `iterations` (the updates done so far) as keywords.
+    the parameters. Its `update` is handed `learning_rate` and `iterations` (the updates done so far) as keywords. Or,
+    as in Keras, `update_step(gradient, variable, learning_rate)` updates one variable, and `build(variables)` makes
+    the variables that it needs. The two ways do not mix: `update_step` has no `super()` in the library's optimizers.
 
     Args:
         learning_rate: a number; a `LearningRateSchedule`, called with the number of updates; or a function without
@@ -54,6 +56,17 @@ class Optimizer(Arguments):
 
     Raises:
         ValueError: when arguments contradict each other or are out of range.
+
+    Example:
+        >>> from jaxlayers.core import Variable
+        >>> from jaxlayers.optimizers import Optimizer
+        >>> class Signs(Optimizer):
+        ...     def update_step(self, gradient, variable, learning_rate):
+        ...         self.assign_sub(variable, learning_rate * (gradient / abs(gradient)))
+        >>> w = Variable([1.0, 2.0])
+        >>> Signs(0.5).apply([w * -4.0], [w])
+        >>> w.value
+        Array([1.5, 2.5], dtype=float32)
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -64,8 +77,9 @@ class Optimizer(Arguments):
     def _direction(self) -> optax.GradientTransformationExtraArgs:
         """The transformation from gradients to what is added to the parameters, the learning rate included."""
         raise NotImplementedError(
-            f"{type(self).__name__} needs a method _direction() that returns an optax transformation. To use one that "
-            "is there already, wrap it: OptaxOptimizer(transformation)."
+            f"{type(self).__name__} needs a method update_step(gradient, variable, learning_rate), or one _direction() "
+            "that returns an optax transformation. To use one that is there already, wrap it: "
+            "OptaxOptimizer(transformation)."
         )
 
     def build(self, variables: Iterable[Variable]) -> None:
@@ -89,7 +103,7 @@ class Optimizer(Arguments):
         """What each slot is, such as `"momentum"`, and of which parameter; without those that belong to none."""
         if self._layout is None:
             return {}
-        found = zip(self._slots.values(), self._layout.owners(), strict=True)
+        found = zip(self._slots.values(), self._known_layout().owners(), strict=True)
         return {slot: (name, owner) for slot, (name, owner) in found if owner is not None}
 
     def _known_layout(self) -> Layout:
@@ -97,6 +111,8 @@ class Optimizer(Arguments):
             raise ValueError(
                 f"{self.name!r} has no variables yet. Give them with the gradients, or call build(variables) first."
             )
+        if self._own and len(self._layout.owners()) != len(self._slots):  # a subclass has added some
+            self._layout = self._make_layout(list(self._layout.index))
         return self._layout
 
     def _parameters(self) -> list[Variable]:
@@ -253,7 +269,7 @@ class Optimizer(Arguments):
         """Each parameter with the variable that holds its moving average; nothing without `use_ema`."""
         if not self.use_ema or self._layout is None:
             return []
-        averages = self._layout.pack(list(self._slots.values())).average
+        averages = self._known_layout().pack(list(self._slots.values())).average
         return [(v, averages[path]) for path, v in self._layout.parameters.items() if path in averages]
 
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
@@ -346,9 +362,10 @@ class Optimizer(Arguments):
         return {**state, "_layout": self._parameters() if self.built else None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__({**state, "_layout": None})
+        super().__setstate__({**state, "_layout": None, "_own": ()})
         if state["_layout"] is not None:
             self._layout = self._make_layout(state["_layout"])
+        self._own = state.get("_own", ())
 
 
 def _arrays(values: Sequence[Any]) -> list[Any]:

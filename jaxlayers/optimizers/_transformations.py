@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxlayers.core import scope
 from jaxlayers.optimizers import _paths
 
 
@@ -33,6 +34,12 @@ class NadamState(NamedTuple):
     momentum: Any
     velocity: Any
     u_product: Any
+
+
+class OwnState(NamedTuple):
+    """The variables that an optimizer with an `update_step` has added, numbered; those of a parameter by its path."""
+
+    own: dict[str, Any]
 
 
 class AccumulatorState(NamedTuple):
@@ -189,6 +196,39 @@ def accumulate(inner: Any, every: int) -> optax.GradientTransformationExtraArgs:
             return optax.tree.zeros_like(total), AccumulatorState(total, state.inner)
 
         return jax.lax.cond((iterations + 1) % every == 0, step, wait)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def step_by_variables(optimizer: Any) -> optax.GradientTransformationExtraArgs:
+    """`optimizer.update_step` for one variable after the other: what it assigns becomes steps and state."""
+
+    def state_of(values: Any) -> OwnState:
+        paths, named = list(optimizer._known_parameters), {}
+        for number, (value, (_, owner)) in enumerate(zip(values, optimizer._own, strict=True)):
+            named[f"own_{number:05}"] = value if owner is None else {paths[owner]: value}
+        return OwnState(named)
+
+    def init(params: Any) -> OwnState:
+        return state_of([jnp.zeros(variable.shape, variable.dtype) for variable, _ in optimizer._own])
+
+    def update(
+        gradients: Any, state: OwnState, params: Any = None, *, learning_rate: Any, iterations: Any, **_: Any
+    ) -> tuple[Any, OwnState]:
+        known, own = optimizer._known_parameters, [variable for variable, _ in optimizer._own]
+        if not isinstance(params, dict) or not params.keys() <= known.keys():
+            raise TypeError(
+                f"{optimizer.name!r} steps by update_step(), which takes variables: use apply(), or build()."
+            )
+        values = {known[path]: param for path, param in params.items()}
+        values.update(zip(own, jax.tree.leaves(state), strict=True))
+        values[optimizer._iterations] = iterations * (optimizer.gradient_accumulation_steps or 1)
+        values.update(dict.fromkeys(optimizer._rate_variables, learning_rate))
+        with scope.Scope(values) as inner:
+            for path, gradient in gradients.items():
+                optimizer.update_step(gradient, known[path], learning_rate)
+            steps = {path: inner.read(known[path]) - param for path, param in params.items()}
+            return steps, state_of([inner.read(variable) for variable in own])
 
     return optax.GradientTransformationExtraArgs(init, update)
 

@@ -18,6 +18,7 @@ import optax
 
 from jaxlayers.optimizers import _transformations as ours
 from jaxlayers.optimizers._slots import Layout, owner_of
+from jaxlayers.optimizers._variable_steps import VariableSteps
 
 if TYPE_CHECKING:
     from jaxlayers.optimizers._optimizer import Optimizer
@@ -50,8 +51,10 @@ def make_steps(optimizer: Optimizer) -> optax.GradientTransformationExtraArgs:
         clip = optax.clip_by_global_norm(optimizer.global_clipnorm)
     else:
         clip = optax.clip(optimizer.clipvalue) if optimizer.clipvalue else optax.identity()
+    by_variable = type(optimizer).update_step is not VariableSteps.update_step
+    direction = ours.step_by_variables(optimizer) if by_variable else optimizer._direction()
     # With a place for everything, the state keeps its structure when an attribute is set later.
-    step = ours.decay_weights_before(optimizer._direction(), optimizer._decay_rates)
+    step = ours.decay_weights_before(direction, optimizer._decay_rates)
     steps = optax.chain(clip, step, ours.scale_by_path(optimizer._rate_factors, optimizer._known_path))
     if optimizer.gradient_accumulation_steps:
         steps = ours.accumulate(steps, optimizer.gradient_accumulation_steps)

@@ -26,6 +26,7 @@ CASES = [
     ("convert_to_tensor", [True], {}),
     ("saturate_cast", [X * 200, "uint8"], {}),
     ("saturate_cast", [X * 1e10, "int32"], {"gradient": False}),
+    ("saturate_cast", [X * 1e10, "uint32"], {"gradient": False}),
     ("saturate_cast", [X * 1e6, "float16"], {}),
     ("saturate_cast", [np.array([-300, 5, 300], "int32"), "int8"], {}),
     ("saturate_cast", [np.array([0, 5, 300], "uint32"), "uint8"], {}),
@@ -59,6 +60,7 @@ def test_arguments(agree, name, args, kwargs):
 
 
 def test_integers_fit_into_wider_floats():
+    np.testing.assert_array_equal(ops.saturate_cast(np.float32([-1e30, 2.5, 1e30]), "int64"), [-(2**31), 2, 2**31 - 1])
     found = ops.saturate_cast(np.array([7, -(2**31)], "int32"), "bfloat16")
     np.testing.assert_array_equal(found.astype("float32"), [7.0, -(2.0**31)])
     np.testing.assert_array_equal(ops.saturate_cast(np.array([7, -70000], "int32"), "float16"), [7, -65504])

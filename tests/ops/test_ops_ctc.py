@@ -50,6 +50,17 @@ def test_decode(agree, kwargs):
     agree(ops.ctc_decode, keras.ops.ctc_decode, [LOGITS, LENGTHS], kwargs, gradient=False)
 
 
+@pytest.mark.parametrize("strategy", ["greedy", "beam_search"])
+def test_scores_of_half_precision_are_summed_in_float32(agree, strategy):
+    agree(
+        ops.ctc_decode,
+        keras.ops.ctc_decode,
+        [LOGITS.astype("float16"), LENGTHS],
+        {"strategy": strategy},
+        gradient=False,
+    )
+
+
 def test_a_wide_beam_finds_what_counting_finds():
     logits = RNG.normal(size=(1, 5, 3)).astype("float32")
     steps = log_softmax(logits[0].astype("float64"), axis=-1)

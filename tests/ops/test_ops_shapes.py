@@ -230,3 +230,9 @@ def test_unknown_sizes_stay_unknown(call, shape):
 def test_bad_input_says_so(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_repeat_by_a_list_where_the_array_is_symbolic():
+    assert ops.repeat(SymbolicTensor((None, 3)), [2], axis=1).shape == (None, 6)
+    assert ops.repeat(SymbolicTensor((4, 3)), [1, 0, 2], axis=1).shape == (4, 3)
+    np.testing.assert_array_equal(ops.repeat(X, [1, 0, 2], axis=0), np.repeat(X, [1, 0, 2], axis=0))

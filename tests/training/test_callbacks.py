@@ -331,6 +331,9 @@ def test_terminate_on_nan(value, capsys):
         assert figure.read == 0 and not model.stop_training  # the newest is not waited for
     callback.on_train_batch_end(3, {"loss": Watched(1.0)})
     assert model.stop_training and "Batch 2" in capsys.readouterr().out
+    callback.on_train_batch_end(4, {"loss": Watched(value)})
+    callback.on_epoch_end(0, {})
+    assert not capsys.readouterr().out  # that was said
     model.stop_training = False
     callback.on_epoch_begin(1)
     callback.on_train_batch_end(0, {"loss": jnp.float32(value)})
@@ -411,7 +414,7 @@ def test_hooks_that_nobody_has_are_none():
     listed.on_epoch_begin(0, logs={})
     listed.on_train_batch_end(4, logs={"loss": 1})
     listed.on_epoch_end(7)
-    assert told == [("two", 4, {"loss": 1})] * 2 + [("one", 7, None)] * 3
+    assert told == [("two", 4, {"loss": 1})] * 2 + [("one", 7, {})] * 3
     assert [callback.model for callback in listed.callbacks] == ["model"] * 3
     assert listed.params == {"epochs": 3} == listed.callbacks[2].params
     assert CallbackList(listed).callbacks == listed.callbacks and CallbackList().callbacks == []
@@ -438,7 +441,9 @@ def test_keras_callbacks_of_ones_own_keep_working():
 
 
 def test_history_and_bar_are_added_when_missing():
-    listed = CallbackList([], add_history=True, add_progbar=True)
+    model = Model()
+    listed = CallbackList([], add_history=True, add_progbar=True, model=model)
+    assert model.history is listed.callbacks[0]
     assert [type(one).__name__ for one in listed.callbacks] == ["History", "ProgbarLogger"]
     listed = CallbackList([callbacks.ProgbarLogger(), callbacks.History()], True, True)
     assert [type(one).__name__ for one in listed.callbacks] == ["ProgbarLogger", "History"]
