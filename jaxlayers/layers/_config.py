@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import types
 from typing import Any
 
 from jaxlayers import activations
-from jaxlayers.saving import serialize_keras_object
+from jaxlayers.saving import custom_object_scope, serialize_keras_object
 
 _KINDS = ("activation", "initializer", "regularizer", "constraint")
 
@@ -30,6 +31,18 @@ def describe(layer: Any, *names: str) -> dict[str, Any]:
 def activated(layer: Any, outputs: Any) -> Any:
     """The layer's activation of its outputs; it may have been set to None since it was made."""
     return outputs if layer.activation is None else layer.activation(outputs)
+
+
+def made_again(layer: Any, **changed: Any) -> Any:
+    """A new layer with the config of another. The classes and functions in it are known, for the other one has them."""
+    known = {}
+    for one in layer.walk.objects:
+        for value in (one, *vars(one).values()):
+            thing = value if isinstance(value, types.FunctionType) else type(value)
+            if (thing is value or hasattr(value, "get_config")) and not thing.__module__.startswith("jaxlayers."):
+                known[thing.__name__] = thing
+    with custom_object_scope(known):
+        return type(layer).from_config({**layer.get_config(), **changed})
 
 
 def positive(layer: Any, name: str, value: Any) -> int:

@@ -21,7 +21,7 @@ from jaxlayers.core import Layer, Variable, building, pure, random, registry, sc
 from jaxlayers.core.masks import get_mask, set_mask
 from jaxlayers.core.settings import is_float
 from jaxlayers.core.transforms import checkpoint_policy
-from jaxlayers.layers._config import positive
+from jaxlayers.layers._config import made_again, positive
 from jaxlayers.layers._stacking import Hidden, Stacked, idle_key, stacked
 
 
@@ -334,7 +334,8 @@ class _Program(Hidden):
                     "as an argument (every block gets it), or assign it to the block (then each has its own)."
                 )
         new, structure = jax.tree.flatten(outputs)
-        after = [get_mask(leaf) for leaf in new]
+        every = kwargs.get("mask") is not None  # then each block is given it, and none has to hand one on
+        after = masks if every else [get_mask(leaf) for leaf in new]
         _check_same(path, (leaves, masks, how.structure), (new, after, structure))
         written = tuple(number for variable, number in variables.items() if variable in inner.written)
         changed = [value for variable, value in inner.values.items() if variables.get(variable) in written]
@@ -365,7 +366,7 @@ def _check_same(path: str, before: Any, after: Any) -> None:
 
 def _copied(block: Layer) -> Layer:
     try:
-        return type(block).from_config(block.get_config())
+        return made_again(block)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"Repeat cannot copy {block!r} from its config: {error} Hand over a function that makes it instead."

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import jaxlayers as jl
+from jaxlayers import layers
 from tests.layers.table import floats
 
 PROGRAMS = []
@@ -145,3 +146,36 @@ def reshape_of_unknown_sizes(lib):
         lib.layers.Reshape((3, 5)).compute_output_shape((2, None)),
         lib.Model(start, outputs)(ramp(2, 15)),
     )
+
+
+@program
+def what_a_normalization_found(lib):
+    found, given = lib.layers.Normalization(), lib.layers.Normalization(mean=[1.0, 2.0], variance=[4.0, 9.0])
+    found.adapt(ramp(2, 6, 2)), given.build((None, 3, 2))
+    return found.mean, found.variance, given.mean, given.variance, found(ramp(2, 6, 2))
+
+
+def test_a_backward_layer_like_one_of_ones_own():
+    """Keras finds the class by importing its module, which a script has not; here it is known."""
+
+    def doubled(x):
+        return 2 * x
+
+    class Cell(layers.Layer):
+        def __init__(self, units, **kwargs):
+            super().__init__(**kwargs)
+            self.units = self.state_size = units
+
+        def build(self, input_shape):
+            self.kernel = self.add_weight((input_shape[-1], self.units), initializer="ones")
+
+        def call(self, inputs, states):
+            outputs = inputs @ self.kernel + states[0]
+            return outputs, [outputs]
+
+    x = floats(2, 3, 4)
+    steps = x.sum(-1, keepdims=True).repeat(2, -1)
+    outputs = layers.Bidirectional(layers.RNN(Cell(2)))(x)
+    np.testing.assert_allclose(outputs, np.concatenate([steps.sum(1)] * 2, -1), rtol=1e-5)
+    layer = layers.Bidirectional(layers.SimpleRNN(2, activation=doubled))
+    assert layer.backward_layer.cell.activation is doubled

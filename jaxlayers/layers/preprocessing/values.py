@@ -98,7 +98,7 @@ class Normalization(Layer):
         shape = tuple(input_shape[axis] for axis in self._kept)
         if None in shape:
             raise ValueError(f"{self.path!r} needs known sizes along axis={self.axis}; received {input_shape}.")
-        self._sizes = shape
+        self._sizes, self._ndim = shape, len(input_shape)
         if self.input_mean is None:
             options: dict[str, Any] = {"trainable": False}
             self.adapt_mean = self.add_weight(shape, "zeros", name="mean", **options)
@@ -109,15 +109,29 @@ class Normalization(Layer):
     def call(self, inputs: jax.Array) -> jax.Array:
         """Normalise, or go back."""
         inputs = inputs.astype(self.compute_dtype)
-        given = self.input_mean is not None
-        mean, variance = (
-            self._along_axes(jnp.asarray(value, self.compute_dtype), inputs.ndim)
-            for value in (
-                (self.input_mean, self.input_variance) if given else (self.adapt_mean.value, self.adapt_variance.value)
-            )
-        )
+        mean, variance = self._statistics(inputs.ndim)
         deviation = jnp.maximum(jnp.sqrt(variance), jnp.asarray(epsilon(), inputs.dtype))
         return mean + inputs * deviation if self.invert else (inputs - mean) / deviation
+
+    @property
+    def mean(self) -> jax.Array:
+        """The mean that is subtracted, with the axes of the inputs that the layer was built for."""
+        return self._statistics(self._ndim)[0]
+
+    @property
+    def variance(self) -> jax.Array:
+        """The variance, likewise."""
+        return self._statistics(self._ndim)[1]
+
+    def _statistics(self, ndim: int) -> tuple[jax.Array, jax.Array]:
+        """Mean and variance, to go with inputs of so many axes."""
+        if not self.built:
+            raise AttributeError(f"{self.path!r} has no mean and variance yet: call it, build() or adapt() it first.")
+        given = self.input_mean is not None
+        mean = self.input_mean if given else self.adapt_mean.value
+        variance = self.input_variance if given else self.adapt_variance.value
+        dtype = self.compute_dtype
+        return self._along_axes(jnp.asarray(mean, dtype), ndim), self._along_axes(jnp.asarray(variance, dtype), ndim)
 
     def _along_axes(self, value: jax.Array, ndim: int) -> jax.Array:
         shape = [1] * ndim

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import Layer, registry
+from jaxlayers.layers._config import made_again
 
 _MERGES = {
     "concat": lambda forward, backward: jnp.concatenate([forward, backward], -1),
@@ -178,7 +179,7 @@ class _Given:
 def _like(layer: Any, prefix: str, **changed: Any) -> Any:
     """A new layer with the config of another, named after it."""
     name = prefix + layer.name.removeprefix(prefix)
-    return type(layer).from_config({**layer.get_config(), "name": name, **changed})
+    return made_again(layer, name=name, **changed)
 
 
 def _check_pair(forward: Any, backward: Any) -> None:
