@@ -14,18 +14,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.core import building, making, masks, registry, scope, symbolic, tracking
+from jaxlayers.core import building, making, masks, registry, scope, tracking
 from jaxlayers.core.call_spec import CallSpec, LazyCallSpec
 from jaxlayers.core.described import Described
-from jaxlayers.core.errors import BareTransformationError, ends_in_user_code, filtered
+from jaxlayers.core.errors import BareTransformationError, filtered
 from jaxlayers.core.input_spec import InputSpec, check_inputs
 from jaxlayers.core.settings import auto_name, is_float, to_snake_case
-from jaxlayers.core.symbolic import SymbolicTensor
+from jaxlayers.core.symbolic import has_symbolic
+from jaxlayers.core.symbolic_calls import Symbolic
 from jaxlayers.core.variable import Variable, standardize_shape
 from jaxlayers.core.weights import Weighted
 
 
-class Layer(Described, Weighted):
+class Layer(Symbolic, Described, Weighted):
     """State and computation: what every layer and model is.
 
     Subclasses make their weights in `__init__` or in `build(input_shape)`, with `add_weight`, and compute in
@@ -66,7 +67,6 @@ class Layer(Described, Weighted):
     _in_build = False
     _borrowed = False
     _blueprint: list[Any] | None = None
-    _nodes: tuple[symbolic.Node, ...] = ()  # its calls on symbolic tensors
     _input_shape_argument: tuple[int | None, ...] | None = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -215,7 +215,7 @@ class Layer(Described, Weighted):
         """Run `call`: cast the inputs, build on the first time, check, pass `training` and masks along."""
         if "_loose_weights" not in self.__dict__:
             self._check_initialized()
-        if symbolic.has_symbolic(args, kwargs):
+        if has_symbolic(args, kwargs):
             return self._call_symbolic(args, kwargs)
         inner = scope.current()
         if inner is None or inner.frame is None:
@@ -271,7 +271,7 @@ class Layer(Described, Weighted):
         masked = masked or spec.makes_masks
         if masked:  # before the call, which may take a mask away
             first = spec.first(args, kwargs)
-            previous = _previous_mask(first, kwargs)
+            previous = masks.previous_mask(first, kwargs)
         frame = scope.Frame(self, outer, training, compute)
         inner.frame = frame
         try:
@@ -293,25 +293,6 @@ class Layer(Described, Weighted):
             self._pass_mask(first, previous, outputs)
         return outputs
 
-    def _call_symbolic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        kept: dict[int, Any] = {}
-        traced = True
-        try:
-            node = symbolic.record(self, args, kwargs, kept)
-        except BaseException as error:
-            building.undo(kept)
-            if not isinstance(error, Exception) or building.is_default(type(self).compute_output_shape):
-                raise
-            traced, node = False, symbolic.record(self, args, kwargs, specs=building.declared_specs(self, args, kwargs))
-        object.__setattr__(self, "_nodes", (*self._nodes, node))
-        outputs = node.outputs
-        if not self.built and traced:
-            building.from_call(self, *symbolic.fill_tree((args, kwargs)))
-        building.note_shapes(self, *self._call_spec.build_arguments(args, kwargs))  # with what is unknown as None
-        given = self._call_spec.first(args, kwargs)
-        self._pass_mask(given, _previous_mask(given, kwargs), outputs)
-        return outputs
-
     def _regularize_activity(self, outputs: Any) -> None:
         for output in jax.tree.leaves(outputs):
             loss = self.activity_regularizer(output)
@@ -331,63 +312,6 @@ class Layer(Described, Weighted):
         for leaf, mask in zip(leaves, flat, strict=False):
             if mask is not None and masks.get_mask(leaf) is None:
                 masks.set_mask(leaf, mask)
-
-    # Symbolic calls and shapes.
-
-    def record_calls(self) -> None:
-        """Call the layers inside on symbolic tensors, where it is known on which; models that know have their own."""
-
-    @property
-    def input(self) -> Any:
-        """What it was called with to make its symbolic output.
-
-        Raises:
-            ValueError: when it was not called on symbolic tensors, or several times.
-        """
-        node = self._only_node()
-        return node.args[0] if len(node.args) == 1 else node.inputs
-
-    @property
-    def output(self) -> Any:
-        """Its symbolic output: where a graph can be cut, or go on.
-
-        Raises:
-            ValueError: when it was not called on symbolic tensors, or several times.
-        """
-        return self._only_node().outputs
-
-    def _only_node(self) -> symbolic.Node:
-        if not self._nodes:
-            for owner in self.above()[1:]:
-                if isinstance(owner, Layer):
-                    owner.record_calls()
-        if len(self._nodes) == 1:
-            return self._nodes[0]
-        why = "was not called on symbolic tensors" if not self._nodes else f"was called {len(self._nodes)} times"
-        raise ValueError(
-            f"{self.path!r} {why}, so it has no one input and output. Keep the symbolic tensor that the call returns."
-        )
-
-    @ends_in_user_code
-    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
-        """The shape of the outputs for inputs of a shape, None being an unknown size; nothing is built.
-
-        It is found by an abstract run of the call. A subclass's own version serves where there can be none: where the
-        call leaves JAX, or cannot do with the sizes that stand for unknown ones.
-        """
-        specs = building.output_specs(self, args, kwargs)
-        return jax.tree.map(lambda spec: spec[0], specs, is_leaf=lambda s: isinstance(s, symbolic.Spec))
-
-    @ends_in_user_code
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        """Symbolic tensors like the outputs for inputs like these."""
-        try:
-            specs = symbolic.infer(building.abstractly(self), args, kwargs)
-        except Exception:
-            if building.is_default(type(self).compute_output_shape):
-                raise
-            specs = building.declared_specs(self, args, kwargs)
-        return jax.tree.map(lambda s: SymbolicTensor(*s), specs, is_leaf=lambda s: isinstance(s, symbolic.Spec))
 
     def _check_initialized(self) -> None:
         if not hasattr(self, "_loose_weights"):
@@ -429,12 +353,6 @@ def _as_input(value: Any, compute: Any) -> Any:
 def _input_shape(kwargs: dict[str, Any]) -> tuple[int | None, ...] | None:
     shape, size = kwargs.pop("input_shape", None), kwargs.pop("input_dim", None)
     return (size,) if shape is None and size is not None else None if shape is None else tuple(shape)
-
-
-def _previous_mask(inputs: Any, kwargs: dict[str, Any]) -> Any:
-    """The mask that a call was given, or the masks that travel with its first argument."""
-    given = kwargs.get("mask")
-    return jax.tree.map(masks.get_mask, inputs) if given is None else given
 
 
 def _note(error: Exception, inner: scope.Scope, args: tuple[Any, ...]) -> None:

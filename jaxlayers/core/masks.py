@@ -46,6 +46,12 @@ def set_mask(array: Any, mask: Any) -> None:
             _masks[key] = (weakref.ref(array, forget), mask)
 
 
+def previous_mask(inputs: Any, kwargs: dict[str, Any]) -> Any:
+    """The mask that a call was given, or the masks that travel with its first argument."""
+    given = kwargs.get("mask")
+    return jax.tree.map(get_mask, inputs) if given is None else given
+
+
 @jax.tree_util.register_pytree_node_class
 class Masked:
     """An array and its mask on the way into a transformation, or out of it."""
