@@ -84,6 +84,7 @@ class Compiled:
             auto_scale_loss=auto_scale_loss,
         )
         self.optimizer, self._objective = made, objective
+        object.__setattr__(self, "loss", loss)  # as it was given, and no part of the model
         self.run_eagerly = run_eagerly or jit_compile is False
         self.steps_per_execution = several
         self._steps: dict[Any, Callable[..., Any]] = {}
