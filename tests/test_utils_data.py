@@ -506,6 +506,11 @@ def test_progress_bars(capsys):
     bar.update(2, [("loss", 1e-5)])
     assert capsys.readouterr().out == "2/2 - 0s - loss: 1.0000e-05\n"
     utils.Progbar(1, verbose=0).update(1)
+    several = utils.Progbar(2, verbose=0)
+    several.update(1, values=[("loss", [1.0, 3.0])])
+    assert several.figures() == {"loss": 2.0}
+    with pytest.raises(ValueError, match="not both"):
+        utils.Progbar(1, stateful_metrics=["a"], stateless_metrics=["b"])
     utils.disable_interactive_logging()
     utils.Progbar(1).update(1)
     assert not capsys.readouterr().out

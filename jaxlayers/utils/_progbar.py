@@ -24,6 +24,9 @@ class Progbar:
         stateless_metrics: those that are shown as means over the steps; by default all that are not stateful.
         unit_name: what a step is called.
 
+    Raises:
+        ValueError: when both `stateful_metrics` and `stateless_metrics` are given.
+
     Example:
         >>> from jaxlayers import utils
         >>> bar = utils.Progbar(3, verbose=0)
@@ -43,6 +46,8 @@ class Progbar:
         stateless_metrics: Iterable[str] | None = None,
         unit_name: str = "step",
     ):
+        if stateful_metrics is not None and stateless_metrics is not None:
+            raise ValueError("Progbar takes stateful_metrics or stateless_metrics, not both: all others are the other.")
         self.target, self.width, self.verbose = target, width, verbose
         self.interval, self.unit_name = interval, unit_name
         self._stateful = set(stateful_metrics or ())
@@ -68,6 +73,7 @@ class Progbar:
                 self._sums[name] = (value, 1)
             else:
                 steps = max(current - self._seen, 1)
+                value = np.mean(value) if isinstance(value, list | tuple) else value
                 total, count = self._sums.get(name, (0.0, 0.0))
                 self._sums[name] = (total + value * steps, count + steps)
         self._seen = current
