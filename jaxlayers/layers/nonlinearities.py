@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import jax
@@ -55,7 +56,7 @@ class LeakyReLU(Layer):
 
     Args:
         negative_slope: that slope.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        **kwargs: `alpha`, the former name of `negative_slope`; `name`, `dtype`, ... of `Layer`.
 
     Raises:
         ValueError: when it is negative, or no number.
@@ -69,6 +70,9 @@ class LeakyReLU(Layer):
     """
 
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any):
+        if "alpha" in kwargs:
+            warnings.warn("LeakyReLU(alpha=...) is now LeakyReLU(negative_slope=...).", stacklevel=2)
+        negative_slope = kwargs.pop("alpha", negative_slope)
         super().__init__(**kwargs)
         self.negative_slope = _not_negative(self, "negative_slope", negative_slope)
 

@@ -155,6 +155,11 @@ def what_a_normalization_found(lib):
     return found.mean, found.variance, given.mean, given.variance, found(ramp(2, 6, 2))
 
 
+@program
+def former_names(lib):
+    return lib.layers.LeakyReLU(alpha=0.2)(ramp(2, 3)), lib.layers.Embedding(3, 2, input_length=4).input_dim
+
+
 def test_a_backward_layer_like_one_of_ones_own():
     """Keras finds the class by importing its module, which a script has not; here it is known."""
 

@@ -33,7 +33,8 @@ class RNN(Layer):
         return_state: whether to return the last states as well.
         go_backwards: whether to begin at the end; outputs are in the order in which they are computed.
         stateful: whether a call begins with the states that the one before ended with. The batch size is fixed then;
-            `reset_state()` starts again. The states are in `variables`, and not in `weights`.
+            `reset_state()` starts again. The states are in `variables`, and not in `weights`. (Keras on JAX forgets
+            what `fit`, `predict` and the other compiled steps leave in them.)
         unroll: whether to write the loop out, step by step: longer to compile.
         zero_output_for_mask: whether the output at a masked step is zero, with `return_sequences`.
         **kwargs: `name`, `dtype`, ... of `Layer`.
