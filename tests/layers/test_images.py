@@ -320,7 +320,6 @@ def test_crops_are_anywhere():
         lambda **kw: layers.RandomRotation(0.3, **kw),
         lambda **kw: layers.RandomColorJitter((0, 1), 0.3, 0.3, 0.3, 0.3, **kw),
         lambda **kw: layers.RandAugment((0, 1), factor=0.9, **kw),
-        lambda **kw: layers.AugMix((0, 1), **kw),
     ],
 )
 def test_draws_repeat_with_their_seed_alone(make):
@@ -343,7 +342,7 @@ def test_draws_repeat_with_their_seed_alone(make):
 def test_rand_augment_and_aug_mix_draw_every_layer():
     for layer, count in ((layers.RandAugment(), 11), (layers.AugMix(), 12), (layers.AugMix(all_ops=False), 8)):
         draw = jax.vmap(lambda key, layer=layer: layer.get_random_transformation(X[:1], seed=key)["layer_idxes"])
-        drawn = np.ravel(draw(jax.random.split(jax.random.key(1), 300)))
+        drawn = np.ravel(jax.jit(draw)(jax.random.split(jax.random.key(1), 300)))
         counts = np.bincount(drawn, minlength=count) / drawn.size * count
         assert counts.shape == (count,) and counts.min() > 0.6 and counts.max() < 1.5
 
