@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxlayers import ops
 from jaxlayers.core import operation, registry
 from jaxlayers.ops._nonlinearities import compiled_gelu, compiled_mish, compiled_relu
 from jaxlayers.ops._types import Array, ArrayLike
@@ -125,13 +126,16 @@ registry.register(
     {function.__name__: function for function in _FUNCTIONS} | {"hard_swish": hard_swish, "swish": swish},
 )
 
-# The functions of jax.nn that compute the same with the same defaults are written to configs by our names.
+# Functions of jax.nn that compute the same with the same defaults are written to configs by our names.
 _SHARED = (
     "celu", "elu", "glu", "hard_sigmoid", "hard_silu", "hard_tanh", "log_sigmoid", "log_softmax", "mish", "relu",
     "relu6", "selu", "sigmoid", "silu", "softmax", "softplus", "sparse_plus", "sparse_sigmoid", "squareplus", "tanh",
 )  # fmt: skip
-_OF_JAX = {getattr(jax.nn, name): name for name in _SHARED}
-_OF_JAX |= {jax.nn.soft_sign: "softsign", jnp.tanh: "tanh", jnp.exp: "exponential"}
+_SAME = {getattr(jax.nn, name): name for name in _SHARED}
+_SAME |= {jax.nn.soft_sign: "softsign", jnp.tanh: "tanh", jnp.exp: "exponential"}
+# So are operations; without gelu, which approximates as an operation and does not as an activation.
+_SAME |= {getattr(ops, f.__name__): f.__name__ for f in _FUNCTIONS if hasattr(ops, f.__name__) and f is not gelu}
+_SAME |= {ops.exp: "exponential"}
 
 
 def get(identifier: Any) -> Callable[..., Any]:
@@ -161,10 +165,10 @@ def serialize(activation: Callable[..., Any]) -> Any:
         ('silu', 'softplus')
     """
     if not hasattr(activation, "get_config"):
-        name = _OF_JAX.get(activation, getattr(activation, "__name__", "<lambda>"))
+        name = _SAME.get(activation, getattr(activation, "__name__", "<lambda>"))
         if name == "<lambda>":
             raise TypeError(f"{activation!r} has no name to write to a config. Define it with `def`.")
-        if activation in _OF_JAX or registry.names("activation").get(name) is activation:
+        if activation in _SAME or registry.names("activation").get(name) is activation:
             return name
     return serialize_keras_object(activation)
 

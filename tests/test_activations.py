@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from jaxlayers import activations
+import jaxlayers as jl
+from jaxlayers import activations, layers
 from jaxlayers.core import SymbolicTensor, Variable
 
 X = np.random.default_rng(7).normal(size=(3, 4)).astype("float32") * 3
@@ -170,3 +171,15 @@ def test_unknown_names_say_what_is_close(bad):
 def test_no_activation_at_all():
     with pytest.raises(TypeError, match=r"3\.5"):
         activations.get(3.5)
+
+
+def test_operations_are_written_by_the_names_of_activations():
+    x = np.linspace(-4, 4, 20).astype("float32").reshape(2, 10)
+    for name in ("relu", "silu", "tanh", "softmax", "leaky_relu", "softplus"):
+        function = getattr(jl.ops, name)
+        assert activations.serialize(function) == name
+        np.testing.assert_allclose(activations.get(name)(x), function(x), rtol=1e-6)
+    assert activations.serialize(jl.ops.exp) == "exponential"
+    assert layers.Dense(2, activation=jl.ops.relu).get_config()["activation"] == "relu"
+    with pytest.raises(TypeError, match="'gelu' is the name of another"):
+        activations.serialize(jl.ops.gelu)

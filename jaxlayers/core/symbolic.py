@@ -7,6 +7,7 @@ comes out the same both times is known, the rest stays unknown.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import operator
@@ -216,7 +217,22 @@ def infer(function: Callable[..., Any], args: Any, kwargs: Any, snapshots: Any =
 
         return jax.eval_shape(run, [fill(leaves[i].shape, leaves[i].dtype, size) for i in where])
 
-    first = at(_SIZES[0])
+    def at_a_known_size() -> Any:
+        """What an unknown size meets in another array, it has to be; None where that does not help."""
+        sizes = [getattr(leaf, "shape", (leaf,)) for leaf in leaves]
+        known = {size for shape in sizes for size in shape if type(size) is int and size > 1}
+        for size in sorted(known, reverse=True):
+            with contextlib.suppress(TypeError, ValueError):
+                return at(size)
+        return None
+
+    try:
+        first = at(_SIZES[0])
+    except (TypeError, ValueError):
+        first = at_a_known_size() if unknown and snapshots is None else None
+        if first is None:
+            raise
+        unknown = False
     second = first
     if unknown:
         try:

@@ -90,6 +90,8 @@ def _split_arguments(call: Call) -> tuple[list[Any], dict[str, Any]]:
         parameter = bound.signature.parameters[name]
         if parameter.kind is parameter.VAR_POSITIONAL:
             arrays += value
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            settings.update({key: serialize_keras_object(one) for key, one in value.items()})
         elif _has_slots(value) or name == "key" or (name in function.arrays and parameter.default is parameter.empty):
             arrays.append(value)
         else:
@@ -163,11 +165,19 @@ def _revive_one(entry: dict[str, Any], custom_objects: Any) -> Any:
     if function is None:
         raise ValueError(f"Unknown operation {entry['class_name']!r} of {entry['module']!r}.")
     parameters = inspect.signature(function).parameters
-    settings = {k: _unlisted(v) for k, v in entry["config"].items() if k in parameters}
+    settings = {k: _unlisted(v, custom_objects) for k, v in entry["config"].items() if k in parameters}
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        given = {*kwargs, *list(parameters)[: len(args)]}
-        return function(*args, **{k: v for k, v in settings.items() if k not in given}, **kwargs)
+        pending, named = list(args), {**settings, **kwargs}
+        leading: list[Any] = []
+        for name, parameter in parameters.items():  # arrays go where no setting does
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                leading += pending
+                break
+            if parameter.kind is parameter.KEYWORD_ONLY or (name not in named and not pending):
+                break
+            leading.append(named.pop(name) if name in named else pending.pop(0))
+        return function(*leading, **named)
 
     return call
 
@@ -180,8 +190,8 @@ def _by_class_name(namespace: Any) -> dict[str, Callable[..., Any]]:
     }
 
 
-def _unlisted(value: Any) -> Any:
-    value = deserialize_keras_object(value)
+def _unlisted(value: Any, custom_objects: Any) -> Any:
+    value = deserialize_keras_object(value, custom_objects)
     return tuple(value) if isinstance(value, list) else value
 
 

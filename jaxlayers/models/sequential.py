@@ -98,7 +98,12 @@ class Sequential(Model):
 
     def _build_on_input(self) -> None:
         start = self._start()
-        if start is not None and self._chain:
+        if start is None or not self._chain:
+            return
+        if None in start.shape[1:]:  # which no number stands for: the layers may do without
+            self._symbols()
+            self.built = all(layer.built for layer in self._chain)
+        else:
             building.from_call(self, (symbolic.fill(start.shape, start.dtype),), {})
 
     def _start(self) -> SymbolicTensor | None:

@@ -269,3 +269,13 @@ def test_a_declared_shape_of_several_inputs():
 
     found = Outer()(jl.Input((3,)), columns=jl.Input((4,)))
     assert found["table"].shape == (None, 3, 4) and found["rows"].shape == (None, 3)
+
+
+def test_an_unknown_size_is_the_known_one_that_it_meets():
+    rows = jl.Input((4,))
+    assert (rows + np.ones((6, 4), "float32")).shape == (6, 4)
+    assert ops.broadcast_to(jl.Input((10,))[:, None], (2, 3, 10)).shape == (2, 3, 10)
+    assert ops.add(rows, jl.Input((4,), batch_size=16)).shape == (16, 4)
+    assert (rows + np.ones((1, 4), "float32")).shape == (None, 4)
+    with pytest.raises((TypeError, ValueError)):
+        rows + np.ones((6, 3), "float32")

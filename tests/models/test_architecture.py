@@ -3,6 +3,7 @@
 import json
 import stat
 
+import jax
 import keras
 import numpy as np
 import pytest
@@ -207,3 +208,26 @@ def test_pictures(tmp_path, monkeypatch):
     program.chmod(program.stat().st_mode | stat.S_IEXEC)
     picture = jl.utils.plot_model(model, tmp_path / "model.png")
     assert picture.read_text().startswith("digraph") and "-Tpng" in (tmp_path / "model.png.args").read_text()
+
+
+def doubled(row):
+    return row * 2.0
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: ops.einsum("ij,ik->ijk", x, x),
+        lambda x: ops.vectorized_map(doubled, x),
+        lambda x: ops.meshgrid(x[0], x[1]),
+        lambda x: ops.where(x > 1.0, x, 0.0),
+        lambda x: ops.split(x, 2, axis=1),
+        lambda x: ops.top_k(x, 2),
+    ],
+)
+def test_arguments_of_operations_find_their_places_again(function):
+    inputs = jl.Input((4,), batch_size=3)
+    model = jl.Model(inputs, function(inputs))
+    again = jl.Model.from_config(model.get_config(), custom_objects={"doubled": doubled})
+    x = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
+    jax.tree.map(np.testing.assert_array_equal, again(x), model(x))
