@@ -1,10 +1,15 @@
 import itertools
 import os
+from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "jax"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Thousands of small programs run once each: most of the time would go into making them fast.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# And what one process has compiled, the others need not, nor the next run.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "compiled"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import jax
 import pytest
@@ -25,7 +30,7 @@ _count = itertools.count(1)
 def programs_are_let_go():
     """What thousands of tests compile would fill the memory."""
     yield
-    if next(_count) % 250 == 0:
+    if next(_count) % 500 == 0:
         jax.clear_caches()
 
 

@@ -16,6 +16,10 @@ from tests.layers.cases import CASES, IDS
 from tests.layers.table import floats, holds_layers
 
 every = pytest.mark.parametrize("case", CASES, ids=IDS)
+# What hardly depends on a layer's arguments is looked at for one of its cases.
+each_class = pytest.mark.parametrize(
+    "case", list({case.cls: case for case in reversed(CASES)}.values()), ids=lambda case: case.name
+)
 # Where training changes nothing, once is enough.
 MODES = [(case, training) for case in CASES for training in ((False, True) if case.training else (False,))]
 MODE_IDS = [f"{case.name}-{training}" for case, training in MODES]
@@ -239,7 +243,7 @@ def test_the_second_step_is_not_traced(case):
     assert pure._cache_size() == 1
 
 
-@every
+@each_class
 def test_lowers_for_accelerators(case):
     layer, params, state, args = prepared(case)
 
@@ -253,7 +257,7 @@ def test_lowers_for_accelerators(case):
     assert exported.platforms == ("cuda", "tpu") and "func" in exported.mlir_module()
 
 
-@every
+@each_class
 def test_no_tracer_leaks(case):
     with jax.checking_leaks():
         fresh, args = case.make(), jax.tree.map(jnp.asarray, case.args)
@@ -270,7 +274,7 @@ def layer_losses(result):
     return result.outputs, result.state, functools.reduce(jnp.add, result.losses, 0.0)
 
 
-@every
+@each_class
 def test_rank_promotion_is_not_needed(case, strict_ranks):
     if case.name in ("dense", "dense_with_everything", "dense_rank_4", "sequential"):
         pytest.skip("a bias is added to all rows")
