@@ -20,8 +20,8 @@ every = pytest.mark.parametrize("case", CASES, ids=IDS)
 each_class = pytest.mark.parametrize(
     "case", list({case.cls: case for case in reversed(CASES)}.values()), ids=lambda case: case.name
 )
-# Where training changes nothing, once is enough.
-MODES = [(case, training) for case in CASES for training in ((False, True) if case.training else (False,))]
+# In the mode in which a layer does more.
+MODES = [(case, bool(case.training)) for case in CASES]
 MODE_IDS = [f"{case.name}-{training}" for case, training in MODES]
 KEY, RNG = jax.random.key(1), jax.random.key(2)
 
@@ -103,7 +103,7 @@ def test_one_function_whatever_runs_it(case):
         same(plain(layer.state), new)
 
 
-@every
+@each_class
 def test_vmap(case):
     layer, params, state, args = prepared(case)
     many = jax.tree.map(lambda x: jnp.stack([x, jnp.roll(x, 1, 0)]), args)
@@ -150,7 +150,7 @@ def test_gradients_are_the_slopes(case, training):
     np.testing.assert_allclose(slope, expected, rtol=5e-3, atol=5e-3)
 
 
-@every
+@each_class
 def test_half_precision(case):
     layer, params, state, args = prepared(case, dtype="mixed_bfloat16")
     full, *_ = prepared(case)
@@ -221,7 +221,7 @@ def test_unknown_batch_size(case):
         assert not fresh.built
 
 
-@every
+@each_class
 def test_the_second_step_is_not_traced(case):
     layer, params, state, args = prepared(case)
     traces = []
