@@ -56,7 +56,7 @@ class Compiled:
             weighted_metrics: likewise, and they do.
             run_eagerly: whether steps are run as they are, not compiled: for looking into them.
             steps_per_execution: how many steps are one call of a compiled loop on the device; `"auto"` picks the
-                number, and puts arrays that fit onto the device. What is computed is the same.
+                number, and puts arrays that fit onto an accelerator. What is computed is the same.
             jit_compile: False is the same as `run_eagerly=True`.
             auto_scale_loss: whether a model with the policy `"mixed_float16"` gets a `LossScaleOptimizer`.
 

@@ -48,6 +48,7 @@ class Loop:
         if several == "auto" and (hooks != (None, None) or model.run_eagerly):
             several = 1  # whoever listens to batches wants to hear of each
         self._number = several
+        self._room: int | None = None  # how many batches there is room for in one call, once that is settled
         self._pace = model._kept((name, "pace"), Pace)
         self._resident = Resident.of(data, self._pace) if several == "auto" and is_on_accelerator() else None
 
@@ -112,12 +113,15 @@ class Loop:
 
     def _wanted(self) -> int:
         """How many batches to run in one call; for "auto" parts of an epoch of one size, if its steps are short."""
+        if self._room is not None:  # for all epochs: another number would be another compilation
+            return self._room
         number, steps = self._number, self._data.whole_steps
         if number == "auto":
             if self._pace.seconds is None or self._pace.seconds > _SHORT:
                 return 1
             number = math.ceil(steps / math.ceil(steps / _STACKED)) if steps else _STACKED
-        return min(number, steps) if steps else number
+        self._room = min(number, steps) if steps else number
+        return self._room
 
 
 class Pace:

@@ -159,3 +159,23 @@ def test_an_interrupted_execution_leaves_a_whole_model(steps):
 def test_wrong_numbers_are_told(number):
     with pytest.raises(ValueError, match="steps_per_execution"):
         make(number)
+
+
+@pytest.mark.parametrize("steps", [100, "auto"])
+def test_later_epochs_of_an_iterable_are_compiled_no_more(steps):
+    traces = []
+
+    class Counting(jl.Sequential):
+        def train_step(self, data):
+            traces.append(1)
+            return super().train_step(data)
+
+    class Fifty:  # batches, which nobody knows before the first epoch
+        def __iter__(self):
+            return ((X[:8], Y[:8]) for _ in range(50))
+
+    model = make(steps, Counting)
+    model.fit(Fifty(), verbose=0)
+    traces.clear()
+    model.fit(Fifty(), epochs=3, verbose=0)
+    assert traces == []
