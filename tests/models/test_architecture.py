@@ -231,3 +231,15 @@ def test_arguments_of_operations_find_their_places_again(function):
     again = jl.Model.from_config(model.get_config(), custom_objects={"doubled": doubled})
     x = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
     jax.tree.map(np.testing.assert_array_equal, again(x), model(x))
+
+
+def test_a_clone_knows_classes_that_nobody_registered():
+    class Cell(layers.SimpleRNNCell):
+        pass
+
+    model = jl.Sequential([jl.Input((5, 3)), layers.Bidirectional(layers.RNN(Cell(4))), layers.Dense(2)])
+    twin = jl.models.clone_model(model)
+    twin.set_weights(model.get_weights())
+    x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")
+    np.testing.assert_array_equal(twin(x), model(x))
+    assert type(twin.layers[0].forward_layer.cell) is Cell
