@@ -43,7 +43,7 @@ def run(
     if not facades:
         # XLA on CPU would take the sequences as they lie into the kernel's gradient, at several times its cost.
         inputs = jax.lax.optimization_barrier(inputs)
-    projected = recurrence.project(weights, inputs, masks[0])  # [time, batch, units] for each gate
+    projected = recurrence.project(weights, inputs, masks[0])  # [time, batch, gates * units]
     turns = None if counts is None else jnp.swapaxes(counts, 0, 1)
     if recurrence.apart and not facades:
         states, outputs = _iterate(recurrence, unroll, weights, projected, states, masks[1], turns)
@@ -64,7 +64,13 @@ def run(
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
 def _iterate(
-    recurrence: Recurrence, unroll: bool, weights: Weights, projected: Arrays, states: Arrays, masks: Arrays, turns: Any
+    recurrence: Recurrence,
+    unroll: bool,
+    weights: Weights,
+    projected: jax.Array,
+    states: Arrays,
+    masks: Arrays,
+    turns: Any,
 ) -> tuple[Arrays, jax.Array]:
     """The last states, and all outputs `[time, batch, ...]`."""
 
@@ -96,7 +102,7 @@ def _iterate_with_tangents(recurrence: Recurrence, unroll: bool, primals: Any, t
 
     last, (outputs, before, joined) = jax.lax.scan(body, states, (projected, turns), unroll=unroll)
     by_weights = jax.jvp(lambda weights: recurrence.mix(weights, before[0], masks), (weights,), (d_weights,))[1]
-    nothing = tuple(jnp.zeros(array.shape[1:], array.dtype) for array in projected)
+    nothing = jnp.zeros(projected.shape[1:], projected.dtype)
 
     def by_output(output: jax.Array) -> Arrays:
         return recurrence.join(nothing, recurrence.mix(weights, output, masks))

@@ -3,11 +3,11 @@
 A recurrence has two halves. `project` takes what depends on the inputs alone, for any number of time steps at once:
 its product with the kernel. `advance` goes from one state to the next, with what was projected for that step. It is
 made of `mix`, the product of the state with the recurrent kernel, and `combine`, the gates, which the loop's
-derivatives treat apart (see `_loop`). A cell called alone does both halves for one step; a layer projects the whole
+derivatives treat apart (see `_loop`); `join` is what comes between. A cell called alone does both halves for one step; a layer projects the whole
 sequence and loops over the other. So the mathematics is written once.
 
-What is projected stays apart gate by gate: XLA on CPU makes fast, vectorised code of arithmetic on whole arrays, and
-slow code of arithmetic on slices of a wider one.
+What the gates are given stays side by side in one array, along the axis of channels, until `combine` takes it apart:
+each array more that goes in or out of a loop is one more piece of code to compile, forward and backward.
 
 Weights are a triple (kernel, recurrent kernel, bias or None). Dropout comes as masks, drawn before the loop: none, one
 for all gates, or one for each gate.
@@ -39,35 +39,27 @@ class Recurrence:
     gates = 1
     channel_axis = -1
     apart = True  # whether `advance` is `mix`, then `combine`
-    gate_by_gate = (
-        True  # whether the gates' products over whole sequences are apart: no array is as wide as all of them
-    )
 
-    def project(self, weights: Weights, inputs: jax.Array, masks: Arrays) -> Arrays:
-        """What the inputs add to each gate, bias included: `[time, batch, units]` each."""
+    def project(self, weights: Weights, inputs: jax.Array, masks: Arrays) -> jax.Array:
+        """What the inputs add to the gates, bias included: `[time, batch, gates * units]`."""
         kernel, _, bias = weights
-        products = self.products(self.input_product, inputs, kernel, masks)
-        return products if bias is None else self.plus(products, self.input_bias(bias))
+        return self.plus(self.product(self.input_product, inputs, kernel, masks), bias)
 
-    def advance(self, weights: Weights, projected: Arrays, states: Arrays, masks: Arrays) -> Arrays:
+    def advance(self, weights: Weights, projected: jax.Array, states: Arrays, masks: Arrays) -> Arrays:
         """The states after a step, the first of which is its output."""
         return self.combine(self.join(projected, self.mix(weights, states[0], masks)), states)
 
-    def mix(self, weights: Weights, output: jax.Array, masks: Arrays) -> Arrays:
-        """What the output before adds to each gate: linear in it, and in the weights."""
-        return self.products(self.state_product, output, weights[1], masks)
+    def mix(self, weights: Weights, output: jax.Array, masks: Arrays) -> jax.Array:
+        """What the output before adds to the gates: linear in it, and in the weights."""
+        return self.product(self.state_product, output, weights[1], masks)
 
-    def join(self, projected: Arrays, mixed: Arrays) -> Arrays:
-        """What inputs and output before add, together: sums, as far as the gates look at nothing else."""
-        return tuple(x + h for x, h in zip(projected, mixed, strict=True))
+    def join(self, projected: jax.Array, mixed: jax.Array) -> Arrays:
+        """What inputs and output before add, together: the sum, as far as the gates look at nothing else."""
+        return (projected + mixed,)
 
     def combine(self, joined: Arrays, states: Arrays) -> Arrays:
         """The states after a step, from what the gates are given."""
         raise NotImplementedError
-
-    def input_bias(self, bias: jax.Array) -> jax.Array:
-        """The part of the bias that belongs to the inputs."""
-        return bias
 
     def input_product(self, inputs: jax.Array, kernel: jax.Array) -> jax.Array:
         """Inputs times kernel."""
@@ -77,22 +69,28 @@ class Recurrence:
         """A state times the recurrent kernel."""
         return _matmul(state, kernel)
 
-    def products(self, product: Any, x: jax.Array, kernel: jax.Array, masks: Arrays) -> Arrays:
-        """The product for each gate."""
-        kernels = jnp.split(kernel, self.gates, -1)
-        if len(masks) > 1:
-            return tuple(product(dropped(x, [mask]), one) for mask, one in zip(masks, kernels, strict=True))
-        x = dropped(x, masks)
-        if self.gate_by_gate and x.ndim > 2:  # a whole sequence
-            return tuple(product(x, one) for one in kernels)
-        return tuple(jnp.split(product(x, kernel), self.gates, self.channel_axis))
+    def product(self, product: Any, x: jax.Array, kernel: jax.Array, masks: Arrays) -> jax.Array:
+        """The product for all gates; of `x` masked for each, where each has a mask."""
+        if len(masks) < 2:
+            return product(dropped(x, masks), kernel)
+        each = zip(masks, jnp.split(kernel, self.gates, -1), strict=True)
+        return self.beside(product(dropped(x, [mask]), one) for mask, one in each)
 
-    def plus(self, products: Sequence[jax.Array], bias: jax.Array) -> Arrays:
-        """Products with the bias of each gate."""
-        shape = [1] * products[0].ndim
+    def plus(self, product: jax.Array, bias: jax.Array | None) -> jax.Array:
+        """A product with the bias of each channel."""
+        if bias is None:
+            return product
+        shape = [1] * product.ndim
         shape[self.channel_axis] = -1
-        parts = jnp.split(bias, self.gates)
-        return tuple(product + part.reshape(shape) for product, part in zip(products, parts, strict=True))
+        return product + bias.reshape(shape)
+
+    def beside(self, parts: Any) -> jax.Array:
+        """What several gates are given, as one array."""
+        return jnp.concatenate(list(parts), self.channel_axis)
+
+    def apiece(self, wide: jax.Array, number: int) -> list[jax.Array]:
+        """What each of several gates is given."""
+        return jnp.split(wide, number, self.channel_axis)
 
 
 def _matmul(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -149,7 +147,7 @@ class LongShortTerm(Recurrence):
 
     def combine(self, joined: Arrays, states: Arrays) -> Arrays:
         """The gates."""
-        enter, forget, new, leave = joined
+        enter, forget, new, leave = self.apiece(joined[0], 4)
         carry = states[1]
         squash, activation = self.recurrent_activation, self.activation
         carry = squash(forget) * carry + squash(enter) * activation(new)
@@ -168,42 +166,48 @@ class Gated(Recurrence):
     reset_after: bool
     gates = 3
 
-    def input_bias(self, bias: jax.Array) -> jax.Array:
-        """The first row, when the product with the state has a bias of its own."""
-        return bias[0] if self.reset_after else bias
-
     @property
     def apart(self) -> bool:  # type: ignore[override]
         """Not when the reset gate comes first: there is a product after it."""
         return self.reset_after
 
-    def mix(self, weights: Weights, output: jax.Array, masks: Arrays) -> Arrays:
-        """The products of all gates, with the bias of their own."""
-        mixed = super().mix(weights, output, masks)
-        return mixed if weights[2] is None else self.plus(mixed, weights[2][1])
+    def project(self, weights: Weights, inputs: jax.Array, masks: Arrays) -> jax.Array:
+        """With the first row of the bias, when the product with the state has one of its own."""
+        kernel, recurrent, bias = weights
+        return super().project(
+            (kernel, recurrent, bias if bias is None or not self.reset_after else bias[0]), inputs, masks
+        )
 
-    def join(self, projected: Arrays, mixed: Arrays) -> Arrays:
+    def mix(self, weights: Weights, output: jax.Array, masks: Arrays) -> jax.Array:
+        """The products of all gates, with the bias of their own."""
+        return self.plus(super().mix(weights, output, masks), None if weights[2] is None else weights[2][1])
+
+    def join(self, projected: jax.Array, mixed: jax.Array) -> Arrays:
         """Sums, but for the candidate, of which the reset gate comes in between."""
-        (update, reset, new), (update_before, reset_before, before) = projected, mixed
-        return update + update_before, reset + reset_before, new, before
+        two = [mixed.shape[-1] // 3 * 2]
+        gates, new = jnp.split(projected, two, -1)
+        gates_before, before = jnp.split(mixed, two, -1)
+        return gates + gates_before, new, before
 
     def combine(self, joined: Arrays, states: Arrays) -> Arrays:
         """The gates, with the reset gate after the product."""
-        update, reset, new, before = joined
+        gates, new, before = joined
+        update, reset = self.apiece(gates, 2)
         candidate = new + self.recurrent_activation(reset) * before
         return self.mean(self.recurrent_activation(update), states[0], candidate)
 
-    def advance(self, weights: Weights, projected: Arrays, states: Arrays, masks: Arrays) -> Arrays:
+    def advance(self, weights: Weights, projected: jax.Array, states: Arrays, masks: Arrays) -> Arrays:
         """One step."""
         if self.reset_after:
             return super().advance(weights, projected, states, masks)
         (hidden,) = states
-        for_update, for_reset, for_new = jnp.split(weights[1], 3, -1)
+        for_update, for_reset, for_new = self.apiece(weights[1], 3)
+        to_update, to_reset, to_new = self.apiece(projected, 3)
         each = masks if len(masks) > 1 else masks * 3
         update, reset, new = (dropped(hidden, each[gate : gate + 1]) for gate in range(3))
-        update = self.recurrent_activation(projected[0] + _matmul(update, for_update))
-        reset = self.recurrent_activation(projected[1] + _matmul(reset, for_reset))
-        return self.mean(update, hidden, projected[2] + _matmul(reset * new, for_new))
+        update = self.recurrent_activation(to_update + _matmul(update, for_update))
+        reset = self.recurrent_activation(to_reset + _matmul(reset, for_reset))
+        return self.mean(update, hidden, to_new + _matmul(reset * new, for_new))
 
     def mean(self, update: jax.Array, hidden: jax.Array, candidate: jax.Array) -> Arrays:
         """Between the old state and the candidate, as far as the update gate says."""
@@ -213,8 +217,6 @@ class Gated(Recurrence):
 @dataclasses.dataclass(frozen=True)
 class Convolutional(LongShortTerm):
     """`LongShortTerm` with convolutions in the place of products, over arrays `[batch, *space, channels]`."""
-
-    gate_by_gate = False
 
     strides: tuple[int, ...]
     padding: str
