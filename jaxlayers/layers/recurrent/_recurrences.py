@@ -2,9 +2,9 @@
 
 A recurrence has two halves. `project` takes what depends on the inputs alone, for any number of time steps at once:
 its product with the kernel. `advance` goes from one state to the next, with what was projected for that step. It is
-made of `mix`, the product of the state with the recurrent kernel, and `combine`, the gates, which the loop's
-derivatives treat apart (see `_loop`); `join` is what comes between. A cell called alone does both halves for one step; a layer projects the whole
-sequence and loops over the other. So the mathematics is written once.
+made of `mix`, the product of the state with the recurrent kernel, `join`, and `combine`, the gates; the loop's
+derivatives treat them apart (see `_loop`). A cell called alone does both halves for one step; a layer projects the
+whole sequence and loops over the other. So the mathematics is written once.
 
 What the gates are given stays side by side in one array, along the axis of channels, until `combine` takes it apart:
 each array more that goes in or out of a loop is one more piece of code to compile, forward and backward.
