@@ -61,8 +61,11 @@ def _containers(values: Iterable[Any]) -> Iterator[Any]:
 
 
 def snapshots(inner: scope.Scope | None) -> dict[int, Snapshot] | None:
-    """Where the build that is going on keeps what it has to put back, if there is one."""
-    while inner is not None:
+    """Where the build that is going on keeps what it has to put back, if there is one.
+
+    What `apply` is called on inside of a build looks after itself.
+    """
+    while inner is not None and not inner.isolated:
         if inner.snapshots is not None:
             return inner.snapshots
         inner = inner.parent
@@ -208,7 +211,7 @@ def _building(layer: Layer) -> Iterator[dict[int, Snapshot]]:
             if _depth == 1:
                 making.claim(layer)
                 if scope.makes_arrays():
-                    making.make(variable for _, variable, _ in layer.walk.variables)
+                    making.make(variable for _, variable, _ in layer._walk.variables)
             around = snapshots(scope.current())
             for key, snapshot in kept.items():  # a build inside of one that may be undone as a whole
                 if around is not None:
@@ -263,7 +266,7 @@ def structured(layer: Layer, args: Any, kwargs: Any, fits: Callable[[], bool] | 
 
 
 def _is_complete(layer: Layer) -> bool:
-    return layer.built and all(getattr(below, "built", True) for below in layer.walk.objects)
+    return layer.built and all(getattr(below, "built", True) for below in layer._walk.objects)
 
 
 def abstractly(layer: Layer) -> Callable[..., Any]:

@@ -13,7 +13,10 @@ import numpy as np
 
 def as_key(state: Any) -> jax.Array:
     """A typed key from what a generator holds."""
-    return state if is_typed(state) else jax.random.wrap_key_data(state)
+    if is_typed(state):
+        return state
+    ours = state.shape[-1:] == (_size(),)
+    return jax.random.wrap_key_data(state, impl=_implementation() if ours else None)
 
 
 def is_typed(state: Any) -> bool:
@@ -36,5 +39,11 @@ _DERIVATION = b"jaxlayers 2"  # changes whenever the values that a seed stands f
 
 
 @functools.cache
+def _implementation() -> str:
+    """The kind of keys that generators hold the numbers of: JAX's default when the first was made."""
+    return jax.config.jax_default_prng_impl
+
+
+@functools.cache
 def _size() -> int:
-    return jax.eval_shape(lambda: jax.random.key_data(jax.random.key(0))).shape[0]
+    return jax.eval_shape(lambda: jax.random.key_data(jax.random.key(0, impl=_implementation()))).shape[0]

@@ -191,7 +191,7 @@ class Layer(Symbolic, Described, Weighted):
         base = name or "variable"
         numbered = (f"{base}_{number}" if number else base for number in itertools.count())
         self._loose_weights[next(key for key in numbered if key not in self._loose_weights)] = variable
-        variable.adopt(self)
+        variable._adopt(self)
         tracking.structure_changed()
         return variable
 
@@ -207,7 +207,7 @@ class Layer(Symbolic, Described, Weighted):
                     raise BareTransformationError(scope.way_out(f"{inner.place()!r} added a loss"))
                 inner.losses.setdefault(inner.frame.root, []).append((self, value))
             else:
-                self.keep_losses([*self._kept_losses[1], (self, value)])
+                self._keep_losses([*self._kept_losses[1], (self, value)])
 
     # The call.
 
@@ -242,7 +242,7 @@ class Layer(Symbolic, Described, Weighted):
             if around is None:
                 building.undo(transaction.snapshots)
             if outer is None and isinstance(error, jax.errors.JaxRuntimeError):
-                making.mark_lost(variable for _, variable, _ in self.walk.variables)
+                making.mark_lost(variable for _, variable, _ in self._walk.variables)
             raise filtered(error) from error.__cause__
         scope.commit_losses(outer, transaction.losses)
         return outputs

@@ -93,7 +93,7 @@ NO_ARRAY = frozenset([type(None), object, Lost])  # what may stand in a variable
 
 def claim(root: Any) -> None:
     """Say of every variable without an array that this build is where its key and path come from."""
-    paths = {v: "/".join(path) for path, v, _ in root.walk.variables if v._value is None and v.origin is None}
+    paths = {v: "/".join(path) for path, v, _ in root._walk.variables if v._value is None and v.origin is None}
     origin = Origin(paths)
     for variable in paths:
         variable.origin = origin
@@ -107,7 +107,7 @@ def make(variables: Iterable[Variable]) -> None:
             if variable._value is not None or variable in made:
                 continue
             if variable.origin is None and variable.owner is not None:
-                claim(variable.owner.root())
+                claim(variable.owner._outermost())
             origin = variable.origin or Origin({variable: variable.name})
             value = _value(variable, functools.partial(origin.key_of, variable), in_stream=False)
             made[variable] = value if variable.sharding is None else jax.device_put(value, variable.sharding)
@@ -137,7 +137,8 @@ def _value(variable: Variable, key: Callable[[], Any], in_stream: bool) -> jax.A
         raise ValueError(
             f"The initializer of {variable.path!r} was asked for shape {shape} and returned {np.shape(value)}."
         )
-    return jnp.asarray(value, dtype)
+    # A copy, which nobody else holds: what is handed out may be donated.
+    return jnp.asarray(value, dtype) if sample is not None else jnp.array(value, dtype)
 
 
 def _call(initializer: Any, shape: tuple[int, ...], dtype: str, key: Any, in_stream: bool) -> Any:

@@ -13,8 +13,6 @@ from typing import Any
 
 import jax
 
-from jaxlayers.core.symbolic import SymbolicTensor
-
 _masks: dict[int, tuple[weakref.ref[Any], Any]] = {}
 
 
@@ -25,7 +23,7 @@ def in_use() -> bool:
 
 def get_mask(array: Any) -> Any:
     """The mask of an array or symbolic tensor, or None."""
-    if type(array) is SymbolicTensor:
+    if getattr(type(array), "carries_mask", False):
         return array.mask
     if not _masks:
         return None
@@ -35,7 +33,7 @@ def get_mask(array: Any) -> Any:
 
 def set_mask(array: Any, mask: Any) -> None:
     """Let a mask travel with an array; None takes it away."""
-    if type(array) is SymbolicTensor:
+    if getattr(type(array), "carries_mask", False):  # a symbolic tensor
         array.mask = mask
     elif isinstance(array, jax.Array):
         key = id(array)

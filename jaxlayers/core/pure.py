@@ -6,6 +6,7 @@ holds what is trainable now, `state` the rest.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -31,7 +32,7 @@ def init(layer: Any, key: Any, args: Any, kwargs: Any) -> tuple[dict[str, Any], 
         raise TypeError(f"init() of {layer.path!r} needs a key, as jax.random.key(0) makes; received {key!r}.")
     trees: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
     with building.structured(layer, args, kwargs):
-        for path, variable, _ in layer.walk.variables:
+        for path, variable, _ in layer._walk.variables:
             value = making.initial_value(variable, key, "/".join(path))
             put(trees[0 if variable.trainable else 1], path, value)
     return trees
@@ -47,7 +48,7 @@ def apply(layer: Any, params: Any, state: Any, args: Any, kwargs: Any, rng: Any,
         problems = _problems(layer, flat, given)
         if problems:
             raise ValueError(_complaint(layer, problems))
-        places = [(path, variable) for path, variable, _ in layer.walk.variables]
+        places = [(path, variable) for path, variable, _ in layer._walk.variables]
         values = {v: _as_jax(given[path] if path in given else flat[path]) for path, v in places}
         if rng is not None:
             values[random.global_generator().state] = _as_jax(rng)
@@ -96,7 +97,7 @@ def call(layer: Any, trainable: Any, rest: Any, args: Any, kwargs: Any, return_l
 def tree(layer: Any, trainable: bool) -> dict[str, Any]:
     """What the layer holds now, trainable or not, as a tree."""
     result: dict[str, Any] = {}
-    for path, variable, _ in layer.walk.variables:
+    for path, variable, _ in layer._walk.variables:
         if variable.trainable == trainable:
             put(result, path, scope.read(variable))
     return result
@@ -105,14 +106,14 @@ def tree(layer: Any, trainable: bool) -> dict[str, Any]:
 def assign(layer: Any, new: Any, trainable: bool) -> None:
     """Put a tree's arrays in the place of those the layer holds, all or none."""
     name = "params" if trainable else "state"
-    if not isinstance(new, dict):
+    if not isinstance(new, Mapping):
         raise AttributeError(
             f"{type(layer).__name__}.{name} is the tree of the layer's weights, one of the four names that every "
             f"layer has (init, apply, params, state); received {type(new).__name__}. Assign a nested dict of arrays, "
             "or give your attribute another name."
         )
     flat = flatten(new)
-    here = {path: variable for path, variable, _ in layer.walk.variables if variable.trainable == trainable}
+    here = {path: variable for path, variable, _ in layer._walk.variables if variable.trainable == trainable}
     problems = _compare(here, flat)
     if problems:
         raise ValueError(_complaint(layer, problems))
@@ -123,9 +124,9 @@ def assign(layer: Any, new: Any, trainable: bool) -> None:
 
 def losses(layer: Any) -> list[jax.Array]:
     """Added in the last call, as seen from here, and made by regularizers on trainable weights."""
-    walk = layer.walk
+    walk = layer._walk
     inside = {id(below) for below in walk.objects}
-    entries = _newest(layer.above())
+    entries = _newest(layer._above())
     found = [value for owner, value in entries if id(owner) in inside]
     for _, variable, _ in walk.variables:
         if variable.regularizer is not None and variable.trainable:
@@ -150,7 +151,7 @@ def _newest(candidates: list[Any]) -> list[tuple[Any, Any]]:
 
 def flatten(tree: Any, path: Path = ()) -> dict[Path, Any]:
     """A nested dict as a flat one by path; an empty dict has nothing in it."""
-    if not isinstance(tree, dict):
+    if not isinstance(tree, Mapping):
         return {path: tree}
     flat: dict[Path, Any] = {}
     for key, value in tree.items():
@@ -166,10 +167,11 @@ def put(tree: dict[str, Any], path: Path, value: Any) -> None:
 
 
 def _like(old: Any, new: Any) -> Any:
-    """The new state with the empty dicts of the old one, so that its structure is the same."""
-    if not isinstance(old, dict):
+    """The new state with the empty dicts of the old one and of its types, so that its structure is the same."""
+    if not isinstance(old, Mapping):
         return new
-    return {key: _like(value, new.get(key, {})) for key, value in old.items()}
+    filled = {key: _like(value, new.get(key, {})) for key, value in old.items()}
+    return filled if type(old) is dict else type(old)(filled)  # type: ignore[call-arg]
 
 
 def _as_jax(value: Any) -> Any:
@@ -177,7 +179,7 @@ def _as_jax(value: Any) -> Any:
 
 
 def _problems(layer: Any, params: dict[Path, Any], state: dict[Path, Any]) -> list[str]:
-    here = {path: variable for path, variable, _ in layer.walk.variables}
+    here = {path: variable for path, variable, _ in layer._walk.variables}
     return _compare(here, {**params, **state})
 
 

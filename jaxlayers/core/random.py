@@ -131,8 +131,8 @@ def _draw_path(inner: scope.Scope, generator: SeedGenerator | None) -> str:
     frame = inner.frame
     if frame is None:
         return ""
-    found = None if generator is None else frame.root.find_path(generator)
-    return "/".join(frame.root.path_of(frame.layer) if found is None else found)
+    found = None if generator is None else frame.root._find_path(generator)
+    return "/".join(frame.root._path_of(frame.layer) if found is None else found)
 
 
 def _by_lane(inner: scope.Scope | None, key: jax.Array) -> jax.Array:

@@ -23,15 +23,15 @@ def guess(function: Any, facades: list[Any]) -> tuple[list[Variable], list[Varia
         roots += _facades(facade, set(), 0)
     written: dict[Variable, None] = {}
     read: dict[Variable, None] = {}
-    trains = any(isinstance(root, Tracked) and root.kind == "slot" for root in roots)
+    trains = any(isinstance(root, Tracked) and root._kind == "slot" for root in roots)
     for root in roots:
         if isinstance(root, Variable):
             read[root] = None
             continue
-        for _, variable, _ in root.walk.variables:
+        for _, variable, _ in root._walk.variables:
             (written if trains else read)[variable] = None
-        if root.kind == "metric":
-            written.update(dict.fromkeys(variable for _, variable, _ in root.walk.variables))
+        if root._kind == "metric":
+            written.update(dict.fromkeys(variable for _, variable, _ in root._walk.variables))
     return list(written), [variable for variable in read if variable not in written]
 
 

@@ -234,7 +234,7 @@ class Scope:
         if self.frame is None:
             return ()
         root = self.frame.root
-        return (root.name, *root.path_of(self.frame.layer))
+        return (root.name, *root._path_of(self.frame.layer))
 
     def draw_number(self, name: str) -> int:
         number = self.counts.get(name, 0)
@@ -301,7 +301,7 @@ def commit_losses(scope: Scope | None, losses: dict[Layer, list[tuple[Layer, Any
     """Give finished lists of losses to the scope outside, or to the layers."""
     for root, entries in losses.items():
         if scope is None:
-            root.keep_losses(entries)
+            root._keep_losses(entries)
         elif scope.frame is not None and scope.frame.root is root:  # made inside a transform inside the call
             scope.losses.setdefault(root, []).extend(entries)
         else:

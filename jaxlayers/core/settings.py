@@ -93,9 +93,9 @@ def standardize_dtype(dtype: Any = None) -> str:
         return _settings["floatx"]
     if isinstance(dtype, str) and dtype in _KNOWN:
         return dtype
-    if dtype is int:
+    if dtype is int or dtype == "int":
         return "int32"
-    if dtype is float:
+    if dtype is float or dtype == "float":
         return _settings["floatx"]
     try:
         return jnp.dtype(dtype).name

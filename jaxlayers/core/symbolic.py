@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.core import scope
+from jaxlayers.core import masks, scope
 from jaxlayers.core.settings import auto_name, standardize_dtype
 from jaxlayers.core.variable import Variable
 
@@ -60,6 +60,7 @@ class SymbolicTensor(metaclass=_Told):
 
     __slots__ = ("__weakref__", "dtype", "mask", "name", "node", "shape")
     __array_priority__ = 1100
+    carries_mask = True
 
     def __init__(self, shape: Any, dtype: Any = None, name: str | None = None, node: Node | None = None):
         global _in_use
@@ -195,27 +196,29 @@ def _is_spec(value: Any) -> bool:
 def infer(function: Callable[..., Any], args: Any, kwargs: Any, snapshots: Any = None) -> Any:
     """Shapes and dtypes of what a function returns, as a tree of `Spec`.
 
-    Arguments may be symbolic tensors; nothing is computed, and no state changes. Layers that build themselves stay
-    built; what they were before is put into `snapshots`.
+    Arguments may be symbolic tensors, and come with the masks that these have; nothing is computed, and no state
+    changes. Layers that build themselves stay built; what they were before is put into `snapshots`.
 
     Raises:
         ValueError: when a size that is not known would have to be.
     """
     leaves, tree = jax.tree.flatten((args, kwargs))
     where = [i for i, leaf in enumerate(leaves) if type(leaf) is SymbolicTensor]
+    tensors = [(leaves[i], leaves[i].mask) for i in where]  # a mask is a symbolic tensor as well, or None
     unknown = any(None in leaves[i].shape for i in where)
 
     def at(size: int) -> Any:
         def run(values: list[Any]) -> Any:
             filled = list(leaves)
-            for i, value in zip(where, values, strict=True):
+            for i, (value, mask) in zip(where, values, strict=True):
+                masks.set_mask(value, mask)
                 filled[i] = value
             new_args, new_kwargs = jax.tree.unflatten(tree, filled)
             with scope.Scope(closed=True) as inner:
                 inner.snapshots = snapshots
                 return jax.tree.map(scope.unwrap, function(*new_args, **new_kwargs))
 
-        return jax.eval_shape(run, [fill(leaves[i].shape, leaves[i].dtype, size) for i in where])
+        return jax.eval_shape(run, jax.tree.map(lambda tensor: fill(tensor.shape, tensor.dtype, size), tensors))
 
     def at_a_known_size() -> Any:
         """What an unknown size meets in another array, it has to be; None where that does not help."""

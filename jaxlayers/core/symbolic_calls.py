@@ -35,7 +35,7 @@ class Symbolic:
         self._pass_mask(given, masks.previous_mask(given, kwargs), outputs)
         return outputs
 
-    def record_calls(self) -> None:
+    def _record_calls(self) -> None:
         """Call the layers inside on symbolic tensors, where it is known on which; models that know have their own."""
 
     @property
@@ -59,9 +59,9 @@ class Symbolic:
 
     def _first_node(self: Any) -> symbolic.Node:
         if not self._nodes:
-            for owner in self.above()[1:]:
+            for owner in self._above()[1:]:
                 if isinstance(owner, Symbolic):
-                    owner.record_calls()
+                    owner._record_calls()
         if self._nodes:
             return self._nodes[0]
         raise AttributeError(

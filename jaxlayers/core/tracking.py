@@ -32,7 +32,7 @@ def structure_changed() -> None:
 class Tracked:
     """The base of everything that owns variables: layers, metrics, seed generators, optimizers."""
 
-    kind = "seed"  # what its own variables count as: "weight", "metric", "seed" or "slot"
+    _kind = "seed"  # what its own variables count as: "weight", "metric", "seed" or "slot"
     _walk_cache: tuple[int, Walk] | None = None
     _owners: tuple[weakref.ref[Tracked], ...] = ()
     _order: Mapping[int, weakref.ref[Any]] = {}  # what was assigned, in the order in which it came
@@ -49,7 +49,7 @@ class Tracked:
         structure_changed()
         object.__delattr__(self, name)
 
-    def tracked_children(self) -> Iterator[tuple[str, Any]]:
+    def _tracked_children(self) -> Iterator[tuple[str, Any]]:
         """What is assigned to this object, with the key it has in the tree."""
         found = {
             name: value
@@ -64,38 +64,38 @@ class Tracked:
                 taken.add(key)
             yield key, value
 
-    def adopt(self, owner: Tracked) -> None:
+    def _adopt(self, owner: Tracked) -> None:
         """Remember what this was assigned to."""
-        owner.note(self)
+        owner._note(self)
         living = tuple(ref for ref in self._owners if ref() is not None)
-        if self not in owner.above() and all(ref() is not owner for ref in living):
+        if self not in owner._above() and all(ref() is not owner for ref in living):
             object.__setattr__(self, "_owners", (*living, weakref.ref(owner)))
 
-    def note(self, child: Any) -> None:
+    def _note(self, child: Any) -> None:
         """Remember that something was assigned to this object, after all that was before."""
-        if not self.knows(child):
+        if not self._knows(child):
             living = {key: ref for key, ref in self._order.items() if ref() is not None}
             object.__setattr__(self, "_order", {**living, id(child): weakref.ref(child)})
 
-    def knows(self, child: Any) -> bool:
+    def _knows(self, child: Any) -> bool:
         """Whether something was assigned to this object before."""
         ref = self._order.get(id(child))
         return ref is not None and ref() is child
 
-    def above(self) -> list[Tracked]:
+    def _above(self) -> list[Tracked]:
         """This object and all that it is a part of."""
         found = [self]
         for one in found:  # grows on the way
-            found += [owner for owner in one.owners if all(owner is not other for other in found)]
+            found += [owner for owner in one._known_owners if all(owner is not other for other in found)]
         return found
 
     @property
-    def owners(self) -> list[Tracked]:
+    def _known_owners(self) -> list[Tracked]:
         """What this was assigned to, the first first."""
         return [owner for ref in self._owners if (owner := ref()) is not None]
 
     @property
-    def walk(self) -> Walk:
+    def _walk(self) -> Walk:
         """Everything that can be reached from here; kept until something is assigned."""
         version = _version
         cached = self._walk_cache
@@ -104,31 +104,31 @@ class Tracked:
             object.__setattr__(self, "_walk_cache", None if cached[1].changes_unnoticed else cached)
         return cached[1]
 
-    def root(self) -> Tracked:
+    def _outermost(self) -> Tracked:
         """The outermost object that this one was assigned into."""
-        owners = [] if isinstance(self, _UNOWNING) else self.owners
-        return owners[0].root() if owners else self
+        owners = [] if isinstance(self, _UNOWNING) else self._known_owners
+        return owners[0]._outermost() if owners else self
 
-    def find_path(self, thing: Any) -> Path | None:
+    def _find_path(self, thing: Any) -> Path | None:
         """Where something sits below this object, or None."""
-        return self.walk.paths.get(id(thing))
+        return self._walk.paths.get(id(thing))
 
-    def path_of(self, thing: Any) -> Path:
+    def _path_of(self, thing: Any) -> Path:
         """Where something sits below this object; its own name when it was never assigned."""
         if thing is self:
             return ()
-        found = self.find_path(thing)
+        found = self._find_path(thing)
         return (thing.name,) if found is None else found
 
-    def path_to(self, thing: Any) -> str:
+    def _path_to(self, thing: Any) -> str:
         """The path of something from the outermost object on, joined by slashes."""
-        root = self.root()
-        return "/".join((getattr(root, "name", type(root).__name__), *root.path_of(thing)))
+        root = self._outermost()
+        return "/".join((getattr(root, "name", type(root).__name__), *root._path_of(thing)))
 
     @property
     def path(self) -> str:
         """Where it sits: the outermost object's name, then attribute names, list indices, dict keys."""
-        return self.path_to(self)
+        return self._path_to(self)
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: value for name, value in self.__dict__.items() if name not in _OF_THIS_ONE}
@@ -137,7 +137,7 @@ class Tracked:
     def __setstate__(self, state: dict[str, Any]) -> None:
         for child in state.pop("_order"):
             if child is not None:
-                child.adopt(self)
+                child._adopt(self)
         for name, value in state.items():
             (object.__setattr__ if name in _BOOKKEEPING else setattr)(self, name, value)
 
@@ -163,12 +163,12 @@ class Walk:
         self.objects.append(owner)
         mine: list[tuple[Path, Variable]] = []
         below: list[tuple[Path, Tracked]] = []
-        for key, value in owner.tracked_children():
+        for key, value in owner._tracked_children():
             self._sort(value, (*path, key), mine, below)
         order = {key: number for number, key in enumerate(owner._order)}
         mine.sort(key=lambda entry: (not entry[1].was_trainable, order.get(id(entry[1]), len(order))))
         below.sort(key=lambda entry: order.get(id(entry[1]), len(order)))
-        self.variables += [(where, variable, owner.kind) for where, variable in mine]
+        self.variables += [(where, variable, owner._kind) for where, variable in mine]
         for where, child in below:
             if id(child) not in self.paths:
                 self._visit(child, where)
@@ -191,8 +191,8 @@ class Walk:
 def track(value: Any, owner: Any) -> Any:
     """Make containers notice changes, and let what is in them know its owner."""
     if isinstance(value, Variable | Tracked):
-        if not owner.knows(value):
-            value.adopt(owner)
+        if not owner._knows(value):
+            value._adopt(owner)
         return value
     if isinstance(value, tuple):
         items = [track(item, owner) for item in value]
@@ -209,7 +209,7 @@ def track(value: Any, owner: Any) -> Any:
     if type(value) in (list, dict, collections.OrderedDict):
         value = TrackedList(value) if type(value) is list else TrackedDict(value)
     if isinstance(value, _Container):
-        value.adopt(owner)
+        value._adopt(owner)
     return value
 
 
@@ -218,7 +218,7 @@ class _Container:
 
     _owner: weakref.ref[Any] | None = None
 
-    def adopt(self, owner: Any) -> None:
+    def _adopt(self, owner: Any) -> None:
         if self._owner is None or self._owner() is None:
             self._owner = weakref.ref(owner)
             self._noticed()

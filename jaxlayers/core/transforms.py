@@ -41,8 +41,8 @@ def value_and_grad(
         holomorphic: likewise.
         allow_int: likewise.
         reduce_axes: likewise.
-        wrt: a variable, a layer, or a nested structure of variables: then the gradients have that structure (for a
-            layer, that of its `params`), and no argument is differentiated.
+        wrt: a variable, a layer, or a nested structure of them: then the gradients have that structure, with that of
+            its `params` in the place of a layer, and no argument is differentiated.
 
     Returns:
         A function with the arguments of `fun` that returns `(value, gradients)`, or `((value, aux), gradients)`.
@@ -61,7 +61,7 @@ def value_and_grad(
     @ends_in_user_code
     @functools.wraps(fun)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        if isinstance(wrt, Layer) and not wrt.built:
+        if any(isinstance(leaf, Layer) and not leaf.built for leaf in jax.tree.leaves(wrt, is_leaf=_is_facade)):
             building.dry_run(fun, args, kwargs)
         variables, tree = _wrt(wrt)
         inner = scope.current()
@@ -121,20 +121,9 @@ def _wrt(wrt: Any) -> tuple[list[Variable], Callable[[list[Any]], Any]]:
     """The variables in `wrt`, and how to give a list of gradients its structure."""
     if wrt is None:
         return [], list
-    if isinstance(wrt, Layer):
-        entries = [(path, variable) for path, variable, _ in wrt.walk.variables if variable.trainable]
-        variables = [variable for _, variable in entries]
-
-        def as_params(values: list[Any]) -> dict[str, Any]:
-            result: dict[str, Any] = {}
-            for (path, _), value in zip(entries, values, strict=True):
-                put(result, path, value)
-            return result
-
-        rebuild: Callable[[list[Any]], Any] = as_params
-    else:
-        variables, tree = jax.tree.flatten(wrt, is_leaf=lambda leaf: isinstance(leaf, Variable))
-        rebuild = functools.partial(jax.tree.unflatten, tree)
+    with_params = jax.tree.map(lambda leaf: _trainable(leaf) if isinstance(leaf, Layer) else leaf, wrt, is_leaf=_is_facade)
+    variables, tree = jax.tree.flatten(with_params, is_leaf=_is_facade)
+    rebuild: Callable[[list[Any]], Any] = functools.partial(jax.tree.unflatten, tree)
     for variable in variables:
         if not isinstance(variable, Variable):
             raise TypeError(f"wrt= takes variables, layers and structures of variables; received {variable!r}.")
@@ -147,6 +136,19 @@ def _wrt(wrt: Any) -> tuple[list[Variable], Callable[[list[Any]], Any]]:
     if len(unique) == len(variables):
         return variables, rebuild
     return unique, lambda values: rebuild([dict(zip(unique, values, strict=True))[v] for v in variables])
+
+
+def _is_facade(leaf: Any) -> bool:
+    return isinstance(leaf, Variable | Layer)
+
+
+def _trainable(layer: Layer) -> dict[str, Any]:
+    """The variables of a layer in the places of their arrays in `params`."""
+    result: dict[str, Any] = {}
+    for path, variable, _ in layer._walk.variables:
+        if variable.trainable:
+            put(result, path, variable)
+    return result
 
 
 def vmap(

@@ -265,16 +265,16 @@ class Variable(ArrayLike):
     @property
     def path(self) -> str:
         """Where it sits: the outermost layer's name, then attribute names, list indices, dict keys."""
-        return self.name if self.owner is None else self.owner.path_to(self)
+        return self.name if self.owner is None else self.owner._path_to(self)
 
     @property
     def owner(self) -> Any:
         """The object that it was first assigned to, or None."""
         return None if self._owner is None else self._owner()
 
-    def adopt(self, owner: Any) -> None:
+    def _adopt(self, owner: Any) -> None:
         """Remember the first object that this variable was assigned to."""
-        owner.note(self)
+        owner._note(self)
         if self._owner is None or self._owner() is None:
             self._owner = weakref.ref(owner)
 

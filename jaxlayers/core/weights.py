@@ -19,15 +19,15 @@ _calls = itertools.count(1)
 class Weighted(tracking.Tracked):
     """The part of `Layer` that is about what it holds."""
 
-    kind = "weight"
+    _kind = "weight"
     built = False
     _trainable: bool
     _loose_weights: dict[str, Variable]
     _kept_losses: tuple[int, list[tuple[Any, Any]], Any] = (0, [], None)
 
-    def tracked_children(self) -> Any:
+    def _tracked_children(self) -> Any:
         """What is assigned to this layer, with the key it has in the trees; weights never assigned come by name."""
-        found = list(super().tracked_children())
+        found = list(super()._tracked_children())
         yield from found
         assigned = {id(leaf) for _, value in found for leaf in _flatten(value)}
         taken = {key for key, _ in found}
@@ -38,12 +38,12 @@ class Weighted(tracking.Tracked):
     @property
     def variables(self) -> list[Variable]:
         """Every variable of this layer and those inside: weights, and the states of seed generators."""
-        return [variable for _, variable, kind in self.walk.variables if kind != "metric"]
+        return [variable for _, variable, kind in self._walk.variables if kind != "metric"]
 
     @property
     def weights(self) -> list[Variable]:
         """The variables that `get_weights` and `set_weights` work on: all but those of seed generators and metrics."""
-        return [variable for _, variable, kind in self.walk.variables if kind == "weight"]
+        return [variable for _, variable, kind in self._walk.variables if kind == "weight"]
 
     @property
     def trainable_weights(self) -> list[Variable]:
@@ -68,7 +68,7 @@ class Weighted(tracking.Tracked):
     @property
     def metrics(self) -> list[Any]:
         """The metrics that are assigned to this layer and those inside."""
-        return [below for below in self.walk.objects if getattr(below, "kind", None) == "metric"]
+        return [below for below in self._walk.objects if below._kind == "metric"]
 
     @property
     def metrics_variables(self) -> list[Variable]:
@@ -82,10 +82,10 @@ class Weighted(tracking.Tracked):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        for below in self.walk.objects:
+        for below in self._walk.objects:
             if isinstance(below, Weighted):
                 object.__setattr__(below, "_trainable", bool(value))
-        for _, variable, kind in self.walk.variables:
+        for _, variable, kind in self._walk.variables:
             if kind == "weight" and variable.was_trainable:
                 variable.trainable = value
         scope.trainable_switched()
@@ -125,7 +125,7 @@ class Weighted(tracking.Tracked):
         """Losses added in the last call, and those of regularizers on the weights as they are now."""
         return pure.losses(self)
 
-    def keep_losses(self, entries: list[tuple[Any, Any]]) -> None:
+    def _keep_losses(self, entries: list[tuple[Any, Any]]) -> None:
         """Hold the losses of the last outermost call, as (owner, value) pairs."""
         object.__setattr__(self, "_kept_losses", (next(_calls), entries, scope.current_trace()))
 

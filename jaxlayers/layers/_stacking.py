@@ -31,7 +31,7 @@ class Stacked(tracking.Tracked):
 
     def __init__(self, original: tracking.Tracked):
         self.name = getattr(original, "name", type(original).__name__)
-        self.kind = original.kind
+        self._kind = original._kind
         self.original = Hidden(original)
         self.held: dict[str, Any] = {}
 
@@ -39,7 +39,7 @@ class Stacked(tracking.Tracked):
     def _trainable(self) -> Any:
         return getattr(self.original.thing, "_trainable", None)
 
-    def tracked_children(self) -> Iterator[tuple[str, Any]]:
+    def _tracked_children(self) -> Iterator[tuple[str, Any]]:
         """What stands for the original's children, by their keys."""
         yield from self.held.items()
 
@@ -48,10 +48,10 @@ def stacked(original: tracking.Tracked, count: int, seen: dict[int, Any] | None 
     """What stands for a layer, or anything else that has variables, so many times."""
     seen = {} if seen is None else seen
     made = seen[id(original)] = Stacked(original)
-    held = {key: _convert(value, count, seen) for key, value in original.tracked_children()}
+    held = {key: _convert(value, count, seen) for key, value in original._tracked_children()}
     for number in original._order:  # in the order in which they came to the original
         if number in seen:
-            seen[number].adopt(made)
+            seen[number]._adopt(made)
     made.held = held
     return made
 

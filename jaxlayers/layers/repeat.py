@@ -104,7 +104,7 @@ class Repeat(Layer):
         )
         arrays = [jnp.asarray(scope.unwrap(given[i])) for i in dynamic]
         carried = [program.cast(leaf) for leaf in leaves]
-        variables = [variable for _, variable, _ in self._block.walk.variables]
+        variables = [variable for _, variable, _ in self._block._walk.variables]
         outputs, found, losses, new = program.run(
             self.path,
             how,
@@ -129,7 +129,7 @@ class Repeat(Layer):
         """Path in the block, stacked variable and its kind, of all; in the order of the block's `weights`."""
         if "_block" not in self.__dict__:
             raise ValueError(f"{self.path!r} is not built, so its blocks have no weights. Call it, or build(), first.")
-        return self._block.walk.variables
+        return self._block._walk.variables
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again; the block as a config of its own."""
@@ -272,7 +272,7 @@ class _Program(Hidden):
     def settings(self) -> Hashable:
         """The plain attributes of all that is in the block: a change of one is another program."""
         found = []
-        for thing in self.template.walk.objects:
+        for thing in self.template._walk.objects:
             values = vars(thing).items()
             found.append(tuple((k, v) for k, v in values if type(v) in _PLAIN and k not in ("_borrowed", "_in_build")))
         return tuple(found)
@@ -318,7 +318,7 @@ class _Program(Hidden):
         args, kwargs = jax.tree.unflatten(
             how.rest, [filled[i] if i in filled else next(arrays) for i in range(how.rest.num_leaves)]
         )
-        variables = {v: i for i, (_, v, _) in enumerate(self.template.walk.variables)}
+        variables = {v: i for i, (_, v, _) in enumerate(self.template._walk.variables)}
         generator = random.global_generator().state
         lent = dict(zip(variables, values, strict=True))
         with scope.Scope({**lent, **({} if start is None else {generator: start})}, closed=True, hints={}) as inner:

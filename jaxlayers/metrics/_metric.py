@@ -50,7 +50,7 @@ class Metric(Tracked):
         3.0
     """
 
-    kind = "metric"
+    _kind = "metric"
     _direction: str | None = None  # "up" or "down": where better is, for callbacks that watch it
     _built_for: tuple[int, ...] | None = ()  # None for one that makes its variables for the first predictions it sees
 
@@ -67,7 +67,7 @@ class Metric(Tracked):
     @property
     def variables(self) -> list[Variable]:
         """What it remembers: its own variables, then those of the metrics inside."""
-        return [variable for _, variable, kind in self.walk.variables if kind == "metric"]
+        return [variable for _, variable, kind in self._walk.variables if kind == "metric"]
 
     def add_variable(
         self, shape: Any, initializer: Any, dtype: Any = None, aggregation: str = "sum", name: str | None = None
@@ -106,9 +106,9 @@ class Metric(Tracked):
         """Make a variable, a scalar of zero by default; see `add_variable`."""
         return self.add_variable(shape=shape, initializer=initializer, dtype=dtype, name=name)
 
-    def tracked_children(self) -> Iterator[tuple[str, Any]]:
+    def _tracked_children(self) -> Iterator[tuple[str, Any]]:
         """What is assigned to this metric; variables that were added and never assigned come last."""
-        for key, value in super().tracked_children():
+        for key, value in super()._tracked_children():
             if value is not self.__dict__.get("_added"):
                 yield key, value
         yield "added", self.__dict__.get("_added", ())

@@ -19,7 +19,7 @@ def outputs_of(model: Any) -> dict[int, list[Any]]:
     """What each layer, by its id, gives at its first call: things with a shape and a dtype, where that is known."""
     graph = model._graph
     if graph is None:
-        model.record_calls()
+        model._record_calls()
         return {id(one): jax.tree.leaves(one._nodes[0].outputs) for one in model.layers if len(one._nodes) == 1}
     found = {id(layer): [slot] for slot, layer in zip(jax.tree.leaves(graph.inputs), graph.sources, strict=True)}
     for call in graph.calls:

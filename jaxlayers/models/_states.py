@@ -53,7 +53,7 @@ def _variables(model: Any) -> dict[str, Any]:
 
     kept = {id(variable) for variable in model.metrics_variables}
     weights = [
-        (variable, (*above, *model.path_of(variable))) for variable in model.variables if id(variable) not in kept
+        (variable, (*above, *model._path_of(variable))) for variable in model.variables if id(variable) not in kept
     ]
     trained = {id(variable) for variable in model.trainable_variables}
     slots = [] if model.optimizer is None else model.optimizer.variables
@@ -62,7 +62,7 @@ def _variables(model: Any) -> dict[str, Any]:
         "non_trainable_variables": _nested(weight for weight in weights if id(weight[0]) not in trained),
         "optimizer_variables": _nested((slot, (model.optimizer.name, slot.name)) for slot in slots),
         "metrics_variables": _nested(
-            (variable, (metric.name, *metric.path_of(variable)))
+            (variable, (metric.name, *metric._path_of(variable)))
             for metric in model.metrics
             for variable in metric.variables
         ),

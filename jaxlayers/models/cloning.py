@@ -73,7 +73,7 @@ def _clone(model: Model, input_tensors: Any, clone_function: Any, call_function:
             raise ValueError("call_function= is for graphs; a Sequential model calls its layers one after the other.")
         known = model._input
         if clone_function is None:  # other layers may take other inputs than these were built for
-            model.record_calls()
+            model._record_calls()
             known = model._tensors[0] if model._tensors is not None else None
         start = jax.tree.leaves(_like(known) if input_tensors is None else input_tensors)
         name = None if model.auto_named else model.name

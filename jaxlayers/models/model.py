@@ -61,6 +61,7 @@ class Model(Trainer, Layer):
 
     _graph: Graph | None = None
     _tensors: tuple[Any, Any, list[SymbolicTensor]] | None = None  # a graph's symbolic inputs, outputs and losses
+    _named: Mapping[str, Any] = {"inputs": [], "outputs": None}  # what inputs and outputs of another model are called
 
     def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None, **kwargs: Any):
         if (inputs is None) != (outputs is None):
@@ -85,12 +86,12 @@ class Model(Trainer, Layer):
         self._adopt_graph()
         making.claim(self)
         if scope.makes_arrays():
-            making.make(variable for _, variable, _ in self.walk.variables)
+            making.make(variable for _, variable, _ in self._walk.variables)
         self.built = True
 
     def _adopt_graph(self) -> None:
         for thing in (*self._graph.layers, *self._graph.variables):  # type: ignore[union-attr]
-            thing.adopt(self)
+            thing._adopt(self)
         tracking.structure_changed()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -144,12 +145,12 @@ class Model(Trainer, Layer):
         self._set_graph(inputs, outputs, [*old, *symbolic])
         return None
 
-    def tracked_children(self) -> Iterator[tuple[str, Any]]:
+    def _tracked_children(self) -> Iterator[tuple[str, Any]]:
         """The layers of a graph by name, then what is assigned to attributes."""
         if self._graph is not None:
             yield from zip(local_names(self._graph.layers, self.name), self._graph.layers, strict=True)
             yield from ((variable.name, variable) for variable in self._graph.variables)
-        yield from super().tracked_children()
+        yield from super()._tracked_children()
 
     # What a graph starts from and ends in.
 
@@ -164,7 +165,7 @@ class Model(Trainer, Layer):
             object.__setattr__(self, "_tensors", (inputs, outputs, losses))
         return self._tensors  # type: ignore[return-value]
 
-    def record_calls(self) -> None:
+    def _record_calls(self) -> None:
         """Make the symbolic calls inside again, in a copy."""
         if self._graph is not None:
             self._symbols()
@@ -206,14 +207,18 @@ class Model(Trainer, Layer):
 
     @property
     def input_names(self) -> list[str]:
-        """The names of the inputs of a graph."""
-        return [source.name for source in self._graph.sources] if self._graph is not None else []
+        """The names of the inputs of a graph; of another model, what it says itself."""
+        return [source.name for source in self._graph.sources] if self._graph is not None else self._named["inputs"]
+
+    @input_names.setter
+    def input_names(self, value: Any) -> None:
+        object.__setattr__(self, "_named", {**self._named, "inputs": value})
 
     @property
     def output_names(self) -> list[str] | None:
         """What the outputs are called in losses, metrics and figures; None where that is known after a call only."""
         if self._graph is None:
-            return None
+            return self._named["outputs"]
         layers = {id(layer): n for n, layer in zip(self._names(), self._graph.layers, strict=True)}
         makers = {s.number: call for call in self._graph.calls for s in jax.tree.leaves(call.outputs)}
         names: list[str] = []
@@ -222,6 +227,10 @@ class Model(Trainer, Layer):
             function = self._graph.sources[slot.number] if call is None else call.function
             names.append(layers.get(id(function)) or str(getattr(function, "__name__", "output")))
         return names
+
+    @output_names.setter
+    def output_names(self, value: Any) -> None:
+        object.__setattr__(self, "_named", {**self._named, "outputs": value})
 
     def _names(self) -> list[str]:
         return local_names(self.layers if self._graph is None else self._graph.layers, self.name)
@@ -307,7 +316,7 @@ class Model(Trainer, Layer):
                 for item in value.values() if isinstance(value, dict) else value:
                     visit(item)
 
-        for _, value in self.tracked_children():
+        for _, value in self._tracked_children():
             visit(value)
         return list(found.values())
 

@@ -134,7 +134,7 @@ class Sequential(Model):
             object.__setattr__(self, "_tensors", (start, tensor, []))
         return self._tensors  # type: ignore[return-value]
 
-    def record_calls(self) -> None:
+    def _record_calls(self) -> None:
         """Call the layers on the input, if it is known and was declared, or they can be called so."""
         if self._input is not None:
             self._symbols()
@@ -152,9 +152,9 @@ class Sequential(Model):
         """The symbolic output."""
         return self._symbols()[1]
 
-    def tracked_children(self) -> Iterator[tuple[str, Any]]:
+    def _tracked_children(self) -> Iterator[tuple[str, Any]]:
         """The layers by name, then whatever else a subclass keeps."""
-        for key, value in super().tracked_children():
+        for key, value in super()._tracked_children():
             if value is not self._chain:
                 yield key, value
         yield from zip(self._names(), self._chain, strict=True)
@@ -176,7 +176,7 @@ class Sequential(Model):
 
     def get_config(self) -> dict[str, Any]:
         """What makes the chain again: the configs of its layers."""
-        self.record_calls()  # so that layers know which of the sizes they were built for are known
+        self._record_calls()  # so that layers know which of the sizes they were built for are known
         found = [serialize_keras_object(layer) for layer in self._chain]
         for key, one in zip(self._names(), found, strict=True):
             one["config"]["name"] = key  # so that what is made from this has the same trees

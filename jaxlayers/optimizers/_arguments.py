@@ -22,7 +22,7 @@ _SCHEDULE = schedules.LearningRateSchedule
 class Arguments(Tracked):
     """The arguments that all optimizers take, and what is made of them; see `Optimizer`."""
 
-    kind = "slot"
+    _kind = "slot"
     slot_order: ClassVar[tuple[tuple[str, ...], ...]] = ()  # see `_slots.Layout`
     slot_names: ClassVar[dict[str, str]] = {}
 

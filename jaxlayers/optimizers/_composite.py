@@ -55,11 +55,11 @@ class Composite(Optimizer):
         """All variables, in Keras's order: its own, then those of the optimizers inside."""
         return [*self._own_variables, *(variable for inner in self._inner for variable in inner.variables)]
 
-    def tracked_children(self) -> Iterator[tuple[str, Any]]:
+    def _tracked_children(self) -> Iterator[tuple[str, Any]]:
         """What is assigned to this object, and to the optimizers inside."""
-        yield from super().tracked_children()
+        yield from super()._tracked_children()
         for number, inner in enumerate(self._inner):
-            for key, value in inner.tracked_children():
+            for key, value in inner._tracked_children():
                 yield f"inner_{number}_{key}", value
 
     @property

@@ -169,7 +169,7 @@ class Compiled:
     def metrics(self) -> list[Any]:
         """What is reported, and reset before each epoch: the loss, the compiled metrics, those of layers."""
         found = [] if self._objective is None else [self._objective.tracker, *self._objective.compiled_metrics]
-        return found + [m for m in self.walk.objects if isinstance(m, metrics_module.Metric)]  # type: ignore[attr-defined]
+        return found + [m for m in self._walk.objects if isinstance(m, metrics_module.Metric)]  # type: ignore[attr-defined]
 
     @property
     def metrics_names(self) -> list[str]:

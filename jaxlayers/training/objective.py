@@ -48,7 +48,7 @@ class Objective(Tracked):
         ValueError: for the name of no loss.
     """
 
-    kind = "metric"
+    _kind = "metric"
 
     def __init__(self, loss: Any, loss_weights: Any, given_metrics: Any, weighted_metrics: Any, names: Any = None):
         self.name = "objective"

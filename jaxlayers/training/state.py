@@ -55,12 +55,12 @@ def variables_of(model: Any) -> TrainState:
         )
     params: dict[str, Any] = {}
     state: dict[str, Any] = {}
-    for path, variable, _ in model.walk.variables:
+    for path, variable, _ in model._walk.variables:
         put(params if variable.trainable else state, path, variable)
     optimizers = {name: value for name, value in vars(model).items() if isinstance(value, kept_apart())}
     metrics = optimizers.pop("_objective")
     model.optimizer.build(model.trainable_variables)
-    places = {variable: path for path, variable, _ in model.walk.variables}
+    places = {variable: path for path, variable, _ in model._walk.variables}
     opt_state = {name: _tree(optimizer, places) for name, optimizer in optimizers.items()}
     return TrainState(None, params, state, opt_state, _tree(metrics), random.global_generator().state)
 
@@ -127,7 +127,7 @@ def make_step(model: Any, axis_name: Any = None) -> Callable[[TrainState, Any], 
 def _agree(model: Any, inner: scope.Scope, before: Any, variables: TrainState, axis_name: Any) -> None:
     """Bring together what devices have made of their parts of a batch: sums are added up, statistics averaged."""
     sums = set(jax.tree.leaves(variables.metrics, is_leaf=_is_variable))
-    sums |= {variable for _, variable, kind in model.walk.variables if kind == "metric"}
+    sums |= {variable for _, variable, kind in model._walk.variables if kind == "metric"}
     statistics = set(jax.tree.leaves(variables.state, is_leaf=_is_variable)) - sums
     for variable in inner.written:
         new = inner.values[variable]
@@ -141,7 +141,7 @@ def _tree(owner: Any, places: dict[Variable, Path] | None = None) -> dict[str, A
     """The variables of an optimizer or objective; slots by their kind and the path of their parameter in the model."""
     whose = getattr(owner, "slot_owners", {})  # an objective has none
     result: dict[str, Any] = {}
-    for path, variable, _ in owner.walk.variables:
+    for path, variable, _ in owner._walk.variables:
         kind, parameter = whose.get(variable, ("", None))
         place = (places or {}).get(parameter)
         put(result, path if place is None else (*path[:-1], kind, *place), variable)

@@ -161,7 +161,7 @@ class Trainer(Compiled):
         callbacks: Any = None,
     ) -> Any:
         """The outputs for data, gathered as NumPy arrays in the structure that the model returns."""
-        parts = list(self.predict_batches(x, batch_size, verbose, steps, callbacks))
+        parts = list(Trainer.predict_batches(self, x, batch_size, verbose, steps, callbacks))
         if not parts:
             raise ValueError("The data has no batches (left).")
         return jax.tree.map(lambda *pieces: np.concatenate(pieces), *parts)

@@ -25,7 +25,7 @@ def close(actual, expected):
 class Momentum(Tracked):
     """What an optimizer is to the kernel: slots, made when the first gradients come."""
 
-    kind = "slot"
+    _kind = "slot"
     name = "momentum"
 
     def __init__(self):
@@ -77,7 +77,7 @@ def make_building_step(model, optimizer, traces):
     def step(x):
         traces.append(1)
         loss, tree = jl.value_and_grad(lambda: ops.mean(model(x, training=True) ** 2), wrt=model)()
-        found = {path: v for path, v, _ in model.walk.variables if v.trainable}
+        found = {path: v for path, v, _ in model._walk.variables if v.trainable}
         gradients = [functools.reduce(operator.getitem, path, tree) for path in found]
         optimizer.update(gradients, list(found.values()))
         return loss

@@ -17,7 +17,7 @@ TABLE = {"inside": [jl.Variable(2.0, name="in a table")]}
 
 @keep_apart
 class Slots(Tracked):
-    kind = "slot"
+    _kind = "slot"
     name = "slots"
 
     def __init__(self):

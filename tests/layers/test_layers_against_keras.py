@@ -106,7 +106,7 @@ def test_outputs_gradients_and_state(case, training):
         close(a, b, case.loose)
     for variable, b in zip(ours.trainable_weights, expected[0], strict=True):
         found = gradients[0]
-        for key in ours.path_of(variable):
+        for key in ours._path_of(variable):
             found = found[key]
         close(found, b, 5 * case.loose)
     for a, b in zip(gradients[1], expected[1], strict=True):
@@ -114,7 +114,7 @@ def test_outputs_gradients_and_state(case, training):
     new = dict(zip([id(v) for v in theirs.non_trainable_variables], keras_new, strict=True))
     for variable, w in zip(ours.non_trainable_weights, keras_weights_of(theirs.non_trainable_weights), strict=True):
         found = new_state
-        for key in ours.path_of(variable):
+        for key in ours._path_of(variable):
             found = found[key]
         close(found, new[id(w)], case.loose)
 

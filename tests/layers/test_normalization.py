@@ -91,7 +91,7 @@ def test_spectral_normalization_trains_as_in_keras_and_infers_as_in_the_paper(in
     np.testing.assert_allclose(jax.tree.leaves(result.state)[0], state[0], rtol=2e-5, atol=2e-5)
     for variable, b in zip(ours.trainable_weights, expected, strict=True):
         found = gradients
-        for name in ours.path_of(variable):
+        for name in ours._path_of(variable):
             found = found[name]
         np.testing.assert_allclose(found, b, rtol=1e-4, atol=1e-4)
 

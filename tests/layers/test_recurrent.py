@@ -65,7 +65,7 @@ def test_masks_with_holes_against_keras(name, options):
     close(got, want)
     flat = dict(zip([v.path for v in ours.trainable_weights], expected[0], strict=True))
     for variable in ours.trainable_weights:
-        found = functools.reduce(lambda tree, key: tree[key], ours.path_of(variable), gradients[0])
+        found = functools.reduce(lambda tree, key: tree[key], ours._path_of(variable), gradients[0])
         close(found, flat[variable.path], 1e-4)
     jax.tree.map(lambda a, b: close(a, b, 1e-4), gradients[1:], expected[1:])
 

@@ -197,13 +197,13 @@ class RNN(Layer):
 class _States(tracking.Tracked):
     """The states of a stateful layer: variables that are no weights, as in Keras."""
 
-    kind = "state"
+    _kind = "state"
 
     def __init__(self, variables: list[Variable], structure: Any):
         self.held = variables
         self.structure = structure
 
-    def tracked_children(self) -> Iterator[tuple[str, Any]]:
+    def _tracked_children(self) -> Iterator[tuple[str, Any]]:
         """The variables by number."""
         for number, variable in enumerate(self.held):
             yield str(number), variable
