@@ -41,8 +41,11 @@ class Snapshot:
         self.layer = layer
         self.attributes = {name: value for name, value in layer.__dict__.items() if name != "_blueprint"}
         self.contents = [(value, value.copy()) for value in _containers(self.attributes.values())]
+        self.written: list[tuple[Any, Any, Any]] = []  # variables that it found, and wrote: what they were
 
     def restore(self) -> None:
+        for variable, variable.initializer, value in reversed(self.written):
+            variable.store(value)
         self.layer.__dict__.clear()
         self.layer.__dict__.update(self.attributes)
         for container, content in self.contents:
@@ -150,7 +153,7 @@ def within_call(layer: Layer, inner: scope.Scope, args: Any, kwargs: Any) -> Non
             return
         remember(layer, inner)
         positional, named = layer._call_spec.build_arguments(args, kwargs)
-        with _marked(layer):
+        with _grounded(layer, inner):
             layer.build(*positional, **named)
         object.__setattr__(layer, "built", True)
         note_shapes(layer, positional, named)
@@ -173,7 +176,7 @@ def explicit(build: Callable[..., Any]) -> Callable[..., Any]:
             return
         with _building(self) as kept:
             kept[id(self)] = Snapshot(self)
-            with _marked(self):
+            with _grounded(self, scope.current()):
                 build(self, *args, **kwargs)
             object.__setattr__(self, "built", True)
             note_shapes(self, args, kwargs)
@@ -191,12 +194,22 @@ def is_default(method: Any) -> bool:
 
 
 @contextlib.contextmanager
-def _marked(layer: Layer) -> Iterator[None]:
+def _grounded(layer: Layer, outer: scope.Scope | None) -> Iterator[None]:
+    """Where the author's `build` runs. It is given sizes alone: so what it computes is computed now, whatever is being
+    traced around it, and what it writes is what its variables start from.
+    """
     object.__setattr__(layer, "_in_build", True)
     try:
-        yield
+        with jax.core.eval_context(), scope.Scope(grounded=True, hints={}) as inner:
+            inner.random_stream = None
+            yield
     finally:
         layer.__dict__.pop("_in_build", None)
+    snapshot = (snapshots(outer) or {}).get(id(layer))
+    for variable in inner.written:
+        if snapshot is not None:
+            snapshot.written.append((variable, variable.initializer, variable.held))
+        variable.start_from(inner.values[variable])
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import masks, scope
+from jaxlayers.core.manual_axes import vary, varying_axes
 from jaxlayers.core.scope import Discovered, Effects, LossSlot
 
 
@@ -47,11 +48,11 @@ def held(key: Any) -> Any:
 class Carry:
     """The state that loops and branches carry: keys found so far, and their values before."""
 
-    def __init__(self, keys: list[Any], hints: dict[int, Any], outputs: list[Any]):
-        self.keys = keys
+    def __init__(self, keys: dict[Any, frozenset[str]], hints: dict[int, Any], outputs: list[Any]):
+        self.keys = list(keys)
         self.hints = hints
         self.outputs = outputs  # what each body returns, as `jax.ShapeDtypeStruct`s
-        self.values = [held(key) for key in keys]
+        self.values = [vary(held(key), axes) for key, axes in keys.items()]
         self.roots: dict[Any, None] = {}
 
     def run(self, function: Callable[..., Any], args: Any, values: list[Any], child: int = 0) -> tuple[Any, list[Any]]:
@@ -82,21 +83,27 @@ class Carry:
         Effects(tuple(self.keys), values, tuple(self.roots)).commit()
 
 
-def look(bodies: list[tuple[Callable[..., Any], Any]]) -> tuple[list[Any], dict[int, Any], list[Any]]:
-    """What functions write when called with arguments like these, what is known of loops inside, what is returned."""
-    keys: dict[Any, None] = {}
+def look(
+    bodies: list[tuple[Callable[..., Any], Any]],
+) -> tuple[dict[Any, frozenset[str]], dict[int, Any], list[Any]]:
+    """What functions write when called with arguments like these, what is known of loops inside, what is returned.
+
+    With what is written come the axes of devices along which it varies.
+    """
+    keys: dict[Any, frozenset[str]] = {}
     hints: dict[int, Any] = {}
     returned: list[Any] = []
     for child, (function, args) in enumerate(bodies):
 
         def once(args: Any, function: Callable[..., Any] = function, child: int = child) -> None:
             outputs, effects, inner = run(function, args, {}, hints={})
-            keys.update(dict.fromkeys(effects.keys))
+            for key, value in zip(effects.keys, effects.values, strict=True):
+                keys[key] = keys.get(key, frozenset()) | varying_axes(value)
             hints[child] = inner.lifted
             returned.append(jax.tree.map(_as_spec, outputs))
 
         jax.eval_shape(once, args)
-    return list(keys), hints, returned
+    return keys, hints, returned
 
 
 def _as_spec(leaf: Any) -> Any:
@@ -110,10 +117,10 @@ def settle(bodies: list[tuple[Callable[..., Any], Any]], attempt: Callable[[Carr
     keys, hints, outputs = known if isinstance(known, tuple) else look(bodies)
     while True:
         try:
-            carry = Carry(list(keys), hints, outputs)
+            carry = Carry(keys, hints, outputs)
             result = attempt(carry)
         except Discovered as found:
-            keys, hints = [*keys, *found.keys], found.hints
+            keys, hints = {**keys, **dict.fromkeys(found.keys, frozenset())}, found.hints
             continue
         if parent is not None:
             parent.lifted[number] = (keys, carry.hints, outputs)

@@ -5,6 +5,7 @@ Every way of running a layer is one scope pushed around a call:
 
 - a *transaction* (an outermost facade call): reads fall through, writes are kept until the call has succeeded;
 - an *isolated* scope (`apply`, `init`): values come from outside, nothing of what is written leaves it;
+- a *grounded* scope (the `build` of a layer): reads and writes are those of the objects, whatever is being traced;
 - a *lifted* scope (the transforms): what is written becomes an output of a pure function, an `Effects`, which the
   caller stores in the scope outside once the function has succeeded. A *closed* one (`jit`) also records what is read
   and was not handed in.
@@ -124,6 +125,7 @@ class Scope:
         "closed",
         "counts",
         "frame",
+        "grounded",
         "hints",
         "isolated",
         "key_base",
@@ -146,6 +148,7 @@ class Scope:
         *,
         isolated: bool = False,
         closed: bool = False,
+        grounded: bool = False,
         owner: Layer | None = None,
         axis_name: Any = None,
         hints: dict[int, Any] | None = None,
@@ -154,6 +157,7 @@ class Scope:
         self.written: dict[Variable, None] = {}
         self.isolated = isolated
         self.closed = closed
+        self.grounded = grounded
         self.owner = owner  # the root whose state this is: what messages call it by
         self.axis_name = axis_name
         self.averages: Any = None  # the axis of devices over which gradients of variables are averaged
@@ -198,16 +202,16 @@ class Scope:
         if value is None:
             if self.isolated and variable.role == "generator":
                 return None
-            value = variable.held if self.parent is None else self.parent.peek(variable)
+            value = variable.held if self.parent is None or self.grounded else self.parent.peek(variable)
         return value
 
     def _fetch(self, variable: Variable) -> Any:
         if self.isolated and variable.role == "generator":
             raise ValueError(no_key(current() or self))
         if not self.closed:
-            if self.parent is not None:
-                return self.parent.read(variable)
-            return variable.make()
+            if self.parent is None or self.grounded:
+                return variable.make()
+            return self.parent.read(variable)
         self.missing[variable] = None
         value = self.peek(variable)
         if value is None:  # nobody has its array yet: stand in for it; this trace is thrown away

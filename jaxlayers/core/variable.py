@@ -213,6 +213,12 @@ class Variable(ArrayLike):
             elif not self._exclusive and self._value is value:  # no step has stored another one in between
                 return value
 
+    def start_from(self, value: Any) -> None:
+        """Begin with an array: hold it, and make it again for whoever asks for new weights."""
+        if self.role is None:
+            self.initializer = making.Start(value)
+        self.store(value)
+
     def store(self, value: Any, exclusive: bool = False) -> None:
         """Put an array into the object itself."""
         if self.sharding is not None and not exclusive:

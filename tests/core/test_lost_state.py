@@ -52,8 +52,8 @@ class Setup:
             return self.v.value
 
         self.step = training_step
-        self.step()
-        self.step()
+        for _ in range(2):
+            jax.block_until_ready(self.step())  # or it would meet the failure that is still to come
 
     def break_down(self):
         self.fail[0] = True
@@ -188,7 +188,7 @@ def test_the_step_that_failed_is_named_and_not_one_that_shares_its_variables():
         step.__name__ = name
         others.append(jl.jit(step))
     for step in others:
-        step()
+        jax.block_until_ready(step())
     fail[0] = True
     come_to_grief(others[2], v)
     with pytest.raises(jl.StateLostError, match="'second'"):

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import scan
+from jaxlayers.core.manual_axes import vary, varying_axes
 from jaxlayers.layers.recurrent._recurrences import Arrays, Recurrence, Weights
 
 
@@ -45,6 +46,7 @@ def run(
         inputs = jax.lax.optimization_barrier(inputs)
     projected = recurrence.project(weights, inputs, masks[0])  # [time, batch, gates * units]
     turns = None if counts is None else jnp.swapaxes(counts, 0, 1)
+    states = vary(states, varying_axes(projected, weights, masks, states))
     if recurrence.apart and not facades:
         states, outputs = _iterate(recurrence, unroll, weights, projected, states, masks[1], turns)
     else:
@@ -142,6 +144,7 @@ def run_any(
     """The same for a cell that is any function `(inputs, states) -> (output, states)`, reading and writing facades."""
     inputs = jnp.swapaxes(_cleared(sequences, counts), 0, 1)
     turns = None if counts is None else jnp.swapaxes(counts, 0, 1)
+    states = vary(states, varying_axes(inputs, states))
     structure: Any = jax.tree.structure(states)
     first = jax.tree.leaves(states)[0]
 
