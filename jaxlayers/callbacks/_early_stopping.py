@@ -67,7 +67,7 @@ class EarlyStopping(MonitorCallback):
         """Look at the figure; stop when it was not better for too long."""
         if self.monitor_op is None:
             self._set_monitor_op()
-        current = self._monitored(logs or {})
+        current = self.get_monitor_value(logs or {})
         if current is None or epoch < self.start_from_epoch:
             return
         self.wait += 1

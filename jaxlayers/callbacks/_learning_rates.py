@@ -153,7 +153,7 @@ class ReduceLROnPlateau(MonitorCallback):
             self._set_monitor_op()
         logs = {} if logs is None else logs
         logs.update(learning_rates(self.model))
-        current = self._monitored(logs)
+        current = self.get_monitor_value(logs)
         if current is None:
             return
         if self.in_cooldown():

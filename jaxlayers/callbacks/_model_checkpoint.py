@@ -108,7 +108,7 @@ class ModelCheckpoint(MonitorCallback):
 
     def _is_best(self, epoch: int, logs: dict[str, Any]) -> bool:
         """Whether the figure is better than ever before; where it cannot be compared, with a warning, it is."""
-        current = self._monitored(logs)
+        current = self.get_monitor_value(logs)
         if current is None:
             return True
         if np.ndim(current) > 0:

@@ -68,7 +68,7 @@ class MonitorCallback(Callback):
             self._set_monitor_op()
         return bool(self.monitor_op(value - self.min_delta, reference))  # type: ignore[misc]
 
-    def _monitored(self, logs: dict[str, Any]) -> Any:
+    def get_monitor_value(self, logs: dict[str, Any]) -> Any:
         """The figure to watch, or None with a warning."""
         if self.monitor not in logs:
             warnings.warn(

@@ -195,8 +195,10 @@ def is_default(method: Any) -> bool:
 
 @contextlib.contextmanager
 def _grounded(layer: Layer, outer: scope.Scope | None) -> Iterator[None]:
-    """Where the author's `build` runs. It is given sizes alone: so what it computes is computed now, whatever is being
-    traced around it, and what it writes is what its variables start from.
+    """Where the author's `build` runs.
+
+    It is given sizes alone. So what it computes is computed now, whatever is being traced around it, and what it writes
+    is what its variables start from.
     """
     object.__setattr__(layer, "_in_build", True)
     try:

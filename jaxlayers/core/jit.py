@@ -218,17 +218,14 @@ class Plan:
         return [*frozen, *(getattr(owner, "_trainable", None) for owner in owners)]
 
     def look(self, args: Any, kwargs: Any) -> None:
-        """Trace, and see whether the plan is right, then compile; `jax.jit` keeps both for the call that follows.
-
-        So nobody who reads a variable meanwhile has to wait for the compiler.
+        """Trace, and see whether the plan is right; `jax.jit` keeps the trace for the call that follows.
 
         Raises:
             Discovered: when it is not.
         """
-        traced = self.compiled.trace(*[[v.make() for v in vs] for vs in self.variables], *args, **kwargs)
+        self.compiled.trace(*[[v.make() for v in vs] for vs in self.variables], *args, **kwargs)
         if self._found is not None:
             raise self._found
-        traced.lower().compile()
         self.looked_at = True
 
     def trace(self, written_values: Any, read_values: Any, args: Any, kwargs: Any) -> Any:

@@ -41,7 +41,7 @@ _DERIVATION = b"jaxlayers 2"  # changes whenever the values that a seed stands f
 @functools.cache
 def _implementation() -> str:
     """The kind of keys that generators hold the numbers of: JAX's default when the first was made."""
-    return jax.config.jax_default_prng_impl
+    return jax.config.values["jax_default_prng_impl"]
 
 
 @functools.cache

@@ -53,7 +53,15 @@ class Start:
 
 lock = threading.RLock()  # held while a compiled step has the arrays of variables
 BUSY = object()  # stands in a variable meanwhile
-PATIENCE = 10.0  # seconds to wait for it to go
+
+
+def patience() -> float:
+    """How many seconds to wait for it to go; without an end when negative.
+
+    A step may be compiled first, so a thread waits. But what runs on a thread that Python did not start may be a
+    callback of the very step, which would wait for itself.
+    """
+    return 10.0 if threading.current_thread().name.startswith("Dummy-") else -1.0
 
 
 class Lost:

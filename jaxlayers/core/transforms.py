@@ -121,7 +121,9 @@ def _wrt(wrt: Any) -> tuple[list[Variable], Callable[[list[Any]], Any]]:
     """The variables in `wrt`, and how to give a list of gradients its structure."""
     if wrt is None:
         return [], list
-    with_params = jax.tree.map(lambda leaf: _trainable(leaf) if isinstance(leaf, Layer) else leaf, wrt, is_leaf=_is_facade)
+    with_params = jax.tree.map(
+        lambda leaf: _trainable(leaf) if isinstance(leaf, Layer) else leaf, wrt, is_leaf=_is_facade
+    )
     variables, tree = jax.tree.flatten(with_params, is_leaf=_is_facade)
     rebuild: Callable[[list[Any]], Any] = functools.partial(jax.tree.unflatten, tree)
     for variable in variables:

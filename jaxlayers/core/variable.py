@@ -191,7 +191,7 @@ class Variable(ArrayLike):
         """The array in the object itself, or None when it has not been made."""
         value = self._value
         if value is making.BUSY:  # a compiled step is about to replace it
-            if making.lock.acquire(timeout=making.PATIENCE):
+            if making.lock.acquire(timeout=making.patience()):
                 value = self._value
                 making.lock.release()
             if value is making.BUSY:

@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxlayers.core import Variable, pure
 from jaxlayers.core.scope import unwrap
+from jaxlayers.training.compiled_metrics import single_metrics
 
 _FORMATS = {"backend_tensor": unwrap, "numpy_array": lambda variable: np.asarray(unwrap(variable))}
 
@@ -63,7 +64,7 @@ def _variables(model: Any) -> dict[str, Any]:
         "optimizer_variables": _nested((slot, (model.optimizer.name, slot.name)) for slot in slots),
         "metrics_variables": _nested(
             (variable, (metric.name, *metric._path_of(variable)))
-            for metric in model.metrics
+            for metric in single_metrics(model.metrics)
             for variable in metric.variables
         ),
     }

@@ -89,7 +89,7 @@ class Graph:
             values[slot.number] = value
         for call in self.calls:
             call.run(values, None if function_of is None else function_of(call))
-        outputs = jax.tree.map(lambda slot: values[slot.number], self.outputs)
+        outputs = _filled(self.outputs, values)
         return outputs, [values[slot.number] for slot in self.losses]
 
     @property
@@ -100,6 +100,15 @@ class Graph:
 
     def __reduce__(self) -> Any:
         return Graph, (self.inputs, self.outputs, self.losses, self.sources, self.calls)
+
+
+def _filled(slots: Any, values: list[Any]) -> Any:
+    """Values in the places of their slots; dicts in the order they were written in, which JAX would sort."""
+    if type(slots) is dict:
+        return {key: _filled(slot, values) for key, slot in slots.items()}
+    if type(slots) in (list, tuple):
+        return type(slots)(_filled(slot, values) for slot in slots)
+    return jax.tree.map(lambda slot: values[slot.number], slots)
 
 
 def record(inputs: Any, outputs: Any, losses: list[SymbolicTensor]) -> Graph:
@@ -140,7 +149,8 @@ def record(inputs: Any, outputs: Any, losses: list[SymbolicTensor]) -> Graph:
             numbers.setdefault(id(tensor), len(numbers))
         calls.append(Call(node.function, place(node.args), place(node.kwargs), place(node.outputs)))
 
-    return Graph(_ordered(place(inputs), inputs), place(outputs), place(losses), sources, calls)
+    ordered = _ordered(place(inputs), inputs), _ordered(place(outputs), outputs)
+    return Graph(*ordered, place(losses), sources, calls)
 
 
 def _ordered(tree: Any, like: Any) -> Any:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import types
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from jaxlayers import optimizers
 from jaxlayers.core import building, jit, lifting, registry, scope, value_and_grad
 from jaxlayers.training.feeding import unpack
 from jaxlayers.training.objective import Objective
+from jaxlayers.training.stateless_steps import as_facade_step, takes_state
 
 
 class Compiled:
@@ -30,6 +32,7 @@ class Compiled:
     _objective: Objective | None = None
     _compiled_with: types.SimpleNamespace | None = None
     run_eagerly = False
+    jit_compile = True
     steps_per_execution: int | str = 1
 
     def compile(
@@ -86,6 +89,7 @@ class Compiled:
         self.optimizer, self._objective = made, objective
         object.__setattr__(self, "loss", loss)  # as it was given, and no part of the model
         self.run_eagerly = run_eagerly or jit_compile is False
+        self.jit_compile = not self.run_eagerly
         self.steps_per_execution = several
         self._steps: dict[Any, Callable[..., Any]] = {}
 
@@ -167,8 +171,8 @@ class Compiled:
 
     @property
     def metrics(self) -> list[Any]:
-        """What is reported, and reset before each epoch: the loss, the compiled metrics, those of layers."""
-        found = [] if self._objective is None else [self._objective.tracker, *self._objective.compiled_metrics]
+        """What is reported, and reset before each epoch: the loss, the compiled metrics in one, those of layers."""
+        found = [] if self._objective is None else self._objective.parts
         return found + [m for m in self._walk.objects if isinstance(m, metrics_module.Metric)]  # type: ignore[attr-defined]
 
     @property
@@ -244,18 +248,25 @@ class Compiled:
             batch: `x`, `(x, y)` or `(x, y, sample_weight)`: arrays or `jax.ShapeDtypeStruct`s.
         """
         self._build_for(batch)
-        building.dry_run(self.train_step, (batch,), {})
+        building.dry_run(self._as_step("train_step"), (batch,), {})
 
     # What the loops run.
 
     def _step(self, name: str) -> Callable[..., Any]:
         """A step as it is run: compiled, and kept for the next time."""
-        method = getattr(self, name)
+        method = self._as_step(name)
         return method if self.run_eagerly else self._kept(name, lambda: jit(method))
+
+    def _as_step(self, name: str) -> Callable[[Any], Any]:
+        """A step as a function of the data alone; one in Keras's form for JAX takes and returns a state besides."""
+        method = getattr(self, name)
+        if not takes_state(method):
+            return method
+        return as_facade_step(self, name, functools.partial(Compiled.test_step, self))
 
     def _several(self, name: str) -> Callable[[Any, Any], Any]:
         """`(stacked batches, number) -> figures`: a loop over batches `[number, batch, ...]` in one call."""
-        method = getattr(self, name)
+        method = self._as_step(name)
 
         def several(batches: Any, count: Any) -> Any:
             return _repeat(lambda i: method(jax.tree.map(lambda leaf: leaf[i], batches)), count)
@@ -267,7 +278,7 @@ class Compiled:
 
         `batch` has the structure of a batch, with the number of an array in each place: one may stand in several.
         """
-        method = getattr(self, name)
+        method = self._as_step(name)
         which, structure = jax.tree.flatten(batch)
 
         def gathered(arrays: Any, order: Any, start: Any, count: Any) -> Any:
@@ -298,7 +309,7 @@ class Compiled:
 
     def _check_compiled(self, what: str) -> None:
         if self._objective is None:
-            raise RuntimeError(f"{self.name!r}: call compile() before {what}().")  # type: ignore[attr-defined]
+            raise ValueError(f"{self.name!r}: call compile() before {what}().")  # type: ignore[attr-defined]
 
 
 def _repeat(step: Callable[[Any], Any], count: Any) -> Any:

@@ -17,6 +17,7 @@ import jax
 import numpy as np
 
 from jaxlayers import config
+from jaxlayers.training.compiled_metrics import single_metrics
 
 _AHEAD = 32  # executions handed to the device before the host waits for the oldest
 _STACKED = 32  # steps per execution of "auto" where the host gathers batches, at most
@@ -86,7 +87,7 @@ class Loop:
                 break
         if not count:
             raise ValueError("The data has no batches (left).")
-        figures = as_figures(model, logs)
+        figures = as_figures(logs)
         self._pace.heard((time.perf_counter() - began) / count)
         return count, figures
 
@@ -204,8 +205,19 @@ def is_on_accelerator() -> bool:
     return jax.default_backend() != "cpu"
 
 
-def as_figures(model: Any, logs: dict[str, Any]) -> dict[str, Any]:
-    """Figures as floats, and NumPy arrays where a metric has several values, in the order of `metrics`."""
-    found = jax.device_get(logs)
-    names = dict.fromkeys([*(name for name in model.metrics_names if name in found), *found])
-    return {name: float(found[name]) if np.ndim(found[name]) == 0 else np.asarray(found[name]) for name in names}
+def as_figures(logs: dict[str, Any]) -> dict[str, Any]:
+    """Figures by name as floats, and NumPy arrays where a metric has several values; those of a dict by their own."""
+    figures: dict[str, Any] = {}
+    for name, value in sorted(jax.device_get(logs).items()):
+        if isinstance(value, dict):
+            figures.update(as_figures(value))
+        else:
+            figures[name] = float(value) if np.ndim(value) == 0 else np.asarray(value)
+    return figures
+
+
+def as_list(model: Any, figures: dict[str, Any]) -> Any:
+    """The figures in the order of the model's metrics, the rest by name; the figure where there is but one."""
+    names = [metric.name for metric in single_metrics(model.metrics)]
+    values = [figures[name] for name in dict.fromkeys((*(n for n in names if n in figures), *sorted(figures)))]
+    return values[0] if len(values) == 1 else values

@@ -10,9 +10,18 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers import losses, metrics
-from jaxlayers.core.settings import to_snake_case
 from jaxlayers.core.tracking import Tracked, keep_apart
-from jaxlayers.training.outputs import arrays_by_output, by_name, by_output, is_leaf, items, numbered, output_names
+from jaxlayers.training.compiled_metrics import CompiledMetrics, free_name, name_of, output_kind
+from jaxlayers.training.outputs import (
+    arrays_by_output,
+    by_name,
+    by_output,
+    in_given_order,
+    is_leaf,
+    items,
+    numbered,
+    output_names,
+)
 
 
 class Term(NamedTuple):
@@ -53,9 +62,9 @@ class Objective(Tracked):
     def __init__(self, loss: Any, loss_weights: Any, given_metrics: Any, weighted_metrics: Any, names: Any = None):
         self.name = "objective"
         self.tracker = metrics.Mean(name="loss")
-        self._given = types.SimpleNamespace(  # in which nobody looks for metrics
-            loss=loss, loss_weights=loss_weights, metrics=given_metrics, weighted_metrics=weighted_metrics
-        )
+        asked = given_metrics is not None or weighted_metrics is not None
+        self.metrics = CompiledMetrics(given_metrics, weighted_metrics, names) if asked else None
+        self._given = types.SimpleNamespace(loss=loss, loss_weights=loss_weights)
         every = [one for one in jax.tree.leaves(loss, is_leaf=is_leaf) if one is not None]
         for one in every:
             if not _is_any_crossentropy(one):
@@ -64,7 +73,6 @@ class Objective(Tracked):
         self._names = names
         self._terms: list[Term] | None = None  # known once outputs were seen
         self._loss_trackers: list[Any] = []
-        self._metrics: list[Any] | None = None  # likewise: (output number, metric, whether it is weighted)
 
     @property
     def has_loss(self) -> bool:
@@ -75,7 +83,7 @@ class Objective(Tracked):
         """The weighted sum of all losses."""
         tree = numbered(y_pred)
         names, outputs = output_names(tree, self._names), jax.tree.leaves(y_pred)
-        terms = list(_terms(self._given.loss, self._given.loss_weights, tree, names))
+        terms = _terms(self._given.loss, self._given.loss_weights, tree, names)
         targets = arrays_by_output(y, tree, names, "targets", _judged(terms))
         samples = arrays_by_output(sample_weight, tree, names, "sample_weight")
         if self._terms is None:
@@ -83,7 +91,7 @@ class Objective(Tracked):
             if len(terms) > 1:
                 taken: set[str] = set()
                 called = [_joined(term.name, term.loss.name) for term in self._terms]
-                self._loss_trackers = [metrics.Mean(name=_free(f"{name}_loss", taken)) for name in called]
+                self._loss_trackers = [metrics.Mean(name=free_name(f"{name}_loss", taken)) for name in called]
         total: Any = 0.0
         values = []
         for place, loss, weight, _ in self._terms:
@@ -100,67 +108,40 @@ class Objective(Tracked):
 
     def update_metrics(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
         """Add a batch to every metric."""
-        tree = numbered(y_pred)
-        names, outputs = output_names(tree, self._names), jax.tree.leaves(y_pred)
-        targets = arrays_by_output(y, tree, names, "targets", _judged(self._terms or []))
-        samples = arrays_by_output(sample_weight, tree, names, "sample_weight")
-        if self._metrics is None:
-            self._metrics = list(self._resolve_metrics(tree, names, targets, outputs))
-            if len(names) > 1 and None not in names:
-                self._metrics.sort(key=lambda entry: entry[1].name)  # the order of what Keras's evaluate returns
-        for number, metric, weighted in self._metrics:
-            if targets[number] is None:
-                continue
-            if weighted:
-                metric.update_state(targets[number], outputs[number], sample_weight=samples[number])
-            else:
-                metric.update_state(targets[number], outputs[number])
+        if self.metrics is not None:
+            self.metrics.judged = _judged(self._terms or [])
+            self.metrics.update_state(y, y_pred, sample_weight)
 
     @property
-    def compiled_metrics(self) -> list[Any]:
-        """The losses by output and the metrics, as far as they are known: some need to see outputs first."""
-        return [*self._loss_trackers, *(metric for _, metric, _ in self._metrics or [])]
+    def parts(self) -> list[Any]:
+        """The metrics that it is made of: the loss, those of `compile` as one, the losses by output."""
+        return [self.tracker, *([] if self.metrics is None else [self.metrics]), *self._loss_trackers]
 
     @property
     def is_resolved(self) -> bool:
         """Whether all metrics are known."""
-        asked = jax.tree.leaves((self._given.metrics, self._given.weighted_metrics))
         several = self._number_of_losses > 1 or (self.has_loss and len(self._names or ()) > 1)
-        return (self._metrics is not None or not asked) and (self._terms is not None or not several)
-
-    def _resolve_metrics(self, tree: Any, names: list[Any], targets: list[Any], outputs: list[Any]) -> Iterator[Any]:
-        taken: set[str] = set()
-        for kind in ("metrics", "weighted_metrics"):
-            given = getattr(self._given, kind)
-            lists = [given] if len(names) == 1 else by_output(given, tree, names, kind)
-            for number, some in enumerate(lists):
-                prefix = f"{names[number]}_" if len(names) > 1 and names[number] else ""
-                for one in jax.tree.leaves(some, is_leaf=is_leaf):
-                    if one is None:
-                        continue
-                    metric = as_metric(one, targets[number], outputs[number])
-                    name = metric.name.removeprefix(prefix)  # it is there where a metric was compiled with before
-                    if kind == "weighted_metrics" and prefix + name in taken:
-                        name = f"weighted_{name}"
-                    metric.name = _free(prefix + name, taken)
-                    yield number, metric, kind == "weighted_metrics"
+        return (self.metrics is None or self.metrics.is_resolved) and (self._terms is not None or not several)
 
 
-def _terms(loss: Any, weights: Any, tree: Any, names: list[Any]) -> Iterator[Term]:
-    """The losses that are asked for, with their weights, in the structure of the outputs."""
+def _terms(loss: Any, weights: Any, tree: Any, names: list[Any]) -> list[Term]:
+    """The losses that are asked for, with their weights, in the structure of the outputs and the order they came in."""
     if is_leaf(loss):
         loss = jax.tree.map(lambda _: loss, tree)
     elif isinstance(loss, dict) and not isinstance(tree, dict):
         loss = by_name(loss, names, "loss")
     found, structure = jax.tree.flatten(loss, is_leaf=is_leaf)
     beside, by_place = _weights(weights, len(found), tree, names)
-    found = [types.SimpleNamespace(loss=one, weight=weight) for one, weight in zip(found, beside, strict=True)]
+    numbers = in_given_order(loss)
+    found = [
+        types.SimpleNamespace(loss=one, weight=w, number=n) for one, w, n in zip(found, beside, numbers, strict=True)
+    ]
 
-    def walk(given: Any, place: Any, path: tuple[Any, ...]) -> Iterator[Term]:
+    def walk(given: Any, place: Any, path: tuple[Any, ...]) -> Iterator[tuple[int, Term]]:
         if is_leaf(given):
             if given.loss is not None:
                 weight = given.weight if by_place is None or not is_leaf(place) else by_place[place]
-                yield Term(place, given.loss, weight, _figure(path, place, names))
+                yield given.number, Term(place, given.loss, weight, _figure(path, place, names))
             return
         if isinstance(given, list | tuple):
             if len(given) == len(jax.tree.leaves(place)) and all(map(is_leaf, given)):
@@ -181,7 +162,8 @@ def _terms(loss: Any, weights: Any, tree: Any, names: list[Any]) -> Iterator[Ter
                 )
             yield from walk(one, here[key], (*path, key))
 
-    yield from walk(jax.tree.unflatten(structure, found), tree, ())
+    terms = walk(jax.tree.unflatten(structure, found), tree, ())
+    return [term for _, term in sorted(terms, key=lambda entry: entry[0])]
 
 
 def _weights(given: Any, count: int, tree: Any, names: list[Any]) -> tuple[list[Any], list[Any] | None]:
@@ -225,12 +207,12 @@ def _take(place: Any, entries: list[Any]) -> Any:
 def _as_loss(term: Term, targets: list[Any], outputs: list[Any]) -> losses.Loss:
     given = term.loss
     if _is_any_crossentropy(given):
-        loss = _CROSSENTROPIES[_kind(_take(term.place, targets), _take(term.place, outputs))]
+        loss = _CROSSENTROPIES[output_kind(_take(term.place, targets), _take(term.place, outputs))]
     else:
         loss = losses.get(given)
     if isinstance(loss, losses.Loss):
         return loss
-    return losses.LossFunctionWrapper(loss, name=given if isinstance(given, str) else _name_of(loss))
+    return losses.LossFunctionWrapper(loss, name=given if isinstance(given, str) else name_of(loss))
 
 
 def _is_any_crossentropy(loss: Any) -> bool:
@@ -238,50 +220,3 @@ def _is_any_crossentropy(loss: Any) -> bool:
 
 
 _CROSSENTROPIES = (losses.binary_crossentropy, losses.sparse_categorical_crossentropy, losses.categorical_crossentropy)
-
-
-def as_metric(identifier: Any, y: Any, y_pred: Any) -> Any:
-    """A metric from a name, function or object; `"accuracy"` is the kind that the outputs call for."""
-    if isinstance(identifier, metrics.Metric):
-        return identifier
-    if isinstance(identifier, str) and identifier.lower() in _BY_KIND:
-        return _BY_KIND[identifier.lower()][_kind(y, y_pred)](name=identifier)
-    metric = metrics.get(identifier)
-    if not isinstance(metric, metrics.Metric):
-        metric = metrics.MeanMetricWrapper(metric, name=_name_of(metric))
-    if isinstance(identifier, str):
-        metric.name = identifier
-    return metric
-
-
-_BY_KIND: dict[str, Any] = {
-    **dict.fromkeys(
-        ("accuracy", "acc"),
-        (metrics.BinaryAccuracy, metrics.SparseCategoricalAccuracy, metrics.CategoricalAccuracy),
-    ),
-    **dict.fromkeys(
-        ("crossentropy", "ce"),
-        (metrics.BinaryCrossentropy, metrics.SparseCategoricalCrossentropy, metrics.CategoricalCrossentropy),
-    ),
-}
-
-
-def _kind(y: Any, y_pred: Any) -> int:
-    """0 for yes or no, 1 for class numbers, 2 for one-hot rows."""
-    if y_pred.ndim == 0 or y_pred.shape[-1] == 1:
-        return 0
-    return 1 if y.ndim < y_pred.ndim or y.shape[-1] == 1 else 2
-
-
-def _name_of(function: Any) -> str:
-    return getattr(function, "name", None) or to_snake_case(getattr(function, "__name__", type(function).__name__))
-
-
-def _free(name: str, taken: set[str]) -> str:
-    """The name, numbered where it is taken."""
-    free, number = name, 0
-    while free in taken:
-        number += 1
-        free = f"{name}_{number}"
-    taken.add(free)
-    return free

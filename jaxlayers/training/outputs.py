@@ -7,6 +7,7 @@ given for them is laid over it, by keys, places or the names of outputs.
 from __future__ import annotations
 
 import collections
+import itertools
 from typing import Any
 
 import jax
@@ -26,7 +27,7 @@ def output_names(tree: Any, known: list[str] | None = None) -> list[str | None]:
         known: the names that a graph has for its outputs.
     """
     count = len(jax.tree.leaves(tree))
-    if isinstance(tree, dict) and len(tree) == count:
+    if isinstance(tree, dict) and all(map(is_leaf, tree.values())):
         return [str(key) for key, _ in items(tree)]
     if known is not None and len(known) == count:
         return [f"{name}_{known[:i].count(name)}" if name in known[:i] else name for i, name in enumerate(known)]
@@ -121,3 +122,17 @@ def items(tree: Any) -> list[tuple[Any, Any]]:
     if not isinstance(tree, dict):
         return list(enumerate(tree))
     return list(tree.items()) if isinstance(tree, collections.OrderedDict) else sorted(tree.items())
+
+
+def in_given_order(tree: Any) -> list[int]:
+    """For each leaf, in JAX's order, its number in the order in which dicts were written."""
+    numbers = itertools.count()
+
+    def number(given: Any) -> Any:
+        if is_leaf(given):
+            return next(numbers)
+        if isinstance(given, dict):
+            return {key: number(one) for key, one in given.items()}
+        return [number(one) for one in given]
+
+    return jax.tree.leaves(number(tree))

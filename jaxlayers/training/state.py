@@ -66,9 +66,9 @@ def variables_of(model: Any) -> TrainState:
 
 
 def read(model: Any) -> TrainState:
-    """What the model holds now."""
-    state = jax.tree.map(scope.read, variables_of(model), is_leaf=_is_variable)
-    return dataclasses.replace(state, step=jnp.asarray(scope.read(model.optimizer.iterations)))
+    """What the model holds now, in arrays that nobody else holds: a step may be given them to reuse."""
+    state = jax.tree.map(lambda variable: jnp.copy(scope.read(variable)), variables_of(model), is_leaf=_is_variable)
+    return dataclasses.replace(state, step=jnp.copy(scope.read(model.optimizer.iterations)))
 
 
 def write(model: Any, new: TrainState) -> None:
@@ -113,7 +113,7 @@ def make_step(model: Any, axis_name: Any = None) -> Callable[[TrainState, Any], 
         before = dict(zip(keys, given, strict=True))
         with scope.Scope(dict(before), isolated=True, owner=model, axis_name=axis_name) as inner:
             inner.averages = axis_name
-            logs = jax.tree.map(scope.unwrap, model.train_step(batch))
+            logs = jax.tree.map(scope.unwrap, model._as_step("train_step")(batch))
             if axis_name is not None:
                 _agree(model, inner, before, variables, axis_name)
                 results = model.get_metrics_result()

@@ -13,7 +13,7 @@ from jaxlayers import config
 from jaxlayers.callbacks import CallbackList, History, ProgbarLogger
 from jaxlayers.training.compiled import Compiled
 from jaxlayers.training.feeding import Feed, as_numpy, feed, is_arrays, pack, split, weigh
-from jaxlayers.training.loop import Loop, as_figures
+from jaxlayers.training.loop import Loop, as_figures, as_list
 from jaxlayers.training.progress import Progress
 
 
@@ -59,7 +59,8 @@ class Trainer(Compiled):
             class_weight: a dict from class to weight.
             sample_weight: a weight for each sample, or time step; by output for several outputs.
             initial_epoch: the number of the first epoch.
-            steps_per_epoch: batches in an epoch, when not all.
+            steps_per_epoch: batches in an epoch, when not all. The next epoch goes on with the others; where the data
+                ends, so does the epoch, with a warning.
             validation_steps: batches in a validation, when not all.
             validation_batch_size: of the validation; `batch_size` by default.
             validation_freq: after how many epochs there is a validation, or a list of the epochs, counted from 1.
@@ -68,8 +69,7 @@ class Trainer(Compiled):
             A `History`: its `history` has a list of figures, means over the samples of each epoch, for every name.
 
         Raises:
-            RuntimeError: before `compile`.
-            ValueError: when arrays do not fit together.
+            ValueError: before `compile`; when arrays do not fit together.
         """
         self._check_compiled("fit")
         epochs = min(epochs, config.max_epochs() or epochs)
@@ -133,10 +133,11 @@ class Trainer(Compiled):
         """The loss and the metrics on data, as in `fit` without training.
 
         Returns:
-            A dict by name with `return_dict`; else a list in the order of `metrics`, or the loss where it is alone.
+            A dict by name with `return_dict`; else a list in Keras's order, the loss first; or the loss where it is
+            alone.
 
         Raises:
-            RuntimeError: before `compile`.
+            ValueError: before `compile`.
         """
         self._check_compiled("evaluate")
         data = feed(x, y, sample_weight, batch_size=batch_size, steps=steps, from_start=True)
@@ -150,7 +151,7 @@ class Trainer(Compiled):
             told.tell("on_test_end", logs)
         finally:
             _close(progress, told, data)
-        return logs if return_dict else _as_list(logs)
+        return logs if return_dict else as_list(self, logs)
 
     def predict(
         self,
@@ -238,8 +239,8 @@ class Trainer(Compiled):
         return self._figures(self._step("test_step")(batch), return_dict)
 
     def _figures(self, logs: Any, return_dict: bool) -> Any:
-        figures = as_figures(self, logs)
-        return figures if return_dict else _as_list(figures)
+        figures = as_figures(logs)
+        return figures if return_dict else as_list(self, figures)
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as NumPy arrays."""
@@ -273,7 +274,3 @@ def _is_due(epoch: int, frequency: int | list[int]) -> bool:
     if isinstance(frequency, int):
         return (epoch + 1) % frequency == 0
     return epoch + 1 in frequency
-
-
-def _as_list(logs: dict[str, Any]) -> Any:
-    return next(iter(logs.values())) if len(logs) == 1 else list(logs.values())

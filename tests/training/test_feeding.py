@@ -224,12 +224,20 @@ def test_streams(make, size):
 
 
 def test_an_epoch_of_some_steps_goes_on_where_the_last_one_ended():
-    for data in (Batches(), Sized(), generator(range(20)), np.repeat(np.arange(5.0), 2)[:, None]):
+    for data in (Batches(), Sized(), np.repeat(np.arange(5.0), 2)[:, None]):
         batches = feed(data, steps=3, batch_size=2)
-        seen = [first_parts(batches) for _ in range(4)]
-        assert batches.steps == 3
-        expected = [FIVE[i % 5] if not hasattr(data, "__next__") else [float(i)] * 2 for i in range(12)]
-        assert [batch for epoch in seen for batch in epoch] == expected
+        assert first_parts(batches) == FIVE[:3] and batches.steps == 3
+        with pytest.warns(UserWarning, match=r"after 2 batches of 3.*or for fewer"):  # an epoch ends with its data
+            assert first_parts(batches) == FIVE[3:]
+        assert [first_parts(batches) for _ in range(2)] == [FIVE[:3], FIVE[3:]]
+    batches = feed(generator(range(20)), steps=3)
+    seen = [first_parts(batches) for _ in range(4)]
+    assert [batch for epoch in seen for batch in epoch] == [[float(i)] * 2 for i in range(12)]
+
+
+def test_an_epoch_that_ends_with_its_data_is_whole():
+    batches = feed(np.arange(12.0)[:, None], steps=3, batch_size=2)
+    assert [len(first_parts(batches)) for _ in range(5)] == [3] * 5
 
 
 def test_a_validation_of_some_steps_has_the_same_ones():
@@ -383,6 +391,7 @@ CHANGING = [np.full(shape, number, "float32") for number, shape in enumerate([2,
     ],
     ids=["arrays", "dividing", "loader", "changing", "weighted", "jax"],
 )
+@pytest.mark.filterwarnings("ignore:The data ended")
 def test_several_batches_as_one(make, count, steps):
     for shuffle in (False, True):
         runs = []

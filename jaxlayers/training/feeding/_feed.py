@@ -22,8 +22,8 @@ class Feed:
 
     Args:
         source: where the batches come from.
-        limit: how many of them make an epoch, when not all. An epoch then begins where the last one ended, and starts
-            the data over where it has to.
+        limit: how many of them make an epoch, when not all. An epoch then begins where the last one ended; where the
+            data ends before, so does the epoch, with a warning, and the next one starts the data over.
         from_start: whether an epoch of `limit` batches always has the first ones, as validations do.
     """
 
@@ -91,7 +91,7 @@ class Feed:
                     continue
                 self._drop_pass()
                 self.ended = source.one_pass
-                if limit is None or source.one_pass or fresh:  # a pass with nothing in it would come for ever
+                if done or limit is None or source.one_pass or fresh:  # a pass with nothing in it would come for ever
                     break
         except Exception as error:
             self._drop_pass()
@@ -116,11 +116,13 @@ class Feed:
         if not self._warned:
             self._warned = True
             wanted = "" if self._limit is None else f" of {self._limit}"
-            warnings.warn(
-                f"The data ended after {done} batches{wanted} of this epoch. A generator is gone through once: let it "
-                "go on for all epochs, or pass an iterable that can be started again.",
-                stacklevel=4,
-            )
+            way_out = "Ask for as many steps as there are batches, or for fewer."
+            if self._source.one_pass:
+                way_out = (
+                    "A generator is gone through once: let it go on for all epochs, or pass an iterable that can be "
+                    "started again."
+                )
+            warnings.warn(f"The data ended after {done} batches{wanted} of this epoch. {way_out}", stacklevel=4)
 
     def _drop_pass(self) -> None:
         if self._pass is not None and not self._source.one_pass:
@@ -178,6 +180,8 @@ def feed(
     if is_arrays(x):
         source = Arrays(_load(x, y, sample_weight, batch_size, shuffle, steps, class_weight))
         return Feed(source, steps, from_start)
+    if isinstance(x, list | tuple):
+        _check_iterable(x)
     if y is not None or sample_weight is not None:
         raise ValueError(
             f"{type(x).__name__} yields batches, so y and sample_weight must come in them: (x, y, weight)."
