@@ -19,6 +19,7 @@ NAMESPACES = [
     "datasets",
     "datasets.mnist",
     "dtype_policies",
+    "mixed_precision",
     "initializers",
     "layers",
     "losses",

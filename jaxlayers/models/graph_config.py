@@ -66,7 +66,8 @@ def describe(graph: Graph, model: str) -> dict[str, Any]:
 
 
 def _entry(described: dict[str, Any], name: str) -> dict[str, Any]:
-    described["config"]["name"] = name  # so that what is made from this has the same trees
+    if "name" in described["config"]:  # of a class with a get_config of its own, perhaps not
+        described["config"]["name"] = name  # so that what is made from this has the same trees
     return {**described, "name": name, "inbound_nodes": []}
 
 
@@ -122,6 +123,8 @@ def revive(config: dict[str, Any], custom_objects: Any = None) -> tuple[Any, Any
     for entry in config["layers"]:
         name = entry.get("name") or entry["config"]["name"]
         made[name] = _revive_one(entry, custom_objects)
+        if isinstance(made[name], Layer) and "name" not in entry["config"]:
+            made[name].name = name
         if isinstance(made[name], InputLayer):
             results[name, 0] = [made[name].output]
         pending += [(name, number, node) for number, node in enumerate(entry.get("inbound_nodes", []))]

@@ -179,7 +179,8 @@ class Sequential(Model):
         self._record_calls()  # so that layers know which of the sizes they were built for are known
         found = [serialize_keras_object(layer) for layer in self._chain]
         for key, one in zip(self._names(), found, strict=True):
-            one["config"]["name"] = key  # so that what is made from this has the same trees
+            if "name" in one["config"]:  # of a class with a get_config of its own, perhaps not
+                one["config"]["name"] = key  # so that what is made from this has the same trees
         config = {**super().get_config(), "layers": found}
         if self._tensors is not None:
             start = self._tensors[0]

@@ -287,3 +287,20 @@ def test_draws_are_fresh_and_repeat_with_the_seed():
     first, second = run(), run()
     assert len({mask.tobytes() for mask in first}) == 3
     np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("make", [lambda a, b: [a, b], lambda a, b: {"a": a, "b": (b, b.trainable_weights)}])
+def test_structures_of_layers(make):
+    a, b = layers.Dense(2), jl.Sequential([layers.Dense(1, name="last")])
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(4, 3)), "float32")
+    b(x)
+    function = lambda: jnp.sum(a(x) ** 2) + jnp.sum(b(x))  # a is built by it
+    gradients = jl.grad(function, wrt=make(a, b))()
+    of_a, of_b = jl.grad(function, wrt=a)(), jl.grad(function, wrt=b)()
+    assert jax.tree.structure(of_a) == jax.tree.structure(a.params)
+    expected = (
+        make(of_a, of_b) if isinstance(gradients, list) else {"a": of_a, "b": (of_b, jax.tree.leaves(of_b)[::-1])}
+    )
+    jax.tree.map(np.testing.assert_array_equal, gradients, expected)
+    with pytest.raises(TypeError, match="structures of variables"):
+        jl.grad(function, wrt=[a, "b"])()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import jaxlayers as jl
-from jaxlayers import Layer, layers
+from jaxlayers import Layer, layers, ops
 from jaxlayers.core import masks
 from jaxlayers.core.masks import get_mask, set_mask
 
@@ -379,3 +379,59 @@ def test_a_mask_is_looked_at_before_the_call():
             return inputs
 
     np.testing.assert_array_equal(get_mask(Forgetting()(masked())), MASK)
+
+
+class MaskedMean(layers.Layer):
+    """Cannot do without a mask, and has nothing to build from its own input."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(2)
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(shape[-1],), initializer="ones")
+
+    def call(self, x, mask=None):
+        counts = ops.expand_dims(ops.cast(mask, x.dtype), -1)
+        return self.dense(ops.sum(x * counts * self.scale, 1) / ops.sum(counts, 1))
+
+    def compute_mask(self, x, mask=None):
+        return None
+
+
+class Beside(layers.Layer):
+    """Of another size with a mask than without."""
+
+    def call(self, x, mask=None):
+        return x if mask is None else ops.concatenate([x, ops.cast(mask, x.dtype)[..., None]], -1)
+
+
+class Two(layers.Layer):
+    def call(self, inputs, mask=None):
+        (a, b), (mask_a, mask_b) = inputs, mask
+        return a * mask_a[..., None] + b * mask_b[..., None]
+
+
+@pytest.mark.parametrize("length", [None, 3])
+def test_a_layer_called_on_symbolic_tensors_has_their_masks(length):
+    ids = np.array([[1, 2, 0], [3, 0, 0]])
+
+    def through(chain):
+        inputs = jl.Input((length,), dtype="int32")
+        return jl.Model(inputs, chain(inputs))
+
+    embedding, mean = layers.Embedding(5, 4, mask_zero=True), MaskedMean()
+    vectors = np.asarray(embedding(ids))
+    counts = (ids != 0)[..., None]
+    model = through(lambda i: mean(embedding(i)))
+    expected = np.asarray(mean.dense((vectors * counts).sum(1) / counts.sum(1)))
+    np.testing.assert_allclose(model.predict(ids, verbose=0), expected, rtol=1e-5)
+    assert model.output_shape == (None, 2)
+
+    model = through(lambda i: layers.Dense(1)(Beside()(embedding(i))))
+    assert model.predict(ids, verbose=0).shape == (2, 3, 1) and model.layers[-1].kernel.shape == (5, 1)
+
+    two = through(lambda i: Two()([embedding(i), embedding(i)]))
+    np.testing.assert_allclose(two(ids), 2 * vectors * counts, rtol=1e-5)
+    inside = through(lambda i: jl.Sequential([embedding, MaskedMean()])(i))
+    assert np.isfinite(inside.predict(ids, verbose=0)).all()

@@ -2,6 +2,7 @@
 
 import functools
 
+import flax
 import jax
 import jax.numpy as jnp
 import keras
@@ -600,3 +601,47 @@ def test_mistakes_of_stateless_calls(call, words):
     with pytest.raises(ValueError) as caught:
         call(model, [v.value for v in model.trainable_variables], [], x)
     assert all(word in str(caught.value) for word in words), caught.value
+
+
+def test_what_init_returns_may_be_donated():
+    array = jnp.arange(3.0)
+
+    class Scaled(jl.Layer):
+        def __init__(self):
+            super().__init__()
+            self.scale = jl.Variable([1.0, 2.0, 3.0])
+            self.fixed = self.add_weight(shape=(3,), initializer=lambda shape, dtype=None: array)
+
+        def call(self, x):
+            return x * self.scale + self.fixed
+
+    layer, x = Scaled(), jnp.ones((2, 3))
+    step = jax.jit(lambda params: jax.tree.map(lambda a: a * 0.9, params), donate_argnums=0)
+    for _ in range(2):
+        step(layer.init(jax.random.key(0), x)[0])
+    np.testing.assert_allclose(layer(x)[0], [1.0, 3.0, 5.0])
+    np.testing.assert_array_equal(array, [0.0, 1.0, 2.0])
+
+
+def test_trees_may_be_other_mappings():
+    layer, x = jl.layers.BatchNormalization(), jnp.ones((2, 3))
+    params, state = layer.init(jax.random.key(0), x)
+    frozen = flax.core.freeze(params), flax.core.freeze(state)
+    outputs, new, _ = layer.apply(*frozen, x, training=True)
+    assert jax.tree.structure(new) == jax.tree.structure(frozen[1])
+    np.testing.assert_array_equal(outputs, layer.apply(params, state, x, training=True).outputs)
+    layer(x)
+    layer.params = flax.core.freeze({"gamma": 2 * jnp.ones(3), "beta": jnp.ones(3)})
+    np.testing.assert_array_equal(layer.gamma, [2.0, 2.0, 2.0])
+
+
+def test_another_kind_of_keys_after_the_first():
+    """What generators hold keeps its kind; keys of the new one are taken as they are."""
+    x = jnp.ones((2, 3))
+    jl.layers.Dense(2)(x)
+    with jax.default_prng_impl("rbg"):
+        layer = jl.Sequential([jl.layers.Dense(4), jl.layers.Dropout(0.5)])
+        assert np.isfinite(layer(x, training=True)).all()
+        params, state = layer.init(jax.random.key(0), x)
+        one, two = (layer.apply(params, state, x, rng=jax.random.key(i), training=True).outputs for i in (0, 1))
+        assert not np.array_equal(one, two)

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 import pytest
 
@@ -162,3 +163,23 @@ def test_other_channels_are_refused_and_nothing_changes():
     with pytest.raises(ValueError, match=r"conv2d.*axis -1"):
         layer(np.concatenate([IMAGES, IMAGES], -1))
     np.testing.assert_array_equal(layer(IMAGES), expected)
+
+
+def test_a_convolution_of_ones_own():
+    results = []
+
+    def standardised(lib):
+        class Standardised(lib.layers.Conv2D):
+            def convolution_op(self, inputs, kernel):
+                kernel = lib.ops.convert_to_tensor(kernel)
+                return super().convolution_op(inputs, kernel - lib.ops.mean(kernel, axis=(0, 1, 2), keepdims=True))
+
+        return Standardised(3, 2, padding="same", activation="relu", bias_initializer="ones")
+
+    for lib in (jl, keras):
+        layer = standardised(lib)
+        x = np.random.default_rng(0).normal(size=(2, 5, 4, 2)).astype("float32")
+        layer.build(x.shape)
+        layer.kernel.assign(np.random.default_rng(1).normal(size=(2, 2, 2, 3)))
+        results.append(np.asarray(layer(x)))
+    np.testing.assert_allclose(*results, rtol=1e-5, atol=1e-6)

@@ -243,3 +243,31 @@ def test_a_clone_knows_classes_that_nobody_registered():
     x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")
     np.testing.assert_array_equal(twin(x), model(x))
     assert type(twin.layers[0].forward_layer.cell) is Cell
+
+
+def test_configs_of_layers_that_do_not_tell_their_names():
+    class Own(layers.Layer):
+        def __init__(self, units=4):
+            super().__init__()
+            self.units = units
+
+        def build(self, shape):
+            self.w = self.add_weight(shape=(shape[-1], self.units))
+
+        def call(self, x):
+            return x @ self.w
+
+        def get_config(self):
+            return {"units": self.units}
+
+    inputs = jl.Input((3,))
+    model = jl.Model(inputs, Own(2)(Own(5)(inputs)))
+    chain = jl.Sequential([jl.Input((3,)), Own(2)])
+    for one in (model, chain):
+        again = type(one).from_config(one.get_config(), custom_objects={"Own": Own})
+        assert [w.shape for w in again.weights] == [w.shape for w in one.weights]
+        read = jl.models.model_from_json(one.to_json(), custom_objects={"Own": Own})
+        assert read.count_params() == one.count_params()
+    again = jl.Model.from_config(model.get_config(), custom_objects={"Own": Own})
+    again.params = model.params
+    np.testing.assert_array_equal(again(np.ones((2, 3), "float32")), model(np.ones((2, 3), "float32")))

@@ -49,7 +49,7 @@ def stateless(lib):
 
         def predict_step(self, state, data):
             trainable, rest = state
-            outputs, rest = self.stateless_call(trainable, rest, data[0], training=False)
+            outputs, rest = self.stateless_call(trainable, rest, data, training=False)
             return outputs * 2, (trainable, rest)
 
     inputs = lib.Input((3,))
@@ -64,7 +64,7 @@ def test_steps_with_a_state_as_in_keras(executions):
     results = []
     for lib, model in zip((jl, keras), models, strict=True):
         model.compile(
-            lib.optimizers.Adam(1e-2),
+            lib.optimizers.SGD(0.05, momentum=0.9),
             "mse",
             metrics=["mae"],
             weighted_metrics=["mse"],

@@ -120,7 +120,12 @@ def _convolved(function: Any, how: Any, inputs: jax.Array, kernels: Any, bias: j
             f"Nothing is left of inputs of shape {inputs.shape}: a kernel of {kernels[0].shape[:-2]} does not fit into "
             "them. Use a smaller one, or padding='same'."
         )
-    return outputs if bias is None else outputs + bias.reshape(bias_shape(outputs.ndim, how[2]))
+    return with_bias(outputs, bias, how[2])
+
+
+def with_bias(outputs: jax.Array, bias: Any, data_format: str) -> jax.Array:
+    """Outputs with the bias of each channel, if there is one."""
+    return outputs if bias is None else outputs + unwrap(bias).reshape(bias_shape(outputs.ndim, data_format))
 
 
 def _spelled_out(initialize: Any, rank: int) -> Any:

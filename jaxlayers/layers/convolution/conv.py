@@ -6,9 +6,10 @@ from typing import Any
 
 import jax
 
-from jaxlayers.layers._config import positive
+from jaxlayers.core.scope import unwrap
+from jaxlayers.layers._config import activated, positive
 from jaxlayers.layers._low_rank import LowRank
-from jaxlayers.layers.convolution._base import Convolution
+from jaxlayers.layers.convolution._base import Convolution, with_bias
 from jaxlayers.ops._convolution import convolve
 
 
@@ -68,8 +69,15 @@ class _Conv(Convolution, LowRank, adapted="kernel"):
             )
         return [(*self.kernel_size, channels // self.groups, self.filters)]
 
+    def convolution_op(self, inputs: jax.Array, kernel: jax.Array) -> jax.Array:
+        """The convolution alone; a subclass may have its own, with a kernel that it has changed before, say."""
+        how = (self.strides, self.padding, self.data_format, self.dilation_rate, self.groups)
+        return convolve(inputs, unwrap(kernel), *how)
+
     def call(self, inputs: jax.Array) -> jax.Array:
         """Convolve, add the bias, activate."""
+        if type(self).convolution_op is not _Conv.convolution_op:
+            return activated(self, with_bias(self.convolution_op(inputs, self.kernel), self.bias, self.data_format))
         return self.convolved(inputs, convolve, self.groups)
 
 

@@ -1,0 +1,86 @@
+"""Loops inside `jax.shard_map`: what they start from varies over devices as what comes round does."""
+
+import os
+import subprocess
+import sys
+
+PROGRAM = """
+import jax
+import numpy as np
+from jax.sharding import AxisType, PartitionSpec as P
+
+import jaxlayers as jl
+from jaxlayers import layers, ops
+
+rng = np.random.default_rng(0)
+x = rng.normal(size=(8, 5, 3)).astype("float32")
+y = rng.normal(size=(8, 1)).astype("float32")
+mesh = jax.make_mesh((4,), ("batch",), axis_types=(AxisType.Auto,))
+
+
+class Minimal(layers.Layer):
+    state_size = 4
+
+    def build(self, shape):
+        self.dense = layers.Dense(4, activation="tanh")
+
+    def call(self, inputs, states):
+        state = self.dense(ops.concatenate([inputs, states[0]], -1))
+        return state, [state]
+
+
+class Loops(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(3, activity_regularizer="l2")
+        self.seen = jl.metrics.Mean(name="seen")
+
+    def call(self, x):
+        def body(carry, _):
+            carry = self.dense(carry)
+            self.seen.update_state(ops.mean(carry))
+            return carry, None
+
+        x, _ = jl.scan(body, x, None, length=3)
+        x = jl.cond(True, self.dense, lambda a: a * 1.0, x)
+        x = jl.fori_loop(0, 2, lambda i, a: self.dense(a), x)
+        return ops.mean(x, 1)
+
+
+CASES = {
+    "lstm": lambda: layers.LSTM(4),
+    "gru": lambda: layers.GRU(4, reset_after=False),
+    "simple": lambda: layers.SimpleRNN(4, unroll=True),
+    "bidirectional": lambda: layers.Bidirectional(layers.GRU(3)),
+    "cell": lambda: layers.RNN(Minimal()),
+    "stacked": lambda: layers.RNN([layers.LSTMCell(3), layers.GRUCell(2)]),
+    "loops": Loops,
+}
+
+
+def trained(make, whole):
+    jl.utils.set_random_seed(0)
+    model = jl.Sequential([make(), layers.Dense(1)])
+    model.compile(jl.optimizers.SGD(0.1), "mse")
+    model.prepare((x, y))
+    step = model.make_train_step() if whole else jax.shard_map(
+        model.make_train_step(axis_name="batch"), mesh=mesh, in_specs=(P(), P("batch")), out_specs=(P(), P())
+    )
+    state, step = model.train_state, jax.jit(step)
+    for _ in range(2):
+        state, logs = step(state, (x, y))
+    return state.params, state.state, logs
+
+
+for name, make in CASES.items():
+    one, many = trained(make, True), trained(make, False)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5, err_msg=name), one[0], many[0])
+    np.testing.assert_allclose(one[2]["loss"], many[2]["loss"], rtol=1e-4, err_msg=name)
+print("all equal")
+"""
+
+
+def test_training_steps_with_loops_under_shard_map():
+    env = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4", "PYTHONWARNINGS": "error"}
+    done = subprocess.run([sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, timeout=300)
+    assert "all equal" in done.stdout, done.stderr
