@@ -5,20 +5,11 @@ from jaxlayers.core.errors import BareTransformationError, StateLostError
 from jaxlayers.core.input_spec import InputSpec
 from jaxlayers.core.jit import jit
 from jaxlayers.core.layer import Layer
+from jaxlayers.core.loops import cond, fori_loop, scan, switch, while_loop
 from jaxlayers.core.pure import Applied
 from jaxlayers.core.random import SeedGenerator
 from jaxlayers.core.symbolic import SymbolicTensor, operation
-from jaxlayers.core.transforms import (
-    cond,
-    fori_loop,
-    grad,
-    remat,
-    scan,
-    switch,
-    value_and_grad,
-    vmap,
-    while_loop,
-)
+from jaxlayers.core.transforms import grad, remat, value_and_grad, vmap
 from jaxlayers.core.variable import Variable
 
 __all__ = [

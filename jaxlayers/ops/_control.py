@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from jaxlayers.core import operation, transforms
+from jaxlayers.core import loops, operation, vmap
 from jaxlayers.core.scope import unwrap
 from jaxlayers.ops._types import ArrayLike
 
@@ -31,7 +31,7 @@ def cond(pred: ArrayLike, true_fn: Callable[[], Any], false_fn: Callable[[], Any
         >>> cond(x > 2, lambda: x, lambda: -x)
         Array(3., dtype=float32)
     """
-    return transforms.cond(pred, true_fn, false_fn)
+    return loops.cond(pred, true_fn, false_fn)
 
 
 @operation("index")
@@ -47,7 +47,7 @@ def switch(index: ArrayLike, branches: Sequence[Callable[..., Any]], *operands: 
         >>> switch(1, [lambda x: x, lambda x: -x], jax.numpy.float32(3))
         Array(-3., dtype=float32)
     """
-    return transforms.switch(index, list(branches), *operands)
+    return loops.switch(index, list(branches), *operands)
 
 
 @operation()
@@ -81,7 +81,7 @@ def scan(
     """
     if not isinstance(unroll, bool) and (not isinstance(unroll, int) or unroll < 1):
         raise ValueError(f"ops.scan expects unroll to be a bool or a positive integer; received {unroll!r}.")
-    return transforms.scan(f, init, xs, length, reverse, unroll)
+    return loops.scan(f, init, xs, length, reverse, unroll)
 
 
 @operation()
@@ -96,7 +96,7 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
         >>> map(lambda row: row.sum(), jax.numpy.array([[1, 2], [3, 4]]))
         Array([3, 7], dtype=int32)
     """
-    return transforms.scan(lambda nothing, x: (nothing, f(x)), None, xs)[1]
+    return loops.scan(lambda nothing, x: (nothing, f(x)), None, xs)[1]
 
 
 @operation()
@@ -111,7 +111,7 @@ def vectorized_map(function: Callable[[Any], Any], elements: Any) -> Any:
         >>> vectorized_map(lambda pair: pair[0] * pair[1], [jax.numpy.array([1, 2]), jax.numpy.array([3, 4])])
         Array([3, 8], dtype=int32)
     """
-    return transforms.vmap(function)(jax.tree.map(unwrap, elements))
+    return vmap(function)(jax.tree.map(unwrap, elements))
 
 
 @operation()
@@ -145,7 +145,7 @@ def while_loop(
         values = body(*values)
         return turn + 1, tuple(values) if several else (values,)
 
-    _, final = transforms.while_loop(goes_on, next_state, (0, tuple(loop_vars) if several else (loop_vars,)))
+    _, final = loops.while_loop(goes_on, next_state, (0, tuple(loop_vars) if several else (loop_vars,)))
     return final if several else final[0]
 
 
@@ -163,7 +163,7 @@ def fori_loop(lower: ArrayLike, upper: ArrayLike, body_fun: Callable[[Any, Any],
         >>> fori_loop(0, 5, lambda i, total: total + i, 0)
         Array(10, dtype=int32, weak_type=True)
     """
-    return transforms.fori_loop(lower, upper, body_fun, init_val)
+    return loops.fori_loop(lower, upper, body_fun, init_val)
 
 
 @operation()

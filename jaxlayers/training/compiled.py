@@ -20,9 +20,9 @@ import numpy as np
 from jaxlayers import metrics as metrics_module
 from jaxlayers import optimizers
 from jaxlayers.core import building, jit, lifting, registry, scope, value_and_grad
+from jaxlayers.training import stateless_steps
 from jaxlayers.training.feeding import unpack
 from jaxlayers.training.objective import Objective
-from jaxlayers.training.stateless_steps import as_facade_step, takes_state
 
 
 class Compiled:
@@ -163,6 +163,29 @@ class Compiled:
             del parts["training"]
         return self.compute_loss(**parts)
 
+    def stateless_compute_loss(
+        self,
+        trainable_variables: Any,
+        non_trainable_variables: Any,
+        metrics_variables: Any,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tuple[jax.Array, Any]:
+        """`compute_loss` as a pure function of the arrays of all variables that it may look at.
+
+        Returns:
+            The loss, and `(trainable, non_trainable, metrics)` variables as it left them.
+
+        Raises:
+            ValueError: when there is an array too many or too few.
+        """
+        arrays = (trainable_variables, non_trainable_variables, metrics_variables)
+        parts = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": sample_weight, "training": training}
+        return stateless_steps.compute_loss(self, arrays, parts)
+
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, jax.Array]:
         """Add a batch to the compiled metrics, and report all metrics so far."""
         if y is not None:
@@ -260,9 +283,9 @@ class Compiled:
     def _as_step(self, name: str) -> Callable[[Any], Any]:
         """A step as a function of the data alone; one in Keras's form for JAX takes and returns a state besides."""
         method = getattr(self, name)
-        if not takes_state(method):
+        if not stateless_steps.takes_state(method):
             return method
-        return as_facade_step(self, name, functools.partial(Compiled.test_step, self))
+        return stateless_steps.as_facade_step(self, name, functools.partial(Compiled.test_step, self))
 
     def _several(self, name: str) -> Callable[[Any, Any], Any]:
         """`(stacked batches, number) -> figures`: a loop over batches `[number, batch, ...]` in one call."""

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import jax
+import jax.numpy as jnp
 
 from jaxlayers.core import Variable, building, scope
 
@@ -51,6 +54,20 @@ def as_facade_step(model: Any, name: str, default: Callable[[Any], Any]) -> Call
         return result
 
     return step
+
+
+def compute_loss(model: Any, arrays: Sequence[Sequence[Any]], parts: dict[str, Any]) -> tuple[jax.Array, Any]:
+    """The loss from explicit arrays, and those as it left them; see `Compiled.stateless_compute_loss`."""
+    lists = _variables(model, "test_step")
+    if [len(some) for some in arrays] != [len(some) for some in lists]:
+        raise ValueError(
+            f"{model.name!r} has {[len(some) for some in lists]} trainable, non-trainable and metrics variables; "
+            f"received {[len(some) for some in arrays]} arrays for them."
+        )
+    pairs = [pair for some, values in zip(lists, arrays, strict=True) for pair in zip(some, values, strict=True)]
+    with scope.Scope({variable: jnp.asarray(value) for variable, value in pairs}, isolated=True, owner=model) as inner:
+        loss = model._loss(**parts)
+    return loss, tuple([inner.values[variable] for variable in some] for some in lists)
 
 
 def _variables(model: Any, name: str) -> list[list[Variable]]:

@@ -83,6 +83,30 @@ def test_steps_with_a_state_as_in_keras(executions):
     np.testing.assert_allclose(models[0].predict(X, verbose=0), 2 * np.asarray(models[0](X)), rtol=1e-5)
 
 
+def test_the_loss_from_explicit_arrays_as_in_keras():
+    results = []
+    for lib in (jl, keras):
+        inputs = lib.Input((3,))
+        outputs = lib.layers.Dense(1, kernel_regularizer="l2", kernel_initializer="ones")(inputs)
+        model = lib.Model(inputs, outputs)
+        model.compile("sgd", "mse")
+        model.evaluate(X, Y, verbose=0)
+        arrays = [[np.asarray(v.value) for v in some] for some in (model.trainable_variables, model.metrics_variables)]
+
+        def loss(kernel, model=model, arrays=arrays):
+            y_pred = X @ kernel
+            return model.stateless_compute_loss([kernel, arrays[0][1]], [], arrays[1], x=X, y=Y, y_pred=y_pred)
+
+        (value, (_, _, metrics)), gradient = jax.value_and_grad(loss, has_aux=True)(jax.numpy.asarray(arrays[0][0]))
+        results.append([value, gradient, *metrics])
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+    model = jl.Sequential([jl.Input((3,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"\[2, 0, 2\].*\[1, 0, 2\]"):
+        model.stateless_compute_loss([X], [], [0.0, 0.0], X, Y, Y)
+
+
 def test_a_step_that_returns_another_state_is_told():
     class Own(jl.Sequential):
         def train_step(self, state, data):

@@ -15,6 +15,7 @@ from jaxlayers.ops._convolution import convolve
 
 class _Conv(Convolution, LowRank, adapted="kernel"):
     arguments = ("filters", "groups")
+    kernel: Any
 
     def __init__(
         self,

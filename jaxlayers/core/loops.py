@@ -1,0 +1,147 @@
+"""JAX's loops and branches for functions that read and write facades: state is carried from turn to turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxlayers.core import lifting, masks, scope
+from jaxlayers.core.errors import ends_in_user_code
+from jaxlayers.core.variable import Variable
+
+
+@ends_in_user_code
+def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any) -> Any:
+    """`jax.lax.cond` with branches that use facades; what one branch writes, the other leaves as it is.
+
+    Example:
+        >>> import jaxlayers as jl
+        >>> count = jl.Variable(0, dtype="int32", trainable=False)
+        >>> _ = jl.cond(True, lambda: count.assign_add(1), lambda: count.value)
+        >>> int(count.value)
+        1
+    """
+    return switch(jnp.asarray(scope.unwrap(pred), "int32"), [false_fun, true_fun], *operands, _pred=pred)
+
+
+@ends_in_user_code
+def switch(index: Any, branches: Any, *operands: Any, _pred: Any = None) -> Any:
+    """`jax.lax.switch` with branches that use facades.
+
+    Example:
+        >>> import jaxlayers as jl
+        >>> float(jl.switch(1, [lambda x: x, lambda x: -x], 3.0))
+        -3.0
+    """
+
+    def attempt(carry: lifting.Carry) -> Any:
+        def branch(number: int) -> Callable[..., Any]:
+            return lambda values, *operands: carry.run(branches[number], operands, values, number)
+
+        lifted = [branch(number) for number in range(len(branches))]
+        if _pred is not None:
+            outputs, values = jax.lax.cond(scope.unwrap(_pred), lifted[1], lifted[0], carry.values, *operands)
+        else:
+            outputs, values = jax.lax.switch(scope.unwrap(index), lifted, carry.values, *operands)
+        carry.commit(values)
+        return outputs
+
+    operands = masks.carry(jax.tree.map(scope.unwrap, operands))
+    return lifting.settle([(branch, operands) for branch in branches], attempt)
+
+
+@ends_in_user_code
+def scan(
+    f: Callable[..., Any],
+    init: Any,
+    xs: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
+    unroll: int | bool = 1,
+    _split_transpose: bool = False,
+) -> Any:
+    """`jax.lax.scan` with a body that uses facades: state goes from turn to turn, added losses are summed.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxlayers as jl
+        >>> total = jl.Variable(0.0, trainable=False)
+        >>> _ = jl.scan(lambda carry, x: (carry, total.assign_add(x)), None, jnp.arange(4.0))
+        >>> float(total.value)
+        6.0
+    """
+
+    def attempt(carry: lifting.Carry) -> Any:
+        def body(state: Any, x: Any) -> Any:
+            (mine, y), values = carry.run(f, (state[0], x), state[1])
+            return (mine, values), y
+
+        (final, values), ys = jax.lax.scan(body, (init, carry.values), xs, length, reverse, unroll)
+        carry.commit(values)
+        return final, ys
+
+    init, xs = jax.tree.map(scope.unwrap, (init, xs))
+    one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf)[1:], jnp.result_type(leaf)), xs)
+    return lifting.settle([(f, (init, one))], attempt)
+
+
+@ends_in_user_code
+def while_loop(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init_val: Any) -> Any:
+    """`jax.lax.while_loop` with a body that uses facades. The condition may read variables, not write them.
+
+    Raises:
+        ValueError: when `cond_fun` writes a variable.
+
+    Example:
+        >>> import jaxlayers as jl
+        >>> count = jl.Variable(0, dtype="int32", trainable=False)
+        >>> _ = jl.while_loop(lambda x: x < 4, lambda x: (count.assign_add(1), x + 1)[1], 0)
+        >>> int(count.value)
+        4
+    """
+
+    def attempt(carry: lifting.Carry) -> Any:
+        def go_on(state: Any) -> Any:
+            known = {k: v for k, v in zip(carry.keys, state[1], strict=True) if isinstance(k, Variable)}
+            outputs, effects, _ = lifting.run(cond_fun, (state[0],), {}, known)
+            if effects.keys:
+                names = ", ".join(repr(key.path) for key in effects.keys if isinstance(key, Variable))
+                raise ValueError(
+                    f"The condition of while_loop wrote {names or 'a loss'}. Write it in the body instead: the "
+                    "condition is only looked at."
+                )
+            return outputs
+
+        def body(state: Any) -> Any:
+            return carry.run(body_fun, (state[0],), state[1])
+
+        final, values = jax.lax.while_loop(go_on, body, (init_val, carry.values))
+        carry.commit(values)
+        return final
+
+    init_val = jax.tree.map(scope.unwrap, init_val)
+    return lifting.settle([(body_fun, (init_val,))], attempt)
+
+
+@ends_in_user_code
+def fori_loop(lower: Any, upper: Any, body_fun: Callable[..., Any], init_val: Any) -> Any:
+    """`jax.lax.fori_loop` with a body that uses facades.
+
+    Example:
+        >>> import jaxlayers as jl
+        >>> int(jl.fori_loop(0, 5, lambda i, total: total + i, 0))
+        10
+    """
+
+    def attempt(carry: lifting.Carry) -> Any:
+        def body(i: Any, state: Any) -> Any:
+            return carry.run(body_fun, (i, state[0]), state[1])
+
+        final, values = jax.lax.fori_loop(lower, upper, body, (init_val, carry.values))
+        carry.commit(values)
+        return final
+
+    lower, upper, init_val = jax.tree.map(scope.unwrap, (lower, upper, init_val))
+    return lifting.settle([(body_fun, (lower, init_val))], attempt)
