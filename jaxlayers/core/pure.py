@@ -145,7 +145,8 @@ def _newest(candidates: list[Any]) -> list[tuple[Any, Any]]:
         inner = inner.parent
     # A call inside a bare jax.jit leaves tracers, which are of no use outside of it.
     seen = (scope.trace_of(None), scope.current_trace())
-    kept = [c._kept_losses for c in candidates if hasattr(c, "_kept_losses") and c._kept_losses[2] in seen]
+    held = [each for c in candidates if hasattr(c, "_kept_losses") for each in (c._kept_losses, c._traced_losses)]
+    kept = [each for each in held if each[2] in seen]
     return max(kept, key=lambda one: one[0])[1] if kept else []
 
 

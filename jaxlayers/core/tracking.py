@@ -281,6 +281,7 @@ _BOOKKEEPING = frozenset(  # not the author's
         "_loose_weights",
         "_made_with",
         "_kept_losses",
+        "_traced_losses",
         "_blueprint",
         "_owners",
         "_order",
@@ -289,7 +290,7 @@ _BOOKKEEPING = frozenset(  # not the author's
     ]
 )
 _OF_THIS_ONE = frozenset(
-    ["_walk_cache", "_owners", "_order", "_blueprint", "_kept_losses", "_nodes"]
+    ["_walk_cache", "_owners", "_order", "_blueprint", "_kept_losses", "_traced_losses", "_nodes"]
 )  # not shared by copies
 _UNOWNING: tuple[type, ...] = ()  # classes whose objects keep themselves to themselves when assigned to a layer
 

@@ -24,6 +24,7 @@ class Weighted(tracking.Tracked):
     _trainable: bool
     _loose_weights: dict[str, Variable]
     _kept_losses: tuple[int, list[tuple[Any, Any]], Any] = (0, [], None)
+    _traced_losses: tuple[int, list[tuple[Any, Any]], Any] = (0, [], None)
 
     def _tracked_children(self) -> Any:
         """What is assigned to this layer, with the key it has in the trees; weights never assigned come by name."""
@@ -126,8 +127,10 @@ class Weighted(tracking.Tracked):
         return pure.losses(self)
 
     def _keep_losses(self, entries: list[tuple[Any, Any]]) -> None:
-        """Hold the losses of the last outermost call, as (owner, value) pairs."""
-        object.__setattr__(self, "_kept_losses", (next(_calls), entries, scope.current_trace()))
+        """Hold the losses of the last outermost call, (owner, value) pairs; apart from them those of a traced one."""
+        trace = scope.current_trace()
+        name = "_kept_losses" if trace == scope.trace_of(None) else "_traced_losses"
+        object.__setattr__(self, name, (next(_calls), entries, trace))
 
     # The pure pair.
 

@@ -12,6 +12,7 @@ NOT_COMPARED = {
     "_walk_cache",
     "_blueprint",
     "_kept_losses",
+    "_traced_losses",
     "_owners",
 }  # caches; losses and owners are compared as such
 

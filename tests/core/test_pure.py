@@ -603,6 +603,17 @@ def test_mistakes_of_stateless_calls(call, words):
     assert all(word in str(caught.value) for word in words), caught.value
 
 
+def test_a_bare_trace_takes_no_losses_away():
+    layer = jl.layers.Dense(2, activity_regularizer="l2")
+    x = jnp.ones((2, 3))
+    layer(x)
+    before = layer.losses
+    inside = jax.jit(lambda x: (layer(x), layer.losses)[1])(2 * x)
+    assert len(inside) == len(before) == len(layer.losses) == 1
+    assert float(inside[0]) == pytest.approx(4 * float(before[0]), rel=1e-5)
+    np.testing.assert_array_equal(layer.losses, before)
+
+
 def test_what_init_returns_may_be_donated():
     array = jnp.arange(3.0)
 
