@@ -56,6 +56,7 @@ class Arguments(Tracked):
         self.loss_scale_factor = loss_scale_factor
         self.gradient_accumulation_steps = gradient_accumulation_steps
         self.built = False
+        self._built_by_step = False  # by the first update, not by who made it
         self._iterations = Variable(Filled(0), (), "int32", trainable=False, name="iteration", role="slot")
         if callable(learning_rate):
             self._learning_rate = learning_rate

@@ -165,9 +165,15 @@ class Optimizer(VariableSteps):
         if not gradients:
             return
         variables = self._parameters() if trainable_variables is None else list(trainable_variables)
+        index = None if self._layout is None else self._layout.index
+        if index is not None and self._built_by_step and any(v not in index for v in variables) and self._is_new():
+            # The step that built it was traced, and found layers that were not built: now it has their weights, too.
+            self.built, self._layout, self._slots = False, None, {}
         _checks.check_variables(self.name, variables, None if self._layout is None else self._layout.index)
         _checks.check_gradients(self.name, gradients, variables)
-        self.build(variables)
+        if not self.built:
+            self.build(variables)
+            self._built_by_step = True
         by_variable = dict(zip(variables, gradients, strict=True))
         parameters, slots = self._parameters(), self.variables
         new_parameters, new_slots = self._update(
@@ -182,6 +188,14 @@ class Optimizer(VariableSteps):
         for slot, value in zip(slots, new_slots, strict=True):
             if all(slot is not rate for rate in rates):
                 slot.assign(value)
+
+    def _is_new(self) -> bool:
+        """Whether it has not made a single update."""
+        try:
+            count = self._iterations.held
+        except RuntimeError:  # a compiled step has it
+            return False
+        return count is None or int(count) == 0
 
     @property
     def _overwrites(self) -> bool:

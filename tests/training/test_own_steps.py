@@ -196,3 +196,34 @@ def test_a_train_state_may_be_donated():
     assert np.isfinite(model.predict(X, verbose=0)).all()  # the model has its own
     model.train_state = state
     assert int(model.optimizer.iterations) == 2
+
+
+def test_a_network_that_only_the_step_calls_is_built_by_it():
+    class Predicting(jl.Model):
+        """`call` does not reach the predictor, so the first trace finds it unbuilt."""
+
+        def __init__(self):
+            super().__init__()
+            self.encoder, self.predictor = layers.Dense(4), jl.Sequential([layers.Dense(4), layers.Dense(1)])
+
+        def call(self, x):
+            return self.encoder(x)
+
+        def train_step(self, data):
+            x, y = data
+            weights = self.trainable_variables
+            loss, gradients = jl.value_and_grad(lambda: self.error(x, y), wrt=weights)()
+            self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
+            return {"loss": loss}
+
+        def error(self, x, y):
+            return jax.numpy.mean((self.predictor(self(x)) - y) ** 2)
+
+    model = Predicting()
+    model.compile(jl.optimizers.Adam(0.05))
+    losses = model.fit(X, Y, epochs=20, verbose=0).history["loss"]
+    assert len(model.optimizer.variables) == 2 + 2 * 6 and losses[-1] < 0.7 * losses[0]
+    model.late = layers.Dense(1)
+    model.late(X)
+    with pytest.raises(ValueError, match="late/kernel' is unknown to 'adam'"):  # it has been used by now
+        model.fit(X, Y, batch_size=7, verbose=0)
