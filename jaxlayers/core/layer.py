@@ -7,7 +7,6 @@ succeeded. Calls from layer to layer only add a frame to that scope. See `buildi
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import jax
@@ -19,7 +18,7 @@ from jaxlayers.core.call_spec import CallSpec, LazyCallSpec
 from jaxlayers.core.described import Described
 from jaxlayers.core.errors import BareTransformationError, filtered
 from jaxlayers.core.input_spec import InputSpec, check_inputs
-from jaxlayers.core.settings import auto_name, is_float, to_snake_case
+from jaxlayers.core.settings import auto_name, free_name, is_float, to_snake_case
 from jaxlayers.core.symbolic import has_symbolic
 from jaxlayers.core.symbolic_calls import Symbolic
 from jaxlayers.core.variable import Variable, standardize_shape
@@ -188,9 +187,7 @@ class Layer(Symbolic, Described, Weighted):
         variable.overwrite_with_gradient = overwrite_with_gradient
         if not self._trainable:
             variable.trainable = False
-        base = name or "variable"
-        numbered = (f"{base}_{number}" if number else base for number in itertools.count())
-        self._loose_weights[next(key for key in numbered if key not in self._loose_weights)] = variable
+        self._loose_weights[free_name(name or "variable", self._loose_weights)] = variable
         variable._adopt(self)
         tracking.structure_changed()
         return variable

@@ -7,6 +7,7 @@ import itertools
 import re
 import threading
 from collections import defaultdict
+from collections.abc import Container
 from typing import Any
 
 import jax.numpy as jnp
@@ -148,6 +149,12 @@ def auto_name(prefix: str) -> str:
     with _counters_lock:
         number = next(_counters[prefix])
     return f"{prefix}_{number}" if number else prefix
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """The name, with the first number that makes it another than those taken."""
+    numbered = (f"{name}_{number}" if number else name for number in itertools.count())
+    return next(candidate for candidate in numbered if candidate not in taken)
 
 
 def reset_auto_names() -> None:

@@ -260,11 +260,6 @@ def fill(shape: Any, dtype: Any, size: int = _SIZES[0]) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(tuple(size if n is None else n for n in shape), jnp.dtype(dtype))
 
 
-def fill_tree(tree: Any) -> Any:
-    """A nested structure with a shape in the place of every symbolic tensor."""
-    return jax.tree.map(lambda leaf: fill(leaf.shape, leaf.dtype) if type(leaf) is SymbolicTensor else leaf, tree)
-
-
 # The operators, under the names that the functions of `ops` have; a graph's config calls them so.
 _operators = types.SimpleNamespace()
 

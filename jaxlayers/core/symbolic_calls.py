@@ -18,18 +18,15 @@ class Symbolic:
 
     def _call_symbolic(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         kept: dict[int, Any] = {}
-        traced = True
         try:
             node = symbolic.record(self, args, kwargs, kept)
         except BaseException as error:
             building.undo(kept)
             if not isinstance(error, Exception) or building.is_default(type(self).compute_output_shape):
                 raise
-            traced, node = False, symbolic.record(self, args, kwargs, specs=building.declared_specs(self, args, kwargs))
+            node = symbolic.record(self, args, kwargs, specs=building.declared_specs(self, args, kwargs))
         object.__setattr__(self, "_nodes", (*self._nodes, node))
         outputs = node.outputs
-        if not self.built and traced:
-            building.from_call(self, *symbolic.fill_tree((args, kwargs)))
         building.note_shapes(self, *self._call_spec.build_arguments(args, kwargs))  # with what is unknown as None
         given = self._call_spec.first(args, kwargs)
         self._pass_mask(given, masks.previous_mask(given, kwargs), outputs)

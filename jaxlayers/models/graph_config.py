@@ -16,6 +16,7 @@ import jax
 
 from jaxlayers import ops
 from jaxlayers.core import Layer, SymbolicTensor, Variable
+from jaxlayers.core.settings import free_name
 from jaxlayers.layers import InputLayer
 from jaxlayers.models._names import local_names
 from jaxlayers.models.graph import Call, Graph, Slot
@@ -48,7 +49,8 @@ def describe(graph: Graph, model: str) -> dict[str, Any]:
                 entries[key] = _entry(serialize_keras_object(call.function), names[key])
         else:
             key = id(call)
-            name = _counted(call.function.__name__, taken)
+            name = free_name(call.function.__name__, taken)
+            taken.add(name)
             arrays, settings = _split_arguments(call)
             args = tuple(arrays)
             entries[key] = _entry(_describe_operation(call.function, {"name": name, **settings}), name)
@@ -69,15 +71,6 @@ def _entry(described: dict[str, Any], name: str) -> dict[str, Any]:
     if "name" in described["config"]:  # of a class with a get_config of its own, perhaps not
         described["config"]["name"] = name  # so that what is made from this has the same trees
     return {**described, "name": name, "inbound_nodes": []}
-
-
-def _counted(base: str, taken: set[str]) -> str:
-    name, number = base, 0
-    while name in taken:
-        number += 1
-        name = f"{base}_{number}"
-    taken.add(name)
-    return name
 
 
 def _split_arguments(call: Call) -> tuple[list[Any], dict[str, Any]]:

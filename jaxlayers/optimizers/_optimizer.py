@@ -166,7 +166,8 @@ class Optimizer(VariableSteps):
             return
         variables = self._parameters() if trainable_variables is None else list(trainable_variables)
         index = None if self._layout is None else self._layout.index
-        if index is not None and self._built_by_step and any(v not in index for v in variables) and self._is_new():
+        more = index is not None and any(isinstance(v, Variable) and v not in index for v in variables)
+        if more and self._built_by_step and self._is_new():
             # The step that built it was traced, and found layers that were not built: now it has their weights, too.
             self.built, self._layout, self._slots = False, None, {}
         _checks.check_variables(self.name, variables, None if self._layout is None else self._layout.index)

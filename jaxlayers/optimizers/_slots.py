@@ -7,7 +7,6 @@ together, from the parameters, when the first of them is needed.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Container, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 from jax.extend.core import Literal
 
 from jaxlayers.core import Variable
+from jaxlayers.core.settings import free_name
 
 
 class Layout:
@@ -184,6 +184,5 @@ def _unique(names: Sequence[str]) -> list[str]:
     """The names, with numbers added to those that came before."""
     found: dict[str, None] = {}
     for name in names:
-        numbered = (f"{name}_{number}" if number else name for number in itertools.count())
-        found[next(candidate for candidate in numbered if candidate not in found)] = None
+        found[free_name(name, found)] = None
     return list(found)

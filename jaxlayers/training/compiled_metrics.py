@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from jaxlayers import metrics
-from jaxlayers.core.settings import to_snake_case
+from jaxlayers.core.settings import free_name, to_snake_case
 from jaxlayers.training.outputs import arrays_by_output, by_output, is_leaf, numbered, output_names
 
 
@@ -85,7 +85,9 @@ class CompiledMetrics(metrics.Metric):
                     metric, weighted = as_metric(one, targets[number], outputs[number]), what == "weighted_metrics"
                     again = weighted and prefix + metric.name in taken
                     figure = f"{prefix}weighted_{metric.name}" if again else f"{prefix}{metric.name}"
-                    yield number, metric, weighted, free_name(figure, taken)
+                    figure = free_name(figure, taken)
+                    taken.add(figure)
+                    yield number, metric, weighted, figure
 
 
 def single_metrics(several: list[Any]) -> list[Any]:
@@ -139,13 +141,3 @@ def output_kind(y: Any, y_pred: Any) -> int:
 def name_of(function: Any) -> str:
     """What the figure of a function is called."""
     return getattr(function, "name", None) or to_snake_case(getattr(function, "__name__", type(function).__name__))
-
-
-def free_name(name: str, taken: set[str]) -> str:
-    """The name, numbered where it is taken."""
-    free, number = name, 0
-    while free in taken:
-        number += 1
-        free = f"{name}_{number}"
-    taken.add(free)
-    return free

@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers import losses, metrics
+from jaxlayers.core.settings import free_name
 from jaxlayers.core.tracking import Tracked, keep_apart
-from jaxlayers.training.compiled_metrics import CompiledMetrics, free_name, name_of, output_kind
+from jaxlayers.training.compiled_metrics import CompiledMetrics, name_of, output_kind
 from jaxlayers.training.outputs import (
     arrays_by_output,
     by_name,
@@ -89,9 +90,10 @@ class Objective(Tracked):
         if self._terms is None:
             self._terms = [term._replace(loss=_as_loss(term, targets, outputs)) for term in terms]
             if len(terms) > 1:
-                taken: set[str] = set()
-                called = [_joined(term.name, term.loss.name) for term in self._terms]
-                self._loss_trackers = [metrics.Mean(name=free_name(f"{name}_loss", taken)) for name in called]
+                called: dict[str, None] = {}
+                for term in self._terms:
+                    called[free_name(f"{_joined(term.name, term.loss.name)}_loss", called)] = None
+                self._loss_trackers = [metrics.Mean(name=name) for name in called]
         total: Any = 0.0
         values = []
         for place, loss, weight, _ in self._terms:
