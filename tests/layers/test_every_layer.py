@@ -267,7 +267,7 @@ def test_no_tracer_leaks(case):
         fresh, args = case.make(), jax.tree.map(jnp.asarray, case.args)
         step = jl.jit(lambda *a: fresh(*a, training=True, **case.call))
         params, state = jax.eval_shape(lambda: fresh.init(KEY, *args, **case.quiet))
-        step(*args)
+        step.lower(*args)
         jax.eval_shape(
             lambda p, s: layer_losses(fresh.apply(p, s, *args, rng=RNG, training=True, **case.call)), params, state
         )
