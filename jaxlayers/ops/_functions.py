@@ -174,8 +174,8 @@ def arctan(x: ArrayLike) -> Array:
     """Angle in (-pi/2, pi/2) with the tangent x.
 
     Example:
-        >>> arctan([0.0, 1.0])
-        Array([0.       , 0.7853981], dtype=float32)
+        >>> arctan([0.0, 1.0]).round(4)
+        Array([0.    , 0.7854], dtype=float32)
     """
     return jnp.arctan(x)
 
