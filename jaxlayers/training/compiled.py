@@ -277,8 +277,7 @@ class Compiled:
 
     def _step(self, name: str) -> Callable[..., Any]:
         """A step as it is run: compiled, and kept for the next time."""
-        method = self._as_step(name)
-        return method if self.run_eagerly else self._kept(name, lambda: jit(method))
+        return self._as_step(name) if self.run_eagerly else self._kept(name, lambda: jit(self._as_step(name)))
 
     def _as_step(self, name: str) -> Callable[[Any], Any]:
         """A step as a function of the data alone; one in Keras's form for JAX takes and returns a state besides."""
@@ -289,26 +288,25 @@ class Compiled:
 
     def _several(self, name: str) -> Callable[[Any, Any], Any]:
         """`(stacked batches, number) -> figures`: a loop over batches `[number, batch, ...]` in one call."""
-        method = self._as_step(name)
 
-        def several(batches: Any, count: Any) -> Any:
-            return _repeat(lambda i: method(jax.tree.map(lambda leaf: leaf[i], batches)), count)
+        def make() -> Callable[[Any, Any], Any]:
+            method = self._as_step(name)
+            return lambda batches, count: _repeat(lambda i: method(jax.tree.map(lambda leaf: leaf[i], batches)), count)
 
-        return several if self.run_eagerly else self._kept((name, "several"), lambda: jit(several))
+        return make() if self.run_eagerly else self._kept((name, "several"), lambda: jit(make()))
 
     def _gathered(self, name: str, batch: Any) -> Callable[[Any, Any, Any, Any], Any]:
         """`(arrays, order, start, number) -> figures`: a loop over batches gathered on the device in one call.
 
         `batch` has the structure of a batch, with the number of an array in each place: one may stand in several.
         """
-        method = self._as_step(name)
         which, structure = jax.tree.flatten(batch)
 
         def gathered(arrays: Any, order: Any, start: Any, count: Any) -> Any:
             def step(i: Any) -> Any:
                 rows = order[start + i]  # [batch]
                 taken = [array.at[rows].get(mode="promise_in_bounds") for array in arrays]
-                return method(jax.tree.unflatten(structure, [taken[number] for number in which]))
+                return self._as_step(name)(jax.tree.unflatten(structure, [taken[number] for number in which]))
 
             return _repeat(step, count)
 
