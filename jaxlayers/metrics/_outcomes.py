@@ -158,10 +158,16 @@ def _plus_outcomes(
             None if array is None else array[..., rule.class_id] for array in (positive, y_pred, weights)
         )
     labels = y_pred.shape[-1] if rule.by_label else 1
-    one = jnp.ones((), dtype) if weights is None else weights.reshape(-1, labels)
     positive, y_pred = positive.reshape(-1, labels), y_pred.reshape(-1, labels)
-    of_yes, of_no = jnp.where(positive, one, 0), jnp.where(positive, 0, one)  # [samples, labels]
-    (true, false), (all_true, all_false) = _above(y_pred, of_yes, of_no, rule)
+    if weights is None:  # numbers of samples, of which differences are exact: one comparison less for each sample
+        of_yes = positive.astype(dtype)  # [samples, labels]
+        (true, said), (all_true, every) = _above(y_pred, of_yes, jnp.ones_like(of_yes), rule)
+        false, all_false = said - true, every - all_true
+    else:
+        one = weights.reshape(-1, labels)
+        (true, false), (all_true, all_false) = _above(
+            y_pred, jnp.where(positive, one, 0), jnp.where(positive, 0, one), rule
+        )
     counts = {
         "true_positives": true,
         "false_positives": false,
@@ -183,15 +189,13 @@ def _weights(y_pred: jax.Array, weights: Any, label_weights: Any) -> Any:
     return weights
 
 
-def _above(
-    scores: jax.Array, of_yes: jax.Array, of_no: jax.Array, rule: Rule
-) -> tuple[list[jax.Array], list[jax.Array]]:
-    """How much of either label lies above each threshold, and altogether.
+def _above(scores: jax.Array, one: jax.Array, other: jax.Array, rule: Rule) -> tuple[list[jax.Array], list[jax.Array]]:
+    """How much of two amounts lies above each threshold, and altogether.
 
     Args:
         scores: [samples, labels].
-        of_yes: what the samples count whose label is a yes, and 0 for others, [samples, labels].
-        of_no: likewise where it is a no.
+        one: what each sample counts, [samples, labels].
+        other: likewise.
         rule: has the thresholds.
 
     Returns:
@@ -201,8 +205,8 @@ def _above(
     number, (_, labels) = len(given), scores.shape
     if number <= _FEW and not rule.even:
         yes = scores[None] > jnp.asarray(given, scores.dtype).reshape(-1, 1, 1)  # [thresholds, samples, labels]
-        above = [jnp.sum(jnp.where(yes, amount[None], 0), axis=1) for amount in (of_yes, of_no)]
-        return above, [jnp.sum(amount, axis=0, keepdims=True) for amount in (of_yes, of_no)]
+        above = [jnp.sum(jnp.where(yes, amount[None], 0), axis=1) for amount in (one, other)]
+        return above, [jnp.sum(amount, axis=0, keepdims=True) for amount in (one, other)]
     order = np.argsort(given)
     if rule.even:  # bin b: above the first b thresholds
         bins = jnp.ceil(jnp.clip(scores, 0, 1) * (number - 1)).astype(jnp.int32)
@@ -211,7 +215,7 @@ def _above(
     else:
         bins = jnp.searchsorted(jnp.asarray(given[order], scores.dtype), scores)
     places = (bins * labels + jnp.arange(labels).reshape(1, -1)).reshape(-1)
-    amounts = jnp.stack([of_yes, of_no], axis=-1).reshape(-1, 2)  # one pass over the samples fills both
+    amounts = jnp.stack([one, other], axis=-1).reshape(-1, 2)  # one pass over the samples fills both
     filled = jax.ops.segment_sum(amounts, places, (number + 1) * labels)
     from_bin_on = jax.lax.cumsum(filled.reshape(number + 1, labels, 2), reverse=True)
     at_thresholds, altogether = from_bin_on[1:][np.argsort(order)], from_bin_on[:1]
