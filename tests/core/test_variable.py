@@ -320,3 +320,8 @@ def test_arrays_like_a_variable(dtype):
     np.testing.assert_array_equal(jl.jit(lambda: like()[0] + variable)(), variable.numpy())
     assert np.stack([variable, variable]).shape == (2, 2, 3) and np.zeros_like(variable).dtype == dtype
     np.testing.assert_array_equal(np.concatenate([variable, variable], axis=0)[2:], variable.numpy())
+
+
+def test_dtypes_by_pythons_names():
+    assert jl.Variable([1, 2], dtype="int").dtype == jl.Variable([1, 2], dtype=int).dtype == "int32"
+    assert jl.Variable([1, 2], dtype="float").dtype == "float32"

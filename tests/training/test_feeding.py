@@ -548,3 +548,8 @@ def test_weights_step_by_step_in_fit_are_those_of_keras():
 
 def test_as_numpy_leaves_alone_what_fits():
     assert as_numpy(X) is X and as_numpy(None) is None
+
+
+def test_lists_of_numbers_are_told_what_to_become():
+    with pytest.raises(ValueError, match=r"list of numbers.*np\.asarray"):
+        feed([[1.0, 2.0], [3.0, 4.0]], [0.0, 1.0])
