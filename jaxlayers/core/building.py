@@ -153,7 +153,7 @@ def within_call(layer: Layer, inner: scope.Scope, args: Any, kwargs: Any) -> Non
             return
         remember(layer, inner)
         positional, named = layer._call_spec.build_arguments(args, kwargs)
-        with _grounded(layer, inner):
+        with _grounded(layer, (snapshots(inner) or {}).get(id(layer))):
             layer.build(*positional, **named)
         object.__setattr__(layer, "built", True)
         note_shapes(layer, positional, named)
@@ -176,7 +176,7 @@ def explicit(build: Callable[..., Any]) -> Callable[..., Any]:
             return
         with _building(self) as kept:
             kept[id(self)] = Snapshot(self)
-            with _grounded(self, scope.current()):
+            with _grounded(self, kept[id(self)]):
                 build(self, *args, **kwargs)
             object.__setattr__(self, "built", True)
             note_shapes(self, args, kwargs)
@@ -194,11 +194,11 @@ def is_default(method: Any) -> bool:
 
 
 @contextlib.contextmanager
-def _grounded(layer: Layer, outer: scope.Scope | None) -> Iterator[None]:
+def _grounded(layer: Layer, snapshot: Snapshot | None) -> Iterator[None]:
     """Where the author's `build` runs.
 
     It is given sizes alone. So what it computes is computed now, whatever is being traced around it, and what it writes
-    is what its variables start from.
+    is what its variables start from; the snapshot hears of it.
     """
     object.__setattr__(layer, "_in_build", True)
     try:
@@ -207,7 +207,6 @@ def _grounded(layer: Layer, outer: scope.Scope | None) -> Iterator[None]:
             yield
     finally:
         layer.__dict__.pop("_in_build", None)
-    snapshot = (snapshots(outer) or {}).get(id(layer))
     for variable in inner.written:
         if snapshot is not None:
             snapshot.written.append((variable, variable.initializer, variable.held))

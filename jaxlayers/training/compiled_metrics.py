@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,7 +27,7 @@ class CompiledMetrics(metrics.Metric):
 
     def __init__(self, given: Any, weighted: Any, names: list[str] | None):
         super().__init__(name="compile_metrics")
-        self._asked = lambda: {"metrics": given, "weighted_metrics": weighted}  # in which nobody looks for metrics
+        self._asked = types.SimpleNamespace(metrics=given, weighted_metrics=weighted)  # where nobody looks for metrics
         self._output_names = names
         self.judged: list[int] = []  # the numbers of the outputs that have a loss
         self._entries: list[tuple[int, Any, bool, str]] | None = None  # output, metric, whether weighted, figure
@@ -68,14 +69,14 @@ class CompiledMetrics(metrics.Metric):
 
     def reset_state(self) -> None:
         """Forget everything, also in metrics that were used before."""
-        given = jax.tree.leaves(self._asked(), is_leaf=is_leaf)
+        given = jax.tree.leaves(vars(self._asked), is_leaf=is_leaf)
         for metric in self.metrics if self.is_resolved else given:
             if isinstance(metric, metrics.Metric):
                 metric.reset_state()
 
     def _resolve(self, tree: Any, names: list[Any], targets: list[Any], outputs: list[Any]) -> Iterator[Any]:
         taken: set[str] = set()
-        for what, given in self._asked().items():
+        for what, given in vars(self._asked).items():
             lists = [given] if len(names) == 1 else by_output(given, tree, names, what)
             for number, some in enumerate(lists):
                 prefix = f"{names[number]}_" if len(names) > 1 and names[number] else ""

@@ -1,5 +1,8 @@
 """Steps of users' own, as Keras's guides write them, and the figures that come of them."""
 
+import copy
+import pickle
+
 import jax
 import keras
 import numpy as np
@@ -160,6 +163,21 @@ def test_a_metric_that_was_used_before_starts_anew():
         model.compile("sgd", "mse", metrics=[metric])
         np.testing.assert_allclose(model.evaluate(X, 0 * Y, verbose=0), [0.0, 0.0])
         model.evaluate(X, Y + 100, verbose=0)
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_a_copy_has_metrics_of_its_own(used):
+    metric = jl.metrics.MeanAbsoluteError()
+    model = jl.Sequential([jl.Input((3,)), layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=[metric])
+    if used:
+        model.evaluate(X, Y, verbose=0)
+    for again in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        expected = model.evaluate(X, Y, verbose=0)
+        before = metric.result()
+        again.evaluate(X, Y + 100, verbose=0)
+        np.testing.assert_array_equal(metric.result(), before)
+        np.testing.assert_allclose(again.evaluate(X, Y, verbose=0), expected, rtol=1e-6)
 
 
 def test_a_mean_is_no_metric_of_predictions():
