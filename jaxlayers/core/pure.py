@@ -168,11 +168,11 @@ def put(tree: dict[str, Any], path: Path, value: Any) -> None:
 
 
 def _like(old: Any, new: Any) -> Any:
-    """The new state with the empty dicts of the old one and of its types, so that its structure is the same."""
+    """The new state with the empty dicts of the old one, or other mappings, so that its structure is the same."""
     if not isinstance(old, Mapping):
         return new
     filled = {key: _like(value, new.get(key, {})) for key, value in old.items()}
-    return filled if type(old) is dict else type(old)(filled)  # type: ignore[call-arg]
+    return filled if isinstance(old, dict) else type(old)(filled)  # type: ignore[call-arg]
 
 
 def _as_jax(value: Any) -> Any:
