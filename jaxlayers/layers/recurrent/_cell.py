@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxlayers import constraints, initializers, random, regularizers
 from jaxlayers.core import Layer, Variable, registry, scope
 from jaxlayers.layers._config import describe
-from jaxlayers.layers.recurrent import _loop
+from jaxlayers.layers.recurrent import _cudnn, _loop
 from jaxlayers.layers.recurrent._recurrences import Arrays, Recurrence, Weights
 
 _KINDS = {"initializer": initializers, "regularizer": regularizers, "constraint": constraints}
@@ -38,6 +38,7 @@ class Cell(Layer):
         self.dropout = _rate(self, "dropout", dropout)
         self.recurrent_dropout = _rate(self, "recurrent_dropout", recurrent_dropout)
         self.masks_per_gate = implementation == 1 or self.recurrent_dropout > 0
+        self.use_cudnn: bool | str = "auto"  # whether sequences go through cuDNN's kernel; not in the config
         self.seed = seed
         self.seed_generator = random.SeedGenerator(seed)
         self.kernel: Variable | Any = None
@@ -84,9 +85,40 @@ class Cell(Layer):
         """All steps of sequences `[batch, time, ...]`; see `_loop`. Dropout masks are the same for all of them."""
         sequences = sequences.astype(self.compute_dtype)
         masks = self.draw_masks((sequences.shape[0], *sequences.shape[2:]), states[0].shape, training)
-        take = _loop.compiled_run if self.is_pure else _loop.run_with_facades
-        outputs, new = take(self.recurrence, self.arrays(), sequences, tuple(states), counts, masks, *how)
+        given = (self.recurrence, self.arrays(), sequences, tuple(states), counts, masks)
+        found = self._run_by_cudnn(*given, *how)
+        if found is None:
+            found = (_loop.compiled_run if self.is_pure else _loop.run_with_facades)(*given, *how)
+        outputs, new = found
         return outputs, list(new)
+
+    def _run_by_cudnn(
+        self,
+        recurrence: Any,
+        weights: Any,
+        sequences: Any,
+        states: Any,
+        counts: Any,
+        masks: Any,
+        unroll: bool,
+        *how: bool,
+    ) -> tuple[jax.Array, Arrays] | None:
+        """What cuDNN's kernel computes; None where it is not to be used."""
+        # XLA does not know how to divide it among devices: each would compute the whole batch.
+        if self.use_cudnn is False or (self.use_cudnn == "auto" and jax.device_count() > 1):
+            return None
+        reason = _cudnn.why_not(recurrence, sequences, states, masks, unroll)
+        if reason is None:
+            try:
+                return _cudnn.run(recurrence, weights, sequences, states, counts, masks, *how)
+            except _cudnn.REFUSALS as error:
+                reason = str(error)
+        if self.use_cudnn is True:
+            raise ValueError(
+                f"{self.path!r} cannot have use_cudnn=True: {reason}. Leave it at 'auto', which takes cuDNN's kernel "
+                "where it can."
+            )
+        return None
 
     @property
     def is_pure(self) -> bool:
