@@ -66,9 +66,7 @@ def run(
         return _loop.run(recurrence, weights, sequences, states, counts, masks, False, all_outputs, zero_output)
 
     fused = functools.partial(run_fused, all_outputs=all_outputs, zero_output=zero_output)
-    arguments = (weights, sequences, states, counts, masks)
-    # What is placed on the CPU of a machine with a GPU, or exported to other platforms, is the loop.
-    return jax.lax.platform_dependent(*arguments, cuda=instead(fused, loop), default=loop)
+    return instead(fused, loop)(weights, sequences, states, counts, masks)
 
 
 def run_fused(
@@ -120,11 +118,11 @@ def _as_one(weights: Weights) -> jax.Array:
     return jnp.concatenate([kernel.T.ravel(), recurrent.T.ravel(), bias, jnp.zeros_like(bias)])
 
 
-def instead(fast: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:
-    """A function `(weights, sequences, states, counts, masks)` whose values and first derivatives `fast` computes.
+def instead(fast: Callable[..., Any], plain: Callable[..., Any], platform: str = "cuda") -> Callable[..., Any]:
+    """A function `(weights, sequences, states, counts, masks)`: on a platform, `fast` computes it and its derivative.
 
-    Under `vmap`, and where it is differentiated again, they are those of `plain`. The derivative runs `fast` once more;
-    compiled together with the first run, XLA finds the same call in both, and makes one of them.
+    What is placed or exported elsewhere, vectorized, or differentiated again, is `plain`. The derivative runs `fast`
+    once more; compiled together with the first run, XLA finds the same call in both, and makes one of them.
     """
 
     def pullback(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -136,7 +134,7 @@ def instead(fast: Callable[..., Any], plain: Callable[..., Any]) -> Callable[...
 
         return pull
 
-    forward, backward = _guarded(fast, plain), _guarded(pullback(fast), pullback(plain))
+    forward, backward = _guarded(fast, plain, platform), _guarded(pullback(fast), pullback(plain), platform)
     whole = jax.custom_vjp(forward)
     whole.defvjp(
         lambda *arguments: (forward(*arguments), arguments),
@@ -145,16 +143,19 @@ def instead(fast: Callable[..., Any], plain: Callable[..., Any]) -> Callable[...
     return whole
 
 
-def _guarded(fast: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:
-    """`fast`, but vectorized and differentiated it is `plain`."""
-    vectorized = jax.custom_batching.custom_vmap(fast)
+def _guarded(fast: Callable[..., Any], plain: Callable[..., Any], platform: str) -> Callable[..., Any]:
+    """`fast` on one platform; on others, vectorized, and differentiated, it is `plain`."""
 
-    @vectorized.def_vmap
+    @jax.custom_batching.custom_vmap
+    def placed(*arguments: Any) -> Any:
+        return jax.lax.platform_dependent(*arguments, **{platform: fast}, default=plain)
+
+    @placed.def_vmap
     def _(size: int, batched: Any, *arguments: Any) -> Any:
         axes = jax.tree.map(lambda one: 0 if one else None, tuple(batched))
         outputs = jax.vmap(plain, in_axes=axes, axis_size=size)(*arguments)
         return outputs, jax.tree.map(lambda _: True, outputs)
 
-    differentiated = jax.custom_jvp(vectorized)
-    differentiated.defjvp(lambda primals, tangents: jax.jvp(plain, primals, tangents))
-    return differentiated
+    differentiable = jax.custom_jvp(placed)
+    differentiable.defjvp(lambda primals, tangents: jax.jvp(plain, primals, tangents))
+    return differentiable
