@@ -88,7 +88,7 @@ class Cell(Layer):
         given = (self.recurrence, self.arrays(), sequences, tuple(states), counts, masks)
         found = self._run_by_cudnn(*given, *how)
         if found is None:
-            found = (_loop.compiled_run if self.is_pure else _loop.run_with_facades)(*given, *how)
+            found = (_loop.run_pure if self.is_pure else _loop.run_with_facades)(*given, *how)
         outputs, new = found
         return outputs, list(new)
 

@@ -91,7 +91,8 @@ def _iterate_with_tangents(recurrence: Recurrence, unroll: bool, primals: Any, t
     `mix` is linear in the output before and in the weights. So the tangent of what it adds is that by the output,
     inside of the loop, plus that by the weights, which needs nothing but the outputs. Transposed, the weights' gradient
     is one product after the loop, where JAX's has one for each step. The gates are computed again rather than kept:
-    memory costs more than they do.
+    memory costs more than they do. What they are computed from stays in as few arrays as may be: each that goes in or
+    out of a loop is code to compile.
     """
     weights, projected, states, masks, turns = primals
     d_weights, d_projected, d_states, *_ = tangents  # masks do not depend on anything
@@ -100,14 +101,13 @@ def _iterate_with_tangents(recurrence: Recurrence, unroll: bool, primals: Any, t
         projected, count = turn
         joined = recurrence.join(projected, recurrence.mix(weights, states[0], masks))
         new = select(count, recurrence.combine(joined, states), states)
-        return new, (new[0], states, joined)
+        return new, (new[0], states, joined[-1])
 
-    last, (outputs, before, joined) = jax.lax.scan(body, states, (projected, turns), unroll=unroll)
+    last, (outputs, before, kept) = jax.lax.scan(body, states, (projected, turns), unroll=unroll)
     by_weights = jax.jvp(lambda weights: recurrence.mix(weights, before[0], masks), (weights,), (d_weights,))[1]
-    nothing = jnp.zeros(projected.shape[1:], projected.dtype)
 
-    def by_output(output: jax.Array) -> Arrays:
-        return recurrence.join(nothing, recurrence.mix(weights, output, masks))
+    def by_output(output: jax.Array) -> jax.Array:
+        return recurrence.mix(weights, output, masks)
 
     @functools.partial(jax.checkpoint, prevent_cse=False)
     def slope(joined: Arrays, states: Arrays, count: Any, d_joined: Arrays, d_states: Arrays) -> Arrays:
@@ -117,19 +117,28 @@ def _iterate_with_tangents(recurrence: Recurrence, unroll: bool, primals: Any, t
         return jax.jvp(gates, (joined, states), (d_joined, d_states))[1]
 
     def tangent(d_states: Arrays, turn: Any) -> tuple[Arrays, jax.Array]:
-        joined, states, count, d_joined = turn
+        projected, kept, states, count, d_joined = turn
         d_output = jax.jvp(by_output, (jnp.zeros_like(d_states[0]),), (d_states[0],))[1]
-        d_new = slope(joined, states, count, jax.tree.map(jnp.add, d_joined, d_output), d_states)
+        d_joined = (*d_joined[:-1], d_joined[-1] + d_output)
+        joined = (kept,) if recurrence.summed else (projected, kept)
+        d_new = slope(joined, states, count, d_joined, d_states)
         return d_new, d_new[0]
 
     d_joined = jax.lax.optimization_barrier(recurrence.join(d_projected, by_weights))
-    return (last, outputs), jax.lax.scan(tangent, d_states, (joined, before, turns, d_joined), unroll=unroll)
+    steps = (None if recurrence.summed else projected, kept, before, turns, d_joined)
+    return (last, outputs), jax.lax.scan(tangent, d_states, steps, unroll=unroll)
 
 
 # Called eagerly, each is one dispatch; only for recurrences that are known to be pure, since traces are kept.
 compiled_step = jax.jit(step, static_argnums=0)
-compiled_run = jax.jit(run, static_argnums=(0, 6, 7, 8))
+_compiled_run = jax.jit(run, static_argnums=(0, 6, 7, 8))
 run_with_facades = functools.partial(run, facades=True)
+
+
+def run_pure(recurrence: Recurrence, weights: Weights, sequences: jax.Array, *rest: Any) -> tuple[jax.Array, Arrays]:
+    """`run` of a recurrence that is known to be pure: compiled, unless it is a part of what is being traced already."""
+    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in (*weights, sequences))
+    return (run if traced else _compiled_run)(recurrence, weights, sequences, *rest)
 
 
 def run_any(

@@ -39,6 +39,7 @@ class Recurrence:
     gates = 1
     channel_axis = -1
     apart = True  # whether `advance` is `mix`, then `combine`
+    summed = True  # whether the gates look at nothing but the sum of what inputs and output before add
 
     def project(self, weights: Weights, inputs: jax.Array, masks: Arrays) -> jax.Array:
         """What the inputs add to the gates, bias included: `[time, batch, gates * units]`."""
@@ -54,8 +55,8 @@ class Recurrence:
         return self.product(self.state_product, output, weights[1], masks)
 
     def join(self, projected: jax.Array, mixed: jax.Array) -> Arrays:
-        """What inputs and output before add, together: the sum, as far as the gates look at nothing else."""
-        return (projected + mixed,)
+        """What inputs and output before add, as the gates take it: linear; `mixed` enters the last of it alone."""
+        return (projected + mixed,) if self.summed else (projected, mixed)
 
     def combine(self, joined: Arrays, states: Arrays) -> Arrays:
         """The states after a step, from what the gates are given."""
@@ -165,6 +166,7 @@ class Gated(Recurrence):
     recurrent_activation: Activation
     reset_after: bool
     gates = 3
+    summed = False  # the reset gate comes in between
 
     @property
     def apart(self) -> bool:  # type: ignore[override]
@@ -182,19 +184,11 @@ class Gated(Recurrence):
         """The products of all gates, with the bias of their own."""
         return self.plus(super().mix(weights, output, masks), None if weights[2] is None else weights[2][1])
 
-    def join(self, projected: jax.Array, mixed: jax.Array) -> Arrays:
-        """Sums, but for the candidate, of which the reset gate comes in between."""
-        two = [mixed.shape[-1] // 3 * 2]
-        gates, new = jnp.split(projected, two, -1)
-        gates_before, before = jnp.split(mixed, two, -1)
-        return gates + gates_before, new, before
-
     def combine(self, joined: Arrays, states: Arrays) -> Arrays:
         """The gates, with the reset gate after the product."""
-        gates, new, before = joined
-        update, reset = self.apiece(gates, 2)
-        candidate = new + self.recurrent_activation(reset) * before
-        return self.mean(self.recurrent_activation(update), states[0], candidate)
+        (update, reset, new), (update_before, reset_before, before) = (self.apiece(wide, 3) for wide in joined)
+        candidate = new + self.recurrent_activation(reset + reset_before) * before
+        return self.mean(self.recurrent_activation(update + update_before), states[0], candidate)
 
     def advance(self, weights: Weights, projected: jax.Array, states: Arrays, masks: Arrays) -> Arrays:
         """One step."""
