@@ -37,6 +37,7 @@ NAMESPACES = [
     "saving",
     "tree",
     "utils",
+    "utils.bounding_boxes",
 ]
 
 # "namespace.name" -> why we lack it, or have other parameters.

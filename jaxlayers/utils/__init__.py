@@ -19,6 +19,7 @@ from jaxlayers.saving import (
     register_keras_serializable,
     serialize_keras_object,
 )
+from jaxlayers.utils import bounding_boxes
 from jaxlayers.utils._config import Config
 from jaxlayers.utils._directories import (
     audio_dataset_from_directory,
@@ -44,6 +45,7 @@ __all__ = [
     "Sequence",
     "array_to_img",
     "audio_dataset_from_directory",
+    "bounding_boxes",
     "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",

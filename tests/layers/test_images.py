@@ -207,6 +207,8 @@ def test_a_box_outside_of_the_image_has_no_label():
     layer = layers.RandomTranslation(0.0, (1.0, 1.0), bounding_box_format="xywh")
     found = layer({"images": X, "bounding_boxes": BOXES})["bounding_boxes"]
     np.testing.assert_array_equal(found["labels"], np.full((4, 2), -1))
+    found = layer({"images": X, "bounding_boxes": {**BOXES, "labels": BOXES["labels"].astype("uint8")}})
+    np.testing.assert_array_equal(found["bounding_boxes"]["labels"], np.full((4, 2), -1))
 
 
 def test_as_many_boxes_for_each_image():

@@ -15,43 +15,70 @@ FORMATS = ("xyxy", "yxyx", "xywh", "center_xywh", "center_yxhw", "rel_xyxy", "re
 Size = tuple[Any, Any]  # height and width of an image
 
 
-def check_format(name: Any) -> str:
+def check_format(name: Any, argument: str = "bounding_box_format") -> str:
     """One of the formats, in lower case."""
     found = str(name).lower()
     if found not in FORMATS:
-        raise ValueError(f"A bounding_box_format must be among {FORMATS}; received {name!r}.")
+        raise ValueError(f"{argument} must be among {FORMATS}; received {name!r}.")
     return found
 
 
-def to_corners(boxes: Any, source: str, size: Size) -> jax.Array:
-    """Boxes of a format as (left, top, right, bottom) in pixels."""
-    kind, scale = _kind_and_scale(source, size)
-    a, b, c, d = jnp.unstack(jnp.asarray(boxes).astype("float32"), axis=-1)
+def to_corners(boxes: Any, source: str, size: Size, dtype: Any = "float32") -> jax.Array:
+    """Boxes of a format as (left, top, right, bottom) in pixels.
+
+    Args:
+        boxes: [..., 4].
+        source: their format.
+        size: height and width of the image, which formats in pixels do not look at: numbers, or arrays of as many axes
+            as boxes have, the last one of size 1.
+        dtype: what they are computed in; None for what they are.
+    """
+    kind, relative = _kind(source)
+    a, b, c, d = jnp.split(jnp.asarray(boxes, dtype), 4, axis=-1)
     if kind.endswith(("yxyx", "yxhw")):
         a, b, c, d = b, a, d, c
     if kind.startswith("center"):
         a, b = a - c / 2, b - d / 2
     if kind.endswith(("wh", "hw")):
         c, d = a + c, b + d
-    return jnp.stack([a * scale[1], b * scale[0], c * scale[1], d * scale[0]], -1)
+    if relative:
+        height, width = (jnp.asarray(length, a.dtype) for length in size)
+        a, b, c, d = a * width, b * height, c * width, d * height
+    return jnp.concatenate([a, b, c, d], -1)
 
 
 def from_corners(corners: Any, target: str, size: Size) -> jax.Array:
     """The inverse of `to_corners`."""
-    kind, scale = _kind_and_scale(target, size)
-    a, b, c, d = jnp.unstack(corners, axis=-1)
-    a, b, c, d = a / scale[1], b / scale[0], c / scale[1], d / scale[0]
+    kind, relative = _kind(target)
+    a, b, c, d = jnp.split(corners, 4, axis=-1)
+    if relative:
+        height, width = (jnp.asarray(length, a.dtype) for length in size)
+        a, b, c, d = a / width, b / height, c / width, d / height
     if kind.endswith(("wh", "hw")):
         c, d = c - a, d - b
     if kind.startswith("center"):
         a, b = a + c / 2, b + d / 2
     if kind.endswith(("yxyx", "yxhw")):
         a, b, c, d = b, a, d, c
-    return jnp.stack([a, b, c, d], -1)
+    return jnp.concatenate([a, b, c, d], -1)
 
 
-def _kind_and_scale(name: str, size: Size) -> tuple[str, Size]:
-    return (name[4:], size) if name.startswith("rel_") else (name, (1, 1))
+def _kind(name: str) -> tuple[str, bool]:
+    """What the four numbers are, and whether they are parts of the image's size."""
+    return name.removeprefix("rel_"), name.startswith("rel_")
+
+
+def signed(array: Any) -> jax.Array:
+    """An array in which -1 and differences have their place: of unsigned integers, the next wider signed ones."""
+    array = jnp.asarray(array)
+    unsigned = jnp.issubdtype(array.dtype, jnp.unsignedinteger)
+    return array.astype(jnp.result_type(array.dtype, "int8")) if unsigned else array
+
+
+def marked(labels: Any, corners: jax.Array) -> jax.Array:
+    """Labels, [batch, number], with -1 for the boxes that have no area."""
+    left, top, right, bottom = jnp.unstack(corners.astype("float32"), axis=-1)  # small integers have no room for areas
+    return jnp.where((right - left) * (bottom - top) > 0, signed(labels), -1)
 
 
 def change(
@@ -63,9 +90,7 @@ def change(
     corners = jnp.clip(corners, 0, limits.reshape((1,) * (corners.ndim - 1) + (4,)))
     changed = {**bounding_boxes, "boxes": from_corners(corners, name, after)}
     if "labels" in bounding_boxes:
-        area = (corners[..., 2] - corners[..., 0]) * (corners[..., 3] - corners[..., 1])
-        labels = jnp.asarray(bounding_boxes["labels"])
-        changed["labels"] = jnp.where(area > 0, labels, jnp.asarray(-1, labels.dtype))
+        changed["labels"] = marked(bounding_boxes["labels"], corners)
     return changed
 
 
@@ -77,9 +102,14 @@ def project(corners: Any, transforms: Any) -> jax.Array:
         transforms: eight numbers each, as `ops.image.affine_transform` takes them, [batch, 8].
     """
     matrices = jnp.concatenate([transforms, jnp.ones_like(transforms[:, :1])], -1).reshape(-1, 3, 3)
-    forward = jnp.linalg.inv(matrices.astype("float32"))
+    return enclosing(corners, jnp.linalg.inv(matrices.astype("float32")))
+
+
+def enclosing(corners: Any, matrices: Any) -> jax.Array:
+    """The boxes around where matrices, [batch, 3, 3], take the corners of boxes, [batch, number, 4]."""
     points = corners[..., jnp.array([[0, 1], [2, 1], [2, 3], [0, 3]])]  # [batch, number, 4, 2]
     points = jnp.concatenate([points, jnp.ones_like(points[..., :1])], -1)
-    moved = jnp.einsum("bij,bnpj->bnpi", forward, points)
+    # The fast products of accelerators would round the pixels of large images.
+    moved = jnp.einsum("bij,bnpj->bnpi", matrices, points, precision="highest")
     moved = moved[..., :2] / moved[..., 2:]
     return jnp.concatenate([moved.min(2), moved.max(2)], -1)
