@@ -2,7 +2,8 @@
 
 `operation` turns a function of arrays into one that records a node when it meets a symbolic tensor, and runs as it is
 otherwise. Shapes come from `jax.eval_shape`. A size that is not known is tried out as two different numbers: what
-comes out the same both times is known, the rest stays unknown.
+comes out the same both times is known, the rest stays unknown. Where the numbers are too small for the call, it is
+tried with larger ones; a size of 1 along which these may have been too small to tell, with one that is much larger.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from jaxlayers.core import masks, scope
 from jaxlayers.core.settings import auto_name, standardize_dtype
 from jaxlayers.core.variable import Variable
 
-_SIZES = (48, 80)  # stand for an unknown size; large and divisible, so that pools, strides and splits fit
+# Stand for an unknown size: divisible, so that pools, strides and splits fit.
+_SIZES = ((48, 80), (48 << 6, 80 << 6), (48 << 10, 80 << 10))
 _in_use = False  # no operation looks for symbolic tensors before the first one is made
 
 
@@ -172,13 +174,11 @@ def has_symbolic(args: Any, kwargs: Any) -> bool:
     return False
 
 
-def record(
-    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], snapshots: Any = None, specs: Any = None
-) -> Node:
+def record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], specs: Any = None) -> Node:
     """The node of a call, with its symbolic results: of these `specs`, or as `infer` finds them."""
     node = Node(function, args, kwargs)
     name = getattr(function, "name", None) or getattr(function, "__name__", "operation")
-    specs = infer(function, args, kwargs, snapshots) if specs is None else specs
+    specs = infer(function, args, kwargs) if specs is None else specs
     node.outputs = jax.tree.map(
         lambda spec: SymbolicTensor(spec[0], spec[1], auto_name(f"{name}_output"), node), specs, is_leaf=_is_spec
     )
@@ -193,11 +193,14 @@ def _is_spec(value: Any) -> bool:
     return type(value) is Spec
 
 
-def infer(function: Callable[..., Any], args: Any, kwargs: Any, snapshots: Any = None) -> Any:
+def infer(
+    function: Callable[..., Any], args: Any, kwargs: Any, snapshots: Any = None, undo: Callable[[], None] | None = None
+) -> Any:
     """Shapes and dtypes of what a function returns, as a tree of `Spec`.
 
     Arguments may be symbolic tensors, and come with the masks that these have; nothing is computed, and no state
-    changes. Layers that build themselves stay built; what they were before is put into `snapshots`.
+    changes. Layers that build themselves stay built; what they were before is put into `snapshots`, and `undo` makes
+    them so again.
 
     Raises:
         ValueError: when a size that is not known would have to be.
@@ -206,6 +209,7 @@ def infer(function: Callable[..., Any], args: Any, kwargs: Any, snapshots: Any =
     where = [i for i, leaf in enumerate(leaves) if type(leaf) is SymbolicTensor]
     tensors = [(leaves[i], leaves[i].mask) for i in where]  # a mask is a symbolic tensor as well, or None
     unknown = any(None in leaves[i].shape for i in where)
+    deep = any(None in leaves[i].shape[1:] for i in where)  # more than the number of samples
 
     def at(size: int) -> Any:
         def run(values: list[Any]) -> Any:
@@ -229,17 +233,26 @@ def infer(function: Callable[..., Any], args: Any, kwargs: Any, snapshots: Any =
                 return at(size)
         return None
 
-    try:
-        first = at(_SIZES[0])
-    except (TypeError, ValueError):
+    failures = []
+    for sizes in _SIZES if deep else _SIZES[:1]:
+        try:
+            first = at(sizes[0])
+            break
+        except (TypeError, ValueError) as error:
+            failures.append(error)
+            if undo is not None:
+                undo()
+    else:
         first = at_a_known_size() if unknown and snapshots is None else None
         if first is None:
-            raise
-        unknown = False
-    second = first
+            if unknown:
+                failures[0].add_note(f"{_SIZES[0][0]} stands for the sizes that are not known.")
+            raise failures[0]
+        unknown = deep = False
+    found = [first]
     if unknown:
         try:
-            second = at(_SIZES[1])
+            found.append(at(sizes[1]))
         except (TypeError, ValueError) as error:  # what was right for one size is not for another
             shapes = ", ".join(str(leaves[i].shape) for i in where)
             raise ValueError(
@@ -247,15 +260,18 @@ def infer(function: Callable[..., Any], args: Any, kwargs: Any, snapshots: Any =
                 f"that are not known: it was called on {shapes}, and its weights or its result need one that is None "
                 "there. Give Input that size."
             ) from error
+    if deep and any(1 in leaf.shape for leaf in jax.tree.leaves(first)):  # strides may be larger than both sizes
+        with contextlib.suppress(TypeError, ValueError):
+            found.append(at(sizes[0] << 6))
 
-    def agree(a: Any, b: Any) -> Spec:
-        shape = tuple(m if m == n else None for m, n in zip(a.shape, b.shape, strict=True))
-        return Spec((shape, standardize_dtype(a.dtype)))
+    def agree(*found: Any) -> Spec:
+        sizes = zip(*(one.shape for one in found), strict=True)
+        return Spec((tuple(n[0] if len(set(n)) == 1 else None for n in sizes), standardize_dtype(found[0].dtype)))
 
-    return jax.tree.map(agree, first, second)
+    return jax.tree.map(agree, *found)
 
 
-def fill(shape: Any, dtype: Any, size: int = _SIZES[0]) -> jax.ShapeDtypeStruct:
+def fill(shape: Any, dtype: Any, size: int = _SIZES[0][0]) -> jax.ShapeDtypeStruct:
     """A shape with every unknown size replaced by a number."""
     return jax.ShapeDtypeStruct(tuple(size if n is None else n for n in shape), jnp.dtype(dtype))
 

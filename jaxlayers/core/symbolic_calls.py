@@ -19,12 +19,13 @@ class Symbolic:
     def _call_symbolic(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         kept: dict[int, Any] = {}
         try:
-            node = symbolic.record(self, args, kwargs, kept)
+            specs = symbolic.infer(self, args, kwargs, kept, lambda: building.undo(kept))
         except BaseException as error:
             building.undo(kept)
             if not isinstance(error, Exception) or building.is_default(type(self).compute_output_shape):
                 raise
-            node = symbolic.record(self, args, kwargs, specs=building.declared_specs(self, args, kwargs))
+            specs = building.declared_specs(self, args, kwargs)
+        node = symbolic.record(self, args, kwargs, specs)
         object.__setattr__(self, "_nodes", (*self._nodes, node))
         outputs = node.outputs
         building.note_shapes(self, *self._call_spec.build_arguments(args, kwargs))  # with what is unknown as None

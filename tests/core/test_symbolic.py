@@ -279,3 +279,43 @@ def test_an_unknown_size_is_the_known_one_that_it_meets():
     assert (rows + np.ones((1, 4), "float32")).shape == (None, 4)
     with pytest.raises((TypeError, ValueError)):
         rows + np.ones((6, 3), "float32")
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (lambda i: layers.Conv1D(3, 80, strides=16)(i), (None, None, 3)),
+        (lambda i: layers.Conv1D(3, 100, strides=100, padding="same")(i), (None, None, 3)),
+        (lambda i: layers.AveragePooling1D(4000)(i), (None, None, 2)),
+        (lambda i: layers.Cropping1D(64)(i), (None, None, 2)),
+        (lambda i: layers.Flatten()(layers.MaxPooling1D(100, padding="same")(i)), (None, None)),
+        (lambda i: layers.Dense(1)(i), (None, None, 1)),
+        (lambda i: ops.mean(i, axis=1, keepdims=True), (None, 1, 2)),
+        (lambda i: layers.GlobalMaxPooling1D()(i), (None, 2)),
+    ],
+)
+def test_windows_larger_than_the_sizes_that_are_tried(make, shape):
+    assert make(jl.Input((None, 2))).shape == shape
+
+
+def test_a_layer_that_a_small_size_does_not_suit_is_built_by_the_one_that_does():
+    class Front(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = layers.Dense(3), layers.Conv1D(2, 100)
+
+        def call(self, x):
+            return self.second(self.first(x))
+
+    front = Front()
+    assert front(jl.Input((None, 2))).shape == (None, None, 2)
+    assert [v.shape for v in front.weights] == [(2, 3), (3,), (100, 3, 2), (2,)]
+    assert front(jnp.ones((1, 120, 2))).shape == (1, 21, 2)
+
+    dense = layers.Dense(3)
+    with pytest.raises(ValueError, match="Give Input that size"):
+        dense(jl.Input((4, None)))
+    assert not dense.built and not dense.weights
+    with pytest.raises(ValueError, match="Nothing is left") as caught:
+        layers.Conv1D(2, 10**6)(jl.Input((None, 2)))
+    assert any("48 stands for" in note for note in caught.value.__notes__)

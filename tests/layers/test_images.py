@@ -194,13 +194,40 @@ def test_boxes_stay_around_what_they_are_around(layer):
 
 def test_boxes_of_crops():
     layer = layers.RandomCrop(4, 5, seed=3, bounding_box_format="xyxy")
-    top, left = layer.get_random_transformation(jnp.asarray(X), seed=1)
-    found = layer.transform_bounding_boxes(BOXES, (top, left))
+    drawn = layer.get_random_transformation(jnp.asarray(X), seed=1)
+    top, left = drawn["start"]
+    found = layer.transform_bounding_boxes(BOXES, drawn)
     start = np.stack([left, top, left, top], -1)[:, None]
     np.testing.assert_allclose(found["boxes"], np.clip(BOXES["boxes"] - start, 0, [5, 4, 5, 4]), rtol=1e-6)
-    parts = layer.transform_images(X, (top, left))
+    parts = layer.transform_images(X, drawn)
     for image, part, y, x in zip(X, parts, top.tolist(), left.tolist(), strict=True):
         np.testing.assert_array_equal(part, image[y : y + 4, x : x + 5])
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("size", [(4, 5), (20, 5)], ids=["smaller", "larger"])
+def test_boxes_of_crops_in_any_format(size, training):
+    """Relative formats say the same as pixels; outside of training, and of images too small, they are CenterCrop's."""
+    height, width = X.shape[1:3]
+    relative = {**BOXES, "boxes": BOXES["boxes"] / np.array([width, height, width, height], "float32")}
+    pixels = layers.RandomCrop(*size, seed=3, bounding_box_format="xyxy")
+    shares = layers.RandomCrop(*size, seed=3, bounding_box_format="rel_xyxy")
+    got = pixels({"images": X, "bounding_boxes": BOXES}, training=training)
+    also = shares({"images": X, "bounding_boxes": relative}, training=training)
+    scale = np.array([size[1], size[0], size[1], size[0]], "float32")
+    np.testing.assert_allclose(also["bounding_boxes"]["boxes"] * scale, got["bounding_boxes"]["boxes"], atol=1e-4)
+    np.testing.assert_array_equal(also["images"], got["images"])
+    if not training or size[0] > height:
+        middle = layers.Resizing(*size, crop_to_aspect_ratio=True, bounding_box_format="xyxy")
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4),
+            got["bounding_boxes"],
+            middle({"images": X, "bounding_boxes": BOXES})["bounding_boxes"],
+        )
+
+
+def test_no_operations_leave_images_as_they_are():
+    np.testing.assert_array_equal(layers.RandAugment(num_ops=0)(X), X)
 
 
 def test_a_box_outside_of_the_image_has_no_label():
@@ -311,7 +338,7 @@ def test_cut_mix_labels_are_areas():
 
 def test_crops_are_anywhere():
     layer = layers.RandomCrop(2, 3)
-    top, left = layer.get_random_transformation(np.zeros((500, 5, 6, 1), "float32"), seed=2)
+    top, left = layer.get_random_transformation(np.zeros((500, 5, 6, 1), "float32"), seed=2)["start"]
     assert [sorted(set(v.tolist())) for v in (top, left)] == [[0, 1, 2, 3]] * 2
     assert layer(X[:, :, :2], training=True).shape == layer(X, training=False).shape == (4, 2, 3, 3)
 

@@ -162,6 +162,16 @@ def test_weights_that_are_learned():
         np.testing.assert_array_equal(twin(layer)(["two"]), layer(["two"]))
 
 
+def test_of_batches_of_inputs_and_targets_the_inputs_are_learned():
+    batches = [(np.array([[7], [9]]), np.array([1, 0])), (np.array([[9]]), np.array([1]))]
+    layer = layers.IntegerLookup()
+    layer.adapt(iter(batches))
+    assert layer.get_vocabulary()[1:] == [9, 7]
+    texts = layers.TextVectorization()
+    texts.adapt(iter([(np.array(["a b", "b"]), np.array([1, 0]))]))
+    assert texts.get_vocabulary()[2:] == ["b", "a"]
+
+
 def test_one_batch_with_one_axis_is_one_sample():
     layer = layers.StringLookup(output_mode="tf_idf")
     layer.adapt(iter([np.array(["a", "b"]), np.array(["a"])]))
@@ -244,6 +254,7 @@ def adapted(**more):
         (lambda: layers.IntegerLookup(vocabulary=["a"], name="it"), ["it", "int64", "a"]),
         (lambda: integers(name="it")(["a"]), ["it", "strings", "StringLookup"]),
         (lambda: strings(name="it")([1]), ["it", "strings", "int64"]),
+        (lambda: strings(name="it")(np.array(["a", None], object)), ["it", "strings", "NoneType"]),
         (lambda: strings(name="it", invert=True)(["a"]), ["it", "numbers", "strings"]),
         (lambda: strings(name="it").adapt(["a"]), ["it", "vocabulary", "adapt"]),
         (lambda: layers.StringLookup(name="it").adapt(iter(())), ["it", "no tokens"]),

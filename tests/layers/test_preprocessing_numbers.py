@@ -57,6 +57,50 @@ def test_bins_hold_about_as_many():
     assert half.get_config()["dtype"] == "mixed_bfloat16"
 
 
+@pytest.mark.parametrize(("mode", "shape"), [("int", (None, 3)), ("one_hot", (None, 3, 4)), ("count", (None, 4))])
+def test_bins_go_into_a_graph_before_there_are_boundaries(mode, shape):
+    layer = layers.Discretization(num_bins=4, output_mode=mode)
+    inputs = jl.Input((3,))
+    outputs = layer(inputs)
+    assert outputs.shape == layer.compute_output_shape((None, 3)) == shape
+    model = jl.Model(inputs, outputs)
+    values = np.random.default_rng(0).normal(size=(50, 3)).astype("float32")
+    with pytest.raises(ValueError, match="adapt"):
+        model(values)
+    layer.adapt([(values[:20], None), (values[20:], None)])  # batches of inputs and targets
+    np.testing.assert_array_equal(model(values), layer(values))
+    assert model(values).shape[1:] == shape[1:]
+
+
+@pytest.mark.parametrize(("built", "called"), [((50, 4), (5, 4, 4)), ((50, 4), (4,)), ((6, 5, 4), (7, 4))])
+@pytest.mark.parametrize("given", [True, False])
+def test_statistics_go_with_the_last_axes_of_any_inputs(built, called, given):
+    more = {"mean": np.arange(4.0), "variance": np.arange(4.0) + 1} if given else {}
+    ours, theirs = (lib.layers.Normalization(**more) for lib in (jl, keras))
+    for layer in (ours, theirs):
+        layer(floats(*built)) if given else layer.adapt(floats(*built))
+    np.testing.assert_allclose(ours(floats(*called)), theirs(floats(*called)), rtol=2e-5, atol=2e-5)
+    assert ours.mean.shape == theirs.mean.shape and ours.variance.shape == theirs.variance.shape
+
+
+def test_numbers_in_lists():
+    rows = [[1.0, 2.0], [3.0, 6.0], [5.0, 1.0]]
+    layer = layers.Normalization()
+    layer.adapt(rows)
+    np.testing.assert_allclose(np.mean(layer(np.array(rows)), 0), 0, atol=1e-6)
+    assert layers.Rescaling(2.0, offset=1.0)(rows).tolist() == [[3.0, 5.0], [7.0, 13.0], [11.0, 3.0]]
+    with pytest.raises(AttributeError, match="no mean yet"):
+        layers.Normalization().mean  # noqa: B018
+
+
+def test_a_pipeline_passes_the_mask_that_it_is_given():
+    pipeline = layers.Pipeline([layers.Rescaling(2.0), layers.LSTM(3, name="memory")])
+    x, mask = floats(2, 5, 3), np.array([[1, 1, 0, 0, 0], [1, 1, 1, 1, 0]], bool)
+    memory = pipeline.layers[1]
+    np.testing.assert_allclose(pipeline(x, mask=mask), memory(2 * x, mask=mask), rtol=1e-6)
+    assert not np.allclose(pipeline(x), memory(2 * x, mask=mask))
+
+
 def test_the_last_axis_is_the_sample():
     x = np.array([[[0, 1], [1, 2]], [[2, 2], [0, 0]]])
     got = layers.CategoryEncoding(3, "count")(x)

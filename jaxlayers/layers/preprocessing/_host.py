@@ -100,9 +100,9 @@ def as_host(layer: Any, value: Any) -> np.ndarray:
         return array.astype(object)
     if array.dtype.kind in "SO":
         texts = [one.decode(layer.encoding) if isinstance(one, bytes) else one for one in array.ravel().tolist()]
-        strange = next((one for one in texts if not isinstance(one, str)), None)
-        if strange is not None:
-            raise TypeError(f"{layer.path!r} expects strings or numbers; received {type(strange).__name__}.")
+        strange = {type(one).__name__ for one in texts if not isinstance(one, str)}
+        if strange:
+            raise TypeError(f"{layer.path!r} expects strings or numbers; received {', '.join(sorted(strange))}.")
         filled = np.empty(len(texts), object)
         filled[:] = texts
         return filled.reshape(array.shape)
@@ -110,7 +110,10 @@ def as_host(layer: Any, value: Any) -> np.ndarray:
 
 
 def batches(data: Any, steps: int | None = None) -> Iterator[Any]:
-    """What `adapt` is given, batch by batch: an array or a list is one, of which every element is a sample."""
+    """What `adapt` is given, batch by batch: an array or a list is one, of which every element is a sample.
+
+    Of batches that are tuples, of inputs and targets, the inputs count.
+    """
     if isinstance(data, list | tuple | str | bytes) or hasattr(data, "shape"):
         array = data if hasattr(data, "shape") else np.asarray(data)
         yield array[:, None] if np.ndim(array) == 1 else array
@@ -120,4 +123,4 @@ def batches(data: Any, steps: int | None = None) -> Iterator[Any]:
     for number, batch in enumerate(data):
         if steps is not None and number >= steps:
             return
-        yield batch
+        yield batch[0] if isinstance(batch, tuple) else batch

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.core import Layer
+from jaxlayers.core import Layer, SymbolicTensor, symbolic
 from jaxlayers.layers._config import positive
 from jaxlayers.layers.preprocessing._encoding import check_mode, encode, refuse_sparse
 
@@ -81,6 +81,15 @@ class Discretization(Layer):
         dtype = "int32" if self.output_mode == "int" else self.compute_dtype
         return encode(indices, self.output_mode, len(self.bin_boundaries) + 1, dtype)
 
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the outputs, which `num_bins` decides before there are boundaries."""
+
+        def encoded(values: jax.Array) -> jax.Array:
+            depth = self.num_bins if self.bin_boundaries is None else len(self.bin_boundaries) + 1
+            return encode(values, self.output_mode, int(depth or 0), "int32")
+
+        return symbolic.infer(encoded, (SymbolicTensor(input_shape, "int32"),), {})[0]
+
     @property
     def adaptable(self) -> bool:
         """Whether the boundaries come from `adapt`, and were not given."""
@@ -104,7 +113,7 @@ class Discretization(Layer):
         for number, batch in enumerate(data):
             if steps is not None and number >= steps:
                 break
-            self.update_state(batch)
+            self.update_state(batch[0] if isinstance(batch, tuple) else batch)
         self.finalize_state()
 
     def update_state(self, data: Any) -> None:

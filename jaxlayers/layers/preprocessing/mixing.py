@@ -199,7 +199,7 @@ class RandAugment(RandomImageLayer):
 
     Args:
         value_range: the least and the largest value there may be.
-        num_ops: how many.
+        num_ops: how many; 0 for none.
         factor: how strong: two numbers from 0 to 1, or one, for a number from 0 to it.
         interpolation: of what moves: `"bilinear"` or `"nearest"`.
         seed: an integer, for draws that repeat.
@@ -225,7 +225,7 @@ class RandAugment(RandomImageLayer):
         **kwargs: Any,
     ):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
-        self.value_range, self.num_ops = self._range(value_range), positive(self, "num_ops", num_ops)
+        self.value_range, self.num_ops = self._range(value_range), num_ops and positive(self, "num_ops", num_ops)
         self.factor = self._pair("factor", factor, 0, 1)
         self.interpolation = self._one_of("interpolation", interpolation, INTERPOLATIONS)
         self._changes = [*_GEOMETRIC, *_COLORS, *_SHADES]

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core import Layer
+from jaxlayers.core import Layer, masks
 from jaxlayers.layers._config import positive
 from jaxlayers.layers.preprocessing._augmentation import BaseImagePreprocessingLayer, Transformation
 from jaxlayers.saving import deserialize_keras_object, serialize_keras_object
@@ -38,7 +38,9 @@ class Pipeline(Layer):
         return list(self._pipeline_layers)
 
     def call(self, inputs: Any, training: bool = True, mask: Any = None) -> Any:
-        """Apply each layer to what the one before it returned."""
+        """Apply each layer to what the one before it returned; a mask given here is that of the inputs."""
+        if mask is not None:
+            jax.tree.map(masks.set_mask, inputs, mask)
         for layer in self._pipeline_layers:
             inputs = layer(inputs)
         return inputs

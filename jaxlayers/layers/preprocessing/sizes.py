@@ -94,13 +94,12 @@ class Resizing(BaseImagePreprocessingLayer):
         self, bounding_boxes: Any, transformation: Transformation, training: bool = True
     ) -> Any:
         """Boxes in images of the new size."""
-        height, width = transformation
-        box = width * self.height / self.width, height * self.width / self.height
-        used = height, width
+        height, width = used = transformation
         if self.crop_to_aspect_ratio:
-            used = max(min(height, int(box[0])), 1), max(min(width, int(box[1])), 1)
+            used = _largest(used, (self.height, self.width))
             start = (height - used[0]) // 2, (width - used[1]) // 2
         elif self.pad_to_aspect_ratio:
+            box = width * self.height / self.width, height * self.width / self.height
             start = -((max(height, int(box[0])) - height) // 2), -((max(width, int(box[1])) - width) // 2)
             start = (start[0], 0) if start[0] else start
             used = height - 2 * start[0], width - 2 * start[1]
@@ -109,6 +108,12 @@ class Resizing(BaseImagePreprocessingLayer):
         return _moved(
             bounding_boxes, str(self.bounding_box_format), (height, width), (self.height, self.width), start, used
         )
+
+
+def _largest(size: Any, proportions: Any) -> tuple[int, int]:
+    """The size of the largest part of an image that has these proportions."""
+    (height, width), (rows, columns) = size, proportions
+    return max(min(height, int(width * rows / columns)), 1), max(min(width, int(height * columns / rows)), 1)
 
 
 def _moved(boxes: Any, name: str, before: Any, after: Any, start: Any, used: Any) -> dict[str, Any]:
@@ -171,16 +176,11 @@ class CenterCrop(BaseImagePreprocessingLayer):
     ) -> Any:
         """Boxes in the middle of images."""
         shape = transformation["input_shape"]
-        height, width = shape[self.height_axis], shape[self.width_axis]
-        used = self.height, self.width
-        if height < self.height or width < self.width:
-            used = (
-                max(min(height, int(width * self.height / self.width)), 1),
-                max(min(width, int(height * self.width / self.height)), 1),
-            )
-        start = (height - used[0]) // 2, (width - used[1]) // 2
-        name = str(self.bounding_box_format)
-        return _moved(bounding_boxes, name, (height, width), (self.height, self.width), start, used)
+        size, wanted = (shape[self.height_axis], shape[self.width_axis]), (self.height, self.width)
+        smaller = size[0] < wanted[0] or size[1] < wanted[1]
+        used = _largest(size, wanted) if smaller else wanted
+        start = (size[0] - used[0]) // 2, (size[1] - used[1]) // 2
+        return _moved(bounding_boxes, str(self.bounding_box_format), size, wanted, start, used)
 
 
 def _middle(images: Any, height: int, width: int, data_format: str) -> jax.Array:
@@ -222,11 +222,11 @@ class RandomCrop(RandomImageLayer):
         self.height, self.width = positive(self, "height", height), positive(self, "width", width)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Transformation:
-        """Where the part of each image starts: rows and columns; None for the middle."""
+        """The size of the images, and where the part of each starts: rows and columns, None for the middle."""
         height, width = self._size(data["images"] if isinstance(data, dict) else data)
-        if height < self.height or width < self.width:
-            return None
-        return super().get_random_transformation(data, training, seed)
+        fits = height >= self.height and width >= self.width
+        start = super().get_random_transformation(data, training, seed) if fits else None
+        return {"size": (height, width), "start": start}
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
         height, width = self._size(images)
@@ -238,12 +238,12 @@ class RandomCrop(RandomImageLayer):
     def transform_images(self, images: Any, transformation: Transformation, training: bool = True) -> Any:
         """A part of each image."""
         images = self._floats(images)
-        if not training or transformation is None:
+        if not training or transformation["start"] is None:
             return _middle(images, self.height, self.width, self.data_format)
         return super().transform_images(images, transformation, training)
 
     def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:
-        tops, lefts = (jnp.broadcast_to(jnp.asarray(start), images.shape[:1]) for start in transformation)
+        tops, lefts = (jnp.broadcast_to(jnp.asarray(start), images.shape[:1]) for start in transformation["start"])
 
         def cut(image: Any, top: Any, left: Any) -> Any:
             image = jax.lax.dynamic_slice_in_dim(image, top, self.height, axis=3 + self.height_axis)
@@ -260,13 +260,12 @@ class RandomCrop(RandomImageLayer):
     def transform_bounding_boxes(
         self, bounding_boxes: Any, transformation: Transformation, training: bool = True
     ) -> Any:
-        """Boxes in the part of each image; needs a format in pixels."""
-        name, size = str(self.bounding_box_format), (self.height, self.width)
-        if not training or transformation is None or name.startswith("rel_"):
-            raise ValueError(
-                f"{self.path!r} moves bounding boxes while training, for images larger than {size}, in a format in "
-                f"pixels; received training={training} and format {name!r}."
-            )
-        top, left = (jnp.asarray(start, "float32").reshape(-1, 1) for start in transformation)
-        start = jnp.stack([left, top, left, top], -1)  # [batch or 1, 1, 4]
-        return _boxes.change(bounding_boxes, name, size, size, lambda corners: corners - start)
+        """Boxes in the part of each image."""
+        name, size, wanted = str(self.bounding_box_format), transformation["size"], (self.height, self.width)
+        if not training or transformation["start"] is None:
+            used = _largest(size, wanted)
+            start = (size[0] - used[0]) // 2, (size[1] - used[1]) // 2
+            return _moved(bounding_boxes, name, size, wanted, start, used)
+        top, left = (jnp.asarray(start, "float32").reshape(-1, 1) for start in transformation["start"])
+        corner = jnp.stack([left, top, left, top], -1)  # [batch or 1, 1, 4]
+        return _boxes.change(bounding_boxes, name, size, wanted, lambda corners: corners - corner)

@@ -34,7 +34,7 @@ class Rescaling(Layer):
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Scale and shift."""
-        inputs = inputs.astype(self.compute_dtype)
+        inputs = jnp.asarray(inputs, self.compute_dtype)
         return inputs * self._along_channels(self.scale, inputs) + self._along_channels(self.offset, inputs)
 
     def _along_channels(self, value: Any, inputs: jax.Array) -> jax.Array:
@@ -63,7 +63,8 @@ class Normalization(Layer):
         **kwargs: `name`, `dtype`, ... of `Layer`.
 
     Shapes:
-        inputs: `[...]`; outputs: the same, in the compute dtype.
+        inputs: `[...]`; outputs: the same, in the compute dtype. Inputs may have another number of axes than those
+        that the layer was built for: then the last ones correspond, as in broadcasting.
 
     Raises:
         ValueError: for one of `mean` and `variance` alone, or shapes that do not fit.
@@ -109,48 +110,43 @@ class Normalization(Layer):
     def call(self, inputs: jax.Array) -> jax.Array:
         """Normalise, or go back."""
         inputs = inputs.astype(self.compute_dtype)
-        mean, variance = self._statistics(inputs.ndim)
+        mean, variance = self.mean, self.variance
         deviation = jnp.maximum(jnp.sqrt(variance), jnp.asarray(epsilon(), inputs.dtype))
         return mean + inputs * deviation if self.invert else (inputs - mean) / deviation
 
     @property
     def mean(self) -> jax.Array:
         """The mean that is subtracted, with the axes of the inputs that the layer was built for."""
-        return self._statistics(self._ndim)[0]
+        return self._along_axes("mean")
 
     @property
     def variance(self) -> jax.Array:
         """The variance, likewise."""
-        return self._statistics(self._ndim)[1]
+        return self._along_axes("variance")
 
-    def _statistics(self, ndim: int) -> tuple[jax.Array, jax.Array]:
-        """Mean and variance, to go with inputs of so many axes."""
+    def _along_axes(self, name: str) -> jax.Array:
         if not self.built:
-            raise AttributeError(f"{self.path!r} has no mean and variance yet: call it, build() or adapt() it first.")
-        given = self.input_mean is not None
-        mean = self.input_mean if given else self.adapt_mean.value
-        variance = self.input_variance if given else self.adapt_variance.value
-        dtype = self.compute_dtype
-        return self._along_axes(jnp.asarray(mean, dtype), ndim), self._along_axes(jnp.asarray(variance, dtype), ndim)
-
-    def _along_axes(self, value: jax.Array, ndim: int) -> jax.Array:
-        shape = [1] * ndim
-        for axis, size in zip(self._kept[len(self._kept) - value.ndim :], value.shape, strict=True):
+            raise AttributeError(f"{self.path!r} has no {name} yet: call it, build() or adapt() it first.")
+        value = getattr(self, f"adapt_{name}").value if self.input_mean is None else getattr(self, f"input_{name}")
+        shape = [1] * self._ndim
+        for axis, size in zip(self._kept, self._sizes, strict=True):
             shape[axis] = size
-        return value.reshape(shape)
+        return jnp.broadcast_to(jnp.asarray(value, self.compute_dtype), self._sizes).reshape(shape)
 
     def adapt(self, data: Any) -> None:
         """Find mean and variance of data, in float64 on the host.
 
         Args:
-            data: an array, or batches in any iterable (of tuples, whose first element counts). What an earlier call
-                found is forgotten.
+            data: an array, nested lists of numbers, or batches in any iterable (of tuples, whose first element
+                counts). What an earlier call found is forgotten.
 
         Raises:
             ValueError: without data, when mean and variance were given, or for another shape than before.
         """
         if self.input_mean is not None:
             raise ValueError(f"{self.path!r} was made with a mean and variance, so there is nothing to adapt.")
+        if isinstance(data, list) and data and isinstance(data[0], list | int | float):
+            data = np.asarray(data)
         batches: Iterable[Any] = [data] if hasattr(data, "shape") else data
         count, mean, spread = 0, np.float64(0), np.float64(0)
         for batch in batches:
