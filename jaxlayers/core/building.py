@@ -153,10 +153,23 @@ def within_call(layer: Layer, inner: scope.Scope, args: Any, kwargs: Any) -> Non
             return
         remember(layer, inner)
         positional, named = layer._call_spec.build_arguments(args, kwargs)
+        if not positional and not named:
+            _check_no_shape_is_wanted(layer, args)
         with _grounded(layer, (snapshots(inner) or {}).get(id(layer))):
             layer.build(*positional, **named)
         object.__setattr__(layer, "built", True)
         note_shapes(layer, positional, named)
+
+
+def _check_no_shape_is_wanted(layer: Layer, args: Any) -> None:
+    try:
+        inspect.signature(layer.build).bind()
+    except TypeError:
+        received = ", ".join(type(one).__name__ for one in args) or "nothing"
+        raise ValueError(
+            f"{layer.path!r} is built from the shapes of arrays, and was called without any: received {received}. A "
+            "list of numbers is no array: make it one with jnp.asarray."
+        ) from None
 
 
 def note_shapes(layer: Layer, args: Any, kwargs: Any) -> None:

@@ -106,7 +106,8 @@ def standardize_dtype(dtype: Any = None) -> str:
             return name
         if name.startswith("torch."):
             return name.removeprefix("torch.")
-        raise ValueError(f"Expected a dtype; received {dtype!r}.") from None
+        way_out = " JAX has no arrays of strings: encode them beforehand." if name in ("string", "str") else ""
+        raise ValueError(f"Expected a dtype; received {dtype!r}.{way_out}") from None
 
 
 _KNOWN = frozenset(

@@ -318,6 +318,14 @@ def test_init_of_a_built_layer_does_not_take_inputs_it_cannot_be_called_with(x):
         net.init(KEY, jnp.ones((1, 7)))
 
 
+@pytest.mark.parametrize("value", [[[1.0, 2.0]], 3.0, "text"])
+def test_a_layer_that_is_built_from_shapes_says_that_it_got_none(value):
+    layer = jl.layers.Dense(2, name="it")
+    with pytest.raises(ValueError, match=rf"'it' .*received {type(value).__name__}.*asarray"):
+        layer(value)
+    assert not layer.built
+
+
 def test_calls_with_wrong_arguments(x, picture):
     net = Net()
     net(x)
