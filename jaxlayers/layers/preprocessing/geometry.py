@@ -77,6 +77,8 @@ def _numbers(*rows: Any) -> jax.Array:
 class RandomRotation(_Moving):
     """Images rotated about their middle.
 
+    Boxes are those around the rotated corners, in any format; Keras's are, in `"xyxy"` alone.
+
     Args:
         factor: of a full turn: two numbers from -1 to 1, or one, for a turn of at most that in either direction.
         fill_mode: what is outside: `"reflect"`, `"wrap"`, `"constant"` or `"nearest"`.

@@ -21,6 +21,9 @@ from jaxlayers.layers.preprocessing._augmentation import (
 class Resizing(BaseImagePreprocessingLayer):
     """Images of another size, by interpolation; the dtype stays.
 
+    Boxes go where the pixels under them go. With `crop_to_aspect_ratio`, Keras's are off by half a pixel where an odd
+    number of them is cut away.
+
     Args:
         height: the new height.
         width: the new width.
