@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from jaxlayers.core import operation
+from jaxlayers.ops import _dense_convolution
 from jaxlayers.ops._grouped import by_channel, in_groups, worth_shifting
 from jaxlayers.ops._spatial import (
     channel_axis,
@@ -232,6 +234,9 @@ def _bound(
         pads = jax.lax.padtype_to_pads(sizes, spans, strides, padding.upper())
 
     def direct(inputs: Any, kernel: Any, groups: int) -> Array:
+        if groups == 1 and _dense_convolution.wanted():
+            how = (tuple(strides), tuple(map(tuple, pads)), tuple(dilation_rate))
+            return _channels_last(_dense_convolution.convolve, inputs, kernel, how, data_format)
         return jax.lax.conv_general_dilated(
             inputs,
             kernel,
@@ -273,8 +278,12 @@ def convolve_transposed(
             kernel.shape[:-2], strides, dilation_rate, output_padding or (None,) * rank, strict=True
         )
     ]
+    inputs = inputs.astype(kernel.dtype)
+    if _dense_convolution.wanted():
+        how = (tuple(strides), tuple(pads), tuple(dilation_rate))
+        return _channels_last(_dense_convolution.convolve_transposed, inputs, kernel, how, data_format)
     return jax.lax.conv_transpose(
-        inputs.astype(kernel.dtype),
+        inputs,
         kernel,
         strides,
         pads,
@@ -282,6 +291,12 @@ def convolve_transposed(
         dimension_numbers=_layout(inputs.ndim, data_format),
         transpose_kernel=True,
     )
+
+
+def _channels_last(function: Any, inputs: Any, kernel: Any, how: Any, data_format: str) -> Array:
+    if data_format == "channels_last":
+        return function(inputs, kernel, how)
+    return jnp.moveaxis(function(jnp.moveaxis(inputs, 1, -1), kernel, how), -1, 1)
 
 
 def _transposed_padding(size: int, stride: int, step: int, padding: str, more: int | None) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 _BLOCK = 64  # channels of a dense convolution that stands for several groups
 _SHIFTS = 64  # elements of the largest window that is written out
@@ -59,15 +60,15 @@ def _(direct: Any, how: tuple[Any, ...], axis: int, primals: Any, tangents: Any)
     outputs = by_channel(direct, inputs, kernel, how, axis)
 
     def shifted(inputs: Any, kernel: Any, new_inputs: Any, new_kernel: Any) -> jax.Array:
-        # This is linear in the tangents, and the gradient is its transpose. The transpose of shifting inputs is slow,
-        # so that part is written as the transpose of what is to be its transpose: shifting gradients back. The part of
-        # the kernel is slow to compile as shifts, and not slow as XLA's own with one kernel for each channel.
-        moving = _repeated(new_inputs, kernel, axis)
+        # This is linear in the tangents, and the gradients are its transpose. What is fast is written there: gradients
+        # shifted back, and summed with shifted inputs; here, their transposes, of which those are the transposes.
+        repeated, moving = _repeated(inputs, kernel, axis), _repeated(new_inputs, kernel, axis)
+        last, window = jnp.moveaxis(outputs, axis, -1), kernel.shape[:-2]
         back = functools.partial(_shifted_back, kernel=_flat(kernel), how=how, sizes=moving.shape[1:-1])
-        (moved,) = jax.linear_transpose(back, jnp.moveaxis(outputs, axis, -1))(moving)
-        repeated = jnp.moveaxis(_repeated(inputs, kernel, axis), -1, axis)
-        weighed = direct(repeated, jnp.expand_dims(_flat(new_kernel), -2), repeated.shape[axis])
-        return jax.lax.optimization_barrier(jnp.moveaxis(moved, -1, axis) + weighed)
+        (moved,) = jax.linear_transpose(back, last)(moving)
+        sums = functools.partial(_kernel_gradient, inputs=repeated, window=window, how=how)
+        (weighed,) = jax.linear_transpose(sums, last)(_flat(new_kernel))
+        return jax.lax.optimization_barrier(jnp.moveaxis(moved + weighed, -1, axis))
 
     def plain(inputs: Any, kernel: Any, new_inputs: Any, new_kernel: Any) -> jax.Array:
         old, new = (jnp.expand_dims(_flat(k), -2) for k in (kernel, new_kernel))
@@ -121,3 +122,23 @@ def _shifted_back(gradients: Any, kernel: Any, how: tuple[Any, ...], sizes: tupl
     once = (1,) * len(strides)
     flipped = jnp.flip(kernel, range(kernel.ndim - 1))
     return _shifted(spread, flipped, (once, [(0, 0)] * len(strides), dilation))
+
+
+def _kernel_gradient(gradients: Any, inputs: jax.Array, window: tuple[int, ...], how: tuple[Any, ...]) -> jax.Array:
+    """The gradient with respect to the kernel, `[*window, channels]`: for each of its elements, a sum over the outputs.
+
+    A loop, so that large windows compile as fast as small ones.
+    """
+    strides, padding, dilation = how
+    dtype, wide = inputs.dtype, jnp.promote_types(inputs.dtype, jnp.float32)
+    padded = jax.lax.pad(inputs, jnp.zeros((), dtype), [(0, 0, 0), *((*ends, 0) for ends in padding), (0, 0, 0)])
+    reach = [(size - 1) * stride + 1 for size, stride in zip(gradients.shape[1:-1], strides, strict=True)]
+    gradients = gradients.astype(wide)
+
+    def one(_: None, start: jax.Array) -> tuple[None, jax.Array]:
+        part = jax.lax.dynamic_slice(padded, (0, *start, 0), (padded.shape[0], *reach, padded.shape[-1]))
+        part = jax.lax.slice(part, (0,) * part.ndim, part.shape, (1, *strides, 1))
+        return None, jnp.sum(part.astype(wide) * gradients, range(part.ndim - 1))
+
+    starts = np.indices(window, "int32").reshape(len(window), -1).T * np.asarray(dilation, "int32")
+    return jax.lax.scan(one, None, starts)[1].reshape(*window, -1).astype(dtype)
