@@ -38,14 +38,15 @@ def _(how: How, primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
     arrays, space = (0, last, *range(1, last)), range(1, last)
     parts = []
     if not isinstance(d_inputs, SymbolicZero):
-        swapped = jnp.swapaxes(kernel, -1, -2)  # [*window, filters, channels]
+        swapped = jax.lax.transpose(kernel, (*range(last - 1), last, last - 1))  # [*window, filters, channels]
         parts.append(_convolution(d_inputs, swapped, how, arrays, (last - 1, last, *range(last - 1)), arrays))
     if not isinstance(d_kernel, SymbolicZero):
-        turned, given = jnp.swapaxes(inputs, 0, -1), jnp.moveaxis(d_kernel, -2, 0)  # both with the channels first
+        turned = jax.lax.transpose(inputs, (last, *space, 0))  # [channels, *space, batch]
+        given = jax.lax.transpose(d_kernel, (last - 1, *range(last - 1), last))  # [channels, *window, filters]
         found = _convolution(
             turned, given, how, (last, 0, *space), (last, 0, *space), (last - 1, last, *range(last - 1))
         )  # [*space, batch, filters]
-        parts.append(jnp.moveaxis(found, -2, 0))
+        parts.append(jax.lax.transpose(found, (last - 1, *range(last - 1), last)))
     return convolve(inputs, kernel, how), sum(parts[1:], parts[0])
 
 
