@@ -1,6 +1,7 @@
 """Pooling: the maximum or the mean of windows."""
 
 import functools
+import math
 from typing import Any
 
 import jax
@@ -184,32 +185,46 @@ def _adapted(where: str, inputs: Any, output_size: Any, data_format: Any, along:
 
 @functools.partial(jax.jit, static_argnums=(1, 2), inline=True)
 def _axis_maximum(x: Any, axis: int, count: int) -> Array:
-    windows, _, _ = _windows(x, axis, count)  # a window that repeats its last element has the same maximum
-    return jnp.max(windows, axis + 1)
+    return jnp.max(_windows(x, axis, count), axis + 1)
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2), inline=True)
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
 def _axis_mean(x: Any, axis: int, count: int) -> Array:
-    windows, counted, sizes = _windows(x, axis, count)
-    wide = windows.astype(jnp.promote_types(x.dtype, jnp.float32))
+    starts, ends = _bounds(x.shape[axis], count)
+    windows = _windows(x, axis, count)
     shape = [1] * windows.ndim
-    shape[axis : axis + 2] = counted.shape
-    sums = jnp.sum(wide if counted.all() else wide * counted.reshape(shape).astype(wide.dtype), axis + 1, keepdims=True)
-    shape[axis + 1] = 1
-    return jnp.squeeze(sums / sizes.reshape(shape).astype(wide.dtype), axis + 1).astype(x.dtype)
+    shape[axis : axis + 2] = windows.shape[axis : axis + 2]
+    inside = (np.arange(shape[axis + 1]) < (ends - starts)[:, None]).reshape(shape)
+    wide = windows.astype(jnp.promote_types(x.dtype, jnp.float32))
+    sums = jnp.sum(wide if inside.all() else jnp.where(inside, wide, 0), axis + 1)
+    return (sums / (ends - starts).reshape(shape[: axis + 1] + shape[axis + 2 :])).astype(x.dtype)
 
 
-def _windows(x: Any, axis: int, count: int) -> tuple[Array, np.ndarray, np.ndarray]:
-    """The windows along an axis, laid out `[..., count, longest, ...]`; which of their elements count; their sizes.
+@_axis_mean.defjvp
+def _(axis: int, count: int, primals: Any, tangents: Any) -> tuple[Array, Array]:
+    """A product with the matrix of what each element counts in each window: its transpose needs no scattering."""
+    (change,) = tangents
+    starts, ends = _bounds(change.shape[axis], count)
+    places = np.arange(change.shape[axis])
+    inside = (places >= starts[:, None]) & (places < ends[:, None])
+    before, after = change.shape[:axis], change.shape[axis + 1 :]
+    wide = change.astype(jnp.promote_types(change.dtype, jnp.float32))
+    wide = wide.reshape(math.prod(before), len(places), math.prod(after))
+    shares = jnp.asarray(inside / (ends - starts)[:, None], wide.dtype)
+    means = jnp.einsum("bos,bsr->bor", jnp.broadcast_to(shares, (len(wide), *shares.shape)), wide, precision="highest")
+    return _axis_mean(*primals, axis, count), means.reshape(*before, count, *after).astype(change.dtype)
 
-    A window that is shorter than the longest one repeats its last element.
-    """
+
+def _windows(x: Any, axis: int, count: int) -> Array:
+    """The windows along an axis, laid out `[..., count, longest, ...]`; a shorter one repeats its last element."""
     size = x.shape[axis]
-    starts = np.arange(count) * size // count
-    ends = -(-np.arange(1, count + 1) * size // count)
-    offsets = np.arange((ends - starts).max())
-    counted = offsets < (ends - starts)[:, None]
     if size % count == 0:  # no two overlap, and all are of one size
-        return x.reshape(*x.shape[:axis], count, size // count, *x.shape[axis + 1 :]), counted, ends - starts
-    where = np.minimum(starts[:, None] + offsets, ends[:, None] - 1)
-    return jnp.take(x, where, axis, mode="clip"), counted, ends - starts
+        return x.reshape(*x.shape[:axis], count, size // count, *x.shape[axis + 1 :])
+    starts, ends = _bounds(size, count)
+    where = np.minimum(starts[:, None] + np.arange((ends - starts).max()), ends[:, None] - 1)
+    return jnp.take(x, where, axis, mode="clip")
+
+
+def _bounds(size: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where each of so many windows along an axis starts and ends."""
+    return np.arange(count) * size // count, -(-np.arange(1, count + 1) * size // count)

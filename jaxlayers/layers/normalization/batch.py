@@ -12,7 +12,7 @@ from jaxlayers import initializers
 from jaxlayers.core import InputSpec, Variable, scope
 from jaxlayers.layers._config import describe
 from jaxlayers.layers.normalization._scale_and_offset import ScaleAndOffset
-from jaxlayers.ops._normalization import centre, scale_and_shift, wide
+from jaxlayers.ops._normalization import scale_and_shift, shifted, wide
 
 
 class BatchNormalization(ScaleAndOffset):
@@ -123,18 +123,19 @@ class BatchNormalization(ScaleAndOffset):
         over = tuple(axis for axis in range(x.ndim) if axis not in kept)
         shape = tuple(size if axis in kept else 1 for axis, size in enumerate(x.shape))
         gamma, beta = self.scale_and_offset()
+        rest = None
         if training and self.trainable:
             if mask is None and not self.synchronized:
-                centred, mean, variance = centre(x, over)
+                x, rest, mean, variance = shifted(x, over)
             else:
-                centred, mean, variance = self._joint_moments(x, over, mask)
+                x, mean, variance = self._joint_moments(x, over, mask)
             if self.renorm:
                 gamma, beta = self._correct_and_move(mean, variance, gamma, beta)
             else:
                 self._move(self.momentum, (self.moving_mean, mean), (self.moving_variance, variance))
         else:
-            centred, variance = _less(x, self.moving_mean.value, shape), self.moving_variance.value
-        return scale_and_shift(centred, variance, gamma, beta, shape, self.epsilon, self._compute)
+            x, variance = _less(x, self.moving_mean.value, shape), self.moving_variance.value
+        return scale_and_shift(x, rest, variance, gamma, beta, shape, self.epsilon, self._compute)
 
     def _move(self, momentum: float, *averages: tuple[Variable, jax.Array]) -> None:
         for average, value in averages:
