@@ -47,7 +47,8 @@ def _(how: How, primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
             turned, given, how, (last, 0, *space), (last, 0, *space), (last - 1, last, *range(last - 1))
         )  # [*space, batch, filters]
         parts.append(jax.lax.transpose(found, (last - 1, *range(last - 1), last)))
-    return convolve(inputs, kernel, how), sum(parts[1:], parts[0])
+    outputs = convolve(inputs, kernel, how)
+    return outputs, sum(parts[1:], parts[0]) if parts else jnp.zeros_like(outputs)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
@@ -57,11 +58,9 @@ def convolve_transposed(inputs: jax.Array, kernel: jax.Array, how: How) -> jax.A
     `how` is as `jax.lax.conv_transpose` takes it.
     """
     last = inputs.ndim - 1
-    arrays = (0, last, *range(1, last))
-    layout = jax.lax.ConvDimensionNumbers(arrays, (last, last - 1, *range(last - 1)), arrays)
-    return jax.lax.conv_transpose(
-        inputs, kernel, how[0], how[1], rhs_dilation=how[2], dimension_numbers=layout, transpose_kernel=True
-    )
+    flipped = jax.lax.rev(kernel, range(last - 1))
+    swapped = jax.lax.transpose(flipped, (*range(last - 1), last, last - 1))  # [*window, channels, filters]
+    return _spread(inputs, swapped, how, (last, last - 1, *range(last - 1)))
 
 
 @functools.partial(convolve_transposed.defjvp, symbolic_zeros=True)
@@ -70,7 +69,8 @@ def _(how: How, primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
     outputs = convolve_transposed(inputs, kernel, how)
     parts = []
     if not isinstance(d_inputs, SymbolicZero):
-        parts.append(convolve_transposed(d_inputs, kernel, how))
+        last = inputs.ndim - 1
+        parts.append(_spread(d_inputs, jax.lax.rev(kernel, range(last - 1)), how, (last - 1, last, *range(last - 1))))
     if not isinstance(d_kernel, SymbolicZero):
         # Of the convolution that this is the transpose of: its inputs are the gradients here, its gradients the inputs.
         rank, (strides, _, dilation) = inputs.ndim - 2, how
@@ -91,10 +91,19 @@ def _(how: How, primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
 
         (found,) = jax.linear_transpose(kernel_gradient, jnp.swapaxes(outputs, 0, -1))(jnp.moveaxis(d_kernel, -2, 0))
         parts.append(jnp.swapaxes(found, 0, -1))
-    return outputs, sum(parts[1:], parts[0])
+    return outputs, sum(parts[1:], parts[0]) if parts else jnp.zeros_like(outputs)
 
 
-def _convolution(inputs: Any, kernel: Any, how: How, *layout: tuple[int, ...]) -> jax.Array:
+def _spread(inputs: Any, kernel: Any, how: How, layout: tuple[int, ...]) -> jax.Array:
+    """The convolution of inputs with zeros in between, as many as the strides say."""
+    strides, pads, dilation = how
+    arrays = (0, inputs.ndim - 1, *range(1, inputs.ndim - 1))
+    return _convolution(inputs, kernel, ((1,) * len(strides), pads, dilation), arrays, layout, arrays, spread=strides)
+
+
+def _convolution(inputs: Any, kernel: Any, how: How, *layout: tuple[int, ...], spread: Any = None) -> jax.Array:
     strides, pads, dilation = how
     numbers = jax.lax.ConvDimensionNumbers(*layout)
-    return jax.lax.conv_general_dilated(inputs, kernel, strides, pads, rhs_dilation=dilation, dimension_numbers=numbers)
+    return jax.lax.conv_general_dilated(
+        inputs, kernel, strides, pads, lhs_dilation=spread, rhs_dilation=dilation, dimension_numbers=numbers
+    )

@@ -1,5 +1,7 @@
 """Convolutions, pools and patches beside Keras's, and what Keras gets wrong beside NumPy."""
 
+import re
+
 import jax
 import jax.export
 import jax.numpy as jnp
@@ -170,6 +172,15 @@ def by_depth(x, kernel, **more):
     return plain(x, flat, x.shape[-1], **more)
 
 
+def transposed(x, kernel, strides, padding):
+    """The transpose that JAX makes of XLA's convolution, of the largest inputs that it brings down to these."""
+    both = zip(x.shape[1:], strides, kernel.shape, strict=False)
+    sizes = [n * stride if padding == "SAME" else (n - 1) * stride + span for n, stride, span in both]
+    outputs = jax.ShapeDtypeStruct((x.shape[0], *sizes, kernel.shape[2]), x.dtype)
+    forward = lambda y: plain(y, kernel, 1, window_strides=strides, padding=padding)
+    return jax.linear_transpose(forward, outputs)(x)[0]
+
+
 @pytest.mark.parametrize(
     ("ours", "theirs", "shapes"),
     [
@@ -193,10 +204,38 @@ def by_depth(x, kernel, **more):
             by_depth,
             [(1, 4, 70, 2), (1, 65, 2, 1)],
         ),
+        (
+            lambda x, k: ops.conv(x, k, (2, 3), "same"),
+            lambda x, k: plain(x, k, 1, window_strides=(2, 3)),
+            [(2, 7, 6, 3), (3, 2, 3, 4)],
+        ),
+        (
+            lambda x, k: ops.conv(x, k, dilation_rate=(1, 2)),
+            lambda x, k: plain(x, k, 1, rhs_dilation=(1, 2), padding="VALID"),
+            [(2, 4, 6, 3), (2, 3, 3, 2)],
+        ),
+        (
+            lambda x, k: ops.conv(x.transpose(0, 3, 1, 2), k, 3, data_format="channels_first"),  # rows that none sees
+            lambda x, k: plain(x, k, 1, window_strides=(3, 3), padding="VALID").transpose(0, 3, 1, 2),
+            [(2, 7, 6, 3), (2, 2, 3, 4)],
+        ),
+        (
+            lambda x, k: ops.conv_transpose(x, k, (2, 3), "same"),
+            lambda x, k: transposed(x, k, (2, 3), "SAME"),
+            [(2, 4, 3, 3), (3, 4, 2, 3)],
+        ),
+        (
+            lambda x, k: ops.conv_transpose(x, k, 2),
+            lambda x, k: transposed(x, k, (2, 2), "VALID"),
+            [(2, 4, 3, 3), (3, 2, 5, 3)],
+        ),
     ],
-    ids=["groups", "depthwise_strides", "depthwise_dilated", "depthwise_wide"],
+    ids=[
+        *("groups", "depthwise_strides", "depthwise_dilated", "depthwise_wide", "strides", "dilated", "first"),
+        *("transposed", "transposed_valid"),
+    ],
 )
-def test_groups_have_all_derivatives(ours, theirs, shapes):
+def test_convolutions_have_all_derivatives(ours, theirs, shapes):
     x, kernel, dx, dk = (jnp.asarray(floats(*shape) + i) for i, shape in enumerate([*shapes, *shapes]))
 
     def everything(function):
@@ -214,6 +253,30 @@ def test_groups_have_all_derivatives(ours, theirs, shapes):
     got, want = jax.jit(lambda: (everything(ours), everything(theirs)))()
     for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * np.abs(b).max())
+
+
+@pytest.mark.parametrize(
+    ("function", "kernel"),
+    [
+        (lambda x, k: ops.conv(x, k, padding="same"), (3, 3, 8, 8)),
+        (lambda x, k: ops.conv(x, k, 2, padding="same"), (3, 3, 8, 8)),
+        (lambda x, k: ops.conv(x, k, padding="same"), (3, 3, 4, 8)),
+        (lambda x, k: ops.conv(x, k, padding="same", data_format="channels_first"), (3, 3, 8, 8)),
+        (lambda x, k: ops.conv_transpose(x, k, 2, padding="same"), (3, 3, 8, 8)),
+        (lambda x, k: ops.depthwise_conv(x, k, padding="same"), (3, 3, 8, 1)),
+    ],
+    ids=["dense", "strided", "groups", "first", "transposed", "depthwise"],
+)
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="it is about XLA on CPU")
+def test_gradients_in_a_loop_are_in_the_layout_that_xla_has_fast_code_for(function, kernel):
+    """Any other convolution takes some thirty times as long; XLA mends that outside of loops alone."""
+    x, kernel = jnp.asarray(floats(2, 8, 8, 8)), jnp.asarray(floats(*kernel))
+    gradients = jax.grad(lambda pair: jnp.sum(jnp.sin(function(*pair))))
+    step = lambda pair, _: (jax.tree.map(jnp.subtract, pair, gradients(pair)), None)
+    text = jax.jit(lambda pair: jax.lax.scan(step, pair, length=3)).lower((x, kernel)).compile().as_text()
+    found = re.findall(r" convolution\(.*", text)
+    assert all("b01f_01io->b01f" in one and "rhs_reversal" not in one for one in found), found
+    assert len(found) == (0 if kernel.shape[-1] == 1 else 3)
 
 
 def test_accelerators_get_one_convolution_for_all_groups():

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jaxlayers as jl
 from jaxlayers import ops
 
 X = jnp.asarray(np.random.default_rng(0).normal(2.0, 1.5, (3, 4, 5)).astype("float32"))
@@ -58,3 +59,27 @@ def test_little_is_kept(ours):
     _, backward = jax.vjp(lambda x: ours(x, GAMMA, BETA), X)
     large = [leaf for leaf in jax.tree.leaves(backward) if leaf.size == X.size]
     assert len(large) <= 2
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+@pytest.mark.parametrize("odd", [None, 0.0, -3e3], ids=["even", "zero", "far"])
+def test_moments_of_a_batch_are_exact_wherever_they_are(offset, odd):
+    """Against float64: far from zero, and with a first sample unlike the others."""
+    x = np.random.default_rng(1).normal(offset, [1.0, 0.1, 30.0], (50, 4, 3)).astype("float32")
+    if odd is not None:
+        x[0] = odd
+    layer = jl.layers.BatchNormalization(momentum=0.0, epsilon=1e-6)
+    outputs = layer(x, training=True)
+    exact = x.astype("float64")
+    mean, variance = exact.mean((0, 1)), exact.var((0, 1))
+    assert (np.abs(layer.moving_mean - mean) < 1e-5 * np.sqrt(variance) + 1e-6 * np.abs(mean)).all()
+    np.testing.assert_allclose(layer.moving_variance, variance, rtol=1e-4)
+    np.testing.assert_allclose(outputs, (exact - mean) / np.sqrt(variance + 1e-6), rtol=1e-4, atol=2e-4)
+
+
+def test_a_batch_of_equal_samples_has_finite_gradients_and_an_empty_one_no_values():
+    layer = jl.layers.BatchNormalization()
+    params, state = layer.init(jax.random.key(0), X)
+    loss = lambda x: jnp.sum(jnp.sin(layer.apply(params, state, x, training=True).outputs))
+    assert np.isfinite(jax.grad(loss)(jnp.full((3, 4, 5), 7.0))).all()
+    assert layer.apply(params, state, X[:0], training=True).outputs.shape == (0, 4, 5)
