@@ -1,6 +1,7 @@
 """Pooling: the maximum or the mean of windows."""
 
 import functools
+import itertools
 import math
 from typing import Any
 
@@ -13,6 +14,8 @@ from jaxlayers.ops._spatial import everywhere, format_of, one_of, per_axis, rank
 from jaxlayers.ops._types import Array, ArrayLike, Shape, as_float
 
 __all__ = ["adaptive_average_pool", "adaptive_max_pool", "average_pool", "max_pool"]
+
+_TILE = 64  # elements of the largest window that is looked at one by one
 
 
 @operation("inputs")
@@ -133,9 +136,58 @@ def adaptive_average_pool(inputs: ArrayLike, output_size: Shape, data_format: st
 @functools.partial(jax.jit, static_argnums=(1, 2, 3, 4), inline=True)
 def pooled_maximum(inputs: Any, pool_size: Any, strides: Any, padding: str, data_format: str) -> Array:
     """`max_pool` without checks."""
-    lowest = -np.inf if jnp.issubdtype(inputs.dtype, jnp.inexact) else jnp.iinfo(inputs.dtype).min
+    inexact = jnp.issubdtype(inputs.dtype, jnp.inexact)
+    lowest = np.asarray(-np.inf if inexact else jnp.iinfo(inputs.dtype).min, inputs.dtype)[()]
+    if jax.default_backend() == "cpu" and pool_size == strides and math.prod(pool_size) <= _TILE:
+        axes = spatial_axes(len(pool_size), data_format)
+        ends = [(0, 0, 0)] * inputs.ndim
+        for axis, size in zip(axes, pool_size, strict=True):
+            over = -inputs.shape[axis] % size if padding == "same" else -(inputs.shape[axis] % size)
+            ends[axis] = (over // 2, over - over // 2, 0) if padding == "same" else (0, over, 0)
+        return _tiled_maximum(jax.lax.pad(inputs, lowest, ends), axes, pool_size)
     windows = everywhere(pool_size, data_format, 1), everywhere(strides, data_format, 1)
-    return jax.lax.reduce_window(inputs, np.asarray(lowest, inputs.dtype)[()], jax.lax.max, *windows, padding.upper())
+    return jax.lax.reduce_window(inputs, lowest, jax.lax.max, *windows, padding.upper())
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+def _tiled_maximum(x: Any, axes: tuple[int, ...], sizes: tuple[int, ...]) -> Array:
+    """The maximum of each of the windows that x falls apart into. XLA on CPU is slow at its own gradient of this."""
+    tiles, within = _tiles(x, axes, sizes)
+    return jnp.max(tiles, within)
+
+
+@_tiled_maximum.defjvp
+def _(axes: tuple[int, ...], sizes: tuple[int, ...], primals: Any, tangents: Any) -> tuple[Array, Array]:
+    """The change of the first of the largest elements."""
+    (tiles, within), (changes, _) = (_tiles(value, axes, sizes) for value in (*primals, *tangents))
+    best: Any = None
+    for number, place in enumerate(itertools.product(*map(range, sizes))):
+        part = tiles
+        for axis, at in zip(reversed(within), reversed(place), strict=True):
+            part = jax.lax.index_in_dim(part, at, axis, keepdims=False)
+        if best is None:
+            best, where = part, jnp.zeros(part.shape, "int8")
+        else:
+            keep = (best >= part) | (best != best)  # what is no number is the largest
+            best, where = jnp.where(keep, best, part), jnp.where(keep, where, jnp.int8(number))
+    shape = [size if axis in within else 1 for axis, size in enumerate(tiles.shape)]
+    numbers = np.arange(math.prod(sizes), dtype="int8").reshape(shape)
+    taken = jnp.where(numbers == jnp.expand_dims(where, within), changes, 0)
+    return best, jnp.sum(taken, within, dtype=taken.dtype)
+
+
+def _tiles(x: Any, axes: tuple[int, ...], sizes: tuple[int, ...]) -> tuple[Array, tuple[int, ...]]:
+    """X with each of some axes as two, of windows and of what is in a window; and the latter."""
+    shape: list[int] = []
+    within = []
+    for axis, size in enumerate(x.shape):
+        if axis in axes:
+            window = sizes[axes.index(axis)]
+            shape += [size // window, window]
+            within.append(len(shape) - 1)
+        else:
+            shape.append(size)
+    return x.reshape(shape), tuple(within)
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3, 4), inline=True)

@@ -144,6 +144,37 @@ def test_pools_of_half_floats_and_of_integers():
     np.testing.assert_array_equal(ops.adaptive_average_pool(x, 2), [[[-4.0], [0.5]]])
 
 
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize(
+    ("shape", "size", "data_format"),
+    [
+        ((2, 7, 3), 2, "channels_last"),
+        ((2, 6, 7, 3), (2, 3), "channels_last"),
+        ((2, 3, 7, 5), (3, 2), "channels_first"),
+        ((1, 4, 5, 3, 2), (2, 2, 3), "channels_last"),
+    ],
+)
+def test_maxima_of_tiles_have_the_derivatives_of_windows(shape, size, data_format, padding):
+    """With many equal numbers: the first of the largest counts, as in XLA's own code; and with what is no number."""
+    x = jnp.round(jnp.asarray(floats(*shape))).at[..., 0].set(jnp.nan)
+    sizes = (size,) * (len(shape) - 2) if isinstance(size, int) else size
+    window = (1, *sizes, 1) if data_format == "channels_last" else (1, 1, *sizes)
+    weights = lambda y: jnp.cos(jnp.arange(y.size, dtype="float32")).reshape(y.shape)
+
+    def windows(x):
+        return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, window, padding.upper())
+
+    def ours(x):
+        return ops.max_pool(x, size, padding=padding, data_format=data_format)
+
+    np.testing.assert_array_equal(ours(x), windows(x))
+    x = jnp.nan_to_num(x, nan=3.0)
+    got, want = (jax.grad(lambda x, f=f: jnp.sum(f(x) * weights(f(x))))(x) for f in (ours, windows))
+    np.testing.assert_array_equal(got, want)
+    got, want = (jax.jvp(f, (x,), (weights(x),)) for f in (ours, windows))
+    jax.tree.map(np.testing.assert_array_equal, got, want)
+
+
 def test_convolutions_compute_in_the_dtype_of_the_kernel():
     x, kernel = np.arange(6).reshape(1, 3, 2), jnp.ones((2, 2, 2), "bfloat16")
     for function in (ops.conv, ops.depthwise_conv, ops.conv_transpose):
