@@ -54,6 +54,7 @@ from jaxlayers.core import (
     vmap,
     while_loop,
 )
+from jaxlayers.dtype_policies import FloatDTypePolicy
 from jaxlayers.initializers import Initializer
 from jaxlayers.losses import Loss
 from jaxlayers.metrics import Metric
@@ -66,12 +67,27 @@ if _collects:
 
 __version__ = "0.1.0"
 
+KerasTensor = SymbolicTensor  # Keras's name for it
+
+
+def version() -> str:
+    """The version of the library.
+
+    Example:
+        >>> version() == __version__
+        True
+    """
+    return __version__
+
+
 __all__ = [
     "BareTransformationError",
     "DTypePolicy",
+    "FloatDTypePolicy",
     "Initializer",
     "Input",
     "InputSpec",
+    "KerasTensor",
     "Layer",
     "Loss",
     "Metric",
@@ -111,6 +127,7 @@ __all__ = [
     "tree",
     "utils",
     "value_and_grad",
+    "version",
     "vmap",
     "while_loop",
 ]

@@ -12,6 +12,7 @@ import pytest
 import jaxlayers
 
 NAMESPACES = [
+    "",  # that of the library itself
     "activations",
     "callbacks",
     "config",
@@ -48,6 +49,19 @@ FLAX = "modules of Flax are not layers yet"
 DATA = "of Keras's data sets there is mnist"
 HIDDEN = "Keras hides its parameters behind *args"
 EXCEPTIONS = {
+    ".Function": "a functional model is one",
+    ".KerasTensor": "symbolic tensors are neither sparse nor ragged",
+    ".Model": HIDDEN,
+    ".Operation": "operations are functions",
+    ".Quantizer": QUANTIZATION,
+    ".RematScope": "jl.remat and remat= say it where it counts",
+    ".Sequential": HIDDEN,
+    ".StatelessScope": "init and apply are its place",
+    ".SymbolicScope": "shapes are found by tracing",
+    ".Variable": "it takes a regularizer, a constraint and a sharding, too",
+    ".remat": "the arguments are those of jax.checkpoint",
+    ".device": "that is jax.default_device",
+    ".name_scope": "paths come from where things sit",
     "callbacks.BackupAndRestore": FILES,
     "callbacks.OrbaxCheckpoint": FILES,
     "config.enable_unsafe_deserialization": "code is rebuilt where a call says so, and for that call alone",
@@ -88,7 +102,7 @@ PARAMETERS = {"quantization_config": QUANTIZATION, "gptq_unpacked_column_size": 
 
 
 def find(module, namespace):
-    for part in namespace.split("."):
+    for part in namespace.split(".") if namespace else []:
         module = getattr(module, part)
     return module
 

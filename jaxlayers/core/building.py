@@ -20,6 +20,7 @@ import numpy as np
 
 from jaxlayers.core import making, masks, scope, symbolic, tracking
 from jaxlayers.core.call_spec import has_arrays, shape_tree
+from jaxlayers.core.variable import Variable
 
 if TYPE_CHECKING:
     from jaxlayers.core.layer import Layer
@@ -187,6 +188,9 @@ def explicit(build: Callable[..., Any]) -> Callable[..., Any]:
         if self._in_build:
             build(self, *args, **kwargs)
             return
+        own = self._loose_weights or any(isinstance(value, Variable) for value in vars(self).values())
+        if self.built and own and not is_default(type(self).build):
+            return  # weights are made once, though each of several owners may build what they share
         with _building(self) as kept:
             kept[id(self)] = Snapshot(self)
             with _grounded(self, kept[id(self)]):
@@ -319,10 +323,12 @@ def output_specs(layer: Layer, args: Any, kwargs: Any) -> Any:
     def tensor(shape: Any) -> Any:
         return symbolic.SymbolicTensor(shape, layer.compute_dtype)
 
-    named = {name.removesuffix("_shape"): _map_shapes(tensor, shape) for name, shape in kwargs.items()}
+    flags = {name: value for name, value in kwargs.items() if value is None or isinstance(value, bool | str)}
+    shapes = {name: shape for name, shape in kwargs.items() if name not in flags}
+    named = {name.removesuffix("_shape"): _map_shapes(tensor, shape) for name, shape in shapes.items()}
     if "input" in named and "input" not in layer._call_spec.all_names:  # input_shape= is what everybody writes
         named = {layer._call_spec.names[0]: named.pop("input"), **named}
-    return symbolic.infer(abstractly(layer), tuple(_map_shapes(tensor, shape) for shape in args), named)
+    return symbolic.infer(abstractly(layer), tuple(_map_shapes(tensor, shape) for shape in args), {**named, **flags})
 
 
 def declared_specs(layer: Layer, args: Any, kwargs: Any) -> Any:

@@ -106,6 +106,13 @@ def check_inputs(spec: Any, value: Any, place: Callable[[], str]) -> None:
         specs = jax.tree.leaves(spec, is_leaf=lambda s: isinstance(s, InputSpec))
         single = len(specs) == 1 and hasattr(value, "shape")
         values = [value] if single else jax.tree.leaves(value, is_leaf=lambda leaf: leaf is None)
+        strange = next((leaf for leaf in values if leaf is not None and not hasattr(leaf, "shape")), None)
+        if strange is not None:
+            received = type(value).__name__ + ("" if strange is value else f" of {type(strange).__name__}")
+            raise ValueError(
+                f"{place()!r} expects arrays; received {received}. A list of numbers is no array: make it one with "
+                "jnp.asarray."
+            )
         if len(specs) != len(values):
             raise ValueError(f"{place()!r} expects {len(specs)} inputs; received {len(values)}.")
         pairs = list(zip(specs, values, strict=True))

@@ -273,11 +273,12 @@ class Layer(Symbolic, Described, Weighted):
         inner.frame = frame
         try:
             if not self.built:
+                _check_given(self, args, kwargs, inner)
                 building.within_call(self, inner, args, kwargs)
             elif inner.parent is not None:
                 building.remember(self, inner)
-            if self.input_spec is not None and args:
-                check_inputs(self.input_spec, args[0], inner.place)
+            if self.input_spec is not None:
+                _check_given(self, args, kwargs, inner)
             outputs = self.call(*args, **kwargs)
             if self.activity_regularizer is not None:
                 self._regularize_activity(outputs)
@@ -302,7 +303,7 @@ class Layer(Symbolic, Described, Weighted):
         if all(masks.get_mask(leaf) is not None for leaf in leaves):
             return
         found = self.compute_mask(inputs, previous)
-        if found is None:
+        if found is None or not (self._call_spec.makes_masks or masks.fits(found, inputs, leaves)):
             return
         # A single mask is that of the first output: what comes beside it (states, scores) has other axes.
         flat = jax.tree.leaves(found, is_leaf=lambda leaf: leaf is None)
@@ -323,6 +324,12 @@ _RESERVED = frozenset(["init", "apply", "params", "state"])
 Layer.build = building.explicit(Layer.build)  # type: ignore[method-assign]
 for _method in (Layer.__init__, Layer.build, Layer.call, Layer.get_config, Layer.compute_output_shape):
     _method.is_default = True  # type: ignore[union-attr]
+
+
+def _check_given(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], inner: scope.Scope) -> None:
+    given = args[0] if args else layer._call_spec.first(args, kwargs)
+    if layer.input_spec is not None and given is not None:
+        check_inputs(layer.input_spec, given, inner.place)
 
 
 def _as_input(value: Any, compute: Any) -> Any:

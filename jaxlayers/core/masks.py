@@ -50,6 +50,20 @@ def previous_mask(inputs: Any, kwargs: dict[str, Any]) -> Any:
     return jax.tree.map(get_mask, inputs) if given is None else given
 
 
+def fits(mask: Any, inputs: Any, outputs: list[Any]) -> bool:
+    """Whether a mask of a call's first inputs can be one of its first output: the axes that it is about are there.
+
+    Of outputs with fewer axes than the inputs it is not, where one of the other axes could be taken for one of those.
+    """
+    leaves, given = jax.tree.leaves(mask), jax.tree.leaves(inputs)
+    if len(leaves) != 1 or not outputs or not given:
+        return True
+    about, before, after = (tuple(one.shape) for one in (leaves[0], given[0], outputs[0]))
+    if after[: len(about)] != about:
+        return False
+    return len(after) >= len(before) or not set(before[len(about) :]) & set(about)
+
+
 @jax.tree_util.register_pytree_node_class
 class Masked:
     """An array and its mask on the way into a transformation, or out of it."""

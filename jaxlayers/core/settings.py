@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Container
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -94,12 +95,13 @@ def standardize_dtype(dtype: Any = None) -> str:
         return _settings["floatx"]
     if isinstance(dtype, str) and dtype in _KNOWN:
         return dtype
-    if dtype is int or dtype == "int":
+    named = isinstance(dtype, str)  # NumPy's int64 equals "int", too
+    if dtype is int or (named and dtype == "int"):
         return "int32"
-    if dtype is float or dtype == "float":
+    if dtype is float or (named and dtype == "float"):
         return _settings["floatx"]
-    try:
-        return jnp.dtype(dtype).name
+    try:  # that of a NumPy array is the one which JAX gives such arrays
+        return jnp.dtype(dtype).name if named else jax.dtypes.canonicalize_dtype(jnp.dtype(dtype)).name
     except TypeError:
         name = str(dtype)
         if name.startswith("key<"):  # a JAX random key

@@ -19,8 +19,6 @@ from jaxlayers.core.layer import Layer
 from jaxlayers.core.pure import put
 from jaxlayers.core.variable import Variable
 
-_axes = itertools.count()
-
 
 def value_and_grad(
     fun: Callable[..., Any],
@@ -176,11 +174,12 @@ def vmap(
         >>> jl.vmap(lambda row: (row * w).sum())(jnp.eye(2)).tolist()
         [1.0, 2.0]
     """
-    name = axis_name if axis_name is not None else f"jaxlayers_vmap_{next(_axes)}"
 
     @ends_in_user_code
     @functools.wraps(fun)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
+        name = _axis_within() if axis_name is None else axis_name
+
         def pure(args: Any, kwargs: Any) -> Any:
             outputs, effects, _ = lifting.run(fun, args, kwargs, axis_name=name)
             for i, key in enumerate(effects.keys):
@@ -224,6 +223,15 @@ def vmap(
         return masks.release(outputs)
 
     return wrapped
+
+
+def _axis_within() -> str:
+    """A name for a mapped axis that those around have not; the same every time, since compiled code is kept by it."""
+    taken, around = set(), scope.current()
+    while around is not None:
+        taken.add(around.axis_name)
+        around = around.parent
+    return next(name for name in map("jaxlayers_vmap_{}".format, itertools.count()) if name not in taken)
 
 
 def remat(

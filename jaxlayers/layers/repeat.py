@@ -147,6 +147,12 @@ class Repeat(Layer):
         return super().from_config({**config, "block": registry.lookup("layer", config["block"], custom_objects)})
 
     _program: _Program
+
+    @property
+    def _apart(self) -> tuple[Layer, ...]:
+        """What is in the config, and no part of the layer."""
+        return (self._program.template,)
+
     _block: Stacked
 
 

@@ -177,7 +177,7 @@ def _mix(weights: Array, value: Array) -> Array:
     """Values summed with weights, [batch, targets, heads, size]."""
     batch, heads, targets, sources = weights.shape
     shared, size = value.shape[2:]
-    grouped = weights.reshape(batch, shared, -1, sources).astype(value.dtype)
+    grouped = weights.reshape(batch, shared, heads // shared * targets, sources).astype(value.dtype)
     sums = jnp.einsum("bkts,bskh->btkh", grouped, value, preferred_element_type=weights.dtype)
     if heads == shared:
         return sums
@@ -197,7 +197,7 @@ def _split_groups(query: Array, shared: int) -> Array:
     if heads == shared:
         return query
     split = query.reshape(batch, targets, shared, heads // shared, size)
-    return split.transpose(0, 3, 1, 2, 4).reshape(batch, -1, shared, size)
+    return split.transpose(0, 3, 1, 2, 4).reshape(batch, heads // shared * targets, shared, size)
 
 
 def _powers(scores: Array, mask: Any, is_causal: bool, biased: bool) -> tuple[Array, Array]:
@@ -209,10 +209,10 @@ def _powers(scores: Array, mask: Any, is_causal: bool, biased: bool) -> tuple[Ar
     else:
         seen = mask
     scores = scores if seen is None else jnp.where(seen, scores, lowest)
-    highest = jnp.maximum(jax.lax.stop_gradient(jnp.max(scores, -1, keepdims=True)), lowest)
+    highest = jnp.maximum(jax.lax.stop_gradient(jnp.max(scores, -1, keepdims=True, initial=-jnp.inf)), lowest)
     powers = jnp.exp(scores - highest)
     total = jnp.sum(powers, -1)
-    if mask is not None or biased:  # else every query sees a key
+    if mask is not None or biased or not scores.shape[-1]:  # else every query sees a key
         total = jnp.where(highest[..., 0] <= lowest, jnp.inf, total)
     return powers, total
 

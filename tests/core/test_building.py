@@ -535,3 +535,39 @@ def test_parts_built_by_hand_are_undone_with_the_whole(x):
     layer.params = params
     np.testing.assert_allclose(layer(x), expected, rtol=1e-6)
     assert layer.compute_output_shape((None, x.shape[-1])) == (None, 3)
+
+
+def test_weights_are_made_once_though_several_owners_build_what_they_share(x):
+    class Owner(jl.Layer):
+        def __init__(self, shared):
+            super().__init__()
+            self.shared = shared
+
+        def build(self, shape):
+            self.shared.build(shape)
+
+        def call(self, x):
+            return self.shared(x)
+
+    shared = jl.layers.Dense(3)
+    first, second = Owner(shared), Owner(shared)
+    before = first(x)
+    second(x)
+    shared.build(x.shape)
+    assert len(shared.weights) == 2
+    np.testing.assert_array_equal(first(x), before)
+
+
+def test_inputs_by_name_and_before_a_build_are_checked(x):
+    layer = jl.layers.Dense(3, name="it")
+    with pytest.raises(ValueError, match="'it' expects an input with at least 2 axes"):
+        layer(np.float32(1.0))
+    assert not layer.built
+    layer(inputs=x)
+    with pytest.raises(ValueError, match="'it' expects an input with size"):
+        layer(inputs=np.ones((2, x.shape[-1] + 1)))
+
+
+def test_flags_are_no_shapes():
+    layer = jl.layers.ReversibleEmbedding(10, 4)
+    assert layer.compute_output_shape((None, 3, 4), reverse=True) == (None, 3, 10)

@@ -435,3 +435,35 @@ def test_a_layer_called_on_symbolic_tensors_has_their_masks(length):
     np.testing.assert_allclose(two(ids), 2 * vectors * counts, rtol=1e-5)
     inside = through(lambda i: jl.Sequential([embedding, MaskedMean()])(i))
     assert np.isfinite(inside.predict(ids, verbose=0)).all()
+
+
+class Averaging(Layer):
+    def call(self, inputs):
+        return inputs.mean(1)
+
+
+class Cutting(Layer):
+    def call(self, inputs):
+        return inputs[:, 1:]
+
+
+class Joining(Layer):
+    def call(self, inputs):
+        return inputs.sum(-1)
+
+
+@pytest.mark.parametrize("cls", [Averaging, Cutting])
+def test_a_mask_that_does_not_fit_the_outputs_goes_no_further(cls):
+    assert get_mask(cls()(masked())) is None
+    model = jl.Sequential([layers.Embedding(10, 3, mask_zero=True), cls(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    targets = np.ones(model(IDS).shape, "float32")
+    assert np.isfinite(model.fit(IDS, targets, verbose=0).history["loss"][0])
+
+
+def test_a_mask_is_not_taken_for_one_of_other_axes_of_the_same_size():
+    inputs = jnp.ones((2, 4, 4))
+    set_mask(inputs, jnp.asarray(MASK))
+    assert get_mask(Averaging()(inputs)) is None  # [batch, features], of which there are as many as steps
+    outputs = Joining()(masked())  # [batch, time]
+    np.testing.assert_array_equal(get_mask(outputs), MASK)

@@ -2,6 +2,7 @@
 
 import functools
 
+import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
@@ -37,8 +38,6 @@ def test_dtypes_have_one_name(dtype):
 
 
 def test_the_dtype_of_a_key_and_what_is_none():
-    import jax
-
     assert settings.standardize_dtype(jax.random.key(0).dtype).startswith("key<")
     for wrong in ("float33", object(), "floatt", [1]):
         with pytest.raises(ValueError, match="dtype"):
@@ -342,3 +341,14 @@ def test_call_set_on_an_object():
     layer = layers.Dense(2)
     layer.call = lambda inputs: inputs * 3
     np.testing.assert_array_equal(layer(jnp.ones((1, 2))), [[3, 3]])
+
+
+def test_a_dtype_of_numpys_is_what_jax_makes_of_it():
+    wide = np.dtype("float64"), np.dtype("int64")
+    assert [settings.standardize_dtype(dtype) for dtype in wide] == ["float32", "int32"]
+    with jax.enable_x64(True):
+        assert [settings.standardize_dtype(dtype) for dtype in wide] == ["float64", "int64"]
+        assert jl.ops.zeros((2,), dtype=wide[0]).dtype == "float64"
+        assert jl.Variable(jnp.ones(3, "float64")).dtype == "float64"
+        assert jl.layers.Dense(3, dtype="float64")(jl.Input((6,), dtype="float64")).dtype == "float64"
+        assert settings.standardize_dtype(int) == settings.standardize_dtype("int") == "int32"

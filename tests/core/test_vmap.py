@@ -213,3 +213,22 @@ def test_under_a_bare_vmap():
         with pytest.raises(jl.BareTransformationError):
             jl.vmap(lambda row: jax.vmap(function)(row))(X[:, :, None] * jnp.ones(3))  # noqa: B023
     assert int(layer.calls) == int(count) == 0
+
+
+def test_a_function_mapped_anew_in_each_call_is_not_compiled_anew():
+    layer = jl.layers.TimeDistributed(jl.layers.Dense(2))
+    x = jnp.ones((2, 3, 5))
+    layer(x), layer(x)
+    seen = []
+    jax.monitoring.register_event_duration_secs_listener(lambda event, *_, **__: seen.append(event))
+    try:
+        layer(x)
+    finally:
+        jax.monitoring.clear_event_listeners()
+    assert not [event for event in seen if "compile" in event], seen
+
+
+def test_mapped_functions_inside_of_each_other_have_axes_of_their_own():
+    draw = lambda: jl.random.uniform(())
+    found = jl.vmap(lambda _: jl.vmap(lambda _: draw(), axis_size=3)(jnp.zeros(3)))(jnp.zeros(2))
+    assert len(set(found.ravel().tolist())) == 6

@@ -302,3 +302,26 @@ def test_mistakes_are_told(mistake, words):
         mistake()
     text = "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
     assert all(word in text for word in words), text
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda lib: lib.layers.MultiHeadAttention(2, 2, name="a"),
+        lambda lib: lib.layers.GroupQueryAttention(2, 4, 2, name="a"),
+    ],
+)
+def test_no_samples_and_no_keys_give_what_keras_gives(make):
+    none, some = np.ones((0, 3, 4), "float32"), np.ones((2, 3, 4), "float32")
+    ours, theirs = make(jl), make(keras)
+    assert ours(none, none).shape == theirs(none, none).shape == (0, 3, 4)
+    assert [one.shape for one in ours(none, none, return_attention_scores=True)] == [
+        one.shape for one in theirs(none, none, return_attention_scores=True)
+    ]
+    layer = make(jl)
+    np.testing.assert_array_equal(layer(some, some[:, :0]), np.zeros((2, 3, 4)))
+    for cls in (layers.Attention, layers.AdditiveAttention):
+        values = jax.value_and_grad(lambda q, cls=cls: jnp.sum(cls()([q, some[:, :0]])))(some)
+        assert float(values[0]) == 0 and not np.any(values[1])
+    with pytest.raises(ValueError, match="list of query, value"):
+        layers.AdditiveAttention()(some)

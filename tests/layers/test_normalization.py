@@ -9,6 +9,7 @@ import pytest
 import jaxlayers as jl
 from jaxlayers import layers, ops
 from tests.layers.table import floats
+from tests.layers.test_layers_against_keras import close, pair
 
 KEY = jax.random.key(3)
 
@@ -225,3 +226,10 @@ def test_reversible_embedding_both_ways():
     half = layers.ReversibleEmbedding(5, 3, dtype="mixed_bfloat16", reverse_dtype="float32")
     assert half(ids).dtype == jnp.bfloat16 and half(half(ids), reverse=True).dtype == jnp.float32
     assert half(ops.cast(half(ids), "bfloat16"), reverse=True).shape == (1, 3, 5)
+
+
+@pytest.mark.parametrize("axis", [[-1, -2], [2, 1], [1, 2]])
+def test_weights_of_several_axes_lie_as_in_keras_in_whatever_order_they_are_named(axis):
+    ours, theirs = pair("LayerNormalization", {"axis": axis}, floats(2, 3, 4))
+    assert [w.shape for w in ours.weights] == [w.shape for w in theirs.weights] == [(3, 4)] * 2
+    close(ours(floats(2, 3, 4)), theirs(floats(2, 3, 4)))

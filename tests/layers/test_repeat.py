@@ -467,3 +467,22 @@ def test_in_models():
     twin.set_weights(model.get_weights())
     close(twin(X), model(X))
     assert "body/block/kernel" in model.weights[0].path
+
+
+def test_clones_know_the_class_of_the_block():
+    class Unregistered(layers.Layer):
+        def __init__(self, units=3, **kwargs):
+            super().__init__(**kwargs)
+            self.units, self.inside = units, layers.Dense(units)
+
+        def call(self, x):
+            return self.inside(x)
+
+        def get_config(self):
+            return {**super().get_config(), "units": self.units}
+
+    inputs = jl.Input((3,))
+    model = jl.Model(inputs, layers.Repeat(Unregistered(), 2)(inputs))
+    clone = jl.models.clone_model(model)
+    clone.set_weights(model.get_weights())
+    np.testing.assert_array_equal(clone(np.ones((2, 3))), model(np.ones((2, 3))))

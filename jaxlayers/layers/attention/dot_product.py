@@ -105,7 +105,8 @@ class Attention(Layer):
         return mask[0] if mask else None
 
     def _check_inputs(self, inputs: Any, mask: Any = None) -> None:
-        if not isinstance(inputs, list | tuple) or len(inputs) not in (2, 3):
+        several = isinstance(inputs, list | tuple) and len(inputs) in (2, 3)
+        if not several or any(one is None or isinstance(one, int) for one in inputs):  # the shape of one array
             raise ValueError(
                 f"{self.path!r} expects a list of query, value and, optionally, key; received "
                 f"{jax.tree.map(lambda a: getattr(a, 'shape', a), inputs)}."

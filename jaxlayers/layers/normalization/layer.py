@@ -48,7 +48,7 @@ class LayerNormalization(ScaleAndOffset):
         **kwargs: Any,
     ):
         super().__init__(
-            list(axis) if isinstance(axis, list | tuple) else axis,
+            sorted(axis) if isinstance(axis, list | tuple) else axis,
             epsilon,
             center,
             scale,
