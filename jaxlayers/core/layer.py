@@ -31,6 +31,9 @@ class Layer(Symbolic, Described, Weighted):
     Subclasses make their weights in `__init__` or in `build(input_shape)`, with `add_weight`, and compute in
     `call(inputs)`. Layers assigned to attributes, also in lists, tuples and dicts at any depth, are part of this one.
 
+    A mask of the first input is passed on to the outputs whose axes it fits, unless `supports_masking` is False, and
+    others where `compute_mask` says so. (Keras drops it, with a warning, unless `supports_masking` is True.)
+
     Args:
         activity_regularizer: a callable `array -> scalar` (or its name) on the outputs, added to the losses divided
             by the batch size.
