@@ -39,6 +39,7 @@ MEASUREMENTS = {
     "transformer-fit": "epochs:transformer",
     "first-step": "tracing:first_step",
     "conv2d": "single_layers:conv",
+    "conv2d-loop": "single_layers:conv_in_loop",
     "lstm": "single_layers:lstm",
     "gru": "single_layers:gru",
     "attention": "single_layers:attention",

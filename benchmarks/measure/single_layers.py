@@ -7,6 +7,8 @@ fastest of the others, the one by hand among them.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
+from typing import Any
 
 import jax
 
@@ -16,6 +18,7 @@ from benchmarks.contestants import APPLY, BY_HAND, KERAS, LINEN, NNX
 from benchmarks.table import Row, time_row
 
 SPEED, COMPILATION = 1.03, 1.05  # "no slower", and what the clock can tell
+STEPS = 4
 MODULES = {
     BY_HAND: "benchmarks.by_hand_layers",
     APPLY: "benchmarks.ours.single_layers",
@@ -28,6 +31,29 @@ MODULES = {
 def conv() -> list[Row]:
     """A convolution of images."""
     return _layer("Conv2D", calls=1, turns=9, rounds=6)
+
+
+def conv_in_loop() -> list[Row]:
+    """Steps of gradient descent on a convolution's kernel, several in one `lax.scan`."""
+    x = layer_problem.inputs("Conv2D")
+    modules = contestants.prepare({n: n for n in contestants.installed(MODULES)}, _module)
+    layers = contestants.prepare(modules, lambda module: module.LAYERS["Conv2D"]())
+    ready = {n: jax.jit(_descent(layer)).lower(layer[1], x).compile() for n, layer in layers.items()}
+    running = time_turns({n: lambda n=n: jax.block_until_ready(ready[n](layers[n][1], x)) for n in ready}, 5, 2)
+    return against_fastest("a", f"Conv2D, {STEPS} steps in a loop", running, SPEED)
+
+
+def _descent(layer: layer_problem.Layer) -> Callable[[Any, jax.Array], Any]:
+    gradients = layer_problem.forward_and_gradient(layer)
+
+    def step(weights: Any, x: jax.Array) -> Any:
+        return jax.tree.map(lambda w, d: w - 0.1 * d, weights, gradients(weights, x)[1][0])
+
+    return lambda weights, x: jax.lax.scan(lambda w, _: (step(w, x), None), weights, length=STEPS)[0]
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(MODULES[name])
 
 
 def lstm() -> list[Row]:
@@ -48,7 +74,7 @@ def attention() -> list[Row]:
 def _layer(name: str, calls: int, turns: int, rounds: int) -> list[Row]:
     x = layer_problem.inputs(name)
     names = contestants.installed(MODULES)
-    modules = contestants.prepare({n: n for n in names}, lambda n: importlib.import_module(MODULES[n]))
+    modules = contestants.prepare({n: n for n in names}, _module)
     layers = contestants.prepare(modules, lambda module: module.LAYERS[name]())
     functions = {n: layer_problem.forward_and_gradient(layer) for n, layer in layers.items()}
 
@@ -57,7 +83,7 @@ def _layer(name: str, calls: int, turns: int, rounds: int) -> list[Row]:
         return seconds(lambda: jax.jit(functions[who]).lower(layers[who][1], x).compile())
 
     compiled = contestants.prepare({n: n for n in functions}, lambda n: compilation(n) and n)
-    compiling = take_turns({n: lambda n=n: compilation(n) for n in compiled}, turns=3)
+    compiling = take_turns({n: lambda n=n: compilation(n) for n in compiled}, turns=5, rounds=3)
     ready = {n: jax.jit(functions[n]).lower(layers[n][1], x).compile() for n in compiled}
     running = time_turns(
         {n: lambda n=n: jax.block_until_ready([ready[n](layers[n][1], x) for _ in range(calls)]) for n in ready},

@@ -199,10 +199,11 @@ def pooled_mean(inputs: Any, pool_size: Any, strides: Any, padding: str, data_fo
     sums = jax.lax.reduce_window(wide, np.asarray(0, wide.dtype)[()], jax.lax.add, *windows, padding.upper())
     if padding == "valid":
         return (sums / np.prod(pool_size)).astype(inputs.dtype)
+    counts = np.ones((1,) * inputs.ndim, "int64")
     for axis, size, stride in zip(spatial_axes(len(pool_size), data_format), pool_size, strides, strict=True):
-        counts = _elements(inputs.shape[axis], size, stride)
-        sums = sums / counts.reshape([-1 if i == axis else 1 for i in range(inputs.ndim)]).astype(wide.dtype)
-    return sums.astype(inputs.dtype)
+        own = _elements(inputs.shape[axis], size, stride)
+        counts = counts * own.reshape([-1 if i == axis else 1 for i in range(inputs.ndim)])
+    return (sums / counts.astype(wide.dtype)).astype(inputs.dtype)
 
 
 def _elements(size: int, window: int, stride: int) -> np.ndarray:
