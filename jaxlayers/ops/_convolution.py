@@ -66,7 +66,7 @@ def conv(
             "ops.conv expects a kernel whose input channels divide those of the inputs, and as many groups of output "
             f"channels; received inputs {inputs.shape} ({how[2]}) and kernel {kernel.shape}."
         )
-    outputs = convolve(inputs, kernel, *how)
+    outputs = compiled(convolve)(inputs, kernel, *how)
     refuse_nothing("ops.conv", inputs, outputs, "kernel", kernel.shape[:-2])
     return outputs
 
@@ -102,7 +102,7 @@ def depthwise_conv(
     """
     how = _checked("ops.depthwise_conv", inputs, kernel, strides, padding, data_format, dilation_rate)
     _same_channels("ops.depthwise_conv", inputs, kernel, how[2], -2)
-    outputs = convolve_depthwise(inputs, kernel, *how)
+    outputs = compiled(convolve_depthwise)(inputs, kernel, *how)
     refuse_nothing("ops.depthwise_conv", inputs, outputs, "kernel", kernel.shape[:-2])
     return outputs
 
@@ -184,13 +184,15 @@ def conv_transpose(
     if output_padding is not None:
         output_padding = per_axis("ops.conv_transpose", "output_padding", output_padding, inputs.ndim - 2, least=0)
     _same_channels("ops.conv_transpose", inputs, kernel, how[2], -1)
-    return convolve_transposed(inputs, kernel, *how, output_padding)
+    return compiled(convolve_transposed)(inputs, kernel, *how, output_padding)
 
 
-# Each of these is one dispatch, and compiled once for all calls with the same shapes, when it is called eagerly.
+@functools.cache
+def compiled(function: Any) -> Any:
+    """One dispatch, and compiled once for all calls with the same shapes, when it is called eagerly."""
+    return jax.jit(function, static_argnums=range(2, function.__code__.co_argcount), inline=True)
 
 
-@functools.partial(jax.jit, static_argnums=(2, 3, 4, 5, 6), inline=True)
 def convolve(
     inputs: Any,
     kernel: Any,
@@ -208,7 +210,6 @@ def convolve(
     return direct(inputs, kernel, 1) if groups == 1 else in_groups(direct, inputs, kernel, groups, axis)
 
 
-@functools.partial(jax.jit, static_argnums=(2, 3, 4, 5), inline=True)
 def convolve_depthwise(
     inputs: Any, kernel: Any, strides: Any, padding: Any, data_format: str, dilation_rate: Any
 ) -> Array:
@@ -250,7 +251,6 @@ def _bound(
     return direct, tuple(map(tuple, pads))
 
 
-@functools.partial(jax.jit, static_argnums=(3, 4, 5, 6), inline=True)
 def convolve_separably(
     inputs: Any, depthwise: Any, pointwise: Any, strides: Any, padding: Any, data_format: str, dilation_rate: Any
 ) -> Array:
@@ -260,7 +260,6 @@ def convolve_separably(
     return convolve(middle, pointwise, ones, "valid", data_format, ones, 1)
 
 
-@functools.partial(jax.jit, static_argnums=(2, 3, 4, 5, 6), inline=True)
 def convolve_transposed(
     inputs: Any,
     kernel: Any,

@@ -10,7 +10,7 @@ from jaxlayers.core.scope import unwrap
 from jaxlayers.layers._config import activated, positive
 from jaxlayers.layers._low_rank import LowRank
 from jaxlayers.layers.convolution._base import Convolution, with_bias
-from jaxlayers.ops._convolution import convolve
+from jaxlayers.ops._convolution import compiled, convolve
 
 
 class _Conv(Convolution, LowRank, adapted="kernel"):
@@ -73,7 +73,7 @@ class _Conv(Convolution, LowRank, adapted="kernel"):
     def convolution_op(self, inputs: jax.Array, kernel: jax.Array) -> jax.Array:
         """The convolution alone; a subclass may have its own, with a kernel that it has changed before, say."""
         how = (self.strides, self.padding, self.data_format, self.dilation_rate, self.groups)
-        return convolve(inputs, unwrap(kernel), *how)
+        return compiled(convolve)(inputs, unwrap(kernel), *how)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Convolve, add the bias, activate."""
