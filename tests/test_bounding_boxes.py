@@ -51,8 +51,9 @@ BY_BATCH = [np.linspace(low, high, 3).astype("float32") for low, high in (
 
 @pytest.mark.parametrize("source", FORMATS)
 def test_formats(source):
-    for target, shape in itertools.product(FORMATS, [(5,), (3, 5)]):
-        both("convert_format", boxes_as(source, 5, *shape), source, target, height=HEIGHT, width=WIDTH)
+    for target in FORMATS:
+        both("convert_format", boxes_as(source, 5, 3, 5), source, target, height=HEIGHT, width=WIDTH)
+    both("convert_format", boxes_as(source, 5, 5), source, "xyxy", height=HEIGHT, width=WIDTH)
 
 
 def test_formats_other_arguments():

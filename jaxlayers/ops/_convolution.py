@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxlayers.core import operation
 from jaxlayers.ops import _dense_convolution
 from jaxlayers.ops._grouped import by_channel, in_groups, worth_shifting
+from jaxlayers.ops._platform import on_cpu
 from jaxlayers.ops._spatial import (
     channel_axis,
     format_of,
@@ -235,7 +236,7 @@ def _bound(
         pads = jax.lax.padtype_to_pads(sizes, spans, strides, padding.upper())
 
     def direct(inputs: Any, kernel: Any, groups: int) -> Array:
-        if groups == 1 and _dense_convolution.wanted():
+        if groups == 1 and on_cpu():
             how = (tuple(strides), tuple(map(tuple, pads)), tuple(dilation_rate))
             return _channels_last(_dense_convolution.convolve, inputs, kernel, how, data_format)
         return jax.lax.conv_general_dilated(
@@ -278,7 +279,7 @@ def convolve_transposed(
         )
     ]
     inputs = inputs.astype(kernel.dtype)
-    if _dense_convolution.wanted():
+    if on_cpu():
         how = (tuple(strides), tuple(pads), tuple(dilation_rate))
         return _channels_last(_dense_convolution.convolve_transposed, inputs, kernel, how, data_format)
     return jax.lax.conv_transpose(

@@ -2,8 +2,9 @@
 
 That code is for inputs `[batch, *space, channels]` and kernels `[*window, channels, filters]`. XLA turns other layouts
 into these where a program begins, but not inside of a loop or a branch, nor where strides are spread over a gradient:
-there, the gradient of a kernel as JAX writes it takes thirty times as long. So the turning is written out here. JAX
-makes gradients by transposing the derivatives; these are in such layouts that the transposes are in the fast one.
+there, the gradient of a kernel as JAX writes it takes thirty times as long. So the turning is written out here; other
+platforms have code for every layout. JAX makes gradients by transposing the derivatives, which are in such layouts that
+their transposes are in the fast one.
 """
 
 from __future__ import annotations
@@ -16,11 +17,6 @@ import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
 How = tuple[Any, Any, Any]  # strides, the padding at both ends of each axis of space, dilation
-
-
-def wanted() -> bool:
-    """Whether programs are compiled for CPU. Elsewhere, convolutions have code for every layout."""
-    return jax.default_backend() == "cpu"
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import operation, settings
+from jaxlayers.ops._platform import on_cpu
 from jaxlayers.ops._types import Array, ArrayLike, Axis, hashable
 
 __all__ = ["batch_normalization", "layer_normalization", "moments", "normalize", "rms_normalization"]
@@ -168,7 +169,7 @@ def wide(x: Array) -> Array:
 
 def apart(x: Array) -> Array:
     """The same values, computed once, however many computations they go into; other platforms fuse as they see fit."""
-    return jax.lax.optimization_barrier(x) if jax.default_backend() == "cpu" else x
+    return jax.lax.optimization_barrier(x) if on_cpu() else x
 
 
 # Each of these is one dispatch when it is called eagerly, and one cached trace when it is not. Weights are laid out as
@@ -186,7 +187,7 @@ def shifted(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array, Array, Array
     """
     x = wide(apart(x))
     some = x
-    if axes and jax.default_backend() == "cpu":
+    if axes and on_cpu():
         some = jax.lax.slice_in_dim(x, 0, min(1, x.shape[axes[0]]), axis=axes[0])
     near = jax.lax.stop_gradient(jnp.mean(some, axes, keepdims=True))
     x = x - near
