@@ -6,7 +6,6 @@ its relatives below are the mathematics, which the layers compile together with 
 """
 
 import functools
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -342,10 +341,3 @@ def _same_channels(where: str, inputs: Any, kernel: Any, data_format: str, axis:
             f"{where} expects a kernel for as many channels as the inputs have; received inputs {inputs.shape} "
             f"({data_format}) and kernel {kernel.shape}, which is for {kernel.shape[axis]}."
         )
-
-
-def bias_shape(ndim: int, data_format: str) -> Sequence[int]:
-    """The shape in which one number for each channel is added to arrays of this many axes."""
-    shape = [1] * ndim
-    shape[channel_axis(data_format)] = -1
-    return shape

@@ -20,14 +20,14 @@ How = tuple[Any, Any, Any]  # strides, the padding at both ends of each axis of 
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
-def _convolve(inputs: jax.Array, kernel: jax.Array, how: How) -> jax.Array:
+def convolve(inputs: jax.Array, kernel: jax.Array, how: How) -> jax.Array:
     """The convolution of inputs with the channels last."""
     last = inputs.ndim - 1
     arrays = (0, last, *range(1, last))
     return _convolution(inputs, kernel, how, arrays, (last, last - 1, *range(last - 1)), arrays)
 
 
-@functools.partial(_convolve.defjvp, symbolic_zeros=True)
+@functools.partial(convolve.defjvp, symbolic_zeros=True)
 def _(how: How, primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
     (inputs, kernel), (d_inputs, d_kernel) = primals, tangents
     last = inputs.ndim - 1
@@ -43,12 +43,12 @@ def _(how: How, primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
             turned, given, how, (last, 0, *space), (last, 0, *space), (last - 1, last, *range(last - 1))
         )  # [*space, batch, filters]
         parts.append(jax.lax.transpose(found, (last - 1, *range(last - 1), last)))
-    outputs = _convolve(inputs, kernel, how)
+    outputs = convolve(inputs, kernel, how)
     return outputs, sum(parts[1:], parts[0]) if parts else jnp.zeros_like(outputs)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
-def _convolve_transposed(inputs: jax.Array, kernel: jax.Array, how: How) -> jax.Array:
+def convolve_transposed(inputs: jax.Array, kernel: jax.Array, how: How) -> jax.Array:
     """The transposed convolution of inputs with the channels last; the kernel is `[*window, filters, channels]`.
 
     `how` is as `jax.lax.conv_transpose` takes it.
@@ -59,10 +59,10 @@ def _convolve_transposed(inputs: jax.Array, kernel: jax.Array, how: How) -> jax.
     return _spread(inputs, swapped, how, (last, last - 1, *range(last - 1)))
 
 
-@functools.partial(_convolve_transposed.defjvp, symbolic_zeros=True)
+@functools.partial(convolve_transposed.defjvp, symbolic_zeros=True)
 def _(how: How, primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
     (inputs, kernel), (d_inputs, d_kernel) = primals, tangents
-    outputs = _convolve_transposed(inputs, kernel, how)
+    outputs = convolve_transposed(inputs, kernel, how)
     parts = []
     if not isinstance(d_inputs, SymbolicZero):
         last = inputs.ndim - 1
@@ -103,8 +103,3 @@ def _convolution(inputs: Any, kernel: Any, how: How, *layout: tuple[int, ...], s
     return jax.lax.conv_general_dilated(
         inputs, kernel, strides, pads, lhs_dilation=spread, rhs_dilation=dilation, dimension_numbers=numbers
     )
-
-
-# A model has many of one shape: what one was traced to serves for the others.
-convolve = jax.jit(_convolve, static_argnums=2, inline=True)
-convolve_transposed = jax.jit(_convolve_transposed, static_argnums=2, inline=True)

@@ -18,7 +18,6 @@ from jaxlayers.core import InputSpec, Variable
 from jaxlayers.core.scope import unwrap
 from jaxlayers.layers._config import activated, describe
 from jaxlayers.layers._ranked import Ranked
-from jaxlayers.ops._convolution import bias_shape
 from jaxlayers.ops._spatial import channel_axis, format_of, one_of, per_axis
 
 _SPELLED_OUT = ("strides", "dilation_rate")
@@ -112,7 +111,8 @@ class Convolution(Ranked):
 _PIECES = {"initializer": initializers, "regularizer": regularizers, "constraint": constraints}
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))  # one dispatch when it is called eagerly
+# One dispatch when it is called eagerly, and traced once for all layers of one shape.
+@functools.partial(jax.jit, static_argnums=(0, 1), inline=True)
 def _convolved(function: Any, how: Any, inputs: jax.Array, kernels: Any, bias: jax.Array | None) -> jax.Array:
     outputs = function(inputs, *kernels, *how)
     if not outputs.size and inputs.size:
@@ -125,7 +125,10 @@ def _convolved(function: Any, how: Any, inputs: jax.Array, kernels: Any, bias: j
 
 def with_bias(outputs: jax.Array, bias: Any, data_format: str) -> jax.Array:
     """Outputs with the bias of each channel, if there is one."""
-    return outputs if bias is None else outputs + unwrap(bias).reshape(bias_shape(outputs.ndim, data_format))
+    if bias is None:
+        return outputs
+    axis = channel_axis(data_format) % outputs.ndim
+    return outputs + jax.lax.broadcast_in_dim(unwrap(bias), outputs.shape, (axis,))
 
 
 def _spelled_out(initialize: Any, rank: int) -> Any:
