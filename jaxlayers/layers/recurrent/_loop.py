@@ -106,9 +106,6 @@ def _iterate_with_tangents(recurrence: Recurrence, unroll: bool, primals: Any, t
     last, (outputs, before, kept) = jax.lax.scan(body, states, (projected, turns), unroll=unroll)
     by_weights = jax.jvp(lambda weights: recurrence.mix(weights, before[0], masks), (weights,), (d_weights,))[1]
 
-    def by_output(output: jax.Array) -> jax.Array:
-        return recurrence.mix(weights, output, masks)
-
     @functools.partial(jax.checkpoint, prevent_cse=False)
     def slope(joined: Arrays, states: Arrays, count: Any, d_joined: Arrays, d_states: Arrays) -> Arrays:
         def gates(joined: Arrays, states: Arrays) -> Arrays:
@@ -118,8 +115,8 @@ def _iterate_with_tangents(recurrence: Recurrence, unroll: bool, primals: Any, t
 
     def tangent(d_states: Arrays, turn: Any) -> tuple[Arrays, jax.Array]:
         projected, kept, states, count, d_joined = turn
-        d_output = jax.jvp(by_output, (jnp.zeros_like(d_states[0]),), (d_states[0],))[1]
-        d_joined = (*d_joined[:-1], d_joined[-1] + d_output)
+        by_output = recurrence.product(recurrence.state_product, d_states[0], weights[1], masks)
+        d_joined = (*d_joined[:-1], d_joined[-1] + by_output)
         joined = (kept,) if recurrence.summed else (projected, kept)
         d_new = slope(joined, states, count, d_joined, d_states)
         return d_new, d_new[0]
