@@ -83,7 +83,7 @@ def _layer(name: str, calls: int, turns: int, rounds: int) -> list[Row]:
         return seconds(lambda: jax.jit(functions[who]).lower(layers[who][1], x).compile())
 
     compiled = contestants.prepare({n: n for n in functions}, lambda n: compilation(n) and n)
-    compiling = take_turns({n: lambda n=n: compilation(n) for n in compiled}, turns=5, rounds=3)
+    compiling = take_turns({n: lambda n=n: compilation(n) for n in compiled}, turns, rounds=3)
     ready = {n: jax.jit(functions[n]).lower(layers[n][1], x).compile() for n in compiled}
     running = time_turns(
         {n: lambda n=n: jax.block_until_ready([ready[n](layers[n][1], x) for _ in range(calls)]) for n in ready},

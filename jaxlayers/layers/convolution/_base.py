@@ -6,7 +6,6 @@ a family and a number of spatial axes: `class Conv2D(_Conv, rank=2)`.
 
 from __future__ import annotations
 
-import functools
 import inspect
 import types
 from typing import Any
@@ -98,7 +97,8 @@ class Convolution(Ranked):
         """The function of the inputs, kernels and arguments; bias; activation."""
         how = (self.strides, self.padding, self.data_format, self.dilation_rate, *more)
         kernels = tuple([unwrap(getattr(self, name)) for name, _ in self.kernels])
-        return activated(self, _convolved(function, how, inputs, kernels, unwrap(self.bias)))
+        take = _convolved if isinstance(inputs, jax.core.Tracer) else _compiled
+        return activated(self, take(function, how, inputs, kernels, unwrap(self.bias)))
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""
@@ -111,8 +111,6 @@ class Convolution(Ranked):
 _PIECES = {"initializer": initializers, "regularizer": regularizers, "constraint": constraints}
 
 
-# One dispatch when it is called eagerly, and traced once for all layers of one shape.
-@functools.partial(jax.jit, static_argnums=(0, 1), inline=True)
 def _convolved(function: Any, how: Any, inputs: jax.Array, kernels: Any, bias: jax.Array | None) -> jax.Array:
     outputs = function(inputs, *kernels, *how)
     if not outputs.size and inputs.size:
@@ -121,6 +119,9 @@ def _convolved(function: Any, how: Any, inputs: jax.Array, kernels: Any, bias: j
             "them. Use a smaller one, or padding='same'."
         )
     return with_bias(outputs, bias, how[2])
+
+
+_compiled = jax.jit(_convolved, static_argnums=(0, 1))  # one dispatch when it is called eagerly
 
 
 def with_bias(outputs: jax.Array, bias: Any, data_format: str) -> jax.Array:
