@@ -40,7 +40,7 @@ class _Dropping(Layer):
                 )
             noise_shape = sizes
         self.rate, self.noise_shape, self.seed = checked_rate(self, rate), noise_shape, seed
-        self.seed_generator = random.SeedGenerator(seed)
+        self.seed_generator = random.SeedGenerator(seed) if rate else None  # no state where nothing is drawn
 
     def _sizes(self, inputs: jax.Array) -> tuple[int, ...]:
         """The shape of the mask for these inputs."""

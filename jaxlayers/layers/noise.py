@@ -33,7 +33,7 @@ class GaussianNoise(Layer):
         if not hasattr(stddev, "__float__") or not stddev >= 0:
             raise ValueError(f"GaussianNoise: stddev must be a number that is not negative; received {stddev!r}.")
         self.stddev, self.seed = stddev, seed
-        self.seed_generator = random.SeedGenerator(seed)
+        self.seed_generator = random.SeedGenerator(seed) if stddev else None
 
     def call(self, inputs: jax.Array, training: bool = False) -> jax.Array:
         """Add noise while training, pass on otherwise."""
@@ -70,7 +70,7 @@ class GaussianDropout(Layer):
     def __init__(self, rate: float, seed: Any = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.rate, self.seed = checked_rate(self, rate, below_one=True), seed
-        self.seed_generator = random.SeedGenerator(seed)
+        self.seed_generator = random.SeedGenerator(seed) if rate else None
 
     def call(self, inputs: jax.Array, training: bool = False) -> jax.Array:
         """Multiply while training, pass on otherwise."""

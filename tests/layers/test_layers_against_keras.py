@@ -74,6 +74,7 @@ def test_outputs_gradients_and_state(case, training):
     ours, theirs = pair(case.cls.__name__, case.arguments, *case.args, call=case.call)
     assert [w.name for w in ours.weights] == [w.name for w in keras_weights(theirs)]
     assert [w.shape for w in ours.trainable_weights] == [w.shape for w in theirs.trainable_weights]
+    assert [v.shape for v in ours.non_trainable_variables] == [v.shape for v in theirs.non_trainable_variables]
     params, state = ours.params, ours.state
     leaves, structure = jax.tree.flatten(case.args)
     where = [i for i, leaf in enumerate(leaves) if leaf.dtype == np.float32]

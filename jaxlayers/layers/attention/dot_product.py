@@ -53,8 +53,7 @@ class Attention(Layer):
         if score_mode not in ("dot", "concat"):
             raise ValueError(f"{type(self).__name__}: score_mode must be 'dot' or 'concat'; received {score_mode!r}.")
         self.use_scale, self.score_mode, self.dropout, self.seed = use_scale, score_mode, dropout, seed
-        if checked_rate(self, dropout) > 0:
-            self.seed_generator = random.SeedGenerator(seed)
+        self.seed_generator = random.SeedGenerator(seed) if checked_rate(self, dropout) else None
         self.scale: Variable | Any = None
         self.concat_score_weight: Variable | Any = None
 
