@@ -118,4 +118,4 @@ class Dense(LowRank, adapted="kernel"):
 @jax.jit  # one dispatch when it is called eagerly, one cached trace when it is not
 def _affine(inputs: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> jax.Array:
     outputs = jnp.matmul(inputs, kernel)  # [..., units]
-    return outputs if bias is None else outputs + bias
+    return outputs if bias is None else outputs + jax.lax.broadcast_in_dim(bias, outputs.shape, (outputs.ndim - 1,))

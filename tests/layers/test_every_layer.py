@@ -280,8 +280,6 @@ def layer_losses(result):
 
 @each_class
 def test_rank_promotion_is_not_needed(case, strict_ranks):
-    if case.name in ("dense", "dense_with_everything", "dense_rank_4", "sequential"):
-        pytest.skip("a bias is added to all rows")
     layer, params, state, args = prepared(case)
     jax.eval_shape(lambda p, s: layer.apply(p, s, *args, rng=RNG, training=True, **case.call), params, state)
 
