@@ -235,7 +235,7 @@ def _bound(
         pads = jax.lax.padtype_to_pads(sizes, spans, strides, padding.upper())
 
     def direct(inputs: Any, kernel: Any, groups: int) -> Array:
-        if groups == 1 and on_cpu():
+        if groups == 1 and on_cpu(inputs, kernel):
             how = (tuple(strides), tuple(map(tuple, pads)), tuple(dilation_rate))
             return _channels_last(_dense_convolution.convolve, inputs, kernel, how, data_format)
         return jax.lax.conv_general_dilated(
@@ -278,7 +278,7 @@ def convolve_transposed(
         )
     ]
     inputs = inputs.astype(kernel.dtype)
-    if on_cpu():
+    if on_cpu(inputs, kernel):
         how = (tuple(strides), tuple(pads), tuple(dilation_rate))
         return _channels_last(_dense_convolution.convolve_transposed, inputs, kernel, how, data_format)
     return jax.lax.conv_transpose(

@@ -187,7 +187,7 @@ def shifted(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array, Array, Array
     """
     x = wide(apart(x))
     some = x
-    if axes and on_cpu():
+    if axes and on_cpu(x):
         some = jax.lax.slice_in_dim(x, 0, min(1, x.shape[axes[0]]), axis=axes[0])
     near = jax.lax.stop_gradient(jnp.mean(some, axes, keepdims=True))
     x = x - near

@@ -4,9 +4,15 @@ It is asked when a function is traced. What is lowered for another platform afte
 for CPU.
 """
 
+from typing import Any
+
 import jax
 
 
-def on_cpu() -> bool:
-    """Whether programs are compiled for CPU by default."""
-    return jax.default_backend() == "cpu"
+def on_cpu(*arrays: Any) -> bool:
+    """Whether programs are compiled for CPU by default, and no type says how one of these arrays lies on devices.
+
+    Along the explicit axes of a mesh, arrays are not cut.
+    """
+    laid_out = any(part is not None for x in arrays for part in jax.typeof(x).sharding.spec)
+    return jax.default_backend() == "cpu" and not laid_out

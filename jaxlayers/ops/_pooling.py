@@ -139,7 +139,7 @@ def pooled_maximum(inputs: Any, pool_size: Any, strides: Any, padding: str, data
     """`max_pool` without checks."""
     inexact = jnp.issubdtype(inputs.dtype, jnp.inexact)
     lowest = np.asarray(-np.inf if inexact else jnp.iinfo(inputs.dtype).min, inputs.dtype)[()]
-    if on_cpu() and pool_size == strides and math.prod(pool_size) <= _TILE:
+    if on_cpu(inputs) and pool_size == strides and math.prod(pool_size) <= _TILE:
         axes = spatial_axes(len(pool_size), data_format)
         ends = [(0, 0, 0)] * inputs.ndim
         for axis, size in zip(axes, pool_size, strict=True):

@@ -1,4 +1,4 @@
-"""Loops inside `jax.shard_map`: what they start from varies over devices as what comes round does."""
+"""Arrays whose types say how they lie on devices: loops inside `jax.shard_map`, and explicit axes of a mesh."""
 
 import os
 import subprocess
@@ -81,10 +81,30 @@ jax.tree.map_with_path(
     many,
 )
 print("all equal")
+
+# Explicit axes: types say how arrays lie, and what is cut across them is an error.
+images = rng.normal(size=(8, 6, 6, 2)).astype("float32")
+net = jl.Sequential(
+    [layers.BatchNormalization(), layers.MaxPooling2D(), layers.Dropout(0.5), layers.Flatten(), layers.Dense(3)]
+)
+params, state = net.init(jax.random.key(0), images)
+
+
+def loss(params, images):
+    outputs, new, _ = net.apply(params, state, images, training=True, rng=jax.random.key(1))
+    return ops.mean(outputs**2), new
+
+
+results = [jax.jit(jax.value_and_grad(loss, has_aux=True))(params, images)]
+with jax.set_mesh(jax.make_mesh((4,), ("batch",), axis_types=(AxisType.Explicit,))):
+    spread = jax.device_put(images, P("batch"))
+    results.append(jax.jit(jax.value_and_grad(loss, has_aux=True))(params, spread))
+jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), *results)
+print("explicit axes too")
 """
 
 
-def test_training_steps_with_loops_under_shard_map():
+def test_training_steps_on_devices():
     env = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4", "PYTHONWARNINGS": "error"}
     done = subprocess.run([sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, timeout=300)
-    assert "all equal" in done.stdout, done.stderr
+    assert "all equal" in done.stdout and "explicit axes too" in done.stdout, done.stderr
