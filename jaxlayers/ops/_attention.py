@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from jaxlayers import config
 from jaxlayers.core import operation
+from jaxlayers.ops._platform import platform
 from jaxlayers.ops._types import Array, ArrayLike
 
 __all__ = ["dot_product_attention"]
@@ -78,7 +79,7 @@ def dot_product_attention(
             if flash_attention:
                 raise ValueError(
                     f"ops.dot_product_attention cannot have flash_attention=True here: {error} Received query "
-                    f"{query.dtype}{list(query.shape)} and value {list(value.shape)} on {jax.default_backend()}. Leave "
+                    f"{query.dtype}{list(query.shape)} and value {list(value.shape)} on {platform()}. Leave "
                     "it at None, which takes cuDNN's kernel where it can."
                 ) from error
     return attend(query, key, value, bias, mask, scale, is_causal, attn_logits_soft_cap)
@@ -107,7 +108,7 @@ def _suits_cudnn(query: Array, value: Array) -> bool:
     """Whether to try cuDNN's kernel: where it would refuse the gradient alone, it is not taken either."""
     even = not (query.shape[1] % 2 or value.shape[1] % 2)
     same = query.shape[3] == value.shape[3] and query.shape[3] % 8 == 0
-    return jax.default_backend() == "gpu" and query.dtype in _HALF and even and same
+    return platform() == "gpu" and query.dtype in _HALF and even and same
 
 
 def _fused(query: Array, key: Array, value: Array, bias: Any, mask: Any, scale: float, is_causal: bool) -> Array:

@@ -15,4 +15,10 @@ def on_cpu(*arrays: Any) -> bool:
     Along the explicit axes of a mesh, arrays are not cut.
     """
     laid_out = any(part is not None for x in arrays for part in jax.typeof(x).sharding.spec)
-    return jax.default_backend() == "cpu" and not laid_out
+    return platform() == "cpu" and not laid_out
+
+
+def platform() -> str:
+    """What programs are compiled for by default: that of `jax.default_device`, where it is set."""
+    device = jax.config.jax_default_device
+    return jax.default_backend() if device is None else getattr(device, "platform", device)

@@ -20,6 +20,7 @@ from jaxlayers import activations
 from jaxlayers.core.manual_axes import varying_axes
 from jaxlayers.layers.recurrent import _loop
 from jaxlayers.layers.recurrent._recurrences import Arrays, LongShortTerm, Recurrence, Weights
+from jaxlayers.ops._platform import platform
 
 _TANH = (activations.tanh, jnp.tanh)
 _SIGMOID = (activations.sigmoid, jax.nn.sigmoid)
@@ -32,8 +33,8 @@ def why_not(
     """What keeps the kernel from being used, if anything does."""
     if type(recurrence) is not LongShortTerm:
         return "JAX has cuDNN's LSTM alone"
-    if jax.default_backend() != "gpu":
-        return f"the platform is {jax.default_backend()}"
+    if platform() != "gpu":
+        return f"the platform is {platform()}"
     if recurrence.activation not in _TANH or recurrence.recurrent_activation not in _SIGMOID:
         return "its activations are others than tanh and sigmoid"
     if len(masks[0]) > 1 or masks[1]:
