@@ -49,7 +49,7 @@ class ArrayLike:
 
     def __getattr__(self, name: str) -> Any:
         # Methods and properties of arrays (`at`, `T`, `sum`, `astype`, ...), on the current one.
-        if name.startswith("_") or not hasattr(jax.Array, name):
+        if name.startswith("_") or not (hasattr(jax.Array, name) or name in _UNDECLARED):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(self._fetched() if name in ("item", "tolist") else self.value, name)
 
@@ -73,6 +73,9 @@ class ArrayLike:
     def __float__(self) -> float:
         return float(self._fetched())
 
+    def __complex__(self) -> complex:
+        return complex(self._fetched())
+
     def __index__(self) -> int:
         return operator.index(self._fetched())
 
@@ -94,7 +97,17 @@ class ArrayLike:
     def __round__(self, ndigits: int = 0) -> jax.Array:
         return jnp.round(self.value, ndigits)
 
+    def __dlpack__(self, **options: Any) -> Any:
+        return self._fetched().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self._fetched().__dlpack_device__()
+
     __hash__ = object.__hash__
+
+
+# What arrays have and their public class does not declare.
+_UNDECLARED = {"block_until_ready", "devices", "is_ready", "tobytes", "tolist", "weak_type"}
 
 
 def operand(value: Any) -> Any:
@@ -103,7 +116,7 @@ def operand(value: Any) -> Any:
 
 
 def _forward(name: str) -> None:
-    apply: Any = getattr(operator, name)
+    apply: Any = getattr(operator, name, divmod)
 
     def method(self: ArrayLike, other: Any) -> Any:
         return apply(self.value, operand(other))
@@ -130,6 +143,7 @@ _REFLECTED = [
     "xor",
     "lshift",
     "rshift",
+    "divmod",
 ]
 for _name in [*_REFLECTED, "eq", "ne", "lt", "le", "gt", "ge"]:
     _forward(_name)

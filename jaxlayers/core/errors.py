@@ -18,6 +18,10 @@ class StateLostError(RuntimeError):
     """A variable's array went down with a compiled step that failed after it had been handed over."""
 
 
+class UnknownNameError(ValueError, TypeError):
+    """There is nothing of that name: ValueError where Keras is asked for a name, TypeError where it reads a config."""
+
+
 def filtered(error: BaseException) -> BaseException:
     """The error with a traceback in which only the user's frames are left, unless a setting asks for all of them."""
     if not settings.is_traceback_filtering_enabled() or not isinstance(error, Exception):

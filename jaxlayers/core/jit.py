@@ -41,7 +41,7 @@ def jit(fun: Callable[..., Any] | None = None, *, donate: bool = True, **options
             that fails while it runs loses nothing; for that, two copies are held meanwhile, and each call waits for
             the device.
         **options: `static_argnums`, `static_argnames`, `donate_argnums`, `donate_argnames`, `in_shardings`,
-            `out_shardings`, `keep_unused`, `inline`, ...: those of `jax.jit`.
+            `out_shardings`, `keep_unused`, `inline`, ...: those of `jax.jit`. Of a method, number 0 is `self`.
 
     Raises:
         StateLostError: when something is used that went down with a failed step.
@@ -86,7 +86,7 @@ class Jitted:
         kept = getattr(instance, "__dict__", {})
         bound = kept.get(name)
         if bound is None or bound._fun.__self__ is not instance or bound._fun.__func__ is not self._fun:
-            bound = _Bound(types.MethodType(self._fun, instance), self._donate, self._options)
+            bound = _Bound(types.MethodType(self._fun, instance), self._donate, _of_method(self._options))
             if isinstance(instance, type):  # under @classmethod
                 type.__setattr__(instance, name, bound)
             else:
@@ -309,6 +309,21 @@ def _release_facades(tree: Any) -> Any:
     )
 
 
+def _of_method(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a function as those of its method: `self`, which they count, is bound already."""
+    options = dict(options)
+    for kind in ("static_argnums", "donate_argnums"):
+        options[kind] = tuple(number - 1 if number > 0 else number for number in _several(options.get(kind)) if number)
+    if isinstance(options.get("in_shardings"), list | tuple):
+        options["in_shardings"] = options["in_shardings"][1:]
+    return options
+
+
+def _several(given: Any) -> tuple[Any, ...]:
+    """None, one or several as a tuple."""
+    return () if given is None else (given,) if isinstance(given, int | str) else tuple(given)
+
+
 def _shifted(fun: Any, pure: Any, options: dict[str, Any], donated: tuple[int, ...]) -> dict[str, Any]:
     """The options of `jax.jit` for a function with two more arguments in front, and two more outputs behind."""
     options = dict(options)
@@ -324,9 +339,7 @@ def _shifted(fun: Any, pure: Any, options: dict[str, Any], donated: tuple[int, .
             pure.__signature__ = inspect.Signature([*prefix, *own])
     names = [p.name for p in own]
     for kind in ("static", "donate"):
-        numbers, given = options.pop(f"{kind}_argnums", None), options.get(f"{kind}_argnames")
-        numbers = () if numbers is None else (numbers,) if isinstance(numbers, int) else tuple(numbers)
-        given = () if given is None else (given,) if isinstance(given, str) else tuple(given)
+        numbers, given = _several(options.pop(f"{kind}_argnums", None)), _several(options.get(f"{kind}_argnames"))
         found = [names.index(name) for name in given if name in names and own[names.index(name)].kind != 3]
         numbers = (*(n + 2 if n >= 0 else n for n in dict.fromkeys((*numbers, *found))),)
         if kind == "donate":

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
 
+from jaxlayers.core.errors import UnknownNameError
+
 _tables: dict[str, dict[str, Any]] = {}
 _homes: dict[Any, str] = {}  # classes of the library, and the modules that their configs name: Keras's
 _TOP = frozenset(
@@ -147,7 +149,7 @@ def _find_described(kind: str | None, config: dict[str, Any]) -> Any:
     if known is not None and (found := custom(known) or custom(name)) is not None:
         return found
     if module is None or not f"{module}.".startswith("keras."):
-        raise ValueError(
+        raise UnknownNameError(
             f"Unknown {kind or 'class'}: {name!r} of module {module!r}, registered_name {known!r}. Pass it in "
             f"custom_objects={{{known!r}: ...}}, or register it with jaxlayers.saving.register_keras_serializable."
         )
@@ -167,7 +169,7 @@ def _find(kind: str | None, name: str, kinds: list[Any], functions: bool = False
     known = f" Known: {', '.join(sorted(table))}." if len(table) <= 60 else ""
     hint = f" Close to it: {', '.join(map(repr, close))}." if close else known
     what = (kind or "name").replace("_", " ")
-    raise ValueError(f"Unknown {what}: {name!r}.{hint} Objects of your own go into custom_objects.")
+    raise UnknownNameError(f"Unknown {what}: {name!r}.{hint} Objects of your own go into custom_objects.")
 
 
 def _make(cls: Any, config: dict[str, Any]) -> Any:

@@ -97,6 +97,41 @@ def test_static_arguments(options, calls):
     assert not traced
 
 
+def test_options_of_methods_count_self_as_those_of_jax_do():
+    class Owner:
+        def __init__(self):
+            self.w = jl.Variable(2.0)
+
+        @functools.partial(jl.jit, static_argnums=0)
+        def nothing(self, x):
+            return x * self.w
+
+        @jl.jit(static_argnums=(0, 2))
+        def one(self, x, label):
+            return x * self.w * {"a": 1.0, "b": 10.0}[label]
+
+        @jl.jit(static_argnums=-1, donate_argnums=1)
+        def last(self, x, label):
+            return x * self.w * {"a": 1.0, "b": 10.0}[label]
+
+        @classmethod
+        @jl.jit(static_argnums=(0, 1))
+        def rows(cls, count, x):
+            return x[:count]
+
+        @functools.partial(jl.jit, in_shardings=(None, jax.sharding.SingleDeviceSharding(jax.devices()[0])))
+        def placed(self, x):
+            return x * self.w
+
+    owner, given = Owner(), jnp.asarray(X)
+    close(owner.nothing(X), 2 * X)
+    close(owner.one(X, "b"), 20 * X)
+    close(owner.placed(X), 2 * X)
+    close(owner.last(given, "a"), 2 * X)
+    assert given.is_deleted()
+    assert Owner.rows(1, X).shape == (1, *X.shape[1:])
+
+
 def test_arguments_of_any_name():
     """The pure function underneath has arguments of its own, which are in nobody's way."""
     w = jl.Variable(2.0)

@@ -123,6 +123,11 @@ def test_integer_operators(name):
     )
 
 
+def test_divmod_on_both_sides():
+    np.testing.assert_array_equal(divmod(Variable(VALUES), 2.0), divmod(VALUES, 2.0))
+    np.testing.assert_array_equal(divmod(7.0, Variable([2.0, -3.0])), divmod(7.0, np.array([2.0, -3.0], "float32")))
+
+
 def test_matmul_on_both_sides():
     variable = Variable(VALUES)
     np.testing.assert_allclose(variable @ VALUES.T, VALUES @ VALUES.T, rtol=1e-6)
@@ -139,7 +144,7 @@ def test_unary_operators_and_conversions():
     np.testing.assert_array_equal(round(variable, 0), np.round(VALUES))
     scalar = Variable(2.5)
     assert (float(scalar), int(scalar), bool(scalar), f"{scalar:.2f}") == (2.5, 2, True, "2.50")
-    assert [10, 20, 30][Variable(1)] == 20
+    assert [10, 20, 30][Variable(1)] == 20 and complex(scalar) == 2.5 + 0j
     with pytest.raises((ValueError, TypeError)):
         bool(variable)
 
@@ -162,6 +167,9 @@ def test_what_arrays_have_it_has():
     assert (
         variable.sum() == VALUES.sum() and variable.mean(0).shape == (3,) and variable.astype("int32").dtype == "int32"
     )
+    assert variable.tolist() == VALUES.tolist() and variable.tobytes() == VALUES.tobytes()
+    assert variable.block_until_ready() is variable.value and variable.devices() == variable.value.devices()
+    np.testing.assert_array_equal(np.from_dlpack(variable), VALUES)
     with pytest.raises(AttributeError, match="no_such_thing"):
         variable.no_such_thing()
     assert not hasattr(variable, "_private")
