@@ -101,7 +101,7 @@ class ArrayLike:
         return self._fetched().__dlpack__(**options)
 
     def __dlpack_device__(self) -> Any:
-        return self._fetched().__dlpack_device__()
+        return self._fetched().__dlpack_device__()  # type: ignore[attr-defined]
 
     __hash__ = object.__hash__
 

@@ -64,11 +64,11 @@ class Carry:
         variables = {k: v for k, v in zip(self.keys, values, strict=True) if not isinstance(k, LossSlot)}
         outputs, effects, inner = run(function, args, {}, variables, hints=self.hints.get(child, {}))
         self.hints[child] = inner.lifted
+        after = dict(zip(effects.keys, effects.values, strict=True))
         known = set(self.keys)
-        new = [key for key in effects.keys if key not in known]
+        new = {key: varying_axes(value) for key, value in after.items() if key not in known}
         if new:
             raise Discovered(new, self.hints)
-        after = dict(zip(effects.keys, effects.values, strict=True))
         self.roots.update(dict.fromkeys(effects.roots))
         result = []
         for key, before in zip(self.keys, values, strict=True):
@@ -88,22 +88,35 @@ def look(
 ) -> tuple[dict[Any, frozenset[str]], dict[int, Any], list[Any]]:
     """What functions write when called with arguments like these, what is known of loops inside, what is returned.
 
-    With what is written come the axes of devices along which it varies.
+    With what is written come the axes of devices along which it varies: where there are any, until a further turn,
+    which reads what this one wrote, finds no more.
     """
     keys: dict[Any, frozenset[str]] = {}
+    while True:
+        before = dict(keys)
+        hints, returned = _turn(bodies, keys)
+        if keys == before or not any(keys.values()):
+            return keys, hints, returned
+
+
+def _turn(
+    bodies: list[tuple[Callable[..., Any], Any]], keys: dict[Any, frozenset[str]]
+) -> tuple[dict[int, Any], list[Any]]:
+    """Calls each once with what was found to vary so far, and adds what it writes to `keys`."""
     hints: dict[int, Any] = {}
     returned: list[Any] = []
+    values = {key: vary(held(key), axes) for key, axes in keys.items() if not isinstance(key, LossSlot)}
     for child, (function, args) in enumerate(bodies):
 
         def once(args: Any, function: Callable[..., Any] = function, child: int = child) -> None:
-            outputs, effects, inner = run(function, args, {}, hints={})
+            outputs, effects, inner = run(function, args, {}, dict(values), hints={})
             for key, value in zip(effects.keys, effects.values, strict=True):
                 keys[key] = keys.get(key, frozenset()) | varying_axes(value)
             hints[child] = inner.lifted
             returned.append(jax.tree.map(_as_spec, outputs))
 
         jax.eval_shape(once, args)
-    return keys, hints, returned
+    return hints, returned
 
 
 def _as_spec(leaf: Any) -> Any:
@@ -120,7 +133,7 @@ def settle(bodies: list[tuple[Callable[..., Any], Any]], attempt: Callable[[Carr
             carry = Carry(keys, hints, outputs)
             result = attempt(carry)
         except Discovered as found:
-            keys, hints = {**keys, **dict.fromkeys(found.keys, frozenset())}, found.hints
+            keys, hints = {**keys, **found.keys}, found.hints
             continue
         if parent is not None:
             parent.lifted[number] = (keys, carry.hints, outputs)

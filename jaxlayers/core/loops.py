@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from jaxlayers.core import lifting, masks, scope
 from jaxlayers.core.errors import ends_in_user_code
+from jaxlayers.core.manual_axes import vary, varying_axes
 from jaxlayers.core.variable import Variable
 
 
@@ -84,7 +85,11 @@ def scan(
 
     init, xs = jax.tree.map(scope.unwrap, (init, xs))
     one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf)[1:], jnp.result_type(leaf)), xs)
-    return lifting.settle([(f, (init, one))], attempt)
+
+    def turn(carry: Any, x: Any) -> Any:
+        return f(carry, jax.tree.map(lambda part, whole: vary(part, varying_axes(whole)), x, xs))
+
+    return lifting.settle([(turn, (init, one))], attempt)
 
 
 @ends_in_user_code

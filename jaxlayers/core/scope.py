@@ -57,9 +57,9 @@ class Frame:
 class Discovered(Exception):  # noqa: N818, no error: it never gets out
     """Raised at the end of a trace that met state it had not been given; carries what to give it next time."""
 
-    def __init__(self, keys: Iterable[Any], hints: dict[int, Any]):
+    def __init__(self, keys: Any, hints: dict[int, Any]):
         super().__init__()
-        self.keys = list(keys)
+        self.keys = keys
         self.hints = hints
 
 

@@ -20,5 +20,5 @@ def on_cpu(*arrays: Any) -> bool:
 
 def platform() -> str:
     """What programs are compiled for by default: that of `jax.default_device`, where it is set."""
-    device = jax.config.jax_default_device
+    device: Any = jax.config.jax_default_device  # type: ignore[attr-defined]
     return jax.default_backend() if device is None else getattr(device, "platform", device)

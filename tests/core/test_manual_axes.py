@@ -55,6 +55,7 @@ def network():
         layers.Bidirectional(layers.GRU(3, return_sequences=True)),
         layers.RNN([layers.LSTMCell(3), layers.GRUCell(3)], return_sequences=True),
         layers.RNN(Minimal(), return_sequences=True),
+        layers.TimeDistributed(jl.Sequential([layers.Dense(4), layers.BatchNormalization(synchronized=True)])),
         Loops(),
         layers.Dense(1),
     ]
@@ -82,6 +83,30 @@ jax.tree.map_with_path(
 )
 print("all equal")
 
+
+
+class Delayed(layers.Layer):
+    def build(self, shape):
+        self.last, self.total = (self.add_weight(shape=(), initializer="zeros", trainable=False) for _ in range(2))
+
+    def call(self, xs):
+        def body(carry, x):
+            self.total.assign_add(self.last)  # varies over devices from the second turn on
+            self.last.assign(x)
+            return carry, self.total.value
+
+        return jl.scan(body, None, xs)[1]
+
+
+delayed, numbers = Delayed(), np.arange(16.0, dtype="float32")
+_, zeros = delayed.init(jax.random.key(0), numbers)
+totals = jax.jit(jax.shard_map(
+    lambda xs: delayed.apply({}, zeros, xs).outputs, mesh=mesh, in_specs=P("batch"), out_specs=P("batch")
+))(numbers)
+rows = numbers.reshape(4, 4)
+np.testing.assert_array_equal(totals, (np.cumsum(rows, 1) - rows).ravel())
+print("later turns too")
+
 # Explicit axes: types say how arrays lie, and what is cut across them is an error.
 images = rng.normal(size=(8, 6, 6, 2)).astype("float32")
 net = jl.Sequential(
@@ -107,4 +132,4 @@ print("explicit axes too")
 def test_training_steps_on_devices():
     env = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4", "PYTHONWARNINGS": "error"}
     done = subprocess.run([sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, timeout=300)
-    assert "all equal" in done.stdout and "explicit axes too" in done.stdout, done.stderr
+    assert all(w in done.stdout for w in ("all equal", "later turns too", "explicit axes too")), done.stderr
