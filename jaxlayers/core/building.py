@@ -155,14 +155,15 @@ def within_call(layer: Layer, inner: scope.Scope, args: Any, kwargs: Any) -> Non
         remember(layer, inner)
         positional, named = layer._call_spec.build_arguments(args, kwargs)
         if not positional and not named:
-            _check_no_shape_is_wanted(layer, args)
+            _check_no_shape_is_wanted(layer, args, kwargs)
         with _grounded(layer, (snapshots(inner) or {}).get(id(layer))):
             layer.build(*positional, **named)
         object.__setattr__(layer, "built", True)
         note_shapes(layer, positional, named)
 
 
-def _check_no_shape_is_wanted(layer: Layer, args: Any) -> None:
+def _check_no_shape_is_wanted(layer: Layer, args: Any, kwargs: Any) -> None:
+    inspect.signature(layer.call).bind(*args, **kwargs)  # a name too many or too few is a TypeError, as of any function
     try:
         inspect.signature(layer.build).bind()
     except TypeError:

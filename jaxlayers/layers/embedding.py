@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers import constraints, initializers, ops, regularizers
+from jaxlayers.core import InputSpec
 from jaxlayers.core.scope import unwrap
 from jaxlayers.layers._config import describe, positive
 from jaxlayers.layers._low_rank import LowRank
@@ -60,6 +61,7 @@ class Embedding(LowRank, adapted="embeddings"):
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
         self.embeddings_constraint = constraints.get(embeddings_constraint)
         self.mask_zero = mask_zero
+        self.input_spec = InputSpec()
         self.supports_masking = mask_zero
         self.autocast = False  # a float input is a mistake of the caller's that a cast would make worse
         self._start = weights[0] if isinstance(weights, list) and len(weights) == 1 else weights

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers import ops
-from jaxlayers.core import Layer
+from jaxlayers.core import InputSpec, Layer
 from jaxlayers.core.masks import set_mask
 
 
@@ -34,6 +34,7 @@ class Masking(Layer):
     def __init__(self, mask_value: Any = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.mask_value = mask_value
+        self.input_spec = InputSpec()
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Mark the padding, and set it to zero."""

@@ -12,6 +12,7 @@ from jaxlayers import activations, constraints, initializers, regularizers
 from jaxlayers.core import InputSpec, Layer
 from jaxlayers.core.scope import unwrap
 from jaxlayers.layers._config import describe
+from jaxlayers.ops._types import as_float
 
 
 class ReLU(Layer):
@@ -226,6 +227,7 @@ class Softmax(Layer):
                 f"{self.path!r} needs a mask that broadcasts to its inputs of shape {inputs.shape}; received shape "
                 f"{mask.shape}."
             )
+        inputs = as_float(inputs)
         mask = mask if mask.dtype == bool else mask > 0.5
         mask = mask.reshape((1,) * (inputs.ndim - mask.ndim) + mask.shape)
         left = jnp.where(mask, inputs, jnp.finfo(inputs.dtype).min)

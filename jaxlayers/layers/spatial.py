@@ -8,9 +8,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxlayers import ops
 from jaxlayers.layers._config import describe, positive
 from jaxlayers.layers._ranked import Ranked
-from jaxlayers.ops._spatial import everywhere, format_of, one_of, pair_per_axis, per_axis
+from jaxlayers.ops._spatial import everywhere, format_of, one_of, pair_per_axis, per_axis, spatial_axes
 
 
 class _Spatial(Ranked):
@@ -267,8 +268,9 @@ class UpSampling2D(_UpSampling, rank=2):
         """Repeat each element, or compute those between."""
         if self.interpolation == "nearest":
             return super().call(inputs)
-        shape = tuple(n * factor for n, factor in zip(inputs.shape, self.each_axis(self.size, 1), strict=True))
-        return jax.image.resize(inputs, shape, self.interpolation, antialias=False)
+        larger = [n * factor for n, factor in zip(inputs.shape, self.each_axis(self.size, 1), strict=True)]
+        size = [larger[axis] for axis in spatial_axes(2, self.data_format)]
+        return ops.image.resize(inputs, size, self.interpolation, data_format=self.data_format)
 
 
 class UpSampling3D(_UpSampling, rank=3):

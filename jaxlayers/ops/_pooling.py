@@ -137,8 +137,11 @@ def adaptive_average_pool(inputs: ArrayLike, output_size: Shape, data_format: st
 @functools.partial(jax.jit, static_argnums=(1, 2, 3, 4), inline=True)
 def pooled_maximum(inputs: Any, pool_size: Any, strides: Any, padding: str, data_format: str) -> Array:
     """`max_pool` without checks."""
-    inexact = jnp.issubdtype(inputs.dtype, jnp.inexact)
-    lowest = np.asarray(-np.inf if inexact else jnp.iinfo(inputs.dtype).min, inputs.dtype)[()]
+    if inputs.dtype == bool:
+        lowest: Any = np.False_
+    else:
+        inexact = jnp.issubdtype(inputs.dtype, jnp.inexact)
+        lowest = np.asarray(-np.inf if inexact else jnp.iinfo(inputs.dtype).min, inputs.dtype)[()]
     if on_cpu(inputs) and pool_size == strides and math.prod(pool_size) <= _TILE:
         axes = spatial_axes(len(pool_size), data_format)
         ends = [(0, 0, 0)] * inputs.ndim

@@ -8,6 +8,8 @@ the function or class that was given the argument.
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from jaxlayers.core.settings import image_data_format
 
 
@@ -17,7 +19,8 @@ def per_axis(where: str, name: str, value: Any, count: int, least: int = 1) -> t
     Raises:
         ValueError: for anything else, and for integers smaller than `least`.
     """
-    values = (value,) * count if _is_integer(value) else tuple(value) if isinstance(value, Sequence) else ()
+    several = isinstance(value, Sequence | np.ndarray)
+    values = (value,) * count if _is_integer(value) else tuple(value) if several else ()
     if len(values) != count or not all(_is_integer(one) and one.__index__() >= least for one in values):
         kind = "positive integer" if least == 1 else f"integer of at least {least}"
         many = f", or {count} of them," if count > 1 else ""
@@ -111,4 +114,4 @@ def refuse_nothing(where: str, inputs: Any, outputs: Any, window: str, sizes: An
 
 
 def _is_integer(value: Any) -> bool:
-    return hasattr(value, "__index__") and not isinstance(value, bool)
+    return hasattr(value, "__index__") and not isinstance(value, bool) and getattr(value, "ndim", 0) == 0

@@ -571,3 +571,13 @@ def test_inputs_by_name_and_before_a_build_are_checked(x):
 def test_flags_are_no_shapes():
     layer = jl.layers.ReversibleEmbedding(10, 4)
     assert layer.compute_output_shape((None, 3, 4), reverse=True) == (None, 3, 10)
+
+
+def test_calls_that_do_not_fit_are_told():
+    with pytest.raises(TypeError, match="missing a required argument: 'inputs'"):
+        layers.Dense(2)()
+    with pytest.raises(TypeError, match="'sequences'"):
+        layers.LSTM(2)(inputs=np.ones((1, 2, 3), "float32"))
+    for layer in (layers.Embedding(5, 4), layers.Masking()):
+        with pytest.raises(ValueError, match=f"{layer.name}.*received list of int"):
+            layer([[1, 2]])

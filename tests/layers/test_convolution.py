@@ -157,6 +157,21 @@ def test_mistakes_are_told(mistake, words):
     assert all(word in text for word in words), text
 
 
+@pytest.mark.parametrize(
+    ("made", "plain"),
+    [
+        (lambda: layers.Conv2D(2, np.array([3, 2])), lambda: layers.Conv2D(2, (3, 2))),
+        (lambda: layers.MaxPooling2D(np.array([2, 1])), lambda: layers.MaxPooling2D((2, 1))),
+        (lambda: layers.UpSampling2D(np.array([2, 1])), lambda: layers.UpSampling2D((2, 1))),
+        (lambda: layers.ZeroPadding2D(np.array([[1, 1], [2, 0]])), lambda: layers.ZeroPadding2D(((1, 1), (2, 0)))),
+        (lambda: layers.Conv2D(2, np.int64(3)), lambda: layers.Conv2D(2, 3)),
+    ],
+)
+def test_sizes_may_be_arrays(made, plain):
+    configs = [{**make().get_config(), "name": "it"} for make in (made, plain)]
+    assert configs[0] == configs[1] and made()(IMAGES).shape == plain()(IMAGES).shape
+
+
 def test_other_channels_are_refused_and_nothing_changes():
     layer = layers.Conv2D(2, 3)
     expected = layer(IMAGES)

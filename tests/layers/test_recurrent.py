@@ -526,7 +526,15 @@ def test_masking_against_keras():
     close(model(x)[2], model.layers[1](x[:, :3])[2])
 
 
+def after(layer, *shapes):
+    """The last of several calls with inputs of these shapes."""
+    return [layer(np.ones(shape, "float32")) for shape in shapes][-1]
+
+
 WRONG = [
+    (lambda: after(layers.LSTM(3, name="it"), (2, 3, 4), (2, 3, 5)), ["it", "size 4 along axis 2", "(2, 3, 5)"]),
+    (lambda: after(layers.ConvLSTM1D(2, 1, name="it"), (2, 3, 5, 1), (2, 3, 5, 4)), ["it", "size 1", "(2, 3, 5, 4)"]),
+    (lambda: after(layers.ConvLSTM1D(2, 1, name="it"), (2, 3, 5, 1), (2, 3, 6, 1)), ["it", "size 5", "(2, 3, 6, 1)"]),
     (lambda: layers.LSTM(0), ["LSTMCell", "units", "0"]),
     (lambda: layers.GRU(3, dropout=1.5), ["GRUCell", "dropout", "1.5"]),
     (lambda: layers.LSTM(3, use_cudnn="yes"), ["LSTM", "use_cudnn", "yes"]),

@@ -111,9 +111,10 @@ class GlobalAveragePooling1D(_GlobalAveragePooling, rank=1):
                 f"{mask.shape}."
             )
         counted = jnp.expand_dims(jnp.asarray(mask, bool), -1 if axis == 1 else 1)
+        dtype = jax.eval_shape(super().call, inputs).dtype
         wide = jnp.where(counted, inputs, 0).astype(jnp.promote_types(inputs.dtype, jnp.float32))
         count = jnp.maximum(jnp.sum(counted, axis, keepdims=self.keepdims), 1).astype(wide.dtype)
-        return (jnp.sum(wide, axis, keepdims=self.keepdims) / count).astype(inputs.dtype)
+        return (jnp.sum(wide, axis, keepdims=self.keepdims) / count).astype(dtype)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """None: no steps are left."""

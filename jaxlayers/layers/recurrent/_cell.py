@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxlayers import constraints, initializers, random, regularizers
-from jaxlayers.core import Layer, Variable, registry, scope
+from jaxlayers.core import InputSpec, Layer, Variable, registry, scope
 from jaxlayers.layers._config import describe
 from jaxlayers.layers.recurrent import _cudnn, _loop
 from jaxlayers.layers.recurrent._recurrences import Arrays, Recurrence, Weights
@@ -70,6 +71,16 @@ class Cell(Layer):
                 if prefix == "bias" and getattr(self, "unit_forget_bias", False):
                     pieces["initializer"] = _OnesToForget(self.bias_initializer)  # type: ignore[attr-defined]
                 setattr(self, name, self.add_weight(name=name, shape=shape, **pieces))
+
+    def build(self, input_shape: Any) -> None:
+        """From now on, inputs have as many features."""
+        features = self.feature_axes(len(input_shape))
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: input_shape[axis] for axis in features})
+        super().build(input_shape)
+
+    def feature_axes(self, ndim: int) -> Sequence[int]:
+        """The axes of inputs with so many that are the same in all of them."""
+        return [ndim - 1]
 
     def call(self, inputs: jax.Array, states: Any, training: bool = False) -> Any:
         """One step: the output, and the states after it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -73,6 +74,10 @@ class ConvLSTMCell(Cell):
         self._sample = tuple(input_shape[1:])
         self.add_weights((*self.kernel_size, channels, wide), (*self.kernel_size, self.filters, wide), (wide,))
         super().build(input_shape)
+
+    def feature_axes(self, ndim: int) -> Sequence[int]:
+        """Those of space, too: the states are made for them."""
+        return range(1, ndim)
 
     @property
     def recurrence(self) -> _recurrences.Recurrence:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers import ops
-from jaxlayers.core import Layer, Variable, registry, tracking
+from jaxlayers.core import InputSpec, Layer, Variable, registry, tracking
 from jaxlayers.core.masks import get_mask
 from jaxlayers.layers.recurrent import _loop
 from jaxlayers.layers.recurrent._cell import runs_itself
@@ -93,6 +93,11 @@ class RNN(Layer):
         """Build the cell, and make the variables of a stateful layer."""
         batch, _, *sample = sequences_shape
         build_cell(self.cell, (batch, *sample))
+        of_cell = getattr(self.cell, "input_spec", None)
+        if isinstance(of_cell, InputSpec) and of_cell.ndim is not None:
+            self.input_spec = InputSpec(
+                ndim=of_cell.ndim + 1, axes={axis + (axis >= 0): size for axis, size in of_cell.axes.items()}
+            )
         if self.stateful:
             first = jax.eval_shape(lambda: self.get_initial_state(batch))
             variables = [

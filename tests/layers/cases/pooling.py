@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from jaxlayers import layers
-from tests.layers.table import Case, floats
+from tests.layers.table import Case, floats, integers, masks
 
 
 def apart(*shape: int) -> np.ndarray:
@@ -42,6 +42,23 @@ CASES = [
 ]
 
 MORE_CASES = [
+    Case("max_pool2d_bools", layers.MaxPooling2D, {"pool_size": 2}, integers(2, 5, 4, 3) > 3),
+    Case(
+        "max_pool2d_bools_same",
+        layers.MaxPooling2D,
+        {"pool_size": 3, "strides": 2, "padding": "same"},
+        integers(2, 5, 4, 3) > 3,
+    ),
+    *(
+        Case(
+            f"global_average_pooling1d_mask_{dtype}",
+            layers.GlobalAveragePooling1D,
+            {},
+            integers(3, 5, 2).astype(dtype),
+            more=(masks(3, 5),),
+        )
+        for dtype in ("uint8", "bool")
+    ),
     Case("max_pool1d_first", layers.MaxPooling1D, {"pool_size": 3, "strides": 2, **FIRST}, floats(2, 3, 7)),
     Case("max_pool1d_same", layers.MaxPooling1D, {"pool_size": [4], "padding": "same", "strides": 3}, floats(2, 7, 3)),
     Case("max_pool2d_plain", layers.MaxPooling2D, {"pool_size": (2, 3)}, floats(2, 5, 6, 3)),

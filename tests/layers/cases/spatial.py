@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jaxlayers import layers
-from tests.layers.table import Case, floats, masks
+from tests.layers.table import Case, floats, integers, masks
 
 FIRST = {"data_format": "channels_first"}
 
@@ -42,6 +42,16 @@ MORE_CASES = [
         Case(f"up_sampling2d_{how}", layers.UpSampling2D, {"size": (3, 2), "interpolation": how}, floats(1, 3, 4, 2))
         for how in ("bilinear", "bicubic", "lanczos3", "lanczos5")
     ),
+    *(
+        Case(
+            f"up_sampling2d_bytes_{how}",
+            layers.UpSampling2D,
+            {"interpolation": how},
+            (70 * integers(1, 3, 4, 2)).astype("uint8"),
+        )
+        for how in ("bilinear", "bicubic")
+    ),
+    Case("softmax_integers", layers.Softmax, {}, integers(4, 5), more=(masks(4, 5),)),
     Case("up_sampling2d_first", layers.UpSampling2D, FIRST, floats(2, 2, 3, 2)),
     Case("up_sampling3d_last", layers.UpSampling3D, {"size": 2}, floats(1, 2, 3, 2, 2)),
     Case("relu_plain", layers.ReLU, {}, floats(4, 5)),
