@@ -18,6 +18,7 @@ from importlib import metadata
 from pathlib import Path
 
 from benchmarks.clock import Spread
+from benchmarks.precision import COMPUTE, VARIABLE
 from benchmarks.table import Row, markdown
 
 MEASUREMENTS = {
@@ -47,6 +48,9 @@ MEASUREMENTS = {
     "resnet-step": "resnet:step",
     "repeat": "repeat:run",
 }
+IN_ANY_TYPE = (
+    "conv2d", "conv2d-loop", "lstm", "gru", "attention", "resnet-forward", "resnet-step", "transformer-step",
+)  # fmt: skip
 LONGEST = 600  # seconds for one measurement, on a machine that is busy
 
 
@@ -55,17 +59,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("measurement", nargs="*", help=f"some of: {', '.join(MEASUREMENTS)}; all by default")
     parser.add_argument("--json", metavar="FILE", help="write the raw figures to a file")
+    parser.add_argument("--compute", default=COMPUTE, help=f"the type computed in, for {', '.join(IN_ANY_TYPE)}")
     parser.add_argument("--one", metavar="FILE", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     unknown = set(arguments.measurement) - set(MEASUREMENTS)
     if unknown:
         parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
+    known = MEASUREMENTS if arguments.compute == "float32" else IN_ANY_TYPE
+    if set(arguments.measurement) - set(known):
+        parser.error(f"only {', '.join(known)} can be had in {arguments.compute}")
     if arguments.one:
         Path(arguments.one).write_text(json.dumps([row.as_json() for row in _measure(arguments.measurement[0])]))
         return 0
+    os.environ[VARIABLE] = arguments.compute
     rows, notes = [], []
-    print(f"{_machine()}\n", flush=True)
-    for name in arguments.measurement or MEASUREMENTS:
+    print(f"{_machine()}, computing in {arguments.compute}\n", flush=True)
+    for name in arguments.measurement or known:
         start = time.perf_counter()
         found, complaints = _in_own_process(name)
         print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
@@ -124,8 +133,11 @@ def _machine() -> str:
         except metadata.PackageNotFoundError:
             continue
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    # In a process of its own: one that looks for a GPU takes its memory.
+    command = [sys.executable, "-c", "import jax; print(jax.device_count(), jax.devices()[0].device_kind)"]
+    devices = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
     return (
-        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores{load}, "
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores{load}, devices: {devices}, "
         f"Python {platform.python_version()}, {', '.join(versions)}"
     )
 

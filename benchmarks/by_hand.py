@@ -12,6 +12,7 @@ import numpy as np
 import optax
 
 from benchmarks import problem
+from benchmarks.precision import as_computed, wide
 from benchmarks.problem import ADAM_EPSILON, BLOCKS, HIDDEN, LATENT, LEARNING_RATE, NORM_EPSILON, PIXELS, WIDTH, Step
 
 glorot = jax.nn.initializers.glorot_uniform()
@@ -40,7 +41,8 @@ def dense(weights: dict[str, jax.Array], x: jax.Array) -> jax.Array:
 
 def norm(weights: dict[str, jax.Array], x: jax.Array) -> jax.Array:
     """Layer normalisation of the last axis (arXiv:1607.06450)."""
-    return jax.nn.standardize(x, epsilon=NORM_EPSILON) * weights["gamma"] + weights["beta"]
+    standard = jax.nn.standardize(wide(x), epsilon=NORM_EPSILON)
+    return (standard * weights["gamma"] + weights["beta"]).astype(x.dtype)
 
 
 def transformer_weights(key: jax.Array) -> dict[str, Any]:
@@ -64,6 +66,7 @@ def transformer_weights(key: jax.Array) -> dict[str, Any]:
 
 def transformer_logits(weights: dict[str, Any], tokens: jax.Array) -> jax.Array:
     """The transformer: [batch, time] -> [batch, time, vocabulary]."""
+    weights = as_computed(weights)
     x = jnp.take(weights["tokens"], tokens, axis=0) + weights["positions"]
     for block in weights["blocks"]:
         h = norm(block["norm_1"], x)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks.layer_problem import FILTERS, HEADS, KERNEL, SHAPES, UNITS, WIDTH, Layer
+from benchmarks.precision import as_computed
 
 glorot, orthogonal = jax.nn.initializers.glorot_uniform(), jax.nn.initializers.orthogonal()
 
@@ -18,6 +19,7 @@ def conv() -> Layer:
     weights = {"kernel": glorot(jax.random.key(0), shape), "bias": jnp.zeros(FILTERS)}
 
     def function(weights: dict, x: jax.Array) -> jax.Array:
+        weights = as_computed(weights)
         dimensions = ("NHWC", "HWIO", "NHWC")
         out = jax.lax.conv_general_dilated(x, weights["kernel"], (1, 1), "SAME", dimension_numbers=dimensions)
         return out + weights["bias"]
@@ -38,6 +40,7 @@ def lstm() -> Layer:
     """Long short-term memory, the inputs projected before the loop."""
 
     def function(weights: dict, x: jax.Array) -> jax.Array:
+        weights = as_computed(weights)
         projected = jnp.swapaxes(x, 0, 1) @ weights["kernel"] + weights["bias"]
 
         def step(carry: tuple[jax.Array, jax.Array], z: jax.Array) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
@@ -47,7 +50,7 @@ def lstm() -> Layer:
             h = jax.nn.sigmoid(o) * jnp.tanh(c)
             return (h, c), h
 
-        start = jnp.zeros((x.shape[0], UNITS))
+        start = jnp.zeros((x.shape[0], UNITS), x.dtype)
         return jnp.swapaxes(jax.lax.scan(step, (start, start), projected)[1], 0, 1)
 
     return function, _recurrent_weights("LSTM", 4, (4 * UNITS,))
@@ -57,6 +60,7 @@ def gru() -> Layer:
     """Gated recurrent unit that resets after the product, as cuDNN's does."""
 
     def function(weights: dict, x: jax.Array) -> jax.Array:
+        weights = as_computed(weights)
         projected = jnp.swapaxes(x, 0, 1) @ weights["kernel"] + weights["bias"][0]
 
         def step(h: jax.Array, p: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -66,7 +70,7 @@ def gru() -> Layer:
             h = z * h + (1 - z) * jnp.tanh(n + r * hn)
             return h, h
 
-        return jnp.swapaxes(jax.lax.scan(step, jnp.zeros((x.shape[0], UNITS)), projected)[1], 0, 1)
+        return jnp.swapaxes(jax.lax.scan(step, jnp.zeros((x.shape[0], UNITS), x.dtype), projected)[1], 0, 1)
 
     return function, _recurrent_weights("GRU", 3, (2, 3 * UNITS))
 
@@ -80,6 +84,8 @@ def attention() -> Layer:
     }
 
     def function(weights: dict, x: jax.Array) -> jax.Array:
+        weights = as_computed(weights)
+
         def project(name: str, x: jax.Array) -> jax.Array:
             return x @ weights[name]["kernel"] + weights[name]["bias"]
 

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from benchmarks.precision import as_computed, wide
 from benchmarks.problem import Step
 from benchmarks.resnet_problem import (
     CLASSES,
@@ -63,16 +64,16 @@ def predict(params: Any, state: Any, x: jax.Array, training: bool) -> tuple[jax.
     def layer(name: str, x: jax.Array, stride: int = 1, padding: Any = "SAME") -> jax.Array:
         w, averages = params[name], state[name]
         dimensions = ("NHWC", "HWIO", "NHWC")
-        x = jax.lax.conv_general_dilated(x, w["kernel"], (stride,) * 2, padding, dimension_numbers=dimensions)
-        x = x + w["bias"]
+        kernel, bias = as_computed((w["kernel"], w["bias"]))
+        x = jax.lax.conv_general_dilated(x, kernel, (stride,) * 2, padding, dimension_numbers=dimensions) + bias
         mean, variance = averages["mean"], averages["variance"]
         if training:
-            mean, variance = jnp.mean(x, (0, 1, 2)), jnp.var(x, (0, 1, 2))
+            mean, variance = jnp.mean(wide(x), (0, 1, 2)), jnp.var(wide(x), (0, 1, 2))
             new[name] = {
                 "mean": MOMENTUM * averages["mean"] + (1 - MOMENTUM) * mean,
                 "variance": MOMENTUM * averages["variance"] + (1 - MOMENTUM) * variance,
             }
-        return (x - mean) * jax.lax.rsqrt(variance + EPSILON) * w["gamma"] + w["beta"]
+        return as_computed((x - mean) * jax.lax.rsqrt(variance + EPSILON) * w["gamma"] + w["beta"])
 
     x = jax.nn.relu(layer("start", x, 2, [(3, 3), (3, 3)]))
     window, strides, padding = (1, 3, 3, 1), (1, 2, 2, 1), [(0, 0), (1, 1), (1, 1), (0, 0)]
@@ -84,8 +85,8 @@ def predict(params: Any, state: Any, x: jax.Array, training: bool) -> tuple[jax.
             h = jax.nn.relu(layer(f"{name}/1", x, by))
             h = jax.nn.relu(layer(f"{name}/2", h))
             x = jax.nn.relu(shortcut + layer(f"{name}/3", h))
-    logits = jnp.mean(x, (1, 2)) @ params["top"]["kernel"] + params["top"]["bias"]
-    return jax.nn.softmax(logits), new
+    top = as_computed(params["top"])
+    return jax.nn.softmax(jnp.mean(x, (1, 2)) @ top["kernel"] + top["bias"]), new
 
 
 def forward() -> tuple[Any, Any]:

@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.precision import COMPUTE, wide
+
 FILTERS, KERNEL = 64, 3
 UNITS = 64
 WIDTH, HEADS = 128, 4
@@ -27,10 +29,10 @@ Layer = tuple[Callable[[Any, jax.Array], jax.Array], Any]
 
 def inputs(name: str) -> jax.Array:
     """One batch for a layer."""
-    return jnp.asarray(np.random.default_rng(0).normal(size=SHAPES[name]).astype("float32"))
+    return jnp.asarray(np.random.default_rng(0).normal(size=SHAPES[name]), COMPUTE)
 
 
 def forward_and_gradient(layer: Layer) -> Callable[[Any, jax.Array], Any]:
     """A scalar of the outputs, and its gradients by weights and inputs."""
     function, _ = layer
-    return jax.value_and_grad(lambda weights, x: jnp.mean(jnp.square(function(weights, x))), argnums=(0, 1))
+    return jax.value_and_grad(lambda weights, x: jnp.mean(jnp.square(wide(function(weights, x)))), argnums=(0, 1))

@@ -19,6 +19,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.precision import wide
+
 LEARNING_RATE, ADAM_EPSILON, NORM_EPSILON = 1e-3, 1e-7, 1e-6
 
 PIXELS, HIDDEN, LATENT, VAE_BATCH, EXAMPLES = 784, 64, 32, 64, 60_000
@@ -56,7 +58,7 @@ def attend(query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
 
 def next_token_loss(logits: jax.Array, targets: jax.Array) -> jax.Array:
     """Mean cross-entropy of the tokens that follow. Shapes: [..., vocabulary] and [...]."""
-    of_target = jnp.take_along_axis(jax.nn.log_softmax(logits), targets[..., None], axis=-1)
+    of_target = jnp.take_along_axis(jax.nn.log_softmax(wide(logits)), targets[..., None], axis=-1)
     return -of_target.mean()
 
 

@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.precision import COMPUTE, wide
+
 IMAGE, BATCH, CLASSES = (32, 32, 3), 4, 10
 STAGES = [(64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2)]  # filters, blocks, stride of the first
 EPSILON, MOMENTUM, RATE = 1.001e-5, 0.99, 1e-3
@@ -20,13 +22,13 @@ EPSILON, MOMENTUM, RATE = 1.001e-5, 0.99, 1e-3
 def batch() -> tuple[jax.Array, jax.Array]:
     """Images and their labels."""
     rng = np.random.default_rng(0)
-    images = rng.normal(size=(BATCH, *IMAGE)).astype("float32")
-    return jnp.asarray(images), jnp.asarray(rng.integers(0, CLASSES, BATCH))
+    images = rng.normal(size=(BATCH, *IMAGE))
+    return jnp.asarray(images, COMPUTE), jnp.asarray(rng.integers(0, CLASSES, BATCH))
 
 
 def negative_log_likelihood(probabilities: jax.Array, labels: jax.Array) -> jax.Array:
     """Of the labels, on average."""
-    return -jnp.mean(jnp.log(jnp.take_along_axis(probabilities, labels[:, None], 1) + 1e-7))
+    return -jnp.mean(jnp.log(jnp.take_along_axis(wide(probabilities), labels[:, None], 1) + 1e-7))
 
 
 def descend(weights: Any, gradients: Any) -> Any:

@@ -9,9 +9,11 @@ import keras
 from keras import layers
 
 from benchmarks.layer_problem import FILTERS, HEADS, KERNEL, UNITS, WIDTH, Layer, inputs
+from benchmarks.precision import POLICY
 
 if keras.backend.backend() != "jax":
     raise RuntimeError("Keras has to run on JAX here: set KERAS_BACKEND=jax.")
+keras.config.set_dtype_policy(POLICY)
 
 
 def _pure(layer: Any, name: str, times: int = 1) -> Layer:

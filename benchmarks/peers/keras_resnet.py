@@ -9,11 +9,13 @@ import jax
 import jax.numpy as jnp
 import keras
 
+from benchmarks.precision import POLICY
 from benchmarks.problem import Step
 from benchmarks.resnet_problem import CLASSES, IMAGE, descend, negative_log_likelihood
 
 if keras.backend.backend() != "jax":
     raise RuntimeError("Keras has to run on JAX here: set KERAS_BACKEND=jax.")
+keras.config.set_dtype_policy(POLICY)
 
 
 def _parts() -> tuple[Any, list[jax.Array], list[jax.Array]]:

@@ -13,9 +13,11 @@ from flax import linen as nn
 
 from benchmarks import problem
 from benchmarks.by_hand import adam
+from benchmarks.precision import COMPUTE
 from benchmarks.problem import NORM_EPSILON, WIDTH, Step
 
-norm = partial(nn.LayerNorm, epsilon=NORM_EPSILON)
+norm = partial(nn.LayerNorm, epsilon=NORM_EPSILON, dtype=COMPUTE)
+Dense, Embed = partial(nn.Dense, dtype=COMPUTE), partial(nn.Embed, dtype=COMPUTE)
 
 
 class Block(nn.Module):
@@ -25,10 +27,10 @@ class Block(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """[batch, time, width] -> the same."""
         h = norm()(x)
-        query, key, value = (nn.Dense(WIDTH, name=name)(h) for name in ("query", "key", "value"))
-        x = x + nn.Dense(WIDTH, name="out")(problem.attend(query, key, value))
-        h = nn.gelu(nn.Dense(4 * WIDTH)(norm()(x)))
-        return x + nn.Dense(WIDTH)(h)
+        query, key, value = (Dense(WIDTH, name=name)(h) for name in ("query", "key", "value"))
+        x = x + Dense(WIDTH, name="out")(problem.attend(query, key, value))
+        h = nn.gelu(Dense(4 * WIDTH)(norm()(x)))
+        return x + Dense(WIDTH)(h)
 
 
 class Transformer(nn.Module):
@@ -38,10 +40,10 @@ class Transformer(nn.Module):
     def __call__(self, tokens: jax.Array) -> jax.Array:
         """[batch, time] -> [batch, time, vocabulary]."""
         positions = jnp.arange(tokens.shape[-1])
-        x = nn.Embed(problem.VOCABULARY, WIDTH)(tokens) + nn.Embed(problem.LENGTH, WIDTH)(positions)
+        x = Embed(problem.VOCABULARY, WIDTH)(tokens) + Embed(problem.LENGTH, WIDTH)(positions)
         for _ in range(problem.BLOCKS):
             x = Block()(x)
-        return nn.Dense(problem.VOCABULARY)(norm()(x))
+        return Dense(problem.VOCABULARY)(norm()(x))
 
 
 class Vae(nn.Module):

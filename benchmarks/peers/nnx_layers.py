@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from benchmarks.layer_problem import FILTERS, HEADS, KERNEL, SHAPES, UNITS, WIDTH, Layer
+from benchmarks.precision import COMPUTE
 
 
 def _pure(layer: nnx.Module, **options: Any) -> Layer:
@@ -21,14 +22,18 @@ def _size(name: str) -> int:
 
 
 def _recurrent(cell: Any, name: str, states: int) -> Layer:
-    start = (jnp.zeros((SHAPES[name][0], UNITS)),) * states  # without one it draws a key, which jax.jit refuses it
-    layer = nnx.RNN(cell(_size(name), UNITS, rngs=nnx.Rngs(0)))
+    start = (
+        jnp.zeros((SHAPES[name][0], UNITS), COMPUTE),
+    ) * states  # without one it draws a key, which jax.jit refuses it
+    layer = nnx.RNN(cell(_size(name), UNITS, dtype=COMPUTE, rngs=nnx.Rngs(0)))
     return _pure(layer, initial_carry=start if states > 1 else start[0])
 
 
 LAYERS: dict[str, Callable[[], Layer]] = {
-    "Conv2D": lambda: _pure(nnx.Conv(_size("Conv2D"), FILTERS, (KERNEL, KERNEL), rngs=nnx.Rngs(0))),
+    "Conv2D": lambda: _pure(nnx.Conv(_size("Conv2D"), FILTERS, (KERNEL, KERNEL), dtype=COMPUTE, rngs=nnx.Rngs(0))),
     "LSTM": lambda: _recurrent(nnx.OptimizedLSTMCell, "LSTM", 2),
     "GRU": lambda: _recurrent(nnx.GRUCell, "GRU", 1),
-    "MultiHeadAttention": lambda: _pure(nnx.MultiHeadAttention(HEADS, WIDTH, rngs=nnx.Rngs(0)), decode=False),
+    "MultiHeadAttention": lambda: _pure(
+        nnx.MultiHeadAttention(HEADS, WIDTH, dtype=COMPUTE, rngs=nnx.Rngs(0)), decode=False
+    ),
 }
