@@ -384,6 +384,11 @@ def test_folders_are_fitted(images):
 def test_mapped_loaders_are_checked():
     with pytest.raises(ValueError, match="batch_size"):
         MappedLoader(str, 3, 0)
+    loader = MappedLoader(lambda i: (np.array(i), np.array([i, 1])), 5, 2, shuffle=True)
+    mapped = loader.map(lambda x, y: (x, y.sum(1))).map(lambda x, y: y - x)
+    assert len(mapped) == 3 and [np.asarray(batch).tolist() for batch in mapped] == [[1, 1], [1, 1], [1]]
+    singles = MappedLoader(np.array, 3, None).map(lambda x: 2 * x)
+    assert [list(map(int, singles)) for _ in range(2)] == [[0, 2, 4]] * 2 and len(next(iter(loader))) == 2
     assert [len(MappedLoader(np.array, 7, size)) for size in (1, 3, 7, 9, None)] == [7, 3, 1, 1, 7]
 
 

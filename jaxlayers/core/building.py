@@ -159,7 +159,9 @@ def within_call(layer: Layer, inner: scope.Scope, args: Any, kwargs: Any) -> Non
         with _grounded(layer, (snapshots(inner) or {}).get(id(layer))):
             layer.build(*positional, **named)
         object.__setattr__(layer, "built", True)
-        note_shapes(layer, positional, named)
+        leaves = jax.tree.leaves((args, kwargs))
+        if all(_has_numbers(leaf) for leaf in leaves if hasattr(leaf, "dtype")):  # of words, no shape tells enough
+            note_shapes(layer, positional, named)
 
 
 def _check_no_shape_is_wanted(layer: Layer, args: Any, kwargs: Any) -> None:

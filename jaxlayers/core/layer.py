@@ -18,7 +18,7 @@ from jaxlayers.core.call_spec import CallSpec, LazyCallSpec
 from jaxlayers.core.described import Described
 from jaxlayers.core.errors import BareTransformationError, filtered
 from jaxlayers.core.input_spec import InputSpec, check_inputs
-from jaxlayers.core.settings import auto_name, free_name, is_float, to_snake_case
+from jaxlayers.core.settings import auto_name, free_name, is_float, overflows, to_snake_case
 from jaxlayers.core.symbolic import has_symbolic
 from jaxlayers.core.symbolic_calls import Symbolic
 from jaxlayers.core.variable import Variable, standardize_shape
@@ -342,8 +342,8 @@ def _as_input(value: Any, compute: Any) -> Any:
             return value
     elif kind in (list, tuple, dict) or isinstance(value, list | tuple | dict):
         return jax.tree.map(lambda leaf: _as_input(leaf, compute), value)
-    elif kind is np.ndarray and value.dtype.kind in _TEXT:
-        return value  # words stay on the host
+    elif kind is np.ndarray and (value.dtype.kind in _TEXT or overflows(value)):
+        return value  # words stay on the host, and so do numbers that JAX would cut off
     elif isinstance(value, np.ndarray | Variable) or hasattr(value, "__array__"):
         value = jnp.asarray(scope.unwrap(value))
         if compute is None or value.dtype == compute or not is_float(value.dtype):

@@ -136,6 +136,14 @@ def is_float(dtype: Any) -> bool:
     return jnp.issubdtype(dtype, np.floating)
 
 
+def overflows(array: np.ndarray) -> bool:
+    """Whether some of NumPy's integers do not fit into the 32 bits that JAX would cut them off at."""
+    if array.dtype.kind not in "iu" or array.dtype.itemsize < 8 or not array.size:
+        return False
+    limits = np.iinfo(jax.dtypes.canonicalize_dtype(array.dtype))
+    return bool(array.min() < limits.min or array.max() > limits.max)
+
+
 _counters: dict[str, itertools.count] = defaultdict(itertools.count)
 _counters_lock = threading.Lock()
 

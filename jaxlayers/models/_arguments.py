@@ -97,8 +97,9 @@ def _fit(model: str, name: str, source: InputLayer, value: Any) -> Any:
         raise ValueError(
             f"{model!r}: the input {name!r} must have shape {wanted}; received {tuple(shape)} of {value.dtype}."
         )
-    if str(value.dtype) != source.dtype:
-        value = value.astype(source.dtype)
+    declared = jax.dtypes.canonicalize_dtype(source.dtype) if isinstance(value, jax.Array) else source.dtype
+    if value.dtype != declared:
+        value = value.astype(declared)
     if mask is not None and get_mask(value) is None:
         set_mask(value, mask)
     return value

@@ -129,18 +129,24 @@ class Sequential(Model):
                     f"{self.name!r} was given no Input and is not built, so its symbolic input and output are not "
                     "known. Put jl.Input(shape) first."
                 )
-            for layer in self._chain:
-                tensor = layer(tensor)
+            try:
+                for layer in self._chain:
+                    tensor = layer(tensor)
+            except Exception as error:
+                if self._input is not None:
+                    raise
+                # Nobody has said that there is such an input: it was made up after an array.
+                raise AttributeError(
+                    f"{self.name!r} was given no Input, and its layers cannot be called on one like the arrays that it "
+                    "was built on, so its symbolic input and output are not known."
+                ) from error
             object.__setattr__(self, "_tensors", (start, tensor, []))
         return self._tensors  # type: ignore[return-value]
 
     def _record_calls(self) -> None:
         """Call the layers on the input, if it is known and was declared, or they can be called so."""
-        if self._input is not None:
+        with contextlib.suppress(*([] if self._input is not None else [AttributeError])):
             self._symbols()
-        elif self._start() is not None:
-            with contextlib.suppress(jax.errors.JAXTypeError, jax.errors.JAXIndexError):
-                self._symbols()
 
     @property
     def input(self) -> Any:

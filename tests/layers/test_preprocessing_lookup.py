@@ -82,6 +82,12 @@ def test_integers_of_more_than_32_bits():
     assert twin(layer)(np.array(tokens)).tolist() == [2, 3, 4, 5]
     with pytest.raises(ValueError, match="32 bits"):
         layers.IntegerLookup(vocabulary=tokens, invert=True)(np.array([1]))
+    given = np.array([[2**40 + 1], [5], [2**32 + 5]])
+    for model in (jl.Sequential([layer]), jl.Model(ids := jl.Input((1,), dtype="int64"), layer(ids))):
+        assert model(given).tolist() == [[4], [3], [1]]
+        assert model.predict(given[1:2], verbose=0).tolist() == [[3]]
+        with pytest.raises(ValueError, match="int64.*32 bits.*jax_enable_x64"):
+            model.predict(given, verbose=0)
     learned = layers.IntegerLookup()
     learned.adapt(np.array([2**40, 2**40, 3]))
     assert learned.get_vocabulary() == [-1, 2**40, 3]

@@ -244,3 +244,51 @@ def test_input_arguments():
     for wrong in ({}, {"shape": (2,), "batch_shape": (1, 2)}):
         with pytest.raises(ValueError, match="batch_shape"):
             jl.Input(**wrong)
+
+
+class Looking(layers.Layer):
+    """Cannot be traced."""
+
+    def call(self, inputs):
+        return inputs * float(np.asarray(inputs).sum())
+
+
+@pytest.mark.parametrize(
+    ("first", "given"),
+    [
+        (lambda: layers.TextVectorization(vocabulary=["a", "b"], output_mode="multi_hot"), np.array(["a", "b c"])),
+        (lambda: layers.Pipeline([layers.TextVectorization(vocabulary=["a"], output_mode="count")]), np.array(["a"])),
+        (lambda: layers.Hashing(4, output_mode="one_hot"), np.array([["a"], ["b"]])),
+        (Looking, np.ones((2, 3), "float32")),
+    ],
+    ids=["text", "pipeline", "hashes", "looking"],
+)
+def test_what_has_no_symbolic_input_can_do_the_rest(first, given):
+    model = jl.Sequential([first(), layers.Dense(2)])
+    expected = model(given)
+    model.summary(print_fn=lambda line: None)
+    assert not hasattr(model, "inputs")
+    with pytest.raises(AttributeError, match="was given no Input"):
+        model.output_shape  # noqa: B018
+    with jl.saving.custom_object_scope({"Looking": Looking}):
+        copies = [jl.models.clone_model(model), jl.Sequential.from_config(model.get_config())]
+        json.loads(model.to_json())
+    for copy in copies:
+        copy(given)
+        copy.set_weights(model.get_weights())
+        np.testing.assert_array_equal(copy(given), expected)
+    summed = np.asarray(expected).sum(1, keepdims=True)
+    outer = jl.Sequential([model, layers.Dense(1, kernel_initializer="ones")])
+    np.testing.assert_allclose(outer(given), summed, rtol=1e-6)
+    model.add(layers.Dense(1, kernel_initializer="ones"))
+    np.testing.assert_allclose(model(given), summed, rtol=1e-6)
+    model.pop()
+    np.testing.assert_array_equal(model(given), expected)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", ["int64", "float64", "uint64", "int32"])
+def test_declared_dtypes_that_jax_does_not_have(dtype):
+    model = jl.Model(ids := jl.Input((1,), dtype=dtype), layers.Dense(1, kernel_initializer="ones")(ids))
+    for given in (np.array([[3]]), np.array([[3]], "int8"), np.array([[3.0]]), jnp.array([[3]])):
+        assert float(model(given)[0, 0]) == float(model.predict(given, verbose=0)[0, 0]) == 3.0

@@ -172,6 +172,9 @@ class Normalization(Layer):
         self.adapt_mean.assign(np.broadcast_to(mean, self._sizes).astype("float32"))
         self.adapt_variance.assign(np.broadcast_to(spread / count, self._sizes).astype("float32"))
 
+    def finalize_state(self) -> None:
+        """Nothing: mean and variance are read whenever the layer is called, also after they were put in by hand."""
+
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""
         mean, variance = (np.array(value).tolist() for value in (self.input_mean, self.input_variance))

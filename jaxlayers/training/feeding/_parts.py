@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.core.settings import floatx
+from jaxlayers.core.settings import floatx, overflows
 from jaxlayers.data.batches import unpack_x_y_sample_weight
 
 PARTS = ("x", "y", "sample_weight")
@@ -61,6 +61,11 @@ def _as_array(leaf: Any) -> Any:
     if dtype.kind in "OSUMm":
         raise ValueError(
             f"Data must be numbers; received {type(leaf).__name__} of dtype {dtype}. Encode it first, or drop it."
+        )
+    if overflows(array):
+        raise ValueError(
+            f"Data of dtype {dtype} has integers that do not fit into 32 bits, which is what JAX computes with. Set "
+            "jax_enable_x64, or make smaller ones of them first: a lookup or hashing layer called on the data can."
         )
     wanted = np.dtype(floatx()) if dtype == np.float64 else jax.dtypes.canonicalize_dtype(dtype)
     return array if dtype == wanted else array.astype(wanted)
