@@ -64,7 +64,8 @@ class Compiled:
             auto_scale_loss: whether a model with the policy `"mixed_float16"` gets a `LossScaleOptimizer`.
 
         Raises:
-            ValueError: for a name that is not known, or a number of steps below one.
+            ValueError: for a name that is not known, weights of losses that are no numbers, or a number of steps below
+                one.
         """
         several = steps_per_execution
         if several != "auto" and (isinstance(several, bool | str) or int(several) != several or several < 1):

@@ -70,6 +70,12 @@ class Objective(Tracked):
         for one in every:
             if not _is_any_crossentropy(one):
                 losses.get(one)  # an unknown name is told now, not in the first step
+        strange = [one for one in jax.tree.leaves(loss_weights) if isinstance(one, str | losses.Loss | metrics.Metric)]
+        if strange:
+            raise ValueError(
+                f"loss_weights must be numbers in the structure of the loss; received {strange[0]!r}. What is to be "
+                "measured goes into metrics=."
+            )
         self._number_of_losses = len(every)
         self._names = names
         self._terms: list[Term] | None = None  # known once outputs were seen

@@ -189,6 +189,7 @@ def test_a_metric_stands_at_one_place():
         (LIST, {"loss": "mse", "metrics": ["mae"]}, ["metrics", "1", "2"]),
         (LIST, {"loss": ["mse", "mse"], "loss_weights": [1.0, 2.0, 3.0]}, ["loss_weights", "3", "2"]),
         (LIST, {"loss": ["mse", "mean_sqare"]}, ["mean_sqare"]),
+        (SINGLE, {"loss": "mse", "loss_weights": ["accuracy"]}, ["loss_weights", "'accuracy'", "metrics="]),
     ],
 )
 def test_mistakes_are_told(structure, arguments, words):
