@@ -273,7 +273,7 @@ def infer(
 
 def fill(shape: Any, dtype: Any, size: int = _SIZES[0][0]) -> jax.ShapeDtypeStruct:
     """A shape with every unknown size replaced by a number."""
-    return jax.ShapeDtypeStruct(tuple(size if n is None else n for n in shape), jnp.dtype(dtype))
+    return jax.ShapeDtypeStruct(tuple(size if n is None else n for n in shape), jax.dtypes.canonicalize_dtype(dtype))
 
 
 # The operators, under the names that the functions of `ops` have; a graph's config calls them so.

@@ -171,6 +171,7 @@ def test_maxima_of_tiles_have_the_derivatives_of_windows(shape, size, data_forma
     x = jnp.nan_to_num(x, nan=3.0)
     got, want = (jax.grad(lambda x, f=f: jnp.sum(f(x) * weights(f(x))))(x) for f in (ours, windows))
     np.testing.assert_array_equal(got, want)
+    x = jnp.asarray(floats(*shape))  # which of equal ones XLA's derivative takes forward, depends on its order of work
     got, want = (jax.jvp(f, (x,), (weights(x),)) for f in (ours, windows))
     jax.tree.map(np.testing.assert_array_equal, got, want)
 
