@@ -518,3 +518,12 @@ def test_models_as_json_both_ways():
         np.testing.assert_allclose(twin(X), ours(X), rtol=1e-5)
     with pytest.raises(ValueError, match="custom_objects"):
         jl.models.model_from_json(theirs.to_json())
+
+
+@pytest.mark.parametrize("kind", [TypeError, ValueError])
+def test_unknown_classes_are_told_in_both_ways(kind):
+    """Keras has TypeError for configs, ValueError for names."""
+    config = {"module": None, "class_name": "Nope", "config": {}, "registered_name": "x>Nope"}
+    for read in (jl.saving.deserialize_keras_object, jl.layers.deserialize):
+        with pytest.raises(kind, match="Nope"):
+            read(config)

@@ -185,3 +185,12 @@ def test_mistakes(mistake, words):
 def test_a_transform_of_another_length_is_warned_of():
     with pytest.warns(UserWarning, match="power of two"):
         layers.STFTSpectrogram(frame_length=8, fft_length=12)
+
+
+def test_statistics_that_are_put_in_by_hand():
+    for lib in (jl, keras):
+        layer = lib.layers.Normalization()
+        layer.build((None, 2))
+        layer.set_weights([np.array([1.0, 2.0]), np.array([4.0, 9.0]), np.array(0)])
+        layer.finalize_state()
+        np.testing.assert_allclose(layer(np.array([[3.0, 5.0]], "float32")), [[1.0, 1.0]], rtol=1e-6)
