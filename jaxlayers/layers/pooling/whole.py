@@ -111,7 +111,7 @@ class GlobalAveragePooling1D(_GlobalAveragePooling, rank=1):
                 f"{mask.shape}."
             )
         counted = jnp.expand_dims(jnp.asarray(mask, bool), -1 if axis == 1 else 1)
-        dtype = jax.eval_shape(super().call, inputs).dtype
+        dtype = inputs.dtype if jnp.issubdtype(inputs.dtype, jnp.inexact) else jnp.result_type(float)
         wide = jnp.where(counted, inputs, 0).astype(jnp.promote_types(inputs.dtype, jnp.float32))
         count = jnp.maximum(jnp.sum(counted, axis, keepdims=self.keepdims), 1).astype(wide.dtype)
         return (jnp.sum(wide, axis, keepdims=self.keepdims) / count).astype(dtype)
