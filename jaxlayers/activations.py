@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers import ops
-from jaxlayers.core import operation, registry
+from jaxlayers.common import registry
+from jaxlayers.core import operation
 from jaxlayers.ops._nonlinearities import compiled_gelu, compiled_mish, compiled_relu
 from jaxlayers.ops._types import Array, ArrayLike
 from jaxlayers.ops.nn import (

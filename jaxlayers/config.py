@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from jaxlayers.core.dtype_policies import dtype_policy, set_dtype_policy
-from jaxlayers.core.settings import (
+from jaxlayers.common.dtype_policies import dtype_policy, set_dtype_policy
+from jaxlayers.common.settings import (
     disable_traceback_filtering,
     enable_traceback_filtering,
     epsilon,

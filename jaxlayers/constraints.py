@@ -11,8 +11,9 @@ from typing import Any, Self
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core import operation, registry
-from jaxlayers.core.settings import epsilon, to_snake_case
+from jaxlayers.common import registry
+from jaxlayers.common.settings import epsilon, to_snake_case
+from jaxlayers.core import operation
 from jaxlayers.saving import serialize_keras_object
 
 

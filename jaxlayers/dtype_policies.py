@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
-from jaxlayers.core import registry
-from jaxlayers.core.dtype_policies import DTypePolicy, dtype_policy, get
+from jaxlayers.common import registry
+from jaxlayers.common.dtype_policies import DTypePolicy, dtype_policy, get
 from jaxlayers.saving import deserialize_keras_object, serialize_keras_object
 
 __all__ = ["DTypePolicy", "DTypePolicyMap", "FloatDTypePolicy", "deserialize", "get", "serialize"]

@@ -8,7 +8,7 @@ Example:
     >>> jl.mixed_precision.set_global_policy("float32")
 """
 
-from jaxlayers.core.dtype_policies import DTypePolicy, dtype_policy, set_dtype_policy
+from jaxlayers.common.dtype_policies import DTypePolicy, dtype_policy, set_dtype_policy
 from jaxlayers.optimizers import LossScaleOptimizer
 
 Policy, global_policy, set_global_policy = DTypePolicy, dtype_policy, set_dtype_policy

@@ -10,10 +10,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core import operation, registry
+from jaxlayers.common import registry
+from jaxlayers.common.settings import standardize_dtype
+from jaxlayers.core import operation
 from jaxlayers.core import random as keys
 from jaxlayers.core.random import SeedGenerator
-from jaxlayers.core.settings import standardize_dtype
 from jaxlayers.ops._types import Array, ArrayLike, DType, Shape
 
 __all__ = [

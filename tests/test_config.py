@@ -4,7 +4,7 @@ import keras
 import pytest
 
 from jaxlayers import config, dtype_policies
-from jaxlayers.core import settings
+from jaxlayers.common import settings
 
 # Of Keras's settings, two exist because it serves several backends, and one would make every file dangerous to open:
 # here only a call's own safe_mode=False lets code be rebuilt.

@@ -12,7 +12,7 @@ import pytest
 from keras.src.losses.losses import LossFunctionWrapper as KerasWrapper
 
 from jaxlayers import losses
-from jaxlayers.core import registry
+from jaxlayers.common import registry
 from jaxlayers.core.masks import get_mask
 from tests.loss_cases import CASES, WEIGHTS, both, data, every_case, one_per_class
 

@@ -16,9 +16,9 @@ import sklearn.metrics
 from keras.src.backend import set_keras_mask
 
 from jaxlayers import losses, metrics
+from jaxlayers.common.settings import set_floatx
 from jaxlayers.core import BareTransformationError, Layer, Variable, jit
 from jaxlayers.core.masks import set_mask
-from jaxlayers.core.settings import set_floatx
 from tests.metric_cases import CASES, CLASSES, both, close, data, every_case
 
 # Streams.

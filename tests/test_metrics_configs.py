@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxlayers import metrics
-from jaxlayers.core import registry
+from jaxlayers.common import registry
 from tests.metric_cases import CASES, both, data, every_case
 
 VALUES = np.random.default_rng(2).normal(size=(3, 4, 2)).astype("float32")

@@ -15,7 +15,7 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import layers, saving
-from jaxlayers.core import registry
+from jaxlayers.common import registry
 from jaxlayers.saving import _functions, _objects
 from jaxlayers.saving import deserialize_keras_object as deserialize
 from jaxlayers.saving import serialize_keras_object as serialize

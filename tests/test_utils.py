@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from jaxlayers import initializers, utils
-from jaxlayers.core import SymbolicTensor, Variable, settings
+from jaxlayers.common import settings
+from jaxlayers.core import SymbolicTensor, Variable
 
 
 def draw():

@@ -1,8 +1,8 @@
 """The kernel: variables, scopes, layers, the pure pair under them, and the transformations that know of state."""
 
-from jaxlayers.core.dtype_policies import DTypePolicy
-from jaxlayers.core.errors import BareTransformationError, StateLostError
-from jaxlayers.core.input_spec import InputSpec
+from jaxlayers.common.dtype_policies import DTypePolicy
+from jaxlayers.common.errors import BareTransformationError, StateLostError
+from jaxlayers.common.input_spec import InputSpec
 from jaxlayers.core.jit import jit
 from jaxlayers.core.layer import Layer
 from jaxlayers.core.loops import cond, fori_loop, scan, switch, while_loop

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
+from jaxlayers.common.call_spec import has_arrays, shape_tree
 from jaxlayers.core import making, masks, scope, symbolic, tracking
-from jaxlayers.core.call_spec import has_arrays, shape_tree
 from jaxlayers.core.variable import Variable
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from typing import Any
 
 import jax
 
+from jaxlayers.common.errors import filtered
 from jaxlayers.core import lifting, making, masks, scope
-from jaxlayers.core.errors import filtered
 from jaxlayers.core.lifting import Discovered
 from jaxlayers.core.reachable import guess
 from jaxlayers.core.scope import Effects, LossSlot

@@ -13,12 +13,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.core import building, making, masks, registry, scope, tracking
-from jaxlayers.core.call_spec import CallSpec, LazyCallSpec
-from jaxlayers.core.described import Described
-from jaxlayers.core.errors import BareTransformationError, filtered
-from jaxlayers.core.input_spec import InputSpec, check_inputs
-from jaxlayers.core.settings import auto_name, free_name, is_float, overflows, to_snake_case
+from jaxlayers.common import registry
+from jaxlayers.common.call_spec import CallSpec, LazyCallSpec
+from jaxlayers.common.described import Described
+from jaxlayers.common.errors import BareTransformationError, filtered
+from jaxlayers.common.input_spec import InputSpec, check_inputs
+from jaxlayers.common.settings import auto_name, free_name, is_float, overflows, to_snake_case
+from jaxlayers.core import building, making, masks, scope, tracking
 from jaxlayers.core.symbolic import has_symbolic
 from jaxlayers.core.symbolic_calls import Symbolic
 from jaxlayers.core.variable import Variable, standardize_shape
@@ -267,7 +268,7 @@ class Layer(Symbolic, Described, Weighted):
             kwargs = {name: _as_input(a, compute) for name, a in kwargs.items()}
         masked = masks.in_use() or "mask" in kwargs
         if masked:
-            spec.fill_masks(args, kwargs)
+            spec.fill_masks(args, kwargs, masks.get_mask)
         masked = masked or spec.makes_masks
         if masked:  # before the call, which may take a mask away
             first = spec.first(args, kwargs)

@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxlayers.common.errors import ends_in_user_code
 from jaxlayers.core import lifting, masks, scope
-from jaxlayers.core.errors import ends_in_user_code
 from jaxlayers.core.manual_axes import vary, varying_axes
 from jaxlayers.core.variable import Variable
 

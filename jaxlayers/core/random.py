@@ -17,8 +17,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.settings import auto_name
 from jaxlayers.core import keys, making, scope, tracking
-from jaxlayers.core.settings import auto_name
 from jaxlayers.core.variable import Variable
 
 _ADVANCE = np.uint32(0x9E3779B9)  # folded in once to get the next start; a draw folds in twice

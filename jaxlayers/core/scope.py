@@ -28,7 +28,7 @@ import jax
 import numpy as np
 from jax.extend.core import get_opaque_trace_state as current_trace
 
-from jaxlayers.core.errors import BareTransformationError
+from jaxlayers.common.errors import BareTransformationError
 
 if TYPE_CHECKING:
     from jaxlayers.core.layer import Layer

@@ -20,8 +20,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.settings import auto_name, standardize_dtype
 from jaxlayers.core import masks, scope
-from jaxlayers.core.settings import auto_name, standardize_dtype
 from jaxlayers.core.variable import Variable
 
 # Stand for an unknown size: divisible, so that pools, strides and splits fit.

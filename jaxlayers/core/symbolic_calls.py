@@ -6,8 +6,8 @@ from typing import Any
 
 import jax
 
+from jaxlayers.common.errors import ends_in_user_code
 from jaxlayers.core import building, masks, symbolic
-from jaxlayers.core.errors import ends_in_user_code
 from jaxlayers.core.symbolic import SymbolicTensor
 
 

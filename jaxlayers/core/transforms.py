@@ -13,8 +13,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxlayers.common.errors import ends_in_user_code
 from jaxlayers.core import building, lifting, masks, random, scope
-from jaxlayers.core.errors import ends_in_user_code
 from jaxlayers.core.layer import Layer
 from jaxlayers.core.pure import put
 from jaxlayers.core.variable import Variable

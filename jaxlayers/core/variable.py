@@ -14,10 +14,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.core import making, registry, scope
+from jaxlayers.common import registry
+from jaxlayers.common.errors import StateLostError
+from jaxlayers.common.settings import auto_name, is_float, standardize_dtype
+from jaxlayers.core import making, scope
 from jaxlayers.core.array_like import ArrayLike, operand
-from jaxlayers.core.errors import StateLostError
-from jaxlayers.core.settings import auto_name, is_float, standardize_dtype
 
 
 class Variable(ArrayLike):

@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxlayers.common.errors import ends_in_user_code
 from jaxlayers.core import pure, scope, tracking
-from jaxlayers.core.errors import ends_in_user_code
 from jaxlayers.core.variable import Variable
 
 _calls = itertools.count(1)

@@ -13,8 +13,8 @@ from typing import Any, Self
 import jax
 import numpy as np
 
+from jaxlayers.common.settings import is_float, standardize_dtype
 from jaxlayers.core import random as keys
-from jaxlayers.core.settings import is_float, standardize_dtype
 from jaxlayers.core.variable import standardize_shape
 
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.core.settings import standardize_dtype
+from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.core.variable import standardize_shape
 from jaxlayers.initializers._base import Initializer
 

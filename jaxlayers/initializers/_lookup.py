@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.core import registry
-from jaxlayers.core.settings import standardize_dtype, to_snake_case
+from jaxlayers.common import registry
+from jaxlayers.common.settings import standardize_dtype, to_snake_case
 from jaxlayers.core.variable import Variable, standardize_shape
 from jaxlayers.initializers import _constant, _random, _scaling
 from jaxlayers.initializers._base import Initializer

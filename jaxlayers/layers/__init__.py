@@ -1,6 +1,7 @@
 """Layers: state and computation in one object, a pair of pure functions underneath."""
 
-from jaxlayers.core import InputSpec, Layer, registry
+from jaxlayers.common import registry
+from jaxlayers.core import InputSpec, Layer
 from jaxlayers.layers._lookup import deserialize, serialize
 from jaxlayers.layers.activity_regularization import ActivityRegularization
 from jaxlayers.layers.attention import AdditiveAttention, Attention, GroupQueryAttention, MultiHeadAttention

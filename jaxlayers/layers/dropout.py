@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers import random
+from jaxlayers.common.settings import image_data_format
 from jaxlayers.core import InputSpec, Layer
-from jaxlayers.core.settings import image_data_format
 
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.core import Layer, SymbolicTensor
-from jaxlayers.core.settings import standardize_dtype
 from jaxlayers.core.symbolic import Node
 
 

@@ -17,9 +17,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.core import Layer, Variable, building, pure, random, registry, scope
+from jaxlayers.common import registry
+from jaxlayers.common.settings import is_float
+from jaxlayers.core import Layer, Variable, building, pure, random, scope
 from jaxlayers.core.masks import get_mask, set_mask
-from jaxlayers.core.settings import is_float
 from jaxlayers.core.transforms import checkpoint_policy
 from jaxlayers.layers._config import made_again, positive
 from jaxlayers.layers._stacking import Hidden, Stacked, idle_key, stacked

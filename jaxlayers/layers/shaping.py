@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxlayers.common.settings import image_data_format
 from jaxlayers.core import InputSpec, Layer
-from jaxlayers.core.settings import image_data_format
 from jaxlayers.layers._config import positive
 
 

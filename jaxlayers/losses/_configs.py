@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jaxlayers.core import registry
+from jaxlayers.common import registry
 from jaxlayers.saving import serialize_keras_object
 
 

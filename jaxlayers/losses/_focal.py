@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.core.settings import epsilon
+from jaxlayers.common.settings import epsilon
 from jaxlayers.losses._base import NamedLoss
 from jaxlayers.losses._probabilistic import check_axis, log_probabilities
 from jaxlayers.losses._samplewise import classes_and_scores, mismatch, same_shape, samplewise

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core.settings import epsilon
+from jaxlayers.common.settings import epsilon
 from jaxlayers.losses._base import NamedLoss
 from jaxlayers.losses._samplewise import samplewise
 

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.core.settings import epsilon, floatx
+from jaxlayers.common.settings import epsilon, floatx
 from jaxlayers.core.symbolic import operation
 
 Function = TypeVar("Function", bound=Callable[..., Any])

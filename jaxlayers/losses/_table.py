@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jaxlayers.core import registry
+from jaxlayers.common import registry
 from jaxlayers.losses import _base, _circle, _ctc, _focal, _hinge, _overlap, _probabilistic, _regression
 from jaxlayers.losses._configs import read, write
 

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.settings import epsilon
 from jaxlayers.core.scope import read
-from jaxlayers.core.settings import epsilon
 from jaxlayers.losses._weights import divide_no_nan
 from jaxlayers.metrics._outcomes import OutcomeMetric, Rule, evenly_spaced
 

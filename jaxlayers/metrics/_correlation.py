@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core.settings import epsilon
+from jaxlayers.common.settings import epsilon
 from jaxlayers.losses._samplewise import samplewise
 from jaxlayers.metrics._reduction import NamedMean
 

@@ -17,9 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers import initializers
-from jaxlayers.core import dtype_policies
+from jaxlayers.common import dtype_policies
+from jaxlayers.common.settings import auto_name, floatx, to_snake_case
 from jaxlayers.core.scope import Scope, read
-from jaxlayers.core.settings import auto_name, floatx, to_snake_case
 from jaxlayers.core.tracking import Tracked
 from jaxlayers.core.variable import Variable
 

@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.settings import epsilon, is_float
 from jaxlayers.core.masks import get_mask
 from jaxlayers.core.scope import read
-from jaxlayers.core.settings import epsilon, is_float
 from jaxlayers.core.symbolic import as_array
 from jaxlayers.core.variable import Variable
 from jaxlayers.losses._samplewise import match_ranks, mismatch

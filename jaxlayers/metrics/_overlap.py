@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.settings import is_float
 from jaxlayers.core.masks import get_mask
 from jaxlayers.core.scope import read
-from jaxlayers.core.settings import is_float
 from jaxlayers.core.symbolic import as_array
 from jaxlayers.losses._samplewise import match_ranks
 from jaxlayers.losses._weights import combine, divide_no_nan

@@ -13,10 +13,10 @@ from typing import Any, ClassVar, Self
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core import registry
+from jaxlayers.common import registry
+from jaxlayers.common.settings import is_float
 from jaxlayers.core.masks import get_mask
 from jaxlayers.core.scope import read
-from jaxlayers.core.settings import is_float
 from jaxlayers.core.symbolic import as_array
 from jaxlayers.losses._base import Loss
 from jaxlayers.losses._configs import read_fn, write

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from jaxlayers.core import registry
-from jaxlayers.core.settings import to_snake_case
+from jaxlayers.common import registry
+from jaxlayers.common.settings import to_snake_case
 from jaxlayers.losses._configs import read, write
 from jaxlayers.metrics import (
     _accuracy,

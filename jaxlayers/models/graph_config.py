@@ -15,8 +15,8 @@ from typing import Any
 import jax
 
 from jaxlayers import ops
+from jaxlayers.common.settings import free_name
 from jaxlayers.core import Layer, SymbolicTensor, Variable
-from jaxlayers.core.settings import free_name
 from jaxlayers.layers import InputLayer
 from jaxlayers.models._names import local_names
 from jaxlayers.models.graph import Call, Graph, Slot

@@ -8,7 +8,8 @@ from typing import Any
 
 import jax
 
-from jaxlayers.core import Layer, SymbolicTensor, building, registry, symbolic
+from jaxlayers.common import registry
+from jaxlayers.core import Layer, SymbolicTensor, building, symbolic
 from jaxlayers.layers import Input, InputLayer, Lambda
 from jaxlayers.models import _arguments
 from jaxlayers.models.graph import source_of

@@ -7,8 +7,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from jaxlayers.common.settings import floatx, standardize_dtype
 from jaxlayers.core import operation
-from jaxlayers.core.settings import floatx, standardize_dtype
 from jaxlayers.core.symbolic import as_array
 from jaxlayers.ops._types import Array, ArrayLike, DType, Shape, dtype_or_none
 

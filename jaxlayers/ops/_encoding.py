@@ -5,8 +5,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core import operation, settings
-from jaxlayers.core.settings import standardize_dtype
+from jaxlayers.common import settings
+from jaxlayers.common.settings import standardize_dtype
+from jaxlayers.core import operation
 from jaxlayers.ops._types import Array, ArrayLike, DType, refuse_sparse
 
 __all__ = [

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxlayers.core.settings import image_data_format
+from jaxlayers.common.settings import image_data_format
 from jaxlayers.ops._types import Array
 
 

@@ -17,7 +17,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core import operation, settings
+from jaxlayers.common import settings
+from jaxlayers.core import operation
 from jaxlayers.ops._platform import on_cpu
 from jaxlayers.ops._types import Array, ArrayLike, Axis, hashable
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxlayers.core.settings import image_data_format
+from jaxlayers.common.settings import image_data_format
 
 
 def per_axis(where: str, name: str, value: Any, count: int, least: int = 1) -> tuple[int, ...]:

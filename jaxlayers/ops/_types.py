@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core.settings import floatx, standardize_dtype
+from jaxlayers.common.settings import floatx, standardize_dtype
 
 Array: TypeAlias = jax.Array
 ArrayLike: TypeAlias = Any  # an array, Variable, NumPy array, nested list, Python scalar or symbolic tensor

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.core import operation
-from jaxlayers.core.settings import standardize_dtype
 from jaxlayers.core.symbolic import as_array
 from jaxlayers.ops._types import Array, ArrayLike, DType, dtype_or_none, refuse_sparse
 

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.settings import auto_name, floatx, to_snake_case
 from jaxlayers.core import Variable, scope
-from jaxlayers.core.settings import auto_name, floatx, to_snake_case
 from jaxlayers.core.tracking import Tracked
 from jaxlayers.optimizers import _checks, schedules
 from jaxlayers.optimizers._decay import Exclusion

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jaxlayers.core import registry
+from jaxlayers.common import registry
 from jaxlayers.optimizers._adafactor import Adafactor
 from jaxlayers.optimizers._adagrad import Adadelta, Adagrad
 from jaxlayers.optimizers._adam import Adam, AdamW, Nadam

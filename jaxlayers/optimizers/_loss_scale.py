@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core import Variable, registry, scope
+from jaxlayers.common import registry
+from jaxlayers.core import Variable, scope
 from jaxlayers.optimizers._composite import Composite
 from jaxlayers.optimizers._optimizer import Optimizer
 from jaxlayers.optimizers._slots import Filled

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import jax
 
-from jaxlayers.core import Variable, registry
+from jaxlayers.common import registry
+from jaxlayers.core import Variable
 from jaxlayers.optimizers import _paths
 from jaxlayers.optimizers._composite import Composite
 from jaxlayers.optimizers._loss_scale import LossScaleOptimizer

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Literal
 
+from jaxlayers.common.settings import free_name
 from jaxlayers.core import Variable
-from jaxlayers.core.settings import free_name
 
 
 class Layout:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextvars import Token
 from typing import Any, Self, TypeVar
 
-from jaxlayers.core import registry
+from jaxlayers.common import registry
 
 Thing = TypeVar("Thing")
 

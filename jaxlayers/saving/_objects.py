@@ -18,8 +18,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.core import SymbolicTensor, registry
-from jaxlayers.core.settings import standardize_dtype
+from jaxlayers.common import registry
+from jaxlayers.common.settings import standardize_dtype
+from jaxlayers.core import SymbolicTensor
 from jaxlayers.saving import _functions
 
 _shared: ContextVar[dict[int, Any] | None] = ContextVar("jaxlayers_shared_objects", default=None)

@@ -19,7 +19,8 @@ import numpy as np
 
 from jaxlayers import metrics as metrics_module
 from jaxlayers import optimizers
-from jaxlayers.core import building, jit, lifting, registry, scope, value_and_grad
+from jaxlayers.common import registry
+from jaxlayers.core import building, jit, lifting, scope, value_and_grad
 from jaxlayers.training import stateless_steps
 from jaxlayers.training.feeding import unpack
 from jaxlayers.training.objective import Objective

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 
 from jaxlayers import metrics
-from jaxlayers.core.settings import free_name, to_snake_case
+from jaxlayers.common.settings import free_name, to_snake_case
 from jaxlayers.training.outputs import arrays_by_output, by_output, is_leaf, numbered, output_names
 
 

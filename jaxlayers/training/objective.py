@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers import losses, metrics
-from jaxlayers.core.settings import free_name
+from jaxlayers.common.settings import free_name
 from jaxlayers.core.tracking import Tracked, keep_apart
 from jaxlayers.training.compiled_metrics import CompiledMetrics, name_of, output_kind
 from jaxlayers.training.outputs import (

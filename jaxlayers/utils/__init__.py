@@ -1,11 +1,11 @@
 """Helpers around data, files, names, seeds and configs."""
 
+from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.config import (
     disable_interactive_logging,
     enable_interactive_logging,
     is_interactive_logging_enabled,
 )
-from jaxlayers.core.settings import standardize_dtype
 from jaxlayers.data.batches import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from jaxlayers.data.py_dataset import PyDataset, Sequence
 from jaxlayers.models.plotting import model_to_dot, plot_model

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core.settings import epsilon
+from jaxlayers.common.settings import epsilon
 from jaxlayers.layers.preprocessing import _boxes
 from jaxlayers.utils._box_changes import as_fours, convert_format
 

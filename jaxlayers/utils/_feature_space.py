@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers import layers
-from jaxlayers.core import registry
-from jaxlayers.core.settings import auto_name
+from jaxlayers.common import registry
+from jaxlayers.common.settings import auto_name
 from jaxlayers.layers.preprocessing._encoding import encode
 from jaxlayers.layers.preprocessing._host import HostArray, HostLayer, as_host
 from jaxlayers.layers.preprocessing._vocabulary import IndexLookup

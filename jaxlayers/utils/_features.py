@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jaxlayers.core import registry
+from jaxlayers.common import registry
 from jaxlayers.saving import deserialize_keras_object, serialize_keras_object
 
 

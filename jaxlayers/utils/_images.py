@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxlayers.core.settings import floatx, image_data_format
+from jaxlayers.common.settings import floatx, image_data_format
 
 _RESAMPLING = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.settings import epsilon
 from jaxlayers.core import SymbolicTensor, Variable, operation
-from jaxlayers.core.settings import epsilon
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Any:

@@ -7,8 +7,8 @@ import random as python_random
 
 import numpy as np
 
+from jaxlayers.common.settings import reset_auto_names
 from jaxlayers.core import random as keys
-from jaxlayers.core.settings import reset_auto_names
 
 
 def set_random_seed(seed: int) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import BareTransformationError, InputSpec, Layer, Variable, layers
-from jaxlayers.core import scope, settings
+from jaxlayers.common import settings
+from jaxlayers.core import scope
 
 KEY = jax.random.key(0)
 

@@ -10,7 +10,7 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import DTypePolicy, InputSpec, Layer, layers
-from jaxlayers.core import dtype_policies, registry, settings
+from jaxlayers.common import dtype_policies, registry, settings
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,8 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import Layer, Variable, layers
-from jaxlayers.core import scope, settings
+from jaxlayers.common import settings
+from jaxlayers.core import scope
 
 THREADS = 8
 

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.core import SymbolicTensor, Variable
-from jaxlayers.core.settings import standardize_dtype
 
 TOLERANCE = {"float32": 1e-5, "bfloat16": 2e-2, "float16": 2e-3, "complex64": 1e-5}
 

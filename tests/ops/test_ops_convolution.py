@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaxlayers import ops
-from jaxlayers.core import settings
+from jaxlayers.common import settings
 
 
 def floats(*shape):

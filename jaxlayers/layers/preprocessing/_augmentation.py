@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers import random
+from jaxlayers.common.settings import image_data_format
 from jaxlayers.core import Layer
 from jaxlayers.core import random as keys
-from jaxlayers.core.settings import image_data_format
 from jaxlayers.layers._config import describe
 from jaxlayers.layers.preprocessing import _boxes
 

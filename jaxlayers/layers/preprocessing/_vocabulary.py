@@ -18,8 +18,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.settings import floatx
 from jaxlayers.core import symbolic
-from jaxlayers.core.settings import floatx
 from jaxlayers.layers.preprocessing._encoding import MODES, check_mode, encode, refuse_sparse
 from jaxlayers.layers.preprocessing._host import HostLayer, as_host, batches
 from jaxlayers.layers.preprocessing.hashing import standardize_salt

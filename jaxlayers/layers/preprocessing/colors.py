@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers import ops
-from jaxlayers.core.settings import epsilon
+from jaxlayers.common.settings import epsilon
 from jaxlayers.layers.preprocessing._augmentation import (
     RandomImageLayer,
     Transformation,

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.core.settings import floatx, is_float
+from jaxlayers.common.settings import floatx, is_float
 from jaxlayers.layers._config import positive
 from jaxlayers.layers.preprocessing import _hashes
 from jaxlayers.layers.preprocessing._encoding import check_mode, encode, refuse_sparse

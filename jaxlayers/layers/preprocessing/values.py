@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.settings import epsilon, image_data_format
 from jaxlayers.core import Layer
-from jaxlayers.core.settings import epsilon, image_data_format
 
 
 class Rescaling(Layer):

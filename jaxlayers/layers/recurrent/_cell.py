@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers import constraints, initializers, random, regularizers
-from jaxlayers.core import InputSpec, Layer, Variable, registry, scope
+from jaxlayers.common import registry
+from jaxlayers.core import InputSpec, Layer, Variable, scope
 from jaxlayers.layers._config import describe
 from jaxlayers.layers.recurrent import _cudnn, _loop
 from jaxlayers.layers.recurrent._recurrences import Arrays, Recurrence, Weights

@@ -8,7 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core import Layer, registry
+from jaxlayers.common import registry
+from jaxlayers.core import Layer
 from jaxlayers.layers._config import made_again
 
 _MERGES = {

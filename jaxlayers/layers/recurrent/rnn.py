@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers import ops
-from jaxlayers.core import InputSpec, Layer, Variable, registry, tracking
+from jaxlayers.common import registry
+from jaxlayers.core import InputSpec, Layer, Variable, tracking
 from jaxlayers.core.masks import get_mask
 from jaxlayers.layers.recurrent import _loop
 from jaxlayers.layers.recurrent._cell import runs_itself

@@ -8,7 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core import Layer, building, registry, scope
+from jaxlayers.common import registry
+from jaxlayers.core import Layer, building, scope
 
 
 class StackedRNNCells(Layer):

@@ -14,8 +14,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core import registry, scope
-from jaxlayers.core.settings import floatx
+from jaxlayers.common import registry
+from jaxlayers.common.settings import floatx
+from jaxlayers.core import scope
 from jaxlayers.saving import serialize_keras_object
 
 

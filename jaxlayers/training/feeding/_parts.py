@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.core.settings import floatx, overflows
+from jaxlayers.common.settings import floatx, overflows
 from jaxlayers.data.batches import unpack_x_y_sample_weight
 
 PARTS = ("x", "y", "sample_weight")

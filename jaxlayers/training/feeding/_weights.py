@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxlayers.core.settings import floatx
+from jaxlayers.common.settings import floatx
 from jaxlayers.data.batches import unpack_x_y_sample_weight
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from jaxlayers.core import registry
-from jaxlayers.core.settings import floatx, standardize_dtype
+from jaxlayers.common import registry
+from jaxlayers.common.settings import floatx, standardize_dtype
 
 _global_policy: DTypePolicy | None = None
 

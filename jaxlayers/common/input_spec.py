@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from jaxlayers.core.settings import standardize_dtype
+from jaxlayers.common.settings import standardize_dtype
 
 
 class InputSpec:

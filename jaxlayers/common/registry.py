@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
 
-from jaxlayers.core.errors import UnknownNameError
+from jaxlayers.common.errors import UnknownNameError
 
 _tables: dict[str, dict[str, Any]] = {}
 _homes: dict[Any, str] = {}  # classes of the library, and the modules that their configs name: Keras's

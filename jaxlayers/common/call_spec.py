@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import jax
 
-from jaxlayers.core import masks, registry
+from jaxlayers.common import registry
 
 
 class CallSpec:
@@ -46,8 +47,8 @@ class CallSpec:
         names = self.names + [f"argument_{i}" for i in range(len(self.names), len(args))]
         return {**dict(zip(names, args, strict=False)), **kwargs}
 
-    def fill_masks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Pass the masks that travel with the inputs to the parameters meant for them."""
+    def fill_masks(self, args: tuple[Any, ...], kwargs: dict[str, Any], mask_of: Callable[[Any], Any]) -> None:
+        """Add to `kwargs` the masks of the inputs, for the parameters meant for them; `mask_of` finds an array's."""
         if not self.takes_masks:
             return
         given = self.named(args, kwargs)
@@ -56,7 +57,7 @@ class CallSpec:
             names = ("mask", f"{name}_mask") if number == 0 else (f"{name}_mask",)
             target = next((one for one in names if one in self.takes_masks), None)
             if target is not None and given.get(target) is None:
-                mask = jax.tree.map(masks.get_mask, value)
+                mask = jax.tree.map(mask_of, value)
                 if jax.tree.leaves(mask):
                     kwargs[target] = mask
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from jaxlayers.core import settings
+from jaxlayers.common import settings
 
 
 class BareTransformationError(RuntimeError):

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 
-from jaxlayers.core import dtype_policies, registry
-from jaxlayers.core.call_spec import CallSpec
+from jaxlayers.common import dtype_policies, registry
+from jaxlayers.common.call_spec import CallSpec
 
 # What Keras's configs hold and we have not, at the value at which it does nothing.
 _ABSENT = {"quantization_config": None, "rms_scaling": False}
