@@ -1,4 +1,4 @@
-"""How layers read and write the arguments that stand for other objects."""
+"""Constructor arguments of layers: conversion to plain data and back, and checks."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _KINDS = ("activation", "initializer", "regularizer", "constraint")
 
 
 def kind_of(name: str) -> str | None:
-    """Which table an argument's values come from, told by its name: `kernel_initializer`, `beta_constraint`, ..."""
+    """The registry kind of an argument, from the end of its name (`kernel_initializer`: "initializer"), or None."""
     last = name.rpartition("_")[2]
     return last if last in _KINDS else None
 
 
 def describe(layer: Any, *names: str) -> dict[str, Any]:
-    """The attributes with these names as plain data."""
+    """The attributes of a layer with these names, serialized as plain data."""
     described = {}
     for name in names:
         value, kind = getattr(layer, name), kind_of(name)
@@ -29,29 +29,36 @@ def describe(layer: Any, *names: str) -> dict[str, Any]:
 
 
 def activated(layer: Any, outputs: Any) -> Any:
-    """The layer's activation of its outputs; it may have been set to None since it was made."""
+    """Apply the activation of a layer to outputs; return them unchanged when the activation is None."""
     return outputs if layer.activation is None else layer.activation(outputs)
 
 
 def made_again(layer: Any, **changed: Any) -> Any:
-    """A new layer with the config of another. The classes and functions in it are known, for the other one has them."""
-    known = {}
-    inside = list(layer._walk.objects)
-    for one in inside:
-        inside += [other for apart in getattr(one, "_apart", ()) for other in apart._walk.objects]
-        for value in (one, *vars(one).values()):
+    """A new layer with the config of another layer, and without its weights.
+
+    Custom classes and functions in the config need not be registered: they are taken from the existing layer.
+
+    Args:
+        layer: the layer to copy.
+        **changed: entries that replace those of the config.
+    """
+    custom_objects = {}
+    objects = list(layer._walk.objects)
+    for owner in objects:  # grows while it is iterated over
+        objects += [inner for template in getattr(owner, "_apart", ()) for inner in template._walk.objects]
+        for value in (owner, *vars(owner).values()):
             thing = value if isinstance(value, types.FunctionType) else type(value)
             if (thing is value or hasattr(value, "get_config")) and not thing.__module__.startswith("jaxlayers."):
-                known[thing.__name__] = thing
-    with custom_object_scope(known):
+                custom_objects[thing.__name__] = thing
+    with custom_object_scope(custom_objects):
         return type(layer).from_config({**layer.get_config(), **changed})
 
 
 def positive(layer: Any, name: str, value: Any) -> int:
-    """A positive integer argument.
+    """Return the argument `name` of a layer as an int.
 
     Raises:
-        ValueError: for anything else.
+        ValueError: when it is not a positive integer.
     """
     if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() <= 0:
         raise ValueError(f"{type(layer).__name__}: {name} must be a positive integer; received {value!r}.")

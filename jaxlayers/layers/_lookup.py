@@ -1,4 +1,4 @@
-"""Layers as plain data, and back."""
+"""The conversion of layers to plain data and back."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from jaxlayers.saving import deserialize_keras_object, serialize_keras_object
 
 
 def serialize(layer: Any) -> Any:
-    """The config of a layer or model, in the form that `deserialize` takes and Keras writes; without weights.
+    """The config of a layer or model as plain data, in the format of Keras 3; without weights.
 
     Args:
-        layer: the layer.
+        layer: the layer or model.
 
     Example:
         >>> import jaxlayers as jl
@@ -23,14 +23,14 @@ def serialize(layer: Any) -> Any:
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The layer or model that a config describes, ours or Keras's; without weights.
+    """A new layer or model from a config that `serialize` or Keras 3 returned; without weights.
 
     Args:
-        config: what `serialize` returned.
-        custom_objects: classes and functions of your own by name, looked up first.
+        config: the config.
+        custom_objects: your own classes and functions by name; they are looked up first.
 
     Raises:
-        ValueError: when a name is unknown, or it is the config of something else.
+        ValueError: when the config names an unknown class or function, or describes something other than a layer.
 
     Example:
         >>> import jaxlayers as jl
@@ -39,5 +39,7 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
     """
     layer = deserialize_keras_object(config, custom_objects)
     if not isinstance(layer, Layer):
-        raise ValueError(f"layers.deserialize needs the config of a layer; received {config!r}, which is {layer!r}.")
+        raise ValueError(
+            f"layers.deserialize expects the config of a layer; received {config!r}, which describes {layer!r}."
+        )
     return layer

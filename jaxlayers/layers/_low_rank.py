@@ -1,9 +1,9 @@
-"""Low-rank adaptation: a layer's weight stays as it is, and a product of two small ones is trained in its place.
+"""Low-rank adaptation (LoRA): the weight of a layer is frozen, and the product of two small matrices is trained.
 
-`LowRank` is a base of the layers that can do so, which name the weight as `adapted`. Until it is enabled nothing is
-different: the weight is an attribute like any other. Then it moves to an attribute with an underscore in front, which
-has the same place in the trees, and its own name stands for the sum: an attribute of an object hides what its class
-has under that name, and here there is none any more.
+`LowRank` is the base of the layers that support it; each names its weight as `adapted`. Until `enable_lora` is called,
+the weight is an ordinary attribute. `enable_lora` moves it to an attribute with a leading underscore, which has the
+same path in the trees of weights. The name without the underscore then reaches the descriptor `_AdaptedWeight` of the
+class, which an instance attribute of that name hid before, and which returns the sum of the weight and the product.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from jaxlayers.core.scope import unwrap
 from jaxlayers.layers._config import positive
 
 
-class _Sum:
-    """What the class has under the name of the weight: `weight + lora_alpha / lora_rank * a @ b`."""
+class _AdaptedWeight:
+    """The descriptor of an adapted weight: `weight + lora_alpha / lora_rank * a @ b`."""
 
     def __init__(self, name: str):
         self.name = name
@@ -29,18 +29,18 @@ class _Sum:
         if layer is None:
             return self
         if not layer.lora_enabled:
-            raise AttributeError(f"{layer.path!r} has no {self.name!r} yet: build it first.")
+            raise AttributeError(f"{layer.path!r} is not built, so it has no {self.name!r}. Call it, or build() it.")
         weight, a, b = (unwrap(part) for part in layer.lora_parts())
-        return _sum(weight, a, b, layer.lora_alpha / layer.lora_rank).astype(layer.compute_dtype)
+        return _add_product(weight, a, b, layer.lora_alpha / layer.lora_rank).astype(layer.compute_dtype)
 
 
-@jax.jit  # one dispatch when it is called eagerly
-def _sum(weight: jax.Array, a: jax.Array, b: jax.Array, scale: float) -> jax.Array:
+@jax.jit  # one dispatch in an eager call
+def _add_product(weight: jax.Array, a: jax.Array, b: jax.Array, scale: float) -> jax.Array:
     return weight + scale * jnp.matmul(a, b)
 
 
 class LowRank(Layer):
-    """A layer with `enable_lora`; a subclass says the name of the weight: `class Dense(LowRank, adapted="kernel")`."""
+    """A layer with `enable_lora`; a subclass names the adapted weight: `class Dense(LowRank, adapted="kernel")`."""
 
     adapted: str
     lora_enabled = False
@@ -49,7 +49,7 @@ class LowRank(Layer):
         super().__init_subclass__(**kwargs)
         if adapted is not None:
             cls.adapted = adapted
-            setattr(cls, adapted, _Sum(adapted))
+            setattr(cls, adapted, _AdaptedWeight(adapted))
 
     def __init__(self, lora_rank: int | None = None, lora_alpha: float | None = None, **kwargs: Any):
         super().__init__(**kwargs)
@@ -57,7 +57,7 @@ class LowRank(Layer):
         self.lora_alpha = self.lora_rank if lora_alpha is None else lora_alpha
 
     def build(self, *args: Any, **kwargs: Any) -> None:
-        """Enable the adaptation if the arguments ask for it; called when the weights are made."""
+        """Enable the adaptation if the layer has a `lora_rank`; subclasses call this at the end of their `build`."""
         super().build(*args, **kwargs)
         if self.lora_rank:
             self.enable_lora(self.lora_rank, self.lora_alpha)
@@ -69,31 +69,36 @@ class LowRank(Layer):
         a_initializer: Any = "he_uniform",
         b_initializer: Any = "zeros",
     ) -> None:
-        """Freeze the weight `w`, and train `a` and `b` instead, with `w + lora_alpha / rank * a @ b` in its place.
+        """Freeze the weight `w` and train two low-rank weights, `a` and `b`.
 
-        They are `lora_kernel_a` and `lora_kernel_b`, or `lora_embeddings_a` and `lora_embeddings_b`, kept in float32.
-        An optimizer that was built before does not know them: compile the model again.
+        From now on, the layer computes with `w + lora_alpha / rank * a @ b` instead of `w`. The new weights
+        are the attributes `lora_kernel_a` and `lora_kernel_b`, or `lora_embeddings_a` and `lora_embeddings_b`. They are
+        float32. Compile the model again afterwards: an optimizer that is already built has no slots for them.
 
         Args:
-            rank: how many columns `a` and rows `b` have.
-            lora_alpha: how strong their product is; `rank` by default.
-            a_initializer: how `a` starts.
-            b_initializer: how `b` starts: by default such that nothing changes at first.
+            rank: the number of columns of `a` and of rows of `b`.
+            lora_alpha: the scale: the product is multiplied by `lora_alpha / rank`; `rank` by default.
+            a_initializer: the initializer of `a`; `"he_uniform"` by default.
+            b_initializer: the initializer of `b`; with `"zeros"`, the default, the outputs do not change at first.
 
         Shapes:
             w: `[..., outputs]`; a: `[..., rank]`; b: `[rank, outputs]`.
 
         Raises:
-            ValueError: when the layer is not built, or has a constraint on the weight, or it was done before.
+            ValueError: when the layer is not built, the weight has a constraint, `rank` is not a positive integer, or
+                the layer has low-rank weights already.
 
-        Source: Hu et al., "LoRA", arXiv:2106.09685.
+        Source: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", arXiv:2106.09685.
         """
         if getattr(self, f"{self.adapted}_constraint"):
-            raise ValueError(f"{self.path!r} has a {self.adapted}_constraint, which a sum cannot be held to.")
+            raise ValueError(
+                f"{self.path!r} has a {self.adapted}_constraint, which cannot be applied to a sum of weights. Make the "
+                "layer without it."
+            )
         if not self.built:
-            raise ValueError(f"{self.path!r} is not built, so its {self.adapted} is not known. Call it, or build() it.")
+            raise ValueError(f"{self.path!r} is not built, so it has no {self.adapted!r} yet. Call it, or build() it.")
         if self.lora_enabled:
-            raise ValueError(f"{self.path!r} has low-rank weights already; there can be one pair.")
+            raise ValueError(f"{self.path!r} has low-rank weights already; enable_lora can be called once.")
         rank = positive(self, "rank", rank)
         weight: Variable = getattr(self, self.adapted)
         parts = {
@@ -102,8 +107,8 @@ class LowRank(Layer):
         }
         for part, (shape, initializer) in parts.items():
             name = f"lora_{self.adapted}_{part}"
-            low = self.add_weight(shape, initializer, "float32", regularizer=weight.regularizer, name=name)
-            setattr(self, name, low)
+            variable = self.add_weight(shape, initializer, "float32", regularizer=weight.regularizer, name=name)
+            setattr(self, name, variable)
         weight.trainable = False
         delattr(self, self.adapted)
         setattr(self, f"_{self.adapted}", weight)
@@ -111,9 +116,9 @@ class LowRank(Layer):
         self.lora_alpha = rank if lora_alpha is None else lora_alpha
 
     def lora_parts(self) -> tuple[Variable, Variable, Variable]:
-        """The frozen weight and the two low-rank ones."""
-        low = (getattr(self, f"lora_{self.adapted}_{part}") for part in "ab")
-        return (getattr(self, f"_{self.adapted}"), *low)
+        """The frozen weight and the two low-rank weights."""
+        factors = (getattr(self, f"lora_{self.adapted}_{part}") for part in "ab")
+        return (getattr(self, f"_{self.adapted}"), *factors)
 
     def get_config(self) -> dict[str, Any]:
         """The rank and alpha, where there are any."""

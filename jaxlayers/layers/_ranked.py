@@ -1,4 +1,4 @@
-"""Layers of which there is one class for each number of spatial axes: `class Conv2D(_Conv, rank=2)`."""
+"""The base of layers with one class for each number of spatial axes: `class Conv2D(_Conv, rank=2)`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from jaxlayers.core import InputSpec, Layer
 
 
 class Ranked(Layer):
-    """Takes inputs with `rank` axes beside those of batch and channels.
+    """A layer for inputs with `rank` spatial axes besides the batch and the channels.
 
-    A mask of steps does not travel through it: steps become fewer, or more, or others.
+    The mask of the inputs is not passed on: the outputs have other time steps than the inputs.
     """
 
     rank: int

@@ -1,8 +1,8 @@
-"""The weights of several layers of one structure as one set of arrays with an axis more in front.
+"""The weights of several layers of one structure, as variables with a leading axis of layers.
 
-`stacked` makes, beside a layer that is built, objects of the same shape of tree: the same keys, the same order, the
-same kinds of variables, each with the axis of the layers before its own. The arrays of the layers are drawn as if each
-of them had its own key; their regularizers and constraints see one layer's array at a time.
+`stacked` makes a tree of objects for a built layer, with the same keys, the same order and the same kinds of variables.
+Each variable has the axis of the layers in front. The initial values of each layer are drawn with a key of its own.
+Regularizers and constraints are applied to the array of one layer at a time.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from jaxlayers.core import Variable, keys, tracking
 
 
 class Hidden:
-    """Holds an object that is not to be found as a part of what it is assigned to."""
+    """Holds an object, so that assigning it to an attribute does not make it a part of the owner."""
 
     def __init__(self, thing: Any):
         self.thing = thing
 
 
 class Stacked(tracking.Tracked):
-    """Stands for one object in the tree of the layer that was stacked."""
+    """The counterpart of one object in the tree of the layer that is stacked."""
 
     def __init__(self, original: tracking.Tracked):
         self.name = getattr(original, "name", type(original).__name__)
@@ -40,23 +40,30 @@ class Stacked(tracking.Tracked):
         return getattr(self.original.thing, "_trainable", None)
 
     def _tracked_children(self) -> Iterator[tuple[str, Any]]:
-        """What stands for the original's children, by their keys."""
+        """The counterparts of the children of the original, by their keys."""
         yield from self.held.items()
 
 
 def stacked(original: tracking.Tracked, count: int, seen: dict[int, Any] | None = None) -> Stacked:
-    """What stands for a layer, or anything else that has variables, so many times."""
+    """The counterpart of a layer, or of any other owner of variables, with the weights of `count` layers.
+
+    Args:
+        original: the layer.
+        count: the number of layers.
+        seen: the counterparts made so far, by the `id` of the original: an object with two owners has one counterpart.
+    """
     seen = {} if seen is None else seen
-    made = seen[id(original)] = Stacked(original)
-    held = {key: _convert(value, count, seen) for key, value in original._tracked_children()}
-    for number in original._order:  # in the order in which they came to the original
-        if number in seen:
-            seen[number]._adopt(made)
-    made.held = held
-    return made
+    counterpart = seen[id(original)] = Stacked(original)
+    children = {key: _convert(value, count, seen) for key, value in original._tracked_children()}
+    for identity in original._order:  # the order of assignment to the original, which decides the order of weights
+        if identity in seen:
+            seen[identity]._adopt(counterpart)
+    counterpart.held = children
+    return counterpart
 
 
 def _convert(value: Any, count: int, seen: dict[int, Any]) -> Any:
+    """The counterpart of a child: a variable, an owner of variables, or a container of them; None for anything else."""
     if id(value) in seen:
         return seen[id(value)]
     if isinstance(value, Variable):
@@ -71,79 +78,80 @@ def _convert(value: Any, count: int, seen: dict[int, Any]) -> Any:
     return None
 
 
-def _stacked_variable(one: Variable, count: int) -> Variable:
-    sharding = one.sharding
+def _stacked_variable(variable: Variable, count: int) -> Variable:
+    """A variable of shape `[count, *variable.shape]` with the properties of `variable`."""
+    sharding = variable.sharding
     if isinstance(sharding, NamedSharding):
         sharding = sharding.update(spec=PartitionSpec(None, *sharding.spec))
-    many = Variable(
-        _Start(one.initializer, count, one.role == "seed"),
-        shape=(count, *one.shape),
-        dtype=one.dtype,
-        trainable=one.was_trainable,
-        autocast=one.autocast,
-        aggregation=one.aggregation,
-        synchronization=one.synchronization,
-        name=one.name,
-        regularizer=None if one.regularizer is None else _Penalty(one.regularizer),
-        constraint=None if one.constraint is None else _Constraint(one.constraint),
+    counterpart = Variable(
+        _StackedInitializer(variable.initializer, count, variable.role == "seed"),
+        shape=(count, *variable.shape),
+        dtype=variable.dtype,
+        trainable=variable.was_trainable,
+        autocast=variable.autocast,
+        aggregation=variable.aggregation,
+        synchronization=variable.synchronization,
+        name=variable.name,
+        regularizer=None if variable.regularizer is None else _StackedRegularizer(variable.regularizer),
+        constraint=None if variable.constraint is None else _StackedConstraint(variable.constraint),
         sharding=sharding,
-        role=one.role,
+        role=variable.role,
     )
-    many.overwrite_with_gradient = one.overwrite_with_gradient
-    many.trainable = one.trainable
-    return many
+    counterpart.overwrite_with_gradient = variable.overwrite_with_gradient
+    counterpart.trainable = variable.trainable
+    return counterpart
 
 
-class _Start:
-    """The initializer of a stacked variable: that of one, for each with a key of its own."""
+class _StackedInitializer:
+    """The initializer of a stacked variable: calls the initializer of one layer for each layer, with its own key."""
 
-    def __init__(self, one: Any, count: int, is_seed: bool):
-        self.one, self.count, self.is_seed = one, count, is_seed
+    def __init__(self, initializer: Any, count: int, is_seed: bool):
+        self.initializer, self.count, self.is_seed = initializer, count, is_seed
 
     @property
     def constant_value(self) -> Any:
-        return getattr(self.one, "constant_value", None)
+        return getattr(self.initializer, "constant_value", None)
 
     @property
     def pure(self) -> Any:
-        return None if getattr(self.one, "pure", None) is None else self._from_key
+        return None if getattr(self.initializer, "pure", None) is None else self._from_key
 
     def _from_key(self, key: Any, shape: tuple[int, ...], dtype: str) -> jax.Array:
         def draw(number: Any) -> jax.Array:
-            return self.one.pure(lambda: jax.random.fold_in(key(), number), shape[1:], dtype)
+            return self.initializer.pure(lambda: jax.random.fold_in(key(), number), shape[1:], dtype)
 
         return jax.vmap(draw)(np.arange(self.count, dtype="uint32"))
 
     def __call__(self, shape: Any, dtype: Any = None) -> jax.Array:
-        if self.is_seed:  # a generator that was given a seed: the others get one that follows from it
-            first, drawn = np.asarray(self.one(shape[1:], dtype))
-            others = [keys.from_text(b"%d of %d" % (number, first))[0] for number in range(1, self.count)]
-            return jnp.asarray([[seed, drawn] for seed in (first, *others)], dtype)
-        return jnp.stack([self.one(shape[1:], dtype=dtype) for _ in range(self.count)])
+        if self.is_seed:  # the first layer keeps the seed that the user chose; the others derive theirs from it
+            seed, draws = np.asarray(self.initializer(shape[1:], dtype))
+            derived = [keys.from_text(b"%d of %d" % (number, seed))[0] for number in range(1, self.count)]
+            return jnp.asarray([[value, draws] for value in (seed, *derived)], dtype)
+        return jnp.stack([self.initializer(shape[1:], dtype=dtype) for _ in range(self.count)])
 
 
-class _Penalty:
-    """A regularizer of each array by itself; the sum is what so many layers would add."""
+class _StackedRegularizer:
+    """The sum of a regularizer's penalties on the array of each layer."""
 
-    def __init__(self, one: Any):
-        self.one = one
-
-    def __call__(self, values: Any) -> jax.Array:
-        return jnp.sum(jax.vmap(self.one)(values))
-
-
-class _Constraint:
-    """A constraint of each array by itself."""
-
-    def __init__(self, one: Any):
-        self.one = one
+    def __init__(self, regularizer: Any):
+        self.regularizer = regularizer
 
     def __call__(self, values: Any) -> jax.Array:
-        return jax.vmap(self.one)(values)
+        return jnp.sum(jax.vmap(self.regularizer)(values))
+
+
+class _StackedConstraint:
+    """A constraint applied to the array of each layer."""
+
+    def __init__(self, constraint: Any):
+        self.constraint = constraint
+
+    def __call__(self, values: Any) -> jax.Array:
+        return jax.vmap(self.constraint)(values)
 
 
 @functools.cache
 def idle_key() -> jax.Array:
-    """A key for a function that takes one and draws nothing."""
+    """A constant key, for a function that takes a key and does not draw with it."""
     with jax.ensure_compile_time_eval():
         return jax.random.key(0)

@@ -1,4 +1,4 @@
-"""A penalty on what passes through."""
+"""The layer that adds a penalty on its inputs to the losses."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from jaxlayers.core import Layer
 
 
 class ActivityRegularization(Layer):
-    """Passes its inputs on, and adds `(l1 * sum(|x|) + l2 * sum(x^2)) / batch` to the losses.
+    """A layer that returns its inputs, and adds `(l1 * sum(|x|) + l2 * sum(x^2)) / batch` to the losses.
 
     Args:
-        l1, l2: the factors.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        l1: the factor of the sum of absolute values; 0 by default.
+        l2: the factor of the sum of squares; 0 by default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
+
+    Shapes:
+        inputs and outputs: `[batch, ...]`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -27,7 +31,7 @@ class ActivityRegularization(Layer):
         self.l1, self.l2 = l1, l2
 
     def call(self, inputs: Any) -> Any:
-        """Pass on."""
+        """Return the inputs."""
         return inputs
 
     def get_config(self) -> dict[str, Any]:

@@ -18,22 +18,23 @@ class Dense(LowRank, adapted="kernel"):
     """A fully connected layer: `outputs = activation(inputs @ kernel + bias)`.
 
     Args:
-        units: the number of outputs.
-        activation: a function or its name; by default none.
-        use_bias: whether to add a bias.
-        kernel_initializer, bias_initializer: how the weights start.
-        kernel_regularizer, bias_regularizer: what they add to the losses.
-        activity_regularizer: what the outputs add to the losses.
-        kernel_constraint, bias_constraint: applied after each update.
-        lora_rank, lora_alpha: with a rank, the layer is built with `enable_lora(lora_rank, lora_alpha)`. (Keras's
-            forgets this `lora_alpha` when it is built, and has the rank in its place.)
-        **kwargs: `name`, `dtype`, `trainable`, ... of `Layer`.
+        units: the number of output features.
+        activation: an activation function or its name; None (the default) for none.
+        use_bias: if True (the default), a bias is added.
+        kernel_initializer, bias_initializer: initializers of the weights; `"glorot_uniform"` and `"zeros"` by default.
+        kernel_regularizer, bias_regularizer: regularizers of the weights; their penalties are added to the losses.
+        activity_regularizer: a regularizer of the outputs; its penalty is added to the losses.
+        kernel_constraint, bias_constraint: constraints of the weights, applied after each update.
+        lora_rank, lora_alpha: with a rank, `build` calls `enable_lora(lora_rank, lora_alpha)`. (Keras replaces
+            `lora_alpha` by the rank when it builds the layer.)
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
         inputs: `[..., features]`; kernel: `[features, units]`; bias: `[units]`; outputs: `[..., units]`.
 
     Raises:
-        ValueError: when `units` is no positive integer, or the number of features changes.
+        ValueError: when `units` is not a positive integer; when inputs have fewer than two axes, or another number of
+            features than those the layer was built for.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -72,7 +73,7 @@ class Dense(LowRank, adapted="kernel"):
         self.bias: Variable | Any = None
 
     def build(self, input_shape: Any) -> None:
-        """Make the kernel for the last axis of the inputs, and the bias."""
+        """Make the kernel, for the size of the last axis of the inputs, and the bias."""
         features = input_shape[-1]
         self.kernel = self.add_weight(
             name="kernel",
@@ -93,7 +94,7 @@ class Dense(LowRank, adapted="kernel"):
         super().build(input_shape)
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """Multiply, add, activate."""
+        """Multiply by the kernel, add the bias, and apply the activation."""
         return activated(self, _affine(inputs, unwrap(self.kernel), unwrap(self.bias)))
 
     def get_config(self) -> dict[str, Any]:
@@ -115,7 +116,7 @@ class Dense(LowRank, adapted="kernel"):
         }
 
 
-@jax.jit  # one dispatch when it is called eagerly, one cached trace when it is not
+@jax.jit  # one dispatch in an eager call, one cached trace in a compiled one
 def _affine(inputs: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> jax.Array:
     outputs = jnp.matmul(inputs, kernel)  # [..., units]
     return outputs if bias is None else outputs + jax.lax.broadcast_in_dim(bias, outputs.shape, (outputs.ndim - 1,))

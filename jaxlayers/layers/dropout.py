@@ -1,4 +1,4 @@
-"""Layers that leave out a part of their inputs while training."""
+"""Layers that drop a random fraction of their inputs during training."""
 
 from __future__ import annotations
 
@@ -15,19 +15,24 @@ _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 
 def checked_rate(layer: Any, rate: Any, below_one: bool = False) -> Any:
-    """A part, from 0 to 1.
+    """Return a dropout rate, which must be between 0 and 1.
+
+    Args:
+        layer: the layer, for the error message.
+        rate: the rate.
+        below_one: if True, 1 is refused as well.
 
     Raises:
-        ValueError: for anything else.
+        ValueError: when it is not a number in that range.
     """
     if not hasattr(rate, "__float__") or not 0 <= rate <= 1 or (below_one and rate == 1):
-        bounds = "from 0 to below 1" if below_one else "between 0 and 1"
+        bounds = "in the range [0, 1)" if below_one else "between 0 and 1"
         raise ValueError(f"{type(layer).__name__}: rate must be a number {bounds}; received {rate!r}.")
     return rate
 
 
 class _Dropping(Layer):
-    """What is dropped: a part of the inputs, decided element by element or for whole axes at once."""
+    """The base of the dropout layers: the arguments, the seed generator, and the shape of the mask."""
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: Any = None, **kwargs: Any):
         super().__init__(**kwargs)
@@ -35,7 +40,7 @@ class _Dropping(Layer):
             sizes = tuple(noise_shape)
             if any(size is not None and (not hasattr(size, "__index__") or size <= 0) for size in sizes):
                 raise ValueError(
-                    f"{type(self).__name__}: noise_shape must be of positive integers and None; received "
+                    f"{type(self).__name__}: noise_shape must consist of positive integers and None; received "
                     f"{noise_shape!r}."
                 )
             noise_shape = sizes
@@ -43,13 +48,13 @@ class _Dropping(Layer):
         self.seed_generator = random.SeedGenerator(seed) if rate else None  # no state where nothing is drawn
 
     def _sizes(self, inputs: jax.Array) -> tuple[int, ...]:
-        """The shape of the mask for these inputs."""
+        """The shape of the dropout mask for these inputs."""
         if self.noise_shape is None:
             return inputs.shape
         if len(self.noise_shape) != inputs.ndim:
             raise ValueError(
-                f"{self.path!r} has noise_shape={self.noise_shape}, which needs inputs of as many axes; received "
-                f"shape {inputs.shape}."
+                f"{self.path!r} has noise_shape={self.noise_shape}, so it expects inputs with {len(self.noise_shape)} "
+                f"axes; received shape {inputs.shape}."
             )
         return tuple(own if size is None else size for own, size in zip(inputs.shape, self.noise_shape, strict=True))
 
@@ -59,17 +64,23 @@ class _Dropping(Layer):
 
 
 class Dropout(_Dropping):
-    """Sets a part of its inputs to zero while training, and scales the rest up by `1 / (1 - rate)`.
+    """Dropout: during training, sets random elements to zero, and multiplies the others by `1 / (1 - rate)`.
+
+    Outside of training, the outputs are the inputs.
 
     Args:
-        rate: the part, from 0 to 1.
-        noise_shape: the shape of the mask, with 1 or None-for-the-input's-size per axis, for masks that are shared
-            along axes.
-        seed: an integer, for draws that repeat; without one they come from `rng` or the global generator.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        rate: the fraction of elements that are set to zero, from 0 to 1.
+        noise_shape: the shape of the dropout mask, with as many axes as the inputs: 1 along an axis that shares one
+            mask, None for the size of the inputs. By default (None) every element has its own mask.
+        seed: an integer makes the random draws repeatable; None (the default) takes them from the `rng` of `apply`, or
+            from the global generator.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
+
+    Shapes:
+        inputs and outputs: any.
 
     Raises:
-        ValueError: when `rate` is outside of [0, 1], or `noise_shape` does not fit.
+        ValueError: when `rate` is outside of [0, 1], or `noise_shape` does not fit the inputs.
 
     Source: Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", JMLR 15 (2014).
 
@@ -81,27 +92,32 @@ class Dropout(_Dropping):
     """
 
     def call(self, inputs: jax.Array, training: bool = False) -> jax.Array:
-        """Drop while training, pass on otherwise."""
+        """Drop elements during training; return the inputs otherwise."""
         if not training or self.rate == 0:
             return inputs
         return random.dropout(inputs, self.rate, self._sizes(inputs), self.seed_generator)
 
 
 class AlphaDropout(_Dropping):
-    """Sets a part of its inputs to the value that `selu` saturates at, and keeps their mean and variance.
+    """Alpha dropout, for networks with `selu` activations: keeps the mean and the variance of the inputs.
 
-    While training, `a * where(kept, x, -alpha') + b`, with `alpha' = 1.7581`, and `a` and `b` such that inputs of mean
-    0 and variance 1 stay so.
+    During training, random elements are set to `-alpha'`, the limit of `selu` for large negative inputs, and the result
+    is scaled and shifted: `a * where(mask, x, -alpha') + b`, with `alpha' = 1.7581`. `a` and `b` keep a mean of 0 and a
+    variance of 1. Outside of training, the outputs are the inputs.
 
     Args:
-        rate: the part, from 0 to below 1 (Keras takes 1, and fails when it is called).
-        noise_shape: the shape of the mask, with 1 or None-for-the-input's-size per axis, for masks that are shared
-            along axes.
-        seed: an integer, for draws that repeat; without one they come from `rng` or the global generator.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        rate: the fraction of elements that are dropped, from 0 to below 1. (Keras accepts 1, and fails in the call.)
+        noise_shape: the shape of the dropout mask, with as many axes as the inputs: 1 along an axis that shares one
+            mask, None for the size of the inputs. By default (None) every element has its own mask.
+        seed: an integer makes the random draws repeatable; None (the default) takes them from the `rng` of `apply`, or
+            from the global generator.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
+
+    Shapes:
+        inputs and outputs: any.
 
     Raises:
-        ValueError: when `rate` is outside of [0, 1), or `noise_shape` does not fit.
+        ValueError: when `rate` is outside of [0, 1), or `noise_shape` does not fit the inputs.
 
     Source: Klambauer et al., "Self-Normalizing Neural Networks", arXiv:1706.02515.
 
@@ -117,17 +133,17 @@ class AlphaDropout(_Dropping):
         checked_rate(self, rate, below_one=True)
 
     def call(self, inputs: jax.Array, training: bool = False) -> jax.Array:
-        """Drop while training, pass on otherwise."""
+        """Drop elements during training; return the inputs otherwise."""
         if not training or self.rate == 0:
             return inputs
         floor = -_SELU_ALPHA * _SELU_SCALE
         a = ((1 - self.rate) * (1 + self.rate * floor**2)) ** -0.5
-        kept = random.uniform(self._sizes(inputs), seed=self.seed_generator) >= self.rate
-        return a * jnp.where(kept, inputs, floor) - a * floor * self.rate
+        mask = random.uniform(self._sizes(inputs), seed=self.seed_generator) >= self.rate
+        return a * jnp.where(mask, inputs, floor) - a * floor * self.rate
 
 
 class _SpatialDropout(Dropout):
-    """Drops whole channels: one decision for all positions of a channel."""
+    """Dropout of whole channels: all positions of a channel share one random draw."""
 
     positions: ClassVar[int]
     data_format = "channels_last"
@@ -137,8 +153,8 @@ class _SpatialDropout(Dropout):
         self.input_spec = InputSpec(ndim=self.positions + 2)
 
     def _sizes(self, inputs: jax.Array) -> tuple[int, ...]:
-        axis = 1 if self.data_format == "channels_first" else inputs.ndim - 1
-        return tuple(size if one in (0, axis) else 1 for one, size in enumerate(inputs.shape))
+        channels = 1 if self.data_format == "channels_first" else inputs.ndim - 1
+        return tuple(size if axis in (0, channels) else 1 for axis, size in enumerate(inputs.shape))
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""
@@ -146,15 +162,21 @@ class _SpatialDropout(Dropout):
 
 
 class SpatialDropout1D(_SpatialDropout):
-    """Sets whole channels of sequences to zero while training, and scales the rest up by `1 / (1 - rate)`.
+    """Dropout of whole channels of sequences: during training, sets random channels to zero.
+
+    The other channels are multiplied by `1 / (1 - rate)`. Outside of training, the outputs are the inputs.
 
     Args:
-        rate: the part of the channels, from 0 to 1.
-        seed: an integer, for draws that repeat; without one they come from `rng` or the global generator.
-        name, dtype: as of `Layer`.
+        rate: the fraction of channels that are set to zero, from 0 to 1.
+        seed: an integer makes the random draws repeatable; None (the default) takes them from the `rng` of `apply`, or
+            from the global generator.
+        name, dtype: see `Layer`.
 
     Shapes:
         inputs and outputs: `[batch, time, channels]`.
+
+    Raises:
+        ValueError: when `rate` is outside of [0, 1].
 
     Source: Tompson et al., "Efficient Object Localization Using Convolutional Networks", arXiv:1411.4280.
 
@@ -186,16 +208,22 @@ class _SpatialDropoutOfImages(_SpatialDropout):
 
 
 class SpatialDropout2D(_SpatialDropoutOfImages):
-    """Sets whole channels of images to zero while training, and scales the rest up by `1 / (1 - rate)`.
+    """Dropout of whole channels of images: during training, sets random channels to zero.
+
+    The other channels are multiplied by `1 / (1 - rate)`. Outside of training, the outputs are the inputs.
 
     Args:
-        rate: the part of the channels, from 0 to 1.
+        rate: the fraction of channels that are set to zero, from 0 to 1.
         data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
-        seed: an integer, for draws that repeat; without one they come from `rng` or the global generator.
-        name, dtype: as of `Layer`.
+        seed: an integer makes the random draws repeatable; None (the default) takes them from the `rng` of `apply`, or
+            from the global generator.
+        name, dtype: see `Layer`.
 
     Shapes:
         inputs and outputs: `[batch, height, width, channels]`, or `[batch, channels, height, width]`.
+
+    Raises:
+        ValueError: when `rate` is outside of [0, 1], or `data_format` is unknown.
 
     Source: Tompson et al., "Efficient Object Localization Using Convolutional Networks", arXiv:1411.4280.
 
@@ -210,16 +238,22 @@ class SpatialDropout2D(_SpatialDropoutOfImages):
 
 
 class SpatialDropout3D(_SpatialDropoutOfImages):
-    """Sets whole channels of volumes to zero while training, and scales the rest up by `1 / (1 - rate)`.
+    """Dropout of whole channels of volumes: during training, sets random channels to zero.
+
+    The other channels are multiplied by `1 / (1 - rate)`. Outside of training, the outputs are the inputs.
 
     Args:
-        rate: the part of the channels, from 0 to 1.
+        rate: the fraction of channels that are set to zero, from 0 to 1.
         data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
-        seed: an integer, for draws that repeat; without one they come from `rng` or the global generator.
-        name, dtype: as of `Layer`.
+        seed: an integer makes the random draws repeatable; None (the default) takes them from the `rng` of `apply`, or
+            from the global generator.
+        name, dtype: see `Layer`.
 
     Shapes:
         inputs and outputs: `[batch, depth, height, width, channels]`, or `[batch, channels, depth, height, width]`.
+
+    Raises:
+        ValueError: when `rate` is outside of [0, 1], or `data_format` is unknown.
 
     Source: Tompson et al., "Efficient Object Localization Using Convolutional Networks", arXiv:1411.4280.
 

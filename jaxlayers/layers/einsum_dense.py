@@ -1,4 +1,4 @@
-"""The fully connected layer whose product is written in Einstein's notation."""
+"""The fully connected layer whose product is an einsum equation."""
 
 from __future__ import annotations
 
@@ -19,27 +19,28 @@ _FORM = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-
 
 
 class EinsumDense(LowRank, adapted="kernel"):
-    """A fully connected layer over any axes: `outputs = activation(einsum(equation, inputs, kernel) + bias)`.
+    """A fully connected layer with an einsum: `outputs = activation(einsum(equation, inputs, kernel) + bias)`.
 
     Args:
-        equation: the axes of inputs, kernel and outputs as letters: `"abc,cd->abd"`. Dots before or behind the letters
-            of inputs and outputs stand for any axes, `"...a,ab->...b"`.
-        output_shape: the sizes of the outputs' axes, without the batch and those that dots stand for; None for those
-            that the inputs say.
-        activation: a function or its name; by default none.
-        bias_axes: the letters of the outputs' axes that the bias has; by default there is no bias.
-        kernel_initializer, bias_initializer: how the weights start. The fans are those of the equation.
-        kernel_regularizer, bias_regularizer: what they add to the losses.
-        kernel_constraint, bias_constraint: applied after each update.
-        lora_rank, lora_alpha: with a rank, the layer is built with `enable_lora(lora_rank, lora_alpha)`.
-        **kwargs: `name`, `dtype`, `activity_regularizer`, ... of `Layer`.
+        equation: the axes of inputs, kernel and outputs as letters, such as `"abc,cd->abd"`. An ellipsis before or
+            after the letters of inputs and outputs stands for any number of axes: `"...a,ab->...b"`.
+        output_shape: the sizes of the axes of the outputs, without the batch and the axes of the ellipsis; None for a
+            size that follows from the inputs.
+        activation: an activation function or its name; None (the default) for none.
+        bias_axes: the letters of those axes of the outputs that the bias has; None (the default) for no bias.
+        kernel_initializer, bias_initializer: initializers of the weights; `"glorot_uniform"` and `"zeros"` by default.
+            The fans of the kernel follow from the equation: its axes that the outputs have are output axes.
+        kernel_regularizer, bias_regularizer: regularizers of the weights; their penalties are added to the losses.
+        kernel_constraint, bias_constraint: constraints of the weights, applied after each update.
+        lora_rank, lora_alpha: with a rank, `build` calls `enable_lora(lora_rank, lora_alpha)`.
+        **kwargs: arguments of `Layer`, such as `name`, `dtype` and `activity_regularizer`.
 
     Shapes:
-        inputs, kernel and outputs: as the equation says; bias: the outputs' axes from the first of `bias_axes` on,
-        with size 1 where they are not among them.
+        inputs, kernel and outputs: according to the equation; bias: the axes of the outputs from the first one in
+        `bias_axes` to the last, with size 1 along those that `bias_axes` leaves out.
 
     Raises:
-        ValueError: when the equation has another form, or does not go with the shapes.
+        ValueError: when the equation has another form; when it does not fit `output_shape`, `bias_axes` or the inputs.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -89,11 +90,11 @@ class EinsumDense(LowRank, adapted="kernel"):
         )
         if self.bias_axes is not None:
             first = min(terms.outputs.find(letter) for letter in self.bias_axes)
-            behind = len(input_shape) - len(terms.inputs) if terms.dots == "behind" else 0
+            after = len(input_shape) - len(terms.inputs) if terms.dots == "after" else 0
             shape = [sizes[letter] if letter in self.bias_axes else 1 for letter in terms.outputs[first:]]
             self.bias = self.add_weight(
                 name="bias",
-                shape=shape + [1] * behind,
+                shape=shape + [1] * after,
                 initializer=self.bias_initializer,
                 regularizer=self.bias_regularizer,
                 constraint=self.bias_constraint,
@@ -102,36 +103,37 @@ class EinsumDense(LowRank, adapted="kernel"):
         super().build(input_shape)
 
     def _sizes(self, shape: tuple[int, ...]) -> dict[str, int]:
-        """The size of every axis that has a letter."""
+        """The size of every axis that has a letter in the equation, for inputs of this shape."""
         terms, rest = self._terms, len(shape) - len(self._terms.inputs)
         if rest < 0 or (rest and not terms.dots):
+            expected = f"{len(terms.inputs)} axes{' or more' if terms.dots else ''}"
             raise ValueError(
-                f"{self.path!r} has the equation {self.equation!r}, which inputs of shape {shape} do not go with."
+                f"{self.path!r} with equation {self.equation!r} expects inputs with {expected}; received shape {shape}."
             )
         sizes = dict(zip(terms.inputs, shape[rest:] if terms.dots == "before" else shape, strict=False))
-        batch = terms.outputs[: 0 if terms.dots == "before" and rest else 1]  # the axis that output_shape leaves out
-        named = terms.outputs[len(batch) :]
-        if len(named) != len(self.partial_output_shape):
+        # output_shape leaves out the batch, which is the ellipsis or else the first letter.
+        letters = terms.outputs[0 if terms.dots == "before" and rest else 1 :]
+        if len(letters) != len(self.partial_output_shape):
             raise ValueError(
-                f"{self.path!r} has output_shape={self.partial_output_shape}, which must have a size (or None) for "
-                f"each of the axes {named!r} of its equation {self.equation!r}."
+                f"{self.path!r} with equation {self.equation!r} expects an output_shape with a size (or None) for each "
+                f"of the axes {letters!r}; received {self.partial_output_shape}."
             )
-        for letter, size in zip(named, self.partial_output_shape, strict=True):
+        for letter, size in zip(letters, self.partial_output_shape, strict=True):
             if size is not None and sizes.setdefault(letter, size) != size:
                 raise ValueError(
-                    f"{self.path!r} has size {size} for the axis {letter!r} of {self.equation!r} in its output_shape; "
-                    f"received inputs of shape {shape}, where it is {sizes[letter]}."
+                    f"{self.path!r} with equation {self.equation!r} has size {size} for the axis {letter!r} in its "
+                    f"output_shape; received inputs of shape {shape}, where this axis has size {sizes[letter]}."
                 )
         missing = [letter for letter in terms.kernel + (self.bias_axes or "") if letter not in sizes]
         if missing:
             raise ValueError(
-                f"{self.path!r} must be told the size of {missing} of {self.equation!r} in its output_shape; received "
-                f"{self.partial_output_shape}."
+                f"{self.path!r} with equation {self.equation!r} expects the sizes of the axes {missing} in its "
+                f"output_shape; received {self.partial_output_shape}."
             )
         return sizes
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """Multiply, add, activate."""
+        """Multiply by the kernel, add the bias, and apply the activation."""
         return activated(self, _affine(inputs, unwrap(self.kernel), unwrap(self.bias), self.equation))
 
     def get_config(self) -> dict[str, Any]:
@@ -156,7 +158,7 @@ class EinsumDense(LowRank, adapted="kernel"):
 
 
 class _Terms(NamedTuple):
-    """The letters of an equation, and where it has dots: `""`, `"before"` or `"behind"`."""
+    """The letters of an equation, and the position of its ellipsis: `""` (none), `"before"` or `"after"`."""
 
     inputs: str
     kernel: str
@@ -165,23 +167,26 @@ class _Terms(NamedTuple):
 
 
 def _parse(equation: str, bias_axes: str | None) -> _Terms:
-    found = _FORM.fullmatch(equation)
-    before, inputs, behind, kernel, before_outputs, outputs, behind_outputs = found.groups() if found else ("",) * 7
-    if not found or (before, behind) != (before_outputs, behind_outputs) or (before and behind):
+    match = _FORM.fullmatch(equation)
+    before, inputs, after, kernel, before_outputs, outputs, after_outputs = match.groups() if match else ("",) * 7
+    if not match or (before, after) != (before_outputs, after_outputs) or (before and after):
         raise ValueError(
             "EinsumDense: equation must have the form 'ab,bc->ac', '...ab,bc->...ac' or 'ab...,bc->ac...'; received "
             f"{equation!r}."
         )
-    strange = (set(outputs) - set(inputs + kernel)) | (set(kernel) - set(inputs + outputs))
-    if strange:
-        raise ValueError(f"EinsumDense: the axes {sorted(strange)} of {equation!r} stand on one side alone.")
+    unmatched = (set(outputs) - set(inputs + kernel)) | (set(kernel) - set(inputs + outputs))
+    if unmatched:
+        raise ValueError(
+            f"EinsumDense: each axis of the kernel and of the outputs must appear in another part of the equation; "
+            f"received {equation!r}, where the axes {sorted(unmatched)} do not."
+        )
     if bias_axes is not None and (not bias_axes or set(bias_axes) - set(outputs)):
         raise ValueError(f"EinsumDense: bias_axes must be letters of {outputs!r}; received {bias_axes!r}.")
-    return _Terms(inputs, kernel, outputs, "before" if before else "behind" if behind else "")
+    return _Terms(inputs, kernel, outputs, "before" if before else "after" if after else "")
 
 
 def _with_fans(initializer: Any, terms: _Terms) -> Any:
-    """An initializer whose spread depends on the fans, told which axes of the kernel are inputs and which outputs."""
+    """The initializer of the kernel; a `VarianceScaling` without axes gets the input and output axes of the kernel."""
     if not isinstance(initializer, initializers.VarianceScaling) or None not in (
         initializer.input_axes,
         initializer.output_axes,
@@ -193,7 +198,7 @@ def _with_fans(initializer: Any, terms: _Terms) -> Any:
     return type(initializer).from_config({**initializer.get_config(), "seed": initializer.seed, **axes})
 
 
-@functools.partial(jax.jit, static_argnums=(3,))  # one dispatch when it is called eagerly
+@functools.partial(jax.jit, static_argnums=(3,))  # one dispatch in an eager call
 def _affine(inputs: jax.Array, kernel: jax.Array, bias: jax.Array | None, equation: str) -> jax.Array:
     outputs = jnp.einsum(equation, inputs, kernel)
     return outputs if bias is None else outputs + bias.reshape((1,) * (outputs.ndim - bias.ndim) + bias.shape)

@@ -1,4 +1,4 @@
-"""The embedding of integers as vectors."""
+"""The layer that maps integers to trainable vectors."""
 
 from __future__ import annotations
 
@@ -17,20 +17,26 @@ from jaxlayers.layers._low_rank import LowRank
 
 
 class Embedding(LowRank, adapted="embeddings"):
-    """Turns integers into trainable vectors: `outputs[..., :] = embeddings[inputs[...]]`.
+    """A table of trainable vectors, indexed by integers: `outputs[..., :] = embeddings[inputs[...]]`.
 
     Args:
-        input_dim: how many different integers there are: 0 to `input_dim - 1`.
+        input_dim: the number of vectors; inputs are integers from 0 to `input_dim - 1`.
         output_dim: the size of a vector.
-        embeddings_initializer, embeddings_regularizer, embeddings_constraint: see `Layer.add_weight`.
-        mask_zero: whether 0 is padding, which later layers leave out.
-        weights: an array of shape `[input_dim, output_dim]` to start from; the layer is built at once.
-        lora_rank, lora_alpha: with a rank, the layer is built with `enable_lora(lora_rank, lora_alpha)`. (Keras's
-            forgets this `lora_alpha` when it is built, and has the rank in its place.)
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        embeddings_initializer: the initializer of the table; `"uniform"` by default.
+        embeddings_regularizer, embeddings_constraint: see `Layer.add_weight`; None by default.
+        mask_zero: if True, 0 is padding: the outputs have the mask `inputs != 0`. False by default.
+        weights: initial values of shape `[input_dim, output_dim]`, with which the layer is built at once; None by
+            default.
+        lora_rank, lora_alpha: with a rank, `build` calls `enable_lora(lora_rank, lora_alpha)`. (Keras replaces
+            `lora_alpha` by the rank when it builds the layer.)
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        inputs: `[batch, ...]` integers; outputs: `[batch, ..., output_dim]`. Integers out of range give NaN.
+        inputs: `[batch, ...]`, integers; embeddings: `[input_dim, output_dim]`; outputs: `[batch, ..., output_dim]`. An
+        input of `input_dim` or more gives NaN.
+
+    Raises:
+        ValueError: when `input_dim` or `output_dim` is not a positive integer.
 
     Example:
         >>> import jaxlayers as jl, numpy as np
@@ -53,7 +59,7 @@ class Embedding(LowRank, adapted="embeddings"):
         **kwargs: Any,
     ):
         if kwargs.pop("input_length", None) is not None:
-            warnings.warn("Embedding has no use for input_length any more; leave it out.", stacklevel=2)
+            warnings.warn("Embedding ignores the argument input_length. Leave it out.", stacklevel=2)
         super().__init__(lora_rank, lora_alpha, **kwargs)
         self.input_dim = positive(self, "input_dim", input_dim)
         self.output_dim = positive(self, "output_dim", output_dim)
@@ -63,17 +69,17 @@ class Embedding(LowRank, adapted="embeddings"):
         self.mask_zero = mask_zero
         self.input_spec = InputSpec()
         self.supports_masking = mask_zero
-        self.autocast = False  # a float input is a mistake of the caller's that a cast would make worse
-        self._start = weights[0] if isinstance(weights, list) and len(weights) == 1 else weights
+        self.autocast = False  # a cast of float indices to a half-precision dtype would change the larger ones
+        self._initial_values = weights[0] if isinstance(weights, list) and len(weights) == 1 else weights
         if weights is not None:
             self.build()
 
     def build(self, input_shape: Any = None) -> None:
-        """Make the table."""
+        """Make the table; the shape of the inputs has no influence on it."""
         initializer = self.embeddings_initializer
-        if self._start is not None:
-            start = np.asarray(self._start)
-            initializer = lambda shape, dtype: jnp.asarray(start, dtype)  # noqa: E731
+        if self._initial_values is not None:
+            values = np.asarray(self._initial_values)
+            initializer = lambda shape, dtype: jnp.asarray(values, dtype)  # noqa: E731
         self.embeddings = self.add_weight(
             name="embeddings",
             shape=(self.input_dim, self.output_dim),
@@ -84,13 +90,13 @@ class Embedding(LowRank, adapted="embeddings"):
         super().build(input_shape)
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """Look the vectors up."""
+        """Look up the vectors of the inputs; floats are truncated to integers."""
         if not jnp.issubdtype(inputs.dtype, jnp.integer):
             inputs = inputs.astype("int32")
         return jnp.take(unwrap(self.embeddings), inputs, axis=0).astype(self.compute_dtype)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """Where the inputs are not 0, with `mask_zero`."""
+        """The mask `inputs != 0` if `mask_zero` is True, otherwise None."""
         return ops.not_equal(inputs, 0) if self.mask_zero else None
 
     def get_config(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Layers made from a function."""
+"""Layers that apply a function to their inputs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,17 @@ from jaxlayers.saving._objects import serialize_function
 
 
 class Activation(Layer):
-    """Applies an activation function to its inputs.
+    """An activation function as a layer: `outputs = activation(inputs)`.
 
     Args:
-        activation: a function or its name.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        activation: an activation function or its name.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
+
+    Shapes:
+        inputs and outputs: any.
+
+    Raises:
+        ValueError: when the name is unknown.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -30,7 +36,7 @@ class Activation(Layer):
         self.activation = activations.get(activation)
 
     def call(self, inputs: Any) -> Any:
-        """Apply the function."""
+        """Apply the activation function."""
         return activated(self, inputs)
 
     def get_config(self) -> dict[str, Any]:
@@ -39,19 +45,22 @@ class Activation(Layer):
 
 
 class Lambda(Layer):
-    """Applies any function to its inputs.
+    """Any function as a layer: `outputs = function(inputs, **arguments)`.
 
-    Weights that the function closes over do not belong to this layer; write a `Layer` for those. A mask that came with
-    the inputs reaches a function that has a parameter `mask`, and goes no further unless `mask=` says so: the function
-    may have done anything to the axes.
+    Weights that the function closes over do not belong to this layer: write a subclass of `Layer` for a function with
+    weights. The outputs have no mask unless `mask` is given, because the function may change the axes.
 
     Args:
-        function: called with the inputs, `arguments`, and `mask` and `training` when it has such parameters.
-        output_shape: the shape of the outputs without the batch, or a function of the input's shape; only needed
-            where it cannot be found by tracing.
-        mask: the mask of the outputs, or a function `(inputs, mask) -> mask`.
-        arguments: keyword arguments for the function.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        function: the function. It receives the mask of the inputs if it has a parameter `mask`, and whether it runs in
+            training if it has a parameter `training`.
+        output_shape: the shape of the outputs without the batch, or a function from the shape of the inputs to the
+            shape of the outputs. By default (None), the shape is found by tracing the function.
+        mask: the mask of the outputs, or a function `(inputs, mask) -> mask`; None (the default) for no mask.
+        arguments: keyword arguments for the function, as a dict; none by default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
+
+    Raises:
+        TypeError: when `function` is not callable.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -62,19 +71,19 @@ class Lambda(Layer):
     def __init__(self, function: Any, output_shape: Any = None, mask: Any = None, arguments: Any = None, **kwargs: Any):
         super().__init__(**kwargs)
         if not callable(function):
-            raise TypeError(f"Lambda needs a function; received {function!r}.")
+            raise TypeError(f"Lambda: function must be callable; received {function!r}.")
         self.function = function
         self.arguments = arguments or {}
         self.mask = mask
         self._output_shape = tuple(output_shape) if isinstance(output_shape, list) else output_shape
         try:
             parameters = set(inspect.signature(function).parameters)
-        except (TypeError, ValueError):  # built in C
+        except (TypeError, ValueError):  # a function implemented in C may have no signature
             parameters = set()
         self._passed = [name for name in ("mask", "training") if name in parameters]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """What `output_shape` says, or else what tracing finds."""
+        """The shape of the outputs: from the argument `output_shape`, or else from a trace of the function."""
         if self._output_shape is None:
             return super().compute_output_shape(input_shape)
         if callable(self._output_shape):
@@ -83,11 +92,11 @@ class Lambda(Layer):
 
     def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
         """Apply the function."""
-        given = {"mask": mask, "training": training}
-        return self.function(inputs, **{**self.arguments, **{name: given[name] for name in self._passed}})
+        values = {"mask": mask, "training": training}
+        return self.function(inputs, **{**self.arguments, **{name: values[name] for name in self._passed}})
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """What `mask` says."""
+        """The mask from the argument `mask`, or None."""
         return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
 
     def get_config(self) -> dict[str, Any]:
@@ -101,15 +110,16 @@ class Lambda(Layer):
     def from_config(
         cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None, safe_mode: bool = True
     ) -> Lambda:
-        """The layer that `get_config()` describes.
+        """A new layer from a config.
 
         Args:
-            config: what `get_config` returned, ours or Keras's.
+            config: the dict that `get_config` returned, or Keras's.
             custom_objects: functions by name.
-            safe_mode: False lets this one call rebuild the code of lambdas, which then can do anything.
+            safe_mode: if False, the code of lambdas in the config is rebuilt. Such code can do anything, so pass False
+                for trusted configs alone. True by default.
 
         Raises:
-            ValueError: for an unknown name; for a lambda in safe mode.
+            ValueError: for the name of an unknown function; for a lambda if `safe_mode` is True.
         """
         functions = {name: config[name] for name in ("function", "output_shape", "mask") if name in config}
         return cls(**{**config, **deserialize_keras_object(functions, custom_objects, safe_mode)})

@@ -1,4 +1,4 @@
-"""Where a graph of layers starts."""
+"""The inputs of models made from a graph of layers."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ from jaxlayers.core.symbolic import Node
 
 
 class InputLayer(Layer):
-    """Stands for an input in the list of a model's layers; `Input` makes one.
+    """A layer that represents one input of a model; `Input` makes it and returns its symbolic tensor.
 
     Args:
-        shape: the sizes without the batch; None for what is not known.
-        batch_size: the size of the batch, None for any.
-        dtype: `floatx()` by default.
-        sparse: refused when true: there are no sparse arrays here. Kept for the sake of Keras's configs.
-        ragged: likewise.
-        batch_shape: the sizes with the batch, in the place of `shape` and `batch_size`.
-        input_tensor: a symbolic tensor that is to be the input; what is said beside it must agree with it.
-        optional: whether the model may be called with None in this place.
-        name: a name; one is made up when none is given.
+        shape: the shape of a sample, without the batch; None for a size that is not known.
+        batch_size: the size of the batch; None (the default) for any.
+        dtype: the dtype of the input; `floatx()` by default.
+        sparse: accepted for Keras's configs; True is refused, because sparse arrays are not supported.
+        ragged: accepted for Keras's configs; True is refused, because ragged arrays are not supported.
+        batch_shape: the shape with the batch, instead of `shape` and `batch_size`.
+        input_tensor: an existing symbolic tensor to use as the input; the arguments given besides it must agree with
+            it.
+        optional: if True, the model accepts None for this input. False by default.
+        name: the name of the layer; derived from the class by default.
         **kwargs: `input_shape` and `batch_input_shape`, the former names of `shape` and `batch_shape`.
 
     Raises:
-        ValueError: when neither of `shape` and `batch_shape` is given, or `batch_shape` beside one of the others; when
-            `input_tensor` is no symbolic tensor, or other than the rest says; for a sparse input.
+        ValueError: when neither `shape` nor `batch_shape` is given, or `batch_shape` is given besides `shape` or
+            `batch_size`; when `input_tensor` is not a symbolic tensor, or disagrees with another argument; when
+            `sparse` or `ragged` is True.
 
     Example:
         >>> import jaxlayers as jl
@@ -55,52 +57,54 @@ class InputLayer(Layer):
         shape, batch_shape = kwargs.pop("input_shape", shape), kwargs.pop("batch_input_shape", batch_shape)
         super().__init__(name=name, **kwargs)
         if sparse or ragged:
-            raise ValueError(f"{self.name!r}: sparse and ragged inputs are not supported; give dense arrays.")
+            raise ValueError(f"{self.name!r}: sparse and ragged inputs are not supported. Pass dense arrays.")
         shape = (shape,) if isinstance(shape, int) else None if shape is None else tuple(shape)
         batch_shape = None if batch_shape is None else tuple(batch_shape)
         if input_tensor is not None:
-            self._check(input_tensor, shape=shape, batch_size=batch_size, batch_shape=batch_shape, dtype=dtype)
+            self._check_tensor(input_tensor, shape=shape, batch_size=batch_size, batch_shape=batch_shape, dtype=dtype)
             batch_shape, dtype = input_tensor.shape, input_tensor.dtype
         elif (shape is None) == (batch_shape is None) or None not in (batch_shape, batch_size):
             raise ValueError(
-                f"{self.name!r} needs either shape= (without the batch, which batch_size= may say) or batch_shape= "
-                f"(with it); received shape={shape}, batch_size={batch_size}, batch_shape={batch_shape}."
+                f"{self.name!r} expects either shape (without the batch), with or without batch_size, or batch_shape "
+                f"(with the batch); received shape={shape}, batch_size={batch_size}, batch_shape={batch_shape}."
             )
         self.batch_shape = (batch_size, *shape) if batch_shape is None else batch_shape
         self._input_dtype = standardize_dtype(dtype)
         self.optional = optional
         self.built = True
-        self._start(input_tensor)
+        self._add_node(input_tensor)
 
-    def _check(self, tensor: Any, **said: Any) -> None:
-        """Whether a tensor is what the arguments beside it say."""
+    def _check_tensor(self, tensor: Any, **arguments: Any) -> None:
+        """Raise if `input_tensor` is not a symbolic tensor, or disagrees with one of the other arguments."""
         if not isinstance(tensor, SymbolicTensor):
             raise ValueError(
                 f"{self.name!r}: input_tensor must be a symbolic tensor; received {type(tensor).__name__}."
             )
-        is_there = {
+        actual = {
             "shape": tensor.shape[1:],
             "batch_size": tensor.shape[0] if tensor.shape else None,
             "batch_shape": tensor.shape,
             "dtype": tensor.dtype,
         }
-        for name, value in said.items():
-            if value is not None and (standardize_dtype(value) if name == "dtype" else value) != is_there[name]:
+        for name, value in arguments.items():
+            if value is not None and (standardize_dtype(value) if name == "dtype" else value) != actual[name]:
                 raise ValueError(
-                    f"{self.name!r} was given {name}={value}; its input_tensor has {name}={is_there[name]}."
+                    f"{self.name!r} expects an input_tensor with {name}={value}; received one with {name}="
+                    f"{actual[name]}. Leave the argument {name} out, or make it agree."
                 )
 
-    def _start(self, tensor: SymbolicTensor | None = None) -> None:
+    def _add_node(self, tensor: SymbolicTensor | None = None) -> None:
+        """Record the node of which the symbolic tensor is the output."""
         node = Node(self, (), {})
         node.outputs = (
             SymbolicTensor(self.batch_shape, self._input_dtype, self.name, node) if tensor is None else tensor
         )
-        node.outputs.node = node.outputs.node or node  # that of the call which it came out of, if there is one
+        node.outputs.node = node.outputs.node or node  # the output of a layer keeps the node of that layer's call
         object.__setattr__(self, "_nodes", (node,))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._start()
+        self._add_node()
 
     @property
     def dtype(self) -> str:
@@ -108,8 +112,8 @@ class InputLayer(Layer):
         return self._input_dtype
 
     def call(self, *inputs: Any) -> Any:
-        """Refuse: it is the model's call that is given the inputs."""
-        raise TypeError(f"{self.name!r} stands for an input, and cannot be called. Call the model.")
+        """Raise: an input is passed to the call of the model."""
+        raise TypeError(f"{self.name!r} represents an input of a model, and cannot be called. Call the model.")
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""
@@ -134,18 +138,18 @@ def Input(  # noqa: N802, Keras's name
     tensor: SymbolicTensor | None = None,
     optional: bool = False,
 ) -> SymbolicTensor:
-    """A symbolic tensor to build on: an input of a model.
+    """Return a symbolic tensor that is an input of a model.
 
     Args:
-        shape: the sizes without the batch; None for what is not known.
-        batch_size: the size of the batch, None for any.
-        dtype: `floatx()` by default.
+        shape: the shape of a sample, without the batch; None for a size that is not known.
+        batch_size: the size of the batch; None (the default) for any.
+        dtype: the dtype of the input; `floatx()` by default.
         sparse: see `InputLayer`.
-        ragged: likewise.
-        batch_shape: the sizes with the batch, in the place of `shape` and `batch_size`.
-        name: a name; one is made up when none is given.
-        tensor: a symbolic tensor that is to be an input; it is returned as it is.
-        optional: whether the model may be called with None in this place.
+        ragged: see `InputLayer`.
+        batch_shape: the shape with the batch, instead of `shape` and `batch_size`.
+        name: the name of the input; derived from `InputLayer` by default.
+        tensor: an existing symbolic tensor to use as an input; it is returned unchanged.
+        optional: if True, the model accepts None for this input. False by default.
 
     Raises:
         ValueError: when neither or both of `shape` and `batch_shape` are given.

@@ -1,4 +1,4 @@
-"""The layer that says which steps of a sequence are padding."""
+"""The layer that computes the mask of padded sequences."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from jaxlayers.core.masks import set_mask
 
 
 class Masking(Layer):
-    """Marks the steps of which every feature equals a value as padding: later layers leave them out.
+    """A mask for sequences that are padded with a value: `mask = any(inputs != mask_value, axis=-1)`.
 
-    `mask = any(inputs != mask_value, features)`; padding itself becomes zero.
+    A time step is padding if all of its features equal `mask_value`. Later layers skip padding, and the outputs of this
+    layer are zero there.
 
     Args:
-        mask_value: the value.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        mask_value: the value of padding; 0 by default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
         inputs and outputs: `[batch, time, features]`; mask: `[batch, time]`.
@@ -37,13 +38,13 @@ class Masking(Layer):
         self.input_spec = InputSpec()
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """Mark the padding, and set it to zero."""
-        outputs, mask = _masked(inputs, self.mask_value)
+        """Set the mask, and set padding to zero."""
+        outputs, mask = _clear_padding(inputs, self.mask_value)
         set_mask(outputs, mask)
         return outputs
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """Which steps hold anything but the value."""
+        """The mask of the outputs, `[batch, time]`: False at padding."""
         return ops.any(ops.not_equal(inputs, self.mask_value), axis=-1)
 
     def get_config(self) -> dict[str, Any]:
@@ -51,7 +52,7 @@ class Masking(Layer):
         return {**super().get_config(), "mask_value": self.mask_value}
 
 
-@jax.jit  # one dispatch when it is called eagerly
-def _masked(inputs: jax.Array, value: Any) -> tuple[jax.Array, jax.Array]:
+@jax.jit  # one dispatch in an eager call
+def _clear_padding(inputs: jax.Array, value: Any) -> tuple[jax.Array, jax.Array]:
     mask = jnp.any(inputs != value, axis=-1)
     return jnp.where(mask[..., None], inputs, jnp.zeros_like(inputs)), mask

@@ -1,8 +1,8 @@
-"""Layers that make one array of several, element by element, and the same as functions.
+"""Layers that merge several arrays into one, and the same as functions.
 
-Masks: where all inputs have one, a step of the output counts when it counts in any of them. Where some input has none,
-neither has the output. A step that an input leaves out takes no part in products, maxima and minima; in sums,
-differences and averages whatever stands there is added, as in Keras.
+Masks: the outputs of layers that merge element by element have the logical or of the masks of the inputs; they have
+no mask when an input has none. Products, maxima and minima leave out the masked time steps of an input. Sums,
+differences and averages include them, as in Keras.
 """
 
 from __future__ import annotations
@@ -18,51 +18,51 @@ from jaxlayers.core import Layer
 
 
 class Merge(Layer):
-    """The base of layers that merge element by element: inputs of one batch size, broadcast after its axis.
+    """The base of layers that merge inputs with the same batch size element by element.
 
-    Inputs with fewer axes get axes of size 1 after the batch.
+    Inputs with fewer axes get axes of size 1 after the batch. The axes after the batch are broadcast.
     """
 
-    neutral: Any = None  # what stands for a step that is left out; None where padding is merged like the rest
-    exactly: int | None = None  # how many inputs there must be
+    neutral: Any = None  # replaces the masked time steps of an input; None if they are merged like the others
+    exactly: int | None = None  # the required number of inputs; None for any
 
     def merge(self, inputs: list[jax.Array]) -> jax.Array:
-        """Make one array of arrays with as many axes each; a subclass has its own version."""
-        raise NotImplementedError(f"{type(self).__name__} does not say how it merges: it has no merge().")
+        """Merge arrays that have the same number of axes; a subclass has its own version."""
+        raise NotImplementedError(f"{type(self).__name__} must define merge(inputs).")
 
     def call(self, inputs: Any, mask: Any = None) -> jax.Array:
-        """Line the inputs up, and merge them."""
-        arrays = self._several(inputs)
+        """Give the inputs the same number of axes, and merge them."""
+        arrays = self._as_arrays(inputs)
         _check_shapes(self, arrays)
         rank = max(array.ndim for array in arrays)
         arrays = [_aligned(array, rank - array.ndim) for array in arrays]
         if self.neutral is not None and mask is not None:
-            steps = [None if m is None else _aligned(m, rank - x.ndim) for m, x in zip(mask, inputs, strict=True)]
-            arrays = self._without_padding(arrays, steps)
+            masks = [None if m is None else _aligned(m, rank - x.ndim) for m, x in zip(mask, inputs, strict=True)]
+            arrays = self._replace_masked(arrays, masks)
         return self.merge(arrays)
 
-    def _several(self, inputs: Any) -> list[jax.Array]:
+    def _as_arrays(self, inputs: Any) -> list[jax.Array]:
         if not isinstance(inputs, list | tuple) or not inputs:
-            found = "an array" if hasattr(inputs, "shape") else repr(inputs)
-            raise ValueError(f"{self.path!r} merges a list of arrays; received {found}.")
+            received = "an array" if hasattr(inputs, "shape") else repr(inputs)
+            raise ValueError(f"{self.path!r} expects a list of arrays; received {received}.")
         if self.exactly is not None and len(inputs) != self.exactly:
-            raise ValueError(f"{self.path!r} merges exactly {self.exactly} inputs; received {len(inputs)}.")
-        return [jnp.asarray(one) for one in inputs]
+            raise ValueError(f"{self.path!r} expects exactly {self.exactly} inputs; received {len(inputs)}.")
+        return [jnp.asarray(array) for array in inputs]
 
-    def _without_padding(self, arrays: list[jax.Array], steps: list[Any]) -> list[jax.Array]:
-        """The arrays with what changes nothing in the place of left-out steps; zeros where all leave out."""
-        counts = [None if m is None else m.reshape(*m.shape, *(1,) * (arrays[0].ndim - m.ndim)) for m in steps]
-        nobody: Any = None
-        if all(m is not None for m in counts):
-            nobody = ~functools.reduce(jnp.logical_or, counts, jnp.bool_(False))  # type: ignore[arg-type]
+    def _replace_masked(self, arrays: list[jax.Array], masks: list[Any]) -> list[jax.Array]:
+        """The arrays with the neutral value at the masked time steps, and zeros at those masked in all inputs."""
+        masks = [None if m is None else m.reshape(*m.shape, *(1,) * (arrays[0].ndim - m.ndim)) for m in masks]
         arrays = [
             x if m is None else jnp.where(m, x, _neutral(self.neutral, x.dtype))
-            for x, m in zip(arrays, counts, strict=True)
+            for x, m in zip(arrays, masks, strict=True)
         ]
-        return arrays if nobody is None else [jnp.where(nobody, jnp.zeros_like(x), x) for x in arrays]
+        if any(m is None for m in masks):
+            return arrays
+        valid = functools.reduce(jnp.logical_or, masks)
+        return [jnp.where(valid, x, jnp.zeros_like(x)) for x in arrays]
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The steps that count in any input, when all inputs have masks."""
+        """The logical or of the masks of the inputs; None when an input has none."""
         if not isinstance(previous_mask, list | tuple) or any(mask is None for mask in previous_mask):
             return None
         return functools.reduce(ops.logical_or, previous_mask)
@@ -73,7 +73,7 @@ class Merge(Layer):
 
 
 def _neutral(value: float, dtype: Any) -> Any:
-    """The value in a dtype; infinities as the largest number where there is none."""
+    """A neutral value in a dtype; integer dtypes have their largest or smallest value instead of an infinity."""
     if jnp.issubdtype(dtype, jnp.floating) or value == 1:
         return jnp.asarray(value, dtype)
     if jnp.issubdtype(dtype, jnp.bool_):
@@ -82,6 +82,7 @@ def _neutral(value: float, dtype: Any) -> Any:
 
 
 def _aligned(array: jax.Array, missing: int) -> jax.Array:
+    """The array with `missing` axes of size 1 after the batch."""
     return array.reshape(*array.shape[:1], *(1,) * missing, *array.shape[1:]) if missing else array
 
 
@@ -90,19 +91,21 @@ def _check_shapes(layer: Layer, arrays: list[jax.Array]) -> None:
     try:
         jnp.broadcast_shapes(*(shape[1:] for shape in shapes))
     except ValueError:
-        raise ValueError(f"{layer.path!r} cannot merge inputs of shapes {shapes}: they do not broadcast.") from None
+        raise ValueError(
+            f"{layer.path!r} expects inputs whose axes after the batch broadcast; received shapes {shapes}."
+        ) from None
     if len({shape[:1] for shape in shapes}) > 1:
-        raise ValueError(f"{layer.path!r} merges inputs of one batch size; received shapes {shapes}.")
+        raise ValueError(f"{layer.path!r} expects inputs with the same batch size; received shapes {shapes}.")
 
 
 class Add(Merge):
     """The sum of its inputs: `a + b + ...`.
 
     Shapes:
-        inputs: a list of `[batch, ...]`, which broadcast after the batch; outputs: `[batch, ...]`.
+        inputs: a list of arrays `[batch, ...]`, whose axes after the batch broadcast; outputs: `[batch, ...]`.
 
     Raises:
-        ValueError: when the inputs are no list, or do not fit each other.
+        ValueError: when the inputs are not a list of arrays, their batch sizes differ, or they do not broadcast.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -111,14 +114,14 @@ class Add(Merge):
     """
 
     def merge(self, inputs: list[jax.Array]) -> jax.Array:
-        """Add."""
+        """The sum."""
         return functools.reduce(jnp.add, inputs)
 
 
 class Subtract(Merge):
     """The difference of its two inputs: `a - b`.
 
-    Shapes and errors: see `Add`.
+    Shapes and errors are those of `Add`; another number of inputs than two is an error as well.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -129,14 +132,14 @@ class Subtract(Merge):
     exactly = 2
 
     def merge(self, inputs: list[jax.Array]) -> jax.Array:
-        """Subtract."""
+        """The difference."""
         return inputs[0] - inputs[1]
 
 
 class Multiply(Merge):
-    """The product of its inputs: `a * b * ...`; a step that an input's mask leaves out counts as ones in it.
+    """The product of its inputs: `a * b * ...`; masked time steps of an input are ones.
 
-    Shapes and errors: see `Add`.
+    Shapes and errors are those of `Add`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -147,14 +150,14 @@ class Multiply(Merge):
     neutral = 1
 
     def merge(self, inputs: list[jax.Array]) -> jax.Array:
-        """Multiply."""
+        """The product."""
         return functools.reduce(jnp.multiply, inputs)
 
 
 class Average(Merge):
     """The mean of its inputs: `(a + b + ...) / n`.
 
-    Shapes and errors: see `Add`.
+    Shapes and errors are those of `Add`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -163,14 +166,14 @@ class Average(Merge):
     """
 
     def merge(self, inputs: list[jax.Array]) -> jax.Array:
-        """Add, divide."""
+        """The mean."""
         return functools.reduce(jnp.add, inputs) / len(inputs)
 
 
 class Maximum(Merge):
-    """The largest of its inputs, element by element; a step that an input's mask leaves out is not looked at in it.
+    """The element-wise maximum of its inputs, without their masked time steps.
 
-    Shapes and errors: see `Add`.
+    Shapes and errors are those of `Add`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -181,14 +184,14 @@ class Maximum(Merge):
     neutral = -jnp.inf
 
     def merge(self, inputs: list[jax.Array]) -> jax.Array:
-        """Take the largest."""
+        """The maximum."""
         return functools.reduce(jnp.maximum, inputs)
 
 
 class Minimum(Merge):
-    """The smallest of its inputs, element by element; a step that an input's mask leaves out is not looked at in it.
+    """The element-wise minimum of its inputs, without their masked time steps.
 
-    Shapes and errors: see `Add`.
+    Shapes and errors are those of `Add`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -199,25 +202,27 @@ class Minimum(Merge):
     neutral = jnp.inf
 
     def merge(self, inputs: list[jax.Array]) -> jax.Array:
-        """Take the smallest."""
+        """The minimum."""
         return functools.reduce(jnp.minimum, inputs)
 
 
 class Concatenate(Merge):
-    """Its inputs one after the other along an axis.
+    """The concatenation of its inputs along an axis.
 
-    Masks are joined the same way; an input without one counts whole. Along an axis that masks do not have, a step
-    counts when it does in any input.
+    The masks of the inputs are concatenated along the same axis; the mask of an input without one is True everywhere.
+    If the masks do not have that axis, the mask of the outputs is their logical or.
 
     Args:
-        axis: along which axis.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        axis: the axis; -1, the last, by default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        inputs: a list of arrays with the same sizes along the other axes.
+        inputs: a list of arrays with the same sizes along all axes but `axis`; outputs: the same axes, with the sum of
+        the sizes along `axis`.
 
     Raises:
-        ValueError: when the inputs are no list, or their other sizes differ.
+        TypeError: when `axis` is not an integer.
+        ValueError: when the inputs are not a list of arrays, do not have the axis, or differ along another axis.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -232,8 +237,8 @@ class Concatenate(Merge):
         self.axis = axis
 
     def call(self, inputs: Any, mask: Any = None) -> jax.Array:
-        """Join the arrays."""
-        arrays = self._several(inputs)
+        """Concatenate the arrays."""
+        arrays = self._as_arrays(inputs)
         shapes = [list(array.shape) for array in arrays]
         for shape in shapes:
             if not -len(shape) <= self.axis < len(shape):
@@ -241,26 +246,26 @@ class Concatenate(Merge):
             shape[self.axis] = -1
         if any(shape != shapes[0] for shape in shapes):
             raise ValueError(
-                f"{self.path!r} joins inputs that differ along axis {self.axis} alone; received shapes "
-                f"{[array.shape for array in arrays]}."
+                f"{self.path!r} expects inputs with the same sizes along all axes but axis {self.axis}; received "
+                f"shapes {[array.shape for array in arrays]}."
             )
         return jnp.concatenate(arrays, self.axis)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The masks joined as the inputs are."""
-        given = [m for m in previous_mask or [] if m is not None]
-        if not given:
+        """The masks of the inputs, concatenated along the axis; None when no input has a mask."""
+        mask_ranks = [len(m.shape) for m in previous_mask or [] if m is not None]
+        if not mask_ranks:
             return None
-        rank, most = inputs[0].ndim, max(len(m.shape) for m in given)
-        spread = []
+        rank = inputs[0].ndim
+        full_masks = []  # with the shapes of the inputs
         for array, m in zip(inputs, previous_mask, strict=True):
-            counts = ops.ones_like(array, dtype="bool")
+            full = ops.ones_like(array, dtype="bool")
             if m is not None:
                 for _ in range(rank - len(m.shape)):
                     m = ops.expand_dims(m, -1)
-                counts = ops.logical_and(counts, m)
-            spread.append(counts)
-        return ops.any(ops.concatenate(spread, axis=self.axis), axis=tuple(range(most, rank)))
+                full = ops.logical_and(full, m)
+            full_masks.append(full)
+        return ops.any(ops.concatenate(full_masks, axis=self.axis), axis=tuple(range(max(mask_ranks), rank)))
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""
@@ -268,19 +273,20 @@ class Concatenate(Merge):
 
 
 class Dot(Merge):
-    """The products of two inputs, sample by sample, summed over one axis of each.
+    """The dot product of two inputs along one axis of each, sample by sample.
 
     Args:
-        axes: that axis, of both or as a pair; not the batch's.
-        normalize: whether the inputs are divided by their L2 norms along it before: the cosine of their angle.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        axes: the axis of both inputs, or a pair of axes, one of each; not the axis of the batch.
+        normalize: if True, the inputs are divided by their L2 norms along these axes first, so that the outputs are
+            cosine similarities. False by default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        inputs: `[batch, ..., size, ...]`, two of them; outputs: `[batch]`, the other axes of the first, those of the
-        second; `[batch, 1]` when there are none. The output has no mask.
+        inputs: a list of two arrays `[batch, ..., size, ...]`; outputs: the batch, then the other axes of the first
+        input, then those of the second; `[batch, 1]` when there are no other axes. The outputs have no mask.
 
     Raises:
-        ValueError: when there are not two inputs, the sizes differ, or an axis is the batch's.
+        ValueError: when `axes` is invalid, there are not two inputs, their sizes differ, or an axis is the batch.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -294,28 +300,31 @@ class Dot(Merge):
         super().__init__(**kwargs)
         pair = list(axes) if isinstance(axes, list | tuple) else [axes, axes]
         if len(pair) != 2 or not all(hasattr(axis, "__index__") for axis in pair):
-            raise ValueError(f"Dot: axes must be an integer or two; received {axes!r}.")
+            raise ValueError(f"Dot: axes must be an integer or a pair of integers; received {axes!r}.")
         self.axes, self.normalize = axes, normalize
 
     def call(self, inputs: Any, mask: Any = None) -> jax.Array:
-        """Multiply and sum."""
-        x, y = arrays = self._several(inputs)
+        """The dot products."""
+        x, y = arrays = self._as_arrays(inputs)
         pair = self.axes if isinstance(self.axes, list | tuple) else (self.axes, self.axes)
-        shapes = f"received shapes {x.shape} and {y.shape}"
+        received = f"received shapes {x.shape} and {y.shape}"
         if any(not -array.ndim <= axis < array.ndim for array, axis in zip(arrays, pair, strict=True)):
-            raise ValueError(f"{self.path!r} has axes={self.axes}; {shapes}.")
+            raise ValueError(f"{self.path!r} expects inputs with the axes {self.axes}; {received}.")
         i, j = (axis % array.ndim for array, axis in zip(arrays, pair, strict=True))
         if i == 0 or j == 0:
-            raise ValueError(f"{self.path!r} has axes={self.axes}, one of which is that of the batch; {shapes}.")
+            raise ValueError(f"{self.path!r} expects axes other than the batch; it has axes={self.axes}, {received}.")
         if x.shape[0] != y.shape[0] or x.shape[i] != y.shape[j]:
-            raise ValueError(f"{self.path!r} needs one batch size, and one size along axes {i} and {j}; {shapes}.")
+            raise ValueError(
+                f"{self.path!r} expects inputs with the same batch size, and the same size along axis {i} of the first "
+                f"and axis {j} of the second; {received}."
+            )
         if self.normalize:
             x, y = ops.normalize(x, axis=i), ops.normalize(y, axis=j)
         outputs = jax.lax.dot_general(x, y, (((i,), (j,)), ((0,), (0,))))
         return outputs[:, None] if outputs.ndim == 1 else outputs
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """None: the steps are gone or paired."""
+        """None: the axes of the inputs' masks are contracted or combined."""
         return None
 
     def get_config(self) -> dict[str, Any]:
@@ -350,20 +359,20 @@ def average(inputs: Any, **kwargs: Any) -> Any:
 
 
 def maximum(inputs: Any, **kwargs: Any) -> Any:
-    """The largest of several arrays or symbolic tensors, element by element: `Maximum(**kwargs)(inputs)`."""
+    """The element-wise maximum of several arrays or symbolic tensors: `Maximum(**kwargs)(inputs)`."""
     return Maximum(**kwargs)(inputs)
 
 
 def minimum(inputs: Any, **kwargs: Any) -> Any:
-    """The smallest of several arrays or symbolic tensors, element by element: `Minimum(**kwargs)(inputs)`."""
+    """The element-wise minimum of several arrays or symbolic tensors: `Minimum(**kwargs)(inputs)`."""
     return Minimum(**kwargs)(inputs)
 
 
 def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
-    """Several arrays or symbolic tensors joined along an axis: `Concatenate(axis, **kwargs)(inputs)`."""
+    """The concatenation of several arrays or symbolic tensors along an axis: `Concatenate(axis, **kwargs)(inputs)`."""
     return Concatenate(axis=axis, **kwargs)(inputs)
 
 
 def dot(inputs: Any, axes: Any = -1, **kwargs: Any) -> Any:
-    """Two arrays or symbolic tensors multiplied and summed over an axis of each: `Dot(axes, **kwargs)(inputs)`."""
+    """The dot product of two arrays or symbolic tensors along an axis of each: `Dot(axes, **kwargs)(inputs)`."""
     return Dot(axes=axes, **kwargs)(inputs)

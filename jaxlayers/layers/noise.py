@@ -1,4 +1,4 @@
-"""Layers that add or multiply normal noise while training."""
+"""Layers that add normal noise to their inputs, or multiply them by it, during training."""
 
 from __future__ import annotations
 
@@ -12,15 +12,21 @@ from jaxlayers.layers.dropout import checked_rate
 
 
 class GaussianNoise(Layer):
-    """Adds noise to its inputs while training: `x + stddev * n`, with n normal.
+    """Additive normal noise during training: `outputs = inputs + stddev * n`, with `n` standard normal.
+
+    Outside of training, the outputs are the inputs.
 
     Args:
-        stddev: the noise's standard deviation, not negative; Keras takes none above 1.
-        seed: an integer, for draws that repeat; without one they come from `rng` or the global generator.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        stddev: the standard deviation of the noise, 0 or more. (Keras accepts at most 1.)
+        seed: an integer makes the random draws repeatable; None (the default) takes them from the `rng` of `apply`, or
+            from the global generator.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
+
+    Shapes:
+        inputs and outputs: any.
 
     Raises:
-        ValueError: when `stddev` is negative.
+        ValueError: when `stddev` is negative, or not a number.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -31,12 +37,12 @@ class GaussianNoise(Layer):
     def __init__(self, stddev: float, seed: Any = None, **kwargs: Any):
         super().__init__(**kwargs)
         if not hasattr(stddev, "__float__") or not stddev >= 0:
-            raise ValueError(f"GaussianNoise: stddev must be a number that is not negative; received {stddev!r}.")
+            raise ValueError(f"GaussianNoise: stddev must be a number of at least 0; received {stddev!r}.")
         self.stddev, self.seed = stddev, seed
         self.seed_generator = random.SeedGenerator(seed) if stddev else None
 
     def call(self, inputs: jax.Array, training: bool = False) -> jax.Array:
-        """Add noise while training, pass on otherwise."""
+        """Add noise during training; return the inputs otherwise."""
         if not training or self.stddev == 0:
             return inputs
         return inputs + random.normal(inputs.shape, 0.0, self.stddev, self.compute_dtype, self.seed_generator)
@@ -47,14 +53,19 @@ class GaussianNoise(Layer):
 
 
 class GaussianDropout(Layer):
-    """Multiplies its inputs by noise while training: `x * (1 + sqrt(rate / (1 - rate)) * n)`, with n normal.
+    """Multiplicative normal noise during training: `inputs * (1 + sqrt(rate / (1 - rate)) * n)`, `n` standard normal.
 
-    The noise has the variance of `Dropout`'s of the same rate.
+    The noise has the mean and the variance that the factors of `Dropout(rate)` have. Outside of training, the outputs
+    are the inputs.
 
     Args:
-        rate: from 0 to below 1 (Keras takes 1, and fails when it is called).
-        seed: an integer, for draws that repeat; without one they come from `rng` or the global generator.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        rate: the rate of the corresponding `Dropout`, from 0 to below 1. (Keras accepts 1, and fails in the call.)
+        seed: an integer makes the random draws repeatable; None (the default) takes them from the `rng` of `apply`, or
+            from the global generator.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
+
+    Shapes:
+        inputs and outputs: any.
 
     Raises:
         ValueError: when `rate` is outside of [0, 1).
@@ -73,7 +84,7 @@ class GaussianDropout(Layer):
         self.seed_generator = random.SeedGenerator(seed) if rate else None
 
     def call(self, inputs: jax.Array, training: bool = False) -> jax.Array:
-        """Multiply while training, pass on otherwise."""
+        """Multiply by noise during training; return the inputs otherwise."""
         if not training or self.rate == 0:
             return inputs
         stddev = (self.rate / (1 - self.rate)) ** 0.5

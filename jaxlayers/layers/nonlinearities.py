@@ -1,4 +1,4 @@
-"""Activations as layers of their own, with their arguments."""
+"""Activation functions with arguments or weights, as layers."""
 
 from __future__ import annotations
 
@@ -16,18 +16,21 @@ from jaxlayers.ops._types import as_float
 
 
 class ReLU(Layer):
-    """Rectified linear unit, from a threshold and up to a maximum, with a slope on the left.
+    """A rectified linear unit with a threshold, a maximum and a slope below the threshold.
 
-    `min(x, max_value)` where `x > threshold`, and `negative_slope * (x - threshold)` elsewhere.
+    The outputs are `min(x, max_value)` where `x > threshold`, and `negative_slope * (x - threshold)` elsewhere.
 
     Args:
-        max_value: the largest output, or None.
-        negative_slope: the slope below the threshold.
-        threshold: where the straight part begins.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        max_value: the largest output; None (the default) for no bound.
+        negative_slope: the slope below the threshold; 0 by default.
+        threshold: the input above which the outputs are the inputs; 0 by default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
+
+    Shapes:
+        inputs and outputs: any.
 
     Raises:
-        ValueError: when one of them is negative, or no number.
+        ValueError: when one of the three is negative, or not a number.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -44,7 +47,7 @@ class ReLU(Layer):
         self.threshold = _not_negative(self, "threshold", threshold)
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """Rectify."""
+        """Apply the function."""
         return activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
 
     def get_config(self) -> dict[str, Any]:
@@ -53,14 +56,17 @@ class ReLU(Layer):
 
 
 class LeakyReLU(Layer):
-    """Rectified linear unit with a slope on the left: x where x >= 0, `negative_slope * x` elsewhere.
+    """A leaky rectified linear unit: `x` where `x >= 0`, `negative_slope * x` elsewhere.
 
     Args:
-        negative_slope: that slope.
-        **kwargs: `alpha`, the former name of `negative_slope`; `name`, `dtype`, ... of `Layer`.
+        negative_slope: the slope for negative inputs; 0.3 by default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`; `alpha`, the former name of `negative_slope`.
+
+    Shapes:
+        inputs and outputs: any.
 
     Raises:
-        ValueError: when it is negative, or no number.
+        ValueError: when `negative_slope` is negative, or not a number.
 
     Source: Maas et al., "Rectifier Nonlinearities Improve Neural Network Acoustic Models", ICML 2013.
 
@@ -78,7 +84,7 @@ class LeakyReLU(Layer):
         self.negative_slope = _not_negative(self, "negative_slope", negative_slope)
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """Rectify."""
+        """Apply the function."""
         return activations.leaky_relu(inputs, self.negative_slope)
 
     def get_config(self) -> dict[str, Any]:
@@ -87,11 +93,17 @@ class LeakyReLU(Layer):
 
 
 class ELU(Layer):
-    """Exponential linear unit: x where x > 0, `alpha * (exp(x) - 1)` elsewhere.
+    """An exponential linear unit: `x` where `x > 0`, `alpha * (exp(x) - 1)` elsewhere.
 
     Args:
-        alpha: how far below 0 it goes.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        alpha: the outputs approach `-alpha` for large negative inputs; 1 by default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
+
+    Shapes:
+        inputs and outputs: any.
+
+    Raises:
+        TypeError: when `alpha` is not a number.
 
     Source: Clevert et al., "Fast and Accurate Deep Network Learning by Exponential Linear Units", arXiv:1511.07289.
 
@@ -117,19 +129,20 @@ class ELU(Layer):
 
 
 class PReLU(Layer):
-    """Rectified linear unit with slopes on the left that are learnt: x where x >= 0, `alpha * x` elsewhere.
+    """A rectified linear unit with trainable slopes: `x` where `x >= 0`, `alpha * x` elsewhere.
 
     Args:
-        alpha_initializer, alpha_regularizer, alpha_constraint: see `Layer.add_weight`.
-        shared_axes: axes of the inputs, from 1, along which one slope serves all: `[1, 2]` for one a channel of
-            images.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        alpha_initializer: the initializer of the slopes; `"Zeros"` by default.
+        alpha_regularizer, alpha_constraint: see `Layer.add_weight`; None by default.
+        shared_axes: the axes of the inputs along which the slope is the same, not the batch: `[1, 2]` for one slope for
+            each channel of images. By default (None), each element of a sample has its own slope.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        inputs and outputs: `[batch, ...]`; alpha: the inputs' without the batch, with 1 along the shared axes.
+        inputs and outputs: `[batch, ...]`; alpha: the shape of a sample, with size 1 along the shared axes.
 
     Raises:
-        ValueError: when the inputs do not have such axes.
+        ValueError: when `shared_axes` are not integers other than 0, or the inputs do not have such axes.
 
     Source: He et al., "Delving Deep into Rectifiers", arXiv:1502.01852.
 
@@ -155,29 +168,31 @@ class PReLU(Layer):
         if shared_axes is not None:
             self.shared_axes = list(shared_axes) if isinstance(shared_axes, list | tuple) else [shared_axes]
             if not all(hasattr(axis, "__index__") and axis != 0 for axis in self.shared_axes):
-                raise ValueError(f"PReLU: shared_axes must be axes other than 0, the batch; received {shared_axes!r}.")
+                raise ValueError(f"PReLU: shared_axes must be axes other than the batch; received {shared_axes!r}.")
 
     def build(self, input_shape: Any) -> None:
-        """Make the slopes for the sizes of a sample."""
+        """Make the slopes for samples of the inputs' shape."""
         ndim = len(input_shape)
         shared = self.shared_axes or []
         if any(not -ndim < axis < ndim for axis in shared):
-            raise ValueError(f"{self.path!r} has shared_axes={shared}, which inputs of shape {input_shape} lack.")
+            raise ValueError(
+                f"{self.path!r} expects inputs with the axes shared_axes={shared}; received shape {input_shape}."
+            )
         shared = [axis % ndim for axis in shared]
-        own = {axis: size for axis, size in enumerate(input_shape) if axis and axis not in shared}
+        sizes = {axis: size for axis, size in enumerate(input_shape) if axis and axis not in shared}
         self.alpha = self.add_weight(
             name="alpha",
-            shape=[own.get(axis, 1) for axis in range(1, ndim)],
+            shape=[sizes.get(axis, 1) for axis in range(1, ndim)],
             initializer=self.alpha_initializer,
             regularizer=self.alpha_regularizer,
             constraint=self.alpha_constraint,
         )
-        self.input_spec = InputSpec(ndim=ndim, axes=own)
+        self.input_spec = InputSpec(ndim=ndim, axes=sizes)
         super().build(input_shape)
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """Rectify."""
-        return _sloped(inputs, unwrap(self.alpha))
+        """Apply the function."""
+        return _prelu(inputs, unwrap(self.alpha))
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""
@@ -185,24 +200,28 @@ class PReLU(Layer):
         return {**super().get_config(), **config}
 
 
-@jax.jit  # one dispatch when it is called eagerly
-def _sloped(inputs: jax.Array, alpha: jax.Array) -> jax.Array:
-    return jax.nn.relu(inputs) - alpha[None] * jax.nn.relu(-inputs)  # with the gradient 0 at 0, as Keras's
+@jax.jit  # one dispatch in an eager call
+def _prelu(inputs: jax.Array, alpha: jax.Array) -> jax.Array:
+    return jax.nn.relu(inputs) - alpha[None] * jax.nn.relu(-inputs)  # the gradient at 0 is 0, as in Keras
 
 
 class Softmax(Layer):
-    """Makes positive numbers that sum to 1: `exp(x) / sum(exp(x))` over an axis, or over several at once.
+    """The softmax function: `exp(x) / sum(exp(x))`, with the sum over one or more axes.
+
+    With a mask, masked elements are 0 and the others sum to 1. Where all elements along the axis are masked, all
+    outputs are 0.
 
     Args:
-        axis: the axis, or a list of them.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        axis: the axis, or a list of axes; -1, the last, by default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        inputs and outputs: any; mask: one that broadcasts to the inputs. Where it is False (or at most 0.5) the
-        output is 0, and the rest sums to 1; where it is False all along the axis, all outputs are 0.
+        inputs and outputs: any; mask: a shape that broadcasts to that of the inputs. Elements are masked where it is
+        False, or at most 0.5.
 
     Raises:
-        ValueError: when the mask does not broadcast.
+        TypeError: when `axis` is not an integer or a list of integers.
+        ValueError: when the mask does not broadcast to the inputs.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -212,26 +231,26 @@ class Softmax(Layer):
 
     def __init__(self, axis: Any = -1, **kwargs: Any):
         super().__init__(**kwargs)
-        if not all(hasattr(one, "__index__") for one in (axis if isinstance(axis, list | tuple) else [axis])):
-            raise TypeError(f"Softmax: axis must be an integer or several; received {axis!r}.")
+        if not all(hasattr(number, "__index__") for number in (axis if isinstance(axis, list | tuple) else [axis])):
+            raise TypeError(f"Softmax: axis must be an integer or a list of integers; received {axis!r}.")
         self.axis = axis
 
     def call(self, inputs: jax.Array, mask: jax.Array | None = None) -> jax.Array:
-        """Normalise what the mask leaves."""
+        """Apply the function to the elements that are not masked."""
         axis = tuple(self.axis) if isinstance(self.axis, list) else self.axis
         if mask is None:
             return activations.softmax(inputs, axis)
         sizes = zip(reversed(mask.shape), reversed(inputs.shape), strict=False)
         if mask.ndim > inputs.ndim or any(m not in (1, n) for m, n in sizes):
             raise ValueError(
-                f"{self.path!r} needs a mask that broadcasts to its inputs of shape {inputs.shape}; received shape "
-                f"{mask.shape}."
+                f"{self.path!r} expects a mask that broadcasts to its inputs of shape {inputs.shape}; received a mask "
+                f"of shape {mask.shape}."
             )
         inputs = as_float(inputs)
         mask = mask if mask.dtype == bool else mask > 0.5
         mask = mask.reshape((1,) * (inputs.ndim - mask.ndim) + mask.shape)
-        left = jnp.where(mask, inputs, jnp.finfo(inputs.dtype).min)
-        return jnp.where(mask, activations.softmax(left, axis), 0)
+        logits = jnp.where(mask, inputs, jnp.finfo(inputs.dtype).min)
+        return jnp.where(mask, activations.softmax(logits, axis), 0)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""

@@ -1,4 +1,4 @@
-"""The embedding that also turns vectors back into scores of integers."""
+"""The embedding that also maps vectors back to logits over its integers."""
 
 from __future__ import annotations
 
@@ -14,24 +14,32 @@ from jaxlayers.layers.embedding import Embedding
 
 
 class ReversibleEmbedding(Embedding):
-    """Turns integers into vectors and, with `reverse=True`, vectors into a score for each integer.
+    """An embedding that, called with `reverse=True`, maps vectors to logits over the integers.
 
-    `outputs[..., :] = embeddings[inputs[...]]`; reversed, `outputs = inputs @ embeddings.T`.
+    `outputs[..., :] = embeddings[inputs[...]]`; with `reverse=True`, `outputs = inputs @ embeddings.T`.
 
     Args:
-        input_dim: how many different integers there are: 0 to `input_dim - 1`.
+        input_dim: the number of vectors; inputs are integers from 0 to `input_dim - 1`.
         output_dim: the size of a vector.
-        tie_weights: whether both directions share `embeddings`; otherwise there are `reverse_embeddings` too.
-        embeddings_initializer, embeddings_regularizer, embeddings_constraint: see `Layer.add_weight`.
-        mask_zero: whether 0 is padding, which later layers leave out.
-        reverse_dtype: what the reverse direction is computed in; the compute dtype by default.
-        logit_soft_cap: a bound on scores, `cap * tanh(scores / cap)`.
-        **kwargs: `weights`, `lora_rank` and `lora_alpha` of `Embedding`; `name`, `dtype`, ... of `Layer`.
+        tie_weights: if True (the default), both directions share `embeddings`; otherwise the reverse direction has a
+            weight of its own, `reverse_embeddings`.
+        embeddings_initializer: the initializer of the weights; `"uniform"` by default.
+        embeddings_regularizer, embeddings_constraint: see `Layer.add_weight`; None by default.
+        mask_zero: if True, 0 is padding: the outputs have the mask `inputs != 0`. False by default.
+        reverse_dtype: the dtype of the computation with `reverse=True`; the compute dtype by default.
+        logit_soft_cap: a bound on the absolute values of logits, `cap * tanh(logits / cap)`; None (the default) for no
+            bound.
+        **kwargs: `weights`, `lora_rank` and `lora_alpha` of `Embedding`; arguments of `Layer`, such as `name` and
+            `dtype`.
 
     Shapes:
-        inputs: `[batch, ...]` integers; outputs: `[batch, ..., output_dim]`. Reversed, inputs:
-        `[batch, ..., output_dim]` floats; outputs: `[batch, ..., input_dim]`, which keep the inputs' mask (Keras's do
-        not, so that its losses count padding).
+        inputs: `[batch, ...]`, integers; outputs: `[batch, ..., output_dim]`; reverse_embeddings:
+        `[output_dim, input_dim]`. With `reverse=True`, inputs: `[batch, ..., output_dim]`, floats; outputs:
+        `[batch, ..., input_dim]`, with the mask of the inputs. (In Keras these outputs have no mask, so that losses
+        include padding.)
+
+    Raises:
+        ValueError: when `input_dim` or `output_dim` is not a positive integer.
 
     Source: Press and Wolf, "Using the Output Embedding to Improve Language Models", arXiv:1608.05859.
 
@@ -68,7 +76,7 @@ class ReversibleEmbedding(Embedding):
         )
 
     def build(self, input_shape: Any = None) -> None:
-        """Make the table, and that of the other direction unless they are tied."""
+        """Make the table, and the weight of the reverse direction unless the weights are tied."""
         super().build(input_shape)
         if not self.tie_weights:
             self.reverse_embeddings = self.add_weight(
@@ -78,17 +86,17 @@ class ReversibleEmbedding(Embedding):
             )
 
     def call(self, inputs: jax.Array, reverse: bool = False) -> jax.Array:
-        """Look vectors up, or score them."""
+        """Look up the vectors of integers or, if `reverse` is True, compute the logits of vectors."""
         if not reverse:
             return super().call(inputs)
         dtype = self.reverse_dtype or self.compute_dtype
         kernel = jnp.transpose(unwrap(self.embeddings)) if self.tie_weights else unwrap(self.reverse_embeddings)
-        scores = jnp.matmul(inputs.astype(dtype), kernel.astype(dtype))
+        logits = jnp.matmul(inputs.astype(dtype), kernel.astype(dtype))
         cap = self.logit_soft_cap
-        return scores if cap is None else jnp.tanh(scores / cap) * cap
+        return logits if cap is None else jnp.tanh(logits / cap) * cap
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """Where integers are not 0, with `mask_zero`; the mask that vectors came with."""
+        """The mask of integers `inputs != 0` if `mask_zero` is True; for vectors, the mask of the inputs."""
         vectors = jnp.issubdtype(inputs.dtype, jnp.floating) and inputs.ndim > 1 and inputs.shape[-1] == self.output_dim
         return previous_mask if vectors else super().compute_mask(inputs, previous_mask)
 

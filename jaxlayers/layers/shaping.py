@@ -1,4 +1,4 @@
-"""Layers that change the shape of what they are given, or nothing at all."""
+"""Layers that change the shape of their inputs, and the identity."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from jaxlayers.layers._config import positive
 
 
 class Identity(Layer):
-    """Returns its inputs.
+    """The identity: the outputs are the inputs.
+
+    Shapes:
+        inputs and outputs: any, also several arrays.
 
     Example:
         >>> import jaxlayers as jl
@@ -23,16 +26,23 @@ class Identity(Layer):
     """
 
     def call(self, inputs: Any) -> Any:
-        """The inputs."""
+        """Return the inputs."""
         return inputs
 
 
 class Flatten(Layer):
-    """Joins all axes but the first: `[batch, a, b, ...]` to `[batch, a * b * ...]`; `[batch]` to `[batch, 1]`.
+    """A layer that flattens each sample to one axis.
 
     Args:
-        data_format: with `"channels_first"`, the channels are moved behind the other axes before.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default. With
+            `"channels_first"`, the channels are moved to the last axis before.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
+
+    Shapes:
+        inputs: `[batch, a, b, ...]`; outputs: `[batch, a * b * ...]`. Inputs `[batch]` give `[batch, 1]`.
+
+    Raises:
+        ValueError: when `data_format` is unknown.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -48,10 +58,10 @@ class Flatten(Layer):
             )
         self.data_format = data_format or image_data_format()
         self.input_spec = InputSpec(min_ndim=1)
-        self.supports_masking = False  # a mask of steps means nothing once they are joined
+        self.supports_masking = False  # the outputs have no axis of time steps
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """Join the axes."""
+        """Flatten each sample."""
         if self.data_format == "channels_first" and inputs.ndim > 1:
             inputs = jnp.moveaxis(inputs, 1, -1)
         return inputs.reshape(inputs.shape[0], math.prod(inputs.shape[1:]))
@@ -62,14 +72,17 @@ class Flatten(Layer):
 
 
 class Reshape(Layer):
-    """Gives each sample another shape: `[batch, ...]` to `[batch, *target_shape]`.
+    """A layer that gives each sample another shape.
 
     Args:
-        target_shape: the sizes without the batch; one may be -1, which is worked out.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        target_shape: the shape of a sample of the outputs. One size may be -1: it follows from the number of elements.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
+
+    Shapes:
+        inputs: `[batch, ...]`; outputs: `[batch, *target_shape]`.
 
     Raises:
-        ValueError: when a sample does not have that many elements.
+        ValueError: when `target_shape` is invalid, or does not have the number of elements of a sample.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -80,14 +93,16 @@ class Reshape(Layer):
     def __init__(self, target_shape: Any, **kwargs: Any):
         super().__init__(**kwargs)
         self.target_shape = tuple(target_shape)
-        self.supports_masking = False  # a mask of steps means nothing once they are laid out anew
+        self.supports_masking = False  # the outputs have other axes than the mask
         if any(not hasattr(size, "__index__") or size < -1 for size in self.target_shape):
-            raise ValueError(f"Reshape: target_shape must be of sizes, or -1; received {self.target_shape}.")
+            raise ValueError(
+                f"Reshape: target_shape must consist of sizes of at least 0, or -1; received {self.target_shape}."
+            )
         if self.target_shape.count(-1) > 1:
             raise ValueError(f"Reshape: at most one size of target_shape may be -1; received {self.target_shape}.")
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """Lay the elements out anew."""
+        """Reshape each sample."""
         sample = inputs.shape[1:]
         known = math.prod(size for size in self.target_shape if size != -1)
         total = math.prod(sample)
@@ -95,12 +110,16 @@ class Reshape(Layer):
         if -1 in self.target_shape and known:
             fits = total % known == 0
         if not fits:
-            raise ValueError(f"{self.path!r} cannot give samples of shape {sample} the shape {self.target_shape}.")
+            raise ValueError(
+                f"{self.path!r} expects samples that can be reshaped to {self.target_shape}; received samples of shape "
+                f"{sample}."
+            )
         sizes = [size if size != -1 else (total // known if known else 0) for size in self.target_shape]
         return inputs.reshape(inputs.shape[0], *sizes)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The target's sizes are known also where none that stands for an unknown one would fit them."""
+        """The shape of the outputs: the batch and the target shape."""
+        # The example sizes that a trace would use for unknown axes may not fit the target shape.
         if None not in input_shape[1:]:
             return super().compute_output_shape(input_shape)
         return (input_shape[0], *(None if size == -1 else size for size in self.target_shape))
@@ -111,17 +130,17 @@ class Reshape(Layer):
 
 
 class Permute(Layer):
-    """Puts the axes of each sample into another order.
+    """A layer that permutes the axes of each sample.
 
     Args:
-        dims: which axis comes first, second, ...; they count from 1, behind the batch.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        dims: the axes of the inputs in their order in the outputs, without the batch: a permutation of 1 to n.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
         inputs: `[batch, ...]`; outputs: axis i is axis `dims[i - 1]` of the inputs.
 
     Raises:
-        ValueError: when `dims` are not 1 to as many as there are, each once.
+        ValueError: when `dims` is not a permutation of 1 to n, or the inputs do not have n + 1 axes.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -133,12 +152,12 @@ class Permute(Layer):
         super().__init__(**kwargs)
         self.dims = tuple(dims)
         if set(self.dims) != set(range(1, len(self.dims) + 1)):
-            raise ValueError(f"Permute: dims must be 1 to n in any order; received {dims!r}.")
-        self.supports_masking = False  # a mask of steps means nothing once they are elsewhere
+            raise ValueError(f"Permute: dims must be a permutation of the axes 1 to n; received {dims!r}.")
+        self.supports_masking = False  # the time steps may be on another axis
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """Transpose."""
+        """Permute the axes."""
         return jnp.transpose(inputs, (0, *self.dims))
 
     def get_config(self) -> dict[str, Any]:
@@ -147,14 +166,17 @@ class Permute(Layer):
 
 
 class RepeatVector(Layer):
-    """Makes a sequence of one vector: `[batch, features]` to `[batch, n, features]`.
+    """A layer that repeats a vector along a new axis of time steps.
 
     Args:
-        n: the number of steps.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        n: the number of time steps.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
+
+    Shapes:
+        inputs: `[batch, features]`; outputs: `[batch, n, features]`.
 
     Raises:
-        ValueError: when `n` is no positive integer.
+        ValueError: when `n` is not a positive integer, or the inputs do not have two axes.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -165,11 +187,11 @@ class RepeatVector(Layer):
     def __init__(self, n: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.n = positive(self, "n", n)
-        self.supports_masking = False  # steps are new
+        self.supports_masking = False  # the inputs have no axis of time steps
         self.input_spec = InputSpec(ndim=2)
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """Repeat."""
+        """Repeat the vectors."""
         return jnp.broadcast_to(inputs[:, None], (inputs.shape[0], self.n, inputs.shape[1]))
 
     def get_config(self) -> dict[str, Any]:

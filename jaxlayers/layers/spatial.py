@@ -1,4 +1,4 @@
-"""Layers that cut, surround or enlarge what lies along the spatial axes."""
+"""Layers that crop, pad or upsample their inputs along the spatial axes."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from jaxlayers.ops._spatial import everywhere, format_of, one_of, pair_per_axis,
 
 
 class _Spatial(Ranked):
-    """What all have: something for each axis of space."""
+    """The base of the layers: arguments with a value, or a pair of values, for each spatial axis."""
 
     arguments: tuple[str, ...]
     data_format = "channels_last"
 
     def pairs(self, name: str, value: Any) -> Any:
-        """How much at the start and the end of each axis; of the one axis of steps there is no list."""
+        """Return an argument as a pair (start, end) for each spatial axis; as a single pair if there is one axis."""
         where = type(self).__name__
         if self.rank == 1:
             return per_axis(where, name, value, 2, least=0)
         return pair_per_axis(where, name, value, self.rank)
 
     def each_axis(self, value: Any, fill: Any) -> tuple[Any, ...]:
-        """A value for each axis, batch and channels included."""
+        """Return the values of an argument for all axes, with `fill` for the batch and the channels."""
         return everywhere((value,) if self.rank == 1 else value, self.data_format, fill)
 
     def get_config(self) -> dict[str, Any]:
@@ -45,28 +45,29 @@ class _Cropping(_Spatial):
         self.data_format = format_of(type(self).__name__, data_format)
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """Cut off both ends."""
+        """Crop both ends of each spatial axis."""
         cropping = self.each_axis(self.cropping, (0, 0))
         ends = [(start, size - end) for size, (start, end) in zip(inputs.shape, cropping, strict=True)]
         if any(start >= end for start, end in ends[1:]):
             raise ValueError(
-                f"{self.path!r} has cropping={self.cropping}, which leaves nothing of inputs of shape {inputs.shape}."
+                f"{self.path!r} with cropping={self.cropping} expects larger inputs; received shape {inputs.shape}, of "
+                "which nothing would be left."
             )
         return jax.lax.slice(inputs, *zip(*ends, strict=True))
 
 
 class Cropping1D(_Cropping, rank=1):
-    """Cuts steps off at the start and at the end.
+    """A layer that crops sequences at the start and at the end.
 
     Args:
-        cropping: how many at both, or a pair.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        cropping: the number of time steps to remove at both ends, or a pair (start, end); `(1, 1)` by default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
         inputs: `[batch, steps, channels]`; outputs: `[batch, steps - start - end, channels]`.
 
     Raises:
-        ValueError: when `cropping` is wrong, or leaves nothing.
+        ValueError: when `cropping` is invalid, or nothing of the inputs would be left.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -81,19 +82,19 @@ class Cropping1D(_Cropping, rank=1):
 
 
 class Cropping2D(_Cropping, rank=2):
-    """Cuts off the edges of images.
+    """A layer that crops images at the edges.
 
     Args:
-        cropping: how many rows and columns at each edge: one integer; one for the rows and one for the columns; or
-            `((top, bottom), (left, right))`.
-        data_format: `"channels_last"` or `"channels_first"`; the global setting by default.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        cropping: the number of rows and columns to remove at each edge: one integer; a pair (rows, columns); or
+            `((top, bottom), (left, right))`. Nothing is removed by default.
+        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
         inputs and outputs: `[batch, height, width, channels]`, or `[batch, channels, height, width]`.
 
     Raises:
-        ValueError: when an argument is wrong, or nothing is left.
+        ValueError: when an argument is invalid, or nothing of the inputs would be left.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -106,7 +107,9 @@ class Cropping2D(_Cropping, rank=2):
 
 
 class Cropping3D(_Cropping, rank=3):
-    """Cuts off the sides of volumes. Arguments and shapes are those of `Cropping2D`, with three axes of space.
+    """A layer that crops volumes at the sides; by default one element at each side.
+
+    Arguments, shapes and errors are those of `Cropping2D`, with three spatial axes.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -127,23 +130,23 @@ class _ZeroPadding(_Spatial):
         self.data_format = format_of(type(self).__name__, data_format)
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """Put zeros around."""
+        """Pad both ends of each spatial axis with zeros."""
         return jnp.pad(inputs, self.each_axis(self.padding, (0, 0)))
 
 
 class ZeroPadding1D(_ZeroPadding, rank=1):
-    """Puts zeros before and after the steps.
+    """A layer that pads sequences with zeros at the start and at the end.
 
     Args:
-        padding: how many at both ends, or a pair.
-        data_format: `"channels_last"` or `"channels_first"`; the global setting by default.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        padding: the number of time steps to add at both ends, or a pair (start, end); 1 by default.
+        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
         inputs and outputs: `[batch, steps, channels]`, or `[batch, channels, steps]`.
 
     Raises:
-        ValueError: when an argument is wrong.
+        ValueError: when an argument is invalid.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -156,19 +159,19 @@ class ZeroPadding1D(_ZeroPadding, rank=1):
 
 
 class ZeroPadding2D(_ZeroPadding, rank=2):
-    """Puts zeros around images.
+    """A layer that pads images with zeros at the edges.
 
     Args:
-        padding: how many rows and columns at each edge: one integer; one for the rows and one for the columns; or
-            `((top, bottom), (left, right))`.
-        data_format: `"channels_last"` or `"channels_first"`; the global setting by default.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        padding: the number of rows and columns to add at each edge: one integer; a pair (rows, columns); or
+            `((top, bottom), (left, right))`. One by default.
+        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
         inputs and outputs: `[batch, height, width, channels]`, or `[batch, channels, height, width]`.
 
     Raises:
-        ValueError: when an argument is wrong.
+        ValueError: when an argument is invalid.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -181,7 +184,9 @@ class ZeroPadding2D(_ZeroPadding, rank=2):
 
 
 class ZeroPadding3D(_ZeroPadding, rank=3):
-    """Puts zeros around volumes. Arguments and shapes are those of `ZeroPadding2D`, with three axes of space.
+    """A layer that pads volumes with zeros at the sides.
+
+    Arguments, shapes and errors are those of `ZeroPadding2D`, with three spatial axes.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -196,26 +201,28 @@ class ZeroPadding3D(_ZeroPadding, rank=3):
 class _UpSampling(_Spatial):
     def __init__(self, size: Any, **kwargs: Any):
         super().__init__(**kwargs)
-        one = self.rank == 1
-        self.size = positive(self, "size", size) if one else per_axis(type(self).__name__, "size", size, self.rank)
+        if self.rank == 1:
+            self.size: Any = positive(self, "size", size)
+        else:
+            self.size = per_axis(type(self).__name__, "size", size, self.rank)
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """Repeat each element."""
-        return _repeated(inputs, self.each_axis(self.size, 1))
+        """Repeat each element along the spatial axes."""
+        return _repeat_elements(inputs, self.each_axis(self.size, 1))
 
 
 class UpSampling1D(_UpSampling, rank=1):
-    """Repeats each step.
+    """A layer that repeats each time step.
 
     Args:
-        size: how often.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        size: the number of repetitions; 2 by default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
         inputs: `[batch, steps, channels]`; outputs: `[batch, steps * size, channels]`.
 
     Raises:
-        ValueError: when `size` is no positive integer.
+        ValueError: when `size` is not a positive integer.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -230,20 +237,21 @@ class UpSampling1D(_UpSampling, rank=1):
 
 
 class UpSampling2D(_UpSampling, rank=2):
-    """Makes images larger.
+    """A layer that upsamples images.
 
     Args:
-        size: how many times; one integer, or one for the rows and one for the columns.
-        data_format: `"channels_last"` or `"channels_first"`; the global setting by default.
-        interpolation: `"nearest"` to repeat elements; `"bilinear"`, `"bicubic"`, `"lanczos3"` or `"lanczos5"` to
-            compute those between.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        size: the factors of rows and columns: a pair, or one integer for both; `(2, 2)` by default.
+        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
+        interpolation: `"nearest"` (the default) repeats the elements; `"bilinear"`, `"bicubic"`, `"lanczos3"` and
+            `"lanczos5"` interpolate between them.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        inputs and outputs: `[batch, height, width, channels]`, or `[batch, channels, height, width]`.
+        inputs: `[batch, height, width, channels]`; outputs: `[batch, height * size[0], width * size[1], channels]`;
+        channels on axis 1 with `"channels_first"`.
 
     Raises:
-        ValueError: when an argument is wrong.
+        ValueError: when an argument is invalid.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -265,27 +273,29 @@ class UpSampling2D(_UpSampling, rank=2):
         self.interpolation = one_of("UpSampling2D", "interpolation", interpolation, _INTERPOLATIONS)
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """Repeat each element, or compute those between."""
+        """Repeat the elements, or interpolate between them."""
         if self.interpolation == "nearest":
             return super().call(inputs)
-        larger = [n * factor for n, factor in zip(inputs.shape, self.each_axis(self.size, 1), strict=True)]
-        size = [larger[axis] for axis in spatial_axes(2, self.data_format)]
+        axes = spatial_axes(2, self.data_format)
+        size = [inputs.shape[axis] * factor for axis, factor in zip(axes, self.size, strict=True)]
         return ops.image.resize(inputs, size, self.interpolation, data_format=self.data_format)
 
 
 class UpSampling3D(_UpSampling, rank=3):
-    """Makes volumes larger by repeating each element.
+    """A layer that upsamples volumes by repeating each element.
 
     Args:
-        size: how often; one integer, or one for each of the three axes.
-        data_format: `"channels_last"` or `"channels_first"`; the global setting by default.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        size: the number of repetitions along each of the three spatial axes, or one integer for all; `(2, 2, 2)` by
+            default.
+        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        inputs and outputs: `[batch, depth, height, width, channels]`, or `[batch, channels, depth, height, width]`.
+        inputs: `[batch, depth, height, width, channels]`; outputs: the same axes, the spatial ones `size` times as
+        large; channels on axis 1 with `"channels_first"`.
 
     Raises:
-        ValueError: when an argument is wrong.
+        ValueError: when an argument is invalid.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -303,9 +313,9 @@ class UpSampling3D(_UpSampling, rank=3):
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 
 
-@functools.partial(jax.jit, static_argnums=(1,))  # one dispatch when it is called eagerly
-def _repeated(inputs: jax.Array, times: tuple[int, ...]) -> jax.Array:
-    for axis, number in enumerate(times):
-        if number > 1:
-            inputs = jnp.repeat(inputs, number, axis)
+@functools.partial(jax.jit, static_argnums=(1,))  # one dispatch in an eager call
+def _repeat_elements(inputs: jax.Array, repetitions: tuple[int, ...]) -> jax.Array:
+    for axis, count in enumerate(repetitions):
+        if count > 1:
+            inputs = jnp.repeat(inputs, count, axis)
     return inputs

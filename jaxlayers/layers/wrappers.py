@@ -1,4 +1,4 @@
-"""Layers around another layer."""
+"""Layers that contain another layer."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from jaxlayers.core import Layer, scan, vmap
 
 
 class Wrapper(Layer):
-    """The base of layers that hold another one, as `self.layer`.
+    """The base of layers that contain another layer, as `self.layer`.
 
     Args:
-        layer: the layer inside.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        layer: the inner layer.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Raises:
-        ValueError: when it is no layer.
+        ValueError: when `layer` is not a layer.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -33,12 +33,12 @@ class Wrapper(Layer):
 
     def __init__(self, layer: Layer, **kwargs: Any):
         if not isinstance(layer, Layer):
-            raise ValueError(f"{type(self).__name__} wraps a layer; received {layer!r}.")
+            raise ValueError(f"{type(self).__name__}: layer must be a layer; received {layer!r}.")
         super().__init__(**kwargs)
         self.layer = layer
 
     def build(self, input_shape: Any) -> None:
-        """Build the layer inside, for inputs of the same shape; a subclass that gives it others has its own."""
+        """Build the inner layer for inputs of this shape; a subclass that calls it with other shapes overrides this."""
         if not self.layer.built:
             self.layer.build(input_shape)
         super().build(input_shape)
@@ -49,28 +49,28 @@ class Wrapper(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-        """The layer that `get_config()` describes; without weights."""
+        """A new layer from a config that `get_config` returned; without weights."""
         inside = registry.lookup("layer", config["layer"], custom_objects)
         return super().from_config({**config, "layer": inside})
 
 
 class TimeDistributed(Wrapper):
-    """Applies a layer to every step of a sequence: `outputs[:, t] = layer(inputs[:, t])`.
+    """A layer applied to each time step of a sequence: `outputs[:, t] = layer(inputs[:, t])`.
 
-    All steps are computed at once. A layer with statistics (batch normalisation) sees them one after the other while
-    training, as in Keras; random draws differ from step to step. Unlike in Keras, what the layer adds to the losses is
-    averaged over the steps, and its activity regularizer counts.
+    All time steps are computed at once, with different random draws. A layer with non-trainable weights, such as batch
+    normalization, runs over the time steps one after the other during training, as in Keras. Unlike in Keras, the
+    losses that the layer adds, its activity regularizer's included, are averaged over the time steps.
 
     Args:
         layer: the layer.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        inputs: `[batch, time, ...]`; outputs: `[batch, time, ...]`; mask: `[batch, time, ...]`, of which each step's is
-        passed to a layer that takes one.
+        inputs: `[batch, time, ...]`; outputs: `[batch, time, ...]`; mask: `[batch, time, ...]`. If the call of the
+        layer has an argument `mask`, it receives the mask of its time step.
 
     Raises:
-        ValueError: when the inputs have fewer than three axes, or the mask is not that of their batch and time.
+        ValueError: when the inputs have fewer than three axes, or the first two axes of the mask are not theirs.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -80,11 +80,11 @@ class TimeDistributed(Wrapper):
     """
 
     def build(self, input_shape: Any) -> None:
-        """Nothing: the call builds the layer inside, on what it sees of a step."""
+        """Mark this layer as built; the first call builds the inner layer, on the inputs of one time step."""
         Layer.build(self, input_shape)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Apply the layer to all steps."""
+        """Apply the layer to all time steps."""
         first = jax.tree.leaves(inputs)[0]
         if first.ndim < 3:
             raise ValueError(f"{self.path!r} expects inputs [batch, time, ...]; received shape {first.shape}.")
@@ -93,23 +93,23 @@ class TimeDistributed(Wrapper):
             mask = jax.tree.leaves(mask)[0]
             if mask.shape[:2] != first.shape[:2]:
                 raise ValueError(
-                    f"{self.path!r} expects a mask [batch, time, ...] for inputs of shape {first.shape}; received one "
-                    f"of shape {mask.shape}."
+                    f"{self.path!r} expects a mask [batch, time, ...] for inputs of shape {first.shape}; received a "
+                    f"mask of shape {mask.shape}."
                 )
             if "mask" in self.layer._call_spec.all_names:
                 passed["mask"] = mask
 
-        def at_step(given: Any) -> Any:
-            arrays, passed = given
+        def call_layer(arguments: Any) -> Any:
+            arrays, passed = arguments
             return self.layer(arrays, **passed)
 
         if training and (not self.layer.built or _has_statistics(self.layer)):
             steps = jax.tree.map(lambda x: jnp.moveaxis(x, 1, 0), (inputs, passed))
-            outputs = scan(lambda _, given: (None, at_step(given)), None, steps)[1]
+            outputs = scan(lambda _, arguments: (None, call_layer(arguments)), None, steps)[1]
             return jax.tree.map(lambda x: jnp.moveaxis(x, 0, 1), outputs)
-        return vmap(at_step, in_axes=1, out_axes=1)((inputs, passed))
+        return vmap(call_layer, in_axes=1, out_axes=1)((inputs, passed))
 
 
 def _has_statistics(layer: Layer) -> bool:
-    """Whether there are weights that are not made for training: what a call may write."""
+    """True if the layer has weights that were made with `trainable=False`, which a call may update."""
     return any(not variable.was_trainable for variable in layer.weights)
