@@ -309,7 +309,7 @@ class Dot(Merge):
         pair = self.axes if isinstance(self.axes, list | tuple) else (self.axes, self.axes)
         received = f"received shapes {x.shape} and {y.shape}"
         if any(not -array.ndim <= axis < array.ndim for array, axis in zip(arrays, pair, strict=True)):
-            raise ValueError(f"{self.path!r} expects inputs with the axes {self.axes}; {received}.")
+            raise ValueError(f"{self.path!r} has axes={self.axes}, which its inputs do not have; {received}.")
         i, j = (axis % array.ndim for array, axis in zip(arrays, pair, strict=True))
         if i == 0 or j == 0:
             raise ValueError(f"{self.path!r} expects axes other than the batch; it has axes={self.axes}, {received}.")

@@ -58,7 +58,7 @@ class TimeDistributed(Wrapper):
     """A layer applied to each time step of a sequence: `outputs[:, t] = layer(inputs[:, t])`.
 
     All time steps are computed at once, with different random draws. A layer with non-trainable weights, such as batch
-    normalization, runs over the time steps one after the other during training, as in Keras. Unlike in Keras, the
+    normalisation, runs over the time steps one after the other during training, as in Keras. Unlike in Keras, the
     losses that the layer adds, its activity regularizer's included, are averaged over the time steps.
 
     Args:

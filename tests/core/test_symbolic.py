@@ -316,6 +316,6 @@ def test_a_layer_that_a_small_size_does_not_suit_is_built_by_the_one_that_does()
     with pytest.raises(ValueError, match="Give Input that size"):
         dense(jl.Input((4, None)))
     assert not dense.built and not dense.weights
-    with pytest.raises(ValueError, match="Nothing is left") as caught:
+    with pytest.raises(ValueError, match="does not fit into") as caught:
         layers.Conv1D(2, 10**6)(jl.Input((None, 2)))
     assert any("48 stands for" in note for note in caught.value.__notes__)

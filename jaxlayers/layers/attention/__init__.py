@@ -1,4 +1,4 @@
-"""Layers in which positions look at each other."""
+"""Attention layers."""
 
 from jaxlayers.layers.attention.dot_product import AdditiveAttention, Attention
 from jaxlayers.layers.attention.grouped_query import GroupQueryAttention

@@ -1,9 +1,12 @@
-"""Attention over any axes as attention over one.
+"""Attention over several axes, reduced to attention over one axis.
 
-Arrays of shape `[batch, ..., heads, size]` are folded into `[batches, length, heads, size]`: the axes that attention
-goes over, one after the other in row-major order, are the length, and all others are batches. Masks are folded along.
-So there is one way through the arithmetic, whatever the rank, and causal masks and windows mean the same everywhere:
-the order of positions is that of the folded length.
+Arrays of shape `[batch, ..., heads, size]` are folded into `[batches, length, heads, size]`: the attention axes are
+flattened, in row-major order, into `length`, and all other axes into `batches`. Masks are folded in the same way. The
+arithmetic then has one form for inputs of any rank, and causal masks and sliding windows refer to the positions along
+`length`.
+
+`targets` is the shape of the query without its last axis, `sources` that of key and value; `axes` are the attention
+axes.
 """
 
 from __future__ import annotations
@@ -20,56 +23,61 @@ Axes = tuple[int, ...]
 
 
 def fold(array: jax.Array, axes: Axes) -> jax.Array:
-    """`[batch, ..., heads, size]` as `[batches, length, heads, size]`."""
-    rest = _rest(array.ndim - 2, axes)
-    ordered = array.transpose(*rest, *axes, array.ndim - 2, array.ndim - 1)
+    """Fold `[batch, ..., heads, size]` into `[batches, length, heads, size]`."""
+    batch_axes = _batch_axes(array.ndim - 2, axes)
+    ordered = array.transpose(*batch_axes, *axes, array.ndim - 2, array.ndim - 1)
     sizes = array.shape
-    return ordered.reshape(math.prod(sizes[a] for a in rest), math.prod(sizes[a] for a in axes), *sizes[-2:])
+    return ordered.reshape(math.prod(sizes[a] for a in batch_axes), math.prod(sizes[a] for a in axes), *sizes[-2:])
 
 
 def unfold(array: jax.Array, shape: tuple[int, ...], axes: Axes) -> jax.Array:
-    """`[batches, length, heads, size]` with the leading axes that an input of this shape (`[batch, ..., ]`) has."""
-    order = (*_rest(len(shape), axes), *axes)
+    """Unfold `[batches, length, heads, size]` into `[*shape, heads, size]`: the inverse of `fold`."""
+    order = (*_batch_axes(len(shape), axes), *axes)
     ordered = array.reshape(*(shape[a] for a in order), *array.shape[-2:])
-    back = sorted(range(len(order)), key=order.__getitem__)
-    return ordered.transpose(*back, ordered.ndim - 2, ordered.ndim - 1)
+    inverse = sorted(range(len(order)), key=order.__getitem__)
+    return ordered.transpose(*inverse, ordered.ndim - 2, ordered.ndim - 1)
 
 
 def unfold_scores(scores: jax.Array, targets: tuple[int, ...], sources: tuple[int, ...], axes: Axes) -> jax.Array:
-    """`[batches, heads, length, length]` as `[batch, ..., heads, targets' axes, sources' axes]`."""
-    batches = [targets[a] for a in _rest(len(targets), axes)]
+    """Unfold `[batches, heads, length, length]` into `[batch, ..., heads, *target axes, *source axes]`."""
+    batches = [targets[a] for a in _batch_axes(len(targets), axes)]
     return scores.reshape(*batches, scores.shape[1], *(targets[a] for a in axes), *(sources[a] for a in axes))
 
 
 def joint_mask(
     masks: Sequence[Any], targets: tuple[int, ...], sources: tuple[int, ...], axes: Axes, window: int | None
 ) -> jax.Array | None:
-    """What all masks leave, as `[batches, heads or 1, targets or 1, sources or 1]`; None when there is none.
+    """The logical and of all masks, `[batches, heads or 1, targets or 1, sources or 1]`; None when there is no mask.
 
     Args:
-        masks: of queries, values, keys, and pairs of a query and a key; each may be None.
-        targets: the shape of queries, without the last axis.
-        sources: that of keys.
-        axes: what attention goes over.
-        window: how far apart query and key may be, less one.
+        masks: the query mask, the value mask, the key mask and the attention mask; each may be None.
+        targets: the shape of the query without its last axis.
+        sources: the shape of the key without its last axis.
+        axes: the attention axes.
+        window: a query attends to the keys at a distance of less than this; None for all keys.
+
+    Raises:
+        ValueError: when the shape of a mask does not fit the query or the key.
     """
     if window is None and all(mask is None for mask in masks):
         return None
-    given = [None if mask is None else jnp.asarray(mask) for mask in masks]
-    pairs = given[3]
+    arrays = [None if mask is None else jnp.asarray(mask) for mask in masks]
+    attention_mask = arrays[3]
     full = len(targets) - len(axes) + 1 + 2 * len(axes)
-    if pairs is not None and not 2 * len(axes) <= pairs.ndim <= full:
+    if attention_mask is not None and not 2 * len(axes) <= attention_mask.ndim <= full:
         raise ValueError(
             f"attention_mask must have {2 * len(axes)} to {full} axes, which broadcast to [batch, ..., heads, targets, "
-            f"sources]; received shape {pairs.shape} for queries {targets} and keys {sources}."
+            f"sources]; received shape {attention_mask.shape} for queries {targets} and keys {sources}."
         )
-    for name, mask, shape in zip(("query", "value", "key"), given, (targets, sources, sources), strict=False):
+    for name, mask, shape in zip(("query", "value", "key"), arrays, (targets, sources, sources), strict=False):
         if mask is not None and (mask.ndim > len(shape) or mask.shape != shape[: mask.ndim]):
-            raise ValueError(f"{name}_mask must have the leading axes of {shape}; received shape {mask.shape}.")
-    return _joint_mask(*given, targets, sources, axes, window)
+            raise ValueError(
+                f"{name}_mask must have the leading axes of the {name}, {shape}; received shape {mask.shape}."
+            )
+    return _joint_mask(*arrays, targets, sources, axes, window)
 
 
-@functools.partial(jax.jit, static_argnums=(4, 5, 6, 7))  # one dispatch when it is called eagerly
+@functools.partial(jax.jit, static_argnums=(4, 5, 6, 7))  # one dispatch in an eager call
 def _joint_mask(
     query_mask: Any,
     value_mask: Any,
@@ -82,40 +90,44 @@ def _joint_mask(
 ) -> jax.Array:
     masks = []
     if query_mask is not None:
-        masks.append(_padding(query_mask, targets, axes)[:, None, :, None])
-    masks += [_padding(mask, sources, axes)[:, None, None, :] for mask in (value_mask, key_mask) if mask is not None]
+        masks.append(_fold_padding_mask(query_mask, targets, axes)[:, None, :, None])
+    for mask in (value_mask, key_mask):
+        if mask is not None:
+            masks.append(_fold_padding_mask(mask, sources, axes)[:, None, None, :])
     if attention_mask is not None:
-        masks.append(_whole(attention_mask.astype(bool), targets, sources, axes))
+        masks.append(_fold_attention_mask(attention_mask.astype(bool), targets, sources, axes))
     if window is not None:
-        steps = [jnp.arange(math.prod(shape[a] for a in axes)) for shape in (targets, sources)]
-        masks.append((jnp.abs(steps[0][:, None] - steps[1][None]) < window)[None, None])
+        query_steps, key_steps = (jnp.arange(math.prod(shape[a] for a in axes)) for shape in (targets, sources))
+        masks.append((jnp.abs(query_steps[:, None] - key_steps[None]) < window)[None, None])
     return functools.reduce(jnp.logical_and, masks)
 
 
-def _padding(mask: Any, shape: tuple[int, ...], axes: Axes) -> jax.Array:
-    """A mask of the leading axes of inputs of this shape, as `[batches, length]`."""
+def _fold_padding_mask(mask: Any, shape: tuple[int, ...], axes: Axes) -> jax.Array:
+    """Fold a mask that has the leading axes of `shape` into `[batches, length]`."""
     mask = jnp.broadcast_to(mask.astype(bool).reshape(mask.shape + (1,) * (len(shape) - mask.ndim)), shape)
     return fold(mask[..., None, None], axes)[..., 0, 0]
 
 
-def _whole(mask: jax.Array, targets: tuple[int, ...], sources: tuple[int, ...], axes: Axes) -> jax.Array:
-    """A mask of pairs of positions; the axes it lacks of `[batch, ..., heads, targets, sources]` are before those."""
-    batches = [targets[a] for a in _rest(len(targets), axes)]
-    pairs = 2 * len(axes)
-    missing = len(batches) + 1 + pairs - mask.ndim
-    mask = jnp.expand_dims(mask, tuple(range(mask.ndim - pairs, mask.ndim - pairs + missing)))
-    parts = (batches, None, [targets[a] for a in axes], [sources[a] for a in axes])
+def _fold_attention_mask(mask: jax.Array, targets: tuple[int, ...], sources: tuple[int, ...], axes: Axes) -> jax.Array:
+    """Fold `[batch, ..., heads, *target axes, *source axes]` into `[batches, heads, targets, sources]`.
+
+    The mask may lack axes before the target axes, and broadcasts: each part of the result may have the size 1.
+    """
+    batches = [targets[a] for a in _batch_axes(len(targets), axes)]
+    pair_axes = 2 * len(axes)
+    missing = len(batches) + 1 + pair_axes - mask.ndim
+    mask = jnp.expand_dims(mask, tuple(range(mask.ndim - pair_axes, mask.ndim - pair_axes + missing)))
+    heads = [mask.shape[len(batches)]]
     shape: list[int] = []
-    merged: list[int] = []
-    at = 0
-    for sizes in parts:
-        found = mask.shape[at : at + (1 if sizes is None else len(sizes))]
-        kept = found if sizes is None or math.prod(found) == 1 else tuple(sizes)
-        shape += kept
-        merged.append(math.prod(kept))
-        at += len(found)
-    return jnp.broadcast_to(mask, shape).reshape(merged)
+    folded: list[int] = []
+    for sizes in (batches, heads, [targets[a] for a in axes], [sources[a] for a in axes]):
+        mask_sizes = mask.shape[len(shape) : len(shape) + len(sizes)]
+        part = mask_sizes if math.prod(mask_sizes) == 1 else tuple(sizes)
+        shape += part
+        folded.append(math.prod(part))
+    return jnp.broadcast_to(mask, shape).reshape(folded)
 
 
-def _rest(rank: int, axes: Axes) -> Axes:
+def _batch_axes(rank: int, axes: Axes) -> Axes:
+    """The axes that attention does not go over."""
     return tuple(axis for axis in range(rank) if axis not in axes)

@@ -1,7 +1,7 @@
-"""What attention layers with projections share: the projections, masks, the attention itself, and decoding.
+"""The base of attention layers with projections: projections, masks, attention and decoding.
 
-Queries, keys and values are projected to heads, every head attends, and the heads are projected to the outputs. The
-layers differ in how many heads keys and values have, and in the axes that attention goes over.
+Query, key and value are projected to heads, each head computes its attention, and the heads are projected to the
+outputs. The subclasses differ in the number of heads of key and value, and in the axes that attention goes over.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _CONSTRAINTS = ("kernel_constraint", "bias_constraint")
 
 
 class ProjectedAttention(Layer):
-    """Attention between projections; a subclass says how many heads of which sizes."""
+    """Multi-head attention between projections; a subclass sets the number of heads and their sizes."""
 
-    heads: int
-    shared_heads: int
-    size: int
-    value_size: int
-    output_sizes: tuple[int, ...] | None = None
-    axes: tuple[int, ...] | None = None
+    heads: int  # of the query
+    shared_heads: int  # of key and value
+    size: int  # of a head of query and key
+    value_size: int  # of a head of the value
+    output_sizes: tuple[int, ...] | None = None  # the last axes of the outputs; None for the last size of the query
+    axes: tuple[int, ...] | None = None  # the attention axes; None for all but the first and the last
 
     def __init__(
         self,
@@ -58,8 +58,8 @@ class ProjectedAttention(Layer):
         self.flash_attention = flash_attention
         if flash_attention and dropout > 0:
             raise ValueError(
-                f"{type(self).__name__}: flash_attention=True goes without dropout; received dropout={dropout}. Leave "
-                "it at None, which takes the fused kernel where it can."
+                f"{type(self).__name__}: flash_attention=True does not support dropout; received dropout={dropout}. "
+                "Use flash_attention=None, which uses the fused kernel where it can."
             )
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
@@ -89,7 +89,7 @@ class ProjectedAttention(Layer):
     def _projection(
         self, name: str, shape: Any, sizes: tuple[int, ...], contracted: int = 1, **more: Any
     ) -> EinsumDense:
-        """From the last axes of inputs of this rank to axes of these sizes."""
+        """A dense layer from the last `contracted` axes of inputs with `len(shape)` axes to axes of these sizes."""
         letters = "abcdefghijklmnopqrstuvwxyz"
         free, inner = letters[: len(shape) - contracted], letters[len(shape) - contracted : len(shape)]
         outer = letters[len(shape) : len(shape) + len(sizes)]
@@ -109,15 +109,18 @@ class ProjectedAttention(Layer):
         axes = self._axes(len(query))
         batches = [a for a in range(len(query) - 1) if a not in axes]
         if len({len(query), len(value), len(key)}) > 1 or len(query) < 3 or value[:-1] != key[:-1]:
-            problem = "value and key of one shape but for the last axis, and as many axes in the query (3 at least)"
+            expected = "query, value and key with the same number of axes (at least 3), value and key with the same "
+            expected += "shape except for the last axis"
         elif any(query[a] != value[a] for a in batches):
-            problem = f"query and value of one size along the axes {batches}, which attention does not go over"
+            expected = f"query and value with the same sizes along the axes {batches}, which attention does not go over"
         else:
             return
-        raise ValueError(f"{self.path!r} expects {problem}; received shapes {query} (query), {value}, {key} (key).")
+        raise ValueError(
+            f"{self.path!r} expects {expected}; received shapes {query} (query), {value} (value) and {key} (key)."
+        )
 
     def _axes(self, rank: int) -> tuple[int, ...]:
-        """The axes that attention goes over, for inputs of this rank."""
+        """The attention axes as non-negative integers, for inputs with `rank` axes."""
         if self.axes is None:
             return tuple(range(1, rank - 1))
         if any(not -rank <= axis < rank or axis % rank == rank - 1 for axis in self.axes):
@@ -140,48 +143,65 @@ class ProjectedAttention(Layer):
         training: bool | None = None,
         use_causal_mask: bool = False,
     ) -> Any:
-        """Project, attend, project."""
+        """Project to heads, compute the attention, project to the outputs.
+
+        Args:
+            query: the query.
+            value: the value.
+            key: the key; the value by default.
+            query_mask: the mask of the query; None (the default) for none.
+            value_mask: the mask of the value; None (the default) for none.
+            key_mask: the mask of the key; None (the default) for none.
+            attention_mask: a mask of pairs of target and source positions; None (the default) for none.
+            return_attention_scores: if True, the attention weights are returned as well. False by default.
+            training: if True, dropout is applied to the attention weights.
+            use_causal_mask: if True, no target attends to a source at a later position. False by default.
+        """
         key = value if key is None else key
         self._check_shapes(query.shape, value.shape, key.shape)
         axes, targets, sources = self._axes(query.ndim), query.shape[:-1], value.shape[:-1]
-        given = query_mask, value_mask, key_mask, attention_mask
-        mask = joint_mask(given, targets, sources, axes, self.sliding_window)
+        masks = query_mask, value_mask, key_mask, attention_mask
+        mask = joint_mask(masks, targets, sources, axes, self.sliding_window)
         projected = (self._query_dense(query), self._key_dense(key), self._value_dense(value))
         folded = [fold(array, axes) for array in projected]
         outputs, scores = self._attend(folded, mask, use_causal_mask, training, return_attention_scores)
-        outputs = self._output_of(unfold(outputs, targets, axes), query)
+        outputs = self._project_outputs(unfold(outputs, targets, axes), query)
         return (outputs, unfold_scores(scores, targets, sources, axes)) if return_attention_scores else outputs
 
     def _attend(
         self, folded: list[jax.Array], mask: Any, is_causal: bool, training: bool | None, return_scores: bool
     ) -> tuple[jax.Array, Any]:
+        """The outputs of the heads and the attention weights; None for weights that are not needed."""
         scale = self.size**-0.5
-        dropping = bool(training) and self.dropout > 0
-        if not dropping and not return_scores:
-            fused = self.flash_attention
+        drop = bool(training) and self.dropout > 0
+        if not drop and not return_scores:
             outputs = ops.dot_product_attention(
-                *folded, mask=mask, scale=scale, is_causal=is_causal, flash_attention=fused
+                *folded, mask=mask, scale=scale, is_causal=is_causal, flash_attention=self.flash_attention
             )
             return outputs, None
         if self.flash_attention:
             raise ValueError(
-                f"{self.path!r} has flash_attention=True, which has no scores to return. Make it with None, or call it "
-                "with return_attention_scores=False."
+                f"{self.path!r} has flash_attention=True, which cannot return scores. Make the layer with "
+                "flash_attention=None, or call it with return_attention_scores=False."
             )
         weights = attention_weights(folded[0], folded[1], mask, scale, is_causal)
-        dropped = self._dropout_layer(weights, training=True) if dropping else weights
+        dropped = self._dropout_layer(weights, training=True) if drop else weights
         return weighted_values(dropped, folded[2]), weights
 
-    def _output_of(self, outputs: jax.Array, query: jax.Array) -> jax.Array:
+    def _project_outputs(self, outputs: jax.Array, query: jax.Array) -> jax.Array:
+        """Project the outputs of the heads, multiplied by the gate if there is one."""
         return self._output_dense(outputs * self._gate_dense(query) if self.use_gate else outputs)
 
     def init_cache(self, batch: int, length: int, dtype: Any = None) -> dict[str, jax.Array]:
-        """Room for the keys and values of `length` steps, for `decode`.
+        """Return a cache for the keys and values of `length` time steps, filled with zeros, for `decode`.
 
         Args:
             batch: the batch size.
-            length: how many steps there may be.
-            dtype: of the arrays; the compute dtype by default.
+            length: the largest number of time steps.
+            dtype: the dtype of the cache; the compute dtype by default.
+
+        Returns:
+            A dict of `key`, `[batch, length, heads, size]`, and `value`, `[batch, length, heads, value size]`.
         """
         dtype = self.compute_dtype if dtype is None else dtype
         sizes = {"key": self.size, "value": self.value_size}
@@ -190,35 +210,41 @@ class ProjectedAttention(Layer):
     def decode(
         self, query: jax.Array, cache: dict[str, jax.Array], index: Any
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """Causal self-attention of the next steps alone, over all steps so far: what `call` gives for these steps.
+        """Compute causal self-attention for the next time steps, with the keys and values of the earlier ones cached.
+
+        The outputs are those of a `call` with `use_causal_mask=True` on all time steps up to these. The layer does not
+        change.
 
         Args:
-            query: `[batch, steps, features]`, the inputs of the steps `index` to `index + steps - 1`.
-            cache: from `init_cache`, or from the call before. Nothing on the layer changes.
-            index: the number of the first of these steps, an integer or a traced one; `index + steps` must not be more
-                than the cache's length.
+            query: `[batch, steps, features]`, the inputs of the time steps `index` to `index + steps - 1`.
+            cache: the cache from `init_cache`, or from the previous call of `decode`.
+            index: the index of the first of these time steps, an integer or an integer array. `index + steps` must not
+                exceed the length of the cache.
 
         Returns:
-            The outputs `[batch, steps, ...]`, and the cache with these steps in it.
+            The outputs `[batch, steps, ...]`, and the cache with these time steps added.
+
+        Raises:
+            ValueError: when the layer is not built, or the query does not have three axes.
         """
         if not self.built or query.ndim != 3:
             raise ValueError(
-                f"{self.path!r} decodes once it is built, with inputs [batch, steps, features]; received shape "
-                f"{query.shape}{'' if self.built else ' before it was built'}."
+                f"{self.path!r} must be built before decode is called, and expects inputs [batch, steps, features]; "
+                f"received shape {query.shape}{'' if self.built else ' before it was built'}."
             )
         steps, length = query.shape[1], cache["key"].shape[1]
         new = {"key": self._key_dense(query), "value": self._value_dense(query)}
         cache = {
-            name: jax.lax.dynamic_update_slice_in_dim(held, new[name].astype(held.dtype), index, 1)
-            for name, held in cache.items()
+            name: jax.lax.dynamic_update_slice_in_dim(cached, new[name].astype(cached.dtype), index, 1)
+            for name, cached in cache.items()
         }
         distance = (index + jnp.arange(steps))[:, None] - jnp.arange(length)[None]
-        seen = distance >= 0 if self.sliding_window is None else (distance >= 0) & (distance < self.sliding_window)
+        mask = distance >= 0 if self.sliding_window is None else (distance >= 0) & (distance < self.sliding_window)
         heads = [self._query_dense(query), cache["key"], cache["value"]]
         outputs = ops.dot_product_attention(
-            *heads, mask=seen[None, None], scale=self.size**-0.5, flash_attention=self.flash_attention
+            *heads, mask=mask[None, None], scale=self.size**-0.5, flash_attention=self.flash_attention
         )
-        return self._output_of(outputs, query), cache
+        return self._project_outputs(outputs, query), cache
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again; `flash_attention`, which Keras's lack, when it is not None."""

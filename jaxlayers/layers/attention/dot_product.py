@@ -1,4 +1,4 @@
-"""Attention without projections: by products of queries and keys, or by what a sum of them says."""
+"""Attention without projections, with multiplicative or additive scores."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ from jaxlayers.ops._attention import masked_softmax
 
 
 class Attention(Layer):
-    """Sums up values by how well their keys go with a query: `softmax(scores) value`.
+    """Dot-product attention (Luong): `outputs = softmax(scores) value`.
 
-    The scores are `scale * query key^T` (`"dot"`, Luong), or `weight * sum(tanh(scale * (query + key)))` (`"concat"`).
+    The scores are `scale * query key^T` with `score_mode="dot"`. With `score_mode="concat"` they are
+    `weight * sum(tanh(scale * (query + key)))`, where the sum is over the features.
 
     Args:
-        use_scale: whether there is a trainable `scale`, a scalar.
-        score_mode: `"dot"` or `"concat"`.
-        dropout: the part of the weights that is dropped while training.
-        seed: of the dropout; an integer, for draws that repeat.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        use_scale: if True, `scale` is a trainable scalar; otherwise (the default) it is 1.
+        score_mode: `"dot"` (the default) or `"concat"`.
+        dropout: the fraction of attention weights that are dropped during training; 0 by default.
+        seed: the seed of the dropout: an integer makes it repeatable; None (the default) draws one.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        inputs: a list of query `[batch, targets, size]`, value `[batch, sources, value size]` and, optionally, key
-        `[batch, sources, size]`, which is the value otherwise; mask: a list of those of query `[batch, targets]`, value
-        and key `[batch, sources]`, each may be None; outputs: `[batch, targets, value size]`, zeros where the query is
-        masked or sees nothing (Keras takes the mean of the values there); scores, with `return_attention_scores`:
-        `[batch, targets, sources]`.
+        inputs: a list of the query `[batch, targets, size]`, the value `[batch, sources, value size]` and, optionally,
+        the key `[batch, sources, size]`, by default the value; mask: a list of the masks of query `[batch, targets]`,
+        value and key `[batch, sources]`, each of which may be None; outputs: `[batch, targets, value size]`; attention
+        weights, returned with `return_attention_scores=True`: `[batch, targets, sources]`. Outputs are zero where the
+        query is masked or all sources are masked. (In the second case Keras returns the mean of the values.)
 
     Raises:
-        ValueError: when the inputs are no such list, or `score_mode` is something else.
+        ValueError: when the inputs or the masks are not such a list, or `score_mode` is unknown.
 
     Source: Luong et al., "Effective Approaches to Attention-based Neural Machine Translation", arXiv:1508.04025.
 
@@ -58,7 +59,7 @@ class Attention(Layer):
         self.concat_score_weight: Variable | Any = None
 
     def build(self, input_shape: Any) -> None:
-        """Make the scale, as far as it is wanted."""
+        """Make the scale, and the weight of additive scores, if the arguments ask for them."""
         self._check_inputs(input_shape)
         if self.use_scale:
             self.scale = self.add_weight(name="scale", shape=(), initializer="ones")
@@ -74,45 +75,55 @@ class Attention(Layer):
         return_attention_scores: bool = False,
         use_causal_mask: bool = False,
     ) -> Any:
-        """Score, mask, sum up."""
+        """Compute the attention weights, and the sums of the values.
+
+        Args:
+            inputs: the list of query, value and, optionally, key.
+            mask: the list of their masks; None (the default) for none.
+            training: if True, dropout is applied to the attention weights. False by default.
+            return_attention_scores: if True, the attention weights are returned as well. False by default.
+            use_causal_mask: if True, no target attends to a source at a later position. False by default.
+        """
         self._check_inputs(inputs, mask)
         query, value = inputs[:2]
         key = inputs[2] if len(inputs) > 2 else value
         query_mask, *source_masks = mask or [None]
-        seen = None
-        for one in source_masks:
-            if one is not None:
-                allowed = jnp.asarray(one).astype(bool)[..., None, :]
-                seen = allowed if seen is None else seen & allowed
-        weights = masked_softmax(self._scores(query, key), seen, use_causal_mask)
-        dropping = training and self.dropout > 0
-        dropped = random.dropout(weights, self.dropout, seed=self.seed_generator) if dropping else weights
+        joint_mask = None  # [batch, 1, sources]
+        for source_mask in source_masks:
+            if source_mask is not None:
+                valid = jnp.asarray(source_mask).astype(bool)[..., None, :]
+                joint_mask = valid if joint_mask is None else joint_mask & valid
+        weights = masked_softmax(self._scores(query, key), joint_mask, use_causal_mask)
+        drop = training and self.dropout > 0
+        dropped = random.dropout(weights, self.dropout, seed=self.seed_generator) if drop else weights
         outputs = jnp.matmul(dropped, value)
         if query_mask is not None:
             outputs = jnp.where(jnp.asarray(query_mask).astype(bool)[..., None], outputs, 0)
         return (outputs, weights) if return_attention_scores else outputs
 
     def _scores(self, query: jax.Array, key: jax.Array) -> jax.Array:
+        """The scores `[batch, targets, sources]`."""
         scale = 1 if self.scale is None else unwrap(self.scale)
         if self.score_mode == "dot":
             return scale * jnp.matmul(query, jnp.swapaxes(key, -2, -1))
-        return unwrap(self.concat_score_weight) * jnp.sum(jnp.tanh(scale * _pairs(query, key)), -1)
+        return unwrap(self.concat_score_weight) * jnp.sum(jnp.tanh(scale * _sums_of_pairs(query, key)), -1)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """The query's mask."""
+        """The mask of the query."""
         self._check_inputs(inputs, mask)
         return mask[0] if mask else None
 
     def _check_inputs(self, inputs: Any, mask: Any = None) -> None:
-        several = isinstance(inputs, list | tuple) and len(inputs) in (2, 3)
-        if not several or any(one is None or isinstance(one, int) for one in inputs):  # the shape of one array
+        is_list = isinstance(inputs, list | tuple) and len(inputs) in (2, 3)
+        # A tuple of integers is the shape of a single array, which `build` receives if the inputs are not a list.
+        if not is_list or any(item is None or isinstance(item, int) for item in inputs):
             raise ValueError(
                 f"{self.path!r} expects a list of query, value and, optionally, key; received "
                 f"{jax.tree.map(lambda a: getattr(a, 'shape', a), inputs)}."
             )
         if mask is not None and (not isinstance(mask, list | tuple) or len(mask) not in (2, 3)):
             raise ValueError(
-                f"{self.path!r} expects as mask a list of the query's, the value's and, optionally, the key's; "
+                f"{self.path!r} expects mask to be a list of the masks of query, value and, optionally, key; "
                 f"received {jax.tree.map(lambda a: getattr(a, 'shape', a), mask)}."
             )
 
@@ -122,15 +133,20 @@ class Attention(Layer):
 
 
 class AdditiveAttention(Attention):
-    """Sums up values by `softmax(sum(scale * tanh(query + key))) value` (Bahdanau).
+    """Additive attention (Bahdanau): `outputs = softmax(sum(scale * tanh(query + key))) value`.
+
+    The sum is over the features.
 
     Args:
-        use_scale: whether there is a trainable `scale`, of the size of query and key.
-        dropout: the part of the weights that is dropped while training.
-        **kwargs: `seed` of `Attention`; `name`, `dtype`, ... of `Layer`.
+        use_scale: if True (the default), `scale` is a trainable vector of the size of query and key; otherwise it is 1.
+        dropout: the fraction of attention weights that are dropped during training; 0 by default.
+        **kwargs: `seed` of `Attention`; arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        as of `Attention`.
+        those of `Attention`; scale: `[size]`.
+
+    Raises:
+        ValueError: when the inputs or the masks are not a list, as in `Attention`.
 
     Source: Bahdanau et al., "Neural Machine Translation by Jointly Learning to Align and Translate", arXiv:1409.0473.
 
@@ -145,7 +161,7 @@ class AdditiveAttention(Attention):
         super().__init__(use_scale=use_scale, dropout=dropout, **kwargs)
 
     def build(self, input_shape: Any) -> None:
-        """Make the scale, if it is wanted."""
+        """Make the scale if `use_scale` is True."""
         self._check_inputs(input_shape)
         if self.use_scale:
             size = input_shape[0][-1]
@@ -162,11 +178,12 @@ class AdditiveAttention(Attention):
         return config
 
 
-def _pairs(query: jax.Array, key: jax.Array) -> jax.Array:
+def _sums_of_pairs(query: jax.Array, key: jax.Array) -> jax.Array:
+    """`query + key` for each pair of a target and a source: `[batch, targets, sources, size]`."""
     return query[..., :, None, :] + key[..., None, :, :]
 
 
 @jax.jit
 def _additive_scores(query: jax.Array, key: jax.Array, scale: jax.Array | None) -> jax.Array:
-    values = jnp.tanh(_pairs(query, key))
+    values = jnp.tanh(_sums_of_pairs(query, key))
     return jnp.sum(values, -1) if scale is None else jnp.einsum("...i,i->...", values, scale)

@@ -1,4 +1,4 @@
-"""Attention of several heads that share keys and values."""
+"""Multi-head attention in which several query heads share the heads of keys and values."""
 
 from __future__ import annotations
 
@@ -10,36 +10,42 @@ from jaxlayers.layers.attention._projected import ProjectedAttention
 
 
 class GroupQueryAttention(ProjectedAttention):
-    """Multi-head attention in which several heads of the query share a head of keys and values.
+    """Grouped-query attention: several query heads share one head of keys and values.
 
-    For each head `softmax(q k^T / sqrt(head_dim)) v`; head i of the query goes with head
-    `i // (num_query_heads / num_key_value_heads)` of keys and values, which are not repeated in memory. What is said of
-    masks at `MultiHeadAttention` holds here too.
+    Each head computes `softmax(q k^T / sqrt(head_dim)) v`. Query head i uses head
+    `i // (num_query_heads / num_key_value_heads)` of keys and values, which are not repeated in memory. Masks are
+    treated as in `MultiHeadAttention`.
 
     Args:
         head_dim: the size of a head.
         num_query_heads: the number of heads of the query.
-        num_key_value_heads: the number of heads of keys and values, which divides it.
-        dropout: the part of the weights that is dropped while training.
-        use_bias: whether the projections have biases.
-        sliding_window: how far apart query and key may be, less one, on either side.
-        flash_attention: True for cuDNN's fused kernel or an error, False for none; by default where it can be had.
-        kernel_initializer, bias_initializer: how the projections' weights start.
-        kernel_regularizer, bias_regularizer: what they add to the losses.
-        activity_regularizer: what the outputs, and those of each projection, add to the losses.
-        kernel_constraint, bias_constraint: applied after each update.
-        use_gate: whether the heads are multiplied by sigmoids of a projection of the query, arXiv:2505.06708.
-        seed: of the dropout; an integer, for draws that repeat.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        num_key_value_heads: the number of heads of keys and values, a divisor of `num_query_heads`.
+        dropout: the fraction of attention weights that are dropped during training; 0 by default.
+        use_bias: if True (the default), the projections have biases.
+        sliding_window: a query attends to the keys at a distance of less than this, on either side; None (the default)
+            for all keys.
+        flash_attention: True for the fused kernel of cuDNN, with an error where it cannot be used; False to never use
+            it; None (the default) to use it where it can be.
+        kernel_initializer, bias_initializer: initializers of the projections; `"glorot_uniform"` and `"zeros"` by
+            default.
+        kernel_regularizer, bias_regularizer: regularizers of the projections' weights; their penalties are added to the
+            losses.
+        activity_regularizer: a regularizer of the outputs, and of the outputs of each projection; its penalties are
+            added to the losses.
+        kernel_constraint, bias_constraint: constraints of the projections' weights, applied after each update.
+        use_gate: if True, the outputs of the heads are multiplied by the sigmoid of another projection of the query
+            (arXiv:2505.06708). False by default.
+        seed: the seed of the dropout: an integer makes it repeatable; None (the default) draws one.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        query: `[batch, targets, features]`; value, key: `[batch, sources, features]`; masks as of
-        `MultiHeadAttention`; outputs: `[batch, targets, features]`; scores, with `return_attention_scores`:
-        `[batch, num_query_heads, targets, sources]`.
+        query: `[batch, targets, features]`; value, key: `[batch, sources, features]`; masks: those of
+        `MultiHeadAttention`; outputs: `[batch, targets, features]`; attention weights, returned with
+        `return_attention_scores=True`: `[batch, num_query_heads, targets, sources]`.
 
     Raises:
-        ValueError: for arguments out of range, shapes that do not go together, and `flash_attention=True` where that
-            is not possible.
+        ValueError: when an argument is invalid; when the shapes of the inputs or masks do not fit each other; when
+            `flash_attention` is True and the fused kernel cannot be used.
 
     Source: Ainslie et al., "GQA: Training Generalized Multi-Query Transformer Models", arXiv:2305.13245.
 

@@ -1,4 +1,4 @@
-"""Attention of several heads, over any axes."""
+"""Multi-head attention, over one or more axes."""
 
 from __future__ import annotations
 
@@ -10,44 +10,51 @@ from jaxlayers.layers.einsum_dense import EinsumDense
 
 
 class MultiHeadAttention(ProjectedAttention):
-    """Every position of the query sums up the values, by how well it goes with their keys; several times over.
+    """Multi-head attention: `softmax(q k^T / sqrt(key_dim)) v` for each head.
 
-    For each head `softmax(q k^T / sqrt(key_dim)) v`, with q, k and v projections of query, key and value; the heads
-    together are projected to the outputs.
+    `q`, `k` and `v` are projections of query, key and value, one of each for each head. The concatenated heads are
+    projected to the outputs.
 
-    Masks are True where something counts. `query_mask`, `value_mask` and `key_mask` may travel with the arrays; where
-    they are given, they are used (Keras drops a `query_mask` that is given). A query that sees nothing contributes
-    zeros before the last projection, where Keras takes the mean of the values. Causal masks and windows take positions
-    in the order of their axes, row after row, when attention goes over several.
+    Masks are False at positions to leave out. `query_mask`, `value_mask` and `key_mask` are by default the masks that
+    the inputs carry. An argument `query_mask` is used as well. (Keras ignores it.) A query whose sources are all masked
+    gives zeros before the output projection. (Keras returns the projected mean of the values.) If there are several
+    attention axes, causal masks and sliding windows refer to positions in row-major order.
 
     Args:
         num_heads: the number of heads.
-        key_dim: the size of a head's queries and keys.
-        value_dim: the size of a head's values; `key_dim` by default.
-        dropout: the part of the weights that is dropped while training.
-        use_bias: whether the projections have biases.
-        output_shape: the size, or sizes, of the outputs' last axes; the query's last size by default.
+        key_dim: the size of a head of query and key.
+        value_dim: the size of a head of the value; `key_dim` by default.
+        dropout: the fraction of attention weights that are dropped during training; 0 by default.
+        use_bias: if True (the default), the projections have biases.
+        output_shape: the size of the last axis of the outputs, or the sizes of several last axes; by default the size
+            of the last axis of the query.
         attention_axes: the axes that attention goes over; by default all but the first and the last.
-        sliding_window: how far apart query and key may be, less one, on either side.
-        flash_attention: True for cuDNN's fused kernel or an error, False for none; by default where it can be had.
-        kernel_initializer, bias_initializer: how the projections' weights start.
-        kernel_regularizer, bias_regularizer: what they add to the losses.
-        activity_regularizer: what the outputs of each projection add to the losses.
-        kernel_constraint, bias_constraint: applied after each update.
-        use_gate: whether the heads are multiplied by sigmoids of a projection of the query, arXiv:2505.06708.
-        seed: of the dropout; an integer, for draws that repeat.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        sliding_window: a query attends to the keys at a distance of less than this, on either side; None (the default)
+            for all keys.
+        flash_attention: True for the fused kernel of cuDNN, with an error where it cannot be used; False to never use
+            it; None (the default) to use it where it can be.
+        kernel_initializer, bias_initializer: initializers of the projections; `"glorot_uniform"` and `"zeros"` by
+            default.
+        kernel_regularizer, bias_regularizer: regularizers of the projections' weights; their penalties are added to the
+            losses.
+        activity_regularizer: a regularizer of the outputs of each projection; its penalties are added to the losses.
+        kernel_constraint, bias_constraint: constraints of the projections' weights, applied after each update.
+        use_gate: if True, the outputs of the heads are multiplied by the sigmoid of another projection of the query
+            (arXiv:2505.06708). False by default.
+        seed: the seed of the dropout: an integer makes it repeatable; None (the default) draws one.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        query: `[batch, targets, features]`; value, key: `[batch, sources, features]`, each with features of its own;
-        query_mask: `[batch, targets]`; value_mask, key_mask: `[batch, sources]`; attention_mask: broadcasts to
-        `[batch, heads, targets, sources]`, the axis of the heads left out or not; outputs:
-        `[batch, targets, output_shape]`; scores, with `return_attention_scores`: `[batch, heads, targets, sources]`.
-        With more axes than three, `attention_axes` are in the places of targets and sources, the others are batches.
+        query: `[batch, targets, query features]`; value: `[batch, sources, value features]`; key:
+        `[batch, sources, key features]`, by default the value; query_mask: `[batch, targets]`; value_mask, key_mask:
+        `[batch, sources]`; attention_mask: a shape that broadcasts to `[batch, heads, targets, sources]`, with or
+        without the axis of heads; outputs: `[batch, targets, output_shape]`; attention weights, returned with
+        `return_attention_scores=True`: `[batch, heads, targets, sources]`. In inputs with more than three axes, the
+        attention axes take the place of targets and sources, and the others that of the batch.
 
     Raises:
-        ValueError: for arguments out of range, shapes that do not go together, and `flash_attention=True` where that
-            is not possible.
+        ValueError: when an argument is invalid; when the shapes of the inputs or masks do not fit each other; when
+            `flash_attention` is True and the fused kernel cannot be used.
 
     Source: Vaswani et al., "Attention Is All You Need", arXiv:1706.03762.
 
@@ -111,13 +118,14 @@ class MultiHeadAttention(ProjectedAttention):
         if attention_axes is not None:
             if not axes or not all(hasattr(axis, "__index__") for axis in axes):
                 raise ValueError(
-                    f"MultiHeadAttention: attention_axes must be an integer or several; received {attention_axes!r}."
+                    "MultiHeadAttention: attention_axes must be an integer or a list of integers; received "
+                    f"{attention_axes!r}."
                 )
             self.axes = tuple(axes)
 
     @property
     def attention_axes(self) -> tuple[int, ...] | None:
-        """The axes that attention goes over, as they were given."""
+        """The argument `attention_axes` as a tuple; None for the default."""
         return self.axes
 
     @property

@@ -1,7 +1,7 @@
-"""What all convolutional layers share: the arguments for each axis, kernels and a bias, one compiled computation.
+"""The base of all convolutional layers: arguments, kernels and bias, and one compiled computation.
 
-A family (`_Conv`, `_ConvTranspose`, ...) says which kernels it has and what it computes with them; a public class is
-a family and a number of spatial axes: `class Conv2D(_Conv, rank=2)`.
+A family of layers (`_Conv`, `_ConvTranspose`, ...) names its kernels and the function that it computes with them. A
+public class is a family with a number of spatial axes: `class Conv2D(_Conv, rank=2)`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Convolution(Ranked):
     """The base of convolutional layers."""
 
     paddings: tuple[str, ...] = ("valid", "same")
-    kernels: tuple[tuple[str, str], ...] = (("kernel", "kernel"),)  # names, and what their arguments' names start with
-    strides_or_dilation = True  # whether only one of the two may be more than 1, as in Keras
-    arguments: tuple[str, ...] = ()  # those of a family beside the ones that all have
+    kernels: tuple[tuple[str, str], ...] = (("kernel", "kernel"),)  # names of weights, and prefixes of their arguments
+    strides_or_dilation = True  # if True, only one of the two may be more than 1, as in Keras
+    arguments: tuple[str, ...] = ()  # the arguments of a family besides those of all convolutional layers
 
     def __init_subclass__(cls, rank: int | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(rank=rank, **kwargs)
@@ -75,30 +75,30 @@ class Convolution(Ranked):
         channels = input_shape[channel_axis(self.data_format)]
         shapes = self.kernel_shapes(channels)
         for (name, prefix), shape in zip(self.kernels, shapes, strict=True):
-            self._add(name, prefix, shape)
+            self._add_weight(name, prefix, shape)
         if self.use_bias:
-            self._add("bias", "bias", (self.channels_out(channels),))
+            self._add_weight("bias", "bias", (self.channels_out(channels),))
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={channel_axis(self.data_format): channels})
         super().build(input_shape)
 
-    def _add(self, name: str, prefix: str, shape: tuple[int, ...]) -> None:
-        pieces = {kind: getattr(self, f"{prefix}_{kind}") for kind in _PIECES}
-        setattr(self, name, self.add_weight(name=name, shape=shape, **pieces))
+    def _add_weight(self, name: str, prefix: str, shape: tuple[int, ...]) -> None:
+        options = {kind: getattr(self, f"{prefix}_{kind}") for kind in _PIECES}
+        setattr(self, name, self.add_weight(name=name, shape=shape, **options))
 
     def kernel_shapes(self, channels: int) -> list[tuple[int, ...]]:
-        """The shapes of the kernels for inputs of so many channels."""
+        """The shapes of the kernels for inputs with this number of channels."""
         raise NotImplementedError
 
     def channels_out(self, channels: int) -> int:
-        """How many channels come out."""
+        """The number of channels of the outputs, for inputs with this number of channels."""
         return self.filters  # type: ignore[attr-defined]
 
     def convolved(self, inputs: Any, function: Any, *more: Any) -> jax.Array:
-        """The function of the inputs, kernels and arguments; bias; activation."""
-        how = (self.strides, self.padding, self.data_format, self.dilation_rate, *more)
+        """Call `function` with the inputs, the kernels and the arguments; add the bias; apply the activation."""
+        settings = (self.strides, self.padding, self.data_format, self.dilation_rate, *more)
         kernels = tuple([unwrap(getattr(self, name)) for name, _ in self.kernels])
-        take = _convolved if isinstance(inputs, jax.core.Tracer) else _compiled
-        return activated(self, take(function, how, inputs, kernels, unwrap(self.bias)))
+        convolve = _convolve_and_shift if isinstance(inputs, jax.core.Tracer) else _compiled
+        return activated(self, convolve(function, settings, inputs, kernels, unwrap(self.bias)))
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""
@@ -111,21 +111,23 @@ class Convolution(Ranked):
 _PIECES = {"initializer": initializers, "regularizer": regularizers, "constraint": constraints}
 
 
-def _convolved(function: Any, how: Any, inputs: jax.Array, kernels: Any, bias: jax.Array | None) -> jax.Array:
-    outputs = function(inputs, *kernels, *how)
+def _convolve_and_shift(
+    function: Any, settings: Any, inputs: jax.Array, kernels: Any, bias: jax.Array | None
+) -> jax.Array:
+    outputs = function(inputs, *kernels, *settings)
     if not outputs.size and inputs.size:
         raise ValueError(
-            f"Nothing is left of inputs of shape {inputs.shape}: a kernel of {kernels[0].shape[:-2]} does not fit into "
-            "them. Use a smaller one, or padding='same'."
+            f"A kernel of size {kernels[0].shape[:-2]} does not fit into inputs of shape {inputs.shape}. Use a smaller "
+            "kernel, or padding='same'."
         )
-    return with_bias(outputs, bias, how[2])
+    return with_bias(outputs, bias, settings[2])
 
 
-_compiled = jax.jit(_convolved, static_argnums=(0, 1))  # one dispatch when it is called eagerly
+_compiled = jax.jit(_convolve_and_shift, static_argnums=(0, 1))  # one dispatch in an eager call
 
 
 def with_bias(outputs: jax.Array, bias: Any, data_format: str) -> jax.Array:
-    """Outputs with the bias of each channel, if there is one."""
+    """Add the bias of each channel to the outputs; return them unchanged when it is None."""
     if bias is None:
         return outputs
     axis = channel_axis(data_format) % outputs.ndim
@@ -133,7 +135,7 @@ def with_bias(outputs: jax.Array, bias: Any, data_format: str) -> jax.Array:
 
 
 def _spelled_out(initialize: Any, rank: int) -> Any:
-    """The same `__init__` with 1 as default written `(1, ...)` for each axis, which is how Keras's signatures are."""
+    """A copy of `__init__` whose defaults of strides and dilation rate are `(1, ...)`, as in Keras's signatures."""
     own = types.FunctionType(
         initialize.__code__, initialize.__globals__, "__init__", initialize.__defaults__, initialize.__closure__
     )

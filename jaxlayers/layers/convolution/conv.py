@@ -66,36 +66,37 @@ class _Conv(Convolution, LowRank, adapted="kernel"):
         """`[*window, channels / groups, filters]`."""
         if channels % self.groups:
             raise ValueError(
-                f"{self.path!r} has groups={self.groups}, which do not divide the {channels} channels of its inputs."
+                f"{self.path!r} has groups={self.groups}, so it expects inputs whose number of channels is a multiple "
+                f"of {self.groups}; received {channels} channels."
             )
         return [(*self.kernel_size, channels // self.groups, self.filters)]
 
     def convolution_op(self, inputs: jax.Array, kernel: jax.Array) -> jax.Array:
-        """The convolution alone; a subclass may have its own, with a kernel that it has changed before, say."""
-        how = (self.strides, self.padding, self.data_format, self.dilation_rate, self.groups)
-        return compiled(convolve)(inputs, unwrap(kernel), *how)
+        """Convolve, without bias and activation; a subclass may override this, for example to change the kernel."""
+        settings = (self.strides, self.padding, self.data_format, self.dilation_rate, self.groups)
+        return compiled(convolve)(inputs, unwrap(kernel), *settings)
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """Convolve, add the bias, activate."""
+        """Convolve, add the bias, and apply the activation."""
         if type(self).convolution_op is not _Conv.convolution_op:
             return activated(self, with_bias(self.convolution_op(inputs, self.kernel), self.bias, self.data_format))
         return self.convolved(inputs, convolve, self.groups)
 
 
 class Conv1D(_Conv, rank=1):
-    """Convolution along time.
+    """A convolution of sequences along time.
 
-    Args: those of `Conv2D`, with one size where it has two; and `padding="causal"`, which puts all padding in front,
-        so that no output sees what comes after it.
+    Args: those of `Conv2D`, for one spatial axis. `padding="causal"` is allowed as well: all padding is before the
+        first time step, so that an output does not depend on later inputs.
 
     Shapes:
         inputs: `[batch, steps, channels]`; kernel: `[kernel_size, channels / groups, filters]`; outputs:
-        `[batch, new_steps, filters]`.
+        `[batch, new_steps, filters]`; channels on axis 1 with `"channels_first"`.
 
     Raises:
-        ValueError: when an argument is wrong, or does not fit the inputs.
+        ValueError: when an argument is invalid, or does not fit the shape of the inputs.
 
-    Source: Oord et al., "WaveNet", arXiv:1609.03499, for causal convolutions.
+    Source: van den Oord et al., "WaveNet: A Generative Model for Raw Audio", arXiv:1609.03499, for causal padding.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -108,32 +109,37 @@ class Conv1D(_Conv, rank=1):
 
 
 class Conv2D(_Conv, rank=2):
-    """Convolution over images: `sum over w of inputs[b, strides * s + dilation_rate * w, :] @ kernel[w] + bias`.
+    """A convolution of images.
+
+    `outputs[b, s] = activation(sum over w of inputs[b, strides * s + dilation_rate * w] @ kernel[w] + bias)`, where `s`
+    is a position and `w` an element of the window.
 
     Args:
-        filters: the number of channels that come out.
-        kernel_size: the size of the window; one integer, or one for each axis, as in the next two.
-        strides: how far apart windows are.
-        padding: `"valid"` for none, `"same"` for as many zeros as give `ceil(size / strides)` outputs.
-        data_format: `"channels_last"` or `"channels_first"`; the global setting by default.
-        dilation_rate: how far apart the elements of a window are; with more than 1, `strides` must be 1.
-        groups: how many groups the channels are divided in, each convolved with its own part of the filters.
-        activation: a function or its name; by default none.
-        use_bias: whether to add a bias.
-        kernel_initializer, bias_initializer: how the weights start.
-        kernel_regularizer, bias_regularizer: what they add to the losses.
-        activity_regularizer: what the outputs add to the losses.
-        kernel_constraint, bias_constraint: applied after each update.
-        **kwargs: `lora_rank` and `lora_alpha`: with a rank, the layer is built with
-            `enable_lora(lora_rank, lora_alpha)`; `name`, `dtype`, `trainable`, ... of `Layer`.
+        filters: the number of output channels.
+        kernel_size: the size of the window: one integer, or one for each spatial axis.
+        strides: the distance between neighbouring windows: one integer, or one for each spatial axis; 1 by default.
+        padding: `"valid"` (the default) for no padding; `"same"` for zeros around the inputs, so that an axis of the
+            outputs has the size `ceil(size / strides)`.
+        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
+        dilation_rate: the distance between neighbouring elements of a window: one integer, or one for each spatial axis;
+            1 by default. If it is more than 1, `strides` must be 1.
+        groups: the number of groups of channels, each of which is convolved with its own part of the filters; 1 by
+            default.
+        activation: an activation function or its name; None (the default) for none.
+        use_bias: if True (the default), a bias is added.
+        kernel_initializer, bias_initializer: initializers of the weights; `"glorot_uniform"` and `"zeros"` by default.
+        kernel_regularizer, bias_regularizer: regularizers of the weights; their penalties are added to the losses.
+        activity_regularizer: a regularizer of the outputs; its penalty is added to the losses.
+        kernel_constraint, bias_constraint: constraints of the weights, applied after each update.
+        **kwargs: `lora_rank` and `lora_alpha`: with a rank, `build` calls `enable_lora(lora_rank, lora_alpha)`;
+            arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        inputs: `[batch, height, width, channels]`, or `[batch, channels, height, width]`; kernel:
-        `[*kernel_size, channels / groups, filters]`; bias: `[filters]`; outputs: like the inputs, with `filters`
-        channels.
+        inputs: `[batch, height, width, channels]`; kernel: `[*kernel_size, channels / groups, filters]`; bias:
+        `[filters]`; outputs: `[batch, new_height, new_width, filters]`; channels on axis 1 with `"channels_first"`.
 
     Raises:
-        ValueError: when an argument is wrong, or does not fit the inputs.
+        ValueError: when an argument is invalid, or does not fit the shape of the inputs.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -144,16 +150,16 @@ class Conv2D(_Conv, rank=2):
 
 
 class Conv3D(_Conv, rank=3):
-    """Convolution over volumes, or over images and time.
+    """A convolution of volumes, or of images over time.
 
-    Args: those of `Conv2D`, with three sizes where it has two.
+    Args: those of `Conv2D`, for three spatial axes.
 
     Shapes:
         inputs: `[batch, depth, height, width, channels]`; kernel: `[*kernel_size, channels / groups, filters]`;
-        outputs: `[batch, new_depth, new_height, new_width, filters]`; channels second with `"channels_first"`.
+        outputs: `[batch, new_depth, new_height, new_width, filters]`; channels on axis 1 with `"channels_first"`.
 
     Raises:
-        ValueError: when an argument is wrong, or does not fit the inputs.
+        ValueError: when an argument is invalid, or does not fit the shape of the inputs.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl

@@ -1,4 +1,4 @@
-"""Transposed convolution layers, which enlarge what they are given."""
+"""Transposed convolution layers."""
 
 from __future__ import annotations
 
@@ -68,21 +68,21 @@ class _ConvTranspose(Convolution):
         return [(*self.kernel_size, self.filters, channels)]
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """Convolve backwards, add the bias, activate."""
+        """Apply the transposed convolution, add the bias, and apply the activation."""
         return self.convolved(inputs, convolve_transposed, self.output_padding)
 
 
 class Conv1DTranspose(_ConvTranspose, rank=1):
-    """The transpose of a convolution along time, as a linear map; then bias and activation.
+    """A transposed convolution of sequences along time.
 
-    Args: those of `Conv2DTranspose`, with one size where it has two.
+    Args: those of `Conv2DTranspose`, for one spatial axis.
 
     Shapes:
         inputs: `[batch, steps, channels]`; kernel: `[kernel_size, filters, channels]`; outputs:
-        `[batch, new_steps, filters]`.
+        `[batch, new_steps, filters]`; channels on axis 1 with `"channels_first"`.
 
     Raises:
-        ValueError: when an argument is wrong, or does not fit the inputs.
+        ValueError: when an argument is invalid, or does not fit the shape of the inputs.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -93,33 +93,37 @@ class Conv1DTranspose(_ConvTranspose, rank=1):
 
 
 class Conv2DTranspose(_ConvTranspose, rank=2):
-    """The transpose of a convolution over images, as a linear map; then bias and activation.
+    """A transposed convolution of images: the transpose of the linear map that a convolution is.
 
-    It goes from the shape of such a convolution's outputs to that of its inputs: with strides, images get larger.
+    It maps the shape of the outputs of a convolution with these arguments to the shape of its inputs: with strides
+    above 1, images become larger. The bias is added and the activation applied afterwards.
 
     Args:
-        filters: the number of channels that come out.
-        kernel_size: the size of the kernel; one integer, or one for each axis, as in the next four.
-        strides: how many times larger the outputs are.
-        padding: `"valid"` for `(size - 1) * strides + max(window, strides)` outputs, `"same"` for `size * strides`;
-            a window is `(kernel_size - 1) * dilation_rate + 1` wide.
-        output_padding: less than `strides`: how many outputs more than `(size - 1) * strides + window` with
-            `"valid"`, than `(size - 1) * strides + window % 2` with `"same"`.
-        data_format: `"channels_last"` or `"channels_first"`; the global setting by default.
-        dilation_rate: how far apart the elements of the kernel are; with more than 1, `strides` must be 1.
-        activation: a function or its name; by default none.
-        use_bias: whether to add a bias.
-        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, kernel_constraint,
-            bias_constraint: see `Layer.add_weight`.
-        activity_regularizer: what the outputs add to the losses.
-        **kwargs: `name`, `dtype`, `trainable`, ... of `Layer`.
+        filters: the number of output channels.
+        kernel_size: the size of the kernel: one integer, or one for each spatial axis.
+        strides: the factor by which images become larger: one integer, or one for each spatial axis; 1 by default.
+        padding: `"valid"` (the default) for outputs of size `(size - 1) * strides + max(window, strides)`, `"same"` for
+            outputs of size `size * strides`, where `window` is `(kernel_size - 1) * dilation_rate + 1`.
+        output_padding: the size of the outputs beyond `(size - 1) * strides + window` with `"valid"`, and beyond
+            `(size - 1) * strides + window % 2` with `"same"`: one integer, or one for each spatial axis, less than
+            `strides`. By default (None), the sizes are those described at `padding`.
+        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
+        dilation_rate: the distance between neighbouring elements of the kernel: one integer, or one for each spatial
+            axis; 1 by default. If it is more than 1, `strides` must be 1.
+        activation: an activation function or its name; None (the default) for none.
+        use_bias: if True (the default), a bias is added.
+        kernel_initializer, bias_initializer: initializers of the weights; `"glorot_uniform"` and `"zeros"` by default.
+        kernel_regularizer, bias_regularizer: regularizers of the weights; their penalties are added to the losses.
+        kernel_constraint, bias_constraint: constraints of the weights, applied after each update.
+        activity_regularizer: a regularizer of the outputs; its penalty is added to the losses.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        inputs: `[batch, height, width, channels]`, or `[batch, channels, height, width]`; kernel:
-        `[*kernel_size, filters, channels]`; bias: `[filters]`; outputs: like the inputs, with `filters` channels.
+        inputs: `[batch, height, width, channels]`; kernel: `[*kernel_size, filters, channels]`; bias: `[filters]`;
+        outputs: `[batch, new_height, new_width, filters]`; channels on axis 1 with `"channels_first"`.
 
     Raises:
-        ValueError: when an argument is wrong, or does not fit the inputs.
+        ValueError: when an argument is invalid, or does not fit the shape of the inputs.
 
     Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", arXiv:1603.07285.
 
@@ -132,16 +136,16 @@ class Conv2DTranspose(_ConvTranspose, rank=2):
 
 
 class Conv3DTranspose(_ConvTranspose, rank=3):
-    """The transpose of a convolution over volumes, as a linear map; then bias and activation.
+    """A transposed convolution of volumes.
 
-    Args: those of `Conv2DTranspose`, with three sizes where it has two, and `data_format` before `output_padding`.
+    Args: those of `Conv2DTranspose`, for three spatial axes, with `data_format` before `output_padding`.
 
     Shapes:
         inputs: `[batch, depth, height, width, channels]`; kernel: `[*kernel_size, filters, channels]`; outputs:
-        `[batch, new_depth, new_height, new_width, filters]`; channels second with `"channels_first"`.
+        `[batch, new_depth, new_height, new_width, filters]`; channels on axis 1 with `"channels_first"`.
 
     Raises:
-        ValueError: when an argument is wrong, or does not fit the inputs.
+        ValueError: when an argument is invalid, or does not fit the shape of the inputs.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl

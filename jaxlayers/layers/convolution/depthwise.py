@@ -1,4 +1,4 @@
-"""Convolution layers that take each channel by itself, alone or with a mixing of the channels after it."""
+"""Depthwise and separable convolution layers: each channel is convolved with its own kernels."""
 
 from __future__ import annotations
 
@@ -63,21 +63,21 @@ class _DepthwiseConv(Convolution):
         return channels * self.depth_multiplier
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """Convolve each channel, add the bias, activate."""
+        """Convolve each channel, add the bias, and apply the activation."""
         return self.convolved(inputs, convolve_depthwise)
 
 
 class DepthwiseConv1D(_DepthwiseConv, rank=1):
-    """Convolution of each channel along time, by itself.
+    """A depthwise convolution of sequences along time: each channel has its own kernels.
 
-    Args: those of `DepthwiseConv2D`, with one size where it has two.
+    Args: those of `DepthwiseConv2D`, for one spatial axis.
 
     Shapes:
         inputs: `[batch, steps, channels]`; kernel: `[kernel_size, channels, depth_multiplier]`; outputs:
-        `[batch, new_steps, channels * depth_multiplier]`.
+        `[batch, new_steps, channels * depth_multiplier]`; channels on axis 1 with `"channels_first"`.
 
     Raises:
-        ValueError: when an argument is wrong, or does not fit the inputs.
+        ValueError: when an argument is invalid, or does not fit the shape of the inputs.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -88,31 +88,37 @@ class DepthwiseConv1D(_DepthwiseConv, rank=1):
 
 
 class DepthwiseConv2D(_DepthwiseConv, rank=2):
-    """Convolution of each channel of images by itself, with `depth_multiplier` kernels each.
+    """A depthwise convolution of images: each channel has `depth_multiplier` kernels of its own.
 
     Args:
-        kernel_size: the size of the window; one integer, or one for each axis, as in the next two.
-        strides: how far apart windows are.
-        padding: `"valid"` for none, `"same"` for as many zeros as give `ceil(size / strides)` outputs.
-        depth_multiplier: how many channels come out of each.
-        data_format: `"channels_last"` or `"channels_first"`; the global setting by default.
-        dilation_rate: how far apart the elements of a window are.
-        activation: a function or its name; by default none.
-        use_bias: whether to add a bias.
-        depthwise_initializer, bias_initializer, depthwise_regularizer, bias_regularizer, depthwise_constraint,
-            bias_constraint: see `Layer.add_weight`.
-        activity_regularizer: what the outputs add to the losses.
-        **kwargs: `name`, `dtype`, `trainable`, ... of `Layer`.
+        kernel_size: the size of the window: one integer, or one for each spatial axis.
+        strides: the distance between neighbouring windows: one integer, or one for each spatial axis; 1 by default.
+        padding: `"valid"` (the default) for no padding; `"same"` for zeros around the inputs, so that an axis of the
+            outputs has the size `ceil(size / strides)`.
+        depth_multiplier: the number of output channels for each input channel; 1 by default.
+        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
+        dilation_rate: the distance between neighbouring elements of a window: one integer, or one for each spatial axis;
+            1 by default.
+        activation: an activation function or its name; None (the default) for none.
+        use_bias: if True (the default), a bias is added.
+        depthwise_initializer, bias_initializer: initializers of kernel and bias; `"glorot_uniform"` and `"zeros"` by
+            default.
+        depthwise_regularizer, bias_regularizer: regularizers of kernel and bias; their penalties are added to the
+            losses.
+        depthwise_constraint, bias_constraint: constraints of kernel and bias, applied after each update.
+        activity_regularizer: a regularizer of the outputs; its penalty is added to the losses.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        inputs: `[batch, height, width, channels]`, or `[batch, channels, height, width]`; kernel:
-        `[*kernel_size, channels, depth_multiplier]`; bias and channels of the outputs: `channels * depth_multiplier`,
-        those of one channel of the inputs beside each other.
+        inputs: `[batch, height, width, channels]`; kernel: `[*kernel_size, channels, depth_multiplier]`; bias:
+        `[channels * depth_multiplier]`; outputs: `[batch, new_height, new_width, channels * depth_multiplier]`, with
+        the output channels of one input channel next to each other; channels on axis 1 with `"channels_first"`.
 
     Raises:
-        ValueError: when an argument is wrong, or does not fit the inputs.
+        ValueError: when an argument is invalid, or does not fit the shape of the inputs.
 
-    Source: Howard et al., "MobileNets", arXiv:1704.04861.
+    Source: Howard et al., "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications",
+    arXiv:1704.04861.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -181,21 +187,22 @@ class _SeparableConv(Convolution):
         ]
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """Convolve each channel, mix them, add the bias, activate."""
+        """Convolve each channel, combine the channels, add the bias, and apply the activation."""
         return self.convolved(inputs, convolve_separably)
 
 
 class SeparableConv1D(_SeparableConv, rank=1):
-    """Convolution of each channel along time, then a product with a matrix at each step.
+    """A separable convolution of sequences along time: a depthwise convolution, then a matrix product at each step.
 
-    Args: those of `SeparableConv2D`, with one size where it has two.
+    Args: those of `SeparableConv2D`, for one spatial axis.
 
     Shapes:
         inputs: `[batch, steps, channels]`; depthwise kernel: `[kernel_size, channels, depth_multiplier]`; pointwise
-        kernel: `[1, channels * depth_multiplier, filters]`; outputs: `[batch, new_steps, filters]`.
+        kernel: `[1, channels * depth_multiplier, filters]`; outputs: `[batch, new_steps, filters]`; channels on axis 1
+        with `"channels_first"`.
 
     Raises:
-        ValueError: when an argument is wrong, or does not fit the inputs.
+        ValueError: when an argument is invalid, or does not fit the shape of the inputs.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -206,32 +213,39 @@ class SeparableConv1D(_SeparableConv, rank=1):
 
 
 class SeparableConv2D(_SeparableConv, rank=2):
-    """Convolution of each channel of images by itself, then a product with a matrix at each place.
+    """A separable convolution of images: a depthwise convolution, then a matrix product at each position.
 
     Args:
-        filters: the number of channels that come out.
-        kernel_size: the size of the window; one integer, or one for each axis, as in the next two.
-        strides: how far apart windows are.
-        padding: `"valid"` for none, `"same"` for as many zeros as give `ceil(size / strides)` outputs.
-        data_format: `"channels_last"` or `"channels_first"`; the global setting by default.
-        dilation_rate: how far apart the elements of a window are.
-        depth_multiplier: how many channels come out of each, before they are mixed.
-        activation: a function or its name; by default none.
-        use_bias: whether to add a bias.
-        depthwise_initializer, pointwise_initializer, bias_initializer, depthwise_regularizer, pointwise_regularizer,
-            bias_regularizer, depthwise_constraint, pointwise_constraint, bias_constraint: see `Layer.add_weight`.
-        activity_regularizer: what the outputs add to the losses.
-        **kwargs: `name`, `dtype`, `trainable`, ... of `Layer`.
+        filters: the number of output channels.
+        kernel_size: the size of the window: one integer, or one for each spatial axis.
+        strides: the distance between neighbouring windows: one integer, or one for each spatial axis; 1 by default.
+        padding: `"valid"` (the default) for no padding; `"same"` for zeros around the inputs, so that an axis of the
+            outputs has the size `ceil(size / strides)`.
+        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
+        dilation_rate: the distance between neighbouring elements of a window: one integer, or one for each spatial axis;
+            1 by default.
+        depth_multiplier: the number of channels that the depthwise convolution makes of each input channel; 1 by
+            default.
+        activation: an activation function or its name; None (the default) for none.
+        use_bias: if True (the default), a bias is added.
+        depthwise_initializer, pointwise_initializer, bias_initializer: initializers of the weights;
+            `"glorot_uniform"` for the kernels and `"zeros"` for the bias by default.
+        depthwise_regularizer, pointwise_regularizer, bias_regularizer: regularizers of the weights; their penalties are
+            added to the losses.
+        depthwise_constraint, pointwise_constraint, bias_constraint: constraints of the weights, applied after each
+            update.
+        activity_regularizer: a regularizer of the outputs; its penalty is added to the losses.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        inputs: `[batch, height, width, channels]`, or `[batch, channels, height, width]`; depthwise kernel:
-        `[*kernel_size, channels, depth_multiplier]`; pointwise kernel: `[1, 1, channels * depth_multiplier, filters]`;
-        bias: `[filters]`; outputs: like the inputs, with `filters` channels.
+        inputs: `[batch, height, width, channels]`; depthwise kernel: `[*kernel_size, channels, depth_multiplier]`;
+        pointwise kernel: `[1, 1, channels * depth_multiplier, filters]`; bias: `[filters]`; outputs:
+        `[batch, new_height, new_width, filters]`; channels on axis 1 with `"channels_first"`.
 
     Raises:
-        ValueError: when an argument is wrong, or does not fit the inputs.
+        ValueError: when an argument is invalid, or does not fit the shape of the inputs.
 
-    Source: Chollet, "Xception", arXiv:1610.02357.
+    Source: Chollet, "Xception: Deep Learning with Depthwise Separable Convolutions", arXiv:1610.02357.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
