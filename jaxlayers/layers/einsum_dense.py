@@ -116,7 +116,7 @@ class EinsumDense(LowRank, adapted="kernel"):
         if len(letters) != len(self.partial_output_shape):
             raise ValueError(
                 f"{self.path!r} with equation {self.equation!r} expects an output_shape with a size (or None) for each "
-                f"of the axes {letters!r}; received {self.partial_output_shape}."
+                f"of the axes {letters!r}; received output_shape={self.partial_output_shape}."
             )
         for letter, size in zip(letters, self.partial_output_shape, strict=True):
             if size is not None and sizes.setdefault(letter, size) != size:

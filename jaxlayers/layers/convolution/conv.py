@@ -121,8 +121,8 @@ class Conv2D(_Conv, rank=2):
         padding: `"valid"` (the default) for no padding; `"same"` for zeros around the inputs, so that an axis of the
             outputs has the size `ceil(size / strides)`.
         data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
-        dilation_rate: the distance between neighbouring elements of a window: one integer, or one for each spatial axis;
-            1 by default. If it is more than 1, `strides` must be 1.
+        dilation_rate: the distance between neighbouring elements of a window: one integer, or one for each spatial
+            axis; 1 by default. If it is more than 1, `strides` must be 1.
         groups: the number of groups of channels, each of which is convolved with its own part of the filters; 1 by
             default.
         activation: an activation function or its name; None (the default) for none.

@@ -97,8 +97,8 @@ class DepthwiseConv2D(_DepthwiseConv, rank=2):
             outputs has the size `ceil(size / strides)`.
         depth_multiplier: the number of output channels for each input channel; 1 by default.
         data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
-        dilation_rate: the distance between neighbouring elements of a window: one integer, or one for each spatial axis;
-            1 by default.
+        dilation_rate: the distance between neighbouring elements of a window: one integer, or one for each spatial
+            axis; 1 by default.
         activation: an activation function or its name; None (the default) for none.
         use_bias: if True (the default), a bias is added.
         depthwise_initializer, bias_initializer: initializers of kernel and bias; `"glorot_uniform"` and `"zeros"` by
@@ -222,8 +222,8 @@ class SeparableConv2D(_SeparableConv, rank=2):
         padding: `"valid"` (the default) for no padding; `"same"` for zeros around the inputs, so that an axis of the
             outputs has the size `ceil(size / strides)`.
         data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
-        dilation_rate: the distance between neighbouring elements of a window: one integer, or one for each spatial axis;
-            1 by default.
+        dilation_rate: the distance between neighbouring elements of a window: one integer, or one for each spatial
+            axis; 1 by default.
         depth_multiplier: the number of channels that the depthwise convolution makes of each input channel; 1 by
             default.
         activation: an activation function or its name; None (the default) for none.

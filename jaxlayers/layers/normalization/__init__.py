@@ -1,4 +1,4 @@
-"""Layers that bring their inputs to mean 0, variance 1 or norm 1."""
+"""Layers that normalise their inputs to mean 0 and variance 1, or to norm 1; and weights to norm 1."""
 
 from jaxlayers.layers.normalization.batch import BatchNormalization
 from jaxlayers.layers.normalization.group import GroupNormalization

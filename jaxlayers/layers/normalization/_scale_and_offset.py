@@ -1,4 +1,4 @@
-"""What normalisations with a scale `gamma` and an offset `beta` share: the arguments, the weights, the config."""
+"""The base of normalisation layers with a scale `gamma` and an offset `beta`: arguments, weights and config."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ _ARGUMENTS = (
 
 
 def checked_axes(layer: Any, axis: Any) -> Any:
-    """An `axis` argument: an integer, or a list of them.
+    """Return the argument `axis` of a layer: an integer, or a list of integers.
 
     Raises:
-        TypeError: for anything else.
+        TypeError: when it is anything else.
     """
-    if not all(hasattr(one, "__index__") for one in (axis if isinstance(axis, list | tuple) else [axis])):
-        raise TypeError(f"{type(layer).__name__}: axis must be an integer or several; received {axis!r}.")
+    if not all(hasattr(number, "__index__") for number in (axis if isinstance(axis, list | tuple) else [axis])):
+        raise TypeError(f"{type(layer).__name__}: axis must be an integer or a list of integers; received {axis!r}.")
     return axis
 
 
 def axes_of(layer: Any, axis: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The axes that `axis` means for inputs of this shape, counted from the front, in the order they were given.
+    """Return the argument `axis` as non-negative integers, for inputs of this shape, in the order of the argument.
 
     Raises:
         ValueError: when the inputs do not have such an axis.
     """
     axes = axis if isinstance(axis, list | tuple) else [axis]
-    if any(not -len(shape) <= one < len(shape) for one in axes):
-        raise ValueError(f"{layer.path!r} has axis={axis}, and inputs of shape {shape} have no such axis.")
-    return tuple(one % len(shape) for one in axes)
+    if any(not -len(shape) <= number < len(shape) for number in axes):
+        raise ValueError(f"{layer.path!r} has axis={axis}, which its inputs do not have; received shape {shape}.")
+    return tuple(number % len(shape) for number in axes)
 
 
 class ScaleAndOffset(Layer):
-    """Makes and keeps `gamma` and `beta`; subclasses normalise."""
+    """A layer with the weights `gamma` and `beta`; subclasses normalise their inputs."""
 
     def __init__(
         self,
@@ -75,16 +75,16 @@ class ScaleAndOffset(Layer):
         self.gamma_constraint = constraints.get(gamma_constraint)
         self.gamma: Variable | None = None
         self.beta: Variable | None = None
-        self.autocast = False  # half-size inputs and weights are computed with in float32, so they need no cast
+        self.autocast = False  # half-precision inputs are normalised in float32, so a cast before would lose precision
 
     def feature_axes(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The axes of the features of inputs of this shape, in the order they were given."""
+        """The axes of the features, for inputs of this shape, in the order of the argument `axis`."""
         return axes_of(self, self.axis, shape)
 
     def add_scale_and_offset(self, shape: tuple[int, ...]) -> None:
-        """Make `gamma` and `beta`, as far as they are wanted."""
-        for name, want in (("gamma", self.scale), ("beta", self.center)):
-            if want:
+        """Make `gamma` if `scale` is True, and `beta` if `center` is True."""
+        for name, enabled in (("gamma", self.scale), ("beta", self.center)):
+            if enabled:
                 weight = self.add_weight(
                     name=name,
                     shape=shape,
@@ -95,7 +95,7 @@ class ScaleAndOffset(Layer):
                 setattr(self, name, weight)
 
     def scale_and_offset(self) -> tuple[jax.Array | None, jax.Array | None]:
-        """The arrays of `gamma` and `beta`, as far as there are any."""
+        """The arrays of `gamma` and `beta`; None for a weight that the layer does not have."""
         return unwrap(self.gamma), unwrap(self.beta)
 
     def get_config(self) -> dict[str, Any]:

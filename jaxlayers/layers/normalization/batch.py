@@ -1,4 +1,4 @@
-"""Normalisation over the batch, with the moving statistics that stand in for the batch's outside of training."""
+"""Normalisation over the batch, with moving statistics that replace those of the batch outside of training."""
 
 from __future__ import annotations
 
@@ -16,39 +16,48 @@ from jaxlayers.ops._normalization import scale_and_shift, shifted, wide
 
 
 class BatchNormalization(ScaleAndOffset):
-    """Normalises each feature over the batch: `gamma * (x - mean) / sqrt(variance + epsilon) + beta`.
+    """Batch normalisation: `gamma * (x - mean) / sqrt(variance + epsilon) + beta` for each feature.
 
-    While training, mean and variance are the batch's, and moving averages of them are kept:
-    `moving = momentum * moving + (1 - momentum) * batch`. Otherwise, and when the layer is frozen, the moving averages
-    are used.
+    During training, `mean` and `variance` are those of the batch, and the layer updates moving averages of them:
+    `moving = momentum * moving + (1 - momentum) * batch`. Outside of training, and when `trainable` is False, `mean`
+    and `variance` are the moving averages.
 
-    With `renorm`, training sees nearly what inference does: outputs are `gamma * (r * normalised + d) + beta`, where
-    `r = stddev / renorm_stddev` and `d = (mean - renorm_mean) / renorm_stddev` compare the batch to averages with a
-    momentum of their own, are clipped, and have no gradient.
+    With `renorm=True` (batch renormalisation), the outputs during training are `gamma * (r * normalised + d) + beta`,
+    close to those outside of training. `r = stddev / renorm_stddev` and `d = (mean - renorm_mean) / renorm_stddev` are
+    clipped and have no gradient; `renorm_mean` and `renorm_stddev` are moving averages with a momentum of their own.
 
     Args:
-        axis: the axis (or axes) of the features; everything else is averaged over.
-        momentum: of the moving averages.
-        epsilon: added to the variance.
-        center, scale: whether there is a `beta`, and a `gamma`.
-        beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer: how they start.
-        beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: see `Layer.add_weight`.
-        renorm: whether to correct the batch's statistics so.
-        renorm_clipping: bounds, each optional: `{"rmin": ..., "rmax": ..., "dmax": ...}`.
-        renorm_momentum: of the averages that the batch is compared to.
-        synchronized: whether statistics are those of all devices: over the axis of `make_train_step(axis_name=...)`, or
-            any named axis called `"batch"`. Under `jax.jit` with sharded inputs they always are.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        axis: the axis of the features, or a list of axes; -1, the last, by default. Mean and variance are over all
+            other axes.
+        momentum: the momentum of the moving averages; 0.99 by default.
+        epsilon: a small number that is added to the variance; 1e-3 by default.
+        center: if True (the default), there is an offset `beta`.
+        scale: if True (the default), there is a scale `gamma`.
+        beta_initializer, gamma_initializer: initializers of offset and scale; `"zeros"` and `"ones"` by default.
+        moving_mean_initializer, moving_variance_initializer: initializers of the moving averages; `"zeros"` and
+            `"ones"` by default.
+        beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: see `Layer.add_weight`; None by default.
+        renorm: if True, batch renormalisation is used. False by default.
+        renorm_clipping: the bounds of `r` and `d`, each optional: `{"rmin": ..., "rmax": ..., "dmax": ...}`; None (the
+            default) for no bounds.
+        renorm_momentum: the momentum of `renorm_mean` and `renorm_stddev`; 0.99 by default.
+        synchronized: if True, mean and variance are over the batches of all devices: over the axis of
+            `make_train_step(axis_name=...)`, or else over a named axis `"batch"`. Under `jax.jit` with sharded inputs
+            they always are. False by default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        inputs and outputs: `[batch, ..., features, ...]`; weights: `[features]`; mask: the inputs' axes but the last,
-        steps with False left out of the statistics.
+        inputs and outputs: `[batch, ..., features, ...]`; weights: `[features]`; mask: the axes of the inputs except
+        the last. Positions whose mask is False are left out of mean and variance.
 
     Raises:
-        ValueError: when `renorm_clipping` has other keys, or its bounds exclude each other.
+        TypeError: when `axis` is not an integer or a list of integers.
+        ValueError: when `renorm_clipping` is invalid, the inputs do not have the axis, or the shape of the mask does
+            not fit the inputs.
 
-    Source: Ioffe and Szegedy, "Batch Normalization", arXiv:1502.03167; Ioffe, "Batch Renormalization",
-    arXiv:1702.03275.
+    Source: Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate
+    Shift", arXiv:1502.03167; Ioffe, "Batch Renormalization: Towards Reducing Minibatch Dependence in Batch-Normalized
+    Models", arXiv:1702.03275.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -99,79 +108,82 @@ class BatchNormalization(ScaleAndOffset):
 
     def build(self, input_shape: Any) -> None:
         """Make the weights and the moving averages for the features of the inputs."""
-        kept = sorted(self.feature_axes(input_shape))
-        shape = tuple(input_shape[axis] for axis in kept)
+        axes = sorted(self.feature_axes(input_shape))
+        shape = tuple(input_shape[axis] for axis in axes)
         self.add_scale_and_offset(shape)
-        start_mean, start_variance = self.moving_mean_initializer, cast(Any, self.moving_variance_initializer)
-        self.moving_mean = self._add_average("moving_mean", shape, start_mean)
-        self.moving_variance = self._add_average("moving_variance", shape, start_variance)
+        mean_initializer, variance_initializer = (
+            self.moving_mean_initializer,
+            cast(Any, self.moving_variance_initializer),
+        )
+        self.moving_mean = self._add_average("moving_mean", shape, mean_initializer)
+        self.moving_variance = self._add_average("moving_variance", shape, variance_initializer)
         if self.renorm:
-            start_stddev = lambda shape, dtype: jnp.sqrt(start_variance(shape, dtype))  # noqa: E731
-            self.moving_stddev = self._add_average("moving_stddev", shape, start_stddev)
-            self.renorm_mean = self._add_average("renorm_mean", shape, start_mean)
-            self.renorm_stddev = self._add_average("renorm_stddev", shape, start_stddev)
-        self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: input_shape[axis] for axis in kept})
+            stddev_initializer = lambda shape, dtype: jnp.sqrt(variance_initializer(shape, dtype))  # noqa: E731
+            self.moving_stddev = self._add_average("moving_stddev", shape, stddev_initializer)
+            self.renorm_mean = self._add_average("renorm_mean", shape, mean_initializer)
+            self.renorm_stddev = self._add_average("renorm_stddev", shape, stddev_initializer)
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: input_shape[axis] for axis in axes})
         super().build(input_shape)
 
     def _add_average(self, name: str, shape: tuple[int, ...], initializer: Any) -> Variable:
         return self.add_weight(name=name, shape=shape, initializer=initializer, trainable=False)
 
     def call(self, inputs: jax.Array, training: bool | None = None, mask: jax.Array | None = None) -> jax.Array:
-        """Normalise with the batch's statistics while training, and with the moving ones otherwise."""
+        """Normalise with the statistics of the batch during training, and with the moving averages otherwise."""
         x = wide(inputs)
-        kept = self.feature_axes(x.shape)
-        over = tuple(axis for axis in range(x.ndim) if axis not in kept)
-        shape = tuple(size if axis in kept else 1 for axis, size in enumerate(x.shape))
+        axes = self.feature_axes(x.shape)
+        reduced = tuple(axis for axis in range(x.ndim) if axis not in axes)
+        shape = tuple(size if axis in axes else 1 for axis, size in enumerate(x.shape))
         gamma, beta = self.scale_and_offset()
-        rest = None
+        remaining_mean = None  # of x, which may have been shifted by an estimate of its mean
         if training and self.trainable:
             if mask is None and not self.synchronized:
-                x, rest, mean, variance = shifted(x, over)
+                x, remaining_mean, mean, variance = shifted(x, reduced)
             else:
-                x, mean, variance = self._joint_moments(x, over, mask)
+                x, mean, variance = self._joint_moments(x, reduced, mask)
             if self.renorm:
-                gamma, beta = self._correct_and_move(mean, variance, gamma, beta)
+                gamma, beta = self._renormalise(mean, variance, gamma, beta)
             else:
-                self._move(self.momentum, (self.moving_mean, mean), (self.moving_variance, variance))
+                self._update_averages(self.momentum, (self.moving_mean, mean), (self.moving_variance, variance))
         else:
-            x, variance = _less(x, self.moving_mean.value, shape), self.moving_variance.value
-        return scale_and_shift(x, rest, variance, gamma, beta, shape, self.epsilon, self._compute)
+            x, variance = _subtract_mean(x, self.moving_mean.value, shape), self.moving_variance.value
+        return scale_and_shift(x, remaining_mean, variance, gamma, beta, shape, self.epsilon, self._compute)
 
-    def _move(self, momentum: float, *averages: tuple[Variable, jax.Array]) -> None:
+    def _update_averages(self, momentum: float, *averages: tuple[Variable, jax.Array]) -> None:
         for average, value in averages:
-            average.assign(_moved(average.value, value, momentum))
+            average.assign(_moving_average(average.value, value, momentum))
 
-    def _correct_and_move(self, mean: Any, variance: Any, gamma: Any, beta: Any) -> tuple[jax.Array, jax.Array]:
-        """Scale and offset with batch renormalisation's correction in them; then the averages take the batch in."""
+    def _renormalise(self, mean: Any, variance: Any, gamma: Any, beta: Any) -> tuple[jax.Array, jax.Array]:
+        """Return `gamma` and `beta` with the correction of batch renormalisation, and update the moving averages."""
         clipping = tuple(self.renorm_clipping.get(name) for name in ("rmin", "rmax", "dmax"))  # type: ignore[union-attr]
         averages = self.renorm_mean.value, self.renorm_stddev.value
-        stddev, gamma, beta = _corrected(mean, variance, *averages, gamma, beta, self.epsilon, clipping)
-        self._move(self.renorm_momentum, (self.renorm_mean, mean), (self.renorm_stddev, stddev))
-        self._move(self.momentum, (self.moving_mean, mean), (self.moving_stddev, stddev))
-        # Rounding could take it below zero.
+        stddev, gamma, beta = _corrected_weights(mean, variance, *averages, gamma, beta, self.epsilon, clipping)
+        self._update_averages(self.renorm_momentum, (self.renorm_mean, mean), (self.renorm_stddev, stddev))
+        self._update_averages(self.momentum, (self.moving_mean, mean), (self.moving_stddev, stddev))
+        # Rounding could make the difference negative.
         self.moving_variance.assign(jnp.maximum(jnp.square(self.moving_stddev.value) - self.epsilon, 0))
         return gamma, beta
 
-    def _joint_moments(self, x: jax.Array, over: tuple[int, ...], mask: jax.Array | None) -> tuple[jax.Array, ...]:
-        """Centred inputs, mean and variance of the steps that count, on all devices."""
-        counted = jnp.ones(x.shape, bool) if mask is None else self._counted(mask, x)
+    def _joint_moments(self, x: jax.Array, reduced: tuple[int, ...], mask: jax.Array | None) -> tuple[jax.Array, ...]:
+        """Centred inputs, mean and variance without masked positions and, if `synchronized`, over all devices."""
+        valid = jnp.ones(x.shape, bool) if mask is None else self._broadcast_mask(mask, x)
 
         axis = _named_axis() if self.synchronized else None
 
         def mean_of(values: jax.Array) -> jax.Array:
-            kept = jnp.where(counted, values, 0)  # whatever padding holds, NaN included, does not count
-            sums = (jnp.sum(kept, over, keepdims=True), jnp.sum(counted.astype(x.dtype), over, keepdims=True))
+            masked = jnp.where(valid, values, 0)  # where, not a product: padding may be NaN
+            sums = (jnp.sum(masked, reduced, keepdims=True), jnp.sum(valid.astype(x.dtype), reduced, keepdims=True))
             total, count = sums if axis is None else jax.lax.psum(sums, axis)
             return total / jnp.maximum(count, 1)
 
         mean = mean_of(x)
         return x - mean, mean, mean_of(jnp.square(x - mean))
 
-    def _counted(self, mask: jax.Array, x: jax.Array) -> jax.Array:
+    def _broadcast_mask(self, mask: jax.Array, x: jax.Array) -> jax.Array:
         if mask.ndim != x.ndim - 1:
             raise ValueError(
-                f"{self.path!r} needs a mask with one axis less than its inputs; received a mask of shape {mask.shape} "
-                f"for inputs of shape {x.shape}."
+                f"{self.path!r} expects a mask with the axes of its inputs except the last; received a mask of shape "
+                f"{mask.shape} for inputs of shape {x.shape}."
             )
         return jnp.broadcast_to(mask.astype(bool)[..., None], x.shape)
 
@@ -187,14 +199,19 @@ class BatchNormalization(ScaleAndOffset):
 def _checked_clipping(clipping: dict[str, float]) -> dict[str, float]:
     rmin, rmax, dmax = (clipping.get(name) for name in ("rmin", "rmax", "dmax"))
     if set(clipping) - {"rmin", "rmax", "dmax"}:
-        raise ValueError(f"BatchNormalization: renorm_clipping has the keys rmin, rmax and dmax; received {clipping}.")
+        raise ValueError(
+            "BatchNormalization: renorm_clipping may have the keys 'rmin', 'rmax' and 'dmax' alone; received "
+            f"{clipping}."
+        )
     if (rmin is not None and rmax is not None and rmax < rmin) or (dmax is not None and dmax < 0):
-        raise ValueError(f"BatchNormalization: renorm_clipping needs rmin <= rmax and dmax >= 0; received {clipping}.")
+        raise ValueError(
+            f"BatchNormalization: renorm_clipping must satisfy rmin <= rmax and dmax >= 0; received {clipping}."
+        )
     return dict(clipping)
 
 
 def _named_axis() -> Any:
-    """The axis of devices over which a pure train step runs, or else one called `"batch"`; None outside of these."""
+    """The named axis of devices of the pure training step, or else a named axis `"batch"`; None without either."""
     inner = scope.current()
     if inner is not None and inner.averages is not None:
         return inner.averages
@@ -205,27 +222,27 @@ def _named_axis() -> Any:
     return "batch"
 
 
-# Each of these is one dispatch when it is called eagerly, and one cached trace when it is not.
+# Each of these functions is one dispatch in an eager call, and one cached trace in a compiled one.
 
 
 @functools.partial(jax.jit, static_argnums=(2,))
-def _less(inputs: jax.Array, mean: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+def _subtract_mean(inputs: jax.Array, mean: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     return inputs - mean.astype(inputs.dtype).reshape(shape)
 
 
 @jax.jit
-def _moved(average: jax.Array, value: jax.Array, momentum: float) -> jax.Array:
+def _moving_average(average: jax.Array, value: jax.Array, momentum: float) -> jax.Array:
     return average.astype(value.dtype) * momentum + value.reshape(average.shape) * (1 - momentum)
 
 
 @functools.partial(jax.jit, static_argnums=(6, 7))
-def _corrected(
+def _corrected_weights(
     mean: Any, variance: Any, average_mean: Any, average_stddev: Any, gamma: Any, beta: Any, epsilon: float, clip: Any
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """The batch's standard deviation, and gamma and beta that hold batch renormalisation's correction."""
+    """The standard deviation of the batch, and `gamma` and `beta` with the correction of batch renormalisation."""
     stddev = jnp.sqrt(variance + epsilon)
     shape, dtype = average_mean.shape, stddev.dtype
-    reference = jnp.maximum(average_stddev.astype(dtype), epsilon**0.5)  # averages that start at zero divide nothing
+    reference = jnp.maximum(average_stddev.astype(dtype), epsilon**0.5)  # a moving average of zero would divide by zero
     rmin, rmax, dmax = clip
     r = jnp.clip(stddev.reshape(shape) / reference, rmin, rmax)
     d = (mean.reshape(shape) - average_mean.astype(dtype)) / reference

@@ -12,26 +12,28 @@ from jaxlayers.ops._normalization import normalize_over
 
 
 class GroupNormalization(ScaleAndOffset):
-    """Normalises each sample over all positions and the channels of a group.
+    """Group normalisation: `gamma * (x - mean) / sqrt(variance + epsilon) + beta`.
 
-    `gamma * (x - mean) / sqrt(variance + epsilon) + beta`, with the mean and variance of the group that a channel is
-    in; `gamma` and `beta` belong to channels.
+    The channels are divided into groups. `mean` and `variance` are those of one sample over all positions and the
+    channels of one group. Each channel has its own `gamma` and `beta`.
 
     Args:
-        groups: the number of groups; -1 for a group for each channel (instance normalisation). It stays -1 in the
-            config, where Keras puts the number of channels once it is built.
-        axis: the axis of the channels.
-        epsilon: added to the variance.
-        center, scale: whether there is a `beta`, and a `gamma`.
-        beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint:
-            see `Layer.add_weight`.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        groups: the number of groups, a divisor of the number of channels; -1 for one group for each channel (instance
+            normalisation). 32 by default. The config keeps -1, where that of Keras has the number of channels.
+        axis: the axis of the channels; -1, the last, by default.
+        epsilon: a small number that is added to the variance; 1e-3 by default.
+        center: if True (the default), there is an offset `beta`.
+        scale: if True (the default), there is a scale `gamma`.
+        beta_initializer, gamma_initializer: initializers of offset and scale; `"zeros"` and `"ones"` by default.
+        beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: see `Layer.add_weight`; None by default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
         inputs and outputs: `[batch, ..., channels, ...]`; weights: `[channels]`.
 
     Raises:
-        ValueError: when `groups` is no positive integer or -1, or does not divide the number of channels.
+        TypeError: when `axis` is not an integer.
+        ValueError: when `groups` is neither a positive integer nor -1, or does not divide the number of channels.
 
     Source: Wu and He, "Group Normalization", arXiv:1803.08494.
 
@@ -71,7 +73,7 @@ class GroupNormalization(ScaleAndOffset):
             **kwargs,
         )
         if isinstance(axis, list | tuple):
-            raise TypeError(f"GroupNormalization: axis must be one integer; received {axis!r}.")
+            raise TypeError(f"GroupNormalization: axis must be an integer; received {axis!r}.")
         if isinstance(groups, bool) or not hasattr(groups, "__index__") or groups < -1 or groups == 0:
             raise ValueError(f"GroupNormalization: groups must be a positive integer or -1; received {groups!r}.")
         self.groups = groups
@@ -82,8 +84,9 @@ class GroupNormalization(ScaleAndOffset):
         channels = input_shape[axis]
         if channels % self.groups:
             raise ValueError(
-                f"{self.path!r} has groups={self.groups}, which must divide the number of channels; received inputs of "
-                f"shape {tuple(input_shape)} with {channels} along axis {axis}."
+                f"{self.path!r} has groups={self.groups}, so it expects a number of channels that is a multiple of "
+                f"{self.groups}; received inputs of shape {tuple(input_shape)} with {channels} channels along axis "
+                f"{axis}."
             )
         self.add_scale_and_offset((channels,))
         self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: channels})
@@ -95,10 +98,10 @@ class GroupNormalization(ScaleAndOffset):
         channels = inputs.shape[axis]
         groups = channels if self.groups == -1 else self.groups
         split = (*inputs.shape[:axis], groups, channels // groups, *inputs.shape[axis + 1 :])
-        over = tuple(one for one in range(1, len(split)) if one != axis)
-        shape = tuple(size if one in (axis, axis + 1) else 1 for one, size in enumerate(split))
+        reduced = tuple(split_axis for split_axis in range(1, len(split)) if split_axis != axis)
+        shape = tuple(size if split_axis in (axis, axis + 1) else 1 for split_axis, size in enumerate(split))
         weights = self.scale_and_offset()
-        outputs = normalize_over(inputs.reshape(split), *weights, over, shape, self.epsilon, self._compute)
+        outputs = normalize_over(inputs.reshape(split), *weights, reduced, shape, self.epsilon, self._compute)
         return outputs.reshape(inputs.shape)
 
     def get_config(self) -> dict[str, Any]:

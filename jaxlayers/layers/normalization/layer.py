@@ -12,18 +12,24 @@ from jaxlayers.ops._normalization import normalize_over
 
 
 class LayerNormalization(ScaleAndOffset):
-    """Normalises each sample over its features: `gamma * (x - mean) / sqrt(variance + epsilon) + beta`.
+    """Layer normalisation: `gamma * (x - mean) / sqrt(variance + epsilon) + beta`, over the features of each sample.
 
     Args:
-        axis: the axis (or axes) of the features, which are averaged over.
-        epsilon: added to the variance.
-        center, scale: whether there is a `beta`, and a `gamma`.
-        beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint:
-            see `Layer.add_weight`.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        axis: the axis of the features, or a list of axes; -1, the last, by default. Mean and variance are over these
+            axes.
+        epsilon: a small number that is added to the variance; 1e-3 by default.
+        center: if True (the default), there is an offset `beta`.
+        scale: if True (the default), there is a scale `gamma`.
+        beta_initializer, gamma_initializer: initializers of offset and scale; `"zeros"` and `"ones"` by default.
+        beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: see `Layer.add_weight`; None by default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
         inputs and outputs: `[batch, ..., features]`; weights: `[features]`.
+
+    Raises:
+        TypeError: when `axis` is not an integer or a list of integers.
+        ValueError: when the inputs do not have the axis.
 
     Source: Ba et al., "Layer Normalization", arXiv:1607.06450.
 
@@ -65,8 +71,9 @@ class LayerNormalization(ScaleAndOffset):
         """Make the weights for the features of the inputs."""
         axes = self.feature_axes(input_shape)
         self.add_scale_and_offset(tuple(input_shape[axis] for axis in axes))
-        given = self.axis if isinstance(self.axis, list) else [self.axis]
-        self.input_spec = InputSpec(axes={axis: input_shape[axis] for axis in given})  # of any number of axes
+        # The axes as the user wrote them: a negative axis allows inputs with another number of axes.
+        spec_axes = self.axis if isinstance(self.axis, list) else [self.axis]
+        self.input_spec = InputSpec(axes={axis: input_shape[axis] for axis in spec_axes})
         super().build(input_shape)
 
     def call(self, inputs: jax.Array) -> jax.Array:

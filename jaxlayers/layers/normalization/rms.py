@@ -14,16 +14,21 @@ from jaxlayers.ops._normalization import normalize_by_root_mean_square
 
 
 class RMSNormalization(Layer):
-    """Divides each sample by the root mean square of its features: `scale * x / sqrt(mean(x^2) + epsilon)`.
+    """Root mean square normalisation: `scale * x / sqrt(mean(x^2) + epsilon)`, over the features of each sample.
 
     Args:
-        axis: the axis (or axes) of the features.
-        epsilon: added to the mean.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        axis: the axis of the features, or a list of axes; -1, the last, by default.
+        epsilon: a small number that is added to the mean; 1e-6 by default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        inputs and outputs: `[batch, ..., features]`; scale: `[features]`, of several axes in the order of the inputs'.
-        Axes other than the last are scaled along themselves, where Keras broadcasts their scale along the last.
+        inputs and outputs: `[batch, ..., features]`; scale: `[features]`, for several axes in the order of the axes of
+        the inputs. The scale of an axis other than the last applies along that axis. (Keras broadcasts it along the
+        last axis.)
+
+    Raises:
+        TypeError: when `axis` is not an integer or a list of integers.
+        ValueError: when the inputs do not have the axis.
 
     Source: Zhang and Sennrich, "Root Mean Square Layer Normalization", arXiv:1910.07467.
 
@@ -36,7 +41,7 @@ class RMSNormalization(Layer):
     def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any):
         super().__init__(**kwargs)
         self.axis, self.epsilon = checked_axes(self, axis), epsilon
-        self.autocast = False  # computed in float32 in any case
+        self.autocast = False  # half-precision inputs are normalised in float32, so a cast before would lose precision
 
     def build(self, input_shape: Any) -> None:
         """Make the scale for the features of the inputs."""
@@ -45,7 +50,7 @@ class RMSNormalization(Layer):
         super().build(input_shape)
 
     def call(self, x: jax.Array) -> jax.Array:
-        """Divide by the root mean square, and scale."""
+        """Divide by the root mean square, and multiply by the scale."""
         axes = axes_of(self, self.axis, x.shape)
         shape = tuple(size if axis in axes else 1 for axis, size in enumerate(x.shape))
         return normalize_by_root_mean_square(x, unwrap(self.scale), axes, shape, self.epsilon, self._compute)

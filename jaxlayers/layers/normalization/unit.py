@@ -1,4 +1,4 @@
-"""Normalisation of each sample to length one."""
+"""Normalisation of each sample to norm 1."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from jaxlayers.layers.normalization._scale_and_offset import axes_of, checked_ax
 
 
 class UnitNormalization(Layer):
-    """Divides each sample by its Euclidean norm: `x / max(sqrt(sum(x^2)), 1e-12)`.
+    """Normalisation of each sample to Euclidean norm 1: `x / max(sqrt(sum(x^2)), 1e-12)`.
 
     Args:
-        axis: the axis (or axes) that the norm is taken over.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        axis: the axis that the norm is taken over, or a list of axes; -1, the last, by default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
         inputs and outputs: `[batch, ..., features]`.
 
     Raises:
-        TypeError: when `axis` is no integer and no list of them.
+        TypeError: when `axis` is not an integer or a list of integers.
+        ValueError: when the inputs do not have the axis.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl

@@ -1,4 +1,4 @@
-"""Adaptive pooling layers: outputs of one size, whatever the size of the inputs."""
+"""Adaptive pooling layers: outputs of a fixed size, for inputs of any size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jaxlayers.ops._spatial import format_of, per_axis
 
 
 class _AdaptivePooling(Ranked):
-    pooled: Any
+    pooled: Any  # the function of inputs, output size and data format
 
     def __init__(self, output_size: Any, data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
@@ -39,7 +39,13 @@ class _AdaptiveAveragePooling(_AdaptivePooling):
 
 
 class AdaptiveMaxPooling1D(_AdaptiveMaxPooling, rank=1):
-    """The maximum of so many windows. Arguments are those of `AdaptiveMaxPooling2D`, with one axis of space.
+    """Adaptive max pooling of sequences: the maximum of each of `output_size` windows.
+
+    Arguments, windows and errors are those of `AdaptiveMaxPooling2D`, with one spatial axis.
+
+    Shapes:
+        inputs: `[batch, steps, channels]`; outputs: `[batch, output_size, channels]`; channels on axis 1 with
+        `"channels_first"`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -49,21 +55,22 @@ class AdaptiveMaxPooling1D(_AdaptiveMaxPooling, rank=1):
 
 
 class AdaptiveMaxPooling2D(_AdaptiveMaxPooling, rank=2):
-    """The maximum of so many windows of images, for each channel.
+    """Adaptive max pooling of images: the maximum of each of `output_size` windows.
 
-    Along an axis with n elements, window i of m goes from `floor(i * n / m)` to `ceil((i + 1) * n / m)`.
+    Along an axis of size `n` that is divided into `m` windows, window `i` contains the elements from `floor(i * n / m)`
+    to `ceil((i + 1) * n / m) - 1`.
 
     Args:
-        output_size: how many windows; one integer, or one for each axis.
-        data_format: `"channels_last"` or `"channels_first"`; the global setting by default.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        output_size: the number of windows: one integer, or one for each spatial axis.
+        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        inputs: `[batch, height, width, channels]`, or `[batch, channels, height, width]`; outputs: the same axes, of
-        `output_size`.
+        inputs: `[batch, height, width, channels]`; outputs: `[batch, *output_size, channels]`; channels on axis 1 with
+        `"channels_first"`.
 
     Raises:
-        ValueError: when an argument is wrong.
+        ValueError: when an argument is invalid.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -73,7 +80,13 @@ class AdaptiveMaxPooling2D(_AdaptiveMaxPooling, rank=2):
 
 
 class AdaptiveMaxPooling3D(_AdaptiveMaxPooling, rank=3):
-    """The maximum of so many windows. Arguments are those of `AdaptiveMaxPooling2D`, with three axes of space.
+    """Adaptive max pooling of volumes: the maximum of each of `output_size` windows.
+
+    Arguments, windows and errors are those of `AdaptiveMaxPooling2D`, with three spatial axes.
+
+    Shapes:
+        inputs: `[batch, depth, height, width, channels]`; outputs: `[batch, *output_size, channels]`; channels on axis
+        1 with `"channels_first"`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -83,7 +96,13 @@ class AdaptiveMaxPooling3D(_AdaptiveMaxPooling, rank=3):
 
 
 class AdaptiveAveragePooling1D(_AdaptiveAveragePooling, rank=1):
-    """The mean of so many windows. Arguments are those of `AdaptiveAveragePooling2D`, with one axis of space.
+    """Adaptive average pooling of sequences: the mean of each of `output_size` windows.
+
+    Arguments, windows and errors are those of `AdaptiveAveragePooling2D`, with one spatial axis.
+
+    Shapes:
+        inputs: `[batch, steps, channels]`; outputs: `[batch, output_size, channels]`; channels on axis 1 with
+        `"channels_first"`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -93,21 +112,22 @@ class AdaptiveAveragePooling1D(_AdaptiveAveragePooling, rank=1):
 
 
 class AdaptiveAveragePooling2D(_AdaptiveAveragePooling, rank=2):
-    """The mean of so many windows of images, for each channel.
+    """Adaptive average pooling of images: the mean of each of `output_size` windows.
 
-    Along an axis with n elements, window i of m goes from `floor(i * n / m)` to `ceil((i + 1) * n / m)`.
+    Along an axis of size `n` that is divided into `m` windows, window `i` contains the elements from `floor(i * n / m)`
+    to `ceil((i + 1) * n / m) - 1`.
 
     Args:
-        output_size: how many windows; one integer, or one for each axis.
-        data_format: `"channels_last"` or `"channels_first"`; the global setting by default.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        output_size: the number of windows: one integer, or one for each spatial axis.
+        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        inputs: `[batch, height, width, channels]`, or `[batch, channels, height, width]`; outputs: the same axes, of
-        `output_size`.
+        inputs: `[batch, height, width, channels]`; outputs: `[batch, *output_size, channels]`; channels on axis 1 with
+        `"channels_first"`.
 
     Raises:
-        ValueError: when an argument is wrong.
+        ValueError: when an argument is invalid.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -117,7 +137,13 @@ class AdaptiveAveragePooling2D(_AdaptiveAveragePooling, rank=2):
 
 
 class AdaptiveAveragePooling3D(_AdaptiveAveragePooling, rank=3):
-    """The mean of so many windows. Arguments are those of `AdaptiveAveragePooling2D`, with three axes of space.
+    """Adaptive average pooling of volumes: the mean of each of `output_size` windows.
+
+    Arguments, windows and errors are those of `AdaptiveAveragePooling2D`, with three spatial axes.
+
+    Shapes:
+        inputs: `[batch, depth, height, width, channels]`; outputs: `[batch, *output_size, channels]`; channels on axis
+        1 with `"channels_first"`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl

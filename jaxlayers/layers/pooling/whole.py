@@ -1,4 +1,4 @@
-"""Global pooling layers: one number for each channel."""
+"""Global pooling layers: one value for each channel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _GlobalPooling(Ranked):
 
     @property
     def axes(self) -> tuple[int, ...]:
-        """The axes that are pooled."""
+        """The spatial axes, over which the layer pools."""
         return spatial_axes(self.rank, self.data_format)
 
     def get_config(self) -> dict[str, Any]:
@@ -29,18 +29,24 @@ class _GlobalPooling(Ranked):
 
 class _GlobalMaxPooling(_GlobalPooling):
     def call(self, inputs: jax.Array) -> jax.Array:
-        """The maximum over space."""
+        """The maximum over the spatial axes."""
         return jnp.max(inputs, self.axes, keepdims=self.keepdims)
 
 
 class _GlobalAveragePooling(_GlobalPooling):
     def call(self, inputs: jax.Array) -> jax.Array:
-        """The mean over space."""
+        """The mean over the spatial axes."""
         return jnp.mean(inputs, self.axes, keepdims=self.keepdims)
 
 
 class GlobalMaxPooling1D(_GlobalMaxPooling, rank=1):
-    """The maximum over all steps. Arguments and shapes are those of `GlobalMaxPooling2D`, with one axis of space.
+    """Global max pooling of sequences: the maximum over all time steps, for each channel.
+
+    Arguments are those of `GlobalMaxPooling2D`, with one spatial axis.
+
+    Shapes:
+        inputs: `[batch, steps, channels]`, or `[batch, channels, steps]` with `"channels_first"`; outputs:
+        `[batch, channels]`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -50,15 +56,19 @@ class GlobalMaxPooling1D(_GlobalMaxPooling, rank=1):
 
 
 class GlobalMaxPooling2D(_GlobalMaxPooling, rank=2):
-    """The maximum over images, for each channel.
+    """Global max pooling of images: the maximum over all positions, for each channel.
 
     Args:
-        data_format: `"channels_last"` or `"channels_first"`; the global setting by default.
-        keepdims: whether the axes of space stay, with the size 1.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
+        keepdims: if True, the outputs keep the spatial axes, with size 1. False by default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        inputs: `[batch, height, width, channels]`, or `[batch, channels, height, width]`; outputs: `[batch, channels]`.
+        inputs: `[batch, height, width, channels]`, or `[batch, channels, height, width]` with `"channels_first"`;
+        outputs: `[batch, channels]`.
+
+    Raises:
+        ValueError: when `data_format` is unknown, or the inputs have another number of axes.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -68,7 +78,9 @@ class GlobalMaxPooling2D(_GlobalMaxPooling, rank=2):
 
 
 class GlobalMaxPooling3D(_GlobalMaxPooling, rank=3):
-    """The maximum over volumes. Arguments and shapes are those of `GlobalMaxPooling2D`, with three axes of space.
+    """Global max pooling of volumes: the maximum over all positions, for each channel.
+
+    Arguments, shapes and errors are those of `GlobalMaxPooling2D`, with three spatial axes.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -78,18 +90,21 @@ class GlobalMaxPooling3D(_GlobalMaxPooling, rank=3):
 
 
 class GlobalAveragePooling1D(_GlobalAveragePooling, rank=1):
-    """The mean over all steps, or over those that a mask leaves.
+    """Global average pooling of sequences: the mean over all time steps that are not masked, for each channel.
 
-    Rows that are masked whole give 0, where Keras's give NaN.
+    Sequences whose time steps are all masked give 0. (Keras gives NaN.)
 
     Args:
-        data_format: `"channels_last"` or `"channels_first"`; the global setting by default.
-        keepdims: whether the axis of steps stays, with the size 1.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
+        keepdims: if True, the outputs keep the axis of time steps, with size 1. False by default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        inputs: `[batch, steps, channels]`, or `[batch, channels, steps]`; mask: `[batch, steps]`; outputs:
-        `[batch, channels]`.
+        inputs: `[batch, steps, channels]`, or `[batch, channels, steps]` with `"channels_first"`; mask:
+        `[batch, steps]`; outputs: `[batch, channels]`.
+
+    Raises:
+        ValueError: when `data_format` is unknown, or the shape of the mask does not fit the inputs.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -101,36 +116,40 @@ class GlobalAveragePooling1D(_GlobalAveragePooling, rank=1):
     supports_masking = True
 
     def call(self, inputs: jax.Array, mask: jax.Array | None = None) -> jax.Array:
-        """The mean over the steps that count."""
+        """The mean over the time steps that are not masked."""
         if mask is None:
             return super().call(inputs)
         (axis,) = self.axes
         if mask.shape != (inputs.shape[0], inputs.shape[axis]):
             raise ValueError(
-                f"{self.path!r} needs a mask [batch, steps] for its inputs of shape {inputs.shape}; received shape "
-                f"{mask.shape}."
+                f"{self.path!r} expects a mask [batch, steps] for its inputs of shape {inputs.shape}; received a mask "
+                f"of shape {mask.shape}."
             )
-        counted = jnp.expand_dims(jnp.asarray(mask, bool), -1 if axis == 1 else 1)
+        valid = jnp.expand_dims(jnp.asarray(mask, bool), -1 if axis == 1 else 1)
         dtype = inputs.dtype if jnp.issubdtype(inputs.dtype, jnp.inexact) else jnp.result_type(float)
-        wide = jnp.where(counted, inputs, 0).astype(jnp.promote_types(inputs.dtype, jnp.float32))
-        count = jnp.maximum(jnp.sum(counted, axis, keepdims=self.keepdims), 1).astype(wide.dtype)
+        wide = jnp.where(valid, inputs, 0).astype(jnp.promote_types(inputs.dtype, jnp.float32))
+        count = jnp.maximum(jnp.sum(valid, axis, keepdims=self.keepdims), 1).astype(wide.dtype)
         return (jnp.sum(wide, axis, keepdims=self.keepdims) / count).astype(dtype)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """None: no steps are left."""
+        """None: the outputs have no axis of time steps."""
         return None
 
 
 class GlobalAveragePooling2D(_GlobalAveragePooling, rank=2):
-    """The mean over images, for each channel.
+    """Global average pooling of images: the mean over all positions, for each channel.
 
     Args:
-        data_format: `"channels_last"` or `"channels_first"`; the global setting by default.
-        keepdims: whether the axes of space stay, with the size 1.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
+        keepdims: if True, the outputs keep the spatial axes, with size 1. False by default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        inputs: `[batch, height, width, channels]`, or `[batch, channels, height, width]`; outputs: `[batch, channels]`.
+        inputs: `[batch, height, width, channels]`, or `[batch, channels, height, width]` with `"channels_first"`;
+        outputs: `[batch, channels]`.
+
+    Raises:
+        ValueError: when `data_format` is unknown, or the inputs have another number of axes.
 
     Source: Lin et al., "Network In Network", arXiv:1312.4400.
 
@@ -142,7 +161,9 @@ class GlobalAveragePooling2D(_GlobalAveragePooling, rank=2):
 
 
 class GlobalAveragePooling3D(_GlobalAveragePooling, rank=3):
-    """The mean over volumes. Arguments and shapes are those of `GlobalAveragePooling2D`, with three axes of space.
+    """Global average pooling of volumes: the mean over all positions, for each channel.
+
+    Arguments, shapes and errors are those of `GlobalAveragePooling2D`, with three spatial axes.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl

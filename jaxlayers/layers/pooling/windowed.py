@@ -13,7 +13,7 @@ from jaxlayers.ops._spatial import format_of, one_of, per_axis
 
 
 class _Pooling(Ranked):
-    pooled: Any  # what is done with the windows
+    pooled: Any  # the function that pools inputs: `(inputs, pool_size, strides, padding, data_format)`
 
     def __init__(
         self,
@@ -36,8 +36,8 @@ class _Pooling(Ranked):
         outputs = self.pooled(inputs, self.pool_size, self.strides, self.padding, self.data_format)
         if inputs.size and not outputs.size:
             raise ValueError(
-                f"{self.path!r} leaves nothing of inputs of shape {inputs.shape}: a window of {self.pool_size} does "
-                "not fit into them. Use a smaller one, or padding='same'."
+                f"{self.path!r} with pool_size={self.pool_size} expects larger inputs; received shape {inputs.shape}, "
+                "into which no window fits. Use a smaller pool_size, or padding='same'."
             )
         return outputs
 
@@ -55,7 +55,13 @@ class _AveragePooling(_Pooling):
 
 
 class MaxPooling1D(_MaxPooling, rank=1):
-    """The maximum of each window of steps. Arguments are those of `MaxPooling2D`, with one axis of space.
+    """Max pooling of sequences: the maximum of each window of time steps, for each channel.
+
+    Arguments and errors are those of `MaxPooling2D`, with one spatial axis.
+
+    Shapes:
+        inputs: `[batch, steps, channels]`; outputs: `[batch, new_steps, channels]`; channels on axis 1 with
+        `"channels_first"`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -76,21 +82,24 @@ class MaxPooling1D(_MaxPooling, rank=1):
 
 
 class MaxPooling2D(_MaxPooling, rank=2):
-    """The maximum of each window of images, for each channel.
+    """Max pooling of images: the maximum of each window, for each channel.
 
     Args:
-        pool_size: the size of a window; one integer, or one for each axis, as in the next.
-        strides: how far apart windows are; by default as far as they are wide.
-        padding: `"valid"` for whole windows only, `"same"` for `ceil(size / strides)` of them, cut off at the edges.
-        data_format: `"channels_last"` or `"channels_first"`; the global setting by default.
-        name: of the layer.
-        **kwargs: `dtype`, ... of `Layer`.
+        pool_size: the size of a window: one integer, or one for each spatial axis; 2 by default.
+        strides: the distance between neighbouring windows: one integer, or one for each spatial axis; `pool_size` by
+            default.
+        padding: `"valid"` (the default) for windows inside the inputs alone; `"same"` for `ceil(size / strides)`
+            windows, of which those at the edges contain fewer elements.
+        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
+        name: the name of the layer; derived from the class by default.
+        **kwargs: arguments of `Layer`, such as `dtype`.
 
     Shapes:
-        inputs: `[batch, height, width, channels]`, or `[batch, channels, height, width]`; outputs: the same axes.
+        inputs: `[batch, height, width, channels]`; outputs: `[batch, new_height, new_width, channels]`; channels on
+        axis 1 with `"channels_first"`.
 
     Raises:
-        ValueError: when an argument is wrong, or no window fits into the inputs.
+        ValueError: when an argument is invalid, or no window fits into the inputs.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -111,7 +120,13 @@ class MaxPooling2D(_MaxPooling, rank=2):
 
 
 class MaxPooling3D(_MaxPooling, rank=3):
-    """The maximum of each window of volumes. Arguments are those of `MaxPooling2D`, with three axes of space.
+    """Max pooling of volumes: the maximum of each window, for each channel.
+
+    Arguments and errors are those of `MaxPooling2D`, with three spatial axes.
+
+    Shapes:
+        inputs: `[batch, depth, height, width, channels]`; outputs:
+        `[batch, new_depth, new_height, new_width, channels]`; channels on axis 1 with `"channels_first"`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -132,7 +147,13 @@ class MaxPooling3D(_MaxPooling, rank=3):
 
 
 class AveragePooling1D(_AveragePooling, rank=1):
-    """The mean of each window of steps. Arguments are those of `AveragePooling2D`, with one axis of space.
+    """Average pooling of sequences: the mean of each window of time steps, for each channel.
+
+    Arguments and errors are those of `AveragePooling2D`, with one spatial axis.
+
+    Shapes:
+        inputs: `[batch, steps, channels]`; outputs: `[batch, new_steps, channels]`; channels on axis 1 with
+        `"channels_first"`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -142,21 +163,24 @@ class AveragePooling1D(_AveragePooling, rank=1):
 
 
 class AveragePooling2D(_AveragePooling, rank=2):
-    """The mean of each window of images, for each channel; padding does not count.
+    """Average pooling of images: the mean of each window without padding, for each channel.
 
     Args:
-        pool_size: the size of a window; one integer, or one for each axis, as in the next.
-        strides: how far apart windows are; by default as far as they are wide.
-        padding: `"valid"` for whole windows only, `"same"` for `ceil(size / strides)` of them, cut off at the edges.
-        data_format: `"channels_last"` or `"channels_first"`; the global setting by default.
-        name: of the layer.
-        **kwargs: `dtype`, ... of `Layer`.
+        pool_size: the size of a window: one integer, or one for each spatial axis.
+        strides: the distance between neighbouring windows: one integer, or one for each spatial axis; `pool_size` by
+            default.
+        padding: `"valid"` (the default) for windows inside the inputs alone; `"same"` for `ceil(size / strides)`
+            windows, of which those at the edges contain fewer elements.
+        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
+        name: the name of the layer; derived from the class by default.
+        **kwargs: arguments of `Layer`, such as `dtype`.
 
     Shapes:
-        inputs: `[batch, height, width, channels]`, or `[batch, channels, height, width]`; outputs: the same axes.
+        inputs: `[batch, height, width, channels]`; outputs: `[batch, new_height, new_width, channels]`; channels on
+        axis 1 with `"channels_first"`.
 
     Raises:
-        ValueError: when an argument is wrong, or no window fits into the inputs.
+        ValueError: when an argument is invalid, or no window fits into the inputs.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -166,7 +190,13 @@ class AveragePooling2D(_AveragePooling, rank=2):
 
 
 class AveragePooling3D(_AveragePooling, rank=3):
-    """The mean of each window of volumes. Arguments are those of `AveragePooling2D`, with three axes of space.
+    """Average pooling of volumes: the mean of each window without padding, for each channel.
+
+    Arguments and errors are those of `AveragePooling2D`, with three spatial axes.
+
+    Shapes:
+        inputs: `[batch, depth, height, width, channels]`; outputs:
+        `[batch, new_depth, new_height, new_width, channels]`; channels on axis 1 with `"channels_first"`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
