@@ -1,4 +1,4 @@
-"""Recurrent layers: cells, the loop over time steps, and layers that are both."""
+"""Recurrent layers: cells, the loop over time steps, and layers that combine both."""
 
 from jaxlayers.layers.recurrent.bidirectional import Bidirectional
 from jaxlayers.layers.recurrent.cells import GRUCell, LSTMCell, SimpleRNNCell

@@ -1,4 +1,4 @@
-"""What the recurrent cells share: arguments, weights, dropout masks, and the call."""
+"""The base of the recurrent cells: arguments, weights, dropout masks, and the call."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ PIECES = tuple(f"{weight}_{kind}" for weight in ("kernel", "recurrent", "bias") 
 
 
 class Cell(Layer):
-    """The base of the cells: a `Recurrence` over weights.
+    """The base of the cells: the equations of a `Recurrence`, with weights.
 
-    A subclass has its own arguments, says what its weights' shapes are, and which recurrence it is.
+    A subclass defines its arguments, the shapes of its weights, and its recurrence.
     """
 
-    arguments: tuple[str, ...] = ()  # those of a subclass, for its config
+    arguments: tuple[str, ...] = ()  # the arguments of a subclass that are in its config
     builds_from_shape = True
     units: int
 
@@ -40,7 +40,7 @@ class Cell(Layer):
         self.dropout = _rate(self, "dropout", dropout)
         self.recurrent_dropout = _rate(self, "recurrent_dropout", recurrent_dropout)
         self.masks_per_gate = implementation == 1 or self.recurrent_dropout > 0
-        self.use_cudnn: bool | str = "auto"  # whether sequences go through cuDNN's kernel; not in the config
+        self.use_cudnn: bool | str = "auto"  # not in the config, because it depends on the device
         self.seed = seed
         self.seed_generator = random.SeedGenerator(seed)
         self.kernel: Variable | Any = None
@@ -49,12 +49,12 @@ class Cell(Layer):
 
     @property
     def recurrence(self) -> Recurrence:
-        """The mathematics."""
+        """The equations of a step, as functions of arrays."""
         raise NotImplementedError
 
     @property
     def state_size(self) -> Any:
-        """The size of the state, or a list of the sizes of several."""
+        """The size of the state, or a list of sizes if there are several states."""
         return self.units
 
     @property
@@ -63,45 +63,63 @@ class Cell(Layer):
         return self.units
 
     def add_weights(self, kernel: tuple[int, ...], recurrent: tuple[int, ...], bias: tuple[int, ...]) -> None:
-        """Make the weights in these shapes."""
+        """Make the weights with these shapes."""
         shapes = {"kernel": kernel, "recurrent": recurrent, "bias": bias}
         for prefix, shape in shapes.items():
             if prefix != "bias" or self.use_bias:
                 name = "recurrent_kernel" if prefix == "recurrent" else prefix
                 pieces = {kind: getattr(self, f"{prefix}_{kind}") for kind in _KINDS}
                 if prefix == "bias" and getattr(self, "unit_forget_bias", False):
-                    pieces["initializer"] = _OnesToForget(self.bias_initializer)  # type: ignore[attr-defined]
+                    pieces["initializer"] = _ForgetBias(self.bias_initializer)  # type: ignore[attr-defined]
                 setattr(self, name, self.add_weight(name=name, shape=shape, **pieces))
 
     def build(self, input_shape: Any) -> None:
-        """From now on, inputs have as many features."""
+        """Require the same sizes of the feature axes in later calls."""
         features = self.feature_axes(len(input_shape))
         self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: input_shape[axis] for axis in features})
         super().build(input_shape)
 
     def feature_axes(self, ndim: int) -> Sequence[int]:
-        """The axes of inputs with so many that are the same in all of them."""
+        """The axes whose sizes are fixed by the weights, for inputs with `ndim` axes."""
         return [ndim - 1]
 
     def call(self, inputs: jax.Array, states: Any, training: bool = False) -> Any:
-        """One step: the output, and the states after it."""
-        given = tuple(states) if isinstance(states, list | tuple) else (states,)
-        take = _loop.compiled_step if self.is_pure else _loop.step
-        masks = self.draw_masks(inputs.shape, given[0].shape, training)
-        new = take(self.recurrence, self.arrays(), inputs, given, masks)
+        """Compute one step: the output, and the new states.
+
+        Args:
+            inputs: the inputs of the step, `[batch, ...]`.
+            states: the states before the step: a list, or one array if there is one state.
+            training: if True, dropout is applied. False by default.
+        """
+        old = tuple(states) if isinstance(states, list | tuple) else (states,)
+        step = _loop.compiled_step if self.is_pure else _loop.step
+        masks = self.draw_masks(inputs.shape, old[0].shape, training)
+        new = step(self.recurrence, self.arrays(), inputs, old, masks)
         return new[0], (list(new) if isinstance(states, list | tuple) else new[0])
 
     def run(
-        self, sequences: jax.Array, states: Any, counts: Any, training: bool, how: tuple[bool, bool, bool]
+        self, sequences: jax.Array, states: Any, valid: Any, training: bool, options: tuple[bool, bool, bool]
     ) -> tuple[jax.Array, Any]:
-        """All steps of sequences `[batch, time, ...]`; see `_loop`. Dropout masks are the same for all of them."""
+        """Compute all time steps of sequences, with the same dropout masks for all of them.
+
+        Args:
+            sequences: `[batch, time, ...]`.
+            states: the states before the first time step.
+            valid: `[batch, time]`, False at masked time steps; None if there are none.
+            training: if True, dropout is applied.
+            options: the arguments `unroll`, `return_sequences` and `zero_output_for_mask` of `RNN`.
+
+        Returns:
+            The outputs of all time steps or of the last one, and the last states.
+        """
         sequences = sequences.astype(self.compute_dtype)
         masks = self.draw_masks((sequences.shape[0], *sequences.shape[2:]), states[0].shape, training)
-        given = (self.recurrence, self.arrays(), sequences, tuple(states), counts, masks)
-        found = self._run_by_cudnn(*given, *how)
-        if found is None:
-            found = (_loop.run_pure if self.is_pure else _loop.run_with_facades)(*given, *how)
-        outputs, new = found
+        arguments = (self.recurrence, self.arrays(), sequences, tuple(states), valid, masks)
+        result = self._run_by_cudnn(*arguments, *options)
+        if result is None:
+            run = _loop.run_pure if self.is_pure else _loop.run_with_facades
+            result = run(*arguments, *options)
+        outputs, new = result
         return outputs, list(new)
 
     def _run_by_cudnn(
@@ -110,45 +128,54 @@ class Cell(Layer):
         weights: Any,
         sequences: Any,
         states: Any,
-        counts: Any,
+        valid: Any,
         masks: Any,
         unroll: bool,
-        *how: bool,
+        *options: bool,
     ) -> tuple[jax.Array, Arrays] | None:
-        """What cuDNN's kernel computes; None where it is not to be used."""
-        # XLA does not know how to divide it among devices: each would compute the whole batch.
+        """Run the kernel of cuDNN; return None if `use_cudnn` is False, or "auto" and the kernel cannot be used."""
+        # XLA cannot partition the kernel: each device would compute the whole batch.
         if self.use_cudnn is False or (self.use_cudnn == "auto" and jax.device_count() > 1):
             return None
         reason = _cudnn.why_not(recurrence, sequences, states, masks, unroll)
         if reason is None:
             try:
-                return _cudnn.run(recurrence, weights, sequences, states, counts, masks, *how)
+                return _cudnn.run(recurrence, weights, sequences, states, valid, masks, *options)
             except _cudnn.REFUSALS as error:
                 reason = str(error)
         if self.use_cudnn is True:
             raise ValueError(
-                f"{self.path!r} cannot have use_cudnn=True: {reason}. Leave it at 'auto', which takes cuDNN's kernel "
-                "where it can."
+                f"{self.path!r} cannot have use_cudnn=True: {reason}. Use 'auto', which uses the kernel of cuDNN where "
+                "it can."
             )
         return None
 
     @property
     def is_pure(self) -> bool:
-        """Whether the activations are functions known to look at nothing but their argument."""
-        known = registry.names("activation").values()
+        """True if all activations are functions of JAX or of this library, so that the step can be compiled.
+
+        An activation function of the user may read variables, so a step with it must not be compiled by a bare
+        `jax.jit`.
+        """
+        registered = registry.names("activation").values()
         functions = [getattr(self, name, None) for name in ("activation", "recurrent_activation")]
         return all(
-            one is None or any(one is other for other in known) or getattr(one, "__module__", "").startswith("jax.")
-            for one in functions
+            function is None
+            or any(function is other for other in registered)
+            or getattr(function, "__module__", "").startswith("jax.")
+            for function in functions
         )
 
     def arrays(self) -> Weights:
-        """The weights in the dtype that this cell computes in, whoever asks for them."""
-        given = [None if v is None else scope.read(v) for v in (self.kernel, self.recurrent_kernel, self.bias)]
-        return tuple(a if a is None or not self.autocast else a.astype(self.compute_dtype) for a in given)  # type: ignore[return-value]
+        """The arrays of kernel, recurrent kernel and bias, in the compute dtype of this cell."""
+        arrays = [None if v is None else scope.read(v) for v in (self.kernel, self.recurrent_kernel, self.bias)]
+        return tuple(a if a is None or not self.autocast else a.astype(self.compute_dtype) for a in arrays)  # type: ignore[return-value]
 
     def draw_masks(self, inputs: tuple[int, ...], state: tuple[int, ...], training: bool) -> tuple[Arrays, Arrays]:
-        """The dropout masks for inputs and states of these shapes, `[batch, ...]`: zeros, and `1 / (1 - rate)`."""
+        """Draw the dropout masks of inputs and states of these shapes: arrays of 0 and `1 / (1 - rate)`.
+
+        Each of the two is a tuple: empty without dropout, one mask, or one mask for each gate.
+        """
         count = self.recurrence.gates if self.masks_per_gate else 1
 
         def draw(rate: float, shape: tuple[int, ...]) -> Arrays:
@@ -169,12 +196,15 @@ class Cell(Layer):
 
 
 def runs_itself(cell: Any) -> bool:
-    """Whether a cell is one of ours, whose call nobody has overridden and whose outputs nobody looks at."""
+    """True if `Cell.run` computes the same as a loop over calls of the cell.
+
+    That is not so if a subclass overrides `call`, or if each call adds an activity penalty.
+    """
     return isinstance(cell, Cell) and type(cell).call is Cell.call and cell.activity_regularizer is None
 
 
-class _OnesToForget:
-    """The initializer of a bias that starts by remembering: ones for the forget gate, the second of four."""
+class _ForgetBias:
+    """The initializer of an LSTM's bias with ones for the forget gate, the second of the four gates."""
 
     def __init__(self, initializer: Any):
         self.initializer = initializer

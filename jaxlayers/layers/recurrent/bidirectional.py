@@ -1,4 +1,4 @@
-"""A recurrent layer run over a sequence from both ends."""
+"""The layer that runs a recurrent layer over a sequence in both directions."""
 
 from __future__ import annotations
 
@@ -23,27 +23,32 @@ _ALIKE = ("stateful", "return_sequences", "return_state")
 
 
 class Bidirectional(Layer):
-    """Runs a recurrent layer over a sequence from the start, and one like it from the end, and merges the outputs.
+    """A recurrent layer run over a sequence forwards, a second one run backwards, and their outputs merged.
 
-    With `return_sequences`, outputs at masked steps are zero, whatever `zero_output_for_mask` of the layers says.
+    With `return_sequences`, outputs at masked time steps are zero, whatever `zero_output_for_mask` the layers have.
 
     Args:
-        layer: a recurrent layer; what runs is two made from its config, which do not share its weights.
-        merge_mode: `"concat"` along the features, `"sum"`, `"mul"`, `"ave"`, or None for both outputs.
-        weights: arrays to start from: those of the forward layer, then those of the backward one. (Keras takes them and
-            does nothing with them.)
-        backward_layer: the layer that runs from the end, when it is to differ; with `go_backwards=True`.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        layer: a recurrent layer. The forward and the backward layer are new layers with its config; they do not share
+            its weights.
+        merge_mode: `"concat"` (the default) along the features, `"sum"`, `"mul"` (product), `"ave"` (mean), or None for
+            a pair of outputs.
+        weights: initial values: those of the forward layer, then those of the backward layer; None by default. (Keras
+            ignores this argument.)
+        backward_layer: the layer that runs backwards, with `go_backwards=True`; by default made from `layer`.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
         sequences: `[batch, time, features]`; initial_state: the states of the forward layer, then those of the backward
-        one; outputs: those of the layer, with twice the features for `"concat"`, followed by all last states with
-        `return_state`.
+        layer; outputs: those of `layer`, with twice the features for `"concat"`; with `return_state`, followed by the
+        last states of the forward layer and of the backward layer.
 
     Raises:
-        ValueError: when one is no recurrent layer, the two do not fit each other, or `merge_mode` is unknown.
+        ValueError: when one of the layers is not a recurrent layer; when they have the same `go_backwards`, or differ
+            in `stateful`, `return_sequences` or `return_state`; when `merge_mode` is unknown; when `weights` have other
+            shapes than the layers' weights.
 
-    Source: Schuster and Paliwal, "Bidirectional Recurrent Neural Networks", IEEE Trans. Signal Processing 45 (1997).
+    Source: Schuster and Paliwal, "Bidirectional Recurrent Neural Networks", IEEE Transactions on Signal Processing 45
+    (1997).
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -59,11 +64,12 @@ class Bidirectional(Layer):
         backward_layer: Any = None,
         **kwargs: Any,
     ):
-        wanted = ("go_backwards", *_ALIKE)
-        for one in (layer, layer if backward_layer is None else backward_layer):
-            if not isinstance(one, Layer) or not all(hasattr(one, name) for name in wanted):
+        required = ("go_backwards", *_ALIKE)
+        for recurrent in (layer, layer if backward_layer is None else backward_layer):
+            if not isinstance(recurrent, Layer) or not all(hasattr(recurrent, name) for name in required):
                 raise ValueError(
-                    f"Bidirectional runs recurrent layers, which have {', '.join(wanted)}; received {one!r}."
+                    f"Bidirectional expects recurrent layers, with the attributes {', '.join(required)}; received "
+                    f"{recurrent!r}."
                 )
         if merge_mode not in _MERGES:
             raise ValueError(
@@ -76,19 +82,19 @@ class Bidirectional(Layer):
             backward_layer = _like(layer, "backward_", go_backwards=True)
         self.backward_layer = backward_layer
         _check_pair(self.forward_layer, self.backward_layer)
-        for one in (self.forward_layer, self.backward_layer):
+        for direction in (self.forward_layer, self.backward_layer):
             if hasattr(layer, "use_cudnn"):
-                one.use_cudnn = layer.use_cudnn
-            if hasattr(one, "zero_output_for_mask"):
-                one.zero_output_for_mask = one.return_sequences
+                direction.use_cudnn = layer.use_cudnn
+            if hasattr(direction, "zero_output_for_mask"):
+                direction.zero_output_for_mask = direction.return_sequences
         self.stateful, self.return_sequences, self.return_state = (getattr(layer, name) for name in _ALIKE)
         self.input_spec = layer.input_spec
-        self._start = None if weights is None else tuple(weights)
+        self._initial_values = None if weights is None else tuple(weights)
 
     def call(self, sequences: jax.Array, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
-        """Run both, merge."""
+        """Run both layers, and merge their outputs."""
         half = 0 if initial_state is None else len(initial_state) // 2
-        pairs = []
+        results = []  # outputs and last states of each layer
         for layer, states in (
             (self.forward_layer, initial_state and initial_state[:half]),
             (self.backward_layer, initial_state and initial_state[half:]),
@@ -96,32 +102,33 @@ class Bidirectional(Layer):
             passed = {} if states is None else {"initial_state": states}
             if mask is not None and "mask" in layer._call_spec.all_names:
                 passed["mask"] = mask
-            found = layer(sequences, **passed)
-            pairs.append((found[0], tuple(found[1:])) if self.return_state else (found, ()))
-        self._use_start()
-        (forward, states), (backward, more) = pairs
+            result = layer(sequences, **passed)
+            results.append((result[0], tuple(result[1:])) if self.return_state else (result, ()))
+        self._set_initializers()
+        (forward, forward_states), (backward, backward_states) = results
         forward, backward = forward.astype(self.compute_dtype), backward.astype(self.compute_dtype)
         if self.return_sequences:
             backward = jnp.flip(backward, 1)
         merged = _MERGES[self.merge_mode](forward, backward)
         if not self.return_state:
             return merged
-        return (*merged, *states, *more) if self.merge_mode is None else (merged, *states, *more)
+        outputs = merged if self.merge_mode is None else (merged,)
+        return (*outputs, *forward_states, *backward_states)
 
-    def _use_start(self) -> None:
-        """Let variables that have no arrays yet start from the given weights."""
-        if self._start is None:
+    def _set_initializers(self) -> None:
+        """Make the argument `weights` the initial values of the variables; `call` runs before their arrays are made."""
+        if self._initial_values is None:
             return
         variables = [*self.forward_layer.weights, *self.backward_layer.weights]
-        shapes, given = [v.shape for v in variables], [jnp.shape(array) for array in self._start]
-        if shapes != given:
-            raise ValueError(f"{self.path!r} expects weights of shapes {shapes}; received {given}.")
-        for variable, array in zip(variables, self._start, strict=True):
-            if not isinstance(variable.initializer, _Given):
-                variable.initializer = _Given(array)
+        expected, received = [v.shape for v in variables], [jnp.shape(array) for array in self._initial_values]
+        if expected != received:
+            raise ValueError(f"{self.path!r} expects weights of shapes {expected}; received {received}.")
+        for variable, array in zip(variables, self._initial_values, strict=True):
+            if not isinstance(variable.initializer, _InitialValue):
+                variable.initializer = _InitialValue(array)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The mask of the steps on sequences of outputs; none on anything else."""
+        """The mask of the inputs for sequences of outputs; None for last outputs and for states."""
         mask = next(iter(jax.tree.leaves(previous_mask)), None) if self.return_sequences else None
         outputs = [mask] * (2 if self.merge_mode is None else 1)
         layers = (self.forward_layer, self.backward_layer) if self.return_state else ()
@@ -130,23 +137,25 @@ class Bidirectional(Layer):
 
     @property
     def states(self) -> Any:
-        """The states of both layers, when they are stateful and built; else None."""
+        """The states of both layers; None if they are not stateful, or not built."""
         forward, backward = self.forward_layer.states, self.backward_layer.states
         return None if forward is None or backward is None else (*forward, *backward)
 
     def reset_state(self) -> None:
-        """Let the next call start anew.
+        """Set the states of both layers to the initial states.
 
         Raises:
             AttributeError: when the layers are not stateful.
         """
         if not self.stateful:
-            raise AttributeError(f"{self.path!r} is not stateful, so there is no state to reset.")
+            raise AttributeError(
+                f"{self.path!r} is not stateful, so it has no state to reset. Make its layer with stateful=True."
+            )
         self.forward_layer.reset_state()
         self.backward_layer.reset_state()
 
     def reset_states(self) -> None:
-        """The same as `reset_state`."""
+        """Call `reset_state`, of which this is the former name."""
         self.reset_state()
 
     def get_config(self) -> dict[str, Any]:
@@ -160,15 +169,15 @@ class Bidirectional(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-        """The layer that `get_config()` describes; without weights."""
+        """A new layer from a config that `get_config` returned; without weights."""
         inside = {
             name: registry.lookup("layer", config.get(name), custom_objects) for name in ("layer", "backward_layer")
         }
         return super().from_config({**config, **inside})
 
 
-class _Given:
-    """The initializer of a weight that was given."""
+class _InitialValue:
+    """The initializer of a weight with a given value."""
 
     def __init__(self, array: Any):
         self.array = array
@@ -178,15 +187,16 @@ class _Given:
 
 
 def _like(layer: Any, prefix: str, **changed: Any) -> Any:
-    """A new layer with the config of another, named after it."""
+    """A new layer with the config of another, whose name has a prefix."""
     name = prefix + layer.name.removeprefix(prefix)
     return made_again(layer, name=name, **changed)
 
 
 def _check_pair(forward: Any, backward: Any) -> None:
+    """Raise if the forward and the backward layer do not fit each other."""
     if forward.go_backwards == backward.go_backwards:
         raise ValueError(
-            "Bidirectional: one of layer and backward_layer must have go_backwards=True, and the other not; both have "
+            "Bidirectional: layer and backward_layer must differ in go_backwards; received two layers with "
             f"go_backwards={forward.go_backwards}."
         )
     for name in _ALIKE:

@@ -1,4 +1,4 @@
-"""The recurrent cells: simple, long short-term memory, gated recurrent unit. The mathematics is in `_recurrences`."""
+"""The recurrent cells: simple, LSTM, GRU. Their equations, as functions of arrays, are in `_recurrences`."""
 
 from __future__ import annotations
 
@@ -11,26 +11,29 @@ from jaxlayers.layers.recurrent._cell import PIECES, Cell
 
 
 class SimpleRNNCell(Cell):
-    """One step of a simple recurrent network: `h' = activation(x W + h R + b)`.
+    """A simple recurrent cell: `h' = activation(x W + h R + b)`.
 
     Args:
         units: the size of the state and the output.
-        activation: a function or its name.
-        use_bias: whether there is a bias.
-        kernel_initializer, recurrent_initializer, bias_initializer: how the weights start.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: what they add to the losses.
-        kernel_constraint, recurrent_constraint, bias_constraint: applied after each update.
-        dropout: the part of the inputs set to zero while training, from 0 to 1.
-        recurrent_dropout: likewise of the state, on its way into the product with `R`.
-        seed: an integer, for dropout that repeats.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        activation: an activation function or its name; `"tanh"` by default.
+        use_bias: if True (the default), there is a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer: initializers of the weights; `"glorot_uniform"`,
+            `"orthogonal"` and `"zeros"` by default.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights; their penalties are
+            added to the losses.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints of the weights, applied after each update.
+        dropout: the fraction of the inputs that are set to zero during training, from 0 to 1; 0 by default.
+        recurrent_dropout: the fraction of the state that is set to zero in the product with `R` during training; 0 by
+            default.
+        seed: an integer makes the dropout repeatable; None (the default) draws a seed.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        inputs: `[batch, features]`; states: a list of one, or one, `[batch, units]`; outputs: `[batch, units]` and the
-        new states. kernel `W`: `[features, units]`; recurrent_kernel `R`: `[units, units]`; bias: `[units]`.
+        inputs: `[batch, features]`; states: `[batch, units]`, or a list of this one array; outputs: `[batch, units]`
+        and the new states. kernel `W`: `[features, units]`; recurrent_kernel `R`: `[units, units]`; bias: `[units]`.
 
     Raises:
-        ValueError: when `units` is no positive integer, or a rate is outside of [0, 1].
+        ValueError: when `units` is not a positive integer, or a dropout rate is outside of [0, 1].
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -88,38 +91,41 @@ class SimpleRNNCell(Cell):
 
     @property
     def recurrence(self) -> _recurrences.Recurrence:
-        """The mathematics."""
+        """The equations of a step, as functions of arrays."""
         return _recurrences.Simple(self.activation)
 
 
 class LSTMCell(Cell):
-    """One step of a long short-term memory.
+    """A long short-term memory (LSTM) cell: `c' = s(f) c + s(i) activation(g)`, `h' = s(o) activation(c')`.
 
-    With `i, f, g, o` the four quarters of `x W + h R + b`, and `s` the recurrent activation:
-    `c' = s(f) c + s(i) activation(g)` and `h' = s(o) activation(c')`.
+    `i`, `f`, `g` and `o` are the four quarters of `x W + h R + b`, and `s` is the recurrent activation.
 
     Args:
-        units: the size of the output `h` and of the carry `c`.
-        activation: a function or its name.
-        recurrent_activation: likewise, for the gates.
-        use_bias: whether there is a bias.
-        kernel_initializer, recurrent_initializer, bias_initializer: how the weights start.
-        unit_forget_bias: whether the forget gate's bias starts at 1.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: what they add to the losses.
-        kernel_constraint, recurrent_constraint, bias_constraint: applied after each update.
-        dropout: the part of the inputs set to zero while training, from 0 to 1.
-        recurrent_dropout: likewise of `h`, on its way into the product with `R`; then each gate has masks of its own.
-        seed: an integer, for dropout that repeats.
-        **kwargs: `name`, `dtype`, ... of `Layer`; `implementation=1` gives each gate masks of its own.
+        units: the size of the output `h` and of the cell state `c`.
+        activation: an activation function or its name; `"tanh"` by default.
+        recurrent_activation: the activation of the gates; `"sigmoid"` by default.
+        use_bias: if True (the default), there is a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer: initializers of the weights; `"glorot_uniform"`,
+            `"orthogonal"` and `"zeros"` by default.
+        unit_forget_bias: if True (the default), the bias of the forget gate is initialized with ones.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights; their penalties are
+            added to the losses.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints of the weights, applied after each update.
+        dropout: the fraction of the inputs that are set to zero during training, from 0 to 1; 0 by default.
+        recurrent_dropout: the fraction of `h` that is set to zero in the product with `R` during training; 0 by
+            default. If it is not 0, each gate has its own dropout masks.
+        seed: an integer makes the dropout repeatable; None (the default) draws a seed.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`; `implementation`: with 1, each gate has its own
+            dropout masks, with 2 (the default), the gates share them.
 
     Shapes:
         inputs: `[batch, features]`; states: `[h, c]`, both `[batch, units]`; outputs: `h'` and `[h', c']`. kernel `W`:
         `[features, 4 units]`; recurrent_kernel `R`: `[units, 4 units]`; bias: `[4 units]`.
 
     Raises:
-        ValueError: when `units` is no positive integer, or a rate is outside of [0, 1].
+        ValueError: when `units` is not a positive integer, or a dropout rate is outside of [0, 1].
 
-    Source: Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9 (1997).
+    Source: Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8) (1997).
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -185,7 +191,7 @@ class LSTMCell(Cell):
 
     @property
     def recurrence(self) -> _recurrences.Recurrence:
-        """The mathematics."""
+        """The equations of a step, as functions of arrays."""
         return _recurrences.LongShortTerm(self.activation, self.recurrent_activation)
 
     @property
@@ -195,35 +201,43 @@ class LSTMCell(Cell):
 
 
 class GRUCell(Cell):
-    """One step of a gated recurrent unit.
+    """A gated recurrent unit (GRU) cell: `h' = z h + (1 - z) activation(n)`.
 
-    With `z, r, n` the three thirds, and `s` the recurrent activation: `z = s(x Wz + h Rz + bz)`,
-    `r = s(x Wr + h Rr + br)`, `h' = z h + (1 - z) activation(n)`, where `n = x Wn + bn + r (h Rn + b'n)` with
-    `reset_after`, and `n = x Wn + bn + (r h) Rn` without.
+    `z = s(x Wz + h Rz + bz)` is the update gate, `r = s(x Wr + h Rr + br)` is the reset gate, and `s` is the recurrent
+    activation. The candidate is `n = x Wn + bn + r (h Rn + b'n)` with `reset_after=True`, and
+    `n = x Wn + bn + (r h) Rn` otherwise. The weights of `z`, `r` and `n` are the thirds of kernel, recurrent kernel and
+    bias, in this order.
 
     Args:
         units: the size of the state and the output.
-        activation: a function or its name.
-        recurrent_activation: likewise, for the gates.
-        use_bias: whether there is a bias.
-        kernel_initializer, recurrent_initializer, bias_initializer: how the weights start.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: what they add to the losses.
-        kernel_constraint, recurrent_constraint, bias_constraint: applied after each update.
-        dropout: the part of the inputs set to zero while training, from 0 to 1.
-        recurrent_dropout: likewise of the state, on its way into products; then each gate has masks of its own.
-        reset_after: whether the reset gate comes after the product with the state, or before.
-        seed: an integer, for dropout that repeats.
-        **kwargs: `name`, `dtype`, ... of `Layer`; `implementation=1` gives each gate masks of its own.
+        activation: an activation function or its name; `"tanh"` by default.
+        recurrent_activation: the activation of the gates; `"sigmoid"` by default.
+        use_bias: if True (the default), there is a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer: initializers of the weights; `"glorot_uniform"`,
+            `"orthogonal"` and `"zeros"` by default.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights; their penalties are
+            added to the losses.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints of the weights, applied after each update.
+        dropout: the fraction of the inputs that are set to zero during training, from 0 to 1; 0 by default.
+        recurrent_dropout: the fraction of the state that is set to zero in products during training; 0 by default. If
+            it is not 0, each gate has its own dropout masks.
+        reset_after: if True (the default), the reset gate is applied after the product with the state, otherwise
+            before.
+        seed: an integer makes the dropout repeatable; None (the default) draws a seed.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`; `implementation`: with 1, each gate has its own
+            dropout masks, with 2 (the default), the gates share them.
 
     Shapes:
-        inputs: `[batch, features]`; states: a list of one, or one, `[batch, units]`; outputs: `[batch, units]` and the
-        new states. kernel: `[features, 3 units]`; recurrent_kernel: `[units, 3 units]`; bias: `[2, 3 units]` with
-        `reset_after` (that of the inputs' product, that of the state's), else `[3 units]`.
+        inputs: `[batch, features]`; states: `[batch, units]`, or a list of this one array; outputs: `[batch, units]`
+        and the new states. kernel `W`: `[features, 3 units]`; recurrent_kernel `R`: `[units, 3 units]`; bias:
+        `[3 units]`, or `[2, 3 units]` with `reset_after=True`: the bias of the product with the inputs, and that of the
+        product with the state.
 
     Raises:
-        ValueError: when `units` is no positive integer, or a rate is outside of [0, 1].
+        ValueError: when `units` is not a positive integer, or a dropout rate is outside of [0, 1].
 
-    Source: Cho et al., arXiv:1406.1078.
+    Source: Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine Translation",
+    arXiv:1406.1078.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -290,5 +304,5 @@ class GRUCell(Cell):
 
     @property
     def recurrence(self) -> _recurrences.Recurrence:
-        """The mathematics."""
+        """The equations of a step, as functions of arrays."""
         return _recurrences.Gated(self.activation, self.recurrent_activation, self.reset_after)

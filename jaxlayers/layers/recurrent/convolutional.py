@@ -1,4 +1,4 @@
-"""Long short-term memories with convolutions in the place of products: recurrent layers for images over time."""
+"""Recurrent layers for images over time: long short-term memories (LSTM) with convolutions instead of products."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from jaxlayers.ops._spatial import channel_axis, format_of, one_of, per_axis
 
 
 class ConvLSTMCell(Cell):
-    """One step of a convolutional long short-term memory: `LSTMCell` with convolutions; see `ConvLSTM2D`.
+    """A convolutional LSTM cell: `LSTMCell` with convolutions instead of products; see `ConvLSTM2D`.
 
     Args:
         rank: the number of spatial axes.
-        filters: the number of channels of the output and the states.
-        kernel_size, strides, padding, data_format, dilation_rate: of the inputs' convolution; the state's keeps its
-            size.
-        unit_forget_bias: whether the forget gate's bias starts at 1.
+        filters: the number of channels of outputs and states.
+        kernel_size, strides, padding, data_format, dilation_rate: the arguments of the convolution of the inputs. The
+            convolution of the state keeps its size.
+        unit_forget_bias: if True (the default), the bias of the forget gate is initialized with ones.
         **kwargs: the other arguments of `ConvLSTM2D`.
     """
 
@@ -76,37 +76,37 @@ class ConvLSTMCell(Cell):
         super().build(input_shape)
 
     def feature_axes(self, ndim: int) -> Sequence[int]:
-        """Those of space, too: the states are made for them."""
+        """All axes except the batch: the spatial axes decide the shapes of the states."""
         return range(1, ndim)
 
     @property
     def recurrence(self) -> _recurrences.Recurrence:
-        """The mathematics."""
-        how = (self.strides, self.padding, self.data_format, self.dilation_rate)
-        return _recurrences.Convolutional(self.activation, self.recurrent_activation, *how)
+        """The equations of a step, as functions of arrays."""
+        settings = (self.strides, self.padding, self.data_format, self.dilation_rate)
+        return _recurrences.Convolutional(self.activation, self.recurrent_activation, *settings)
 
     @property
     def state_size(self) -> list[int]:
-        """As in Keras: what it is depends on the inputs. See `get_initial_state`."""
+        """`[-1, -1]`, as in Keras: the sizes depend on the inputs. See `get_initial_state`."""
         return [-1, -1]
 
     @property
     def output_size(self) -> int:
-        """The number of channels."""
+        """The number of channels of the outputs."""
         return self.filters
 
     def get_initial_state(self, batch_size: int | None = None) -> list[jax.Array]:
-        """The states before the first step: zeros, in the shape of the convolved inputs."""
-        how = (self.strides, self.padding, self.data_format, self.dilation_rate)
+        """The states before the first step: zeros with the shape of the convolved inputs."""
+        settings = (self.strides, self.padding, self.data_format, self.dilation_rate)
         image = jax.ShapeDtypeStruct((batch_size, *self._sample), self.compute_dtype)
         channels = self._sample[channel_axis(self.data_format) - 1 if self.data_format == "channels_first" else -1]
         kernel = jax.ShapeDtypeStruct((*self.kernel_size, channels, self.filters), self.compute_dtype)
-        one = jax.eval_shape(lambda x, k: convolve(x, k, *how), image, kernel)
-        return [jnp.zeros(one.shape, one.dtype) for _ in range(2)]
+        state = jax.eval_shape(lambda x, k: convolve(x, k, *settings), image, kernel)
+        return [jnp.zeros(state.shape, state.dtype) for _ in range(2)]
 
 
 class _ConvLSTM(CellRNN):
-    """What the three have in common; a subclass says how many spatial axes there are."""
+    """The base of the three layers; a subclass sets the number of spatial axes."""
 
     rank: int
     arguments = ConvLSTMCell.arguments
@@ -182,7 +182,12 @@ class _ConvLSTM(CellRNN):
 
 
 class ConvLSTM1D(_ConvLSTM):
-    """`ConvLSTM2D` over one spatial axis: sequences `[batch, time, length, channels]`.
+    """A convolutional LSTM with one spatial axis; arguments, equations and errors are those of `ConvLSTM2D`.
+
+    Shapes:
+        sequences: `[batch, time, length, channels]`; outputs: `[batch, new_length, filters]`, or
+        `[batch, time, new_length, filters]` with `return_sequences`; channels before the spatial axis with
+        `"channels_first"`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -194,42 +199,51 @@ class ConvLSTM1D(_ConvLSTM):
 
 
 class ConvLSTM2D(_ConvLSTM):
-    """A long short-term memory over images, with convolutions `*` in the place of products.
+    """A convolutional LSTM over sequences of images: `c' = s(f) c + s(i) activation(g)`, `h' = s(o) activation(c')`.
 
-    With `i, f, g, o` the four quarters of `x * W + h * R + b`, and `s` the recurrent activation, for each step:
-    `c' = s(f) c + s(i) activation(g)` and `h' = s(o) activation(c')`.
+    `i`, `f`, `g` and `o` are the four quarters of the channels of `x * W + h * R + b`, where `*` is a convolution, and
+    `s` is the recurrent activation.
 
     Args:
         filters: the number of channels of `h` and `c`.
-        kernel_size: the size of the windows, an integer or one for each axis.
-        strides: how far apart windows are, likewise; those of the state's convolution are next to each other.
-        padding: `"valid"` or `"same"`; the state's convolution keeps its size.
-        data_format: `"channels_last"` or `"channels_first"`; the global setting by default.
-        dilation_rate: how far apart the elements of a window are.
-        activation: a function or its name.
-        recurrent_activation: likewise, for the gates.
-        use_bias: whether there is a bias.
-        kernel_initializer, recurrent_initializer, bias_initializer: how the weights start.
-        unit_forget_bias: whether the forget gate's bias starts at 1.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: what they add to the losses.
-        activity_regularizer: what the outputs add to the losses.
-        kernel_constraint, recurrent_constraint, bias_constraint: applied after each update.
-        dropout: the part of the inputs set to zero while training, the same for all steps.
-        recurrent_dropout: likewise of `h`; each gate has masks of its own.
-        seed: an integer, for dropout that repeats.
+        kernel_size: the size of the windows of both convolutions: one integer, or one for each spatial axis.
+        strides: the distance between neighbouring windows of the inputs: one integer, or one for each spatial axis; 1
+            by default. The convolution of the state always has stride 1.
+        padding: `"valid"` (the default) or `"same"`, for the inputs. The convolution of the state keeps its size.
+        data_format: `"channels_last"` or `"channels_first"`; `image_data_format()` by default.
+        dilation_rate: the distance between neighbouring elements of a window of the inputs: one integer, or one for
+            each spatial axis; 1 by default. If it is more than 1, `strides` must be 1.
+        activation: an activation function or its name; `"tanh"` by default.
+        recurrent_activation: the activation of the gates; `"sigmoid"` by default.
+        use_bias: if True (the default), there is a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer: initializers of the weights; `"glorot_uniform"`,
+            `"orthogonal"` and `"zeros"` by default.
+        unit_forget_bias: if True (the default), the bias of the forget gate is initialized with ones.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights; their penalties are
+            added to the losses.
+        activity_regularizer: a regularizer of the outputs; its penalty is added to the losses.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints of the weights, applied after each update.
+        dropout: the fraction of the inputs that are set to zero during training, the same for all time steps; 0 by
+            default.
+        recurrent_dropout: the fraction of `h` that is set to zero in the convolution during training; 0 by default.
+            Each gate has its own dropout masks.
+        seed: an integer makes the dropout repeatable; None (the default) draws a seed.
         return_sequences, return_state, go_backwards, stateful: see `RNN`.
-        **kwargs: `unroll` and `zero_output_for_mask` of `RNN`; `name`, `dtype`, ... of `Layer`.
+        **kwargs: `unroll` and `zero_output_for_mask` of `RNN`; arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        sequences: `[batch, time, height, width, channels]`, or `[batch, time, channels, height, width]`; mask:
-        `[batch, time]`; outputs and states: the same with the convolved size and `filters` channels, without time for
-        the last output. kernel: `[*window, channels, 4 filters]`; recurrent_kernel: `[*window, filters, 4 filters]`;
-        bias: `[4 filters]`.
+        sequences: `[batch, time, height, width, channels]`, or `[batch, time, channels, height, width]` with
+        `"channels_first"`; mask: `[batch, time]`; outputs and states: `[batch, new_height, new_width, filters]`, with
+        the axis of time after the batch for outputs with `return_sequences`. kernel `W`:
+        `[*kernel_size, channels, 4 filters]`; recurrent_kernel `R`: `[*kernel_size, filters, 4 filters]`; bias:
+        `[4 filters]`.
 
     Raises:
-        ValueError: when an argument is out of its range, or both strides and dilation are more than 1.
+        ValueError: when an argument is invalid, both `strides` and `dilation_rate` are more than 1, or the shape of the
+            inputs does not fit.
 
-    Source: Shi et al., "Convolutional LSTM Network", arXiv:1506.04214, without its peepholes.
+    Source: Shi et al., "Convolutional LSTM Network: A Machine Learning Approach for Precipitation Nowcasting",
+    arXiv:1506.04214; the peephole connections are left out.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -241,7 +255,12 @@ class ConvLSTM2D(_ConvLSTM):
 
 
 class ConvLSTM3D(_ConvLSTM):
-    """`ConvLSTM2D` over three spatial axes: sequences `[batch, time, depth, height, width, channels]`.
+    """A convolutional LSTM with three spatial axes; arguments, equations and errors are those of `ConvLSTM2D`.
+
+    Shapes:
+        sequences: `[batch, time, depth, height, width, channels]`; outputs:
+        `[batch, new_depth, new_height, new_width, filters]`, with the axis of time after the batch with
+        `return_sequences`; channels before the spatial axes with `"channels_first"`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl

@@ -1,4 +1,4 @@
-"""Recurrent layers: each is `RNN` with a cell of its own, and has the cell's arguments."""
+"""Recurrent layers: each is an `RNN` that makes its cell, and has the arguments of the cell."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from jaxlayers.layers.recurrent.rnn import RNN
 
 
 class CellRNN(RNN):
-    """The base of recurrent layers that make their cell: the cell's arguments are theirs."""
+    """The base of recurrent layers that make their cell, and have its arguments as attributes."""
 
-    arguments: tuple[str, ...] = ()  # those of the cell, for the config
+    arguments: tuple[str, ...] = ()  # the arguments of the cell that are in the config
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name in cls.arguments:
-            setattr(cls, name, _of_the_cell(name))
+            setattr(cls, name, _attribute_of_cell(name))
 
     @property
     def use_cudnn(self) -> bool | str:
-        """Whether cuDNN's kernel runs the steps: True, False or "auto"."""
+        """The use of the kernel of cuDNN: True, False or "auto"."""
         return self.cell.use_cudnn
 
     @use_cudnn.setter
@@ -39,30 +39,40 @@ class CellRNN(RNN):
         return config
 
 
-def _of_the_cell(name: str) -> property:
-    return property(lambda self: getattr(self.cell, name), doc=f"The cell's `{name}`.")
+def _attribute_of_cell(name: str) -> property:
+    return property(lambda self: getattr(self.cell, name), doc=f"The attribute `{name}` of the cell.")
 
 
 class SimpleRNN(CellRNN):
-    """A simple recurrent network over a sequence: `h' = activation(x W + h R + b)` for each step.
+    """A simple recurrent layer: `h' = activation(x W + h R + b)` for each time step.
 
     Args:
         units: the size of the state and the output.
-        activation: a function or its name.
-        use_bias: whether there is a bias.
-        kernel_initializer, recurrent_initializer, bias_initializer: how the weights start.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: what they add to the losses.
-        activity_regularizer: what the outputs add to the losses.
-        kernel_constraint, recurrent_constraint, bias_constraint: applied after each update.
-        dropout: the part of the inputs set to zero while training, the same for all steps.
-        recurrent_dropout: likewise of the state, on its way into the product with `R`.
+        activation: an activation function or its name; `"tanh"` by default.
+        use_bias: if True (the default), there is a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer: initializers of the weights; `"glorot_uniform"`,
+            `"orthogonal"` and `"zeros"` by default.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights; their penalties are
+            added to the losses.
+        activity_regularizer: a regularizer of the outputs; its penalty is added to the losses.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints of the weights, applied after each update.
+        dropout: the fraction of the inputs that are set to zero during training, the same for all time steps; 0 by
+            default.
+        recurrent_dropout: the fraction of the state that is set to zero in the product with `R` during training; 0 by
+            default.
         return_sequences, return_state, go_backwards, stateful, unroll: see `RNN`.
-        seed: an integer, for dropout that repeats; it is in the config when there is one, unlike in Keras.
-        **kwargs: `zero_output_for_mask` of `RNN`; `name`, `dtype`, ... of `Layer`.
+        seed: an integer makes the dropout repeatable; None (the default) draws a seed. (The config contains the seed if
+            it is not None; that of Keras never does.)
+        **kwargs: `zero_output_for_mask` of `RNN`; arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        sequences: `[batch, time, features]`; initial_state: `[batch, units]`, or a list of one; mask: `[batch, time]`;
-        outputs: `[batch, time, units]` or `[batch, units]`. For the weights see `SimpleRNNCell`, for masks `RNN`.
+        sequences: `[batch, time, features]`; initial_state: `[batch, units]`, or a list of this one array; mask:
+        `[batch, time]`; outputs: `[batch, units]`, or `[batch, time, units]` with `return_sequences`; with
+        `return_state`, followed by the last state. The shapes of the weights are those of `SimpleRNNCell`; masks are
+        treated as in `RNN`.
+
+    Raises:
+        ValueError: when `units` is not a positive integer, a dropout rate is outside of [0, 1], or shapes do not fit.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -135,38 +145,47 @@ class SimpleRNN(CellRNN):
 
 
 class LSTM(CellRNN):
-    """A long short-term memory over a sequence.
+    """A long short-term memory (LSTM): `c' = s(f) c + s(i) activation(g)`, `h' = s(o) activation(c')` for each step.
 
-    With `i, f, g, o` the four quarters of `x W + h R + b`, and `s` the recurrent activation, for each step:
-    `c' = s(f) c + s(i) activation(g)` and `h' = s(o) activation(c')`.
+    `i`, `f`, `g` and `o` are the four quarters of `x W + h R + b`, and `s` is the recurrent activation.
 
     Args:
-        units: the size of the output `h` and of the carry `c`.
-        activation: a function or its name.
-        recurrent_activation: likewise, for the gates.
-        use_bias: whether there is a bias.
-        kernel_initializer, recurrent_initializer, bias_initializer: how the weights start.
-        unit_forget_bias: whether the forget gate's bias starts at 1.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: what they add to the losses.
-        activity_regularizer: what the outputs add to the losses.
-        kernel_constraint, recurrent_constraint, bias_constraint: applied after each update.
-        dropout: the part of the inputs set to zero while training, the same for all steps.
-        recurrent_dropout: likewise of `h`, on its way into the product with `R`; then each gate has masks of its own.
-        seed: an integer, for dropout that repeats.
+        units: the size of the output `h` and of the cell state `c`.
+        activation: an activation function or its name; `"tanh"` by default.
+        recurrent_activation: the activation of the gates; `"sigmoid"` by default.
+        use_bias: if True (the default), there is a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer: initializers of the weights; `"glorot_uniform"`,
+            `"orthogonal"` and `"zeros"` by default.
+        unit_forget_bias: if True (the default), the bias of the forget gate is initialized with ones.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights; their penalties are
+            added to the losses.
+        activity_regularizer: a regularizer of the outputs; its penalty is added to the losses.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints of the weights, applied after each update.
+        dropout: the fraction of the inputs that are set to zero during training, the same for all time steps; 0 by
+            default.
+        recurrent_dropout: the fraction of `h` that is set to zero in the product with `R` during training; 0 by
+            default. If it is not 0, each gate has its own dropout masks.
+        seed: an integer makes the dropout repeatable; None (the default) draws a seed.
         return_sequences, return_state, go_backwards, stateful, unroll: see `RNN`.
-        use_cudnn: whether cuDNN's kernel runs all steps; by default on a single CUDA device, where it gives the same
-            results: in float32, with `tanh` and `sigmoid`, without `recurrent_dropout`, `implementation=1` and
-            `unroll`. The loop computes where it cannot, under `vmap`, and derivatives of derivatives. False for the
-            loop everywhere, as forward-mode derivatives (`jax.jvp`, `jax.jacfwd`) of the layer and `jax.export` to
-            CUDA want it on a machine with a GPU.
-        **kwargs: `zero_output_for_mask` of `RNN`; `implementation` of `LSTMCell`; `name`, `dtype`, ... of `Layer`.
+        use_cudnn: `"auto"` (the default), True or False. With `"auto"`, the kernel of cuDNN computes all time steps if
+            there is a single CUDA device and the kernel gives the same results: in float32, with `tanh` and `sigmoid`,
+            without `recurrent_dropout`, `implementation=1` and `unroll`. Otherwise, under `vmap`, and for second
+            derivatives, a loop computes them. True is an error where the kernel cannot be used. False always uses the
+            loop; on a machine with a GPU, forward-mode derivatives (`jax.jvp`, `jax.jacfwd`) of the layer and
+            `jax.export` to CUDA require it.
+        **kwargs: `zero_output_for_mask` of `RNN`; `implementation` of `LSTMCell`; arguments of `Layer`, such as `name`
+            and `dtype`.
 
     Shapes:
         sequences: `[batch, time, features]`; initial_state: `[h, c]`, both `[batch, units]`; mask: `[batch, time]`;
-        outputs: `[batch, time, units]` or `[batch, units]`, with `return_state` followed by `h` and `c`. For the
-        weights see `LSTMCell`, for masks `RNN`.
+        outputs: `[batch, units]`, or `[batch, time, units]` with `return_sequences`; with `return_state`, followed by
+        the last `h` and `c`. The shapes of the weights are those of `LSTMCell`; masks are treated as in `RNN`.
 
-    Source: Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9 (1997).
+    Raises:
+        ValueError: when `units` is not a positive integer, a dropout rate is outside of [0, 1], or shapes do not fit;
+            when `use_cudnn` is True and the kernel cannot be used.
+
+    Source: Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8) (1997).
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -245,34 +264,47 @@ class LSTM(CellRNN):
 
 
 class GRU(CellRNN):
-    """Gated recurrent units over a sequence.
+    """A layer of gated recurrent units (GRU): `h' = z h + (1 - z) activation(n)` for each time step.
 
-    With `z` the update and `r` the reset gate, and `n` the candidate, for each step:
-    `h' = z h + (1 - z) activation(n)`; see `GRUCell`.
+    `z` is the update gate and `n` the candidate, which depends on the reset gate; their equations are those of
+    `GRUCell`.
 
     Args:
         units: the size of the state and the output.
-        activation: a function or its name.
-        recurrent_activation: likewise, for the gates.
-        use_bias: whether there is a bias.
-        kernel_initializer, recurrent_initializer, bias_initializer: how the weights start.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: what they add to the losses.
-        activity_regularizer: what the outputs add to the losses.
-        kernel_constraint, recurrent_constraint, bias_constraint: applied after each update.
-        dropout: the part of the inputs set to zero while training, the same for all steps.
-        recurrent_dropout: likewise of the state, on its way into products; then each gate has masks of its own.
-        seed: an integer, for dropout that repeats.
+        activation: an activation function or its name; `"tanh"` by default.
+        recurrent_activation: the activation of the gates; `"sigmoid"` by default.
+        use_bias: if True (the default), there is a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer: initializers of the weights; `"glorot_uniform"`,
+            `"orthogonal"` and `"zeros"` by default.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights; their penalties are
+            added to the losses.
+        activity_regularizer: a regularizer of the outputs; its penalty is added to the losses.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints of the weights, applied after each update.
+        dropout: the fraction of the inputs that are set to zero during training, the same for all time steps; 0 by
+            default.
+        recurrent_dropout: the fraction of the state that is set to zero in products during training; 0 by default. If
+            it is not 0, each gate has its own dropout masks.
+        seed: an integer makes the dropout repeatable; None (the default) draws a seed.
         return_sequences, return_state, go_backwards, stateful, unroll: see `RNN`.
-        reset_after: whether the reset gate comes after the product with the state, or before.
-        use_cudnn: there is no such kernel in JAX: True is an error, as in Keras on JAX, "auto" and False are the loop.
-        **kwargs: `zero_output_for_mask` of `RNN`; `implementation` of `GRUCell`; `name`, `dtype`, ... of `Layer`.
+        reset_after: if True (the default), the reset gate is applied after the product with the state, otherwise
+            before.
+        use_cudnn: `"auto"` (the default) and False use the loop. True is an error, as in Keras on JAX: JAX has no such
+            kernel.
+        **kwargs: `zero_output_for_mask` of `RNN`; `implementation` of `GRUCell`; arguments of `Layer`, such as `name`
+            and `dtype`.
 
     Shapes:
-        sequences: `[batch, time, features]`; initial_state: `[batch, units]`, or a list of one; mask: `[batch, time]`;
-        outputs: `[batch, time, units]` or `[batch, units]`, with `return_state` followed by the last state. For the
-        weights see `GRUCell`, for masks `RNN`.
+        sequences: `[batch, time, features]`; initial_state: `[batch, units]`, or a list of this one array; mask:
+        `[batch, time]`; outputs: `[batch, units]`, or `[batch, time, units]` with `return_sequences`; with
+        `return_state`, followed by the last state. The shapes of the weights are those of `GRUCell`; masks are treated
+        as in `RNN`.
 
-    Source: Cho et al., arXiv:1406.1078.
+    Raises:
+        ValueError: when `units` is not a positive integer, a dropout rate is outside of [0, 1], or shapes do not fit;
+            when `use_cudnn` is True.
+
+    Source: Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine Translation",
+    arXiv:1406.1078.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -350,5 +382,5 @@ class GRU(CellRNN):
 
 
 def _shared(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a layer that its cell has too."""
+    """The arguments of a layer that are passed on to its cell."""
     return {name: kwargs[name] for name in ("dtype", "trainable") if name in kwargs}

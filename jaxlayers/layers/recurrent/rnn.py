@@ -19,33 +19,39 @@ from jaxlayers.layers.recurrent.stacked import StackedRNNCells, build_cell, call
 
 
 class RNN(Layer):
-    """Runs a cell over a sequence: `output, states = cell(inputs[:, t], states)` for each `t`.
+    """A layer that runs a cell over a sequence: `output, states = cell(inputs[:, t], states)` for each `t`.
 
-    At a masked step the states stay as they are, and the output repeats the one before (the first state, when there is
-    none before); padding may hold anything. Where Keras differs: a mask that travels with the sequences also counts
-    when an `initial_state` is given; the last output is that of the last step that counts, also with
-    `zero_output_for_mask`; the repeated output of a cell whose output is no state is its output, not its state.
+    At a masked time step the states do not change, and the output is that of the time step before; before the first
+    valid time step, it is the initial value of the first state. Padding may have any values. Differences from Keras:
+
+    - The mask that the sequences carry is used also if an `initial_state` is passed.
+    - The last output is that of the last valid time step, also with `zero_output_for_mask`.
+    - A cell whose output is not one of its states repeats its output at a masked time step, not its state.
 
     Args:
-        cell: a layer with `call(inputs, states) -> (output, states)` and `state_size`, an integer or a list of them;
-            with `get_initial_state(batch_size)` it may start from anything, from zeros otherwise. Or a list of cells,
-            which is stacked.
-        return_sequences: whether to return the outputs of all steps, or the last one.
-        return_state: whether to return the last states as well.
-        go_backwards: whether to begin at the end; outputs are in the order in which they are computed.
-        stateful: whether a call begins with the states that the one before ended with. The batch size is fixed then;
-            `reset_state()` starts again. The states are in `variables`, and not in `weights`. (Keras on JAX forgets
-            what `fit`, `predict` and the other compiled steps leave in them.)
-        unroll: whether to write the loop out, step by step: longer to compile.
-        zero_output_for_mask: whether the output at a masked step is zero, with `return_sequences`.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        cell: a layer with `call(inputs, states) -> (output, states)` and `state_size`, an integer or a list of
+            integers; or a list of cells, which becomes a `StackedRNNCells`. If the cell has
+            `get_initial_state(batch_size)`, it returns the initial states; otherwise they are zeros.
+        return_sequences: if True, the outputs of all time steps are returned; otherwise (the default) the last output.
+        return_state: if True, the last states are returned as well. False by default.
+        go_backwards: if True, the sequence is reversed first; the outputs are in the order of their computation. False
+            by default.
+        stateful: if True, the initial states of a call are the last states of the call before, for a fixed batch size;
+            `reset_state()` sets them back. False by default. The states are in `variables`, not in `weights`. (Keras on
+            JAX loses the states that `fit`, `predict` and other compiled steps compute.)
+        unroll: if True, the loop is unrolled, which takes longer to compile. False by default.
+        zero_output_for_mask: if True, the outputs at masked time steps are zero with `return_sequences`. False by
+            default.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        sequences: `[batch, time, ...]`; initial_state: the states, a list; mask: `[batch, time]`; outputs:
-        `[batch, time, ...]` or `[batch, ...]`, followed by the last states with `return_state`.
+        sequences: `[batch, time, ...]`; initial_state: a list of the states; mask: `[batch, time]`; outputs:
+        `[batch, ...]`, or `[batch, time, ...]` with `return_sequences`; with `return_state`, followed by the last
+        states.
 
     Raises:
-        ValueError: when `cell` is none; when states do not fit; when a stateful layer meets another batch size.
+        ValueError: when `cell` is not a cell; when the shapes of sequences, mask or states do not fit; when a stateful
+            layer receives another batch size.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -87,67 +93,76 @@ class RNN(Layer):
 
     @property
     def states(self) -> Any:
-        """The variables that a stateful layer keeps its states in; None when there are none."""
+        """The variables with the states of a stateful layer; None if the layer is not stateful, or not built."""
         return None if self._states is None else jax.tree.unflatten(self._states.structure, self._states.held)
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
         """Build the cell, and make the variables of a stateful layer."""
         batch, _, *sample = sequences_shape
         build_cell(self.cell, (batch, *sample))
-        of_cell = getattr(self.cell, "input_spec", None)
-        if isinstance(of_cell, InputSpec) and of_cell.ndim is not None:
+        cell_spec = getattr(self.cell, "input_spec", None)
+        if isinstance(cell_spec, InputSpec) and cell_spec.ndim is not None:
+            # The axis of time comes after the batch, so positive axes move by one.
             self.input_spec = InputSpec(
-                ndim=of_cell.ndim + 1, axes={axis + (axis >= 0): size for axis, size in of_cell.axes.items()}
+                ndim=cell_spec.ndim + 1, axes={axis + (axis >= 0): size for axis, size in cell_spec.axes.items()}
             )
         if self.stateful:
-            first = jax.eval_shape(lambda: self.get_initial_state(batch))
+            initial = jax.eval_shape(lambda: self.get_initial_state(batch))
             variables = [
                 Variable(
-                    _FirstState(self, number, batch),
+                    _InitialState(self, number, batch),
                     shape=state.shape,
                     dtype=self.variable_dtype,
                     trainable=False,
                     name="rnn_state",
                 )
-                for number, state in enumerate(jax.tree.leaves(first))
+                for number, state in enumerate(jax.tree.leaves(initial))
             ]
-            self._states = _States(variables, jax.tree.structure(first))
+            self._states = _States(variables, jax.tree.structure(initial))
         super().build(sequences_shape)
 
     def get_initial_state(self, batch_size: int) -> list[Any]:
-        """The states before the first step: what the cell says, or zeros."""
-        found = initial_state(self.cell, batch_size, getattr(self.cell, "compute_dtype", self.compute_dtype))
-        return list(found) if isinstance(found, list | tuple) else [found]
+        """The states before the first time step: from `get_initial_state` of the cell, or zeros."""
+        states = initial_state(self.cell, batch_size, getattr(self.cell, "compute_dtype", self.compute_dtype))
+        return list(states) if isinstance(states, list | tuple) else [states]
 
     def reset_state(self) -> None:
-        """Let the next call of a stateful layer start anew."""
+        """Set the states of a stateful layer to the initial states."""
         if self._states is not None:
             batch = self._states.held[0].shape[0]
             for variable, value in zip(self._states.held, jax.tree.leaves(self.get_initial_state(batch)), strict=True):
                 variable.assign(value)
 
     def reset_states(self) -> None:
-        """The same as `reset_state`."""
+        """Call `reset_state`, of which this is the former name."""
         self.reset_state()
 
     def call(self, sequences: jax.Array, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
-        """Run the cell over all steps."""
+        """Run the cell over all time steps.
+
+        Args:
+            sequences: the sequences.
+            initial_state: the states before the first time step; by default those of `get_initial_state`, or those of
+                the call before if the layer is stateful.
+            mask: the mask of the sequences; by default the one that they carry.
+            training: if True, the cell runs in training. False by default.
+        """
         if sequences.ndim < 3:
             raise ValueError(f"{self.path!r} expects sequences [batch, time, ...]; received shape {sequences.shape}.")
-        counts = self._counts(sequences, get_mask(sequences) if mask is None else jax.tree.leaves(mask)[0])
-        states = self._first_states(sequences.shape[0], initial_state)
+        valid = self._valid_steps(sequences, get_mask(sequences) if mask is None else jax.tree.leaves(mask)[0])
+        states = self._initial_states(sequences.shape[0], initial_state)
         if self.go_backwards:
-            sequences, counts = jnp.flip(sequences, 1), None if counts is None else jnp.flip(counts, 1)
-        how = (self.unroll, self.return_sequences, self.zero_output_for_mask)
-        output, states = _run(self.cell, sequences, states, counts, training, how)
+            sequences, valid = jnp.flip(sequences, 1), None if valid is None else jnp.flip(valid, 1)
+        options = (self.unroll, self.return_sequences, self.zero_output_for_mask)
+        output, states = _run(self.cell, sequences, states, valid, training, options)
         output, states = jax.tree.map(lambda array: array.astype(self.compute_dtype), (output, states))
         if self._states is not None:
             for variable, value in zip(self._states.held, jax.tree.leaves(states), strict=True):
                 variable.assign(value)
         return (output, *states) if self.return_state else output
 
-    def _counts(self, sequences: jax.Array, mask: Any) -> jax.Array | None:
-        """Which steps count, `[batch, time]`: those of which any part of the mask is true."""
+    def _valid_steps(self, sequences: jax.Array, mask: Any) -> jax.Array | None:
+        """The mask as `[batch, time]`: a time step is valid if any element of its mask is True."""
         if mask is None:
             return None
         steps = sequences.shape[:2]
@@ -155,30 +170,31 @@ class RNN(Layer):
         mask = mask[:, None] if mask.ndim == 1 else mask.reshape(*mask.shape[:2], math.prod(mask.shape[2:])).any(-1)
         if mask.shape[0] != steps[0] or mask.shape[1] not in (1, steps[1]):
             raise ValueError(
-                f"{self.path!r} expects a mask of shape {steps} for sequences of shape {sequences.shape}; received "
-                f"{mask.shape}."
+                f"{self.path!r} expects a mask of shape {steps} for sequences of shape {sequences.shape}; received a "
+                f"mask of shape {mask.shape}."
             )
         return jnp.broadcast_to(mask, steps)
 
-    def _first_states(self, batch: int, given: Any) -> list[Any]:
+    def _initial_states(self, batch: int, states: Any) -> list[Any]:
+        """The states before the first time step, from the argument of the call, the states held, or the cell."""
         if self._states is not None and (built := self._states.held[0].shape[0]) != batch:
             raise ValueError(
-                f"{self.path!r} is stateful, and was built for batches of {built}; received one of {batch}. Give the "
-                "model's Input a batch_size, and keep to it."
+                f"{self.path!r} is stateful, and was built for batches of {built}; received one of {batch}. Set the "
+                "batch_size of the model's Input, and use batches of this size."
             )
         default = self.get_initial_state(batch)
-        if given is None:
-            given = default if self._states is None else self.states
-        given = list(given) if isinstance(given, list | tuple) else [given]
+        if states is None:
+            states = default if self._states is None else self.states
+        states = list(states) if isinstance(states, list | tuple) else [states]
         dtype = getattr(self.cell, "compute_dtype", self.compute_dtype)
-        arrays = [jnp.asarray(leaf, dtype) for leaf in jax.tree.leaves(given)]
-        wanted, received = [leaf.shape for leaf in jax.tree.leaves(default)], [array.shape for array in arrays]
-        if wanted != received:
-            raise ValueError(f"{self.path!r} expects states of shapes {wanted}; received {received}.")
+        arrays = [jnp.asarray(leaf, dtype) for leaf in jax.tree.leaves(states)]
+        expected, received = [leaf.shape for leaf in jax.tree.leaves(default)], [array.shape for array in arrays]
+        if expected != received:
+            raise ValueError(f"{self.path!r} expects states of shapes {expected}; received {received}.")
         return jax.tree.unflatten(jax.tree.structure(default), arrays)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The mask of the steps on the sequence of outputs; none on anything else."""
+        """The mask of the inputs, `[batch, time]`, for sequences of outputs; None for a last output and for states."""
         mask = None
         if self.return_sequences:
             mask = next(iter(jax.tree.leaves(previous_mask)), None)
@@ -194,14 +210,14 @@ class RNN(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-        """The layer that `get_config()` describes; without weights."""
+        """A new layer from a config that `get_config` returned; without weights."""
         if "cell" in config:
             config = {**config, "cell": registry.lookup("layer", config["cell"], custom_objects)}
         return super().from_config(config)
 
 
 class _States(tracking.Tracked):
-    """The states of a stateful layer: variables that are no weights, as in Keras."""
+    """The states of a stateful layer: variables that are not in `weights`, as in Keras."""
 
     _kind = "state"
 
@@ -210,13 +226,13 @@ class _States(tracking.Tracked):
         self.structure = structure
 
     def _tracked_children(self) -> Iterator[tuple[str, Any]]:
-        """The variables by number."""
+        """The variables, by their number."""
         for number, variable in enumerate(self.held):
             yield str(number), variable
 
 
-class _FirstState:
-    """The initializer of a stateful layer's variable."""
+class _InitialState:
+    """The initializer of a variable of a stateful layer: the initial state with this number."""
 
     def __init__(self, layer: RNN, number: int, batch: int):
         self.layer, self.number, self.batch = layer, number, batch
@@ -226,18 +242,22 @@ class _FirstState:
 
 
 def _run(
-    cell: Any, sequences: jax.Array, states: Any, counts: Any, training: bool, how: tuple[bool, bool, bool]
+    cell: Any, sequences: jax.Array, states: Any, valid: Any, training: bool, options: tuple[bool, bool, bool]
 ) -> tuple[jax.Array, Any]:
-    """All steps of a cell; of a stack, those of one cell after those of the other, which comes to the same."""
-    unroll, all_outputs, zero_output = how
+    """Run a cell over all time steps; the arguments are those of `Cell.run`.
+
+    A stack runs its first cell over all time steps, then the second on the outputs of the first, and so on. The results
+    are those of all cells at each time step, and each cell can use the fastest loop that it has.
+    """
+    unroll, all_outputs, zero_output = options
     if type(cell) is StackedRNNCells and cell.activity_regularizer is None:
         last = []
-        for number, (one, state) in enumerate(zip(cell.cells, states, strict=True)):
-            several, top = isinstance(state, list | tuple), number == len(cell.cells) - 1
-            how = (unroll, all_outputs or not top, zero_output and top)
-            sequences, new = _run(one, sequences, list(state) if several else [state], counts, training, how)
-            last.append(new if several else new[0])
+        for number, (inner, state) in enumerate(zip(cell.cells, states, strict=True)):
+            is_list, is_top = isinstance(state, list | tuple), number == len(cell.cells) - 1
+            options = (unroll, all_outputs or not is_top, zero_output and is_top)
+            sequences, new = _run(inner, sequences, list(state) if is_list else [state], valid, training, options)
+            last.append(new if is_list else new[0])
         return sequences, last
     if runs_itself(cell):
-        return cell.run(sequences, states, counts, training, how)
-    return _loop.run_any(called(cell), sequences, states, counts, *how)
+        return cell.run(sequences, states, valid, training, options)
+    return _loop.run_any(called(cell), sequences, states, valid, *options)

@@ -1,4 +1,4 @@
-"""Several recurrent cells as one."""
+"""A stack of recurrent cells as one cell, and functions for cells that need not be subclasses of `Cell`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from jaxlayers.core import Layer, building, scope
 
 
 class StackedRNNCells(Layer):
-    """Cells on top of each other: each is called with the output of the one before.
+    """A stack of cells as one cell: the inputs of each cell are the outputs of the one before.
 
     Args:
-        cells: the cells, first to last.
-        **kwargs: `name`, `dtype`, ... of `Layer`.
+        cells: a list of the cells, from the first to the last.
+        **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
-        inputs: `[batch, features]`; states: a list with the states of each cell; outputs: those of the last cell, and
-        the new states. Unlike in Keras, the states of a single cell are in a list too.
+        inputs: `[batch, features]`; states: a list of the states of each cell; outputs: those of the last cell, and the
+        new states. (In Keras, the states of a stack of one cell are not in a list.)
 
     Raises:
-        ValueError: when something is no cell: it has no `call` or no `state_size`.
+        ValueError: when an element of `cells` has no `call` or no `state_size`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -42,7 +42,7 @@ class StackedRNNCells(Layer):
         self.cells = list(cells)
 
     def build(self, input_shape: Any) -> None:
-        """Build the cells of this library; others build themselves when they are called."""
+        """Build the cells of this library; other cells are built by their first call."""
         for cell in self.cells:
             build_cell(cell, input_shape)
             input_shape = (input_shape[0], output_size(cell))
@@ -50,7 +50,7 @@ class StackedRNNCells(Layer):
 
     @property
     def state_size(self) -> list[Any]:
-        """The state sizes of the cells."""
+        """A list of the state sizes of the cells."""
         return [cell.state_size for cell in self.cells]
 
     @property
@@ -59,17 +59,17 @@ class StackedRNNCells(Layer):
         return output_size(self.cells[-1])
 
     def get_initial_state(self, batch_size: int | None = None) -> list[Any]:
-        """The states before the first step, cell by cell."""
+        """A list of the initial states of the cells."""
         return [initial_state(cell, batch_size, self.compute_dtype) for cell in self.cells]
 
     def call(self, inputs: jax.Array, states: Any, training: bool = False) -> Any:
-        """One step of each cell."""
+        """Compute one step of each cell: the output of the last one, and a list of the new states of all."""
         new_states = []
         for cell, state in zip(self.cells, states, strict=True):
-            several = isinstance(state, list | tuple)
-            inputs, new = called(cell)(inputs, list(state) if several else [state])
+            is_list = isinstance(state, list | tuple)
+            inputs, new = called(cell)(inputs, list(state) if is_list else [state])
             new = list(new) if isinstance(new, list | tuple) else [new]
-            new_states.append(new if several else new[0])
+            new_states.append(new if is_list else new[0])
         return inputs, new_states
 
     def get_config(self) -> dict[str, Any]:
@@ -78,13 +78,13 @@ class StackedRNNCells(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-        """The stack that `get_config()` describes; without weights."""
+        """A new stack from a config that `get_config` returned; without weights."""
         cells = [registry.lookup("layer", cell, custom_objects) for cell in config["cells"]]
         return super().from_config({**config, "cells": cells})
 
 
 def check_cell(where: str, cell: Any) -> None:
-    """Refuse what is no cell.
+    """Check that an object is a cell.
 
     Raises:
         ValueError: when it has no `call` or no `state_size`.
@@ -92,12 +92,13 @@ def check_cell(where: str, cell: Any) -> None:
     for name in ("call", "state_size"):
         if not hasattr(cell, name):
             raise ValueError(
-                f"{where} needs cells, which have call(inputs, states) and state_size; {cell!r} has no {name}."
+                f"{where} expects cells, with call(inputs, states) and state_size; received {cell!r}, which has no "
+                f"{name}."
             )
 
 
 def build_cell(cell: Any, input_shape: Any) -> None:
-    """Build a cell of ours for inputs of a step in the midst of a build; others are built when they are called."""
+    """Build a cell of this library, during the build of its owner; other cells are built by their first call."""
     if getattr(cell, "builds_from_shape", False) and not cell.built:
         inputs = jax.ShapeDtypeStruct(tuple(input_shape), cell.compute_dtype)
         inner: Any = scope.current()
@@ -105,12 +106,12 @@ def build_cell(cell: Any, input_shape: Any) -> None:
 
 
 def called(cell: Any) -> Any:
-    """What to call: the cell, or its `call` when it is no layer."""
+    """The callable of a cell: the cell itself, or its method `call` if it is not a layer."""
     return cell if callable(cell) else cell.call
 
 
 def output_size(cell: Any) -> Any:
-    """What a cell says of its output's size, or that of its first state."""
+    """The output size of a cell: its attribute `output_size`, or else the size of its first state."""
     size = getattr(cell, "output_size", None)
     if size is None:
         size = cell.state_size
@@ -118,10 +119,10 @@ def output_size(cell: Any) -> Any:
 
 
 def initial_state(cell: Any, batch_size: int | None, dtype: Any) -> Any:
-    """The states a cell starts from: what it says, or zeros."""
+    """The initial states of a cell: from its method `get_initial_state`, or else zeros."""
     if hasattr(cell, "get_initial_state"):
         return cell.get_initial_state(batch_size=batch_size)
-    one = isinstance(cell.state_size, int)
-    sizes = [cell.state_size] if one else cell.state_size
+    is_single = isinstance(cell.state_size, int)
+    sizes = [cell.state_size] if is_single else cell.state_size
     zeros = [jnp.zeros((batch_size, *(size if isinstance(size, list | tuple) else [size])), dtype) for size in sizes]
-    return zeros[0] if one else zeros
+    return zeros[0] if is_single else zeros
