@@ -43,6 +43,8 @@ from jaxlayers.layers.merging import (
     Minimum,
     Multiply,
     Subtract,
+)
+from jaxlayers.layers.merging_functions import (
     add,
     average,
     concatenate,

@@ -145,12 +145,12 @@ class AlphaDropout(_Dropping):
 class _SpatialDropout(Dropout):
     """Dropout of whole channels: all positions of a channel share one random draw."""
 
-    positions: ClassVar[int]
+    spatial_rank: ClassVar[int]  # the number of spatial axes
     data_format = "channels_last"
 
     def __init__(self, rate: float, seed: Any = None, name: str | None = None, dtype: Any = None):
         super().__init__(rate, None, seed, name=name, dtype=dtype)
-        self.input_spec = InputSpec(ndim=self.positions + 2)
+        self.input_spec = InputSpec(ndim=self.spatial_rank + 2)
 
     def _sizes(self, inputs: jax.Array) -> tuple[int, ...]:
         channels = 1 if self.data_format == "channels_first" else inputs.ndim - 1
@@ -187,7 +187,7 @@ class SpatialDropout1D(_SpatialDropout):
         True
     """
 
-    positions = 1
+    spatial_rank = 1
 
 
 class _SpatialDropoutOfImages(_SpatialDropout):
@@ -234,7 +234,7 @@ class SpatialDropout2D(_SpatialDropoutOfImages):
         True
     """
 
-    positions = 2
+    spatial_rank = 2
 
 
 class SpatialDropout3D(_SpatialDropoutOfImages):
@@ -264,4 +264,4 @@ class SpatialDropout3D(_SpatialDropoutOfImages):
         True
     """
 
-    positions = 3
+    spatial_rank = 3

@@ -1,4 +1,4 @@
-"""Layers that merge several arrays into one, and the same as functions.
+"""Layers that merge several arrays into one.
 
 Masks: the outputs of layers that merge element by element have the logical or of the masks of the inputs; they have
 no mask when an input has none. Products, maxima and minima leave out the masked time steps of an input. Sums,
@@ -330,49 +330,3 @@ class Dot(Merge):
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""
         return {**super().get_config(), "axes": self.axes, "normalize": self.normalize}
-
-
-def add(inputs: Any, **kwargs: Any) -> Any:
-    """The sum of several arrays or symbolic tensors: `Add(**kwargs)(inputs)`.
-
-    Example:
-        >>> import jax.numpy as jnp, jaxlayers as jl
-        >>> jl.layers.add([jnp.array([1.0]), jnp.array([3.0])]).tolist()
-        [4.0]
-    """
-    return Add(**kwargs)(inputs)
-
-
-def subtract(inputs: Any, **kwargs: Any) -> Any:
-    """The difference of two arrays or symbolic tensors: `Subtract(**kwargs)(inputs)`."""
-    return Subtract(**kwargs)(inputs)
-
-
-def multiply(inputs: Any, **kwargs: Any) -> Any:
-    """The product of several arrays or symbolic tensors: `Multiply(**kwargs)(inputs)`."""
-    return Multiply(**kwargs)(inputs)
-
-
-def average(inputs: Any, **kwargs: Any) -> Any:
-    """The mean of several arrays or symbolic tensors: `Average(**kwargs)(inputs)`."""
-    return Average(**kwargs)(inputs)
-
-
-def maximum(inputs: Any, **kwargs: Any) -> Any:
-    """The element-wise maximum of several arrays or symbolic tensors: `Maximum(**kwargs)(inputs)`."""
-    return Maximum(**kwargs)(inputs)
-
-
-def minimum(inputs: Any, **kwargs: Any) -> Any:
-    """The element-wise minimum of several arrays or symbolic tensors: `Minimum(**kwargs)(inputs)`."""
-    return Minimum(**kwargs)(inputs)
-
-
-def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
-    """The concatenation of several arrays or symbolic tensors along an axis: `Concatenate(axis, **kwargs)(inputs)`."""
-    return Concatenate(axis=axis, **kwargs)(inputs)
-
-
-def dot(inputs: Any, axes: Any = -1, **kwargs: Any) -> Any:
-    """The dot product of two arrays or symbolic tensors along an axis of each: `Dot(axes, **kwargs)(inputs)`."""
-    return Dot(axes=axes, **kwargs)(inputs)

@@ -63,7 +63,7 @@ class _Conv(Convolution, LowRank, adapted="kernel"):
             )
 
     def kernel_shapes(self, channels: int) -> list[tuple[int, ...]]:
-        """`[*window, channels / groups, filters]`."""
+        """The shape of the kernel: `[*kernel_size, channels / groups, filters]`."""
         if channels % self.groups:
             raise ValueError(
                 f"{self.path!r} has groups={self.groups}, so it expects inputs whose number of channels is a multiple "

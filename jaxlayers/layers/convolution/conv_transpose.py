@@ -64,7 +64,7 @@ class _ConvTranspose(Convolution):
                 )
 
     def kernel_shapes(self, channels: int) -> list[tuple[int, ...]]:
-        """`[*window, filters, channels]`."""
+        """The shape of the kernel: `[*kernel_size, filters, channels]`."""
         return [(*self.kernel_size, self.filters, channels)]
 
     def call(self, inputs: jax.Array) -> jax.Array:

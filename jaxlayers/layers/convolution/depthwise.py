@@ -55,11 +55,11 @@ class _DepthwiseConv(Convolution):
         self.depth_multiplier = positive(self, "depth_multiplier", depth_multiplier)
 
     def kernel_shapes(self, channels: int) -> list[tuple[int, ...]]:
-        """`[*window, channels, depth_multiplier]`."""
+        """The shape of the kernel: `[*kernel_size, channels, depth_multiplier]`."""
         return [(*self.kernel_size, channels, self.depth_multiplier)]
 
     def channels_out(self, channels: int) -> int:
-        """`channels * depth_multiplier`."""
+        """The number of channels of the outputs: `channels * depth_multiplier`."""
         return channels * self.depth_multiplier
 
     def call(self, inputs: jax.Array) -> jax.Array:
@@ -180,7 +180,7 @@ class _SeparableConv(Convolution):
         self.depth_multiplier = positive(self, "depth_multiplier", depth_multiplier)
 
     def kernel_shapes(self, channels: int) -> list[tuple[int, ...]]:
-        """`[*window, channels, depth_multiplier]` and `[1, ..., channels * depth_multiplier, filters]`."""
+        """The shapes of the depthwise kernel and of the pointwise kernel."""
         return [
             (*self.kernel_size, channels, self.depth_multiplier),
             (*[1] * self.rank, channels * self.depth_multiplier, self.filters),

@@ -195,7 +195,7 @@ class Cell(Layer):
         return {**super().get_config(), **describe(self, *self.arguments)}
 
 
-def runs_itself(cell: Any) -> bool:
+def has_own_loop(cell: Any) -> bool:
     """True if `Cell.run` computes the same as a loop over calls of the cell.
 
     That is not so if a subclass overrides `call`, or if each call adds an activity penalty.

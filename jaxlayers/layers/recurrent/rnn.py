@@ -14,8 +14,8 @@ from jaxlayers.common import registry
 from jaxlayers.core import InputSpec, Layer, Variable, tracking
 from jaxlayers.core.masks import get_mask
 from jaxlayers.layers.recurrent import _loop
-from jaxlayers.layers.recurrent._cell import runs_itself
-from jaxlayers.layers.recurrent.stacked import StackedRNNCells, build_cell, called, check_cell, initial_state
+from jaxlayers.layers.recurrent._cell import has_own_loop
+from jaxlayers.layers.recurrent.stacked import StackedRNNCells, as_callable, build_cell, check_cell, initial_state
 
 
 class RNN(Layer):
@@ -258,6 +258,6 @@ def _run(
             sequences, new = _run(inner, sequences, list(state) if is_list else [state], valid, training, options)
             last.append(new if is_list else new[0])
         return sequences, last
-    if runs_itself(cell):
+    if has_own_loop(cell):
         return cell.run(sequences, states, valid, training, options)
-    return _loop.run_any(called(cell), sequences, states, valid, *options)
+    return _loop.run_any(as_callable(cell), sequences, states, valid, *options)

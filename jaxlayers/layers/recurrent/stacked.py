@@ -67,7 +67,7 @@ class StackedRNNCells(Layer):
         new_states = []
         for cell, state in zip(self.cells, states, strict=True):
             is_list = isinstance(state, list | tuple)
-            inputs, new = called(cell)(inputs, list(state) if is_list else [state])
+            inputs, new = as_callable(cell)(inputs, list(state) if is_list else [state])
             new = list(new) if isinstance(new, list | tuple) else [new]
             new_states.append(new if is_list else new[0])
         return inputs, new_states
@@ -105,7 +105,7 @@ def build_cell(cell: Any, input_shape: Any) -> None:
         building.within_call(cell, inner, (inputs,), {})
 
 
-def called(cell: Any) -> Any:
+def as_callable(cell: Any) -> Any:
     """The callable of a cell: the cell itself, or its method `call` if it is not a layer."""
     return cell if callable(cell) else cell.call
 
