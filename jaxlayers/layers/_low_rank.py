@@ -71,8 +71,8 @@ class LowRank(Layer):
     ) -> None:
         """Freeze the weight `w` and train two low-rank weights, `a` and `b`.
 
-        From now on, the layer computes with `w + lora_alpha / rank * a @ b` instead of `w`. The new weights
-        are the attributes `lora_kernel_a` and `lora_kernel_b`, or `lora_embeddings_a` and `lora_embeddings_b`. They are
+        From now on, the layer computes with `w + lora_alpha / rank * a @ b` instead of `w`. The new weights are the
+        attributes `lora_kernel_a` and `lora_kernel_b`, or `lora_embeddings_a` and `lora_embeddings_b`. They are
         float32. Compile the model again afterwards: an optimizer that is already built has no slots for them.
 
         Args:
@@ -89,6 +89,15 @@ class LowRank(Layer):
                 the layer has low-rank weights already.
 
         Source: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", arXiv:2106.09685.
+
+        Example:
+            >>> import jax.numpy as jnp, jaxlayers as jl
+            >>> layer = jl.layers.Dense(4)
+            >>> layer(jnp.ones((1, 8))).shape
+            (1, 4)
+            >>> layer.enable_lora(2)
+            >>> layer.kernel.shape, layer.lora_kernel_a.shape, layer.lora_kernel_b.shape
+            ((8, 4), (8, 2), (2, 4))
         """
         if getattr(self, f"{self.adapted}_constraint"):
             raise ValueError(

@@ -51,8 +51,8 @@ class Lambda(Layer):
     weights. The outputs have no mask unless `mask` is given, because the function may change the axes.
 
     Args:
-        function: the function. It receives the mask of the inputs if it has a parameter `mask`, and whether it runs in
-            training if it has a parameter `training`.
+        function: the function. It receives the mask of the inputs if it has a parameter `mask`, and the value of
+            `training` if it has a parameter `training`.
         output_shape: the shape of the outputs without the batch, or a function from the shape of the inputs to the
             shape of the outputs. By default (None), the shape is found by tracing the function.
         mask: the mask of the outputs, or a function `(inputs, mask) -> mask`; None (the default) for no mask.

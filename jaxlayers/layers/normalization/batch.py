@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -111,10 +111,8 @@ class BatchNormalization(ScaleAndOffset):
         axes = sorted(self.feature_axes(input_shape))
         shape = tuple(input_shape[axis] for axis in axes)
         self.add_scale_and_offset(shape)
-        mean_initializer, variance_initializer = (
-            self.moving_mean_initializer,
-            cast(Any, self.moving_variance_initializer),
-        )
+        mean_initializer: Any = self.moving_mean_initializer
+        variance_initializer: Any = self.moving_variance_initializer
         self.moving_mean = self._add_average("moving_mean", shape, mean_initializer)
         self.moving_variance = self._add_average("moving_variance", shape, variance_initializer)
         if self.renorm:
