@@ -1,7 +1,7 @@
 """The facade: an object with weights, called like a function.
 
-A call from outside of every layer is a transaction: what it writes is kept in a scope, and stored when it has
-succeeded. Calls from layer to layer only add a frame to that scope. See `building` for how weights are made, and
+A call from outside of every layer is a transaction: its writes are kept in a scope, and stored once the call has
+succeeded. Calls from layer to layer are entered into the same scope. See `building` for how weights are made, and
 `pure` for the pair of functions underneath.
 """
 
@@ -16,12 +16,13 @@ import numpy as np
 from jaxlayers.common import registry
 from jaxlayers.common.call_spec import CallSpec, LazyCallSpec
 from jaxlayers.common.described import Described
-from jaxlayers.common.errors import BareTransformationError, filtered
+from jaxlayers.common.errors import filtered
 from jaxlayers.common.input_spec import InputSpec, check_inputs
 from jaxlayers.common.settings import auto_name, free_name, is_float, overflows, to_snake_case
-from jaxlayers.core import building, making, masks, scope, tracking
+from jaxlayers.core import building, donation, effects, lifting, making, masks, scope, tracking
 from jaxlayers.core.symbolic import has_symbolic
 from jaxlayers.core.symbolic_calls import Symbolic
+from jaxlayers.core.values import refuse_effect
 from jaxlayers.core.variable import Variable, standardize_shape
 from jaxlayers.core.weights import Weighted
 
@@ -67,9 +68,7 @@ class Layer(Symbolic, Described, Weighted):
     _made_with: tuple[tuple[Any, ...], dict[str, Any]]
     supports_masking = True
     input_spec: InputSpec | Any = None
-    _in_build = False
-    _borrowed = False
-    _blueprint: list[Any] | None = None
+    _blueprint: list[Any] | None = None  # the structure that `init` found out, for a layer that is not built
     _input_shape_argument: tuple[int | None, ...] | None = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -203,12 +202,12 @@ class Layer(Symbolic, Described, Weighted):
         inner = scope.current()
         for value in loss if isinstance(loss, list | tuple) else [loss]:
             value = jnp.asarray(scope.unwrap(value))
-            if inner is not None and inner.frame is not None:
+            if inner is not None and inner.call is not None:
                 if scope.current_trace() != inner.trace:
-                    raise BareTransformationError(scope.way_out(f"{inner.place()!r} added a loss"))
-                inner.losses.setdefault(inner.frame.root, []).append((self, value))
+                    refuse_effect(f"{inner.place()!r} added a loss")
+                inner.add_loss(self, value, inner.call.root)
             else:
-                self._keep_losses([*self._kept_losses[1], (self, value)])
+                self._keep_losses([*self._kept_losses.entries, (self, value)])
 
     # The call.
 
@@ -219,53 +218,36 @@ class Layer(Symbolic, Described, Weighted):
         if has_symbolic(args, kwargs):
             return self._call_symbolic(args, kwargs)
         inner = scope.current()
-        if inner is None or inner.frame is None:
+        if inner is None or inner.call is None:
             return self._call_outermost(inner, args, kwargs)
-        return self._call_inside(inner, inner.frame, args, kwargs)
+        return self._call_inside(inner, args, kwargs)
 
     def _call_outermost(self, outer: scope.Scope | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        transaction = scope.Scope()
-        around = building.snapshots(outer)  # whoever keeps them undoes what fails
-        transaction.snapshots = {} if around is None else around
+        build = building.Build(None if outer is None else outer.build, thorough=outer is not None)
         try:
-            if (not self.built or self._borrowed) and building.wanted(self, outer):
-                building.from_call(self, args, kwargs)
+            if building.must_build_first(self, outer):
+                building.build_for_call(self, args, kwargs)
+            transaction = scope.Scope.transaction(self, build)
             with transaction:
-                transaction.readonly = transaction.trace != scope.trace_of(outer)
-                transaction.losses[self] = []
                 fresh = not self.built
-                outputs = self._call_inside(transaction, None, args, kwargs)
+                outputs = self._call_inside(transaction, args, kwargs)
                 if fresh:
                     making.claim(self)
-            for variable in transaction.written:
-                scope.write(variable, transaction.values[variable])
+            values = transaction.values
+            for variable in values.written:
+                scope.write(variable, values.arrays[variable])
         except BaseException as error:
-            if around is None:
-                building.undo(transaction.snapshots)
+            build.undo()
             if outer is None and isinstance(error, jax.errors.JaxRuntimeError):
-                making.mark_lost(variable for _, variable, _ in self._walk.variables)
+                donation.mark_lost(variable for _, variable in self._walk.entries)
             raise filtered(error) from error.__cause__
-        scope.commit_losses(outer, transaction.losses)
+        build.succeed()
+        effects.commit_losses(outer, values.losses)
         return outputs
 
-    def _call_inside(
-        self, inner: scope.Scope, outer: scope.Frame | None, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    def _call_inside(self, inner: scope.Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        args, kwargs, training = self._prepare_arguments(inner, args, kwargs)
         spec = self._call_spec
-        training = spec.training(args, kwargs)
-        if training is None and outer is not None:
-            training = outer.training
-        if spec.has_training:
-            if training is None:
-                training = spec.training_default
-            elif len(args) <= spec.training_position:
-                kwargs["training"] = training
-        elif "training" in kwargs and not spec.open_ended:
-            del kwargs["training"]
-        compute = self._compute if self.autocast else None
-        args = tuple([_as_input(a, compute) for a in args])
-        if kwargs:
-            kwargs = {name: _as_input(a, compute) for name, a in kwargs.items()}
         masked = masks.in_use() or "mask" in kwargs
         if masked:
             spec.fill_masks(args, kwargs, masks.get_mask)
@@ -273,27 +255,49 @@ class Layer(Symbolic, Described, Weighted):
         if masked:  # before the call, which may take a mask away
             first = spec.first(args, kwargs)
             previous = masks.previous_mask(first, kwargs)
-        frame = scope.Frame(self, outer, training, compute)
-        inner.frame = frame
+        call = inner.begin_call(self, training, self._compute if self.autocast else None)
         try:
             if not self.built:
-                _check_given(self, args, kwargs, inner)
-                building.within_call(self, inner, args, kwargs)
-            elif inner.parent is not None:
-                building.remember(self, inner)
+                _check_inputs(self, args, kwargs, inner)
+                building.build_in_call(self, inner, args, kwargs)
+            elif inner.build is not None and inner.build.thorough:
+                inner.build.remember(self)
             if self.input_spec is not None:
-                _check_given(self, args, kwargs, inner)
+                _check_inputs(self, args, kwargs, inner)
             outputs = self.call(*args, **kwargs)
             if self.activity_regularizer is not None:
                 self._regularize_activity(outputs)
         except Exception as error:
-            _note(error, inner, args)
+            _add_place(error, inner, args)
             raise
         finally:
-            inner.frame = outer
+            inner.end_call(call)
         if masked:
             self._pass_mask(first, previous, outputs)
         return outputs
+
+    def _prepare_arguments(self, inner: scope.Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Cast the arguments of a call, and settle its `training`: that of the call, of the layer around, the default.
+
+        Returns:
+            The positional and the named arguments of `call`, and `training`.
+        """
+        spec = self._call_spec
+        training = spec.training(args, kwargs)
+        if training is None and inner.call is not None:
+            training = inner.call.training
+        if spec.has_training:
+            if training is None:
+                training = spec.training_default
+            elif len(args) <= spec.training_position:
+                kwargs["training"] = training
+        elif "training" in kwargs and not spec.open_ended:
+            del kwargs["training"]
+        dtype = self._compute if self.autocast else None
+        args = tuple([_as_input(value, dtype) for value in args])
+        if kwargs:
+            kwargs = {name: _as_input(value, dtype) for name, value in kwargs.items()}
+        return args, kwargs, training
 
     def _regularize_activity(self, outputs: Any) -> None:
         for output in jax.tree.leaves(outputs):
@@ -306,11 +310,11 @@ class Layer(Symbolic, Described, Weighted):
         leaves = jax.tree.leaves(outputs)
         if all(masks.get_mask(leaf) is not None for leaf in leaves):
             return
-        found = self.compute_mask(inputs, previous)
-        if found is None or not (self._call_spec.makes_masks or masks.fits(found, inputs, leaves)):
+        mask = self.compute_mask(inputs, previous)
+        if mask is None or not (self._call_spec.makes_masks or masks.fits(mask, inputs, leaves)):
             return
-        # A single mask is that of the first output: what comes beside it (states, scores) has other axes.
-        flat = jax.tree.leaves(found, is_leaf=lambda leaf: leaf is None)
+        # A single mask is that of the first output: further outputs (states, scores) have other axes.
+        flat = jax.tree.leaves(mask, is_leaf=lambda leaf: leaf is None)
         for leaf, mask in zip(leaves, flat, strict=False):
             if mask is not None and masks.get_mask(leaf) is None:
                 masks.set_mask(leaf, mask)
@@ -330,10 +334,10 @@ for _method in (Layer.__init__, Layer.build, Layer.call, Layer.get_config, Layer
     _method.is_default = True  # type: ignore[union-attr]
 
 
-def _check_given(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], inner: scope.Scope) -> None:
-    given = args[0] if args else layer._call_spec.first(args, kwargs)
-    if layer.input_spec is not None and given is not None:
-        check_inputs(layer.input_spec, given, inner.place)
+def _check_inputs(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], inner: scope.Scope) -> None:
+    inputs = args[0] if args else layer._call_spec.first(args, kwargs)
+    if layer.input_spec is not None and inputs is not None:
+        check_inputs(layer.input_spec, inputs, inner.place)
 
 
 def _as_input(value: Any, compute: Any) -> Any:
@@ -363,9 +367,9 @@ def _input_shape(kwargs: dict[str, Any]) -> tuple[int | None, ...] | None:
     return (size,) if shape is None and size is not None else None if shape is None else tuple(shape)
 
 
-def _note(error: Exception, inner: scope.Scope, args: tuple[Any, ...]) -> None:
-    """Say once, on the way out, which layer was being called with what."""
-    if isinstance(error, scope.Discovered) or getattr(error, "__notes__", None):
+def _add_place(error: Exception, inner: scope.Scope, args: tuple[Any, ...]) -> None:
+    """Add to an error which layer was being called, and on which shapes; once, by the innermost layer."""
+    if isinstance(error, lifting.Retrace) or getattr(error, "__notes__", None):
         return
     shapes = jax.tree.map(lambda a: f"{a.dtype}{list(a.shape)}" if hasattr(a, "dtype") else type(a).__name__, args)
     error.add_note(f"In the call of layer {inner.place()!r} with {', '.join(map(str, shapes))}.")

@@ -1,6 +1,7 @@
 """JAX's transformations for functions that read and write facades: `grad`, `vmap`, `remat`; see `loops` for more.
 
-Each takes the arguments of JAX's own; what the function does to variables, losses and generators comes out once.
+Each takes the arguments of JAX's own. The effects of the function on variables, losses and generators are committed
+once, after the transformation has succeeded.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.common.errors import ends_in_user_code
-from jaxlayers.core import building, lifting, masks, random, scope
+from jaxlayers.core import building, masks, random, scope, trees
+from jaxlayers.core.effects import LossKey, run
 from jaxlayers.core.layer import Layer
-from jaxlayers.core.pure import put
+from jaxlayers.core.protocols import Role
+from jaxlayers.core.scope import Scope
 from jaxlayers.core.variable import Variable
 
 
@@ -63,11 +66,11 @@ def value_and_grad(
             building.dry_run(fun, args, kwargs)
         variables, tree = _wrt(wrt)
         inner = scope.current()
-        axis = None if inner is None or wrt is None else inner.averages  # devices, each with its part of the batch
+        axis = None if inner is None or wrt is None else inner.mean_axis  # each device has its part of the batch
 
         def pure(values: list[Any], *inputs: Any) -> Any:
             inputs = masks.follow(inputs, args)
-            outputs, effects, _ = lifting.run(fun, inputs, kwargs, dict(zip(variables, values, strict=True)))
+            outputs, effects = run(Scope.lifted(dict(zip(variables, values, strict=True))), fun, *inputs, **kwargs)
             value, aux = outputs if has_aux else (outputs, None)
             return (value if axis is None else jax.lax.pmean(value, axis)), (aux, effects)
 
@@ -116,7 +119,7 @@ def grad(
 
 
 def _wrt(wrt: Any) -> tuple[list[Variable], Callable[[list[Any]], Any]]:
-    """The variables in `wrt`, and how to give a list of gradients its structure."""
+    """Return the variables in `wrt`, and a function that gives a list of gradients its structure."""
     if wrt is None:
         return [], list
     with_params = jax.tree.map(
@@ -144,11 +147,7 @@ def _is_facade(leaf: Any) -> bool:
 
 def _trainable(layer: Layer) -> dict[str, Any]:
     """The variables of a layer in the places of their arrays in `params`."""
-    result: dict[str, Any] = {}
-    for path, variable, _ in layer._walk.variables:
-        if variable.trainable:
-            put(result, path, variable)
-    return result
+    return trees.nest((path, variable) for path, variable in layer._walk.entries if variable.trainable)
 
 
 def vmap(
@@ -178,41 +177,32 @@ def vmap(
     @ends_in_user_code
     @functools.wraps(fun)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        name = _axis_within() if axis_name is None else axis_name
+        name = _free_axis_name() if axis_name is None else axis_name
+        axes = tuple(in_axes) if isinstance(in_axes, list | tuple) else (in_axes,) * len(args)
+        # A mask has fewer axes than its array, so it can come along only where the first axis is mapped.
+        leading = all(axis == 0 for axis in jax.tree.leaves((axes, out_axes)))
+        carry = masks.carry if leading else lambda tree: tree
+        written: list[Variable] = []
 
         def pure(args: Any, kwargs: Any) -> Any:
-            outputs, effects, _ = lifting.run(fun, args, kwargs, axis_name=name)
-            for i, key in enumerate(effects.keys):
-                if isinstance(key, scope.LossSlot):
-                    effects.values[i] = jax.lax.pmean(effects.values[i], name)
-                elif key.role == "seed":  # some examples may have drawn and others not
-                    effects.values[i] = jax.lax.pmax(effects.values[i], name)
-                elif key.role == "generator":
-                    effects.values[i] = random.left_behind(scope.read(key))
+            outputs, effects = run(Scope.lifted(axis=name), fun, *args, **kwargs)
             written[:] = [key for key in effects.keys if isinstance(key, Variable)]
+            effects.values[:] = map(functools.partial(_same_for_all, axis=name), effects.keys, effects.values)
             return carry(outputs), effects
 
         def mapped(function: Callable[..., Any], out: Any) -> Any:
             return jax.vmap(function, (axes, 0), out, name, axis_size, spmd_axis_name)
 
-        def differs(number: int) -> bool:
-            try:
-                jax.eval_shape(mapped(lambda *given: pure(*given)[1].values[number], None), args, kwargs)
-            except ValueError:
-                return True
-            return False
-
-        written: list[Variable] = []
-        axes = tuple(in_axes) if isinstance(in_axes, list | tuple) else (in_axes,) * len(args)
-        # A mask has fewer axes than its array: the first alone is sure to be the same.
-        leading = all(axis == 0 for axis in jax.tree.leaves((axes, out_axes)))
-        carry = masks.carry if leading else lambda tree: tree
         try:
             outputs, effects = mapped(pure, (out_axes, None))(*carry((args, kwargs)))
         except ValueError as error:
             if "out_axes" not in str(error):
                 raise
-            names = [repr(variable.path) for number, variable in enumerate(written) if differs(number)]
+            names = [
+                repr(variable.path)
+                for number, variable in enumerate(written)
+                if _fails(mapped(lambda *inputs, n=number: pure(*inputs)[1].values[n], None), args, kwargs)
+            ]
             if not names:
                 raise
             raise ValueError(
@@ -225,12 +215,29 @@ def vmap(
     return wrapped
 
 
-def _axis_within() -> str:
-    """A name for a mapped axis that those around have not; the same every time, since compiled code is kept by it."""
-    taken, around = set(), scope.current()
-    while around is not None:
-        taken.add(around.axis_name)
-        around = around.parent
+def _same_for_all(key: Any, value: Any, axis: Any) -> Any:
+    """The value of an effect after a `vmap`, where the examples may have different ones."""
+    if isinstance(key, LossKey):
+        return jax.lax.pmean(value, axis)
+    if key.role == Role.SEED:  # some examples may have drawn and others not
+        return jax.lax.pmax(value, axis)
+    if key.role == Role.STREAM:
+        return random.state_after_vmap(scope.read(key))
+    return value
+
+
+def _fails(function: Callable[..., Any], *args: Any) -> bool:
+    try:
+        jax.eval_shape(function, *args)
+    except ValueError:
+        return True
+    return False
+
+
+def _free_axis_name() -> str:
+    """A name for a mapped axis that no axis around has; always the same one, since compiled code is cached by it."""
+    inner = scope.current()
+    taken = () if inner is None else {axis for outer in inner.outwards() for axis in outer.keys.axes}
     return next(name for name in map("jaxlayers_vmap_{}".format, itertools.count()) if name not in taken)
 
 
@@ -262,12 +269,12 @@ def remat(
 
     @ends_in_user_code
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        # Flags such as training= are no data: jax.checkpoint would trace them.
+        # Pass flags such as training= around jax.checkpoint, which would trace them.
         flags = {name: value for name, value in kwargs.items() if value is None or isinstance(value, bool | str)}
         data = {name: value for name, value in kwargs.items() if name not in flags}
 
         def pure(*args: Any, **data: Any) -> Any:
-            outputs, effects, _ = lifting.run(fun, args, {**data, **flags})
+            outputs, effects = run(Scope.lifted(), fun, *args, **data, **flags)
             return masks.carry(outputs), effects
 
         args, data = masks.carry((args, data))

@@ -17,8 +17,9 @@ import numpy as np
 from jaxlayers.common import registry
 from jaxlayers.common.errors import StateLostError
 from jaxlayers.common.settings import auto_name, is_float, standardize_dtype
-from jaxlayers.core import making, scope
+from jaxlayers.core import donation, making, scope
 from jaxlayers.core.array_like import ArrayLike, operand
+from jaxlayers.core.protocols import Role
 
 
 class Variable(ArrayLike):
@@ -84,7 +85,7 @@ class Variable(ArrayLike):
         regularizer: Any = None,
         constraint: Any = None,
         sharding: Any = None,
-        role: str | None = None,
+        role: Role | None = None,
     ):
         if name is not None and (not isinstance(name, str) or "/" in name):
             raise ValueError(f"A variable's name must be a string without '/'; received {name!r}.")
@@ -96,7 +97,7 @@ class Variable(ArrayLike):
         self._regularizer = registry.lookup("regularizer", regularizer)
         self._constraint = registry.lookup("constraint", constraint)
         self.sharding = sharding
-        self.role = role  # None for a weight; "seed", "generator" or "metric"
+        self.role = role  # None until an owner gives it
         self.origin: making.Origin | None = None
         self._owner: Any = None
         self._exclusive = False
@@ -134,11 +135,11 @@ class Variable(ArrayLike):
         inner = scope.current()
         if inner is None:
             return self.make()
-        value = inner.read(self)
-        frame = inner.frame
-        if frame is None or frame.autocast is None or value.dtype == frame.autocast:
+        value = inner.values.read(self)
+        call = inner.call
+        if call is None or call.dtype is None or value.dtype == call.dtype:
             return value
-        return value.astype(frame.autocast) if self.autocast and is_float(self.dtype) else value
+        return value.astype(call.dtype) if self.autocast and is_float(self.dtype) else value
 
     def assign(self, value: Any) -> jax.Array:
         """Put an array of the same shape in this place, cast to this dtype; returns it.
@@ -148,7 +149,7 @@ class Variable(ArrayLike):
             BareTransformationError: inside a JAX transformation that cannot carry the change out.
         """
         inner = scope.current()
-        held = None if inner is None else inner.peek(self)
+        held = None if inner is None else inner.values.peek(self)
         value = self.check(value, self.dtype if held is None else held.dtype)
         scope.write(self, value)
         return value
@@ -179,53 +180,65 @@ class Variable(ArrayLike):
             # A weak type would make the next step another program.
             return value if value.dtype == dtype and not value.weak_type else jax.lax.convert_element_type(value, dtype)
         copy = np.array(value, dtype=dtype)  # NumPy's memory may change under us
-        return jnp.asarray(copy) if scope.current_trace() != scope.trace_of(None) else jax.device_put(copy)
+        return jnp.asarray(copy) if scope.current_trace() != scope.NO_TRACE else jax.device_put(copy)
 
     def numpy(self) -> np.ndarray:
         """The current array as a NumPy array."""
         return self.__array__()
 
-    # Between the kernel and the object itself: no scope is asked.
+    # For the kernel: no scope is asked.
 
     @property
     def held(self) -> Any:
-        """The array in the object itself, or None when it has not been made."""
+        """The array in the object itself, or None when it has not been made; waits for a step that overwrites it.
+
+        Raises:
+            StateLostError: when the array went down with a failed step.
+        """
+        donation.wait_for(self)
+        return self._unless_lost()
+
+    def _unless_lost(self) -> Any:
         value = self._value
-        if value is making.BUSY:  # a compiled step is about to replace it
-            if making.lock.acquire(timeout=making.patience()):
-                value = self._value
-                making.lock.release()
-            if value is making.BUSY:
-                raise RuntimeError(
-                    f"{self.path!r} is being written by a compiled step that is still running, perhaps the one that "
-                    "calls this. Hand its value to the callback as an argument."
-                )
-        if type(value) is making.Lost:
+        if type(value) is donation.Lost:
             raise StateLostError(value.message(self.path))
         return value
 
+    def lent(self) -> jax.Array:
+        """Return the array for a run of a step that has borrowed it, made now if it has not been."""
+        if self._unless_lost() is None:
+            making.make([self])
+        return self._value
+
+    def peek(self) -> Any:
+        """Return the array in the object, or None where there is none at the moment; never waits."""
+        return None if donation.is_lent(self) or type(self._value) is donation.Lost else self._value
+
     def make(self) -> jax.Array:
-        """The array in the object itself, made now if it has not been."""
+        """Return the array in the object itself, made now if it has not been."""
         while True:
-            self._exclusive = False  # from here on somebody else may hold it too; said before it is looked at
+            # Mark the array as shared before reading it: the caller may keep it, so it must not be donated.
+            self._exclusive = False
             value = self.held
             if value is None:
                 making.make([self])
-            elif not self._exclusive and self._value is value:  # no step has stored another one in between
+            # A step that began meanwhile may be about to donate the array, or have stored another one. These checks
+            # hold in this order only: no step can begin between them that does not see the mark.
+            elif not self._exclusive and not donation.is_lent(self) and self._value is value:
                 return value
 
     def start_from(self, value: Any) -> None:
-        """Begin with an array: hold it, and make it again for whoever asks for new weights."""
-        if self.role is None:
+        """Begin with an array: hold it, and use it again as the initial value where new weights are made."""
+        if self.role in (None, Role.WEIGHT):
             self.initializer = making.Start(value)
         self.store(value)
 
-    def store(self, value: Any, exclusive: bool = False) -> None:
+    def store(self, value: Any) -> None:
         """Put an array into the object itself."""
-        if self.sharding is not None and not exclusive:
+        if self.sharding is not None:
             value = jax.device_put(value, self.sharding)
         self._value = value
-        self._exclusive = exclusive
+        self._exclusive = False
 
     # What it is.
 
@@ -282,6 +295,8 @@ class Variable(ArrayLike):
     def _adopt(self, owner: Any) -> None:
         """Remember the first object that this variable was assigned to."""
         owner._note(self)
+        if self.role is None:
+            self.role = owner._role
         if self._owner is None or self._owner() is None:
             self._owner = weakref.ref(owner)
 
@@ -300,7 +315,7 @@ class Variable(ArrayLike):
         try:
             return value if isinstance(value, jax.core.Tracer) else value.block_until_ready()
         except jax.errors.JaxRuntimeError as error:
-            making.mark_lost([self])
+            donation.mark_lost([self])
             if self._value is not value:
                 raise StateLostError(self._value.message(self.path)) from error
             raise

@@ -36,9 +36,9 @@ def activated(layer: Any, outputs: Any) -> Any:
 def made_again(layer: Any, **changed: Any) -> Any:
     """A new layer with the config of another. The classes and functions in it are known, for the other one has them."""
     known = {}
-    inside = list(layer._walk.objects)
+    inside = list(layer._objects)
     for one in inside:
-        inside += [other for apart in getattr(one, "_apart", ()) for other in apart._walk.objects]
+        inside += [other for apart in getattr(one, "_apart", ()) for other in apart._objects]
         for value in (one, *vars(one).values()):
             thing = value if isinstance(value, types.FunctionType) else type(value)
             if (thing is value or hasattr(value, "get_config")) and not thing.__module__.startswith("jaxlayers."):

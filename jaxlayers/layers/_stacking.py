@@ -17,6 +17,7 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxlayers.core import Variable, keys, tracking
+from jaxlayers.core.protocols import Role
 
 
 class Hidden:
@@ -31,7 +32,7 @@ class Stacked(tracking.Tracked):
 
     def __init__(self, original: tracking.Tracked):
         self.name = getattr(original, "name", type(original).__name__)
-        self._kind = original._kind
+        self._role = original._role
         self.original = Hidden(original)
         self.held: dict[str, Any] = {}
 
@@ -76,7 +77,7 @@ def _stacked_variable(one: Variable, count: int) -> Variable:
     if isinstance(sharding, NamedSharding):
         sharding = sharding.update(spec=PartitionSpec(None, *sharding.spec))
     many = Variable(
-        _Start(one.initializer, count, one.role == "seed"),
+        _Start(one.initializer, count, one.role == Role.SEED),
         shape=(count, *one.shape),
         dtype=one.dtype,
         trainable=one.was_trainable,

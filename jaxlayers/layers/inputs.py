@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import weakref
 from typing import Any
 
 from jaxlayers.common.settings import standardize_dtype
@@ -70,7 +71,9 @@ class InputLayer(Layer):
         self._input_dtype = standardize_dtype(dtype)
         self.optional = optional
         self.built = True
-        self._start(input_tensor)
+        self._input_tensor: weakref.ref[SymbolicTensor] | None = None
+        if input_tensor is not None:
+            self._start(input_tensor)
 
     def _check(self, tensor: Any, **said: Any) -> None:
         """Whether a tensor is what the arguments beside it say."""
@@ -90,17 +93,29 @@ class InputLayer(Layer):
                     f"{self.name!r} was given {name}={value}; its input_tensor has {name}={is_there[name]}."
                 )
 
-    def _start(self, tensor: SymbolicTensor | None = None) -> None:
+    def _start(self, tensor: SymbolicTensor | None) -> SymbolicTensor:
         node = Node(self, (), {})
-        node.outputs = (
-            SymbolicTensor(self.batch_shape, self._input_dtype, self.name, node) if tensor is None else tensor
-        )
-        node.outputs.node = node.outputs.node or node  # that of the call which it came out of, if there is one
-        object.__setattr__(self, "_nodes", (node,))
+        if tensor is None:
+            tensor = SymbolicTensor(self.batch_shape, self._input_dtype, self.name, node)
+        tensor.node = tensor.node or node  # it may be the result of another call
+        node.outputs = tensor
+        object.__setattr__(self, "_nodes", (weakref.ref(tensor.node),))
+        object.__setattr__(self, "_input_tensor", weakref.ref(tensor))
+        return tensor
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._start()
+    @property
+    def output(self) -> SymbolicTensor:
+        """The symbolic tensor: the same one for as long as somebody holds it."""
+        tensor = None if self._input_tensor is None else self._input_tensor()
+        return self._start(None) if tensor is None else tensor
+
+    @property
+    def input(self) -> list[SymbolicTensor]:
+        """An input layer has no inputs: an empty list."""
+        return []
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_input_tensor": None}
 
     @property
     def dtype(self) -> str:

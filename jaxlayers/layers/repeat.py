@@ -19,8 +19,11 @@ import numpy as np
 
 from jaxlayers.common import registry
 from jaxlayers.common.settings import is_float
-from jaxlayers.core import Layer, Variable, building, pure, random, scope
+from jaxlayers.core import Layer, Variable, building, random, scope, trees
+from jaxlayers.core.effects import LossKey, run
 from jaxlayers.core.masks import get_mask, set_mask
+from jaxlayers.core.protocols import Role
+from jaxlayers.core.scope import KeyStream, Record, Scope
 from jaxlayers.core.transforms import checkpoint_policy
 from jaxlayers.layers._config import made_again, positive
 from jaxlayers.layers._stacking import Hidden, Stacked, idle_key, stacked
@@ -90,7 +93,7 @@ class Repeat(Layer):
         passed = {**kwargs, "training": training}
         if "_block" not in self.__dict__:
             if not program.template.built:
-                building.trace(program.template, (inputs, *args), passed, building.snapshots(scope.current()) or {})
+                building.trace_call(program.template, (inputs, *args), passed, building.Build.here())
             self._block = stacked(program.template, self.n)
         leaves, structure = jax.tree.flatten(jax.tree.map(scope.unwrap, inputs))
         given, rest = jax.tree.flatten((args, passed))
@@ -100,12 +103,12 @@ class Repeat(Layer):
             structure,
             rest,
             tuple((i, value) for i, value in enumerate(given) if i not in dynamic),
-            getattr(scope.current(), "random_stream", None),
+            KeyStream.rules_here(),
             program.settings(),
         )
         arrays = [jnp.asarray(scope.unwrap(given[i])) for i in dynamic]
         carried = [program.cast(leaf) for leaf in leaves]
-        variables = [variable for _, variable, _ in self._block._walk.variables]
+        variables = [variable for _, variable in self._block._walk.entries]
         outputs, found, losses, new = program.run(
             self.path,
             how,
@@ -126,11 +129,11 @@ class Repeat(Layer):
         """The weights of each block: objects with `params`, `state`, `get_weights()` and `set_weights()`."""
         return tuple(RepeatedBlock(self, number) for number in range(self.n))
 
-    def entries(self) -> list[tuple[tuple[str, ...], Variable, str]]:
-        """Path in the block, stacked variable and its kind, of all; in the order of the block's `weights`."""
+    def entries(self) -> list[tuple[tuple[str, ...], Variable]]:
+        """The path in the block and the stacked variable, of all; in the order of the block's `weights`."""
         if "_block" not in self.__dict__:
             raise ValueError(f"{self.path!r} is not built, so its blocks have no weights. Call it, or build(), first.")
-        return self._block._walk.variables
+        return self._block._walk.entries
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again; the block as a config of its own."""
@@ -210,33 +213,22 @@ class RepeatedBlock:
         self._put(dict(zip(variables, arrays, strict=True)))
 
     def _weights(self) -> list[Variable]:
-        return [variable for _, variable, kind in self._owner.entries() if kind == "weight"]
+        return [variable for _, variable in self._owner.entries() if variable.role == Role.WEIGHT]
 
     def _entries(self, trainable: bool) -> dict[tuple[str, ...], Variable]:
-        return {path: variable for path, variable, _ in self._owner.entries() if variable.trainable == trainable}
+        return {path: variable for path, variable in self._owner.entries() if variable.trainable == trainable}
 
     def _value(self, variable: Variable) -> jax.Array:
         return scope.read(variable)[self._number]
 
     def _tree(self, trainable: bool) -> dict[str, Any]:
-        tree: dict[str, Any] = {}
-        for path, variable in self._entries(trainable).items():
-            inside = tree
-            for key in path[:-1]:
-                inside = inside.setdefault(key, {})
-            inside[path[-1]] = self._value(variable)
-        return tree
+        return trees.nest((path, self._value(variable)) for path, variable in self._entries(trainable).items())
 
     def _assign(self, tree: Any, trainable: bool) -> None:
-        here, given = self._entries(trainable), pure.flatten(tree)
-        expected = {"/".join(path): variable.shape[1:] for path, variable in here.items()}
-        received = {"/".join(path): jnp.shape(value) for path, value in given.items()}
-        if expected != received:
-            differ = [f"{path}: expected {shape}, received {received.get(path, 'nothing')}"
-                      for path, shape in expected.items() if received.get(path) != shape]  # fmt: skip
-            differ += [f"{path} belongs to no weight" for path in received if path not in expected]
-            raise ValueError(f"The tree does not fit {self!r}: {'; '.join(differ)}.")
-        self._put({here[path]: value for path, value in given.items()})
+        variables, flat = self._entries(trainable), trees.flatten(tree)
+        places = {path: jax.ShapeDtypeStruct(v.shape[1:], jnp.dtype(v.dtype)) for path, v in variables.items()}
+        trees.check(places, flat, f"The tree does not fit {self!r}")
+        self._put({variables[path]: value for path, value in flat.items()})
 
     def _put(self, values: dict[Variable, Any]) -> None:
         for variable, value in values.items():
@@ -253,7 +245,7 @@ class _How(NamedTuple):
     structure: Any
     rest: Any
     fixed: tuple[tuple[int, Hashable], ...]
-    stream: bool | None
+    keys: tuple[str, bool]  # the rules by which draws inside get their keys
     settings: Hashable
 
 
@@ -278,11 +270,10 @@ class _Program(Hidden):
 
     def settings(self) -> Hashable:
         """The plain attributes of all that is in the block: a change of one is another program."""
-        found = []
-        for thing in self.template._walk.objects:
-            values = vars(thing).items()
-            found.append(tuple((k, v) for k, v in values if type(v) in _PLAIN and k not in ("_borrowed", "_in_build")))
-        return tuple(found)
+        return tuple(
+            tuple((name, value) for name, value in vars(thing).items() if type(value) in _PLAIN)
+            for thing in self.template._objects
+        )
 
     def cast(self, leaf: Any) -> jax.Array:
         """An input as the block will see it."""
@@ -306,7 +297,7 @@ class _Program(Hidden):
         def one(carried: Any, turn: Any) -> Any:
             nonlocal found
             number, values = turn
-            start = None if how.stream is False else jax.random.fold_in(key, number)
+            start = jax.random.fold_in(key, number) if how.keys[1] else None
             carried, new, losses, found = self._block(path, how, values, carried, given, start)
             return carried, (new, losses)
 
@@ -325,16 +316,15 @@ class _Program(Hidden):
         args, kwargs = jax.tree.unflatten(
             how.rest, [filled[i] if i in filled else next(arrays) for i in range(how.rest.num_leaves)]
         )
-        variables = {v: i for i, (_, v, _) in enumerate(self.template._walk.variables)}
+        variables = {variable: i for i, (_, variable) in enumerate(self.template._walk.entries)}
         generator = random.global_generator().state
-        lent = dict(zip(variables, values, strict=True))
-        with scope.Scope({**lent, **({} if start is None else {generator: start})}, closed=True, hints={}) as inner:
-            inner.frame = None
-            outputs = self.template(jax.tree.unflatten(how.structure, leaves), *args, **kwargs)
-            outputs = jax.tree.map(scope.unwrap, outputs)
-        if generator in inner.missing:
-            raise ValueError(scope.no_key(scope.current() or inner))
-        for variable in (*inner.missing, *inner.written):
+        arrays = dict(zip(variables, values, strict=True))
+        if start is not None:
+            arrays[generator] = start
+        inner = Scope.closed(arrays, known=Record(), outermost=True)
+        outputs, effects = run(inner, self.template, jax.tree.unflatten(how.structure, leaves), *args, **kwargs)
+        written = inner.values.written
+        for variable in (*inner.values.missing, *written):  # type: ignore[attr-defined]
             if variable not in variables and variable is not generator:
                 raise ValueError(
                     f"The block of {path!r} uses {variable.path!r}, which is not its own. Hand its value to the call "
@@ -344,10 +334,10 @@ class _Program(Hidden):
         every = kwargs.get("mask") is not None  # then each block is given it, and none has to hand one on
         after = masks if every else [get_mask(leaf) for leaf in new]
         _check_same(path, (leaves, masks, how.structure), (new, after, structure))
-        written = tuple(number for variable, number in variables.items() if variable in inner.written)
-        changed = [value for variable, value in inner.values.items() if variables.get(variable) in written]
-        losses = [value for entries in inner.losses.values() for _, value in entries]
-        return (new, after), changed, losses, _Found(written, generator in inner.written)
+        changed = [variable for variable in variables if variable in written]
+        losses = [value for key, value in zip(effects.keys, effects.values, strict=True) if isinstance(key, LossKey)]
+        discovery = _Found(tuple(variables[variable] for variable in changed), generator in written)
+        return (new, after), [arrays[variable] for variable in changed], losses, discovery
 
 
 _PLAIN = frozenset([bool, int, float, str, type(None)])

@@ -19,6 +19,8 @@ import numpy as np
 from jaxlayers import initializers
 from jaxlayers.common import dtype_policies
 from jaxlayers.common.settings import auto_name, floatx, to_snake_case
+from jaxlayers.core.effects import run
+from jaxlayers.core.protocols import Role
 from jaxlayers.core.scope import Scope, read
 from jaxlayers.core.tracking import Tracked
 from jaxlayers.core.variable import Variable
@@ -50,7 +52,7 @@ class Metric(Tracked):
         3.0
     """
 
-    _kind = "metric"
+    _role = Role.METRIC
     _direction: str | None = None  # "up" or "down": where better is, for callbacks that watch it
     _built_for: tuple[int, ...] | None = ()  # None for one that makes its variables for the first predictions it sees
 
@@ -67,7 +69,7 @@ class Metric(Tracked):
     @property
     def variables(self) -> list[Variable]:
         """What it remembers: its own variables, then those of the metrics inside."""
-        return [variable for _, variable, kind in self._walk.variables if kind == "metric"]
+        return [variable for _, variable in self._walk.entries if variable.role == Role.METRIC]
 
     def add_variable(
         self, shape: Any, initializer: Any, dtype: Any = None, aggregation: str = "sum", name: str | None = None
@@ -95,7 +97,7 @@ class Metric(Tracked):
             aggregation=aggregation,
             synchronization="on_read",
             name=name,
-            role="metric",
+            role=Role.METRIC,
         )
         self._added += (variable,)
         return variable
@@ -188,9 +190,12 @@ class Metric(Tracked):
             >>> float(mean.stateless_result(values))
             2.5
         """
-        with Scope(self._holding(metric_variables)):
+
+        def update() -> list[jax.Array]:
             self.update_state(*args, **kwargs)
             return [read(variable) for variable in self.variables]
+
+        return run(Scope.lifted(self._holding(metric_variables)), update)[0]
 
     def stateless_result(self, metric_variables: Sequence[Any]) -> Any:
         """The figure if the variables held these values.
@@ -201,14 +206,16 @@ class Metric(Tracked):
         Raises:
             ValueError: when number or shapes are not those of `variables`.
         """
-        with Scope(self._holding(metric_variables)):
-            return self.result()
+        return run(Scope.lifted(self._holding(metric_variables)), self.result)[0]
 
     def stateless_reset_state(self) -> list[jax.Array]:
         """What the variables would hold after `reset_state()`."""
-        with Scope():
+
+        def reset() -> list[jax.Array]:
             self.reset_state()
             return [read(variable) for variable in self.variables]
+
+        return run(Scope.lifted(), reset)[0]
 
     def stateless_merge_state(self, *states: Sequence[Any]) -> list[jax.Array]:
         """What the variables would hold after all that led to several states.

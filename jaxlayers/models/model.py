@@ -87,7 +87,7 @@ class Model(Trainer, Layer):
         self._adopt_graph()
         making.claim(self)
         if scope.makes_arrays():
-            making.make(variable for _, variable, _ in self._walk.variables)
+            making.make(variable for _, variable in self._walk.entries)
         self.built = True
 
     def _adopt_graph(self) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxlayers.common.settings import auto_name, floatx, to_snake_case
 from jaxlayers.core import Variable, scope
+from jaxlayers.core.protocols import Role
 from jaxlayers.core.tracking import Tracked
 from jaxlayers.optimizers import _checks, schedules
 from jaxlayers.optimizers._decay import Exclusion
@@ -22,7 +23,7 @@ _SCHEDULE = schedules.LearningRateSchedule
 class Arguments(Tracked):
     """The arguments that all optimizers take, and what is made of them; see `Optimizer`."""
 
-    _kind = "slot"
+    _role = Role.SLOT
     slot_order: ClassVar[tuple[tuple[str, ...], ...]] = ()  # see `_slots.Layout`
     slot_names: ClassVar[dict[str, str]] = {}
 
@@ -57,12 +58,12 @@ class Arguments(Tracked):
         self.gradient_accumulation_steps = gradient_accumulation_steps
         self.built = False
         self._built_by_step = False  # by the first update, not by who made it
-        self._iterations = Variable(Filled(0), (), "int32", trainable=False, name="iteration", role="slot")
+        self._iterations = Variable(Filled(0), (), "int32", trainable=False, name="iteration", role=Role.SLOT)
         if callable(learning_rate):
             self._learning_rate = learning_rate
         else:
             rate = Filled(_checks.rate_number(learning_rate))
-            self._learning_rate = Variable(rate, (), floatx(), trainable=False, name="learning_rate", role="slot")
+            self._learning_rate = Variable(rate, (), floatx(), trainable=False, name="learning_rate", role=Role.SLOT)
         self._slots: dict[str, Variable] = {}
         self._layout: Layout | None = None
         self._exclusion = Exclusion()

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from jaxlayers.common import registry
 from jaxlayers.core import Variable, scope
+from jaxlayers.core.protocols import Role
 from jaxlayers.optimizers._composite import Composite
 from jaxlayers.optimizers._optimizer import Optimizer
 from jaxlayers.optimizers._slots import Filled
@@ -81,9 +82,9 @@ class LossScaleOptimizer(Composite):
         self.initial_scale = initial_scale
         self.dynamic_growth_steps = dynamic_growth_steps
         inner_optimizer.loss_scale_factor = None
-        self.step_counter = Variable(Filled(0), (), "int32", trainable=False, name="step_counter", role="slot")
+        self.step_counter = Variable(Filled(0), (), "int32", trainable=False, name="step_counter", role=Role.SLOT)
         self.dynamic_scale = Variable(
-            Filled(initial_scale), (), "float32", trainable=False, name="dynamic_scale", role="slot"
+            Filled(initial_scale), (), "float32", trainable=False, name="dynamic_scale", role=Role.SLOT
         )
 
     @property

@@ -17,6 +17,7 @@ from jax.extend.core import Literal
 
 from jaxlayers.common.settings import free_name
 from jaxlayers.core import Variable
+from jaxlayers.core.protocols import Role
 
 
 class Layout:
@@ -87,7 +88,7 @@ class Layout:
                     trainable=False,
                     name=name if owner is None else f"{owner.replace('/', '_')}_{name}",
                     sharding=parameter.sharding if parameter is not None and parameter.shape == leaf.shape else None,
-                    role="slot",
+                    role=Role.SLOT,
                 )
             )
         return dict(zip(_unique([slot.name for slot in slots]), slots, strict=True))

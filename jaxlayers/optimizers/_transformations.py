@@ -17,6 +17,8 @@ import jax.numpy as jnp
 import optax
 
 from jaxlayers.core import scope
+from jaxlayers.core.effects import run
+from jaxlayers.core.scope import Scope
 from jaxlayers.optimizers import _paths
 
 
@@ -224,11 +226,14 @@ def step_by_variables(optimizer: Any) -> optax.GradientTransformationExtraArgs:
         values.update(zip(own, jax.tree.leaves(state), strict=True))
         values[optimizer._iterations] = iterations * (optimizer.gradient_accumulation_steps or 1)
         values.update(dict.fromkeys(optimizer._rate_variables, learning_rate))
-        with scope.Scope(values) as inner:
+
+        def step() -> tuple[Any, OwnState]:
             for path, gradient in gradients.items():
                 optimizer.update_step(gradient, known[path], learning_rate)
-            steps = {path: inner.read(known[path]) - param for path, param in params.items()}
-            return steps, state_of([inner.read(variable) for variable in own])
+            steps = {path: scope.read(known[path]) - param for path, param in params.items()}
+            return steps, state_of([scope.read(variable) for variable in own])
+
+        return run(Scope.lifted(values), step)[0]
 
     return optax.GradientTransformationExtraArgs(init, update)
 

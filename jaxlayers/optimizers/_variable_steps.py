@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxlayers.core import Variable
+from jaxlayers.core.protocols import Role
 from jaxlayers.optimizers._arguments import Arguments
 from jaxlayers.optimizers._slots import Layout
 
@@ -46,7 +47,7 @@ class VariableSteps(Arguments):
             layout: its sharding.
             name: a name.
         """
-        return self._add(Variable(initializer, tuple(shape), dtype, False, name=name, sharding=layout, role="slot"))
+        return self._add(Variable(initializer, tuple(shape), dtype, False, name=name, sharding=layout, role=Role.SLOT))
 
     def add_variable_from_reference(
         self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
@@ -60,7 +61,7 @@ class VariableSteps(Arguments):
         """
         of = reference_variable
         name = f"{of.path.replace('/', '_')}_{name or 'slot'}"
-        made = Variable(initializer, of.shape, of.dtype, False, name=name, sharding=of.sharding, role="slot")
+        made = Variable(initializer, of.shape, of.dtype, False, name=name, sharding=of.sharding, role=Role.SLOT)
         return self._add(made, self._get_variable_index(of))
 
     def add_optimizer_variables(

@@ -14,13 +14,14 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers import metrics as metrics_module
 from jaxlayers import optimizers
 from jaxlayers.common import registry
-from jaxlayers.core import building, jit, lifting, scope, value_and_grad
+from jaxlayers.core import building, jit, value_and_grad
+from jaxlayers.core.facades import WeakMethod
+from jaxlayers.core.loops import repeat
 from jaxlayers.training import stateless_steps
 from jaxlayers.training.feeding import unpack
 from jaxlayers.training.objective import Objective
@@ -198,7 +199,7 @@ class Compiled:
     def metrics(self) -> list[Any]:
         """What is reported, and reset before each epoch: the loss, the compiled metrics in one, those of layers."""
         found = [] if self._objective is None else self._objective.parts
-        return found + [m for m in self._walk.objects if isinstance(m, metrics_module.Metric)]  # type: ignore[attr-defined]
+        return found + [m for m in self._objects if isinstance(m, metrics_module.Metric)]  # type: ignore[attr-defined]
 
     @property
     def metrics_names(self) -> list[str]:
@@ -278,8 +279,13 @@ class Compiled:
     # What the loops run.
 
     def _step(self, name: str) -> Callable[..., Any]:
-        """A step as it is run: compiled, and kept for the next time."""
-        return self._as_step(name) if self.run_eagerly else self._kept(name, lambda: jit(self._as_step(name)))
+        """A step as the loops run it: compiled, and kept for the next time."""
+        step = self._as_step(name)
+        if self.run_eagerly:
+            return step
+        if isinstance(step, types.MethodType):
+            return self._compile(name, name, step.__func__)
+        return self._compile(name, name, lambda model, data: model._as_step(name)(data))
 
     def _as_step(self, name: str) -> Callable[[Any], Any]:
         """A step as a function of the data alone; one in Keras's form for JAX takes and returns a state besides."""
@@ -289,32 +295,45 @@ class Compiled:
         return stateless_steps.as_facade_step(self, name, functools.partial(Compiled.test_step, self))
 
     def _several(self, name: str) -> Callable[[Any, Any], Any]:
-        """`(stacked batches, number) -> figures`: a loop over batches `[number, batch, ...]` in one call."""
+        """`(stacked batches, number) -> logs`: a loop over batches `[number, batch, ...]` in one call."""
 
-        def make() -> Callable[[Any, Any], Any]:
-            method = self._as_step(name)
-            return lambda batches, count: _repeat(lambda i: method(jax.tree.map(lambda leaf: leaf[i], batches)), count)
+        def several(model: Any, batches: Any, count: Any) -> Any:
+            step = model._as_step(name)
+            return repeat(lambda i: step(jax.tree.map(lambda leaf: leaf[i], batches)), count)
 
-        return make() if self.run_eagerly else self._kept((name, "several"), lambda: jit(make()))
+        if self.run_eagerly:
+            return functools.partial(several, self)
+        return self._compile((name, "several"), name, several)
 
     def _gathered(self, name: str, batch: Any) -> Callable[[Any, Any, Any, Any], Any]:
-        """`(arrays, order, start, number) -> figures`: a loop over batches gathered on the device in one call.
+        """`(arrays, order, start, number) -> logs`: a loop over batches gathered on the device in one call.
 
         `batch` has the structure of a batch, with the number of an array in each place: one may stand in several.
         """
         which, structure = jax.tree.flatten(batch)
 
-        def gathered(arrays: Any, order: Any, start: Any, count: Any) -> Any:
+        def gathered(model: Any, arrays: Any, order: Any, start: Any, count: Any) -> Any:
             def step(i: Any) -> Any:
                 rows = order[start + i]  # [batch]
                 taken = [array.at[rows].get(mode="promise_in_bounds") for array in arrays]
-                return self._as_step(name)(jax.tree.unflatten(structure, [taken[number] for number in which]))
+                return model._as_step(name)(jax.tree.unflatten(structure, [taken[number] for number in which]))
 
-            return _repeat(step, count)
+            return repeat(step, count)
 
-        return self._kept((name, "gathered", structure, *which), lambda: jit(gathered))
+        return self._compile((name, "gathered", structure, *which), name, gathered)
+
+    def _compile(self, key: Any, name: str, function: Callable[..., Any]) -> Any:
+        """Compile a function of the model, and keep it; it refers to the model weakly, since the model holds it."""
+
+        def make() -> Any:
+            method = WeakMethod(function, self)
+            method.__name__ = name  # type: ignore[attr-defined]
+            return jit(method)
+
+        return self._kept(key, make)
 
     def _kept(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What `make` returns, made once after each `compile`."""
         steps = self.__dict__.setdefault("_steps", {})
         if key not in steps:
             steps[key] = make()
@@ -328,31 +347,11 @@ class Compiled:
         """
         if not self.built:  # type: ignore[attr-defined]
             with contextlib.suppress(Exception):
-                building.from_call(self, (unpack(batch)[0],), {})  # type: ignore[arg-type]
+                building.build_for_call(self, (unpack(batch)[0],), {})
 
     def _check_compiled(self, what: str) -> None:
         if self._objective is None:
             raise ValueError(f"{self.name!r}: call compile() before {what}().")  # type: ignore[attr-defined]
-
-
-def _repeat(step: Callable[[Any], Any], count: Any) -> Any:
-    """Run a step for 0 to `count` - 1, and return what the last one returned; it is compiled once, whatever `count`."""
-
-    def arrays(i: Any) -> Any:
-        return jax.tree.map(lambda value: jnp.asarray(scope.unwrap(value)), step(i))
-
-    def attempt(carry: lifting.Carry) -> Any:
-        before = jax.tree.map(lambda spec: jnp.zeros(spec.shape, spec.dtype), carry.outputs[0])
-
-        def body(i: Any, state: Any) -> Any:
-            logs, values = carry.run(arrays, (i,), state[1])
-            return jax.tree.map(lambda value, old: value.astype(old.dtype), logs, before), values
-
-        logs, values = jax.lax.fori_loop(0, count, body, (before, carry.values))
-        carry.commit(values)
-        return logs
-
-    return lifting.settle([(arrays, (jnp.int32(0),))], attempt)
 
 
 def batch_size_of(x: Any) -> int:

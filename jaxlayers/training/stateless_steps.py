@@ -13,9 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
-from jaxlayers.core import Variable, building, scope
+from jaxlayers.core import Variable, building, pure, scope
 
 _PARTS = {"train_step": "tnom", "test_step": "tnm", "predict_step": "tn"}
 
@@ -58,16 +57,10 @@ def as_facade_step(model: Any, name: str, default: Callable[[Any], Any]) -> Call
 
 def compute_loss(model: Any, arrays: Sequence[Sequence[Any]], parts: dict[str, Any]) -> tuple[jax.Array, Any]:
     """The loss from explicit arrays, and those as it left them; see `Compiled.stateless_compute_loss`."""
-    lists = _variables(model, "test_step")
-    if [len(some) for some in arrays] != [len(some) for some in lists]:
-        raise ValueError(
-            f"{model.name!r} has {[len(some) for some in lists]} trainable, non-trainable and metrics variables; "
-            f"received {[len(some) for some in arrays]} arrays for them."
-        )
-    pairs = [pair for some, values in zip(lists, arrays, strict=True) for pair in zip(some, values, strict=True)]
-    with scope.Scope({variable: jnp.asarray(value) for variable, value in pairs}, isolated=True, owner=model) as inner:
-        loss = model._loss(**parts)
-    return loss, tuple([inner.values[variable] for variable in some] for some in lists)
+    names = ("trainable_variables", "non_trainable_variables", "metrics_variables")
+    lists = dict(zip(names, _variables(model, "test_step"), strict=True))
+    loss, new = pure.run_on_lists(model, lists, arrays, lambda: model._loss(**parts))
+    return loss, tuple(new)
 
 
 def _variables(model: Any, name: str) -> list[list[Variable]]:

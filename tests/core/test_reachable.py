@@ -8,6 +8,7 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import layers
+from jaxlayers.core.protocols import Role
 from jaxlayers.core.reachable import guess
 from jaxlayers.core.tracking import Tracked, keep_apart
 
@@ -17,7 +18,7 @@ TABLE = {"inside": [jl.Variable(2.0, name="in a table")]}
 
 @keep_apart
 class Slots(Tracked):
-    _kind = "slot"
+    _role = Role.SLOT
     name = "slots"
 
     def __init__(self):

@@ -196,8 +196,8 @@ def _checked_clipping(clipping: dict[str, float]) -> dict[str, float]:
 def _named_axis() -> Any:
     """The axis of devices over which a pure train step runs, or else one called `"batch"`; None outside of these."""
     inner = scope.current()
-    if inner is not None and inner.averages is not None:
-        return inner.averages
+    if inner is not None and inner.mean_axis is not None:
+        return inner.mean_axis
     try:
         jax.lax.axis_index("batch")
     except NameError:

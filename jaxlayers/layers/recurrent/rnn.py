@@ -13,6 +13,7 @@ from jaxlayers import ops
 from jaxlayers.common import registry
 from jaxlayers.core import InputSpec, Layer, Variable, tracking
 from jaxlayers.core.masks import get_mask
+from jaxlayers.core.protocols import Role
 from jaxlayers.layers.recurrent import _loop
 from jaxlayers.layers.recurrent._cell import runs_itself
 from jaxlayers.layers.recurrent.stacked import StackedRNNCells, build_cell, called, check_cell, initial_state
@@ -203,7 +204,7 @@ class RNN(Layer):
 class _States(tracking.Tracked):
     """The states of a stateful layer: variables that are no weights, as in Keras."""
 
-    _kind = "state"
+    _role = Role.STATE
 
     def __init__(self, variables: list[Variable], structure: Any):
         self.held = variables
