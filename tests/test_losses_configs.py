@@ -13,7 +13,7 @@ from keras.src.losses.losses import LossFunctionWrapper as KerasWrapper
 
 from jaxlayers import losses
 from jaxlayers.common import registry
-from jaxlayers.core.masks import get_mask
+from jaxlayers.common.masks import get_mask
 from tests.loss_cases import CASES, WEIGHTS, both, data, every_case, one_per_class
 
 # Names and configs.

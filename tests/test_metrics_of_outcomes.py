@@ -16,8 +16,8 @@ import scipy.stats
 import sklearn.metrics
 
 from jaxlayers import metrics
-from jaxlayers.core import jit, scan
-from jaxlayers.core.masks import set_mask
+from jaxlayers.common.masks import set_mask
+from jaxlayers.transforms import jit, scan
 
 LABELS = 4
 

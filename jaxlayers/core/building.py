@@ -20,7 +20,8 @@ from typing import Any
 
 import jax
 
-from jaxlayers.core import making, masks, scope, symbolic, tracking
+from jaxlayers.common import masks
+from jaxlayers.core import making, scope, symbolic, tracking
 from jaxlayers.core.scope import Scope
 from jaxlayers.core.values import ClosedValues, IsolatedValues
 from jaxlayers.core.variable import Variable

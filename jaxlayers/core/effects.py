@@ -14,7 +14,7 @@ from typing import Any
 
 import jax
 
-from jaxlayers.core import masks
+from jaxlayers.common import masks
 from jaxlayers.core.protocols import LayerLike
 from jaxlayers.core.scope import Scope, current, unwrap, write
 

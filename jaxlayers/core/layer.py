@@ -13,13 +13,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.common import registry
+from jaxlayers.common import masks, registry
 from jaxlayers.common.call_spec import CallSpec, LazyCallSpec
 from jaxlayers.common.described import Described
 from jaxlayers.common.errors import filtered
 from jaxlayers.common.input_spec import InputSpec, check_inputs
 from jaxlayers.common.settings import auto_name, free_name, is_float, overflows, to_snake_case
-from jaxlayers.core import building, donation, effects, lifting, making, masks, scope, tracking
+from jaxlayers.core import building, donation, effects, lifting, making, scope, tracking
 from jaxlayers.core.symbolic import has_symbolic
 from jaxlayers.core.symbolic_calls import Symbolic
 from jaxlayers.core.values import refuse_effect

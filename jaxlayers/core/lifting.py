@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxlayers.common.manual_axes import vary, varying_axes
 from jaxlayers.core import scope
 from jaxlayers.core.effects import Effects, LossKey, run
-from jaxlayers.core.manual_axes import vary, varying_axes
 from jaxlayers.core.scope import Record, Scope
 
 Bodies = list[tuple[Callable[..., Any], tuple[Any, ...]]]  # functions, each with its arguments

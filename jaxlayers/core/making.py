@@ -18,7 +18,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.core import keys, scope
+from jaxlayers.common import keys
+from jaxlayers.core import scope
 from jaxlayers.core.protocols import VariableLike
 from jaxlayers.core.scope import Scope
 

@@ -18,8 +18,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common import keys
 from jaxlayers.common.settings import auto_name
-from jaxlayers.core import keys, making, scope, tracking
+from jaxlayers.core import making, scope, tracking
 from jaxlayers.core.protocols import Role
 from jaxlayers.core.variable import Variable
 

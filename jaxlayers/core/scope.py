@@ -26,6 +26,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from jaxlayers.common.array_like import unwrap as unwrap
 from jaxlayers.core.protocols import BuildLike, LayerLike, VariableLike
 from jaxlayers.core.values import (
     NO_TRACE,
@@ -333,11 +334,6 @@ def makes_arrays() -> bool:
 def path_hash(path: str) -> np.uint32:
     """A number for a path that is the same in every process."""
     return np.uint32(zlib.crc32(path.encode()))
-
-
-def unwrap(value: Any) -> Any:
-    """Return the array of a variable; anything else as it is."""
-    return value.value if hasattr(type(value), "was_trainable") else value
 
 
 _trainable_version = 0

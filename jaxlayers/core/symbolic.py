@@ -21,8 +21,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common import masks
 from jaxlayers.common.settings import auto_name, standardize_dtype
-from jaxlayers.core import masks, scope
+from jaxlayers.core import scope
 from jaxlayers.core.protocols import BuildLike
 from jaxlayers.core.variable import Variable
 

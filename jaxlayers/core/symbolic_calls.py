@@ -8,9 +8,10 @@ from typing import Any
 
 import jax
 
+from jaxlayers.common import masks
 from jaxlayers.common.call_spec import has_arrays, shape_tree
 from jaxlayers.common.errors import ends_in_user_code
-from jaxlayers.core import building, masks, symbolic
+from jaxlayers.core import building, symbolic
 from jaxlayers.core.symbolic import SymbolicTensor
 
 

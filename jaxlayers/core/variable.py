@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common import registry
+from jaxlayers.common.array_like import ArrayLike, operand
 from jaxlayers.common.errors import StateLostError
 from jaxlayers.common.settings import auto_name, is_float, standardize_dtype
 from jaxlayers.core import donation, making, scope
-from jaxlayers.core.array_like import ArrayLike, operand
 from jaxlayers.core.protocols import Role
 
 

@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from jaxlayers.core import Variable, keys, tracking
+from jaxlayers.common import keys
+from jaxlayers.core import Variable, tracking
 from jaxlayers.core.protocols import Role
 
 

@@ -18,15 +18,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common import registry
+from jaxlayers.common.masks import get_mask, set_mask
 from jaxlayers.common.settings import is_float
 from jaxlayers.core import Layer, Variable, building, random, scope, trees
 from jaxlayers.core.effects import LossKey, run
-from jaxlayers.core.masks import get_mask, set_mask
 from jaxlayers.core.protocols import Role
 from jaxlayers.core.scope import KeyStream, Record, Scope
-from jaxlayers.core.transforms import checkpoint_policy
 from jaxlayers.layers._config import made_again, positive
 from jaxlayers.layers._stacking import Hidden, Stacked, idle_key, stacked
+from jaxlayers.transforms.remat import checkpoint_policy
 
 
 class Repeat(Layer):

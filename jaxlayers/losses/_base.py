@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common import dtype_policies
+from jaxlayers.common.masks import get_mask, set_mask
 from jaxlayers.common.settings import auto_name, floatx, to_snake_case
-from jaxlayers.core.masks import get_mask, set_mask
 from jaxlayers.core.symbolic import SymbolicTensor
 from jaxlayers.losses._configs import read_fn, write
 from jaxlayers.losses._samplewise import match_ranks

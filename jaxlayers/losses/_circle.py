@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxlayers.common.masks import set_mask
 from jaxlayers.common.settings import floatx, is_float
-from jaxlayers.core.masks import set_mask
 from jaxlayers.core.symbolic import operation
 from jaxlayers.losses._base import NamedLoss
 

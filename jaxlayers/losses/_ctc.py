@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core.masks import get_mask
+from jaxlayers.common.masks import get_mask
 from jaxlayers.core.symbolic import operation
 from jaxlayers.losses._base import NamedLoss
 from jaxlayers.ops import ctc_loss

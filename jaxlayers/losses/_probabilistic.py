@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.masks import set_mask
 from jaxlayers.common.settings import epsilon
-from jaxlayers.core.masks import set_mask
 from jaxlayers.core.symbolic import operation
 from jaxlayers.losses._base import NamedLoss
 from jaxlayers.losses._samplewise import classes_and_scores, mismatch, same_shape, samplewise

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.core.masks import get_mask
+from jaxlayers.common.masks import get_mask
 from jaxlayers.core.scope import read
 from jaxlayers.core.symbolic import as_array
 from jaxlayers.losses._samplewise import mismatch

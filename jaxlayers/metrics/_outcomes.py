@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.masks import get_mask
 from jaxlayers.common.settings import epsilon, is_float
-from jaxlayers.core.masks import get_mask
 from jaxlayers.core.scope import read
 from jaxlayers.core.symbolic import as_array
 from jaxlayers.core.variable import Variable

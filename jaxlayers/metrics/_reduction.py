@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.common import registry
+from jaxlayers.common.masks import get_mask
 from jaxlayers.common.settings import is_float
-from jaxlayers.core.masks import get_mask
 from jaxlayers.core.scope import read
 from jaxlayers.core.symbolic import as_array
 from jaxlayers.losses._base import Loss

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core.masks import get_mask
+from jaxlayers.common.masks import get_mask
 from jaxlayers.losses import (
     cosine_similarity,
     log_cosh,

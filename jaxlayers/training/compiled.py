@@ -19,12 +19,13 @@ import numpy as np
 from jaxlayers import metrics as metrics_module
 from jaxlayers import optimizers
 from jaxlayers.common import registry
-from jaxlayers.core import building, jit, value_and_grad
-from jaxlayers.core.facades import WeakMethod
-from jaxlayers.core.loops import repeat
+from jaxlayers.core import building
 from jaxlayers.training import stateless_steps
 from jaxlayers.training.feeding import unpack
 from jaxlayers.training.objective import Objective
+from jaxlayers.transforms import jit, value_and_grad
+from jaxlayers.transforms.facades import WeakMethod
+from jaxlayers.transforms.loops import repeat
 
 
 class Compiled:

@@ -9,8 +9,8 @@ import pytest
 import jaxlayers as jl
 from jaxlayers import layers
 from jaxlayers.core.protocols import Role
-from jaxlayers.core.reachable import guess
 from jaxlayers.core.tracking import Tracked, keep_apart
+from jaxlayers.transforms.reachable import guess
 
 V = jl.Variable(1.0, name="global")
 TABLE = {"inside": [jl.Variable(2.0, name="in a table")]}

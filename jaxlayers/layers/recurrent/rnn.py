@@ -11,8 +11,8 @@ import jax.numpy as jnp
 
 from jaxlayers import ops
 from jaxlayers.common import registry
+from jaxlayers.common.masks import get_mask
 from jaxlayers.core import InputSpec, Layer, Variable, tracking
-from jaxlayers.core.masks import get_mask
 from jaxlayers.core.protocols import Role
 from jaxlayers.layers.recurrent import _loop
 from jaxlayers.layers.recurrent._cell import runs_itself

@@ -8,10 +8,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxlayers.common import masks
 from jaxlayers.common.errors import ends_in_user_code
-from jaxlayers.core import lifting, masks, scope
+from jaxlayers.common.manual_axes import vary, varying_axes
+from jaxlayers.core import lifting, scope
 from jaxlayers.core.effects import run
-from jaxlayers.core.manual_axes import vary, varying_axes
 from jaxlayers.core.scope import Scope
 from jaxlayers.core.variable import Variable
 

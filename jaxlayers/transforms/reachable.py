@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from jaxlayers.core import tracking
-from jaxlayers.core.facades import WeakMethod
 from jaxlayers.core.protocols import Role
 from jaxlayers.core.tracking import Tracked
 from jaxlayers.core.variable import Variable
+from jaxlayers.transforms.facades import WeakMethod
 
 
 def guess(function: Any, facades: list[Any]) -> tuple[list[Variable], list[Variable]]:

@@ -21,15 +21,16 @@ from typing import Any
 
 import jax
 
+from jaxlayers.common import masks
 from jaxlayers.common.errors import filtered
-from jaxlayers.core import donation, making, masks, scope
+from jaxlayers.core import donation, making, scope
 from jaxlayers.core.effects import Effects, LossKey, run
-from jaxlayers.core.facades import FacadeRef, WeakMethod, hold_facades, release_facades
-from jaxlayers.core.jit_options import method_options, shift_options
 from jaxlayers.core.lifting import Retrace
-from jaxlayers.core.reachable import guess
 from jaxlayers.core.scope import Record, Scope
 from jaxlayers.core.variable import Variable
+from jaxlayers.transforms.facades import FacadeRef, WeakMethod, hold_facades, release_facades
+from jaxlayers.transforms.jit_options import method_options, shift_options
+from jaxlayers.transforms.reachable import guess
 
 _ATTEMPTS = 6  # of tracing; each finds at least one variable more
 
