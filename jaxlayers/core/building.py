@@ -1,4 +1,4 @@
-"""How layers get their weights: one abstract run of the call, then all arrays at once.
+"""Building layers: one abstract run of the call, then all arrays at once.
 
 The first call of a layer is run under `jax.eval_shape`, so that layers at any depth build themselves on the shapes they
 see; nothing is computed. A call that cannot be traced, since it looks at values, builds the layers as it runs instead.
@@ -183,10 +183,10 @@ def explicit(build: Callable[..., Any]) -> Callable[..., Any]:
 def _run_build(
     layer: Any, build: Any, snapshot: Snapshot | None, method: Callable[..., Any], args: Any, kwargs: Any
 ) -> None:
-    """Run a `build` method, which is given sizes alone.
+    """Run a `build` method.
 
-    So its computations are carried out now, whatever is being traced around it, and what it writes is what its
-    variables start from; the snapshot keeps what they held before.
+    It receives sizes alone. So its computations are carried out now, whatever is being traced around it, and the arrays
+    that it writes become initial values; the snapshot keeps the arrays before.
     """
     with jax.core.eval_context(), Scope.grounded(layer, build) as inner:
         method(*args, **kwargs)
@@ -226,7 +226,7 @@ def _call_for_structure(layer: Any, build: Build, *args: Any, **kwargs: Any) -> 
 
 
 def dry_run(function: Callable[..., Any], args: Any, kwargs: Any) -> None:
-    """Run a function on the shapes of its arguments: what it builds stays, what it writes does not."""
+    """Run a function on the shapes of its arguments: layers that it builds stay built, its writes are dropped."""
     leaves, tree = jax.tree.flatten((args, kwargs))
     arrays = [i for i, leaf in enumerate(leaves) if _is_numeric(leaf)]
 
@@ -250,7 +250,8 @@ def _is_numeric(leaf: Any) -> bool:
 def must_build_first(layer: Any, outer: Scope | None) -> bool:
     """True if an outermost call of a layer has to build it before it runs.
 
-    Not where the trace around it is thrown away in any case, nor inside of `apply`, which has borrowed a structure.
+    False in a closed scope, whose trace is repeated if the layer is built in it, and inside of `apply`, which has
+    borrowed a structure.
     """
     if layer.built and not is_borrowed(layer):
         return False

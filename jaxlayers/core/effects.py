@@ -1,4 +1,4 @@
-"""What a function did besides returning: variables written and losses added.
+"""The effects of a function besides its outputs: variables written and losses added.
 
 `run` calls a function in a scope of its own and returns its outputs together with its `Effects`. Every way of running
 a stateful function as a pure one is built on it: `apply`, the stateless forms of metrics and optimizers, the pure train
@@ -20,7 +20,7 @@ from jaxlayers.core.scope import Scope, current, unwrap, write
 
 
 class LossKey:
-    """The place of one added loss: what identifies it when the losses of several traces are brought together."""
+    """The identity of one added loss, by which the losses of several traces are matched."""
 
     __slots__ = ("aval", "number", "owner", "root")
 

@@ -28,26 +28,27 @@ from jaxlayers.core.weights import Weighted
 
 
 class Layer(Symbolic, Described, Weighted):
-    """State and computation: what every layer and model is.
+    """The base class of layers and models: weights and a computation.
 
     Subclasses make their weights in `__init__` or in `build(input_shape)`, with `add_weight`, and compute in
     `call(inputs)`. Layers assigned to attributes, also in lists, tuples and dicts at any depth, are part of this one.
 
-    A mask of the first input is passed on to the outputs whose axes it fits, unless `supports_masking` is False, and
-    others where `compute_mask` says so. (Keras drops it, with a warning, unless `supports_masking` is True.)
+    A mask of the first input is passed on to the outputs whose axes it fits, unless `supports_masking` is False. A
+    layer with other masks overrides `compute_mask`. (Keras drops the mask, with a warning, unless `supports_masking`
+    is True.)
 
     Args:
-        activity_regularizer: a callable `array -> scalar` (or its name) on the outputs, added to the losses divided
-            by the batch size.
-        trainable: whether its weights are trained.
-        dtype: a dtype, a policy (`"mixed_bfloat16"`) or its name; the global policy by default.
-        autocast: whether float inputs and weights are cast to the policy's compute dtype.
-        name: a name without slashes; one is made up from the class's when none is given.
-        **kwargs: `input_shape`, or `input_dim`: the shape of a sample, by which a `Sequential` that begins with this
-            layer knows its input. `jl.Input` says the same more plainly.
+        activity_regularizer: a callable `array -> scalar` (or its name) on the outputs; its value is divided by the
+            batch size and added to the losses. None by default.
+        trainable: if True, the default, the weights are trained.
+        dtype: a dtype, a dtype policy (`"mixed_bfloat16"`) or its name; the global policy by default.
+        autocast: if True, the default, float inputs and weights are cast to the compute dtype of the policy.
+        name: a name without slashes; by default one is made up from the name of the class.
+        **kwargs: `input_shape` or `input_dim`, the shape of a sample: a `Sequential` that begins with this layer takes
+            its input from it. `jl.Input` does the same.
 
     Raises:
-        ValueError: for other keyword arguments, and for arguments that make no sense.
+        ValueError: for other keyword arguments, a name with a slash, or `trainable` that is no boolean.
 
     Example:
         >>> import jax, jax.numpy as jnp
@@ -73,7 +74,7 @@ class Layer(Symbolic, Described, Weighted):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         self = super().__new__(cls)
-        object.__setattr__(self, "_made_with", (args, kwargs))  # for get_config of classes that do not write one
+        object.__setattr__(self, "_made_with", (args, kwargs))  # for classes without a get_config of their own
         return self
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -95,7 +96,7 @@ class Layer(Symbolic, Described, Weighted):
         if "input_shape" in kwargs or "input_dim" in kwargs:
             self._input_shape_argument = _input_shape(kwargs)
         if kwargs:
-            raise ValueError(f"{type(self).__name__} was given arguments that it does not have: {', '.join(kwargs)}.")
+            raise ValueError(f"{type(self).__name__} does not take these arguments: {', '.join(kwargs)}.")
         self.auto_named = name is None
         name = auto_name(to_snake_case(type(self).__name__)) if name is None else name
         if not isinstance(name, str) or "/" in name:
@@ -107,7 +108,9 @@ class Layer(Symbolic, Described, Weighted):
             raise ValueError(f"{self.name!r}: trainable must be True or False; received {trainable!r}.")
         self._trainable = trainable
         self.dtype_policy = dtype
-        self._loose_weights: dict[str, Variable] = {}  # added and not (yet) assigned to an attribute
+        self._loose_weights: dict[
+            str, Variable
+        ] = {}  # made by add_weight, and not necessarily assigned to an attribute
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _RESERVED:
@@ -125,21 +128,23 @@ class Layer(Symbolic, Described, Weighted):
             )
         super().__setattr__(name, value)
 
-    # What a subclass writes.
+    # For subclasses to override and to call.
 
     def build(self, *args: Any, **kwargs: Any) -> None:
-        """Make the weights for inputs of a shape; a subclass's own version calls `add_weight`.
+        """Make the weights for inputs of some shape; subclasses override it and call `add_weight`.
 
-        Called outside of a call, it also builds all the layers inside, by an abstract run of `call` on the shapes.
+        Called by a user, it also builds all layers inside, by an abstract run of `call` on the shapes.
         """
         object.__setattr__(self, "built", True)
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
-        """Compute the outputs; a subclass has its own version."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what it computes: it has no call().")
+        """Compute the outputs; subclasses override it."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no call(), so it cannot compute outputs. Write call(self, inputs)."
+        )
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The mask of the outputs: by default that of the inputs."""
+        """Return the mask of the outputs: by default that of the inputs."""
         return previous_mask
 
     def add_weight(
@@ -159,17 +164,18 @@ class Layer(Symbolic, Described, Weighted):
         """Make a variable of this layer; its array is made with those of the others, when the layer is built.
 
         Args:
-            shape: its sizes; a scalar by default.
-            initializer: by default `"glorot_uniform"` for floats, and zeros for the rest.
-            dtype: by default the policy's variable dtype.
-            trainable: see `Variable`, as for the other arguments.
-            autocast: likewise.
-            regularizer: likewise.
-            constraint: likewise.
-            aggregation: likewise.
-            name: likewise; a weight that is never assigned to an attribute goes by it in the trees.
-            sharding: likewise.
-            overwrite_with_gradient: whether an optimizer puts the gradient in its place instead of subtracting it.
+            shape: the shape; a scalar by default.
+            initializer: see `Variable`; by default `"glorot_uniform"` for floats, and zeros for other dtypes.
+            dtype: the dtype; by default the variable dtype of the layer's policy.
+            trainable: see `Variable`.
+            autocast: see `Variable`.
+            regularizer: see `Variable`.
+            constraint: see `Variable`.
+            aggregation: see `Variable`.
+            overwrite_with_gradient: if True, optimizers assign the gradient to the variable instead of subtracting it;
+                False by default.
+            name: see `Variable`; the key, in the trees, of a weight that is not assigned to an attribute.
+            sharding: see `Variable`.
         """
         self._check_initialized()
         dtype = self.variable_dtype if dtype is None else dtype
@@ -198,7 +204,7 @@ class Layer(Symbolic, Described, Weighted):
     add_variable = add_weight
 
     def add_loss(self, loss: Any) -> None:
-        """Add a scalar (or a list of them), computed from this call's inputs, to the losses."""
+        """Add a scalar, or a list of scalars, to the losses of this call."""
         inner = scope.current()
         for value in loss if isinstance(loss, list | tuple) else [loss]:
             value = jnp.asarray(scope.unwrap(value))
@@ -212,7 +218,7 @@ class Layer(Symbolic, Described, Weighted):
     # The call.
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run `call`: cast the inputs, build on the first time, check, pass `training` and masks along."""
+        """Run `call`: build the layer the first time, cast and check the inputs, pass `training` and masks along."""
         if "_loose_weights" not in self.__dict__:
             self._check_initialized()
         if has_symbolic(args, kwargs):
@@ -252,7 +258,7 @@ class Layer(Symbolic, Described, Weighted):
         if masked:
             spec.fill_masks(args, kwargs, masks.get_mask)
         masked = masked or spec.makes_masks
-        if masked:  # before the call, which may take a mask away
+        if masked:  # read the masks before the call, which may remove them
             first = spec.first(args, kwargs)
             previous = masks.previous_mask(first, kwargs)
         call = inner.begin_call(self, training, self._compute if self.autocast else None)
@@ -327,7 +333,7 @@ class Layer(Symbolic, Described, Weighted):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
 
-_TEXT = "USOT"  # the kinds of NumPy dtypes that hold words
+_TEXT = "USOT"  # the kinds of NumPy dtypes that hold strings
 _RESERVED = frozenset(["init", "apply", "params", "state"])
 Layer.build = building.explicit(Layer.build)  # type: ignore[method-assign]
 for _method in (Layer.__init__, Layer.build, Layer.call, Layer.get_config, Layer.compute_output_shape):
@@ -348,7 +354,7 @@ def _as_input(value: Any, compute: Any) -> Any:
     elif kind in (list, tuple, dict) or isinstance(value, list | tuple | dict):
         return jax.tree.map(lambda leaf: _as_input(leaf, compute), value)
     elif kind is np.ndarray and (value.dtype.kind in _TEXT or overflows(value)):
-        return value  # words stay on the host, and so do numbers that JAX would cut off
+        return value  # strings stay on the host, and so do 64-bit integers that JAX would cut off
     elif isinstance(value, np.ndarray | Variable) or hasattr(value, "__array__"):
         value = jnp.asarray(scope.unwrap(value))
         if compute is None or value.dtype == compute or not is_float(value.dtype):

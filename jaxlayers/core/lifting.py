@@ -38,7 +38,7 @@ class CarryTooSmall(Retrace):
 
 
 class Discovery(NamedTuple):
-    """What the bodies of a loop or branch do.
+    """The result of tracing the bodies of a loop or branch.
 
     Attributes:
         keys: the variables that they write and the losses that they add, with the mesh axes that each varies along.
@@ -94,14 +94,14 @@ class Carry:
 
 
 def _value_before(key: Any) -> Any:
-    """What a variable holds before the loop; zero for a loss."""
+    """The array of a variable before the loop; zero for a loss."""
     if isinstance(key, LossKey):
         return jnp.zeros(key.aval.shape, jnp.promote_types(key.aval.dtype, "float32"))
     return scope.read(key)
 
 
 def _value_after(key: Any, before: Any, after: dict[Any, Any]) -> Any:
-    """What a variable holds after one turn; the sum of a loss."""
+    """The array of a variable after one turn; the sum so far of a loss."""
     if isinstance(key, LossKey):
         return before + after[key].astype(before.dtype) if key in after else before
     return after.get(key, before)

@@ -1,4 +1,4 @@
-"""How variables get their arrays: many at once, with few compilations.
+"""The initial arrays of variables: made many at once, with few compilations.
 
 An array depends on a key and on the path of its variable alone. An initializer that has `pure` is handed the key; what
 it compiles, for each distinct shape and dtype, is cached for the process by JAX. Any other initializer may do anything,
@@ -25,7 +25,7 @@ from jaxlayers.core.scope import Scope
 
 
 class Origin:
-    """Where the initial arrays of one build come from: a key, made when it is first needed, and the paths."""
+    """The source of the initial arrays of one build: a key, made when it is first needed, and the paths."""
 
     __slots__ = ("_key", "_paths")
 
@@ -51,7 +51,7 @@ class Start:
 
 
 class Builds:
-    """Where the keys of builds come from: the global seed, and the number of the build."""
+    """The source of the keys of builds: the global seed, and the number of the build."""
 
     def __init__(self) -> None:
         self.start(python_random.randint(1, 2**31 - 1))

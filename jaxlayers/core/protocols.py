@@ -1,4 +1,4 @@
-"""What the lower modules of the kernel know of variables and layers: enough to break the circle of imports.
+"""Protocols of variables, layers and builds, for the modules below them.
 
 `Variable` and `Layer` stand above scopes, yet scopes hold both. So scopes, values and effects are written against
 these protocols, and import neither.
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 
 class Role(enum.StrEnum):
-    """What a variable is for. An object that owns variables has a role as well, which its variables take over."""
+    """The use of a variable. An object that owns variables has a role as well, which its variables take over."""
 
     WEIGHT = "weight"
     METRIC = "metric"
@@ -31,7 +31,7 @@ class VariableLike(Protocol):
 
     @property
     def path(self) -> str:
-        """Where the variable sits, for messages."""
+        """The path of the variable, for messages."""
 
     def peek(self) -> Any:
         """Return the array in the object, or None where there is none at the moment."""

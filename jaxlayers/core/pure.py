@@ -125,7 +125,7 @@ def assign(layer: Any, new: Any, trainable: bool) -> None:
 
 
 def _fit(layer: Any) -> tuple[str, str]:
-    """How a message about a tree that does not fit begins and ends."""
+    """The begin and the end of a message about a tree that does not fit."""
     hint = "" if layer.built else " The layer is not built yet: call it, or build(), first."
     return f"The tree does not fit {layer.path!r}", hint
 

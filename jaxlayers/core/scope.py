@@ -66,7 +66,7 @@ class LayerCall:
 
 
 class KeyStream:
-    """Where the random draws of one scope get their keys from.
+    """The source of the keys of random draws in one scope.
 
     The *stream* starts from the state of the global generator, as the scope reads it. Each draw from it folds in the
     path that it is made at and its number there.
@@ -110,7 +110,7 @@ class KeyStream:
 
 
 class Record:
-    """What transforms found out while a function was traced, in the order of their calls.
+    """The discoveries of the transformations that were called while a function was traced, in the order of their calls.
 
     Args:
         known: the record of an earlier trace of the same function.
@@ -123,7 +123,7 @@ class Record:
         self.known = known
 
     def open(self) -> tuple[int, Any]:
-        """Return the number of the transform being called now, and the entry that an earlier trace kept for it."""
+        """Return the number of the transformation being called, and the entry that an earlier trace kept for it."""
         number = len(self.entries)
         self.entries.append(None)
         known = self.known

@@ -1,9 +1,9 @@
-"""Symbolic tensors: what the functional API computes with instead of arrays.
+"""Symbolic tensors: the placeholders that the functional API computes with instead of arrays.
 
 `operation` turns a function of arrays into one that records a node when it meets a symbolic tensor, and runs as it is
-otherwise. Shapes come from `jax.eval_shape`. A size that is not known is tried out as two different numbers: what
-comes out the same both times is known, the rest stays unknown. Where the numbers are too small for the call, it is
-tried with larger ones; a size of 1 along which these may have been too small to tell, with one that is much larger.
+otherwise. Shapes come from `jax.eval_shape`. An unknown size is replaced by two different numbers in turn: sizes of the
+result that are equal both times are known, the others stay unknown. If the numbers are too small for the call, larger
+ones are tried.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from jaxlayers.core import scope
 from jaxlayers.core.protocols import BuildLike
 from jaxlayers.core.variable import Variable
 
-# Stand for an unknown size: divisible, so that pools, strides and splits fit.
+# The numbers in the place of an unknown size; divisible, so that pools, strides and splits fit.
 _SIZES = ((48, 80), (48 << 6, 80 << 6), (48 << 10, 80 << 10))
-_in_use = False  # no operation looks for symbolic tensors before the first one is made
+_in_use = False  # operations search their arguments for symbolic tensors only once the first one has been made
 
 
 class Node:
@@ -66,15 +66,15 @@ _WAY_OUT = (
 )
 
 
-class _Told(type):
-    """JAX refuses a symbolic tensor in many words, and all show its class; so that is where the way out is told."""
+class _ExplainedInErrors(type):
+    """Metaclass whose `repr` explains the way out: all errors of JAX about a symbolic tensor show its class."""
 
     def __repr__(cls) -> str:
         return f"{super().__repr__()} (a symbolic tensor has no values. {_WAY_OUT})"
 
 
-class SymbolicTensor(metaclass=_Told):
-    """Stands for an array whose values are not known yet: a shape, in which None is an unknown size, and a dtype."""
+class SymbolicTensor(metaclass=_ExplainedInErrors):
+    """A placeholder for an array whose values are not known: a shape, in which None is an unknown size, and a dtype."""
 
     __slots__ = ("__weakref__", "dtype", "mask", "name", "node", "shape")
     __array_priority__ = 1100
@@ -121,7 +121,7 @@ class SymbolicTensor(metaclass=_Told):
 
     @property
     def T(self) -> Any:  # noqa: N802, an array's name for it
-        """With the axes in the opposite order."""
+        """The same values with the axes in the opposite order."""
         return _transpose(self)
 
 
@@ -179,7 +179,7 @@ def operation(*arrays: str) -> Callable[[Callable[..., Any]], Any]:
 
 
 def as_array(value: Any) -> Any:
-    """An array from a variable, list or NumPy array; None and Python scalars as they are."""
+    """Return a variable, list or NumPy array as an array; None and Python scalars as they are."""
     kind = type(value)
     if value is None or kind in _SCALARS or isinstance(value, jax.Array):
         return value
@@ -199,7 +199,7 @@ def symbolic_leaves(tree: Any) -> list[SymbolicTensor]:
 
 
 def has_symbolic(args: Any, kwargs: Any) -> bool:
-    """Whether there is a symbolic tensor among the arguments of a call."""
+    """True if there is a symbolic tensor among the arguments of a call."""
     if not _in_use:
         return False
     for value in (*args, *kwargs.values()) if kwargs else args:
@@ -338,11 +338,11 @@ def map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
 
 
 def fill(shape: Any, dtype: Any, size: int = _SIZES[0][0]) -> jax.ShapeDtypeStruct:
-    """A shape with every unknown size replaced by a number."""
+    """Return a shape and dtype with every unknown size replaced by a number."""
     return jax.ShapeDtypeStruct(tuple(size if n is None else n for n in shape), jax.dtypes.canonicalize_dtype(dtype))
 
 
-# The operators, under the names that the functions of `ops` have; a graph's config calls them so.
+# The operators, under the names of the functions in `ops`, which configs of graphs use.
 _operators = types.SimpleNamespace()
 
 

@@ -1,4 +1,4 @@
-"""How an object finds the variables and objects assigned to it, at any depth.
+"""Objects that find the variables and objects assigned to them, at any depth.
 
 Assigning to an attribute of a `Tracked` object turns lists and dicts into ones that notice changes. A `Walk` lists
 everything that can be reached from an object, each thing once, under the path where it was first found. It is kept

@@ -1,4 +1,4 @@
-"""Who answers the reads and writes of variables.
+"""The arrays that variables stand for, as seen from the inside of one run.
 
 A `Values` holds arrays for some variables. A read of another variable goes to the `Values` around it, and from the
 outermost one to the variable itself. A write stays here until it is carried outwards, as `effects` does.

@@ -1,6 +1,6 @@
 """A named place for one array.
 
-The array itself is immutable, as every JAX array; a variable says which one is current. Reads and writes go through
+The array itself is immutable, as every JAX array; the variable refers to the current one. Reads and writes go through
 the innermost scope (see `scope`), so that the same code runs eagerly and under every transformation.
 """
 
@@ -26,20 +26,27 @@ class Variable(ArrayLike):
     """A named place for one array, of a shape and dtype that do not change.
 
     Args:
-        initializer: an array (or what becomes one); or a callable `(shape, dtype) -> array`, or the name of an
-            initializer, with `shape` given: then the array is made when it is first needed.
-        shape: sizes of the array, when an initializer is to make it.
-        dtype: its dtype; by default that of the array, and `floatx()` for Python floats and initializers.
-        trainable: whether it belongs to `trainable_weights`, and to `params` rather than `state`.
-        autocast: whether a layer with a dtype policy such as `"mixed_bfloat16"` reads it in the compute dtype.
-        aggregation, synchronization: kept for the sake of Keras's configs; one array is one array here.
-        name: a name without slashes; one is made up when none is given.
-        regularizer: a callable `array -> scalar`, added to the losses of the layer that owns it.
-        constraint: a callable `array -> array`, applied by optimizers after each update.
-        sharding: a `jax.sharding.Sharding` that its array is made in.
+        initializer: an array (or something that becomes one); or a callable `(shape, dtype) -> array` or the name of
+            an initializer, together with `shape`: then the array is made when it is first needed.
+        shape: the sizes of the array that an initializer makes.
+        dtype: the dtype of the array; by default that of `initializer`, and `floatx()` for Python floats and for
+            initializers.
+        trainable: if True, the default, the variable belongs to `trainable_weights` and to `params`; if False, to
+            `non_trainable_weights` and to `state`.
+        autocast: if True, the default, a layer with a dtype policy such as `"mixed_bfloat16"` reads the variable in
+            the compute dtype.
+        aggregation: how metrics that were computed apart are merged: `"none"` (the default), `"sum"`, `"mean"` or
+            `"only_first_replica"`.
+        synchronization: kept for Keras's configs; it has no effect.
+        name: a name without slashes; by default one is made up.
+        regularizer: a callable `array -> scalar`, whose value is added to the losses of the owning layer.
+        constraint: a callable `array -> array`, which optimizers apply after each update.
+        sharding: a `jax.sharding.Sharding` for the array.
+        role: the use of the variable, for the kernel; by default that of its first owner.
 
     Raises:
-        ValueError: when an initializer comes without a shape, or the name has a slash.
+        ValueError: when an initializer comes without a shape, the shape does not fit the array, or the name has a
+            slash.
 
     Example:
         >>> from jaxlayers.core import Variable
@@ -127,11 +134,11 @@ class Variable(ArrayLike):
         self._value = value if sharding is None else jax.device_put(value, sharding)
         self.initializer = making.Start(self._value)
 
-    # What it holds.
+    # The array.
 
     @property
     def value(self) -> jax.Array:
-        """The current array; in the compute dtype of the layer being called, when that casts."""
+        """The current array; in the compute dtype of the layer being called, if that casts its weights."""
         inner = scope.current()
         if inner is None:
             return self.make()
@@ -142,7 +149,7 @@ class Variable(ArrayLike):
         return value.astype(call.dtype) if self.autocast and is_float(self.dtype) else value
 
     def assign(self, value: Any) -> jax.Array:
-        """Put an array of the same shape in this place, cast to this dtype; returns it.
+        """Put an array of the same shape into the variable, cast to its dtype; return the array.
 
         Raises:
             ValueError: when the shape differs.
@@ -163,7 +170,7 @@ class Variable(ArrayLike):
         return self.assign(scope.read(self) - operand(value))
 
     def check(self, value: Any, dtype: Any = None) -> jax.Array:
-        """`value` as an array that fits this place.
+        """Return `value` as an array that fits the variable.
 
         Raises:
             ValueError: when the shape differs.
@@ -177,9 +184,9 @@ class Variable(ArrayLike):
             )
         dtype = self.dtype if dtype is None else dtype
         if isinstance(value, jax.Array):
-            # A weak type would make the next step another program.
+            # A weak type would make the next compiled step another program.
             return value if value.dtype == dtype and not value.weak_type else jax.lax.convert_element_type(value, dtype)
-        copy = np.array(value, dtype=dtype)  # NumPy's memory may change under us
+        copy = np.array(value, dtype=dtype)  # the user may change NumPy's memory
         return jnp.asarray(copy) if scope.current_trace() != scope.NO_TRACE else jax.device_put(copy)
 
     def numpy(self) -> np.ndarray:
@@ -240,11 +247,11 @@ class Variable(ArrayLike):
         self._value = value
         self._exclusive = False
 
-    # What it is.
+    # The description.
 
     @property
     def trainable(self) -> bool:
-        """Whether it is trained; may be switched at any time."""
+        """True if the variable is trained; may be set at any time."""
         return self._trainable
 
     @trainable.setter
@@ -256,7 +263,7 @@ class Variable(ArrayLike):
 
     @property
     def regularizer(self) -> Any:
-        """What adds to the losses of the owning layer: a callable `array -> scalar`, or None."""
+        """A callable `array -> scalar` whose value is added to the losses of the owning layer, or None."""
         return self._regularizer
 
     @regularizer.setter
@@ -265,7 +272,7 @@ class Variable(ArrayLike):
 
     @property
     def constraint(self) -> Any:
-        """What an optimizer applies after each update: a callable `array -> array`, or None."""
+        """A callable `array -> array` that optimizers apply after each update, or None."""
         return self._constraint
 
     @constraint.setter
@@ -284,12 +291,12 @@ class Variable(ArrayLike):
 
     @property
     def path(self) -> str:
-        """Where it sits: the outermost layer's name, then attribute names, list indices, dict keys."""
+        """The path of the variable: the outermost layer's name, then attribute names, list indices, dict keys."""
         return self.name if self.owner is None else self.owner._path_to(self)
 
     @property
     def owner(self) -> Any:
-        """The object that it was first assigned to, or None."""
+        """The object that the variable was first assigned to, or None."""
         return None if self._owner is None else self._owner()
 
     def _adopt(self, owner: Any) -> None:
@@ -310,7 +317,7 @@ class Variable(ArrayLike):
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}{shown}>"
 
     def _fetched(self) -> jax.Array:
-        """The current array, once it has been computed; what comes out of a compiled step may turn out not to be."""
+        """Wait until the current array has been computed, and return it: the step that computes it may fail."""
         value = self.value
         try:
             return value if isinstance(value, jax.core.Tracer) else value.block_until_ready()
@@ -341,11 +348,11 @@ class Variable(ArrayLike):
             self._value = jnp.array(self._value)
 
 
-_OWN = ("__weakref__", "_owner", "_exclusive", "origin")  # what a copy does not share
+_OWN = ("__weakref__", "_owner", "_exclusive", "origin")  # not part of a copy
 
 
 def standardize_shape(shape: Any) -> tuple[int, ...]:
-    """A tuple of sizes from a list, a tuple or one number."""
+    """Return a shape as a tuple of sizes; a single number is one axis."""
     if isinstance(shape, str):
         raise ValueError(f"A variable's shape must be a tuple of sizes; received {shape!r}. Names go into name=.")
     sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
@@ -355,5 +362,5 @@ def standardize_shape(shape: Any) -> tuple[int, ...]:
     return tuple(int(size) for size in sizes)
 
 
-# In a pytree a variable is the array it holds now, and comes back as one: what a function of JAX's is handed.
+# In a pytree, a variable is the array it holds now, and comes back as an array: functions of JAX receive arrays.
 jax.tree_util.register_pytree_node(Variable, lambda variable: ((variable.value,), None), lambda _, values: values[0])

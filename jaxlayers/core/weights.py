@@ -41,7 +41,7 @@ class Weighted(tracking.Tracked):
 
     @property
     def weights(self) -> list[Variable]:
-        """The variables that `get_weights` and `set_weights` work on: all but those of seed generators and metrics."""
+        """The variables of `get_weights` and `set_weights`: all but those of seed generators and metrics."""
         return [variable for _, variable in self._walk.entries if variable.role == Role.WEIGHT]
 
     @property
@@ -51,7 +51,7 @@ class Weighted(tracking.Tracked):
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
-        """The weights that training leaves alone: statistics, counters, frozen weights."""
+        """The weights that training does not change: statistics, counters, frozen weights."""
         return [variable for variable in self.weights if not (self._trainable and variable.trainable)]
 
     @property
@@ -61,7 +61,7 @@ class Weighted(tracking.Tracked):
 
     @property
     def non_trainable_variables(self) -> list[Variable]:
-        """The variables that training leaves alone, states of seed generators included."""
+        """The variables that training does not change, states of seed generators included."""
         return [variable for variable in self.variables if not (self._trainable and variable.trainable)]
 
     @property
@@ -94,7 +94,7 @@ class Weighted(tracking.Tracked):
         return [variable.numpy() for variable in self.weights]
 
     def set_weights(self, weights: Iterable[Any]) -> None:
-        """Give every weight a new array, in the order of `weights`.
+        """Assign an array to every weight, in the order of `weights`.
 
         Raises:
             ValueError: when the number of arrays or one of their shapes is wrong; then nothing has changed.
@@ -136,7 +136,7 @@ class Weighted(tracking.Tracked):
 
         Args:
             key: from `jax.random.key`. A value depends on it and on the path of its weight alone.
-            *args: what the layer will be called with: arrays, or `jax.ShapeDtypeStruct`s.
+            *args: arguments like those that the layer will be called with: arrays or `jax.ShapeDtypeStruct`s.
             **kwargs: likewise, by name.
 
         Returns:
@@ -151,9 +151,9 @@ class Weighted(tracking.Tracked):
         """Compute the outputs from explicit weights: a pure function of its arguments.
 
         Args:
-            params: as from `init`.
-            state: likewise.
-            *args: what the layer is called with.
+            params: the trainable weights, as from `init`.
+            state: the other variables, as from `init`.
+            *args: the arguments of the call.
             rng: a key; every random draw is a function of it, of the path it is made at and of its number there.
                 Without one, generators that were given a seed draw from their own state, and others are refused.
             training: as in a call.
@@ -182,8 +182,8 @@ class Weighted(tracking.Tracked):
         Args:
             trainable_variables: arrays for `trainable_variables`, in their order.
             non_trainable_variables: arrays for `non_trainable_variables`: statistics, frozen weights, seeds.
-            *args: what the layer is called with.
-            return_losses: whether to return the added losses, too.
+            *args: the arguments of the call.
+            return_losses: if True, return the added losses as well; False by default.
             **kwargs: passed to the call.
 
         Returns:
@@ -197,7 +197,7 @@ class Weighted(tracking.Tracked):
 
     @property
     def params(self) -> dict[str, Any]:
-        """The trainable weights as a tree; assigning one checks it whole before anything is swapped."""
+        """The trainable weights as a tree; assigning a tree checks it whole before anything changes."""
         return pure.tree(self, trainable=True)
 
     @params.setter
@@ -206,7 +206,7 @@ class Weighted(tracking.Tracked):
 
     @property
     def state(self) -> dict[str, Any]:
-        """What is not trained, as a tree; assigning one checks it whole before anything is swapped."""
+        """The variables that are not trained, as a tree; assigning a tree checks it whole before anything changes."""
         return pure.tree(self, trainable=False)
 
     @state.setter

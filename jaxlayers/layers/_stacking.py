@@ -22,14 +22,14 @@ from jaxlayers.core.protocols import Role
 
 
 class Hidden:
-    """Holds an object that is not to be found as a part of what it is assigned to."""
+    """A holder for an object that is not part of the layer that the holder is assigned to."""
 
     def __init__(self, thing: Any):
         self.thing = thing
 
 
 class Stacked(tracking.Tracked):
-    """Stands for one object in the tree of the layer that was stacked."""
+    """The stand-in for one object in the tree of the layer that was stacked."""
 
     def __init__(self, original: tracking.Tracked):
         self.name = getattr(original, "name", type(original).__name__)
@@ -42,12 +42,12 @@ class Stacked(tracking.Tracked):
         return getattr(self.original.thing, "_trainable", None)
 
     def _tracked_children(self) -> Iterator[tuple[str, Any]]:
-        """What stands for the original's children, by their keys."""
+        """Yield the stand-ins of the original's children, with their keys."""
         yield from self.held.items()
 
 
 def stacked(original: tracking.Tracked, count: int, seen: dict[int, Any] | None = None) -> Stacked:
-    """What stands for a layer, or anything else that has variables, so many times."""
+    """Return the stand-in for several layers, or other objects with variables, of the structure of one."""
     seen = {} if seen is None else seen
     made = seen[id(original)] = Stacked(original)
     held = {key: _convert(value, count, seen) for key, value in original._tracked_children()}

@@ -1,9 +1,9 @@
 """One block run many times: a loop over stacked weights instead of as many copies of its program.
 
-`Repeat` holds one layer as a template, whose own variables never get arrays, and stacked variables that are its
-weights. The loop is `lax.scan`: each turn lends the template one block's arrays, by a scope in which its variables
-answer with them, and calls it as an outermost layer. So whatever the block is made of works inside: what it writes
-comes out stacked, its losses are summed over the blocks, its draws start from a key for each block.
+`Repeat` holds one layer as a template, whose own variables never get arrays, and stacked variables, which are its
+weights. The loop is `lax.scan`: each turn calls the template as an outermost layer, in a scope in which its variables
+hold one block's arrays. So everything that a block can do works inside: its writes come out stacked, its losses are
+summed over the blocks, and its draws start from a key for each block.
 
 The loop is a pure function, compiled once for each signature: eager calls are one dispatch.
 """
@@ -41,22 +41,23 @@ class Repeat(Layer):
     random draws differ from block to block. An optimizer sees one array for all blocks.
 
     Args:
-        block: a layer, of whose config n are meant (it is copied, and its own weights are not used), or a function
-            without arguments that makes one. It returns what it takes, in structure, shapes and dtypes.
-        n: how many.
-        unroll: how many blocks are one turn of the loop, or True for all; see `jax.lax.scan`.
-        remat: whether blocks are computed again for the gradient instead of being kept: True, what is kept
-            nevertheless by its name in `jax.checkpoint_policies` (`"dots_saveable"`, ...), or a policy itself.
+        block: a layer, which is copied by its config (its own weights are not used), or a function without arguments
+            that makes one. The outputs of the block must have the structure, shapes and dtypes of its inputs.
+        n: the number of blocks.
+        unroll: the number of blocks in one turn of the loop, or True for all; 1 by default. See `jax.lax.scan`.
+        remat: if True, the inside of blocks is computed again for the gradient instead of being kept. A policy of
+            `jax.checkpoint`, or the name of one in `jax.checkpoint_policies` (`"dots_saveable"`, ...), says what is
+            kept nevertheless. False by default.
         **kwargs: `name`, `dtype`, ... of `Layer`; `trainable` is by default that of the block.
 
     Shapes:
-        inputs and outputs: whatever the block takes and returns; further arguments of the call go to every block.
-        weights: `[n, ...]`, those of the block behind.
+        inputs and outputs: those of the block; further arguments of the call go to every block.
+        weights: `[n, ...]`, where `...` is the shape of the block's weight.
 
     Raises:
-        TypeError: when `block` makes no layer.
-        ValueError: when n is no positive integer, the layer cannot be copied, `remat` is unknown; when called: the
-            block returns something else than it takes, or uses variables that are not its own.
+        TypeError: when `block` is no layer and makes none.
+        ValueError: when n is no positive integer, the layer cannot be copied, or `remat` is unknown; when called, if
+            the block's outputs differ from its inputs in form, or the block uses variables that are not its own.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -84,7 +85,7 @@ class Repeat(Layer):
 
     @_trainable.setter
     def _trainable(self, value: bool) -> None:
-        if value != self._program.template.trainable:  # or parts that are frozen would thaw
+        if value != self._program.template.trainable:  # else frozen parts of the template would become trainable
             self._program.template.trainable = value
 
     def call(self, inputs: Any, *args: Any, training: bool | None = None, **kwargs: Any) -> Any:
@@ -154,18 +155,18 @@ class Repeat(Layer):
 
     @property
     def _apart(self) -> tuple[Layer, ...]:
-        """What is in the config, and no part of the layer."""
+        """The layers in the config that are not part of this layer."""
         return (self._program.template,)
 
     _block: Stacked
 
 
 class RepeatedBlock:
-    """One block's part of the weights of a `Repeat`: what is assigned to it goes into the stacked arrays.
+    """One block's part of the weights of a `Repeat`; assigned arrays go into the stacked ones.
 
     Args:
-        owner: the layer that repeats.
-        number: which block.
+        owner: the layer.
+        number: the number of the block.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -180,7 +181,7 @@ class RepeatedBlock:
 
     @property
     def params(self) -> dict[str, Any]:
-        """The block's trainable weights as a tree; assigning one checks it whole before anything changes."""
+        """The block's trainable weights as a tree; assigning a tree checks it whole before anything changes."""
         return self._tree(True)
 
     @params.setter
@@ -189,7 +190,7 @@ class RepeatedBlock:
 
     @property
     def state(self) -> dict[str, Any]:
-        """What is not trained, as a tree; assigning one checks it whole before anything changes."""
+        """The block's other variables as a tree; assigning a tree checks it whole before anything changes."""
         return self._tree(False)
 
     @state.setter
@@ -239,7 +240,7 @@ class RepeatedBlock:
 
 
 class _How(NamedTuple):
-    """What decides which program a call is, beside the shapes of its arrays."""
+    """Everything that a compiled program depends on, beside the shapes of its arrays."""
 
     loop: tuple[int, Any, Any]  # how many blocks, unroll, remat
     structure: Any
@@ -251,7 +252,7 @@ class _How(NamedTuple):
 
 @jax.tree_util.register_static
 class _Found(NamedTuple):
-    """What a trace found out: which variables blocks write, by number, and whether they draw from the stream."""
+    """The result of a trace: the numbers of the variables that blocks write, and True if they draw from the stream."""
 
     written: tuple[int, ...]
     draws: bool
@@ -269,20 +270,20 @@ class _Program(Hidden):
         return _Program, (self.template,)
 
     def settings(self) -> Hashable:
-        """The plain attributes of all that is in the block: a change of one is another program."""
+        """The plain attributes of everything in the block: with others, the program is another one."""
         return tuple(
             tuple((name, value) for name, value in vars(thing).items() if type(value) in _PLAIN)
             for thing in self.template._objects
         )
 
     def cast(self, leaf: Any) -> jax.Array:
-        """An input as the block will see it."""
+        """Return an input in the dtype that the block casts it to."""
         leaf, template = jnp.asarray(leaf), self.template
         dtype = template._compute if template.autocast and is_float(leaf.dtype) else leaf.dtype
-        return jax.lax.convert_element_type(leaf, dtype)  # never of a weak type, which no block would return
+        return jax.lax.convert_element_type(leaf, dtype)  # not weakly typed, since the outputs of blocks are not
 
     def run(self, path: str, how: _How, *arrays: Any) -> Any:
-        """The loop, with a key if it draws any."""
+        """Run the loop, with a key from the stream if the blocks draw from it."""
         known = (how, *((jnp.shape(leaf), str(leaf.dtype)) for leaf in jax.tree.leaves(arrays)))
         if known not in self.draws:
             found = jax.eval_shape(lambda *arrays: self._compiled(path, how, *arrays)[1], *arrays, idle_key())
@@ -307,7 +308,7 @@ class _Program(Hidden):
         return outputs, found, losses, new
 
     def _block(self, path: str, how: _How, values: list[Any], carried: Any, given: Any, start: Any) -> Any:
-        """The template with one block's arrays: what it returns, what it wrote, the losses it added."""
+        """Run the template with one block's arrays; return its outputs, the arrays it wrote, and its losses."""
         leaves, masks = carried
         for leaf, mask in (*zip(leaves, masks, strict=True), *zip(*given, strict=True)):
             set_mask(leaf, mask)
@@ -331,7 +332,7 @@ class _Program(Hidden):
                     "as an argument (every block gets it), or assign it to the block (then each has its own)."
                 )
         new, structure = jax.tree.flatten(outputs)
-        every = kwargs.get("mask") is not None  # then each block is given it, and none has to hand one on
+        every = kwargs.get("mask") is not None  # each block is given this mask, and need not pass one on
         after = masks if every else [get_mask(leaf) for leaf in new]
         _check_same(path, (leaves, masks, how.structure), (new, after, structure))
         changed = [variable for variable in variables if variable in written]
@@ -344,7 +345,7 @@ _PLAIN = frozenset([bool, int, float, str, type(None)])
 
 
 def _check_same(path: str, before: Any, after: Any) -> None:
-    """Raise unless a block returned what it took: n times only runs what fits itself."""
+    """Raise unless the outputs of a block have the structure, shapes, dtypes and masks of its inputs."""
 
     def described(what: Any) -> tuple[Any, str]:
         leaves, masks, structure = what
@@ -356,8 +357,9 @@ def _check_same(path: str, before: Any, after: Any) -> None:
     (expected, text), (received, other) = described(before), described(after)
     if expected != received:
         raise ValueError(
-            f"The block of {path!r} must return what it takes, for the next one takes it: it was given {text}, and "
-            f"returned {other}. Bring the inputs to that form before the blocks, with a Dense layer, say."
+            f"The block of {path!r} must return outputs of the form of its inputs, since they are the inputs of the "
+            f"next block: it was given {text}, and returned {other}. Bring the inputs to that form before the blocks, "
+            "with a Dense layer, say."
         )
 
 
@@ -371,5 +373,5 @@ def _copied(block: Layer) -> Layer:
 
 
 def _policy(remat: Any) -> Callable[..., Any] | None:
-    """What is kept for the gradient: a policy, or None for nothing."""
+    """The policy of `jax.checkpoint`: what is kept for the gradient; None for nothing."""
     return None if isinstance(remat, bool) else checkpoint_policy(remat)

@@ -1,4 +1,4 @@
-"""`compile`, and the steps it makes possible: plain facade code, every piece of which may be overridden.
+"""`compile`, and the steps that it makes possible: plain facade code, every piece of which may be overridden.
 
 `train_step`, `test_step` and `predict_step` are what the loops run, compiled by `jl.jit`; `compute_loss`,
 `compute_metrics` and `metrics` are what they are made of.
@@ -29,7 +29,7 @@ from jaxlayers.transforms.loops import repeat
 
 
 class Compiled:
-    """The part of a model that says how it is trained, and takes single steps."""
+    """The part of a model that holds the arguments of `compile` and takes single steps."""
 
     optimizer: Any = None
     _objective: Objective | None = None
@@ -50,25 +50,25 @@ class Compiled:
         jit_compile: bool | str = "auto",
         auto_scale_loss: bool = True,
     ) -> None:
-        """Say how to train: with which optimizer, towards what, and what to report.
+        """Set the optimizer, the losses and the metrics of training.
 
         Args:
             optimizer: an optimizer, its name, or an optax transformation.
             loss: a loss, its name, or a function `(y_true, y_pred) -> loss of each sample`; for several outputs a
-                list or dict of them. Without one, the losses that layers add are trained on.
-            loss_weights: numbers in the structure of `loss`.
-            metrics: a list of metrics, names or functions; by output for several outputs. They do not see sample
-                weights.
-            weighted_metrics: likewise, and they do.
-            run_eagerly: whether steps are run as they are, not compiled: for looking into them.
-            steps_per_execution: how many steps are one call of a compiled loop on the device; `"auto"` picks the
-                number, and puts arrays that fit onto an accelerator. What is computed is the same.
+                list or dict of them. Without one, the sum of the losses that layers add is minimised.
+            loss_weights: numbers in the structure of `loss`; 1 by default.
+            metrics: a list of metrics, names or functions; for several outputs a list or dict of lists. They ignore
+                sample weights.
+            weighted_metrics: like `metrics`, but sample weights are used.
+            run_eagerly: if True, steps are not compiled, so that they can be debugged; False by default.
+            steps_per_execution: the number of steps in one call of a compiled loop on the device; 1 by default.
+                `"auto"` picks the number, and puts arrays that fit onto an accelerator. The results are the same.
             jit_compile: False is the same as `run_eagerly=True`.
-            auto_scale_loss: whether a model with the policy `"mixed_float16"` gets a `LossScaleOptimizer`.
+            auto_scale_loss: if True, the default, a model with the policy `"mixed_float16"` gets a
+                `LossScaleOptimizer`.
 
         Raises:
-            ValueError: for a name that is not known, weights of losses that are no numbers, or a number of steps below
-                one.
+            ValueError: for an unknown name, loss weights that are no numbers, or a number of steps below one.
         """
         several = steps_per_execution
         if several != "auto" and (isinstance(several, bool | str) or int(several) != several or several < 1):
@@ -98,19 +98,19 @@ class Compiled:
         self._steps: dict[Any, Callable[..., Any]] = {}
 
     def get_compile_config(self) -> dict[str, Any] | None:
-        """What `compile` was given, as plain data; None before it."""
+        """The arguments of `compile` as plain data; None before it."""
         given = self._compiled_with
         return None if given is None else registry.describe({**vars(given), "optimizer": self.optimizer})
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile as `get_compile_config` says, ours or Keras's."""
+        """Call `compile` with the arguments of a config by `get_compile_config`, ours or Keras's."""
         known = inspect.signature(Compiled.compile).parameters
         self.compile(**{name: value for name, value in registry.revive(config).items() if name in known})
 
     # One step; every piece may be overridden.
 
     def train_step(self, data: Any) -> dict[str, jax.Array]:
-        """Train on one batch: `x`, `(x, y)` or `(x, y, sample_weight)`; returns the figures so far."""
+        """Train on one batch, `x`, `(x, y)` or `(x, y, sample_weight)`; return the metrics so far by name."""
         x, y, sample_weight = unpack(data)
 
         def objective() -> tuple[jax.Array, Any]:
@@ -125,7 +125,7 @@ class Compiled:
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def test_step(self, data: Any) -> dict[str, jax.Array]:
-        """Evaluate one batch; returns the figures so far."""
+        """Evaluate one batch; return the metrics so far by name."""
         x, y, sample_weight = unpack(data)
         y_pred = self(x, training=False)  # type: ignore[operator]
         loss = self._loss(x, y, y_pred, sample_weight, training=False)
@@ -133,7 +133,7 @@ class Compiled:
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def predict_step(self, data: Any) -> Any:
-        """The outputs for one batch."""
+        """Return the outputs for one batch."""
         return self(unpack(data)[0], training=False)  # type: ignore[operator]
 
     def compute_loss(
@@ -178,7 +178,7 @@ class Compiled:
         sample_weight: Any = None,
         training: bool = True,
     ) -> tuple[jax.Array, Any]:
-        """`compute_loss` as a pure function of the arrays of all variables that it may look at.
+        """`compute_loss` as a pure function of the arrays of all variables that it may read.
 
         Returns:
             The loss, and `(trainable, non_trainable, metrics)` variables as it left them.
@@ -191,14 +191,14 @@ class Compiled:
         return stateless_steps.compute_loss(self, arrays, parts)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, jax.Array]:
-        """Add a batch to the compiled metrics, and report all metrics so far."""
+        """Update the compiled metrics with a batch; return all metrics so far by name."""
         if y is not None:
             self._objective.update_metrics(y, y_pred, sample_weight)  # type: ignore[union-attr]
         return self.get_metrics_result()
 
     @property
     def metrics(self) -> list[Any]:
-        """What is reported, and reset before each epoch: the loss, the compiled metrics in one, those of layers."""
+        """The metrics that are reported, and reset before each epoch: loss, compiled metrics, metrics of layers."""
         found = [] if self._objective is None else self._objective.parts
         return found + [m for m in self._objects if isinstance(m, metrics_module.Metric)]  # type: ignore[attr-defined]
 
@@ -225,12 +225,12 @@ class Compiled:
     def make_train_step(self, axis_name: Any = None) -> Callable[[Any, Any], tuple[Any, dict[str, jax.Array]]]:
         """`train_step` as a pure function `(train_state, batch) -> (train_state, logs)`.
 
-        It is what `fit` runs, for `jax.jit`, `jax.pmap`, `jax.shard_map` and loops of one's own; nothing on the model
-        changes. Start with `model.train_state`; assign the last one to it to go on with the facade.
+        This is the step of `fit` for `jax.jit`, `jax.pmap`, `jax.shard_map` and your own loops; the model does not
+        change. Start with `model.train_state`; assign the last state to it to go on with the model.
 
         Args:
-            axis_name: the axis of devices that it will run over, each with its part of the batch (`pmap`,
-                `shard_map`): gradients with respect to variables and statistics are averaged over it, metrics added up.
+            axis_name: the mesh axis of `pmap` or `shard_map` over which the batch is split: gradients with respect to
+                variables and statistics are averaged over it, and the sums of metrics are added up. None by default.
 
         Example:
             >>> import jax, numpy as np, jaxlayers as jl
@@ -249,12 +249,12 @@ class Compiled:
 
     @property
     def train_state(self) -> Any:
-        """All that training changes, as a pytree: `step`, `params`, `state`, `opt_state`, `metrics`, `rng`.
+        """Everything that training changes, as a pytree: `step`, `params`, `state`, `opt_state`, `metrics`, `rng`.
 
-        Assigning one checks it whole before anything is swapped.
+        Assigning a state checks it whole before anything changes.
 
         Raises:
-            ValueError: when not all is known yet: see `prepare`.
+            ValueError: when the model has not seen a batch, so that weights or metrics are unknown; see `prepare`.
         """
         from jaxlayers.training import state
 
@@ -267,17 +267,18 @@ class Compiled:
         state.write(self, new)
 
     def prepare(self, batch: Any) -> None:
-        """Make what a first training step on such a batch would make, without taking it.
+        """Make the weights, the optimizer's slots and the metrics that a first training step would make.
 
-        Weights, slots of the optimizer, the metrics that outputs call for.
+        No step is taken.
 
         Args:
-            batch: `x`, `(x, y)` or `(x, y, sample_weight)`: arrays or `jax.ShapeDtypeStruct`s.
+            batch: a batch like those of training, `x`, `(x, y)` or `(x, y, sample_weight)`, of arrays or
+                `jax.ShapeDtypeStruct`s.
         """
         self._build_for(batch)
         building.dry_run(self._as_step("train_step"), (batch,), {})
 
-    # What the loops run.
+    # The steps of the loops.
 
     def _step(self, name: str) -> Callable[..., Any]:
         """A step as the loops run it: compiled, and kept for the next time."""
@@ -334,7 +335,7 @@ class Compiled:
         return self._kept(key, make)
 
     def _kept(self, key: Any, make: Callable[[], Any]) -> Any:
-        """What `make` returns, made once after each `compile`."""
+        """Return what `make` makes, once after each `compile`."""
         steps = self.__dict__.setdefault("_steps", {})
         if key not in steps:
             steps[key] = make()
@@ -343,8 +344,8 @@ class Compiled:
     def _build_for(self, batch: Any) -> None:
         """Build the model before its first step, which then finds all its weights.
 
-        A step of the user's own may call the model with something else, or not at all; so when this fails, nothing
-        has changed, and the step will tell what is wrong.
+        A user's own step may call the model with other inputs, or not at all. So a failure is ignored: nothing has
+        changed then, and the step will raise the error if there is one.
         """
         if not self.built:  # type: ignore[attr-defined]
             with contextlib.suppress(Exception):

@@ -1,7 +1,7 @@
 """A model's training step as a pure function of everything it changes.
 
-`train_state` is a pytree of arrays; the step is the model's own `train_step`, run in a scope whose values are that
-tree's. So it is ready for `jax.jit`, `jax.pmap`, `jax.shard_map` and checkpoints.
+`train_state` is a pytree of arrays; the step is the model's own `train_step`, run in an isolated scope that holds those
+arrays. So it works under `jax.jit`, `jax.pmap` and `jax.shard_map`, and the state can be put into checkpoints.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from jaxlayers.core.tracking import Path, kept_apart
 
 @flax.struct.dataclass
 class TrainState:
-    """All that decides how training goes on, as a pytree.
+    """Everything that determines how training goes on, as a pytree.
 
     Attributes:
-        step: how many steps were taken; int32, shape `[]`.
+        step: the number of steps taken; int32, shape `[]`.
         params: the trainable weights, as `model.params`.
-        state: the rest of the model, as `model.state`: statistics, seeds, metrics of layers.
-        opt_state: the variables of each optimizer, by the attribute of the model that holds it.
-        metrics: the sums of the compiled loss and metrics.
-        rng: what the global generator holds.
+        state: the other variables of the model, as `model.state`: statistics, seeds, metrics of layers.
+        opt_state: the variables of each optimizer, by the name of the model's attribute that holds it.
+        metrics: the variables of the compiled loss and metrics.
+        rng: the state of the global generator.
     """
 
     step: Any
@@ -43,7 +43,7 @@ class TrainState:
 
 
 def variables_of(model: Any) -> TrainState:
-    """The variables in the places of their arrays; what is `step` is None.
+    """Return a train state with variables in the places of their arrays; `step` is None.
 
     Raises:
         ValueError: when the model is not ready: not built, or its metrics are not known yet.
@@ -67,13 +67,13 @@ def variables_of(model: Any) -> TrainState:
 
 
 def read(model: Any) -> TrainState:
-    """What the model holds now, in arrays that nobody else holds: a step may be given them to reuse."""
+    """Return copies of the arrays that the model holds, so that a step may donate them."""
     state = jax.tree.map(lambda variable: jnp.copy(scope.read(variable)), variables_of(model), is_leaf=_is_variable)
     return dataclasses.replace(state, step=jnp.copy(scope.read(model.optimizer.iterations)))
 
 
 def write(model: Any, new: TrainState) -> None:
-    """Put a state's arrays into the model, all or none.
+    """Put the arrays of a train state into the model, all or none.
 
     Raises:
         ValueError: when it does not fit.
@@ -130,7 +130,7 @@ def _agree(model: Any, inner: Scope, before: Any, variables: TrainState, axis_na
 
 
 def _tree(owner: Any, places: dict[Variable, Path] | None = None) -> dict[str, Any]:
-    """The variables of an optimizer or objective; slots by their kind and the path of their parameter in the model."""
+    """The variables of an optimizer or objective by path; slots by their kind and the path of their weight."""
     whose = getattr(owner, "slot_owners", {})  # an objective has none
 
     def path_of(path: Path, variable: Variable) -> Path:

@@ -32,7 +32,7 @@ def value_and_grad(
 
     Args:
         fun: a function that returns a scalar, or with `has_aux` a pair of one and anything else.
-        argnums: which positional arguments to differentiate with respect to, when `wrt` is not given.
+        argnums: the numbers of the positional arguments to differentiate with respect to, if `wrt` is not given.
         has_aux: as in `jax.value_and_grad`, like those that follow.
         holomorphic: likewise.
         allow_int: likewise.
