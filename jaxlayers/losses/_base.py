@@ -13,9 +13,9 @@ from jaxlayers.common import dtype_policies
 from jaxlayers.common.settings import auto_name, floatx, to_snake_case
 from jaxlayers.core.masks import get_mask, set_mask
 from jaxlayers.core.symbolic import SymbolicTensor
-from jaxlayers.losses._configs import read_fn, write
-from jaxlayers.losses._samplewise import match_ranks
-from jaxlayers.losses._weights import check_reduction, reduce_weighted
+from jaxlayers.samplewise.configs import read_fn, write
+from jaxlayers.samplewise.functions import match_ranks
+from jaxlayers.samplewise.weights import check_reduction, reduce_weighted
 
 
 class Loss:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxlayers.common.settings import epsilon
 from jaxlayers.losses._base import NamedLoss
 from jaxlayers.losses._probabilistic import check_axis, log_probabilities
-from jaxlayers.losses._samplewise import classes_and_scores, mismatch, same_shape, samplewise
+from jaxlayers.samplewise.functions import classes_and_scores, mismatch, same_shape, samplewise
 
 
 @samplewise("apply_class_balancing", "from_logits", "label_smoothing", "axis", prepare=same_shape)

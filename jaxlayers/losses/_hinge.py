@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.losses._base import NamedLoss
-from jaxlayers.losses._samplewise import samplewise
+from jaxlayers.samplewise.functions import samplewise
 
 
 @samplewise()

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jaxlayers.common.settings import epsilon
 from jaxlayers.losses._base import NamedLoss
-from jaxlayers.losses._samplewise import same_shape, samplewise
+from jaxlayers.samplewise.functions import same_shape, samplewise
 
 
 @samplewise("axis", prepare=same_shape)

@@ -13,7 +13,7 @@ from jaxlayers.common.settings import epsilon
 from jaxlayers.core.masks import set_mask
 from jaxlayers.core.symbolic import operation
 from jaxlayers.losses._base import NamedLoss
-from jaxlayers.losses._samplewise import classes_and_scores, mismatch, same_shape, samplewise
+from jaxlayers.samplewise.functions import classes_and_scores, mismatch, same_shape, samplewise
 
 
 @samplewise("from_logits", "label_smoothing", "axis", prepare=same_shape)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jaxlayers.common.settings import epsilon
 from jaxlayers.losses._base import NamedLoss
-from jaxlayers.losses._samplewise import samplewise
+from jaxlayers.samplewise.functions import samplewise
 
 
 @samplewise()

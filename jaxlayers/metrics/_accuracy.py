@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.losses._samplewise import classes_and_scores, match_ranks, mismatch, samplewise
 from jaxlayers.metrics._reduction import NamedMean
+from jaxlayers.samplewise.functions import classes_and_scores, match_ranks, mismatch, samplewise
 
 
 def _as_they_are(name: str, y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.Array, jax.Array]:

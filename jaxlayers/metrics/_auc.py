@@ -10,8 +10,8 @@ import numpy as np
 
 from jaxlayers.common.settings import epsilon
 from jaxlayers.core.scope import read
-from jaxlayers.losses._weights import divide_no_nan
 from jaxlayers.metrics._outcomes import OutcomeMetric, Rule, evenly_spaced
+from jaxlayers.samplewise.weights import divide_no_nan
 
 _CURVES = ("ROC", "PR", "PRGAIN")
 _METHODS = ("interpolation", "majoring", "minoring")

@@ -8,8 +8,8 @@ import jax
 
 from jaxlayers.core.scope import read
 from jaxlayers.core.variable import Variable
-from jaxlayers.losses._weights import divide_no_nan
 from jaxlayers.metrics._outcomes import OutcomeMetric, Rule, evenly_spaced, make_thresholds, outcome_dtype
+from jaxlayers.samplewise.weights import divide_no_nan
 
 _LOWEST = -1e10  # the threshold under which no score lies that `top_k` lets through
 

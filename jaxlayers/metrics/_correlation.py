@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.common.settings import epsilon
-from jaxlayers.losses._samplewise import samplewise
 from jaxlayers.metrics._reduction import NamedMean
+from jaxlayers.samplewise.functions import samplewise
 
 
 @samplewise("axis")

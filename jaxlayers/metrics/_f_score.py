@@ -12,10 +12,10 @@ import numpy as np
 from jaxlayers.core.masks import get_mask
 from jaxlayers.core.scope import read
 from jaxlayers.core.symbolic import as_array
-from jaxlayers.losses._samplewise import mismatch
-from jaxlayers.losses._weights import combine, divide_no_nan
 from jaxlayers.metrics._metric import Metric
 from jaxlayers.metrics._outcomes import outcome_dtype, weights_like
+from jaxlayers.samplewise.functions import mismatch
+from jaxlayers.samplewise.weights import combine, divide_no_nan
 
 _NAMES = ("true_positives", "false_positives", "false_negatives", "intermediate_weights")
 _AVERAGES = (None, "micro", "macro", "weighted")

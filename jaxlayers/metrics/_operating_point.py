@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core.scope import read
-from jaxlayers.losses._weights import divide_no_nan
 from jaxlayers.metrics._outcomes import OutcomeMetric, Rule
+from jaxlayers.samplewise.weights import divide_no_nan
 
 
 class _BestAt(OutcomeMetric):

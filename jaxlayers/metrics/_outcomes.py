@@ -20,9 +20,9 @@ from jaxlayers.core.masks import get_mask
 from jaxlayers.core.scope import read
 from jaxlayers.core.symbolic import as_array
 from jaxlayers.core.variable import Variable
-from jaxlayers.losses._samplewise import match_ranks, mismatch
-from jaxlayers.losses._weights import align, combine
 from jaxlayers.metrics._metric import Metric
+from jaxlayers.samplewise.functions import match_ranks, mismatch
+from jaxlayers.samplewise.weights import align, combine
 
 _FEW = 16  # up to so many thresholds comparing is faster than sorting into bins
 _NOT_AMONG_THE_BEST = -1e10

@@ -18,10 +18,10 @@ from jaxlayers.common.settings import is_float
 from jaxlayers.core.masks import get_mask
 from jaxlayers.core.scope import read
 from jaxlayers.core.symbolic import as_array
-from jaxlayers.losses._samplewise import match_ranks
-from jaxlayers.losses._weights import combine, divide_no_nan
 from jaxlayers.metrics._metric import Metric
 from jaxlayers.metrics._outcomes import weights_like
+from jaxlayers.samplewise.functions import match_ranks
+from jaxlayers.samplewise.weights import combine, divide_no_nan
 
 
 class IoU(Metric):

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 from jaxlayers.core.masks import get_mask
 from jaxlayers.core.scope import read
 from jaxlayers.core.symbolic import as_array
-from jaxlayers.losses._samplewise import match_ranks, mismatch
-from jaxlayers.losses._weights import combine, divide_no_nan
 from jaxlayers.metrics._metric import Metric
 from jaxlayers.metrics._outcomes import outcome_dtype, weights_like
+from jaxlayers.samplewise.functions import match_ranks, mismatch
+from jaxlayers.samplewise.weights import combine, divide_no_nan
 
 _AGGREGATIONS = (None, "uniform_average", "variance_weighted_average")
 

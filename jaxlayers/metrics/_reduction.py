@@ -18,10 +18,10 @@ from jaxlayers.common.settings import is_float
 from jaxlayers.core.masks import get_mask
 from jaxlayers.core.scope import read
 from jaxlayers.core.symbolic import as_array
-from jaxlayers.losses._base import Loss
-from jaxlayers.losses._configs import read_fn, write
-from jaxlayers.losses._weights import align, combine, divide_no_nan
+from jaxlayers.losses import Loss
 from jaxlayers.metrics._metric import Metric
+from jaxlayers.samplewise.configs import read_fn, write
+from jaxlayers.samplewise.weights import align, combine, divide_no_nan
 
 
 class Sum(Metric):

@@ -16,8 +16,8 @@ from jaxlayers.losses import (
     mean_squared_error,
     mean_squared_logarithmic_error,
 )
-from jaxlayers.losses._samplewise import samplewise
 from jaxlayers.metrics._reduction import Mean, NamedMean
+from jaxlayers.samplewise.functions import samplewise
 
 
 class MeanSquaredError(NamedMean):

@@ -6,7 +6,6 @@ from typing import Any
 
 from jaxlayers.common import registry
 from jaxlayers.common.settings import to_snake_case
-from jaxlayers.losses._configs import read, write
 from jaxlayers.metrics import (
     _accuracy,
     _auc,
@@ -22,6 +21,7 @@ from jaxlayers.metrics import (
     _regression,
 )
 from jaxlayers.metrics._metric import Metric
+from jaxlayers.samplewise.configs import read, write
 
 _CLASSES: tuple[type[Metric], ...] = (
     Metric,

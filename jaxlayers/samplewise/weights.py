@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core.symbolic import operation
-from jaxlayers.losses._samplewise import match_ranks
+from jaxlayers.samplewise.functions import match_ranks
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 
