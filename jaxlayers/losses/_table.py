@@ -1,4 +1,4 @@
-"""Losses by name: `get`, `serialize`, `deserialize`."""
+"""The table of losses by name, and `get`, `serialize` and `deserialize`."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ class MeanMetricWrapper(Mean):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """The metric that `get_config()` describes."""
-        return cls(**read_fn(config, "loss", "metric_function"))
+        return cls(**read_fn(config, "loss"))
 
 
 class NamedMean(MeanMetricWrapper):

@@ -1,4 +1,4 @@
-"""Losses and metrics to configs and back: functions are written by name, as Keras writes them, and looked up by it."""
+"""Convert losses and metrics to configs and back; functions are written by name, as in Keras, and looked up by name."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from jaxlayers.saving import serialize_keras_object
 
 
 def write(kind: str, value: Any) -> Any:
-    """The config of a function or object of a kind; None and names as they are.
+    """Return the config of a function or object of a kind; return None and names unchanged.
 
     Raises:
-        ValueError: when it is a function without a name that it could be found by.
+        ValueError: if it is a lambda: a function without a name cannot be looked up.
     """
     if getattr(value, "__name__", None) == "<lambda>":
         raise ValueError(f"{value!r} has no name to write to a config. Define it with `def`.")
@@ -20,18 +20,20 @@ def write(kind: str, value: Any) -> Any:
 
 
 def read(kind: str, identifier: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """What a name, config, function, class or object of a kind stands for; names of `custom_objects` come first.
+    """Return the object that a name, config, function, class or object of a kind stands for.
+
+    Names are looked up in `custom_objects` first.
 
     Raises:
-        ValueError: for an unknown name.
-        TypeError: when it is none of these.
+        ValueError: if the name is unknown.
+        TypeError: if the identifier is none of these.
     """
     return registry.lookup(kind, identifier, custom_objects)
 
 
-def read_fn(config: dict[str, Any], *kinds: str) -> dict[str, Any]:
-    """A config in which the function that `"fn"` describes, in one of some tables, stands in the place of that."""
+def read_fn(config: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Return a copy of a config in which the description at `"fn"` is replaced by the function itself."""
     fn = config.get("fn")
     if isinstance(fn, str):
         fn = {"class_name": "function", "config": fn}
-    return {**config, "fn": registry.lookup(kinds[0], fn)} if isinstance(fn, dict) else config
+    return {**config, "fn": registry.lookup(kind, fn)} if isinstance(fn, dict) else config
