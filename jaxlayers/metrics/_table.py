@@ -1,4 +1,4 @@
-"""Metrics by name: `get`, `serialize`, `deserialize`."""
+"""The table of metrics by name, and `get`, `serialize` and `deserialize`."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ registry.register(
         **{name.upper(): cls for name, cls in _SHORT.items()},
     },
 )
-# Under these names the table above has classes; what a wrapper's config means is the function.
+# In the table above these names stand for classes. In the config of a `MeanMetricWrapper` they stand for functions.
 registry.register(
     "metric_function",
     {
