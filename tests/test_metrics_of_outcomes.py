@@ -334,7 +334,7 @@ def test_strict_ranks(strict_ranks):
         (lambda: metrics.AUC(summation_method="middle"), "summation_method must be one of"),
         (lambda: metrics.AUC(num_thresholds=1), "num_thresholds must be at least 2; received 1"),
         (lambda: metrics.AUC(thresholds=[1.2]), "thresholds must be between 0 and 1"),
-        (lambda: metrics.AUC(num_labels=2), "num_labels=2 requires multi_label=True"),
+        (lambda: metrics.AUC(num_labels=2), "num_labels needs multi_label=True"),
         (lambda: metrics.AUC(multi_label=True)(np.ones(3), np.ones(3)), r"expects y_pred of shape \[batch, labels\]"),
         (lambda: metrics.AUC(multi_label=True, num_labels=2)(np.ones((3, 4)), np.ones((3, 4))), r"\[batch, 2\]"),
         (

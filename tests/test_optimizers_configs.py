@@ -213,7 +213,7 @@ def test_adamw_needs_a_weight_decay():
         (
             lambda o, v, g: o.stateless_apply([x.value for x in o.variables], g, v[::-1]),
             ValueError,
-            r"'kernel' has shape \(3, 2\); trainable_variables has \(\)",
+            r"trainable_variables must have shape \(3, 2\) for 'kernel'; received shape \(\)",
         ),
         (lambda o, v, g: o.set_weights([0, 1]), ValueError, "has 8 variables; received 2"),
     ],

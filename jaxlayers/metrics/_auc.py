@@ -79,7 +79,7 @@ class AUC(OutcomeMetric):
         self.curve = _one_of("curve", str(curve).upper(), _CURVES)
         self.summation_method = _one_of("summation_method", str(summation_method).lower(), _METHODS)
         if num_labels and not multi_label:
-            raise ValueError(f"num_labels={num_labels} requires multi_label=True; received multi_label=False.")
+            raise ValueError(f"num_labels needs multi_label=True; received num_labels={num_labels}.")
         self._own_thresholds = thresholds is not None
         if thresholds is None:
             if num_thresholds < 2:
