@@ -327,7 +327,7 @@ def test_strict_ranks(strict_ranks):
         (lambda: metrics.Precision()(np.ones(3), np.ones((3, 2))), r"Precision: .* y_pred of shape \(3, 2\)"),
         (
             lambda: metrics.Recall(class_id=2)(np.ones((3, 2)), np.ones((3, 2))),
-            "class_id=2 is no index of the last axis",
+            "class_id=2 is not an index",
         ),
         (lambda: metrics.Recall()(np.ones((3, 2)), np.ones((3, 2)), np.ones(2)), r"\(2,\) does not fit"),
         (lambda: metrics.AUC(curve="DET"), "curve must be one of .*received 'DET'"),

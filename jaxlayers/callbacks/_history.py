@@ -57,12 +57,12 @@ class History(Callback):
             from matplotlib import pyplot
         except ImportError as error:
             raise ImportError("History.plot() needs matplotlib: pip install matplotlib.") from error
-        known = list(dict.fromkeys(name.removeprefix("val_") for name in self.history))
-        plotted = known if names is None else [names] if isinstance(names, str) else list(names)
-        unknown = [name for name in plotted if name not in known]
+        recorded = list(dict.fromkeys(name.removeprefix("val_") for name in self.history))
+        plotted = recorded if names is None else [names] if isinstance(names, str) else list(names)
+        unknown = [name for name in plotted if name not in recorded]
         if unknown or not plotted:
             of_unknown = f" of {unknown}" if unknown else ""
-            raise ValueError(f"There are no recorded values{of_unknown} to plot; the recorded names are {known}.")
+            raise ValueError(f"There are no recorded values{of_unknown} to plot; the recorded names are {recorded}.")
         figure, panels = pyplot.subplots(
             1, len(plotted), figsize=(4.5 * len(plotted), 3.4), squeeze=False, layout="constrained"
         )

@@ -65,7 +65,7 @@ class ModelCheckpoint(MonitorCallback):
         if save_freq != "epoch":
             if not isinstance(save_freq, int) or isinstance(save_freq, bool) or save_freq < 1:
                 raise ValueError(f"save_freq must be 'epoch' or a number of batches; received {save_freq!r}.")
-            self.on_train_batch_end = self._after_batch  # type: ignore[method-assign]  # only then are batches heard
+            self.on_train_batch_end = self._after_batch  # type: ignore[method-assign]  # hooks of batches are set only if needed
         endings = (".weights.h5",) if save_weights_only else (".keras", ".h5")
         if not self.filepath.endswith(endings):
             raise ValueError(
@@ -74,22 +74,22 @@ class ModelCheckpoint(MonitorCallback):
             )
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Count batches anew; what was best stays, for a training that goes on."""
+        """Reset the count of batches. The best value is kept, for training that is continued."""
         self._since_saving = 0
         self._last_batch = -1
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Remember the epoch."""
+        """Remember the number of the epoch."""
         self._epoch = epoch
         self._last_batch = -1
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Save, when it is done by epochs."""
+        """Save, if `save_freq` is `"epoch"`."""
         if self.save_freq == "epoch":
             self._save(epoch, None, logs or {})
 
     def _after_batch(self, batch: int, logs: Any = None) -> None:
-        self._since_saving += batch - self._last_batch  # several at once with steps_per_execution
+        self._since_saving += batch - self._last_batch  # several batches at once with steps_per_execution
         self._last_batch = batch
         if self._since_saving >= self.save_freq:  # type: ignore[operator]
             self._since_saving = 0
@@ -110,7 +110,7 @@ class ModelCheckpoint(MonitorCallback):
             print(f"Epoch {epoch + 1}: saved to {path}")
 
     def _is_best(self, epoch: int, logs: dict[str, Any]) -> bool:
-        """Whether the figure is better than ever before; where it cannot be compared, with a warning, it is."""
+        """True if the monitored value is better than ever before, or, with a warning, if it cannot be compared."""
         current = self.get_monitor_value(logs)
         if current is None:
             return True

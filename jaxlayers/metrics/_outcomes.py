@@ -29,7 +29,7 @@ _BELOW_TOP_K = -1e10  # the score of everything that is not among the top k
 
 
 class Rule(NamedTuple):
-    """How scores become positive and negative predictions.
+    """The rule by which scores become positive and negative predictions.
 
     Attributes:
         thresholds: a score above a threshold predicts positive at that threshold.
@@ -151,8 +151,8 @@ def _add_outcomes(
     if rule.class_id is not None:
         if y_pred.ndim < 2 or not -y_pred.shape[-1] <= rule.class_id < y_pred.shape[-1]:
             raise ValueError(
-                f"{name}: class_id={rule.class_id} is no index of the last axis of y_pred; received y_pred of shape "
-                f"{y_pred.shape}."
+                f"{name}: class_id={rule.class_id} is not an index of the last axis of y_pred; received y_pred of "
+                f"shape {y_pred.shape}."
             )
         positive, y_pred, weights = (
             None if array is None else array[..., rule.class_id] for array in (positive, y_pred, weights)

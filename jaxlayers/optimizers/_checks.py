@@ -74,7 +74,7 @@ def check_gradients(optimizer: str, gradients: Sequence[Any], variables: Sequenc
             missing.append(variable.path)
         elif np.shape(gradient) != variable.shape:
             raise ValueError(
-                f"The gradient of {variable.path!r} must have its shape {variable.shape}; received shape "
+                f"The gradient of {variable.path!r} must have shape {variable.shape}; received shape "
                 f"{np.shape(gradient)}."
             )
     if len(missing) == len(variables):

@@ -101,7 +101,7 @@ class OptimizerMap(MutableMapping[str, Any]):
 
 
 class MultiOptimizer(Composite):
-    """Different optimizers for different parameters.
+    """An optimizer that updates different parameters by different optimizers.
 
     Each inner optimizer has its own learning rate, counter, clipping (including global clipping) and averages.
 

@@ -146,8 +146,8 @@ def step_by_nadam(beta_1: float, beta_2: float, epsilon: float) -> optax.Gradien
 
     def init(params: Any) -> NadamState:
         leaves = jax.tree.leaves(params)
-        one = jnp.ones((), leaves[0].dtype if leaves else float)
-        return NadamState(optax.tree.zeros_like(params), optax.tree.zeros_like(params), one)
+        u_product = jnp.ones((), leaves[0].dtype if leaves else float)
+        return NadamState(optax.tree.zeros_like(params), optax.tree.zeros_like(params), u_product)
 
     def update(
         gradients: Any, state: NadamState, params: Any = None, *, learning_rate: Any, iterations: Any, **_: Any

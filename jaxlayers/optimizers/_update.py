@@ -29,7 +29,7 @@ class OptimizerState(NamedTuple):
 
     Attributes:
         iterations: the number of updates done, int32.
-        learning_rate: the learning rate, when it is a number; None when a schedule or a function gives it.
+        learning_rate: the learning rate if it is a number; None if a schedule or a function determines it.
         average: the moving average of the parameters, or None.
         steps: the state of the transformation from gradients to steps.
         gradient_accumulator: the largest gradients so far of variables that are overwritten with their gradient; None
