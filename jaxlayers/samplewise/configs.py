@@ -9,10 +9,10 @@ from jaxlayers.saving import serialize_keras_object
 
 
 def write(kind: str, value: Any) -> Any:
-    """Return the config of a function or object of a kind; return None and names unchanged.
+    """The config of a function or object of a kind; None and names as they are.
 
     Raises:
-        ValueError: if it is a lambda: a function without a name cannot be looked up.
+        ValueError: when it is a function without a name that it could be found by.
     """
     if getattr(value, "__name__", None) == "<lambda>":
         raise ValueError(f"{value!r} has no name to write to a config. Define it with `def`.")
@@ -20,13 +20,11 @@ def write(kind: str, value: Any) -> Any:
 
 
 def read(kind: str, identifier: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """Return the object that a name, config, function, class or object of a kind stands for.
-
-    Names are looked up in `custom_objects` first.
+    """What a name, config, function, class or object of a kind stands for; names of `custom_objects` come first.
 
     Raises:
-        ValueError: if the name is unknown.
-        TypeError: if the identifier is none of these.
+        ValueError: for an unknown name.
+        TypeError: when it is none of these.
     """
     return registry.lookup(kind, identifier, custom_objects)
 

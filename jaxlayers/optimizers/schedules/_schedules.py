@@ -393,7 +393,7 @@ def _config(schedule: LearningRateSchedule, *names: str) -> dict[str, Any]:
     return {name: getattr(schedule, name) for name in names}
 
 
-PURE_SCHEDULES: tuple[type[LearningRateSchedule], ...] = (  # schedules that may be compiled into an update
+PURE_SCHEDULES: tuple[type[LearningRateSchedule], ...] = (  # those that may be compiled into an update
     CosineDecay,
     CosineDecayRestarts,
     ExponentialDecay,
