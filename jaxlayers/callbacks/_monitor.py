@@ -23,6 +23,11 @@ class MonitorCallback(Callback):
 
     Raises:
         ValueError: at the end of the first epoch, if `mode="auto"` cannot determine which direction is better.
+
+    Example:
+        >>> import jaxlayers as jl
+        >>> jl.callbacks.MonitorCallback("loss").get_monitor_value({"loss": 0.5, "accuracy": 0.75})
+        0.5
     """
 
     def __init__(
