@@ -43,16 +43,6 @@ from jaxlayers.core import (
     StateLostError,
     SymbolicTensor,
     Variable,
-    cond,
-    fori_loop,
-    grad,
-    jit,
-    remat,
-    scan,
-    switch,
-    value_and_grad,
-    vmap,
-    while_loop,
 )
 from jaxlayers.dtype_policies import FloatDTypePolicy
 from jaxlayers.initializers import Initializer
@@ -61,6 +51,7 @@ from jaxlayers.metrics import Metric
 from jaxlayers.models import Input, Model, Sequential
 from jaxlayers.optimizers import Optimizer
 from jaxlayers.regularizers import Regularizer
+from jaxlayers.transforms import cond, fori_loop, grad, jit, remat, scan, switch, value_and_grad, vmap, while_loop
 
 if _collects:
     _gc.enable()

@@ -13,9 +13,10 @@ import pytest
 from keras.src.backend import set_keras_mask
 
 from jaxlayers import losses
+from jaxlayers.common.masks import set_mask
 from jaxlayers.common.settings import set_epsilon, to_snake_case
-from jaxlayers.core import SymbolicTensor, Variable, value_and_grad
-from jaxlayers.core.masks import set_mask
+from jaxlayers.core import SymbolicTensor, Variable
+from jaxlayers.transforms import value_and_grad
 from tests.loss_cases import CASES, IGNORING, REDUCTIONS, SHAPE, WEIGHTS, both, data, every_case, one_per_class
 
 

@@ -13,7 +13,7 @@ from keras.src.losses.losses import LossFunctionWrapper as KerasWrapper
 
 from jaxlayers import losses
 from jaxlayers.common import registry
-from jaxlayers.core.masks import get_mask
+from jaxlayers.common.masks import get_mask
 from tests.loss_cases import CASES, WEIGHTS, both, data, every_case, one_per_class
 
 # Names and configs.
@@ -113,7 +113,7 @@ def test_a_loss_of_ones_own():
     again = losses.deserialize({"class_name": "Scaled", "config": loss.get_config()}, {"Scaled": Scaled})
     assert float(again([[1.0], [2.0]], [[0.0], [0.0]], [1.0, 2.0])) == 15.0
     assert float(losses.get(loss)([1.0], [0.0])) == 3.0 and losses.get(None) is None
-    with pytest.raises(NotImplementedError, match="Loss does not say what it computes"):
+    with pytest.raises(NotImplementedError, match="Loss must define call"):
         losses.Loss()([1.0], [1.0])
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from jaxlayers import losses
+from jaxlayers.common.masks import get_mask, set_mask
 from jaxlayers.core import SymbolicTensor
-from jaxlayers.core.masks import get_mask, set_mask
 from tests.loss_cases import both, data
 
 

@@ -16,9 +16,10 @@ import sklearn.metrics
 from keras.src.backend import set_keras_mask
 
 from jaxlayers import losses, metrics
+from jaxlayers.common.masks import set_mask
 from jaxlayers.common.settings import set_floatx
-from jaxlayers.core import BareTransformationError, Layer, Variable, jit
-from jaxlayers.core.masks import set_mask
+from jaxlayers.core import BareTransformationError, Layer, Variable
+from jaxlayers.transforms import jit
 from tests.metric_cases import CASES, CLASSES, both, close, data, every_case
 
 # Streams.

@@ -97,9 +97,9 @@ def test_unfinished_metrics():
 
     with pytest.raises(RuntimeError, match=r"Hasty.__init__ must call super\(\).__init__\(\)"):
         Hasty()
-    with pytest.raises(NotImplementedError, match=r"no update_state\(\)"):
+    with pytest.raises(NotImplementedError, match=r"must define update_state\(\)"):
         metrics.Metric().update_state()
-    with pytest.raises(NotImplementedError, match=r"no result\(\)"):
+    with pytest.raises(NotImplementedError, match=r"must define result\(\)"):
         metrics.Metric().result()
 
 

@@ -16,8 +16,8 @@ import scipy.stats
 import sklearn.metrics
 
 from jaxlayers import metrics
-from jaxlayers.core import jit, scan
-from jaxlayers.core.masks import set_mask
+from jaxlayers.common.masks import set_mask
+from jaxlayers.transforms import jit, scan
 
 LABELS = 4
 
@@ -323,22 +323,28 @@ def test_strict_ranks(strict_ranks):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: metrics.Precision(thresholds=[0.2, 1.5]), r"between 0 and 1, at least one; received \[1.5\]"),
+        (lambda: metrics.Precision(thresholds=[0.2, 1.5]), r"at least one number between 0 and 1; received \[1.5\]"),
         (lambda: metrics.Precision()(np.ones(3), np.ones((3, 2))), r"Precision: .* y_pred of shape \(3, 2\)"),
-        (lambda: metrics.Recall(class_id=2)(np.ones((3, 2)), np.ones((3, 2))), "class_id=2 needs a last axis"),
+        (
+            lambda: metrics.Recall(class_id=2)(np.ones((3, 2)), np.ones((3, 2))),
+            "class_id=2 is not an index",
+        ),
         (lambda: metrics.Recall()(np.ones((3, 2)), np.ones((3, 2)), np.ones(2)), r"\(2,\) does not fit"),
         (lambda: metrics.AUC(curve="DET"), "curve must be one of .*received 'DET'"),
         (lambda: metrics.AUC(summation_method="middle"), "summation_method must be one of"),
         (lambda: metrics.AUC(num_thresholds=1), "num_thresholds must be at least 2; received 1"),
         (lambda: metrics.AUC(thresholds=[1.2]), "thresholds must be between 0 and 1"),
         (lambda: metrics.AUC(num_labels=2), "num_labels needs multi_label=True"),
-        (lambda: metrics.AUC(multi_label=True)(np.ones(3), np.ones(3)), r"needs y_pred \[batch, labels\]"),
+        (lambda: metrics.AUC(multi_label=True)(np.ones(3), np.ones(3)), r"expects y_pred of shape \[batch, labels\]"),
         (lambda: metrics.AUC(multi_label=True, num_labels=2)(np.ones((3, 4)), np.ones((3, 4))), r"\[batch, 2\]"),
-        (lambda: metrics.AUC(label_weights=[1.0, 2.0])(np.ones((3, 4)), np.ones((3, 4))), "label_weights of shape"),
+        (
+            lambda: metrics.AUC(label_weights=[1.0, 2.0])(np.ones((3, 4)), np.ones((3, 4))),
+            r"label_weights of shape \(2,\) and y_pred of shape \(3, 4\)",
+        ),
         (lambda: metrics.PrecisionAtRecall(1.5), "recall must be between 0 and 1; received 1.5"),
         (lambda: metrics.RecallAtPrecision(0.5, num_thresholds=0), "num_thresholds must be at least 1"),
         (lambda: metrics.IoU(3, [3]), "below num_classes=3"),
-        (lambda: metrics.MeanIoU(3)(np.ones(3), np.ones(4)), r"\(3,\) and \(4,\)"),
+        (lambda: metrics.MeanIoU(3)(np.ones(3), np.ones(4)), r"shape \(3,\) for y_true and \(4,\) for y_pred"),
         (lambda: metrics.F1Score("mean"), "average must be one of"),
         (lambda: metrics.FBetaScore(beta=1), "beta must be a float above 0; received 1"),
         (lambda: metrics.F1Score(threshold=0.0), "threshold must be a float above 0"),
@@ -354,5 +360,5 @@ def test_what_is_refused(call, message):
 
 
 def test_integer_counts_warn_of_weights_that_they_cut():
-    with pytest.warns(UserWarning, match="lose what is after the point"):
+    with pytest.warns(UserWarning, match="fractions of weights are cut off"):
         metrics.MeanIoU(2)([0, 1], [1, 1], np.array([0.5, 1.5]))

@@ -213,7 +213,7 @@ def test_adamw_needs_a_weight_decay():
         (
             lambda o, v, g: o.stateless_apply([x.value for x in o.variables], g, v[::-1]),
             ValueError,
-            r"'kernel' has shape \(3, 2\); trainable_variables has \(\)",
+            r"trainable_variables must have shape \(3, 2\) for 'kernel'; received shape \(\)",
         ),
         (lambda o, v, g: o.set_weights([0, 1]), ValueError, "has 8 variables; received 2"),
     ],
@@ -230,7 +230,7 @@ def test_bad_calls_change_nothing(call, error, message):
 def test_a_bad_first_call_leaves_the_optimizer_unbuilt():
     optimizer, variables = Adam(0.1), make_variables(Variable)
     for call in (lambda: optimizer.apply([jnp.ones(1)] * 3, variables), lambda: optimizer.apply(gradients_of(0))):
-        with pytest.raises(ValueError, match=r"must have its shape|has no variables yet"):
+        with pytest.raises(ValueError, match=r"The gradient of .* must have shape|has no variables yet"):
             call()
     assert not optimizer.built and len(optimizer.variables) == 2
     optimizer.apply([], variables)

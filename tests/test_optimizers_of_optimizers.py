@@ -127,8 +127,8 @@ def test_stateless_apply_copies_and_saved_variables(make):
         assert_same_bits([v.value for v in parameters], [v.value for v in variables])
         twin.load_own_variables(store)
         assert_same_bits(slots, [v.value for v in twin.variables])
-    assert len({id(v) for _, v, _ in optimizer._walk.variables}) == len(optimizer.variables)
-    assert {kind for _, _, kind in optimizer._walk.variables} == {"slot"}
+    assert len({id(v) for _, v in optimizer._walk.entries}) == len(optimizer.variables)
+    assert {variable.role for _, variable in optimizer._walk.entries} == {"slot"}
 
 
 @pytest.mark.parametrize("make", [loss_scale, multi])
@@ -267,10 +267,10 @@ def test_overwriting_with_the_gradient_equals_keras(case):
     ("call", "error", "message"),
     [
         (lambda: LossScaleOptimizer(3), TypeError, "inner_optimizer must be an optimizer; received 3"),
-        (lambda: LossScaleOptimizer(SGD(), clipnorm=1.0), ValueError, "does not take clipnorm: give them to inner"),
+        (lambda: LossScaleOptimizer(SGD(), clipnorm=1.0), ValueError, "does not take clipnorm: pass them to inner"),
         (lambda: LossScaleOptimizer(SGD(), dynamic=False), ValueError, "does not take dynamic"),
         (lambda: MultiOptimizer({"a": SGD()}), TypeError, "must be an OptimizerMap or a function"),
-        (lambda: MultiOptimizer(OptimizerMap(SGD())).learning_rate, AttributeError, "each of its `optimizers`"),
+        (lambda: MultiOptimizer(OptimizerMap(SGD())).learning_rate, AttributeError, "one of its `optimizers`"),
         (lambda: OptimizerMap("sgd"), TypeError, "default_optimizer must be an optimizer; received 'sgd'"),
         (lambda: OptimizerMap(SGD(), [SGD()]), TypeError, "must be a dict of optimizers by pattern"),
         (
@@ -278,8 +278,8 @@ def test_overwriting_with_the_gradient_equals_keras(case):
             ValueError,
             "Expected an optimizer for the pattern 'a'; received 0.1",
         ),
-        (lambda: OptimizerMap(SGD(), {"a(": SGD()}), ValueError, r"'a\(' is no regular expression"),
-        (lambda: OptimizerMap(SGD(), {"a": LossScaleOptimizer(SGD())}), ValueError, "goes around the MultiOptimizer"),
+        (lambda: OptimizerMap(SGD(), {"a(": SGD()}), ValueError, r"'a\(' is not a regular expression"),
+        (lambda: OptimizerMap(SGD(), {"a": LossScaleOptimizer(SGD())}), ValueError, "around the MultiOptimizer"),
         (lambda: SGD().multiply_learning_rates({"a": -1}), ValueError, "The factor of 'a' must be between 0 and inf"),
     ],
 )

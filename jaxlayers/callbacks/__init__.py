@@ -1,4 +1,4 @@
-"""Callbacks: what is told of the course of training, and may act on it."""
+"""Callbacks: objects whose hooks `fit`, `evaluate` and `predict` call while they run."""
 
 from jaxlayers.callbacks._callback import Callback
 from jaxlayers.callbacks._callback_list import CallbackList

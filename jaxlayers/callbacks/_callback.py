@@ -1,4 +1,4 @@
-"""What is told of the course of training: the base of all callbacks, and the names of its hooks."""
+"""The base class of all callbacks, and the names of its hooks."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_b
 
 
 class Callback:
-    """Is told of the course of `fit`, `evaluate` and `predict`; a subclass overrides the hooks it wants.
+    """The base class of callbacks: `fit`, `evaluate` and `predict` call the hooks that a subclass overrides.
 
-    `self.model` is the model; `self.params` is a dict with `epochs`, `steps` and `verbose`. A hook that nobody
-    overrides costs nothing. The logs of a batch hold arrays that may still be being computed: reading one waits for
-    it, so a callback pays for what it reads. The logs of an epoch are floats, and one dict for all callbacks: what one
-    adds, those after it and the history have too. Setting `self.model.stop_training = True` ends the training.
+    `self.model` is the model; `self.params` is a dict with `epochs`, `steps` and `verbose`. A hook that no callback
+    overrides is not called. The logs of a batch hold arrays that may not be computed yet: reading one waits for it. The
+    logs of an epoch hold floats, in one dict for all callbacks: an entry that a callback adds is visible to the
+    callbacks after it and to the history. Setting `self.model.stop_training = True` ends the training.
 
     Example:
         >>> import numpy as np, jaxlayers as jl
-        >>> class Telling(jl.callbacks.Callback):
+        >>> class LogPrinter(jl.callbacks.Callback):
         ...     def on_epoch_end(self, epoch, logs=None):
         ...         print(epoch, sorted(logs))
         >>> model = jl.Sequential([jl.layers.Dense(1)])
         >>> model.compile("sgd", "mse")
-        >>> _ = model.fit(np.ones((4, 2)), np.ones((4, 1)), epochs=2, verbose=0, callbacks=[Telling()])
+        >>> _ = model.fit(np.ones((4, 2)), np.ones((4, 1)), epochs=2, verbose=0, callbacks=[LogPrinter()])
         0 ['loss']
         1 ['loss']
     """
@@ -40,62 +40,62 @@ class Callback:
         return self._model
 
     def set_model(self, model: Any) -> None:
-        """Told once, before anything else."""
+        """Set `model`; called once, before all hooks."""
         self._model = model
 
     def set_params(self, params: dict[str, Any]) -> None:
-        """Told once, before anything else."""
+        """Set `params`; called once, before all hooks."""
         self.params = params
 
     def close(self) -> None:
-        """After `fit`, `evaluate` or `predict`, also when they failed: for files, and for what must be put back."""
+        """Release resources: called after `fit`, `evaluate` or `predict`, even if they failed. Not in Keras."""
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Before the first epoch of `fit`."""
+        """Called before the first epoch of `fit`."""
 
     def on_train_end(self, logs: Any = None) -> None:
-        """After the last epoch of `fit`, unless it failed: `logs` is that of the last epoch."""
+        """Called after the last epoch of `fit`, unless it failed; `logs` is that of the last epoch."""
 
     def on_test_begin(self, logs: Any = None) -> None:
-        """Before the first batch of `evaluate`, or of a validation."""
+        """Called before the first batch of `evaluate` or of a validation."""
 
     def on_test_end(self, logs: Any = None) -> None:
-        """After the last batch of `evaluate`, or of a validation: `logs` holds its figures as floats."""
+        """Called after the last batch of `evaluate` or of a validation; `logs` holds the loss and metrics as floats."""
 
     def on_predict_begin(self, logs: Any = None) -> None:
-        """Before the first batch of `predict`."""
+        """Called before the first batch of `predict`."""
 
     def on_predict_end(self, logs: Any = None) -> None:
-        """After the last batch of `predict`."""
+        """Called after the last batch of `predict`."""
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Before each epoch of `fit`; epochs are counted from 0."""
+        """Called before each epoch of `fit`; epochs are counted from 0."""
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """After each epoch of `fit`, and its validation: `logs` holds the epoch's figures as floats."""
+        """Called after each epoch of `fit` and its validation; `logs` holds its loss and metrics as floats."""
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Before each batch of `fit`; batches are counted from 0 in each epoch."""
+        """Called before each batch of `fit`; batches are counted from 0 in each epoch."""
         self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """After each batch of `fit`: `logs` holds the figures of the epoch so far."""
+        """Called after each batch of `fit`; `logs` holds the loss and metrics of the epoch so far."""
         self.on_batch_end(batch, logs)
 
     def on_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Another name for `on_train_batch_begin`."""
+        """Called by `on_train_batch_begin`; an alias of it."""
 
     def on_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Another name for `on_train_batch_end`."""
+        """Called by `on_train_batch_end`; an alias of it."""
 
     def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Before each batch of `evaluate`, or of a validation."""
+        """Called before each batch of `evaluate` or of a validation."""
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
-        """After each batch of `evaluate`, or of a validation."""
+        """Called after each batch of `evaluate` or of a validation."""
 
     def on_predict_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Before each batch of `predict`."""
+        """Called before each batch of `predict`."""
 
     def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
-        """After each batch of `predict`: `logs` holds the `outputs`."""
+        """Called after each batch of `predict`; `logs` holds the `outputs`."""

@@ -1,7 +1,7 @@
-"""Several callbacks told as one.
+"""A list of callbacks that is itself a callback.
 
-Which callback has which hook is found out once. A hook that none has is None (see `hook`), so that a loop need not call
-anything.
+The list determines once which callback overrides which hook. A hook that no callback overrides is None (see `hook`), so
+that a loop can skip the call.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from jaxlayers.callbacks._progbar_logger import ProgbarLogger
 
 
 class CallbackList(Callback):
-    """Tells several callbacks, each hook in their order; for loops of one's own too.
+    """A callback that calls each hook of several callbacks in order; also for custom training loops.
 
     Args:
-        callbacks: a callback, or a list of them, which may be nested.
-        add_history: whether to add a `History` when there is none, and to set `model.history` to it.
-        add_progbar: whether to add a `ProgbarLogger` when there is none.
-        model: what the callbacks are told to be their model.
-        **params: what they are told as their `params`.
+        callbacks: a callback, or a list of callbacks, which may be nested; None, the default, for none.
+        add_history: If True, add a `History` if there is none, and set `model.history` to it. False by default.
+        add_progbar: If True, add a `ProgbarLogger` if there is none. False by default.
+        model: the model of the callbacks; None, the default, to leave it unset.
+        **params: the `params` of the callbacks.
 
     Raises:
-        TypeError: when something is not a callback.
+        TypeError: if something is not a callback.
 
     Example:
         >>> import jaxlayers as jl
-        >>> saying = jl.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs))
-        >>> callbacks = jl.callbacks.CallbackList([saying], epochs=1, steps=None, verbose=0)
+        >>> printer = jl.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs))
+        >>> callbacks = jl.callbacks.CallbackList([printer], epochs=1, steps=None, verbose=0)
         >>> callbacks.on_epoch_end(0, {"loss": 0.5})
         0 {'loss': 0.5}
         >>> print(callbacks.hook("on_train_batch_end"))
@@ -46,28 +46,29 @@ class CallbackList(Callback):
         model: Any = None,
         **params: Any,
     ):
-        self.callbacks = list(_flat(callbacks))
+        self.callbacks = list(_flatten(callbacks))
         for callback in self.callbacks:
             if isinstance(callback, type) or not hasattr(callback, "set_model"):
-                what = f"the class {callback.__name__}" if isinstance(callback, type) else type(callback).__name__
-                raise TypeError(f"callbacks must be callback objects, such as EarlyStopping(); received {what}.")
+                received = f"the class {callback.__name__}" if isinstance(callback, type) else type(callback).__name__
+                raise TypeError(f"callbacks must be callback objects, such as EarlyStopping(); received {received}.")
         self._adds_history = add_history
         if add_history and not any(isinstance(callback, History) for callback in self.callbacks):
             self.callbacks.append(History())
         if add_progbar and not any(isinstance(callback, ProgbarLogger) for callback in self.callbacks):
             self.callbacks.append(ProgbarLogger())
-        self._hooks = {name: _together(name, self._having(name)) for name in HOOKS}
+        self._hooks = {name: _combine(name, self._overrides(name)) for name in HOOKS}
         for name, function in self._hooks.items():
-            setattr(self, name, function or _nothing)
+            setattr(self, name, function or _do_nothing)
         if model is not None:
             self.set_model(model)
         self.set_params(params)
 
-    def _having(self, name: str) -> list[Callable[..., None]]:
+    def _overrides(self, name: str) -> list[Callable[..., None]]:
+        """Return a hook of each callback that overrides it."""
         return [hook for callback in self.callbacks if (hook := _own_hook(callback, name)) is not None]
 
     def set_model(self, model: Any) -> None:
-        """Tell every callback its model."""
+        """Set the model of every callback."""
         super().set_model(model)
         for callback in self.callbacks:
             callback.set_model(model)
@@ -75,51 +76,52 @@ class CallbackList(Callback):
                 model.history = callback
 
     def set_params(self, params: dict[str, Any]) -> None:
-        """Tell every callback the parameters."""
+        """Set the `params` of every callback."""
         super().set_params(params)
         for callback in self.callbacks if params else ():
             callback.set_params(params)
 
     def hook(self, name: str) -> Callable[..., None] | None:
-        """What calls a hook of all callbacks that have it; None when none has."""
+        """Return a function that calls a hook of all callbacks that override it, or None if none does."""
         return self._hooks[name]
 
     def tell(self, name: str, *args: Any) -> None:
-        """Call a hook of all callbacks that have it."""
+        """Call a hook of all callbacks that override it."""
         function = self._hooks[name]
         if function is not None:
             function(*args)
 
     def close(self) -> None:
-        """Close every callback, whatever happens in others; call it in the `finally` of a loop.
+        """Close every callback, even if closing another one fails; to be called in the `finally` clause of a loop.
 
-        When a loop is already failing, what goes wrong here becomes a note on its error.
+        If the loop is already failing, errors raised here become notes on the error of the loop.
         """
-        failing = sys.exception()
+        error_of_loop = sys.exception()
+        failing = error_of_loop
         for callback in reversed(self.callbacks):
             try:
-                getattr(callback, "close", _nothing)()
+                getattr(callback, "close", _do_nothing)()
             except Exception as error:
                 if failing is None:
                     failing = error
                 else:
                     failing.add_note(f"Closing {type(callback).__name__} failed as well: {error!r}")
-        if failing is not None and failing is not sys.exception():
+        if failing is not None and failing is not error_of_loop:
             raise failing
 
 
-def _flat(callbacks: Any) -> Iterator[Any]:
+def _flatten(callbacks: Any) -> Iterator[Any]:
     if isinstance(callbacks, CallbackList):
         callbacks = callbacks.callbacks
     if isinstance(callbacks, list | tuple):
-        for one in callbacks:
-            yield from _flat(one)
+        for callback in callbacks:
+            yield from _flatten(callback)
     elif callbacks is not None:
         yield callbacks
 
 
 def _own_hook(callback: Any, name: str) -> Callable[..., None] | None:
-    """A callback's hook where it has one of its own, in its class or in itself."""
+    """Return a hook, or its alias, if the class of a callback or the callback itself overrides it; otherwise None."""
     for candidate in (name, ALIASES.get(name)):
         if candidate is None:
             continue
@@ -129,23 +131,23 @@ def _own_hook(callback: Any, name: str) -> Callable[..., None] | None:
     return None
 
 
-def _together(name: str, hooks: list[Callable[..., None]]) -> Callable[..., None] | None:
-    """One function for several; `logs` are always passed on, as a dict."""
+def _combine(name: str, hooks: list[Callable[..., None]]) -> Callable[..., None] | None:
+    """Return one function that calls several hooks, always with a dict of `logs`; None if there are no hooks."""
     if not hooks:
         return None
 
-    def tell(logs: Any = None) -> None:
+    def call(logs: Any = None) -> None:
         logs = {} if logs is None else logs
         for hook in hooks:
             hook(logs)
 
-    def tell_number(number: int, logs: Any = None) -> None:
+    def call_with_number(number: int, logs: Any = None) -> None:
         logs = {} if logs is None else logs
         for hook in hooks:
             hook(number, logs)
 
-    return tell_number if "epoch" in name or "batch" in name else tell
+    return call_with_number if "epoch" in name or "batch" in name else call
 
 
-def _nothing(*args: Any, **kwargs: Any) -> None:
-    """A hook that no callback has."""
+def _do_nothing(*args: Any, **kwargs: Any) -> None:
+    """Do nothing: the hook that no callback overrides."""

@@ -1,4 +1,4 @@
-"""The figures of every epoch as lines of a text file."""
+"""A callback that writes the logs of every epoch to a CSV file."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from jaxlayers.callbacks._callback import Callback
 
 
 class CSVLogger(Callback):
-    """Writes the figures of each epoch to a CSV file.
+    """A callback that writes the loss and metrics of each epoch to a CSV file.
 
-    The columns are `epoch` and the figures of the first epoch, sorted, with room for those of validations. The file is
-    open only while a line is written, so that it is whole at any time.
+    The columns are `epoch` and the entries of the logs of the first epoch, sorted, followed by columns for validation
+    if these logs have none. The file is open only while a line is written, so it is complete at any time.
 
     Args:
         filename: the path of the file.
-        separator: what stands between two values.
-        append: whether to go on with a file that is there, rather than write over it.
+        separator: the text between two values; `","` by default.
+        append: If True, append to an existing file; if False (default), overwrite it.
 
     Example:
         >>> import numpy as np, pathlib, tempfile, jaxlayers as jl
@@ -40,13 +40,13 @@ class CSVLogger(Callback):
         self.keys: list[str] | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Start the file, or go on with the one that is there."""
+        """Create or empty the file; with `append`, keep the lines of an existing one."""
         self.keys = None
         with open(self.filename, "a" if self.append else "w", encoding="utf-8") as file:
             self.append_header = file.tell() == 0
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Write a line."""
+        """Write the line of an epoch."""
         logs = logs or {}
         first = self.keys is None
         if self.keys is None:
@@ -61,6 +61,7 @@ class CSVLogger(Callback):
 
 
 def _text(value: Any) -> Any:
+    """Return the text of a sequence, and any other value unchanged."""
     if isinstance(value, str) or np.ndim(value) == 0 or not isinstance(value, Iterable):
         return value
     return f'"[{", ".join(map(str, value))}]"'

@@ -1,4 +1,4 @@
-"""Ending the training when it no longer gets better."""
+"""A callback that ends training when a monitored value stops improving."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from jaxlayers.callbacks._monitor import MonitorCallback
 
 
 class EarlyStopping(MonitorCallback):
-    """Stops training when a figure has not got better for some epochs.
+    """A callback that stops training when a monitored value has not improved for some epochs.
 
     Args:
-        monitor: the name of the figure, as in the history.
-        min_delta: by how much a value must be better to count as better.
-        patience: after how many epochs that are not better to stop.
-        verbose: 1 for a message when it stops.
-        mode: `"min"`, `"max"`, or `"auto"`: as the figure's metric says.
-        baseline: a value to get better than: epochs that do not count as not better.
-        restore_best_weights: whether the model ends with the weights of its best epoch, rather than the last ones.
-            An epoch may be the best without being better than the baseline.
-        start_from_epoch: the first epoch to look at, counted from 0.
+        monitor: the name of the value in the logs; `"val_loss"` by default.
+        min_delta: the least change that is an improvement; 0 by default.
+        patience: the number of epochs without improvement after which training stops; 0 by default.
+        verbose: 1 to print a message when training stops; 0 (default) for none.
+        mode: `"min"` if lower is better, `"max"` if higher is better, `"auto"` (default) to decide by the metric.
+        baseline: a value to improve on: an epoch that is not better than the baseline counts as one without
+            improvement. None, the default, for no baseline.
+        restore_best_weights: If True, the model ends with the weights of its best epoch; if False (default), with those
+            of the last one. The best epoch need not be better than the baseline.
+        start_from_epoch: the first epoch to monitor, counted from 0; 0 by default.
 
     Raises:
-        ValueError: at the end of the first epoch, when `mode="auto"` cannot tell which way is better.
+        ValueError: at the end of the first epoch, if `mode="auto"` cannot determine which direction is better.
 
     Example:
         >>> import numpy as np, jaxlayers as jl
@@ -50,9 +51,9 @@ class EarlyStopping(MonitorCallback):
         self.baseline = baseline
         self.restore_best_weights = restore_best_weights
         self.start_from_epoch = start_from_epoch
-        self._start_anew()
+        self._reset()
 
-    def _start_anew(self) -> None:
+    def _reset(self) -> None:
         self.wait = 0
         self.stopped_epoch = 0
         self.best: float | None = None
@@ -60,11 +61,11 @@ class EarlyStopping(MonitorCallback):
         self.best_weights: list[Any] | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Start anew."""
-        self._start_anew()
+        """Forget the previous training."""
+        self._reset()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Look at the figure; stop when it was not better for too long."""
+        """Compare the monitored value; stop training if it has not improved for `patience` epochs."""
         if self.monitor_op is None:
             self._set_monitor_op()
         current = self.get_monitor_value(logs or {})
@@ -83,10 +84,10 @@ class EarlyStopping(MonitorCallback):
             self.model.stop_training = True
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Say what was done; give the model its best weights."""
+        """Print the messages; restore the best weights."""
         if self.stopped_epoch > 0 and self.verbose > 0:
-            print(f"Epoch {self.stopped_epoch + 1}: stopped early, {self.monitor} has not improved any more.")
+            print(f"Epoch {self.stopped_epoch + 1}: training stopped early, {self.monitor} has stopped improving.")
         if self.restore_best_weights and self.best_weights is not None:
             if self.verbose > 0:
-                print(f"The weights are those of the best epoch again: {self.best_epoch + 1}.")
+                print(f"Restored the weights of the best epoch, {self.best_epoch + 1}.")
             self.model.set_weights(self.best_weights)

@@ -1,4 +1,4 @@
-"""The figures of every epoch, as lists and as curves."""
+"""A callback that records the logs of every epoch, and plots them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from jaxlayers.callbacks._callback import Callback
 
 
 class History(Callback):
-    """Keeps the figures of every epoch: what `fit` returns.
+    """A callback that records the loss and metrics of every epoch; `fit` returns it.
 
     Attributes:
-        history: a list of floats for each name, one for each epoch.
-        epoch: the numbers of the epochs.
+        history: a dict from each name in the logs to a list of floats, one for each epoch.
+        epoch: the numbers of the epochs, counted from 0.
 
     Example:
         >>> import numpy as np, jaxlayers as jl
@@ -27,48 +27,50 @@ class History(Callback):
     def __init__(self) -> None:
         self.history: dict[str, list[float]] = {}
         self.epoch: list[int] = []
-        self._seen: dict[str, list[int]] = {}  # the epochs of each figure: validation may come every few
+        self._epochs_of: dict[str, list[int]] = {}  # the epochs of each entry: validation may be skipped in some epochs
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Start anew."""
-        self.history, self.epoch, self._seen = {}, [], {}
+        """Forget the previous training."""
+        self.history, self.epoch, self._epochs_of = {}, [], {}
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Keep this epoch's figures."""
+        """Record the logs of an epoch."""
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
-            self._seen.setdefault(name, []).append(epoch)
+            self._epochs_of.setdefault(name, []).append(epoch)
 
     def plot(self, names: str | Sequence[str] | None = None) -> Any:
-        """Draw the figures over the epochs, training and validation in one panel.
+        """Plot the recorded values over the epochs, training and validation in one panel. Not in Keras.
 
         Args:
-            names: what to draw, without `val_`; everything by default.
+            names: a name or a sequence of names without `val_`; None, the default, for all.
 
         Returns:
             A `matplotlib.figure.Figure` with a panel for each name, side by side.
 
         Raises:
-            ImportError: without matplotlib.
-            ValueError: when there is nothing to draw, or a name is not known.
+            ImportError: if matplotlib is not installed.
+            ValueError: if nothing is recorded, or a name is unknown.
         """
         try:
             from matplotlib import pyplot
         except ImportError as error:
             raise ImportError("History.plot() needs matplotlib: pip install matplotlib.") from error
-        known = list(dict.fromkeys(name.removeprefix("val_") for name in self.history))
-        wanted = known if names is None else [names] if isinstance(names, str) else list(names)
-        unknown = [name for name in wanted if name not in known]
-        if unknown or not wanted:
-            raise ValueError(f"There are no figures {unknown or 'at all'} to plot; there are {known}.")
+        recorded = list(dict.fromkeys(name.removeprefix("val_") for name in self.history))
+        plotted = recorded if names is None else [names] if isinstance(names, str) else list(names)
+        unknown = [name for name in plotted if name not in recorded]
+        if unknown or not plotted:
+            of_unknown = f" of {unknown}" if unknown else ""
+            raise ValueError(f"There are no recorded values{of_unknown} to plot; the recorded names are {recorded}.")
         figure, panels = pyplot.subplots(
-            1, len(wanted), figsize=(4.5 * len(wanted), 3.4), squeeze=False, layout="constrained"
+            1, len(plotted), figsize=(4.5 * len(plotted), 3.4), squeeze=False, layout="constrained"
         )
-        for panel, name in zip(panels[0], wanted, strict=True):
+        for panel, name in zip(panels[0], plotted, strict=True):
             for key, label in ((name, "training"), (f"val_{name}", "validation")):
                 if key in self.history:
-                    panel.plot([epoch + 1 for epoch in self._seen[key]], self.history[key], marker=".", label=label)
+                    epochs = [epoch + 1 for epoch in self._epochs_of[key]]
+                    panel.plot(epochs, self.history[key], marker=".", label=label)
             panel.set(title=name, xlabel="epoch")
             panel.xaxis.get_major_locator().set_params(integer=True)
             panel.legend()

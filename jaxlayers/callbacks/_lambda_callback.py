@@ -11,10 +11,10 @@ _NAMES = (*HOOKS, *ALIASES.values(), "close")
 
 
 class LambdaCallback(Callback):
-    """Calls functions as its hooks.
+    """A callback whose hooks are functions.
 
     Args:
-        on_epoch_begin: called with `epoch, logs` before each epoch.
+        on_epoch_begin: called with `epoch, logs` before each epoch; None, the default of all hooks, for no call.
         on_epoch_end: called with `epoch, logs` after each epoch.
         on_train_begin: called with `logs` before the first epoch.
         on_train_end: called with `logs` after the last epoch.
@@ -23,14 +23,14 @@ class LambdaCallback(Callback):
         **kwargs: any other hook of `Callback`, by its name.
 
     Raises:
-        TypeError: for a name that is not that of a hook.
+        TypeError: if a name in `kwargs` is not that of a hook.
 
     Example:
         >>> import numpy as np, jaxlayers as jl
         >>> model = jl.Sequential([jl.layers.Dense(1)])
         >>> model.compile("sgd", "mse")
-        >>> told = jl.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: print("epoch", epoch))
-        >>> _ = model.fit(np.ones((4, 2)), np.ones((4, 1)), epochs=2, verbose=0, callbacks=[told])
+        >>> printer = jl.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: print("epoch", epoch))
+        >>> _ = model.fit(np.ones((4, 2)), np.ones((4, 1)), epochs=2, verbose=0, callbacks=[printer])
         epoch 0
         epoch 1
     """
@@ -48,7 +48,7 @@ class LambdaCallback(Callback):
         unknown = [name for name in kwargs if name not in _NAMES]
         if unknown:
             raise TypeError(f"LambdaCallback has no hooks {unknown}; the hooks are {', '.join(_NAMES)}.")
-        given = {
+        functions = {
             "on_epoch_begin": on_epoch_begin,
             "on_epoch_end": on_epoch_end,
             "on_train_begin": on_train_begin,
@@ -57,6 +57,6 @@ class LambdaCallback(Callback):
             "on_train_batch_end": on_train_batch_end,
             **kwargs,
         }
-        for name, function in given.items():
+        for name, function in functions.items():
             if function is not None:
                 setattr(self, name, function)

@@ -1,4 +1,4 @@
-"""Changing the learning rate between epochs: by a function, or when a figure no longer gets better."""
+"""Callbacks that change the learning rate between epochs: by a function, or when a monitored value stops improving."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from jaxlayers.callbacks._monitor import MonitorCallback
 
 
 def optimizers_of(model: Any) -> list[tuple[str, Any]]:
-    """The optimizers of a model, each with what its figures are called after: nothing when there is one."""
+    """Return the optimizers of a model, each with the suffix of its name in the logs; empty for a single optimizer."""
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     if hasattr(optimizer, "optimizers"):
-        return [(f"_{one.name}", one) for one in optimizer.optimizers]
+        return [(f"_{inner.name}", inner) for inner in optimizer.optimizers]
     return [("", optimizer)]
 
 
 def learning_rates(model: Any) -> dict[str, float]:
-    """The learning rates of a model's optimizers, under the names they have in the logs."""
+    """Return the learning rates of a model's optimizers, by their names in the logs."""
     return {f"learning_rate{name}": rate_of(optimizer) for name, optimizer in optimizers_of(model)}
 
 
 def rate_of(optimizer: Any) -> float:
-    """What an optimizer's next update uses.
+    """Return the learning rate of an optimizer's next update.
 
     Raises:
-        ValueError: when it has no learning rate.
+        ValueError: if the optimizer has no learning rate.
     """
     if not hasattr(optimizer, "learning_rate"):
         raise ValueError(f"{type(optimizer).__name__} has no learning rate to read or change.")
@@ -37,15 +37,15 @@ def rate_of(optimizer: Any) -> float:
 
 
 class LearningRateScheduler(Callback):
-    """Sets the learning rate at the beginning of each epoch, and reports it at the end.
+    """A callback that sets the learning rate at the beginning of each epoch, and adds it to the logs.
 
     Args:
-        schedule: a function from the number of the epoch, counted from 0, and the learning rate so far, to the new
-            one. It may take the number alone.
-        verbose: 1 for a message in each epoch.
+        schedule: a function from the number of the epoch, counted from 0, and the current learning rate to the new
+            learning rate. It may take the number of the epoch only.
+        verbose: 1 to print a message in each epoch; 0 (default) for none.
 
     Raises:
-        ValueError: when the optimizer has no learning rate, or the function does not return a number.
+        ValueError: during training, if the optimizer has no learning rate, or the function does not return a number.
 
     Example:
         >>> import numpy as np, jaxlayers as jl
@@ -73,44 +73,46 @@ class LearningRateScheduler(Callback):
                 print(f"Epoch {epoch + 1}: LearningRateScheduler sets learning_rate{name} to {float(new)}.")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Report the learning rate."""
+        """Add the learning rate to the logs."""
         if logs is not None:
             logs.update(learning_rates(self.model))
 
 
 def _takes_two(function: Callable[..., Any]) -> bool:
+    """True if a function can be called with two arguments."""
     try:
         inspect.signature(function).bind(0, 0.0)
     except TypeError:
         return False
-    except ValueError:  # a function that does not tell its arguments
+    except ValueError:  # the function has no signature
         pass
     return True
 
 
 class ReduceLROnPlateau(MonitorCallback):
-    """Lowers the learning rate when a figure has not got better for some epochs, and reports it.
+    """A callback that lowers the learning rate when a monitored value stops improving, and adds it to the logs.
 
     Args:
-        monitor: the name of the figure, as in the history.
-        factor: what to multiply the learning rate by, below 1.
-        patience: after how many epochs that are not better to lower it.
-        verbose: 1 for a message when it does.
-        mode: `"min"`, `"max"`, or `"auto"`: as the figure's metric says.
-        min_delta: by how much a value must be better to count as better.
-        cooldown: for how many epochs to wait after lowering it, before counting again.
-        min_lr: what it is not lowered below.
+        monitor: the name of the value in the logs; `"val_loss"` by default.
+        factor: the factor of the learning rate, below 1; 0.1 by default.
+        patience: the number of epochs without improvement after which the learning rate is lowered; 10 by default.
+        verbose: 1 to print a message when the learning rate is lowered; 0 (default) for none.
+        mode: `"min"` if lower is better, `"max"` if higher is better, `"auto"` (default) to decide by the metric.
+        min_delta: the least change that is an improvement; 1e-4 by default.
+        cooldown: the number of epochs after a reduction in which epochs without improvement are not counted; 0 by
+            default.
+        min_lr: the lower bound of the learning rate; 0 by default.
 
     Raises:
-        ValueError: when the factor is not below 1; at the end of the first epoch, when `mode="auto"` cannot tell which
-            way is better.
+        ValueError: if `factor` is not below 1; at the end of the first epoch, if `mode="auto"` cannot determine which
+            direction is better.
 
     Example:
         >>> import numpy as np, jaxlayers as jl
         >>> model = jl.Sequential([jl.layers.Dense(1)])
         >>> model.compile(jl.optimizers.SGD(1e-9), "mse")
-        >>> lowering = jl.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=2)
-        >>> history = model.fit(np.ones((4, 2)), np.ones((4, 1)), epochs=4, verbose=0, callbacks=[lowering])
+        >>> plateau = jl.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=2)
+        >>> history = model.fit(np.ones((4, 2)), np.ones((4, 1)), epochs=4, verbose=0, callbacks=[plateau])
         >>> [float(f"{rate:.2g}") for rate in history.history["learning_rate"]]
         [1e-09, 1e-09, 1e-09, 5e-10]
     """
@@ -138,17 +140,17 @@ class ReduceLROnPlateau(MonitorCallback):
         self.wait = 0
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Start anew."""
+        """Forget the previous training."""
         self.best = None
         self.cooldown_counter = 0
         self.wait = 0
 
     def in_cooldown(self) -> bool:
-        """Whether the learning rate was lowered so recently that epochs do not count."""
+        """Return True during the `cooldown` epochs after a reduction."""
         return self.cooldown_counter > 0
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Look at the figure; lower the learning rate when it was not better for too long."""
+        """Compare the monitored value; lower the learning rate if it has not improved for `patience` epochs."""
         if self.monitor_op is None:
             self._set_monitor_op()
         logs = {} if logs is None else logs
@@ -168,7 +170,7 @@ class ReduceLROnPlateau(MonitorCallback):
                 self.wait = 0
 
     def _reduce(self, epoch: int) -> bool:
-        """Lower the learning rates that are not at their least; whether there were any."""
+        """Lower the learning rates that are above `min_lr`; return True if there were any."""
         reduced = False
         for name, optimizer in optimizers_of(self.model):
             old = rate_of(optimizer)

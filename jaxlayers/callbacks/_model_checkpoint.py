@@ -1,4 +1,4 @@
-"""Saving the model, or its weights, while it is trained."""
+"""A callback that saves the model, or its weights, during training."""
 
 from __future__ import annotations
 
@@ -13,24 +13,27 @@ from jaxlayers.callbacks._monitor import MonitorCallback
 
 
 class ModelCheckpoint(MonitorCallback):
-    """Saves the model or its weights after epochs, or every so many batches.
+    """A callback that saves the model or its weights after each epoch, or every given number of batches.
 
     Args:
-        filepath: where to; `{epoch}` (counted from 1), `{batch}` and the names of figures in it are filled in, as in
-            `"{epoch:02d}-{val_loss:.2f}.keras"`. It ends in `.weights.h5` for weights, in `.keras` or `.h5` for models.
-        monitor: the name of the figure that says what is best, as in the history.
-        verbose: 1 for a message whenever it saves.
-        save_best_only: whether to save only when the figure is better than ever before.
-        save_weights_only: whether to save the weights (`model.save_weights`), not the model (`model.save`).
-        mode: `"min"`, `"max"`, or `"auto"`: as the figure's metric says.
-        save_freq: `"epoch"`, or a number of batches. The figures of a batch are those of the epoch so far.
-        initial_value_threshold: what the figure must be better than to be saved at all.
+        filepath: the path of the file. The fields `{epoch}` and `{batch}` (counted from 1) and names in the logs are
+            filled in, as in `"{epoch:02d}-{val_loss:.2f}.keras"`. The path ends in `.weights.h5` for weights, and in
+            `.keras` or `.h5` for models.
+        monitor: the name of the value in the logs that determines the best model; `"val_loss"` by default.
+        verbose: 1 to print a message at each save; 0 (default) for none.
+        save_best_only: If True, save only if the monitored value is better than ever before. False by default.
+        save_weights_only: If True, save the weights (`model.save_weights`); if False (default), the model
+            (`model.save`).
+        mode: `"min"` if lower is better, `"max"` if higher is better, `"auto"` (default) to decide by the metric.
+        save_freq: `"epoch"` (default), or a number of batches. The logs of a batch are those of the epoch so far.
+        initial_value_threshold: with `save_best_only`, a value that the first saved model must be better than; None,
+            the default, for none.
 
     Raises:
-        ValueError: for another `save_freq`, or a path that ends otherwise; when `mode="auto"` cannot tell which way is
-            better.
-        KeyError: when a name in the path is not that of a figure.
-        IsADirectoryError: when there is a directory in the file's place.
+        ValueError: if `save_freq` is neither, or the path has another ending; during training, if `mode="auto"` cannot
+            determine which direction is better.
+        KeyError: during training, if a field of the path is not a name in the logs.
+        IsADirectoryError: during training, if the path is that of a directory.
 
     Example:
         >>> import jaxlayers as jl
@@ -62,7 +65,7 @@ class ModelCheckpoint(MonitorCallback):
         if save_freq != "epoch":
             if not isinstance(save_freq, int) or isinstance(save_freq, bool) or save_freq < 1:
                 raise ValueError(f"save_freq must be 'epoch' or a number of batches; received {save_freq!r}.")
-            self.on_train_batch_end = self._after_batch  # type: ignore[method-assign]  # only then are batches heard
+            self.on_train_batch_end = self._after_batch  # type: ignore[method-assign]  # hooks of batches are set only if needed
         endings = (".weights.h5",) if save_weights_only else (".keras", ".h5")
         if not self.filepath.endswith(endings):
             raise ValueError(
@@ -71,22 +74,22 @@ class ModelCheckpoint(MonitorCallback):
             )
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Count batches anew; what was best stays, for a training that goes on."""
+        """Reset the count of batches. The best value is kept, for training that is continued."""
         self._since_saving = 0
         self._last_batch = -1
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Remember the epoch."""
+        """Remember the number of the epoch."""
         self._epoch = epoch
         self._last_batch = -1
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Save, when it is done by epochs."""
+        """Save, if `save_freq` is `"epoch"`."""
         if self.save_freq == "epoch":
             self._save(epoch, None, logs or {})
 
     def _after_batch(self, batch: int, logs: Any = None) -> None:
-        self._since_saving += batch - self._last_batch  # several at once with steps_per_execution
+        self._since_saving += batch - self._last_batch  # several batches at once with steps_per_execution
         self._last_batch = batch
         if self._since_saving >= self.save_freq:  # type: ignore[operator]
             self._since_saving = 0
@@ -107,7 +110,7 @@ class ModelCheckpoint(MonitorCallback):
             print(f"Epoch {epoch + 1}: saved to {path}")
 
     def _is_best(self, epoch: int, logs: dict[str, Any]) -> bool:
-        """Whether the figure is better than ever before; where it cannot be compared, with a warning, it is."""
+        """True if the monitored value is better than ever before, or, with a warning, if it cannot be compared."""
         current = self.get_monitor_value(logs)
         if current is None:
             return True

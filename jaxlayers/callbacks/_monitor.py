@@ -1,4 +1,4 @@
-"""Watching one figure: which way is better, and whether a value is."""
+"""The base class of callbacks that monitor one value of the logs, and compare it with the best one so far."""
 
 from __future__ import annotations
 
@@ -11,18 +11,23 @@ from jaxlayers.callbacks._callback import Callback
 
 
 class MonitorCallback(Callback):
-    """The base of callbacks that watch one figure of the epochs.
+    """The base class of callbacks that monitor one value of the logs.
 
-    With `mode="auto"`, a loss is to fall, and for a metric its class says which way is better.
+    With `mode="auto"`, a lower loss is better; for a metric, its class determines the direction.
 
     Args:
-        monitor: the name of the figure, as in the history.
-        mode: `"min"`, `"max"` or `"auto"`.
-        baseline: a value to start from: the first to be better than.
-        min_delta: by how much a value must be better to count as better.
+        monitor: the name of the value in the logs; `"val_loss"` by default.
+        mode: `"min"` if lower is better, `"max"` if higher is better, or `"auto"` (default).
+        baseline: the initial best value; None, the default, for none.
+        min_delta: the least change that is an improvement; 0 by default.
 
     Raises:
-        ValueError: at the end of the first epoch, when `mode="auto"` cannot tell which way is better.
+        ValueError: at the end of the first epoch, if `mode="auto"` cannot determine which direction is better.
+
+    Example:
+        >>> import jaxlayers as jl
+        >>> jl.callbacks.MonitorCallback("loss").get_monitor_value({"loss": 0.5, "accuracy": 0.75})
+        0.5
     """
 
     def __init__(
@@ -41,13 +46,14 @@ class MonitorCallback(Callback):
         self.monitor_op: Callable[[Any, Any], bool] | None = None
 
     def _set_monitor_op(self) -> None:
-        """Find out which way is better: known only when the model's metrics are."""
+        """Determine which direction is better; possible only once the metrics of the model exist."""
         direction = {"min": "down", "max": "up"}.get(self.mode) or self._direction()
         self.monitor_op = operator.gt if direction == "up" else operator.lt
         if direction != "up":
             self.min_delta *= -1
 
     def _direction(self) -> str:
+        """Return `"up"` or `"down"`, the direction of improvement of the monitored value."""
         name = self.monitor.removeprefix("val_")
         if name == "loss":
             return "down"
@@ -56,12 +62,12 @@ class MonitorCallback(Callback):
             if metric.name == name and direction is not None:
                 return direction
         raise ValueError(
-            f"{type(self).__name__} cannot tell whether {self.monitor!r} is better when it is higher or lower. Pass "
+            f"{type(self).__name__} cannot determine whether a higher or a lower {self.monitor!r} is better. Pass "
             "mode='max' or mode='min'."
         )
 
     def _is_improvement(self, value: float, reference: float | None) -> bool:
-        """Whether a value is better than another; anything is better than none, and than NaN (not so in Keras)."""
+        """True if a value is better than a reference; any value is better than None, and than NaN (unlike in Keras)."""
         if reference is None or (reference != reference and value == value):
             return True
         if self.monitor_op is None:
@@ -69,11 +75,11 @@ class MonitorCallback(Callback):
         return bool(self.monitor_op(value - self.min_delta, reference))  # type: ignore[misc]
 
     def get_monitor_value(self, logs: dict[str, Any]) -> Any:
-        """The figure to watch, or None with a warning."""
+        """Return the monitored value; if it is missing, warn and return None."""
         if self.monitor not in logs:
             warnings.warn(
-                f"{type(self).__name__} watches {self.monitor!r}, which is not among the figures of this epoch: "
-                f"{', '.join(logs) or 'there are none'}.",
+                f"{type(self).__name__} monitors {self.monitor!r}, which is not in the logs of this epoch; they hold: "
+                f"{', '.join(logs) or 'nothing'}.",
                 stacklevel=3,
             )
         return logs.get(self.monitor)

@@ -1,4 +1,4 @@
-"""The progress of training as a callback."""
+"""A callback that shows the progress of training."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from jaxlayers.callbacks._progress import Progress
 
 
 class ProgbarLogger(Callback):
-    """Shows the progress of `fit`, `evaluate` and `predict`, by their `verbose`; they have one without asking.
+    """A callback that shows the progress of `fit`, `evaluate` and `predict`, which add it themselves.
+
+    `params["verbose"]` selects the form: 0 for nothing, 1 or `"auto"` for a bar and a line, 2 for a line per epoch.
 
     Example:
         >>> import jaxlayers as jl
@@ -42,54 +44,54 @@ class ProgbarLogger(Callback):
             self._progress = None
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Know that validations are part of a training, and are not shown."""
+        """Remember that training runs: its validations are not shown separately."""
         self._in_fit = True
 
     def on_train_end(self, logs: Any = None) -> None:
-        """The training is over."""
+        """Remember that training has ended."""
         self._in_fit = False
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Begin to show an epoch."""
+        """Start the display of an epoch."""
         self._begin(epoch, (self.params or {}).get("epochs", 1))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Go on."""
+        """Update the display."""
         self._step(batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Show the figures of the epoch."""
+        """End the display with the logs of the epoch."""
         self._end(epoch, logs)
 
     def on_test_begin(self, logs: Any = None) -> None:
-        """Begin to show an evaluation."""
+        """Start the display of an evaluation."""
         if not self._in_fit:
             self._begin(0, 0)
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Go on."""
+        """Update the display."""
         if not self._in_fit:
             self._step(batch, logs)
 
     def on_test_end(self, logs: Any = None) -> None:
-        """Show the figures."""
+        """End the display with the logs of the evaluation."""
         if not self._in_fit:
             self._end(0, logs)
 
     def on_predict_begin(self, logs: Any = None) -> None:
-        """Begin to show a prediction."""
+        """Start the display of a prediction."""
         self._begin(0, 0)
 
     def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Go on."""
+        """Update the display."""
         self._step(batch, logs)
 
     def on_predict_end(self, logs: Any = None) -> None:
-        """Show that it is done."""
+        """End the display of the prediction."""
         self._end(0, {})
 
     def close(self) -> None:
-        """Leave the terminal as it should be."""
+        """Remove an unfinished bar, so that the terminal is usable again."""
         if self._progress is not None:
             self._progress.close()
         self._progress = None

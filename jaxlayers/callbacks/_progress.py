@@ -1,10 +1,11 @@
-"""What `fit`, `evaluate` and `predict` show while they run, and what they leave.
+"""The progress bar and the lines that `fit`, `evaluate` and `predict` print.
 
-A pass over the data leaves one line. While it runs, and takes longer than a moment, a bar stands in its place: drawn by
-rich in a terminal, by the browser in a notebook, and not at all when the output is a file.
+Each pass over the data ends with one line. While the pass runs, and if it takes more than a moment, a bar is shown in
+place of the line: drawn by rich in a terminal, by the browser in a notebook, and not at all if the output is a file.
 
-Steps are handed to the device faster than it computes them, so the bar shows the newest step whose figures are there;
-it never waits for one. A step costs a look at the clock, and drawing takes at most a hundredth of the time.
+Steps are dispatched faster than the device computes them. The bar therefore shows the newest step whose logs are
+computed, and never waits for a step. A step costs one reading of the clock; drawing takes at most a hundredth of the
+time.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from typing import Any
 import jax
 import numpy as np
 
-_EVERY = 0.25  # seconds between two looks, at least
-_SHARE = 0.01  # of the time may go into drawing
+_INTERVAL = 0.25  # the least time between two updates of the bar, in seconds
+_DRAWING_SHARE = 0.01  # the largest share of the time that drawing may take
 
 
 class Progress:
-    """A bar and a line (`verbose=1`), a line for each pass (`verbose=2`), or nothing (`verbose=0`).
+    """The display of passes over the data: a bar and a line, lines only, or nothing.
 
     Args:
-        verbose: 0, 1, 2, or `"auto"` for 1.
-        epochs: how many there are; 0 for a pass that is no epoch.
-        steps: how many there are in a pass, when that is known.
+        verbose: 0 for nothing, 1 or `"auto"` for a bar and a line per pass, 2 for lines only.
+        epochs: the number of epochs; 0 for a pass that is not an epoch.
+        steps: the number of steps in a pass, or None if it is unknown.
     """
 
     def __init__(self, verbose: Any, epochs: int, steps: int | None):
@@ -40,77 +41,79 @@ class Progress:
         self._due = math.inf
 
     def start(self, epoch: int, steps: int | None = None) -> None:
-        """A pass over the data begins.
+        """Start the display of a pass over the data.
 
         Args:
-            epoch: its number, counted from 0.
-            steps: how many there are, when that was learned.
+            epoch: the number of the epoch, counted from 0.
+            steps: the number of steps in the pass; None, the default, to keep the number known so far.
         """
         self.steps = self.steps if steps is None else steps
         self._head = f"Epoch {epoch + 1}/{self.epochs}" if self.epochs else ""
         self._began = self._first = time.perf_counter()
         self._done: tuple[int, Any] = (0, {})
-        self._waiting: tuple[int, Any] | None = None
-        self._due = -math.inf if self._kind else math.inf  # the first step, which compiles, is timed apart
+        self._pending: tuple[int, Any] | None = None
+        self._due = -math.inf if self._kind else math.inf  # the first step, which may compile, is timed separately
 
     def step(self, number: int, logs: Any) -> None:
-        """A step was handed to the device.
+        """Update the bar after the dispatch of a step.
 
         Args:
-            number: of the last batch in it, counted from 0.
-            logs: its figures, as they come from the step; or anything computed with it.
+            number: the number of the last batch in the step, counted from 0.
+            logs: the logs of the step, whose arrays may not be computed yet.
         """
         if time.perf_counter() >= self._due:
-            self._look(number + 1, logs)
+            self._update(number + 1, logs)
 
-    def _look(self, steps: int, logs: Any) -> None:
+    def _update(self, steps: int, logs: Any) -> None:
+        """Draw the bar, and set the time of the next update."""
         now = time.perf_counter()
         if self._due == -math.inf:
             self._first = now
-            self._due = max(now, self._began + _EVERY) if self._kind == 1 and _is_interactive() else math.inf
+            self._due = max(now, self._began + _INTERVAL) if self._kind == 1 and _is_interactive() else math.inf
             if self._due > now:
                 return
         if _is_ready(logs):
-            self._done, self._waiting = (steps, logs), None
-        elif self._waiting is None:
-            self._waiting = (steps, logs)
-        elif _is_ready(self._waiting[1]):
-            self._done, self._waiting = self._waiting, (steps, logs)
+            self._done, self._pending = (steps, logs), None
+        elif self._pending is None:
+            self._pending = (steps, logs)
+        elif _is_ready(self._pending[1]):
+            self._done, self._pending = self._pending, (steps, logs)
         if self._bar is None:
             self._bar = _open_bar()
-        before = time.perf_counter()  # opening the first bar loads a library, once
-        self._bar.draw(self._head, *self._fraction(now), _line(self._done[1]))
+        before = time.perf_counter()  # after opening the bar, which loads a library the first time
+        self._bar.draw(self._head, *self._state(now), _line(self._done[1]))
         after = time.perf_counter()
-        self._due = after + max(_EVERY, (after - before) / _SHARE)
+        self._due = after + max(_INTERVAL, (after - before) / _DRAWING_SHARE)
 
-    def _fraction(self, now: float) -> tuple[int, int | None, str]:
-        """Steps done, all steps, and how long one and the rest take."""
+    def _state(self, now: float) -> tuple[int, int | None, str]:
+        """Return the number of steps done, the number of all steps, and a text of the time per step and time left."""
         done, total = self._done[0], self.steps
-        each = self._each(now, done)
+        seconds = self._time_per_step(now, done)
         if not done:
             return done, total, ""
-        rest = "" if total is None else f", {_clock(each * max(total - done, 0))} left"
-        return done, total, f"{_duration(each)} a step{rest}"
+        rest = "" if total is None else f", {_clock(seconds * max(total - done, 0))} left"
+        return done, total, f"{_duration(seconds)} a step{rest}"
 
-    def _each(self, now: float, steps: int) -> float:
-        """The time of a step; the first is left out, which may have been compiled."""
+    def _time_per_step(self, now: float, steps: int) -> float:
+        """Return the time per step in seconds, without the first step, which may include compilation."""
         return (now - self._first) / (steps - 1) if steps > 1 else (now - self._began) / max(steps, 1)
 
     def end(self, epoch: int, steps: int, logs: Any) -> None:
-        """A pass over the data has ended.
+        """End the display of a pass over the data with a line.
 
         Args:
-            epoch: its number, counted from 0.
-            steps: how many there were.
-            logs: its figures.
+            epoch: the number of the epoch, counted from 0.
+            steps: the number of steps in the pass.
+            logs: the logs of the pass.
         """
         if self._kind:
-            self._leave(steps, "", logs)
+            self._print_line(steps, "", logs)
 
-    def _leave(self, steps: int, note: str, logs: Any) -> None:
-        """Put a line in the place of the bar."""
+    def _print_line(self, steps: int, note: str, logs: Any) -> None:
+        """Replace the bar by a line."""
         now = time.perf_counter()
-        count = f"{steps} steps{note}, {_duration(now - self._began)}, {_duration(self._each(now, steps))} a step"
+        total_time, step_time = _duration(now - self._began), _duration(self._time_per_step(now, steps))
+        count = f"{steps} steps{note}, {total_time}, {step_time} a step"
         line = ", ".join(filter(None, [f"{self._head}: {count}" if self._head else count, _line(logs)]))
         bar, self._bar, self._due = self._bar, None, math.inf
         if bar is None:
@@ -119,14 +122,14 @@ class Progress:
             bar.replace(line)
 
     def close(self) -> None:
-        """Leave the screen as it should be when a pass did not come to its end."""
+        """Replace the bar of an unfinished pass by a line."""
         if self._bar is not None:
-            self._leave(self._done[0], f" of {self.steps}" if self.steps else "", self._done[1])
+            self._print_line(self._done[0], f" of {self.steps}" if self.steps else "", self._done[1])
         self._due = math.inf
 
 
 class _TerminalBar:
-    """A line at the bottom of a terminal that what is printed moves up."""
+    """A bar at the bottom of a terminal; printed text appears above it."""
 
     def __init__(self) -> None:
         from rich import live, progress_bar, table, text
@@ -151,7 +154,7 @@ class _TerminalBar:
 
 
 class _NotebookBar:
-    """A cell's output that is written anew."""
+    """A bar in a notebook: an output of the cell that is updated in place."""
 
     def __init__(self) -> None:
         self._handle: Any = None
@@ -189,17 +192,17 @@ def _is_interactive() -> bool:
 
 
 def _is_ready(logs: Any) -> bool:
-    """Whether all arrays are computed; one that was given away to a later step must be."""
+    """True if all arrays are computed; an array donated to a later step must be."""
     arrays: list[Any] = [leaf for leaf in jax.tree.leaves(logs) if isinstance(leaf, jax.Array)]
     return all(array.is_deleted() or array.is_ready() for array in arrays)
 
 
 def _line(logs: Any) -> str:
-    """The single numbers among figures that are ready."""
-    shown = logs.items() if isinstance(logs, dict) else ()
-    here = {name: value for name, value in shown if np.ndim(value) == 0 and not _is_deleted(value)}
-    values = jax.device_get(list(here.values()))  # of a dict, the order would be lost
-    return ", ".join(f"{name} {float(value):.4g}" for name, value in zip(here, values, strict=True))
+    """Return the text of the scalars in logs whose arrays are computed."""
+    entries = logs.items() if isinstance(logs, dict) else ()
+    scalars = {name: value for name, value in entries if np.ndim(value) == 0 and not _is_deleted(value)}
+    values = jax.device_get(list(scalars.values()))  # a list: a dict would come back sorted
+    return ", ".join(f"{name} {float(value):.4g}" for name, value in zip(scalars, values, strict=True))
 
 
 def _is_deleted(value: Any) -> bool:

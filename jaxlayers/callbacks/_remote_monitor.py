@@ -1,4 +1,4 @@
-"""The figures of every epoch, sent to a server."""
+"""A callback that sends the logs of every epoch to a server."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from jaxlayers.callbacks._callback import Callback
 
 
 class RemoteMonitor(Callback):
-    """Sends the figures of each epoch to a server, as an HTTP POST; a server that does not answer is a warning.
+    """A callback that sends the logs of each epoch to a server as an HTTP POST request.
+
+    If the server cannot be reached, a warning is given and training continues.
 
     Args:
-        root: the address of the server.
-        path: the path below it.
-        field: the name of the form's field that holds the figures as JSON.
-        headers: further HTTP headers.
-        send_as_json: whether to send the JSON alone, as `application/json`, rather than in a form.
+        root: the address of the server; `"http://localhost:9000"` by default.
+        path: the path on the server; `"/publish/epoch/end/"` by default.
+        field: the name of the form field that holds the logs as JSON; `"data"` by default.
+        headers: a dict of further HTTP headers; None, the default, for none.
+        send_as_json: If True, the body is the JSON itself (`application/json`); if False (default), a form.
 
     Raises:
-        ValueError: when the address is not one of HTTP.
+        ValueError: if `root` does not start with http:// or https://.
 
     Example:
         >>> import jaxlayers as jl
@@ -31,7 +33,7 @@ class RemoteMonitor(Callback):
         '/publish/epoch/end/'
     """
 
-    timeout = 10.0  # seconds: a server that hangs must not hold up the training for ever
+    timeout = 10.0  # in seconds, so that a server that hangs does not block the training
 
     def __init__(
         self,
@@ -50,19 +52,19 @@ class RemoteMonitor(Callback):
         self.send_as_json = send_as_json
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Send the figures."""
-        import urllib.request  # takes some time to load, and few need it
+        """Send the logs of an epoch."""
+        import urllib.request  # imported here: slow to load, and rarely needed
 
         text = json.dumps({"epoch": epoch} | {name: np.asarray(value).tolist() for name, value in (logs or {}).items()})
         if self.send_as_json:
-            body, kind = text, "application/json"
+            body, content_type = text, "application/json"
         else:
-            body, kind = urllib.parse.urlencode({self.field: text}), "application/x-www-form-urlencoded"
+            body, content_type = urllib.parse.urlencode({self.field: text}), "application/x-www-form-urlencoded"
         request = urllib.request.Request(
-            self.root + self.path, body.encode(), {"Content-Type": kind, **(self.headers or {})}, method="POST"
+            self.root + self.path, body.encode(), {"Content-Type": content_type, **(self.headers or {})}, method="POST"
         )
         try:
             with urllib.request.urlopen(request, timeout=self.timeout):
                 pass
-        except OSError as error:  # URLError and HTTPError are, too
+        except OSError as error:  # includes URLError and HTTPError
             warnings.warn(f"RemoteMonitor could not send to {self.root}{self.path}: {error}", stacklevel=2)

@@ -1,4 +1,4 @@
-"""Evaluating with the moving averages of the weights, training on with the weights themselves."""
+"""A callback that evaluates a model with the moving averages of its weights."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from jaxlayers.core.variable import Variable
 
 
 class SwapEMAWeights(Callback):
-    """Puts the optimizer's moving averages in the place of the weights while the model is evaluated or predicts.
+    """A callback that replaces the weights by their moving averages during evaluation and prediction.
 
-    The weights come back afterwards, also when something fails, and when the training ends early (in Keras they stay
-    away after `predict`, and take the place of the averages when `swap_on_epoch` meets early stopping). Before the
-    first update there are no averages, and nothing is swapped.
+    The weights are restored afterwards, even if an error occurs or training ends early. (In Keras they are not restored
+    after `predict`, and they overwrite the averages if `swap_on_epoch` is combined with early stopping.) Before the
+    first update there are no averages, and nothing is replaced.
 
     Args:
-        swap_on_epoch: whether the averages also stand in between epochs, for callbacks further down the list, such as
-            `ModelCheckpoint`. The model then keeps them when the training ends.
+        swap_on_epoch: If True, the averages also replace the weights at the end of each epoch, for callbacks later in
+            the list, such as `ModelCheckpoint`. The model then keeps the averages when training ends. False by default.
 
     Raises:
-        ValueError: when the optimizer was not made with `use_ema=True`.
+        ValueError: during training, evaluation or prediction, if the optimizer was not created with `use_ema=True`.
 
     Example:
         >>> import numpy as np, jaxlayers as jl
@@ -37,54 +37,55 @@ class SwapEMAWeights(Callback):
 
     def __init__(self, swap_on_epoch: bool = False):
         self.swap_on_epoch = swap_on_epoch
-        self._kept: list[tuple[Variable, Any]] = []  # the weights that have averages in their places
+        self._weights: list[tuple[Variable, Any]] = []  # the variables that hold averages, with their weights
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Take the averages out."""
+        """Restore the weights."""
         self._swap_out()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Put the averages in, when they are to be there between epochs."""
+        """Replace the weights by the averages, if `swap_on_epoch` is True."""
         if self.swap_on_epoch:
             self._swap_in()
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Leave the averages where they are."""
-        self._kept = []
+        """Keep the averages in the model, if they have replaced the weights."""
+        self._weights = []
 
     def on_test_begin(self, logs: Any = None) -> None:
-        """Put the averages in."""
+        """Replace the weights by the averages."""
         self._swap_in()
 
     def on_test_end(self, logs: Any = None) -> None:
-        """Take the averages out."""
+        """Restore the weights."""
         self._swap_out()
 
     def on_predict_begin(self, logs: Any = None) -> None:
-        """Put the averages in."""
+        """Replace the weights by the averages."""
         self._swap_in()
 
     def on_predict_end(self, logs: Any = None) -> None:
-        """Take the averages out."""
+        """Restore the weights."""
         self._swap_out()
 
     def close(self) -> None:
-        """Take the averages out, when something failed while they were in."""
+        """Restore the weights after an error."""
         self._swap_out()
 
     def _swap_in(self) -> None:
-        if self._kept:
+        if self._weights:
             return
-        optimizers = [one for _, one in optimizers_of(self.model) if getattr(one, "use_ema", False)]
+        optimizers = [inner for _, inner in optimizers_of(self.model) if getattr(inner, "use_ema", False)]
         if not optimizers:
-            raise ValueError("SwapEMAWeights needs an optimizer that keeps averages: make it with use_ema=True.")
-        updated = [one for one in optimizers if int(np.asarray(one.iterations)) > 0]  # until then averages are zero
+            raise ValueError("SwapEMAWeights needs an optimizer with moving averages: create it with use_ema=True.")
+        # Before the first update of an optimizer its averages are zero.
+        updated = [optimizer for optimizer in optimizers if int(np.asarray(optimizer.iterations)) > 0]
         pairs = [pair for optimizer in updated for pair in optimizer.moving_averages]
-        self._kept = [(variable, unwrap(variable)) for variable, _ in pairs]
+        self._weights = [(variable, unwrap(variable)) for variable, _ in pairs]
         for variable, average in pairs:
-            variable.assign(jnp.copy(unwrap(average)))  # one array in two places could not be overwritten in a step
+            variable.assign(jnp.copy(unwrap(average)))  # a copy: an array of two variables cannot be donated
 
     def _swap_out(self) -> None:
-        for variable, value in self._kept:
+        for variable, value in self._weights:
             variable.assign(value)
-        self._kept = []
+        self._weights = []

@@ -1,7 +1,7 @@
-"""Figures, weights, embeddings and profiles for TensorBoard, written by tensorboardX.
+"""A callback that writes logs, weights, embeddings and profiles for TensorBoard, by tensorboardX.
 
-Training writes below `train` in the directory, validations and evaluations below `validation`. The files are opened
-when something is first written, and closed with the training.
+The events of training are in the subdirectory `train`, those of validation and evaluation in `validation`. The files
+are opened at the first write, and closed when training ends.
 """
 
 from __future__ import annotations
@@ -19,29 +19,30 @@ from jaxlayers.callbacks._learning_rates import learning_rates
 
 
 class TensorBoard(Callback):
-    """Writes figures and weights for TensorBoard; needs tensorboardX.
+    """A callback that writes the logs and weights of training for TensorBoard; it needs tensorboardX.
 
-    Each epoch has its figures as `epoch_loss` and so on, with the learning rate; evaluations have them over the
-    optimizer's iterations.
+    The logs of each epoch are written as `epoch_loss` and so on, together with the learning rate; those of evaluations
+    are written over the iterations of the optimizer.
 
     Args:
-        log_dir: the directory to write to.
-        histogram_freq: after how many epochs to write histograms of the weights; 0 for never.
-        write_graph: whether to write the model's structure, where its `to_json` gives one.
-        write_images: whether weights are also written as images, along with the histograms.
-        write_steps_per_second: whether to write how many steps there are in a second, by epoch, and by batch where
-            figures of batches are written.
-        update_freq: `"epoch"`, or after how many batches to write the figures of the epoch so far (`"batch"` is 1).
-            Writing them waits for that batch.
-        profile_batch: the batch to profile, or the first and the last; counted from 1 over the whole training, 0 for
+        log_dir: the directory to write to; `"logs"` by default.
+        histogram_freq: the number of epochs between histograms of the weights; 0, the default, for none.
+        write_graph: If True (default), write the structure of the model, provided that `model.to_json()` works.
+        write_images: If True, also write the weights as images, together with the histograms. False by default.
+        write_steps_per_second: If True, write the number of steps per second of each epoch, and of each batch whose
+            logs are written. False by default.
+        update_freq: `"epoch"` (default), or the number of batches between writes of the logs of the epoch so far;
+            `"batch"` means 1. A write waits for the batch.
+        profile_batch: the number of the batch to profile, or the numbers of the first and the last one, counted from 1
+            over the whole training; 0, the default, for none.
+        embeddings_freq: the number of epochs between writes of the vectors of `Embedding` layers; 0, the default, for
             none.
-        embeddings_freq: after how many epochs to write the vectors of `Embedding` layers; 0 for never.
-        embeddings_metadata: a file with a label on each line for the rows of the embeddings, or a dict of them by the
-            names of layers; relative to `log_dir`.
+        embeddings_metadata: a file, relative to `log_dir`, with a label on each line for the rows of the embeddings; or
+            a dict of such files by the names of layers. None, the default, for no labels.
 
     Raises:
-        ImportError: when something is to be written, without tensorboardX.
-        ValueError: for an `update_freq` or a `profile_batch` that makes no sense.
+        ImportError: at the first write, if tensorboardX is not installed.
+        ValueError: if `update_freq` or `profile_batch` is invalid.
 
     Example:
         >>> import jaxlayers as jl
@@ -71,13 +72,13 @@ class TensorBoard(Callback):
         self.embeddings_metadata = embeddings_metadata
         if self.update_freq != "epoch" and not (isinstance(self.update_freq, int) and self.update_freq > 0):
             raise ValueError(f"update_freq must be 'epoch', 'batch' or a number of batches; received {update_freq!r}.")
-        self._profiled = _batches(profile_batch)
+        self._profiled = _profiled_batches(profile_batch)
         self._profiling = False
         self._writers: dict[str, Any] = {}
         self._batch = 0
         self._epoch_start = (0.0, 0)
         self._batch_start = 0.0
-        if self.update_freq != "epoch" or self._profiled:  # only then are batches listened to
+        if self.update_freq != "epoch" or self._profiled:  # hooks of batches are slow, so they are set only if needed
             self.on_train_batch_begin = self._before_batch  # type: ignore[method-assign]
             self.on_train_batch_end = self._after_batch  # type: ignore[method-assign]
 
@@ -90,25 +91,25 @@ class TensorBoard(Callback):
             self._writers[part] = SummaryWriter(os.path.join(self.log_dir, part))
         return self._writers[part]
 
-    def _scalars(self, part: str, name: Callable[[str], str], figures: Mapping[str, Any], step: int) -> None:
-        for key, value in figures.items():
+    def _write_scalars(self, part: str, name: Callable[[str], str], logs: Mapping[str, Any], step: int) -> None:
+        for key, value in logs.items():
             if np.ndim(value) == 0:
                 self._writer(part).add_scalar(name(key), float(value), step)
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Count batches from 0; write the model's structure."""
+        """Reset the count of batches; write the structure of the model."""
         self._batch = 0
-        self._writer("train")  # that tensorboardX is missing is told now, not after the first epoch
+        self._writer("train")  # raises ImportError now, not after the first epoch, if tensorboardX is missing
         if self.write_graph and hasattr(self.model, "to_json"):
             self._write_graph()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Begin to count steps."""
+        """Remember the time and the iterations, to compute the steps per second."""
         if self.write_steps_per_second:
             self._epoch_start = (time.perf_counter(), self._iterations())
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Write the figures, and what else is due."""
+        """Write the logs, and the histograms and embeddings that are due."""
         logs = logs or {}
         train = {name: value for name, value in logs.items() if not name.startswith("val_")}
         validation = {name.removeprefix("val_"): value for name, value in logs.items() if name.startswith("val_")}
@@ -117,8 +118,8 @@ class TensorBoard(Callback):
         if self.write_steps_per_second:
             began, iterations = self._epoch_start
             train["steps_per_second"] = (self._iterations() - iterations) / (time.perf_counter() - began)
-        self._scalars("train", "epoch_{}".format, train, epoch)
-        self._scalars("validation", "epoch_{}".format, validation, epoch)
+        self._write_scalars("train", "epoch_{}".format, train, epoch)
+        self._write_scalars("validation", "epoch_{}".format, validation, epoch)
         if self.histogram_freq and epoch % self.histogram_freq == 0:
             self._write_weights(epoch)
         if self.embeddings_freq and epoch % self.embeddings_freq == 0:
@@ -127,12 +128,12 @@ class TensorBoard(Callback):
             writer.flush()
 
     def on_test_end(self, logs: Any = None) -> None:
-        """Write the figures of an evaluation, or of a validation, over the optimizer's iterations."""
+        """Write the logs of an evaluation or a validation over the iterations of the optimizer."""
         if getattr(self.model, "optimizer", None) is not None:
-            self._scalars("validation", "evaluation_{}_vs_iterations".format, logs or {}, self._iterations())
+            self._write_scalars("validation", "evaluation_{}_vs_iterations".format, logs or {}, self._iterations())
 
     def close(self) -> None:
-        """Stop a profile that is running, and close the files."""
+        """Stop a running profile, and close the files."""
         self._stop_profile()
         writers, self._writers = self._writers, {}
         for writer in writers.values():
@@ -152,11 +153,11 @@ class TensorBoard(Callback):
 
     def _after_batch(self, batch: int, logs: Any = None) -> None:
         if self.update_freq != "epoch" and self._batch % self.update_freq == 0:  # type: ignore[operator]
-            figures = jax.device_get(logs) if isinstance(logs, dict) else {}
-            self._scalars("train", "batch_{}".format, figures, self._batch)
+            computed = jax.device_get(logs) if isinstance(logs, dict) else {}
+            self._write_scalars("train", "batch_{}".format, computed, self._batch)
             if self.write_steps_per_second:
                 rate = 1 / (time.perf_counter() - self._batch_start)
-                self._scalars("train", "batch_{}".format, {"steps_per_second": rate}, self._batch)
+                self._write_scalars("train", "batch_{}".format, {"steps_per_second": rate}, self._batch)
         if self._profiling and self._batch >= self._profiled[1]:  # type: ignore[index]
             jax.block_until_ready(logs)
             self._stop_profile()
@@ -166,7 +167,7 @@ class TensorBoard(Callback):
             self._profiling = False
             jax.profiler.stop_trace()
 
-    # What is more than numbers.
+    # The structure of the model, weights and embeddings.
 
     def _write_graph(self) -> None:
         from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
@@ -175,7 +176,7 @@ class TensorBoard(Callback):
 
         try:
             text = self.model.to_json()
-        except NotImplementedError:  # a model that has no config
+        except NotImplementedError:  # the model has no config
             return
         plugin = SummaryMetadata.PluginData(plugin_name="graph_keras_model", content=b"1")
         tensor = TensorProto(dtype="DT_STRING", string_val=[text.encode()], tensor_shape=TensorShapeProto())
@@ -186,9 +187,10 @@ class TensorBoard(Callback):
         writer = self._writer("train")
         for weight in self.model.weights:
             array = np.asarray(weight)
-            kept = array if array.dtype.kind in "biuf" else array.astype("float32")  # bfloat16 is not NumPy's own
-            writer.add_histogram(f"{weight.path}/histogram", kept, epoch)
-            image = _as_image(kept) if self.write_images else None
+            if array.dtype.kind not in "biuf":  # NumPy itself has no bfloat16
+                array = array.astype("float32")
+            writer.add_histogram(f"{weight.path}/histogram", array, epoch)
+            image = _as_image(array) if self.write_images else None
             if image is not None:
                 writer.add_images(f"{weight.path}/image", image, epoch, dataformats="NHWC")
 
@@ -205,19 +207,21 @@ class TensorBoard(Callback):
             writer.add_embedding(np.asarray(layer.embeddings, "float32"), labels, global_step=epoch, tag=layer.name)
 
 
-def _batches(given: Any) -> tuple[int, int] | None:
-    """The first and the last batch to profile, or None."""
-    numbers = [int(part) for part in given.split(",")] if isinstance(given, str) else given
+def _profiled_batches(profile_batch: Any) -> tuple[int, int] | None:
+    """Return the numbers of the first and the last batch to profile, or None."""
+    numbers = profile_batch
+    if isinstance(numbers, str):
+        numbers = [int(part) for part in numbers.split(",")]
     if isinstance(numbers, int):
         numbers = (numbers, numbers)
     first, last = numbers if len(numbers) == 2 else (numbers[0], numbers[0])
     if first < 0 or last < first:
-        raise ValueError(f"profile_batch must be a batch, or the first and the last; received {given!r}.")
+        raise ValueError(f"profile_batch must be a batch, or the first and the last; received {profile_batch!r}.")
     return (first, last) if first else None
 
 
 def _as_image(array: np.ndarray) -> np.ndarray | None:
-    """A weight as images `[number, height, width, channels]` from 0 to 1; None where it cannot be seen as such."""
+    """Return a weight as images `[number, height, width, channels]` from 0 to 1, or None if its shape is unsuitable."""
     array = np.squeeze(array)
     if array.ndim == 1:
         array = array[None, None, :, None]

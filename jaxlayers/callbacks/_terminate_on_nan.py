@@ -1,4 +1,4 @@
-"""Ending the training when its loss is no number any more."""
+"""A callback that ends training when the loss is NaN or infinite."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from jaxlayers.callbacks._callback import Callback
 
 
 class TerminateOnNaN(Callback):
-    """Stops training when the loss is NaN or infinite.
+    """A callback that stops training when the loss is NaN or infinite.
 
-    The loss of a batch is looked at when the next one has been handed to the device, which is thus never left without
-    work; so one more batch is trained on than in Keras.
+    The loss of a batch is checked after the next batch has been dispatched, so that the device does not wait. The model
+    is therefore trained on one batch more than in Keras.
 
     Args:
-        raise_error: whether to raise an error, so that no callback is told that the training has ended.
+        raise_error: If True, raise an error, so that `on_train_end` is not called; if False (default), print a message
+            and stop.
 
     Raises:
-        RuntimeError: with `raise_error`, when the loss is NaN or infinite.
+        RuntimeError: during training, if `raise_error` is True and the loss is NaN or infinite.
 
     Example:
         >>> import numpy as np, jaxlayers as jl
@@ -35,16 +36,16 @@ class TerminateOnNaN(Callback):
         self._last: tuple[int, Any] | None = None
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Forget the last epoch."""
+        """Forget the loss of the previous epoch."""
         self._last = None
 
     def on_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Look at the loss of the batch before."""
+        """Check the loss of the previous batch."""
         self._check()
         self._last = (batch, (logs or {}).get("loss"))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Look at the loss of the last batch."""
+        """Check the loss of the last batch."""
         self._check()
 
     def _check(self) -> None:
@@ -52,9 +53,9 @@ class TerminateOnNaN(Callback):
         self._last = None
         if loss is None or math.isfinite(loss):
             return
-        what = f"Batch {batch}: the loss is {float(loss)}. Training ends."
+        message = f"Batch {batch}: the loss is {float(loss)}. Training ends."
         if self.raise_error:
-            raise RuntimeError(what)
+            raise RuntimeError(message)
         if not self.model.stop_training:
-            print(what)
+            print(message)
             self.model.stop_training = True

@@ -1,9 +1,11 @@
-"""How layers get their weights: one abstract run of the call, then all arrays at once.
+"""Building layers: one abstract run of the call, then all arrays at once.
 
-The first call of a layer is run under `jax.eval_shape`, so that layers at any depth build themselves on the shapes
-they see; nothing is computed. A call that cannot be traced (it looks at values) builds the layers as it runs instead.
-A build that fails is undone: every layer that took part is put back as it was. The same is done on purpose by `init`,
-`apply` and `compute_output_shape` of a layer that is not built: they borrow the structure for as long as they need it.
+The first call of a layer is run under `jax.eval_shape`, so that layers at any depth build themselves on the shapes they
+see; nothing is computed. A call that cannot be traced, since it looks at values, builds the layers as it runs instead.
+
+A `Build` holds what one build has to undo: the structure of each layer as it was before. A build that fails is undone.
+`init`, `apply` and `compute_output_shape` of a layer that is not built undo theirs on purpose: they borrow a structure
+for the time of a `with` block (see `structured`).
 """
 
 from __future__ import annotations
@@ -12,21 +14,20 @@ import contextlib
 import functools
 import inspect
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
-import numpy as np
 
-from jaxlayers.common.call_spec import has_arrays, shape_tree
-from jaxlayers.core import making, masks, scope, symbolic, tracking
+from jaxlayers.common import masks
+from jaxlayers.core import making, scope, symbolic, tracking
+from jaxlayers.core.scope import Scope
+from jaxlayers.core.values import ClosedValues, IsolatedValues
 from jaxlayers.core.variable import Variable
 
-if TYPE_CHECKING:
-    from jaxlayers.core.layer import Layer
-
-_lock = threading.RLock()  # structure is changed by one thread at a time
-_depth = 0  # of builds inside of builds; only looked at with the lock held
+_lock = threading.RLock()  # one thread at a time changes the structure of layers
+_borrowed: set[int] = set()  # the identities of layers that are built only for the time of a `with` block
 _UNTRACEABLE = (
     jax.errors.ConcretizationTypeError,
     jax.errors.TracerArrayConversionError,
@@ -36,20 +37,27 @@ _UNTRACEABLE = (
 
 
 class Snapshot:
-    """A layer's attributes, and the contents of its containers, at one moment."""
+    """The attributes of a layer, and the contents of its containers, at one moment."""
 
-    def __init__(self, layer: Layer):
-        self.layer = layer
-        self.attributes = {name: value for name, value in layer.__dict__.items() if name != "_blueprint"}
-        self.contents = [(value, value.copy()) for value in _containers(self.attributes.values())]
-        self.written: list[tuple[Any, Any, Any]] = []  # variables that it found, and wrote: what they were
+    def __init__(self, layer: Any):
+        self.layer = weakref.ref(layer)  # a layer may hold a snapshot of itself, as its blueprint
+        self.written: list[tuple[Any, Any, Any]] = []  # (variable, initializer, array) before `build` wrote to it
+        self._attributes = {name: value for name, value in layer.__dict__.items() if name != "_blueprint"}
+        self._contents = [(value, value.copy()) for value in _containers(self._attributes.values())]
 
     def restore(self) -> None:
+        """Make the layer as it was."""
+        layer = self.layer()
+        if layer is None:
+            return
         for variable, variable.initializer, value in reversed(self.written):
             variable.store(value)
-        self.layer.__dict__.clear()
-        self.layer.__dict__.update(self.attributes)
-        for container, content in self.contents:
+        blueprint = layer.__dict__.get("_blueprint")
+        layer.__dict__.clear()
+        layer.__dict__.update(self._attributes)
+        if blueprint is not None:
+            layer.__dict__["_blueprint"] = blueprint
+        for container, content in self._contents:
             if isinstance(container, list):
                 list.__setitem__(container, slice(None), content)
             else:
@@ -64,51 +72,163 @@ def _containers(values: Iterable[Any]) -> Iterator[Any]:
             yield from _containers(value.values() if isinstance(value, dict) else value)
 
 
-def snapshots(inner: scope.Scope | None) -> dict[int, Snapshot] | None:
-    """Where the build that is going on keeps what it has to put back, if there is one.
+class Build:
+    """One build in progress, and what it has to undo.
 
-    What `apply` is called on inside of a build looks after itself.
+    Args:
+        around: the build that this one is a part of; once this one has succeeded, the other can undo it as well.
+        thorough: if True, layers that are called are remembered even if they are built already, since the run is
+            abstract: attributes that their calls set would hold tracers.
     """
-    while inner is not None and not inner.isolated:
-        if inner.snapshots is not None:
-            return inner.snapshots
-        inner = inner.parent
-    return None
+
+    __slots__ = ("_around", "_snapshots", "thorough")
+
+    def __init__(self, around: Any = None, thorough: bool = True):
+        self.thorough = thorough
+        self._around = around
+        self._snapshots: dict[int, Snapshot] = {}
+
+    @classmethod
+    def here(cls, thorough: bool = True) -> Build:
+        """Begin a build that is a part of the one going on in the innermost scope, if there is one."""
+        inner = scope.current()
+        return cls(None if inner is None else inner.build, thorough)
+
+    @property
+    def is_outermost(self) -> bool:
+        """True if no other build can undo this one."""
+        return self._around is None
+
+    @property
+    def layers(self) -> list[Any]:
+        """The layers that it has touched."""
+        return [layer for snapshot in self._snapshots.values() if (layer := snapshot.layer()) is not None]
+
+    def remember(self, layer: Any) -> Snapshot:
+        """Keep the structure of a layer before the build changes it."""
+        snapshot = self._snapshots.get(id(layer))
+        if snapshot is None:
+            snapshot = self._snapshots[id(layer)] = Snapshot(layer)
+        return snapshot
+
+    def undo(self) -> None:
+        """Put back the structure of every layer that the build has touched."""
+        if self._snapshots:
+            with _lock:
+                for snapshot in self._snapshots.values():
+                    snapshot.restore()
+                tracking.structure_changed()
+                self._snapshots.clear()
+
+    def succeed(self) -> None:
+        """Leave it to the build around to undo this one."""
+        if self._around is not None:
+            for key, snapshot in self._snapshots.items():
+                self._around._snapshots.setdefault(key, snapshot)
 
 
-def remember(layer: Layer, inner: scope.Scope) -> None:
-    """Keep what a layer is like before a build touches it."""
-    kept = snapshots(inner)
-    if kept is not None and id(layer) not in kept:
-        kept[id(layer)] = Snapshot(layer)
+# Builds that stay.
 
 
-def undo(kept: dict[int, Snapshot]) -> None:
-    """Put everything back that a build has touched."""
-    if kept:
-        with _lock:
-            for snapshot in kept.values():
-                snapshot.restore()
-            tracking.structure_changed()
-            kept.clear()
+def build_for_call(layer: Any, args: Any, kwargs: Any) -> None:
+    """Build a layer, and all layers inside, for the arguments of a call."""
+    with _building(layer) as build:
+        if layer.built:
+            return  # another thread was faster
+        try:
+            trace_call(layer, args, kwargs, build)
+        except _UNTRACEABLE:
+            build.undo()
 
 
-def trace(layer: Layer, args: Any, kwargs: Any, kept: dict[int, Snapshot]) -> None:
-    """Run a layer's call on shapes alone."""
-    dry_run(lambda *args, **kwargs: _call_for_structure(layer, args, kwargs, kept), args, kwargs)
+def build_in_call(layer: Any, inner: Scope, args: Any, kwargs: Any) -> None:
+    """Build one layer that turns out not to be built in the middle of a call."""
+    with _lock:
+        if layer.built:
+            return
+        snapshot = None if inner.build is None else inner.build.remember(layer)
+        positional, named = layer._call_spec.build_arguments(args, kwargs)
+        if not positional and not named:
+            _check_build_needs_no_shape(layer, args, kwargs)
+        _run_build(layer, inner.build, snapshot, layer.build, positional, named)
+        leaves = jax.tree.leaves((args, kwargs))
+        if all(_is_numeric(leaf) for leaf in leaves if hasattr(leaf, "dtype")):  # the shape of strings tells nothing
+            note_shapes(layer, positional, named)
 
 
-def _call_for_structure(layer: Layer, args: Any, kwargs: Any, kept: dict[int, Snapshot]) -> Any:
-    """Call a layer for what it builds: weights that have no arrays are zeros, and nothing that is written stays."""
-    with scope.Scope(closed=True) as inner:
-        inner.snapshots = kept
-        return layer._call_inside(inner, None, args, kwargs)
+def explicit(build: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap the `build` of a class: called by a user on shapes, it goes on to build all layers inside."""
+
+    @functools.wraps(build)
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> None:
+        inner = scope.current()
+        if inner is not None and inner.built_layer is self:  # by `super().build(...)`, or by `build_in_call`
+            build(self, *args, **kwargs)
+            return
+        own = self._loose_weights or any(isinstance(value, Variable) for value in vars(self).values())
+        if self.built and own and not is_default(type(self).build):
+            return  # weights are made once, even if each of several owners builds a shared layer
+        with _building(self) as ongoing:
+            _run_build(self, ongoing, ongoing.remember(self), build.__get__(self), args, kwargs)
+            note_shapes(self, args, kwargs)
+            made_in_call = is_default(type(self).build) and not is_default(type(self).call)
+            if made_in_call or not is_complete(self):
+                to_struct = functools.partial(symbolic.fill, dtype=self.compute_dtype)
+                shapes = [symbolic.map_shapes(to_struct, shape) for shape in (*args, *kwargs.values())]
+                trace_call(self, tuple(shapes), {}, ongoing)
+
+    return wrapper
+
+
+def _run_build(
+    layer: Any, build: Any, snapshot: Snapshot | None, method: Callable[..., Any], args: Any, kwargs: Any
+) -> None:
+    """Run a `build` method.
+
+    It receives sizes alone. So its computations are carried out now, whatever is being traced around it, and the arrays
+    that it writes become initial values; the snapshot keeps the arrays before.
+    """
+    with jax.core.eval_context(), Scope.grounded(layer, build) as inner:
+        method(*args, **kwargs)
+    for variable in inner.values.written:
+        if snapshot is not None:
+            snapshot.written.append((variable, variable.initializer, variable.held))
+        variable.start_from(inner.values.arrays[variable])
+    object.__setattr__(layer, "built", True)
+
+
+@contextlib.contextmanager
+def _building(layer: Any) -> Iterator[Build]:
+    """Hold the lock, undo everything on failure, and make the arrays when the outermost build is done."""
+    with _lock:
+        build = Build.here()
+        try:
+            yield build
+            if build.is_outermost:
+                making.claim(layer)
+                if scope.makes_arrays():
+                    making.make(variable for _, variable in layer._walk.entries)
+            build.succeed()
+        except BaseException:
+            build.undo()
+            raise
+
+
+def trace_call(layer: Any, args: Any, kwargs: Any, build: Build) -> None:
+    """Run the call of a layer on shapes alone."""
+    dry_run(functools.partial(_call_for_structure, layer, build), args, kwargs)
+
+
+def _call_for_structure(layer: Any, build: Build, *args: Any, **kwargs: Any) -> Any:
+    """Call a layer for what it builds: weights without arrays are zeros, and nothing that is written stays."""
+    with Scope.closed(build=build, outermost=True) as inner:
+        return layer._call_inside(inner, args, kwargs)
 
 
 def dry_run(function: Callable[..., Any], args: Any, kwargs: Any) -> None:
-    """Run a function on the shapes of its arguments: what it builds stays, what it writes does not."""
+    """Run a function on the shapes of its arguments: layers that it builds stay built, its writes are dropped."""
     leaves, tree = jax.tree.flatten((args, kwargs))
-    arrays = [i for i, leaf in enumerate(leaves) if _has_numbers(leaf)]
+    arrays = [i for i, leaf in enumerate(leaves) if _is_numeric(leaf)]
 
     def run(values: list[Any]) -> list[Any]:
         filled = list(leaves)
@@ -116,242 +236,136 @@ def dry_run(function: Callable[..., Any], args: Any, kwargs: Any) -> None:
             masks.set_mask(value, masks.get_mask(leaves[i]))
             filled[i] = value
         new_args, new_kwargs = jax.tree.unflatten(tree, filled)
-        with scope.Scope(closed=True):
+        with Scope.closed():
             outputs = function(*new_args, **new_kwargs)
             return [leaf for leaf in jax.tree.leaves(outputs) if isinstance(leaf, jax.Array)]
 
     jax.eval_shape(run, [leaves[i] for i in arrays])
 
 
-def _has_numbers(leaf: Any) -> bool:
+def _is_numeric(leaf: Any) -> bool:
     return hasattr(leaf, "shape") and hasattr(leaf, "dtype") and getattr(leaf.dtype, "kind", "f") not in "USOT"
 
 
-def wanted(layer: Layer, outer: scope.Scope | None) -> bool:
-    """Whether a facade call must build first: not where the trace around it is thrown away in any case."""
-    while outer is not None:
-        if outer.closed or (outer.isolated and layer.built):
-            return False
-        outer = outer.parent
-    return True
+def must_build_first(layer: Any, outer: Scope | None) -> bool:
+    """True if an outermost call of a layer has to build it before it runs.
+
+    False in a closed scope, whose trace is repeated if the layer is built in it, and inside of `apply`, which has
+    borrowed a structure.
+    """
+    if layer.built and not is_borrowed(layer):
+        return False
+    return outer is None or not any(
+        isinstance(each.values, ClosedValues) or (isinstance(each.values, IsolatedValues) and layer.built)
+        for each in outer.outwards()
+    )
 
 
-def from_call(layer: Layer, args: Any, kwargs: Any) -> None:
-    """Build a layer, and all inside it, for what it is about to be called with."""
-    with _building(layer) as kept:
-        if layer.built:
-            return  # another thread was faster
-        try:
-            trace(layer, args, kwargs, kept)
-        except _UNTRACEABLE:
-            undo(kept)
-
-
-def within_call(layer: Layer, inner: scope.Scope, args: Any, kwargs: Any) -> None:
-    """Build one layer that turns out not to be, in the middle of a call."""
-    with _lock:
-        if layer.built:
-            return
-        remember(layer, inner)
-        positional, named = layer._call_spec.build_arguments(args, kwargs)
-        if not positional and not named:
-            _check_no_shape_is_wanted(layer, args, kwargs)
-        with _grounded(layer, (snapshots(inner) or {}).get(id(layer))):
-            layer.build(*positional, **named)
-        object.__setattr__(layer, "built", True)
-        leaves = jax.tree.leaves((args, kwargs))
-        if all(_has_numbers(leaf) for leaf in leaves if hasattr(leaf, "dtype")):  # of words, no shape tells enough
-            note_shapes(layer, positional, named)
-
-
-def _check_no_shape_is_wanted(layer: Layer, args: Any, kwargs: Any) -> None:
-    inspect.signature(layer.call).bind(*args, **kwargs)  # a name too many or too few is a TypeError, as of any function
+def _check_build_needs_no_shape(layer: Any, args: Any, kwargs: Any) -> None:
+    inspect.signature(layer.call).bind(*args, **kwargs)  # too many or too few arguments are a TypeError
     try:
         inspect.signature(layer.build).bind()
     except TypeError:
-        received = ", ".join(type(one).__name__ for one in args) or "nothing"
+        received = ", ".join(type(value).__name__ for value in args) or "nothing"
         raise ValueError(
             f"{layer.path!r} is built from the shapes of arrays, and was called without any: received {received}. A "
             "list of numbers is no array: make it one with jnp.asarray."
         ) from None
 
 
-def note_shapes(layer: Layer, args: Any, kwargs: Any) -> None:
-    """Keep the shapes that a layer was built for, by the names that its `build` has for them."""
-    given = inspect.signature(type(layer).build).bind(layer, *args, **kwargs).arguments
-    shapes = dict(enumerate(given["args"])) if "args" in given else dict([*given.items()][1:])
+def note_shapes(layer: Any, args: Any, kwargs: Any) -> None:
+    """Keep the shapes that a layer was built for, by the names of the parameters of its `build`."""
+    arguments = inspect.signature(type(layer).build).bind(layer, *args, **kwargs).arguments
+    shapes = dict(enumerate(arguments["args"])) if "args" in arguments else dict([*arguments.items()][1:])
     object.__setattr__(layer, "_build_shapes", shapes)
 
 
-def explicit(build: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a class's `build`: called by a user on shapes, it goes on to build all that is inside."""
-
-    @functools.wraps(build)
-    def wrapper(self: Layer, *args: Any, **kwargs: Any) -> None:
-        if self._in_build:
-            build(self, *args, **kwargs)
-            return
-        own = self._loose_weights or any(isinstance(value, Variable) for value in vars(self).values())
-        if self.built and own and not is_default(type(self).build):
-            return  # weights are made once, though each of several owners may build what they share
-        with _building(self) as kept:
-            kept[id(self)] = Snapshot(self)
-            with _grounded(self, kept[id(self)]):
-                build(self, *args, **kwargs)
-            object.__setattr__(self, "built", True)
-            note_shapes(self, args, kwargs)
-            made_in_call = is_default(type(self).build) and not is_default(type(self).call)
-            if made_in_call or not _is_complete(self):
-                shapes = [_as_structs(shape, self.compute_dtype) for shape in (*args, *kwargs.values())]
-                trace(self, tuple(shapes), {}, kept)
-
-    return wrapper
-
-
 def is_default(method: Any) -> bool:
-    """Whether a method is `Layer`'s own."""
+    """True if a method is `Layer`'s own."""
     return getattr(method, "is_default", False)
 
 
-@contextlib.contextmanager
-def _grounded(layer: Layer, snapshot: Snapshot | None) -> Iterator[None]:
-    """Where the author's `build` runs.
+def is_complete(layer: Any) -> bool:
+    """True if a layer and all layers inside are built."""
+    return layer.built and all(getattr(below, "built", True) for below in layer._walk.below)
 
-    It is given sizes alone. So what it computes is computed now, whatever is being traced around it, and what it writes
-    is what its variables start from; the snapshot hears of it.
-    """
-    object.__setattr__(layer, "_in_build", True)
-    try:
-        with jax.core.eval_context(), scope.Scope(grounded=True, hints={}) as inner:
-            inner.random_stream = None
-            yield
-    finally:
-        layer.__dict__.pop("_in_build", None)
-    for variable in inner.written:
-        if snapshot is not None:
-            snapshot.written.append((variable, variable.initializer, variable.held))
-        variable.start_from(inner.values[variable])
+
+def is_borrowed(layer: Any) -> bool:
+    """True if a layer is built only for the time of a `with` block, perhaps in another thread."""
+    return bool(_borrowed) and id(layer) in _borrowed
+
+
+# Builds that are undone.
 
 
 @contextlib.contextmanager
-def _building(layer: Layer) -> Iterator[dict[int, Snapshot]]:
-    """Hold the lock, undo everything on failure, make the arrays when the outermost build is done."""
-    global _depth
-    kept: dict[int, Snapshot] = {}
-    with _lock:
-        _depth += 1
-        try:
-            yield kept
-            if _depth == 1:
-                making.claim(layer)
-                if scope.makes_arrays():
-                    making.make(variable for _, variable, _ in layer._walk.variables)
-            around = snapshots(scope.current())
-            for key, snapshot in kept.items():  # a build inside of one that may be undone as a whole
-                if around is not None:
-                    around.setdefault(key, snapshot)
-        except BaseException:
-            undo(kept)
-            raise
-        finally:
-            _depth -= 1
-
-
-@contextlib.contextmanager
-def structured(layer: Layer, args: Any, kwargs: Any, fits: Callable[[], bool] | None = None) -> Iterator[None]:
+def structured(layer: Any, args: Any, kwargs: Any, fits: Callable[[], bool] | None = None) -> Iterator[None]:
     """Have a layer built for the time of a `with` block, and as it was afterwards.
 
-    What was found out is kept: when `fits` says that it serves again, the layer is not traced again.
+    The structure is kept on the layer as its blueprint, so that it can be used again without tracing the layer.
+
+    Args:
+        layer: the layer.
+        args: the arguments of its call.
+        kwargs: likewise, by name.
+        fits: tells if the structure that the layer has now will do; by default none does, and the layer is traced.
     """
-    complete = _is_complete(layer)
-    if complete and fits is not None and not (layer._borrowed and wanted(layer, scope.current())):
+    if fits is not None and is_complete(layer) and not must_build_first(layer, scope.current()):
         yield
         return
     with _lock:
-        complete = _is_complete(layer)
+        complete = is_complete(layer)
         if complete and fits is not None:
             yield
             return
-        kept: dict[int, Snapshot] = {}
+        build = Build()
         blueprint = None if complete else layer._blueprint
-        if blueprint is not None and fits is not None:
-            for snapshot in blueprint:
-                kept[id(snapshot.layer)] = Snapshot(snapshot.layer)
-            for snapshot in blueprint:
-                snapshot.restore()
         try:
+            if fits is not None and blueprint is not None:
+                _swap_in(blueprint, build)
             if not layer.built or fits is None or not fits():
-                for snapshot in kept.values():
-                    snapshot.restore()
-                try:
-                    trace(layer, args, kwargs, kept)
-                except _UNTRACEABLE:
-                    _call_for_structure(layer, args, kwargs, kept)
-                for snapshot in kept.values():
-                    object.__setattr__(snapshot.layer, "_borrowed", True)
-            yield
+                build.undo()
+                _trace_or_run(layer, args, kwargs, build)
+            borrowed = {id(each) for each in build.layers} - _borrowed
+            _borrowed.update(borrowed)
+            try:
+                yield
+            finally:
+                _borrowed.difference_update(borrowed)
         finally:
             if layer.built and not complete:
-                blueprint = [Snapshot(snapshot.layer) for snapshot in kept.values()]
-            for snapshot in kept.values():
-                snapshot.restore()
+                blueprint = [Snapshot(each) for each in build.layers]
+            build.undo()
             if not complete:
                 object.__setattr__(layer, "_blueprint", blueprint)
 
 
-def _is_complete(layer: Layer) -> bool:
-    return layer.built and all(getattr(below, "built", True) for below in layer._walk.objects)
+def _swap_in(blueprint: list[Snapshot], build: Build) -> None:
+    """Give layers the structure of a blueprint; the build remembers their own."""
+    for snapshot in blueprint:
+        if (layer := snapshot.layer()) is not None:
+            build.remember(layer)
+    for snapshot in blueprint:
+        snapshot.restore()
 
 
-def abstractly(layer: Layer) -> Callable[..., Any]:
-    """The layer's call as a function that leaves no trace on the layer."""
+def _trace_or_run(layer: Any, args: Any, kwargs: Any, build: Build) -> None:
+    try:
+        trace_call(layer, args, kwargs, build)
+    except _UNTRACEABLE:
+        _call_for_structure(layer, build, *args, **kwargs)
 
-    def run(*args: Any, **kwargs: Any) -> Any:
-        inner: Any = scope.current()
+
+def call_abstractly(layer: Any) -> Callable[..., Any]:
+    """The call of a layer as a function that leaves the layer as it is; to be traced."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
         with _lock:
-            kept: dict[int, Snapshot] = {}
-            inner.snapshots = kept
+            build = Build()
             try:
-                return layer._call_inside(inner, None, args, kwargs)
+                return _call_for_structure(layer, build, *args, **kwargs)
             finally:
-                undo(kept)
+                build.undo()
 
-    run.__name__ = layer.name
-    return run
-
-
-def output_specs(layer: Layer, args: Any, kwargs: Any) -> Any:
-    """Shapes and dtypes of the outputs for inputs of some shapes."""
-
-    def tensor(shape: Any) -> Any:
-        return symbolic.SymbolicTensor(shape, layer.compute_dtype)
-
-    flags = {name: value for name, value in kwargs.items() if value is None or isinstance(value, bool | str)}
-    shapes = {name: shape for name, shape in kwargs.items() if name not in flags}
-    named = {name.removesuffix("_shape"): _map_shapes(tensor, shape) for name, shape in shapes.items()}
-    if "input" in named and "input" not in layer._call_spec.all_names:  # input_shape= is what everybody writes
-        named = {layer._call_spec.names[0]: named.pop("input"), **named}
-    return symbolic.infer(abstractly(layer), tuple(_map_shapes(tensor, shape) for shape in args), {**named, **flags})
-
-
-def declared_specs(layer: Layer, args: Any, kwargs: Any) -> Any:
-    """Shapes and dtypes of the outputs as the layer's own `compute_output_shape` says; builds it by its `build`."""
-    shapes, named = layer._call_spec.build_arguments(args, kwargs)
-    if not layer.built and not is_default(type(layer).build):
-        layer.build(*shapes, **named)
-    given = {f"{n}_shape": shape_tree(v) for n, v in layer._call_spec.named(args, kwargs).items() if has_arrays(v)}
-    wanted = inspect.signature(layer.compute_output_shape).parameters
-    several = len(given) > 1 and given.keys() <= wanted.keys()
-    found = layer.compute_output_shape(**given) if several else layer.compute_output_shape(*given.values())
-    return _map_shapes(lambda shape: symbolic.Spec((tuple(shape), layer.compute_dtype)), found)
-
-
-def _as_structs(shape: Any, dtype: str) -> Any:
-    return _map_shapes(lambda one: symbolic.fill(one, dtype), shape)
-
-
-def _map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
-    def is_shape(value: Any) -> bool:
-        return isinstance(value, list | tuple) and all(n is None or isinstance(n, int | np.integer) for n in value)
-
-    return jax.tree.map(function, shapes, is_leaf=is_shape)
+    call.__name__ = layer.name
+    return call

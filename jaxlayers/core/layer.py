@@ -1,7 +1,7 @@
 """The facade: an object with weights, called like a function.
 
-A call from outside of every layer is a transaction: what it writes is kept in a scope, and stored when it has
-succeeded. Calls from layer to layer only add a frame to that scope. See `building` for how weights are made, and
+A call from outside of every layer is a transaction: its writes are kept in a scope, and stored once the call has
+succeeded. Calls from layer to layer are entered into the same scope. See `building` for how weights are made, and
 `pure` for the pair of functions underneath.
 """
 
@@ -13,40 +13,42 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.common import registry
+from jaxlayers.common import masks, registry
 from jaxlayers.common.call_spec import CallSpec, LazyCallSpec
 from jaxlayers.common.described import Described
-from jaxlayers.common.errors import BareTransformationError, filtered
+from jaxlayers.common.errors import filtered
 from jaxlayers.common.input_spec import InputSpec, check_inputs
 from jaxlayers.common.settings import auto_name, free_name, is_float, overflows, to_snake_case
-from jaxlayers.core import building, making, masks, scope, tracking
+from jaxlayers.core import building, donation, effects, lifting, making, scope, tracking
 from jaxlayers.core.symbolic import has_symbolic
 from jaxlayers.core.symbolic_calls import Symbolic
+from jaxlayers.core.values import refuse_effect
 from jaxlayers.core.variable import Variable, standardize_shape
 from jaxlayers.core.weights import Weighted
 
 
 class Layer(Symbolic, Described, Weighted):
-    """State and computation: what every layer and model is.
+    """The base class of layers and models: weights and a computation.
 
     Subclasses make their weights in `__init__` or in `build(input_shape)`, with `add_weight`, and compute in
     `call(inputs)`. Layers assigned to attributes, also in lists, tuples and dicts at any depth, are part of this one.
 
-    A mask of the first input is passed on to the outputs whose axes it fits, unless `supports_masking` is False, and
-    others where `compute_mask` says so. (Keras drops it, with a warning, unless `supports_masking` is True.)
+    A mask of the first input is passed on to the outputs whose axes it fits, unless `supports_masking` is False. A
+    layer with other masks overrides `compute_mask`. (Keras drops the mask, with a warning, unless `supports_masking`
+    is True.)
 
     Args:
-        activity_regularizer: a callable `array -> scalar` (or its name) on the outputs, added to the losses divided
-            by the batch size.
-        trainable: whether its weights are trained.
-        dtype: a dtype, a policy (`"mixed_bfloat16"`) or its name; the global policy by default.
-        autocast: whether float inputs and weights are cast to the policy's compute dtype.
-        name: a name without slashes; one is made up from the class's when none is given.
-        **kwargs: `input_shape`, or `input_dim`: the shape of a sample, by which a `Sequential` that begins with this
-            layer knows its input. `jl.Input` says the same more plainly.
+        activity_regularizer: a callable `array -> scalar` (or its name) on the outputs; its value is divided by the
+            batch size and added to the losses. None by default.
+        trainable: if True, the default, the weights are trained.
+        dtype: a dtype, a dtype policy (`"mixed_bfloat16"`) or its name; the global policy by default.
+        autocast: if True, the default, float inputs and weights are cast to the compute dtype of the policy.
+        name: a name without slashes; by default one is made up from the name of the class.
+        **kwargs: `input_shape` or `input_dim`, the shape of a sample: a `Sequential` that begins with this layer takes
+            its input from it. `jl.Input` does the same.
 
     Raises:
-        ValueError: for other keyword arguments, and for arguments that make no sense.
+        ValueError: for other keyword arguments, a name with a slash, or `trainable` that is no boolean.
 
     Example:
         >>> import jax, jax.numpy as jnp
@@ -67,14 +69,12 @@ class Layer(Symbolic, Described, Weighted):
     _made_with: tuple[tuple[Any, ...], dict[str, Any]]
     supports_masking = True
     input_spec: InputSpec | Any = None
-    _in_build = False
-    _borrowed = False
-    _blueprint: list[Any] | None = None
+    _blueprint: list[Any] | None = None  # the structure that `init` found out, for a layer that is not built
     _input_shape_argument: tuple[int | None, ...] | None = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         self = super().__new__(cls)
-        object.__setattr__(self, "_made_with", (args, kwargs))  # for get_config of classes that do not write one
+        object.__setattr__(self, "_made_with", (args, kwargs))  # for classes without a get_config of their own
         return self
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -96,7 +96,7 @@ class Layer(Symbolic, Described, Weighted):
         if "input_shape" in kwargs or "input_dim" in kwargs:
             self._input_shape_argument = _input_shape(kwargs)
         if kwargs:
-            raise ValueError(f"{type(self).__name__} was given arguments that it does not have: {', '.join(kwargs)}.")
+            raise ValueError(f"{type(self).__name__} does not take these arguments: {', '.join(kwargs)}.")
         self.auto_named = name is None
         name = auto_name(to_snake_case(type(self).__name__)) if name is None else name
         if not isinstance(name, str) or "/" in name:
@@ -108,7 +108,9 @@ class Layer(Symbolic, Described, Weighted):
             raise ValueError(f"{self.name!r}: trainable must be True or False; received {trainable!r}.")
         self._trainable = trainable
         self.dtype_policy = dtype
-        self._loose_weights: dict[str, Variable] = {}  # added and not (yet) assigned to an attribute
+        self._loose_weights: dict[
+            str, Variable
+        ] = {}  # made by add_weight, and not necessarily assigned to an attribute
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _RESERVED:
@@ -126,21 +128,23 @@ class Layer(Symbolic, Described, Weighted):
             )
         super().__setattr__(name, value)
 
-    # What a subclass writes.
+    # For subclasses to override and to call.
 
     def build(self, *args: Any, **kwargs: Any) -> None:
-        """Make the weights for inputs of a shape; a subclass's own version calls `add_weight`.
+        """Make the weights for inputs of some shape; subclasses override it and call `add_weight`.
 
-        Called outside of a call, it also builds all the layers inside, by an abstract run of `call` on the shapes.
+        Called by a user, it also builds all layers inside, by an abstract run of `call` on the shapes.
         """
         object.__setattr__(self, "built", True)
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
-        """Compute the outputs; a subclass has its own version."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what it computes: it has no call().")
+        """Compute the outputs; subclasses override it."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no call(), so it cannot compute outputs. Write call(self, inputs)."
+        )
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The mask of the outputs: by default that of the inputs."""
+        """Return the mask of the outputs: by default that of the inputs."""
         return previous_mask
 
     def add_weight(
@@ -160,17 +164,18 @@ class Layer(Symbolic, Described, Weighted):
         """Make a variable of this layer; its array is made with those of the others, when the layer is built.
 
         Args:
-            shape: its sizes; a scalar by default.
-            initializer: by default `"glorot_uniform"` for floats, and zeros for the rest.
-            dtype: by default the policy's variable dtype.
-            trainable: see `Variable`, as for the other arguments.
-            autocast: likewise.
-            regularizer: likewise.
-            constraint: likewise.
-            aggregation: likewise.
-            name: likewise; a weight that is never assigned to an attribute goes by it in the trees.
-            sharding: likewise.
-            overwrite_with_gradient: whether an optimizer puts the gradient in its place instead of subtracting it.
+            shape: the shape; a scalar by default.
+            initializer: see `Variable`; by default `"glorot_uniform"` for floats, and zeros for other dtypes.
+            dtype: the dtype; by default the variable dtype of the layer's policy.
+            trainable: see `Variable`.
+            autocast: see `Variable`.
+            regularizer: see `Variable`.
+            constraint: see `Variable`.
+            aggregation: see `Variable`.
+            overwrite_with_gradient: if True, optimizers assign the gradient to the variable instead of subtracting it;
+                False by default.
+            name: see `Variable`; the key, in the trees, of a weight that is not assigned to an attribute.
+            sharding: see `Variable`.
         """
         self._check_initialized()
         dtype = self.variable_dtype if dtype is None else dtype
@@ -199,62 +204,94 @@ class Layer(Symbolic, Described, Weighted):
     add_variable = add_weight
 
     def add_loss(self, loss: Any) -> None:
-        """Add a scalar (or a list of them), computed from this call's inputs, to the losses."""
+        """Add a scalar, or a list of scalars, to the losses of this call."""
         inner = scope.current()
         for value in loss if isinstance(loss, list | tuple) else [loss]:
             value = jnp.asarray(scope.unwrap(value))
-            if inner is not None and inner.frame is not None:
+            if inner is not None and inner.call is not None:
                 if scope.current_trace() != inner.trace:
-                    raise BareTransformationError(scope.way_out(f"{inner.place()!r} added a loss"))
-                inner.losses.setdefault(inner.frame.root, []).append((self, value))
+                    refuse_effect(f"{inner.place()!r} added a loss")
+                inner.add_loss(self, value, inner.call.root)
             else:
-                self._keep_losses([*self._kept_losses[1], (self, value)])
+                self._keep_losses([*self._kept_losses.entries, (self, value)])
 
     # The call.
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run `call`: cast the inputs, build on the first time, check, pass `training` and masks along."""
+        """Run `call`: build the layer the first time, cast and check the inputs, pass `training` and masks along."""
         if "_loose_weights" not in self.__dict__:
             self._check_initialized()
         if has_symbolic(args, kwargs):
             return self._call_symbolic(args, kwargs)
         inner = scope.current()
-        if inner is None or inner.frame is None:
+        if inner is None or inner.call is None:
             return self._call_outermost(inner, args, kwargs)
-        return self._call_inside(inner, inner.frame, args, kwargs)
+        return self._call_inside(inner, args, kwargs)
 
     def _call_outermost(self, outer: scope.Scope | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        transaction = scope.Scope()
-        around = building.snapshots(outer)  # whoever keeps them undoes what fails
-        transaction.snapshots = {} if around is None else around
+        build = building.Build(None if outer is None else outer.build, thorough=outer is not None)
         try:
-            if (not self.built or self._borrowed) and building.wanted(self, outer):
-                building.from_call(self, args, kwargs)
+            if building.must_build_first(self, outer):
+                building.build_for_call(self, args, kwargs)
+            transaction = scope.Scope.transaction(self, build)
             with transaction:
-                transaction.readonly = transaction.trace != scope.trace_of(outer)
-                transaction.losses[self] = []
                 fresh = not self.built
-                outputs = self._call_inside(transaction, None, args, kwargs)
+                outputs = self._call_inside(transaction, args, kwargs)
                 if fresh:
                     making.claim(self)
-            for variable in transaction.written:
-                scope.write(variable, transaction.values[variable])
+            values = transaction.values
+            for variable in values.written:
+                scope.write(variable, values.arrays[variable])
         except BaseException as error:
-            if around is None:
-                building.undo(transaction.snapshots)
+            build.undo()
             if outer is None and isinstance(error, jax.errors.JaxRuntimeError):
-                making.mark_lost(variable for _, variable, _ in self._walk.variables)
+                donation.mark_lost(variable for _, variable in self._walk.entries)
             raise filtered(error) from error.__cause__
-        scope.commit_losses(outer, transaction.losses)
+        build.succeed()
+        effects.commit_losses(outer, values.losses)
         return outputs
 
-    def _call_inside(
-        self, inner: scope.Scope, outer: scope.Frame | None, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    def _call_inside(self, inner: scope.Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        args, kwargs, training = self._prepare_arguments(inner, args, kwargs)
+        spec = self._call_spec
+        masked = masks.in_use() or "mask" in kwargs
+        if masked:
+            spec.fill_masks(args, kwargs, masks.get_mask)
+        masked = masked or spec.makes_masks
+        if masked:  # read the masks before the call, which may remove them
+            first = spec.first(args, kwargs)
+            previous = masks.previous_mask(first, kwargs)
+        call = inner.begin_call(self, training, self._compute if self.autocast else None)
+        try:
+            if not self.built:
+                _check_inputs(self, args, kwargs, inner)
+                building.build_in_call(self, inner, args, kwargs)
+            elif inner.build is not None and inner.build.thorough:
+                inner.build.remember(self)
+            if self.input_spec is not None:
+                _check_inputs(self, args, kwargs, inner)
+            outputs = self.call(*args, **kwargs)
+            if self.activity_regularizer is not None:
+                self._regularize_activity(outputs)
+        except Exception as error:
+            _add_place(error, inner, args)
+            raise
+        finally:
+            inner.end_call(call)
+        if masked:
+            self._pass_mask(first, previous, outputs)
+        return outputs
+
+    def _prepare_arguments(self, inner: scope.Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Cast the arguments of a call, and settle its `training`: that of the call, of the layer around, the default.
+
+        Returns:
+            The positional and the named arguments of `call`, and `training`.
+        """
         spec = self._call_spec
         training = spec.training(args, kwargs)
-        if training is None and outer is not None:
-            training = outer.training
+        if training is None and inner.call is not None:
+            training = inner.call.training
         if spec.has_training:
             if training is None:
                 training = spec.training_default
@@ -262,38 +299,11 @@ class Layer(Symbolic, Described, Weighted):
                 kwargs["training"] = training
         elif "training" in kwargs and not spec.open_ended:
             del kwargs["training"]
-        compute = self._compute if self.autocast else None
-        args = tuple([_as_input(a, compute) for a in args])
+        dtype = self._compute if self.autocast else None
+        args = tuple([_as_input(value, dtype) for value in args])
         if kwargs:
-            kwargs = {name: _as_input(a, compute) for name, a in kwargs.items()}
-        masked = masks.in_use() or "mask" in kwargs
-        if masked:
-            spec.fill_masks(args, kwargs, masks.get_mask)
-        masked = masked or spec.makes_masks
-        if masked:  # before the call, which may take a mask away
-            first = spec.first(args, kwargs)
-            previous = masks.previous_mask(first, kwargs)
-        frame = scope.Frame(self, outer, training, compute)
-        inner.frame = frame
-        try:
-            if not self.built:
-                _check_given(self, args, kwargs, inner)
-                building.within_call(self, inner, args, kwargs)
-            elif inner.parent is not None:
-                building.remember(self, inner)
-            if self.input_spec is not None:
-                _check_given(self, args, kwargs, inner)
-            outputs = self.call(*args, **kwargs)
-            if self.activity_regularizer is not None:
-                self._regularize_activity(outputs)
-        except Exception as error:
-            _note(error, inner, args)
-            raise
-        finally:
-            inner.frame = outer
-        if masked:
-            self._pass_mask(first, previous, outputs)
-        return outputs
+            kwargs = {name: _as_input(value, dtype) for name, value in kwargs.items()}
+        return args, kwargs, training
 
     def _regularize_activity(self, outputs: Any) -> None:
         for output in jax.tree.leaves(outputs):
@@ -306,11 +316,11 @@ class Layer(Symbolic, Described, Weighted):
         leaves = jax.tree.leaves(outputs)
         if all(masks.get_mask(leaf) is not None for leaf in leaves):
             return
-        found = self.compute_mask(inputs, previous)
-        if found is None or not (self._call_spec.makes_masks or masks.fits(found, inputs, leaves)):
+        mask = self.compute_mask(inputs, previous)
+        if mask is None or not (self._call_spec.makes_masks or masks.fits(mask, inputs, leaves)):
             return
-        # A single mask is that of the first output: what comes beside it (states, scores) has other axes.
-        flat = jax.tree.leaves(found, is_leaf=lambda leaf: leaf is None)
+        # A single mask is that of the first output: further outputs (states, scores) have other axes.
+        flat = jax.tree.leaves(mask, is_leaf=lambda leaf: leaf is None)
         for leaf, mask in zip(leaves, flat, strict=False):
             if mask is not None and masks.get_mask(leaf) is None:
                 masks.set_mask(leaf, mask)
@@ -323,17 +333,17 @@ class Layer(Symbolic, Described, Weighted):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
 
-_TEXT = "USOT"  # the kinds of NumPy dtypes that hold words
+_TEXT = "USOT"  # the kinds of NumPy dtypes that hold strings
 _RESERVED = frozenset(["init", "apply", "params", "state"])
 Layer.build = building.explicit(Layer.build)  # type: ignore[method-assign]
 for _method in (Layer.__init__, Layer.build, Layer.call, Layer.get_config, Layer.compute_output_shape):
     _method.is_default = True  # type: ignore[union-attr]
 
 
-def _check_given(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], inner: scope.Scope) -> None:
-    given = args[0] if args else layer._call_spec.first(args, kwargs)
-    if layer.input_spec is not None and given is not None:
-        check_inputs(layer.input_spec, given, inner.place)
+def _check_inputs(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], inner: scope.Scope) -> None:
+    inputs = args[0] if args else layer._call_spec.first(args, kwargs)
+    if layer.input_spec is not None and inputs is not None:
+        check_inputs(layer.input_spec, inputs, inner.place)
 
 
 def _as_input(value: Any, compute: Any) -> Any:
@@ -344,7 +354,7 @@ def _as_input(value: Any, compute: Any) -> Any:
     elif kind in (list, tuple, dict) or isinstance(value, list | tuple | dict):
         return jax.tree.map(lambda leaf: _as_input(leaf, compute), value)
     elif kind is np.ndarray and (value.dtype.kind in _TEXT or overflows(value)):
-        return value  # words stay on the host, and so do numbers that JAX would cut off
+        return value  # strings stay on the host, and so do 64-bit integers that JAX would cut off
     elif isinstance(value, np.ndarray | Variable) or hasattr(value, "__array__"):
         value = jnp.asarray(scope.unwrap(value))
         if compute is None or value.dtype == compute or not is_float(value.dtype):
@@ -363,9 +373,9 @@ def _input_shape(kwargs: dict[str, Any]) -> tuple[int | None, ...] | None:
     return (size,) if shape is None and size is not None else None if shape is None else tuple(shape)
 
 
-def _note(error: Exception, inner: scope.Scope, args: tuple[Any, ...]) -> None:
-    """Say once, on the way out, which layer was being called with what."""
-    if isinstance(error, scope.Discovered) or getattr(error, "__notes__", None):
+def _add_place(error: Exception, inner: scope.Scope, args: tuple[Any, ...]) -> None:
+    """Add to an error which layer was being called, and on which shapes; once, by the innermost layer."""
+    if isinstance(error, lifting.Retrace) or getattr(error, "__notes__", None):
         return
     shapes = jax.tree.map(lambda a: f"{a.dtype}{list(a.shape)}" if hasattr(a, "dtype") else type(a).__name__, args)
     error.add_note(f"In the call of layer {inner.place()!r} with {', '.join(map(str, shapes))}.")

@@ -1,140 +1,167 @@
-"""Lifting: how a function that reads and writes variables becomes a pure one.
+"""State carried through loops and branches.
 
-`run` calls a function in a scope of its own and returns its result together with its `Effects`: what it wrote and
-which losses it added. Every transformation calls `run` inside the function that it hands to JAX, takes the effects
-out as one more output, and commits them to the scope outside.
+A loop or branch has to know beforehand what its bodies write: that is part of its carry. So each body is first traced
+abstractly, to discover what it writes. The discovery is kept in the record of the scope around, for when that is traced
+again, so that the number of traces grows with the depth of nested loops, and not exponentially.
 
-Loops and branches need to know beforehand what will be written: it is part of the carry. So they first look at one
-turn, or at each branch, abstractly. What was found is kept with the scope around, for when that is traced again: so
-the number of traces grows with the depth of nested loops, not exponentially. (A trace that ended in an exception
-instead would leave the arrays it closed over alive for ever: `Discovered` is for what no look could foresee.)
+A body may still write more than was discovered (after `carry` has changed what it does, say). Its trace then ends in
+`CarryTooSmall`, and the loop starts again with a larger carry. It is the exception, since a trace that ends in one
+leaves the arrays that it closed over alive for ever.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core import masks, scope
-from jaxlayers.core.manual_axes import vary, varying_axes
-from jaxlayers.core.scope import Discovered, Effects, LossSlot
+from jaxlayers.common.manual_axes import vary, varying_axes
+from jaxlayers.core import scope
+from jaxlayers.core.effects import Effects, LossKey, run
+from jaxlayers.core.scope import Record, Scope
+
+Bodies = list[tuple[Callable[..., Any], tuple[Any, ...]]]  # functions, each with its arguments
 
 
-def run(
-    function: Callable[..., Any],
-    args: Any,
-    kwargs: Any,
-    values: dict[Any, Any] | None = None,
-    **options: Any,
-) -> tuple[Any, Effects, scope.Scope]:
-    """Call a function in a new scope; its result, its effects, and the scope."""
-    if masks.in_use():
-        args, kwargs = masks.release((args, kwargs))
-    with scope.Scope(values, **options) as inner:
-        outputs = jax.tree.map(scope.unwrap, function(*args, **kwargs))
-        return outputs, inner.effects(), inner
+class Retrace(Exception):  # noqa: N818, never an error: it is always caught
+    """Raised to end a trace that met state which was not handed in."""
 
 
-def held(key: Any) -> Any:
-    """What a state key stands at before a loop or branch: a variable's array, or zero for a loss."""
-    if isinstance(key, LossSlot):
+class CarryTooSmall(Retrace):
+    """Raised in a body that writes state which is not carried; holds that state and the axes it varies along."""
+
+    def __init__(self, keys: dict[Any, frozenset[str]]):
+        super().__init__()
+        self.keys = keys
+
+
+class Discovery(NamedTuple):
+    """The result of tracing the bodies of a loop or branch.
+
+    Attributes:
+        keys: the variables that they write and the losses that they add, with the mesh axes that each varies along.
+        records: the record of each body.
+        outputs: the outputs of each body, as `jax.ShapeDtypeStruct`s.
+    """
+
+    keys: dict[Any, frozenset[str]]
+    records: list[Record]
+    outputs: list[Any]
+
+
+class Carry:
+    """The state that a loop or branch carries.
+
+    Attributes:
+        keys: the variables and losses.
+        values: their values before the loop.
+    """
+
+    def __init__(self, discovery: Discovery):
+        self.keys = list(discovery.keys)
+        self.values = [vary(_value_before(key), axes) for key, axes in discovery.keys.items()]
+        self.outputs = discovery.outputs
+        self.records = list(discovery.records)
+        self._roots: dict[Any, None] = {}
+
+    def run(self, body: int, function: Callable[..., Any], args: Any, values: list[Any]) -> tuple[Any, list[Any]]:
+        """Run one body once: return its outputs, and the carried values after it.
+
+        Raises:
+            CarryTooSmall: when it writes something that is not carried.
+        """
+        variables = {k: v for k, v in zip(self.keys, values, strict=True) if not isinstance(k, LossKey)}
+        inner = Scope.lifted(variables, known=self.records[body])
+        outputs, effects = run(inner, function, *args)
+        self.records[body] = inner.record
+        after = dict(zip(effects.keys, effects.values, strict=True))
+        carried = set(self.keys)
+        new = {key: varying_axes(value) for key, value in after.items() if key not in carried}
+        if new:
+            raise CarryTooSmall(new)
+        self._roots.update(dict.fromkeys(effects.roots))
+        return outputs, [_value_after(key, value, after) for key, value in zip(self.keys, values, strict=True)]
+
+    def variables(self, values: list[Any]) -> dict[Any, Any]:
+        """The carried variables with some values."""
+        return {key: value for key, value in zip(self.keys, values, strict=True) if not isinstance(key, LossKey)}
+
+    def commit(self, values: list[Any]) -> None:
+        """Hand the values after the loop to the scope outside."""
+        Effects(tuple(self.keys), values, tuple(self._roots)).commit()
+
+
+def _value_before(key: Any) -> Any:
+    """The array of a variable before the loop; zero for a loss."""
+    if isinstance(key, LossKey):
         return jnp.zeros(key.aval.shape, jnp.promote_types(key.aval.dtype, "float32"))
     return scope.read(key)
 
 
-class Carry:
-    """The state that loops and branches carry: keys found so far, and their values before."""
-
-    def __init__(self, keys: dict[Any, frozenset[str]], hints: dict[int, Any], outputs: list[Any]):
-        self.keys = list(keys)
-        self.hints = hints
-        self.outputs = outputs  # what each body returns, as `jax.ShapeDtypeStruct`s
-        self.values = [vary(held(key), axes) for key, axes in keys.items()]
-        self.roots: dict[Any, None] = {}
-
-    def run(self, function: Callable[..., Any], args: Any, values: list[Any], child: int = 0) -> tuple[Any, list[Any]]:
-        """One branch or one turn of the body: its result, and the carried values after it.
-
-        Raises:
-            Discovered: when it wrote something that is not carried yet.
-        """
-        variables = {k: v for k, v in zip(self.keys, values, strict=True) if not isinstance(k, LossSlot)}
-        outputs, effects, inner = run(function, args, {}, variables, hints=self.hints.get(child, {}))
-        self.hints[child] = inner.lifted
-        after = dict(zip(effects.keys, effects.values, strict=True))
-        known = set(self.keys)
-        new = {key: varying_axes(value) for key, value in after.items() if key not in known}
-        if new:
-            raise Discovered(new, self.hints)
-        self.roots.update(dict.fromkeys(effects.roots))
-        result = []
-        for key, before in zip(self.keys, values, strict=True):
-            value = after.get(key, None if isinstance(key, LossSlot) else before)
-            if isinstance(key, LossSlot):
-                value = before if value is None else before + value.astype(before.dtype)
-            result.append(value)
-        return outputs, result
-
-    def commit(self, values: list[Any]) -> None:
-        """Hand what the loop or branch left behind to the scope outside."""
-        Effects(tuple(self.keys), values, tuple(self.roots)).commit()
+def _value_after(key: Any, before: Any, after: dict[Any, Any]) -> Any:
+    """The array of a variable after one turn; the sum so far of a loss."""
+    if isinstance(key, LossKey):
+        return before + after[key].astype(before.dtype) if key in after else before
+    return after.get(key, before)
 
 
-def look(
-    bodies: list[tuple[Callable[..., Any], Any]],
-) -> tuple[dict[Any, frozenset[str]], dict[int, Any], list[Any]]:
-    """What functions write when called with arguments like these, what is known of loops inside, what is returned.
+def with_carry(bodies: Bodies, attempt: Callable[[Carry], tuple[Any, list[Any]]]) -> Any:
+    """Run a loop or branch with everything carried that its bodies write.
 
-    With what is written come the axes of devices along which it varies: where there are any, until a further turn,
-    which reads what this one wrote, finds no more.
+    Args:
+        bodies: the functions, with arguments for their discovery: arrays or `jax.ShapeDtypeStruct`s.
+        attempt: runs the loop with a carry; returns its outputs and the carried values after it.
+    """
+    record = None if (inner := scope.current()) is None else inner.record
+    number, known = (0, None) if record is None else record.open()
+    discovery = known if isinstance(known, Discovery) else discover(bodies)
+    while True:
+        carry = Carry(discovery)
+        try:
+            outputs, values = attempt(carry)
+            break
+        except CarryTooSmall as missing:
+            discovery = Discovery({**discovery.keys, **missing.keys}, carry.records, discovery.outputs)
+    carry.commit(values)
+    if record is not None:
+        record.entries[number] = Discovery(discovery.keys, carry.records, discovery.outputs)
+    return outputs
+
+
+def discover(bodies: Bodies) -> Discovery:
+    """Trace functions abstractly to find out what they write, what they return, and what the loops inside do.
+
+    Under `jax.shard_map`, a value that a body writes may vary along a mesh axis only because it read another one that
+    varies. So the bodies are traced again with the values found so far until the set of varying axes stops growing.
     """
     keys: dict[Any, frozenset[str]] = {}
     while True:
         before = dict(keys)
-        hints, returned = _turn(bodies, keys)
+        records, outputs = _trace_once(bodies, keys)
         if keys == before or not any(keys.values()):
-            return keys, hints, returned
+            return Discovery(keys, records, outputs)
 
 
-def _turn(
-    bodies: list[tuple[Callable[..., Any], Any]], keys: dict[Any, frozenset[str]]
-) -> tuple[dict[int, Any], list[Any]]:
-    """Calls each once with what was found to vary so far, and adds what it writes to `keys`."""
-    hints: dict[int, Any] = {}
+def _trace_once(bodies: Bodies, keys: dict[Any, frozenset[str]]) -> tuple[list[Record], list[Any]]:
+    """Trace each body once, with the state in `keys` varying along their axes, and add to `keys` what it writes."""
+    records: list[Record] = []
     returned: list[Any] = []
-    values = {key: vary(held(key), axes) for key, axes in keys.items() if not isinstance(key, LossSlot)}
-    for child, (function, args) in enumerate(bodies):
+    arrays = {key: vary(_value_before(key), axes) for key, axes in keys.items() if not isinstance(key, LossKey)}
+    for function, args in bodies:
 
-        def once(args: Any, function: Callable[..., Any] = function, child: int = child) -> None:
-            outputs, effects, inner = run(function, args, {}, dict(values), hints={})
+        def body(args: Any, function: Callable[..., Any] = function) -> None:
+            inner = Scope.lifted(dict(arrays), known=Record())
+            outputs, effects = run(inner, function, *args)
             for key, value in zip(effects.keys, effects.values, strict=True):
                 keys[key] = keys.get(key, frozenset()) | varying_axes(value)
-            hints[child] = inner.lifted
-            returned.append(jax.tree.map(_as_spec, outputs))
+            records.append(inner.record)
+            returned.append(jax.tree.map(_as_struct, outputs))
 
-        jax.eval_shape(once, args)
-    return hints, returned
+        jax.eval_shape(body, args)
+    return records, returned
 
 
-def _as_spec(leaf: Any) -> Any:
+def _as_struct(leaf: Any) -> Any:
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) if isinstance(leaf, jax.Array) else leaf
-
-
-def settle(bodies: list[tuple[Callable[..., Any], Any]], attempt: Callable[[Carry], Any]) -> Any:
-    """Run a loop or branch with all carried that its bodies write; nothing is committed before it has succeeded."""
-    parent = scope.current()
-    number, known = (0, None) if parent is None else parent.next_lift()
-    keys, hints, outputs = known if isinstance(known, tuple) else look(bodies)
-    while True:
-        try:
-            carry = Carry(keys, hints, outputs)
-            result = attempt(carry)
-        except Discovered as found:
-            keys, hints = {**keys, **found.keys}, found.hints
-            continue
-        if parent is not None:
-            parent.lifted[number] = (keys, carry.hints, outputs)
-        return result

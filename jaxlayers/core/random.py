@@ -1,38 +1,42 @@
-"""Keys: who hands them out, and what they depend on.
+"""The keys of random draws, and what they depend on.
 
-A `SeedGenerator` is a variable holding (seed, number of draws so far). Inside `apply` with a key, and for draws that
-name no generator, there is the *stream* of the innermost scope instead: its start is the state of the global generator
-as that scope finds it (in `apply`, the `rng` argument), which the first draw advances; each draw folds in the path it
-is made at and its number there. So a draw depends on the start, the path and the number alone; and the state that
-loops and branches carry is one small array.
+A `SeedGenerator` is a variable that holds (seed, number of draws so far). Draws without a generator, and all draws
+inside `apply` with a key, use the *stream* of the innermost scope instead. A stream starts from the state of the global
+generator as the scope reads it (in `apply`, the `rng` argument), and its first draw advances that state. Each draw
+folds in the path that it is made at and its number there. So a draw depends on the start, the path and the number
+alone, and the state that loops and branches carry is one small array.
 """
 
 from __future__ import annotations
 
 import functools
 import random as python_random
+import threading
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common import keys
 from jaxlayers.common.settings import auto_name
-from jaxlayers.core import keys, making, scope, tracking
+from jaxlayers.core import making, scope, tracking
+from jaxlayers.core.protocols import Role
 from jaxlayers.core.variable import Variable
 
 _ADVANCE = np.uint32(0x9E3779B9)  # folded in once to get the next start; a draw folds in twice
-_LEFT = np.uint32(0xC2B2AE35)  # likewise, after a vmap
+_AFTER_VMAP = np.uint32(0xC2B2AE35)  # likewise, after a vmap
+_eager_draws = threading.RLock()  # a draw outside of every scope reads and writes a state in one go
 
 
 class SeedGenerator(tracking.Tracked):
-    """Hands out a new key each time, and remembers how many.
+    """A source of random keys, which hands out a new one each time.
 
     Args:
-        seed: an integer; with it, the draws repeat whenever it is made again. Without one, the seed is made like a
-            weight, from the global seed and the path; and inside `apply`, which is a function of its arguments, a
-            key must be given.
-        name: a name without slashes.
+        seed: an integer; a generator made from the same one hands out the same keys. By default the seed is made like
+            a weight, from the global seed and the path; then `apply`, which is a function of its arguments, must be
+            given a key.
+        name: a name without slashes; by default one is made up.
 
     Example:
         >>> generator = SeedGenerator(7)
@@ -49,27 +53,31 @@ class SeedGenerator(tracking.Tracked):
         self.name = name or auto_name("seed_generator")
         self._initial_seed = seed
         start = _FreshSeed() if seed is None else np.array([int(seed) & 0xFFFFFFFF, 0], "uint32")
-        self.state = Variable(start, (2,), "uint32", trainable=False, name="seed_generator_state", role="seed")
+        self.state = Variable(start, (2,), "uint32", trainable=False, name="seed_generator_state", role=Role.SEED)
 
     def next(self, ordered: bool = True) -> jax.Array:
-        """The next key: for `jax.random`'s functions, or as `seed` for jaxlayers' own.
+        """Return the next key: for the functions of `jax.random`, or as `seed` for those of jaxlayers.
 
         Raises:
-            ValueError: inside `apply` without a key, when there is no seed either.
+            ValueError: inside `apply` without a key, for a generator without a seed.
         """
         inner = scope.current()
-        if inner is not None and inner.random_stream is not None:
-            if inner.random_stream:
-                return _stream_key(inner, self)
-            if self._initial_seed is None:
-                raise ValueError(scope.no_key(inner))
-        with making.lock:
-            key, advanced = _seeded_key(scope.read(self.state))
-            scope.write(self.state, advanced)
-        return _by_lane(inner, key)
+        if inner is None:
+            with _eager_draws:
+                return self._advance()
+        if inner.keys.generators == "stream":
+            return _stream_key(inner, self)
+        if inner.keys.generators == "seeded" and self._initial_seed is None:
+            raise no_key(inner)
+        return _fold_in_axes(self._advance(), inner)
+
+    def _advance(self) -> jax.Array:
+        key, advanced = _seeded_key(scope.read(self.state))
+        scope.write(self.state, advanced)
+        return key
 
     def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
+        """The arguments that make it again, as plain data."""
         return {"seed": self._initial_seed, "name": self.name}
 
     @classmethod
@@ -79,7 +87,7 @@ class SeedGenerator(tracking.Tracked):
 
 
 class _FreshSeed:
-    """Initializer of a generator that was given no seed: a seed from the key that weights are made from."""
+    """The initializer of a generator without a seed: a seed from the key that weights are made from."""
 
     def __call__(self, shape: Any, dtype: Any) -> jax.Array:
         return _fresh_seed(draw_key())
@@ -94,9 +102,10 @@ def _fresh_seed(key: Any) -> jax.Array:
 
 
 def draw_key(seed: Any = None) -> jax.Array:
-    """The key behind a `seed` argument: None, an integer, a `SeedGenerator` or a key of JAX's."""
+    """Return the key that a `seed` argument stands for: None, an integer, a `SeedGenerator` or a key of JAX."""
     if seed is None:
-        return _stream_key(scope.current(), None)
+        inner = scope.current()
+        return _eager_key() if inner is None else _stream_key(inner, None)
     if isinstance(seed, SeedGenerator):
         return seed.next()
     if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
@@ -110,38 +119,50 @@ def draw_key(seed: Any = None) -> jax.Array:
     raise ValueError(f"seed must be None, an integer, a SeedGenerator or a JAX key; received {seed!r}.")
 
 
-def _stream_key(inner: scope.Scope | None, generator: SeedGenerator | None) -> jax.Array:
+def _eager_key() -> jax.Array:
     state = global_generator().state
-    if inner is None:
-        with making.lock:
-            key, advanced = _first_key(scope.read(state))
-            scope.write(state, advanced)
-        return key
-    if inner.key_base is None:
-        start = inner.read(state)
-        inner.write(state, _advanced(start))
-        inner.key_base = start
-    elif inner.readonly or scope.current_trace() != inner.trace:
-        scope.refuse(state)
-    name = _draw_path(inner, generator)
-    return _by_lane(inner, _numbered_key(inner.key_base, scope.path_hash(name), inner.draw_number(name)))
+    with _eager_draws:
+        key, advanced = _first_key(scope.read(state))
+        scope.write(state, advanced)
+    return key
+
+
+def _stream_key(inner: scope.Scope, generator: SeedGenerator | None) -> jax.Array:
+    """Return the next key of the stream of a scope, for a generator or for the layer being called."""
+    stream, state = inner.keys, global_generator().state
+    if not stream.available:
+        raise no_key(inner)
+    if stream.start is None:
+        stream.start = inner.values.read(state)
+        inner.values.write(state, _advanced(stream.start))
+    elif scope.current_trace() != inner.values.trace:
+        scope.refuse_write(state)
+    path = _draw_path(inner, generator)
+    key = _numbered_key(stream.start, scope.path_hash(path), stream.next_number(path))
+    return _fold_in_axes(key, inner)
 
 
 def _draw_path(inner: scope.Scope, generator: SeedGenerator | None) -> str:
-    frame = inner.frame
-    if frame is None:
+    call = inner.call
+    if call is None:
         return ""
-    found = None if generator is None else frame.root._find_path(generator)
-    return "/".join(frame.root._path_of(frame.layer) if found is None else found)
+    path = None if generator is None else call.root._find_path(generator)  # type: ignore[attr-defined]
+    return "/".join(call.root._path_of(call.layer) if path is None else path)
 
 
-def _by_lane(inner: scope.Scope | None, key: jax.Array) -> jax.Array:
-    """Under `jl.vmap` each example has a key of its own, and so has each device of a step for many."""
-    while inner is not None:
-        if inner.axis_name is not None:
-            key = jax.random.fold_in(key, jax.lax.axis_index(inner.axis_name))
-        inner = None if inner.isolated else inner.parent
+def _fold_in_axes(key: jax.Array, inner: scope.Scope) -> jax.Array:
+    """Under `jl.vmap` each example has a key of its own, and so has each device of a step for several."""
+    for axis in inner.keys.axes:
+        key = jax.random.fold_in(key, jax.lax.axis_index(axis))
     return key
+
+
+def no_key(inner: scope.Scope) -> ValueError:
+    """The error of a draw inside `apply` without a key."""
+    return ValueError(
+        f"{inner.place()!r} wants a random number, and apply() was given no key. Pass rng=jax.random.key(...), or "
+        "training=False."
+    )
 
 
 @jax.jit
@@ -155,9 +176,9 @@ def _advanced(start: Any) -> Any:
 
 
 @jax.jit
-def left_behind(start: Any) -> Any:
-    """What the global generator holds after a `vmap` in which examples may have drawn or not."""
-    return keys.like(start, jax.random.fold_in(keys.as_key(start), _LEFT))
+def state_after_vmap(start: Any) -> Any:
+    """The state of the global generator after a `vmap` in which some examples may have drawn."""
+    return keys.like(start, jax.random.fold_in(keys.as_key(start), _AFTER_VMAP))
 
 
 @jax.jit
@@ -172,16 +193,16 @@ def _first_key(start: Any) -> Any:
 
 @functools.cache
 def global_generator() -> _GlobalGenerator:
-    """Where keys come from when nothing else says."""
+    """The generator that draws without a seed start from."""
     return _GlobalGenerator()
 
 
 class _GlobalGenerator:
-    """The stream of draws made outside of `apply`."""
+    """The source of the keys of draws outside of `apply`."""
 
     def __init__(self) -> None:
         seed = python_random.randint(1, 2**31 - 1)
-        self.state = Variable(_start(seed), trainable=False, name="global_generator", role="generator")
+        self.state = Variable(_start(seed), trainable=False, name="global_generator", role=Role.STREAM)
 
 
 def _start(seed: int) -> np.ndarray:
@@ -189,7 +210,11 @@ def _start(seed: int) -> np.ndarray:
 
 
 def set_global_seed(seed: int) -> None:
-    """Start the global generator again from a seed."""
+    """Start the global generator, and the keys of builds, again from a seed.
+
+    Raises:
+        RuntimeError: inside a layer's call or a transformation.
+    """
     if scope.current() is not None:
         raise RuntimeError("The global seed cannot be set inside a layer's call or a transformation.")
     making.builds.start(seed)

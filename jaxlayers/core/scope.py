@@ -1,326 +1,334 @@
-"""The one mutable, context-local thing: a stack of scopes that says what variables hold, and to whom.
+"""Scopes: the only mutable, context-local state of the kernel.
 
-A read or a write of a variable asks the innermost scope. With no scope it touches the array that the variable holds.
-Every way of running a layer is one scope pushed around a call:
+A scope is opened around each run of a layer or function, and is found by everything inside through one context
+variable. It consists of four parts, each of which answers one question:
 
-- a *transaction* (an outermost facade call): reads fall through, writes are kept until the call has succeeded;
-- an *isolated* scope (`apply`, `init`): values come from outside, nothing of what is written leaves it;
-- a *grounded* scope (the `build` of a layer): reads and writes are those of the objects, whatever is being traced;
-- a *lifted* scope (the transforms): what is written becomes an output of a pure function, an `Effects`, which the
-  caller stores in the scope outside once the function has succeeded. A *closed* one (`jit`) also records what is read
-  and was not handed in.
+- `values` (`Values`): what do variables hold, and where do writes and added losses go?
+- `call` (`LayerCall`): which layer is being called, below which root, with which `training` argument?
+- `keys` (`KeyStream`): where do random draws get their keys from?
+- `record` (`Record`): what did an earlier trace of the same function find out about the loops inside it?
 
-A scope remembers the trace it was opened in. A write from another trace comes from a bare JAX transformation further
-in, and is refused: its tracer would leak.
+Beside these it knows the build that is in progress, if any, and the mesh axis that gradients are averaged over.
 
-Losses: every outermost call of a layer starts a new list, kept by that layer, of (owner, value) pairs.
+There is one constructor for each situation. A *transaction* is an outermost call of a layer: writes are stored once
+the call has succeeded. A *lifted* scope is the inside of a transformation: its effects become outputs of a pure
+function. A *closed* one also records the variables that were not handed in. An *isolated* one is the inside of `apply`:
+nothing that is written leaves it. A *grounded* one is the inside of `build`: it reads and writes the objects, whatever
+is being traced.
 """
 
 from __future__ import annotations
 
-import weakref
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
-import jax
 import numpy as np
-from jax.extend.core import get_opaque_trace_state as current_trace
 
-from jaxlayers.common.errors import BareTransformationError
-
-if TYPE_CHECKING:
-    from jaxlayers.core.layer import Layer
-    from jaxlayers.core.variable import Variable
+from jaxlayers.common.array_like import unwrap as unwrap
+from jaxlayers.core.protocols import BuildLike, LayerLike, VariableLike
+from jaxlayers.core.values import (
+    NO_TRACE,
+    ClosedValues,
+    IsolatedValues,
+    Values,
+    current_trace,
+    refuse_write,
+)
 
 _current: ContextVar[Scope | None] = ContextVar("jaxlayers_scope", default=None)
 current = _current.get
-_NO_TRACE = current_trace()  # what the trace is outside of every transformation
+Generators = Literal["own", "seeded", "stream"]
 
 
-class Frame:
-    """One layer being called: who, below which root, in which mode."""
+class LayerCall:
+    """One layer being called: the layer, the calls around it, and how it is called.
 
-    __slots__ = ("autocast", "layer", "outer", "root", "training")
+    Attributes:
+        layer: the layer.
+        outer: the call of the layer around it, or None.
+        root: the outermost layer.
+        training: the `training` argument, or None.
+        dtype: the dtype that weights are read in, or None for their own.
+    """
 
-    root: Layer
+    __slots__ = ("dtype", "layer", "outer", "root", "training")
 
-    def __init__(self, layer: Layer, outer: Frame | None, training: bool | None, autocast: Any):
+    root: LayerLike
+
+    def __init__(self, layer: LayerLike, outer: LayerCall | None, training: bool | None, dtype: Any):
         self.layer = layer
         self.outer = outer
         self.root = layer if outer is None else outer.root
         self.training = training
-        self.autocast = autocast
+        self.dtype = dtype
 
 
-class Discovered(Exception):  # noqa: N818, no error: it never gets out
-    """Raised at the end of a trace that met state it had not been given; carries what to give it next time."""
+class KeyStream:
+    """The source of the keys of random draws in one scope.
 
-    def __init__(self, keys: Any, hints: dict[int, Any]):
-        super().__init__()
-        self.keys = keys
-        self.hints = hints
+    The *stream* starts from the state of the global generator, as the scope reads it. Each draw from it folds in the
+    path that it is made at and its number there.
 
-
-class LossSlot:
-    """The place of one added loss: what stands for it when the losses of several traces are brought together."""
-
-    __slots__ = ("aval", "number", "owner", "root")
-
-    def __init__(self, root: Layer, owner: Layer, number: int, aval: jax.ShapeDtypeStruct):
-        # Compiled functions keep this in their output's structure, and are not to keep layers alive.
-        self.root, self.owner, self.number, self.aval = weakref.ref(root), weakref.ref(owner), number, aval
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, LossSlot) and (self.root, self.owner, self.number) == (
-            other.root,
-            other.owner,
-            other.number,
-        )
-
-    def __hash__(self) -> int:
-        return hash((self.root, self.owner, self.number))
-
-
-@jax.tree_util.register_pytree_node_class
-class Effects:
-    """What a lifted call did besides returning: state written and losses added, as a pytree.
-
-    The leaves are arrays; which variables and which losses they belong to is part of the tree's structure, so that
-    it survives `jax.jit`'s cache.
+    Attributes:
+        generators: where seed generators get keys: from their `"own"` state; from it only if `"seeded"`, while others
+            are refused; or from the `"stream"`.
+        available: False if draws from the stream are refused: `apply` was given no key.
+        axes: the mapped axes around, the innermost first; each of their indices is folded into every key.
+        start: the key that the stream starts from, once it is known.
     """
 
-    def __init__(self, keys: tuple[Any, ...], values: list[Any], roots: tuple[Any, ...] = ()):
-        self.keys, self.values, self.roots = keys, values, roots
+    __slots__ = ("_counts", "available", "axes", "generators", "start")
 
-    def tree_flatten(self) -> tuple[list[Any], tuple[Any, ...]]:
-        return self.values, (self.keys, self.roots)
+    def __init__(self, generators: Generators, available: bool, axes: tuple[Any, ...], start: Any = None):
+        self.generators = generators
+        self.available = available
+        self.axes = axes
+        self.start = start
+        self._counts: dict[str, int] = {}
 
     @classmethod
-    def tree_unflatten(cls, aux: tuple[Any, ...], values: Iterable[Any]) -> Effects:
-        return cls(aux[0], list(values), aux[1])
+    def inside(cls, around: KeyStream | None, axis: Any = None, start: Any = None) -> KeyStream:
+        """Return a stream with the rules of the scope around, mapped over one more axis if there is one."""
+        axes = () if axis is None else (axis,)
+        if around is None:
+            return cls("own", True, axes, start)
+        return cls(around.generators, around.available, axes + around.axes, start)
 
-    def commit(self) -> None:
-        """Hand everything to the scope that is innermost now, or to the objects themselves."""
+    @staticmethod
+    def rules_here() -> tuple[Generators, bool]:
+        """The rules of the innermost scope: `generators` and `available`."""
         scope = current()
-        losses: dict[Any, list[Any]] = {root(): [] for root in self.roots}
-        for key, value in zip(self.keys, self.values, strict=True):
-            if isinstance(key, LossSlot):
-                losses.setdefault(key.root(), []).append((key.owner(), value))
-            else:
-                write(key, value)
-        losses.pop(None, None)  # of layers that lived for one call
-        if losses:
-            commit_losses(scope, losses)
+        return ("own", True) if scope is None else (scope.keys.generators, scope.keys.available)
+
+    def next_number(self, path: str) -> int:
+        """Count the draws made at a path."""
+        number = self._counts.get(path, 0)
+        self._counts[path] = number + 1
+        return number
+
+
+class Record:
+    """The discoveries of the transformations that were called while a function was traced, in the order of their calls.
+
+    Args:
+        known: the record of an earlier trace of the same function.
+    """
+
+    __slots__ = ("entries", "known")
+
+    def __init__(self, known: Record | None = None):
+        self.entries: list[Any] = []
+        self.known = known
+
+    def open(self) -> tuple[int, Any]:
+        """Return the number of the transformation being called, and the entry that an earlier trace kept for it."""
+        number = len(self.entries)
+        self.entries.append(None)
+        known = self.known
+        return number, known.entries[number] if known is not None and number < len(known.entries) else None
+
+    def inside(self) -> Record:
+        """Return the record of a scope opened inside, which is an entry of this one."""
+        number, known = self.open()
+        record = self.entries[number] = Record(known if isinstance(known, Record) else None)
+        return record
 
 
 class Scope:
-    """A layer of answers to reads and writes; see the module's text for the kinds."""
+    """One run of a layer or function; see the text of the module for the parts and the kinds."""
 
-    __slots__ = (
-        "_token",
-        "averages",
-        "axis_name",
-        "closed",
-        "counts",
-        "frame",
-        "grounded",
-        "hints",
-        "isolated",
-        "key_base",
-        "lifted",
-        "losses",
-        "missing",
-        "owner",
-        "parent",
-        "random_stream",
-        "readonly",
-        "snapshots",
-        "trace",
-        "values",
-        "written",
-    )
+    __slots__ = ("_token", "build", "built_layer", "call", "keys", "mean_axis", "parent", "record", "trace", "values")
 
     def __init__(
         self,
-        values: dict[Variable, Any] | None = None,
-        *,
-        isolated: bool = False,
-        closed: bool = False,
-        grounded: bool = False,
-        owner: Layer | None = None,
-        axis_name: Any = None,
-        hints: dict[int, Any] | None = None,
+        parent: Scope | None,
+        values: Values,
+        keys: KeyStream,
+        record: Record | None = None,
+        call: LayerCall | None = None,
+        build: BuildLike | None = None,
+        mean_axis: Any = None,
     ):
-        self.values: dict[Variable, Any] = {} if values is None else values
-        self.written: dict[Variable, None] = {}
-        self.isolated = isolated
-        self.closed = closed
-        self.grounded = grounded
-        self.owner = owner  # the root whose state this is: what messages call it by
-        self.axis_name = axis_name
-        self.averages: Any = None  # the axis of devices over which gradients of variables are averaged
-        self.losses: dict[Layer, list[tuple[Layer, Any]]] = {}
-        self.missing: dict[Variable, None] = {}
-        self.hints = hints
-        self.lifted: dict[int, Any] = {}  # what the transforms inside found out, by their order
-        self.counts: dict[str, int] = {}
-        self.key_base: Any = None
-        self.snapshots: dict[int, Any] | None = None  # of layers as they were before they were built here
-        self.readonly = False
-        self.random_stream: bool | None = None  # inside apply: whether it was given a key
-        self.frame: Frame | None = None
-        self.parent: Scope | None = None
+        self.parent = parent
+        self.values = values
+        self.keys = keys
+        self.record: Record = record or (Record() if parent is None else parent.record.inside())
+        self.call = call
+        self.build = build
+        self.mean_axis = mean_axis
+        self.built_layer: LayerLike | None = None  # the layer whose own `build` this is the inside of
+        self.trace = current_trace()  # in which it was opened
+
+    @classmethod
+    def transaction(cls, root: LayerLike, build: BuildLike) -> Scope:
+        """The scope of an outermost call of a layer, and of the build that it may need."""
+        parent = current()
+        if parent is None:
+            scope = cls(None, Values({}, None, NO_TRACE), KeyStream.inside(None), build=build)
+        else:
+            values = Values({}, parent.values, parent.values.trace)
+            scope = cls(parent, values, KeyStream.inside(parent.keys), build=build, mean_axis=parent.mean_axis)
+        scope.values.losses[root] = []
+        return scope
+
+    @classmethod
+    def lifted(
+        cls, arrays: dict[Any, Any] | None = None, axis: Any = None, known: Record | None = None, start: Any = None
+    ) -> Scope:
+        """The scope inside a transformation.
+
+        Args:
+            arrays: for the variables that are inputs of the pure function.
+            axis: the name of the axis that the transformation maps over, if it does.
+            known: the record of an earlier trace.
+            start: the key that draws without a seed start from; by default they follow the global generator.
+        """
+        return cls._within(current(), Values, arrays, axis, known, start)
+
+    @classmethod
+    def closed(
+        cls,
+        arrays: dict[Any, Any] | None = None,
+        known: Record | None = None,
+        build: BuildLike | None = None,
+        outermost: bool = False,
+    ) -> Scope:
+        """The scope inside a compiled function or an abstract run, which records variables not handed in.
+
+        Args:
+            arrays: for the variables that are handed in.
+            known: the record of an earlier trace.
+            build: the build that the run is a part of; by default that of the scope around.
+            outermost: if True, layers called inside are outermost layers.
+        """
+        scope = cls._within(current(), ClosedValues, arrays, None, known, None)
+        scope.build = build or scope.build
+        if outermost:
+            scope.call = None
+        return scope
+
+    @classmethod
+    def _within(
+        cls, parent: Scope | None, kind: type[Values], arrays: Any, axis: Any, known: Record | None, start: Any
+    ) -> Scope:
+        arrays = {} if arrays is None else arrays
+        record = None if known is None else Record(known)
+        if parent is None:
+            return cls(None, kind(arrays, None, current_trace()), KeyStream.inside(None, axis, start), record)
+        values = kind(arrays, parent.values, current_trace())
+        keys = KeyStream.inside(parent.keys, axis, start)
+        return cls(parent, values, keys, record, parent.call, parent.build, parent.mean_axis)
+
+    @classmethod
+    def isolated(
+        cls, arrays: dict[Any, Any], owner: str, generators: Generators, has_stream: bool, mean_axis: Any = None
+    ) -> Scope:
+        """The scope inside a pure function of the trees of one layer.
+
+        Args:
+            arrays: for all variables of the layer.
+            owner: the name of the layer, for messages.
+            generators: see `KeyStream`.
+            has_stream: if True, the state of the global generator is among the arrays.
+            mean_axis: the mesh axis that gradients are averaged over.
+        """
+        parent = current()
+        values = IsolatedValues(arrays, None if parent is None else parent.values, current_trace(), owner)
+        keys = KeyStream(generators, has_stream, () if mean_axis is None else (mean_axis,))
+        return cls(parent, values, keys, mean_axis=mean_axis)
+
+    @classmethod
+    def grounded(cls, layer: LayerLike, build: BuildLike | None) -> Scope:
+        """The scope inside the `build` of a layer: reads and writes are those of the objects, whatever is traced."""
+        parent = current()
+        call = None if parent is None else parent.call
+        scope = cls(parent, Values({}, None, current_trace()), KeyStream.inside(None), Record(), call, build)
+        scope.built_layer = layer
+        return scope
+
+    @classmethod
+    def initializing(cls, key: Any, generators: Generators) -> Scope:
+        """The scope inside an initializer, whose draws without a seed start from a key."""
+        parent = current()
+        keys = KeyStream(generators, True, (), key)
+        values = Values({}, None if parent is None else parent.values, current_trace())
+        return cls(parent, values, keys)
 
     def __enter__(self) -> Scope:
-        parent = self.parent = current()
         self._token = _current.set(self)
-        self.trace = current_trace()
-        if self.hints is None and parent is not None:  # what an earlier trace knows goes through to the loops inside
-            number, known = parent.next_lift()
-            self.hints = known if isinstance(known, dict) else {}
-            parent.lifted[number] = self.lifted
-        if not self.isolated and parent is not None:
-            self.frame = parent.frame
-            self.averages = parent.averages
-            self.random_stream = parent.random_stream
         return self
 
     def __exit__(self, *exc: object) -> None:
         _current.reset(self._token)
+        self.record.known = None  # served its purpose; records would form an endless chain
 
-    def read(self, variable: Variable) -> Any:
-        value = self.values.get(variable)
-        if value is None:
-            value = self._fetch(variable)
-        return value
+    def begin_call(self, layer: Any, training: bool | None, dtype: Any) -> LayerCall:
+        """Enter the call of a layer."""
+        call = self.call = LayerCall(layer, self.call, training, dtype)
+        return call
 
-    def peek(self, variable: Variable) -> Any:
-        """What a variable holds here, or None when its array has not been made."""
-        value = self.values.get(variable)
-        if value is None:
-            if self.isolated and variable.role == "generator":
-                return None
-            value = variable.held if self.parent is None or self.grounded else self.parent.peek(variable)
-        return value
+    def end_call(self, call: LayerCall) -> None:
+        """Leave the call of a layer."""
+        self.call = call.outer
 
-    def _fetch(self, variable: Variable) -> Any:
-        if self.isolated and variable.role == "generator":
-            raise ValueError(no_key(current() or self))
-        if not self.closed:
-            if self.parent is None or self.grounded:
-                return variable.make()
-            return self.parent.read(variable)
-        self.missing[variable] = None
-        value = self.peek(variable)
-        if value is None:  # nobody has its array yet: stand in for it; this trace is thrown away
-            return jax.numpy.zeros(variable.shape, variable.dtype)
-        return value
+    def add_loss(self, owner: LayerLike, value: Any, root: LayerLike) -> None:
+        """Add a loss to those of the call of a root layer."""
+        self.values.losses.setdefault(root, []).append((owner, value))
 
-    def write(self, variable: Variable, value: Any) -> None:
-        if self.readonly or current_trace() != self.trace:
-            refuse(variable)
-        if self.isolated and variable not in self.values:
-            raise ValueError(
-                f"{variable.path!r} was written inside apply() of {self.owner.name if self.owner else 'a layer'!r}, "
-                "but it is not part of that layer's state. Assign it to an attribute of the layer, so that apply() "
-                "can return it."
-            )
-        self.values[variable] = value
-        self.written[variable] = None
+    def take_losses(self, root: LayerLike, entries: list[tuple[LayerLike, Any]]) -> None:
+        """Take the losses of a scope inside that has succeeded."""
+        losses = self.values.losses
+        if self.call is not None and self.call.root is root:  # a part of the call that is going on
+            losses.setdefault(root, []).extend(entries)
+        else:
+            losses.pop(root, None)  # so that the losses of the newest call are the last
+            losses[root] = entries
 
     def place(self) -> str:
         """The path of the layer being called, for messages."""
         return "/".join(self.path()) or "a call outside of every layer"
 
     def path(self) -> tuple[str, ...]:
-        if self.frame is None:
-            return ()
-        root = self.frame.root
-        return (root.name, *root._path_of(self.frame.layer))
+        """The path of the layer being called, from the name of its root on."""
+        call = self.call
+        return () if call is None else (call.root.name, *call.root._path_of(call.layer))
 
-    def draw_number(self, name: str) -> int:
-        number = self.counts.get(name, 0)
-        self.counts[name] = number + 1
-        return number
-
-    def next_lift(self) -> tuple[int, Any]:
-        """The number of a transform called in this scope, and what an earlier trace knows of it."""
-        number = len(self.lifted)
-        self.lifted[number] = None
-        return number, None if self.hints is None else self.hints.get(number)
-
-    def effects(self) -> Effects:
-        keys: list[Any] = list(self.written)
-        values = [self.values[variable] for variable in keys]
-        for root, entries in self.losses.items():
-            for number, (owner, value) in enumerate(entries):
-                keys.append(LossSlot(root, owner, number, jax.ShapeDtypeStruct(value.shape, value.dtype)))
-                values.append(value)
-        return Effects(tuple(keys), values, tuple(map(weakref.ref, self.losses)))
+    def outwards(self) -> Iterator[Scope]:
+        """This scope and those around it, the innermost first."""
+        scope: Scope | None = self
+        while scope is not None:
+            yield scope
+            scope = scope.parent
 
 
-def read(variable: Variable) -> Any:
-    """What a variable holds, as seen from here."""
+def read(variable: VariableLike) -> Any:
+    """Return what a variable holds, as seen from the innermost scope."""
     scope = current()
-    return variable.make() if scope is None else scope.read(variable)
+    return variable.make() if scope is None else scope.values.read(variable)
 
 
-def write(variable: Variable, value: Any) -> None:
-    """Change what a variable holds, as seen from here."""
+def write(variable: VariableLike, value: Any) -> None:
+    """Change what a variable holds, as seen from the innermost scope."""
     scope = current()
     if scope is not None:
-        scope.write(variable, value)
-    elif current_trace() != _NO_TRACE:
-        refuse(variable)
+        scope.values.write(variable, value)
+    elif current_trace() != NO_TRACE:
+        refuse_write(variable)
     else:
         variable.store(value)
 
 
-def no_key(inner: Scope) -> str:
-    """What to say of a draw inside `apply` without a key."""
-    return (
-        f"{inner.place()!r} wants a random number, and apply() was given no key. Pass rng=jax.random.key(...), or "
-        "training=False."
-    )
-
-
-def refuse(variable: Variable) -> None:
-    """Raise, since a change cannot be carried out of the trace it is made in."""
-    drawn = variable.role in ("seed", "generator")
-    raise BareTransformationError(way_out("A random number was drawn" if drawn else f"{variable.path!r} was written"))
-
-
-def way_out(what: str) -> str:
-    """What to say of something done where its effect cannot be carried out of."""
-    return (
-        f"{what} inside a JAX transformation (jax.jit, grad, vmap, scan, ...) that cannot carry "
-        "the change out. Either use jaxlayers' own transformation (jl.jit, jl.grad, jl.vmap, jl.scan, jl.cond, "
-        "jl.while_loop, jl.remat), or call layer.apply(params, state, ...) and pass its state along."
-    )
-
-
-def commit_losses(scope: Scope | None, losses: dict[Layer, list[tuple[Layer, Any]]]) -> None:
-    """Give finished lists of losses to the scope outside, or to the layers."""
-    for root, entries in losses.items():
-        if scope is None:
-            root._keep_losses(entries)
-        elif scope.frame is not None and scope.frame.root is root:  # made inside a transform inside the call
-            scope.losses.setdefault(root, []).extend(entries)
-        else:
-            scope.losses.pop(root, None)  # so that the newest comes last
-            scope.losses[root] = entries
+def is_eager() -> bool:
+    """True outside of every scope and transformation, where the objects themselves are read and written."""
+    return current() is None and current_trace() == NO_TRACE
 
 
 def makes_arrays() -> bool:
-    """Whether a variable without an array would get one now: not while a closed or isolated scope is open."""
+    """True if a variable without an array would get one now: not inside a closed scope."""
     scope = current()
-    while scope is not None:
-        if scope.closed:
-            return False
-        scope = scope.parent
-    return True
+    return scope is None or not any(isinstance(outer.values, ClosedValues) for outer in scope.outwards())
 
 
 def path_hash(path: str) -> np.uint32:
@@ -338,15 +346,5 @@ def trainable_switched() -> None:
 
 
 def trainable_version() -> int:
-    """Changes whenever some variable moves between trainable and not."""
+    """A number that changes whenever some variable moves between trainable and not."""
     return _trainable_version
-
-
-def unwrap(value: Any) -> Any:
-    """The array of a variable; anything else as it is."""
-    return value.value if hasattr(type(value), "was_trainable") else value
-
-
-def trace_of(outer: Scope | None) -> Any:
-    """The trace in which an outer scope, or the objects themselves, may be written."""
-    return _NO_TRACE if outer is None else outer.trace

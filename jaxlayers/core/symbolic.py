@@ -1,9 +1,9 @@
-"""Symbolic tensors: what the functional API computes with instead of arrays.
+"""Symbolic tensors: the placeholders that the functional API computes with instead of arrays.
 
 `operation` turns a function of arrays into one that records a node when it meets a symbolic tensor, and runs as it is
-otherwise. Shapes come from `jax.eval_shape`. A size that is not known is tried out as two different numbers: what
-comes out the same both times is known, the rest stays unknown. Where the numbers are too small for the call, it is
-tried with larger ones; a size of 1 along which these may have been too small to tell, with one that is much larger.
+otherwise. Shapes come from `jax.eval_shape`. An unknown size is replaced by two different numbers in turn: sizes of the
+result that are equal both times are known, the others stay unknown. If the numbers are too small for the call, larger
+ones are tried.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import functools
 import inspect
 import operator
 import types
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -20,23 +21,38 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common import masks
 from jaxlayers.common.settings import auto_name, standardize_dtype
-from jaxlayers.core import masks, scope
+from jaxlayers.core import scope
+from jaxlayers.core.protocols import BuildLike
 from jaxlayers.core.variable import Variable
 
-# Stand for an unknown size: divisible, so that pools, strides and splits fit.
+# The numbers in the place of an unknown size; divisible, so that pools, strides and splits fit.
 _SIZES = ((48, 80), (48 << 6, 80 << 6), (48 << 10, 80 << 10))
-_in_use = False  # no operation looks for symbolic tensors before the first one is made
+_in_use = False  # operations search their arguments for symbolic tensors only once the first one has been made
 
 
 class Node:
-    """One recorded call: what was called, with what, and the symbolic tensors that came out."""
+    """One recorded call: the function, its arguments, and the symbolic tensors that it returned.
 
-    __slots__ = ("args", "function", "kwargs", "outputs")
+    A symbolic tensor holds the node that it comes from, and so all nodes before that one. The node refers to its
+    outputs weakly, so that a graph is freed as soon as nobody holds the tensors at its end.
+    """
+
+    __slots__ = ("__weakref__", "_outputs", "args", "function", "kwargs")
 
     def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]):
         self.function, self.args, self.kwargs = function, args, kwargs
-        self.outputs: Any = None
+        self._outputs: Any = None
+
+    @property
+    def outputs(self) -> Any:
+        """The symbolic tensors that the call returned; one that nobody holds any more is made anew."""
+        return jax.tree.map(lambda output: output.tensor(self), self._outputs)
+
+    @outputs.setter
+    def outputs(self, tensors: Any) -> None:
+        self._outputs = jax.tree.map(_Output, tensors)
 
     @property
     def inputs(self) -> list[SymbolicTensor]:
@@ -50,15 +66,15 @@ _WAY_OUT = (
 )
 
 
-class _Told(type):
-    """JAX refuses a symbolic tensor in many words, and all show its class; so that is where the way out is told."""
+class _ExplainedInErrors(type):
+    """Metaclass whose `repr` explains the way out: all errors of JAX about a symbolic tensor show its class."""
 
     def __repr__(cls) -> str:
         return f"{super().__repr__()} (a symbolic tensor has no values. {_WAY_OUT})"
 
 
-class SymbolicTensor(metaclass=_Told):
-    """Stands for an array whose values are not known yet: a shape, in which None is an unknown size, and a dtype."""
+class SymbolicTensor(metaclass=_ExplainedInErrors):
+    """A placeholder for an array whose values are not known: a shape, in which None is an unknown size, and a dtype."""
 
     __slots__ = ("__weakref__", "dtype", "mask", "name", "node", "shape")
     __array_priority__ = 1100
@@ -105,8 +121,26 @@ class SymbolicTensor(metaclass=_Told):
 
     @property
     def T(self) -> Any:  # noqa: N802, an array's name for it
-        """With the axes in the opposite order."""
+        """The same values with the axes in the opposite order."""
         return _transpose(self)
+
+
+class _Output:
+    """A weak reference to one output of a node, with what is needed to make it anew."""
+
+    __slots__ = ("_dtype", "_name", "_ref", "_shape")
+
+    def __init__(self, tensor: SymbolicTensor):
+        self._shape, self._dtype, self._name = tensor.shape, tensor.dtype, tensor.name
+        self._ref = weakref.ref(tensor)
+
+    def tensor(self, node: Node) -> SymbolicTensor:
+        """Return the tensor."""
+        tensor = self._ref()
+        if tensor is None:
+            tensor = SymbolicTensor(self._shape, self._dtype, self._name, node)
+            self._ref = weakref.ref(tensor)
+        return tensor
 
 
 def operation(*arrays: str) -> Callable[[Callable[..., Any]], Any]:
@@ -129,7 +163,7 @@ def operation(*arrays: str) -> Callable[[Callable[..., Any]], Any]:
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             if _in_use and has_symbolic(args, kwargs):
-                return record(call, args, kwargs).outputs
+                return record(call, args, kwargs)[1]
             if first_only and args:
                 args = (as_array(args[0]), *args[1:])
             elif positions:
@@ -145,7 +179,7 @@ def operation(*arrays: str) -> Callable[[Callable[..., Any]], Any]:
 
 
 def as_array(value: Any) -> Any:
-    """An array from a variable, list or NumPy array; None and Python scalars as they are."""
+    """Return a variable, list or NumPy array as an array; None and Python scalars as they are."""
     kind = type(value)
     if value is None or kind in _SCALARS or isinstance(value, jax.Array):
         return value
@@ -165,7 +199,7 @@ def symbolic_leaves(tree: Any) -> list[SymbolicTensor]:
 
 
 def has_symbolic(args: Any, kwargs: Any) -> bool:
-    """Whether there is a symbolic tensor among the arguments of a call."""
+    """True if there is a symbolic tensor among the arguments of a call."""
     if not _in_use:
         return False
     for value in (*args, *kwargs.values()) if kwargs else args:
@@ -174,15 +208,16 @@ def has_symbolic(args: Any, kwargs: Any) -> bool:
     return False
 
 
-def record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], specs: Any = None) -> Node:
-    """The node of a call, with its symbolic results: of these `specs`, or as `infer` finds them."""
+def record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], specs: Any = None) -> tuple[Node, Any]:
+    """Record a call; return its node and its symbolic results: of these `specs`, or as `infer` finds them."""
     node = Node(function, args, kwargs)
     name = getattr(function, "name", None) or getattr(function, "__name__", "operation")
     specs = infer(function, args, kwargs) if specs is None else specs
-    node.outputs = jax.tree.map(
+    outputs = jax.tree.map(
         lambda spec: SymbolicTensor(spec[0], spec[1], auto_name(f"{name}_output"), node), specs, is_leaf=_is_spec
     )
-    return node
+    node.outputs = outputs
+    return node, outputs
 
 
 class Spec(tuple):
@@ -193,90 +228,121 @@ def _is_spec(value: Any) -> bool:
     return type(value) is Spec
 
 
-def infer(
-    function: Callable[..., Any], args: Any, kwargs: Any, snapshots: Any = None, undo: Callable[[], None] | None = None
-) -> Any:
-    """Shapes and dtypes of what a function returns, as a tree of `Spec`.
+def infer(function: Callable[..., Any], args: Any, kwargs: Any, build: BuildLike | None = None) -> Any:
+    """Return the shapes and dtypes of what a function returns, as a tree of `Spec`.
 
-    Arguments may be symbolic tensors, and come with the masks that these have; nothing is computed, and no state
-    changes. Layers that build themselves stay built; what they were before is put into `snapshots`, and `undo` makes
-    them so again.
+    Nothing is computed and no state changes. Layers that build themselves stay built.
+
+    Args:
+        function: the function.
+        args: its arguments; symbolic tensors among them come with their masks.
+        kwargs: likewise, by name.
+        build: what the layers that build themselves are a part of, so that it can be undone.
 
     Raises:
         ValueError: when a size that is not known would have to be.
     """
-    leaves, tree = jax.tree.flatten((args, kwargs))
-    where = [i for i, leaf in enumerate(leaves) if type(leaf) is SymbolicTensor]
-    tensors = [(leaves[i], leaves[i].mask) for i in where]  # a mask is a symbolic tensor as well, or None
-    unknown = any(None in leaves[i].shape for i in where)
-    deep = any(None in leaves[i].shape[1:] for i in where)  # more than the number of samples
-
-    def at(size: int) -> Any:
-        def run(values: list[Any]) -> Any:
-            filled = list(leaves)
-            for i, (value, mask) in zip(where, values, strict=True):
-                masks.set_mask(value, mask)
-                filled[i] = value
-            new_args, new_kwargs = jax.tree.unflatten(tree, filled)
-            with scope.Scope(closed=True) as inner:
-                inner.snapshots = snapshots
-                return jax.tree.map(scope.unwrap, function(*new_args, **new_kwargs))
-
-        return jax.eval_shape(run, jax.tree.map(lambda tensor: fill(tensor.shape, tensor.dtype, size), tensors))
-
-    def at_a_known_size() -> Any:
-        """What an unknown size meets in another array, it has to be; None where that does not help."""
-        sizes = [getattr(leaf, "shape", (leaf,)) for leaf in leaves]
-        known = {size for shape in sizes for size in shape if type(size) is int and size > 1}
-        for size in sorted(known, reverse=True):
+    trial = _Trial(function, args, kwargs, build)
+    size, first = trial.first_that_works()
+    results = [first]
+    if size is not None and trial.has_unknown:
+        results.append(trial.second(size))
+        # Strides may be larger than both sizes, so that a size of 1 came out both times.
+        if trial.is_deep and any(1 in leaf.shape for leaf in jax.tree.leaves(first)):
             with contextlib.suppress(TypeError, ValueError):
-                return at(size)
-        return None
+                results.append(trial.at(size << 6))
 
-    failures = []
-    for sizes in _SIZES if deep else _SIZES[:1]:
-        try:
-            first = at(sizes[0])
-            break
-        except (TypeError, ValueError) as error:
-            failures.append(error)
-            if undo is not None:
-                undo()
-    else:
-        first = at_a_known_size() if unknown and snapshots is None else None
-        if first is None:
-            if unknown:
+    def agree(*leaves: Any) -> Spec:
+        sizes = zip(*(leaf.shape for leaf in leaves), strict=True)
+        return Spec((tuple(n[0] if len(set(n)) == 1 else None for n in sizes), standardize_dtype(leaves[0].dtype)))
+
+    return jax.tree.map(agree, *results)
+
+
+class _Trial:
+    """A function traced with numbers in the place of the sizes that are not known."""
+
+    def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any, build: BuildLike | None):
+        self._function, self._build = function, build
+        self._leaves, self._tree = jax.tree.flatten((args, kwargs))
+        self._where = [i for i, leaf in enumerate(self._leaves) if type(leaf) is SymbolicTensor]
+        # With each tensor its mask, which is a symbolic tensor as well, or None.
+        self._tensors = [(self._leaves[i], self._leaves[i].mask) for i in self._where]
+        shapes = [self._leaves[i].shape for i in self._where]
+        self.has_unknown = any(None in shape for shape in shapes)
+        self.is_deep = any(None in shape[1:] for shape in shapes)  # not only the number of samples is unknown
+
+    def at(self, size: int) -> Any:
+        """Trace the function with a number in the place of every unknown size."""
+        structs = jax.tree.map(lambda tensor: fill(tensor.shape, tensor.dtype, size), self._tensors)
+        return jax.eval_shape(self._run, structs)
+
+    def _run(self, values: list[Any]) -> Any:
+        filled = list(self._leaves)
+        for i, (value, mask) in zip(self._where, values, strict=True):
+            masks.set_mask(value, mask)
+            filled[i] = value
+        args, kwargs = jax.tree.unflatten(self._tree, filled)
+        with scope.Scope.closed(build=self._build):
+            return jax.tree.map(scope.unwrap, self._function(*args, **kwargs))
+
+    def first_that_works(self) -> tuple[int | None, Any]:
+        """Trace with one number after another; return the first that works, and the result.
+
+        The number is None when an unknown size had to be that of another array among the arguments.
+        """
+        failures = []
+        for size, _ in _SIZES if self.is_deep else _SIZES[:1]:
+            try:
+                return size, self.at(size)
+            except (TypeError, ValueError) as error:
+                failures.append(error)
+                if self._build is not None:
+                    self._build.undo()
+        result = self._at_known_size() if self.has_unknown and self._build is None else None
+        if result is None:
+            if self.has_unknown:
                 failures[0].add_note(f"{_SIZES[0][0]} stands for the sizes that are not known.")
             raise failures[0]
-        unknown = deep = False
-    found = [first]
-    if unknown:
+        return None, result
+
+    def _at_known_size(self) -> Any:
+        """Trace with the sizes of the other arguments, the largest first; None if none of them works."""
+        shapes = [getattr(leaf, "shape", (leaf,)) for leaf in self._leaves]
+        sizes = {size for shape in shapes for size in shape if type(size) is int and size > 1}
+        for size in sorted(sizes, reverse=True):
+            with contextlib.suppress(TypeError, ValueError):
+                return self.at(size)
+        return None
+
+    def second(self, first_size: int) -> Any:
+        """Trace with another number, to tell which sizes of the result depend on it."""
         try:
-            found.append(at(sizes[1]))
-        except (TypeError, ValueError) as error:  # what was right for one size is not for another
-            shapes = ", ".join(str(leaves[i].shape) for i in where)
+            return self.at(next(second for first, second in _SIZES if first == first_size))
+        except (TypeError, ValueError) as error:  # the first number fits, another one does not
+            name = getattr(self._function, "name", None) or getattr(self._function, "__name__", "This")
+            shapes = ", ".join(str(self._leaves[i].shape) for i in self._where)
             raise ValueError(
-                f"{getattr(function, 'name', None) or getattr(function, '__name__', 'This')!r} cannot do with sizes "
-                f"that are not known: it was called on {shapes}, and its weights or its result need one that is None "
-                "there. Give Input that size."
+                f"{name!r} cannot do with sizes that are not known: it was called on {shapes}, and its weights or its "
+                "result need one that is None there. Give Input that size."
             ) from error
-    if deep and any(1 in leaf.shape for leaf in jax.tree.leaves(first)):  # strides may be larger than both sizes
-        with contextlib.suppress(TypeError, ValueError):
-            found.append(at(sizes[0] << 6))
 
-    def agree(*found: Any) -> Spec:
-        sizes = zip(*(one.shape for one in found), strict=True)
-        return Spec((tuple(n[0] if len(set(n)) == 1 else None for n in sizes), standardize_dtype(found[0].dtype)))
 
-    return jax.tree.map(agree, *found)
+def map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
+    """Apply a function to every shape, a list or tuple of sizes, in a nested structure."""
+
+    def is_shape(value: Any) -> bool:
+        return isinstance(value, list | tuple) and all(n is None or isinstance(n, int | np.integer) for n in value)
+
+    return jax.tree.map(function, shapes, is_leaf=is_shape)
 
 
 def fill(shape: Any, dtype: Any, size: int = _SIZES[0][0]) -> jax.ShapeDtypeStruct:
-    """A shape with every unknown size replaced by a number."""
+    """Return a shape and dtype with every unknown size replaced by a number."""
     return jax.ShapeDtypeStruct(tuple(size if n is None else n for n in shape), jax.dtypes.canonicalize_dtype(dtype))
 
 
-# The operators, under the names that the functions of `ops` have; a graph's config calls them so.
+# The operators, under the names of the functions in `ops`, which configs of graphs use.
 _operators = types.SimpleNamespace()
 
 
@@ -325,8 +391,3 @@ for _method, _name in {
         setattr(SymbolicTensor, f"__r{_method}__", lambda self, other, forward=_forward: forward(other, self))
 for _method, _name in {"neg": "negative", "abs": "absolute", "invert": "bitwise_not"}.items():
     setattr(SymbolicTensor, f"__{_method}__", _operator(_name, _unary(getattr(operator, _method)), "x"))
-
-
-def is_array_like(value: Any) -> bool:
-    """Whether a value is an array, a traced one, a symbolic one or NumPy's."""
-    return isinstance(value, jax.Array | np.ndarray | SymbolicTensor | Variable)

@@ -1,54 +1,59 @@
-"""What a layer does without numbers: its calls on symbolic tensors, and the shapes of what comes out."""
+"""Calls of layers on symbolic tensors, and the shapes of their outputs."""
 
 from __future__ import annotations
 
+import inspect
+import weakref
 from typing import Any
 
 import jax
 
+from jaxlayers.common import masks
+from jaxlayers.common.call_spec import has_arrays, shape_tree
 from jaxlayers.common.errors import ends_in_user_code
-from jaxlayers.core import building, masks, symbolic
+from jaxlayers.core import building, symbolic
 from jaxlayers.core.symbolic import SymbolicTensor
 
 
 class Symbolic:
     """The part of a layer that is about symbolic tensors."""
 
-    _nodes: tuple[symbolic.Node, ...] = ()  # its calls on symbolic tensors
+    # The calls of the layer on symbolic tensors. A node holds its layer, so the layer holds it weakly; whoever has an
+    # output of the call, or a model made from it, keeps the node alive.
+    _nodes: tuple[weakref.ref[symbolic.Node], ...] = ()
 
     def _call_symbolic(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        kept: dict[int, Any] = {}
+        build = building.Build.here()
         try:
-            specs = symbolic.infer(self, args, kwargs, kept, lambda: building.undo(kept))
+            specs = symbolic.infer(self, args, kwargs, build)
         except BaseException as error:
-            building.undo(kept)
+            build.undo()
             if not isinstance(error, Exception) or building.is_default(type(self).compute_output_shape):
                 raise
-            specs = building.declared_specs(self, args, kwargs)
-        node = symbolic.record(self, args, kwargs, specs)
-        object.__setattr__(self, "_nodes", (*self._nodes, node))
-        outputs = node.outputs
-        building.note_shapes(self, *self._call_spec.build_arguments(args, kwargs))  # with what is unknown as None
-        given = self._call_spec.first(args, kwargs)
-        self._pass_mask(given, masks.previous_mask(given, kwargs), outputs)
+            specs = _declared_specs(self, args, kwargs)
+        node, outputs = symbolic.record(self, args, kwargs, specs)
+        object.__setattr__(self, "_nodes", (*self._nodes, weakref.ref(node)))
+        building.note_shapes(self, *self._call_spec.build_arguments(args, kwargs))  # unknown sizes as None
+        inputs = self._call_spec.first(args, kwargs)
+        self._pass_mask(inputs, masks.previous_mask(inputs, kwargs), outputs)
         return outputs
 
     def _record_calls(self) -> None:
-        """Call the layers inside on symbolic tensors, where it is known on which; models that know have their own."""
+        """Call the layers inside on symbolic tensors, where their inputs are known; models override this."""
 
     @property
     def input(self) -> Any:
-        """What it was first called with on symbolic tensors.
+        """The arguments of the first call on symbolic tensors.
 
         Raises:
-            AttributeError: when it was not.
+            AttributeError: when there was none.
         """
         node = self._first_node()
         return node.args[0] if len(node.args) == 1 else node.inputs
 
     @property
     def output(self) -> Any:
-        """What that call returned: where a graph can be cut, or go on.
+        """The result of the first call on symbolic tensors, where a graph can be cut or continued.
 
         Raises:
             AttributeError: when there was none.
@@ -56,33 +61,70 @@ class Symbolic:
         return self._first_node().outputs
 
     def _first_node(self: Any) -> symbolic.Node:
-        if not self._nodes:
+        node = self._first_living_node()
+        if node is None:
             for owner in self._above()[1:]:
                 if isinstance(owner, Symbolic):
                     owner._record_calls()
-        if self._nodes:
-            return self._nodes[0]
-        raise AttributeError(
-            f"{self.path!r} was not called on symbolic tensors, so it has no symbolic input and output."
-        )
+            node = self._first_living_node()
+        if node is None:
+            raise AttributeError(
+                f"{self.path!r} was not called on symbolic tensors, or nothing holds the result of the call, so it has "
+                "no symbolic input and output."
+            )
+        return node
+
+    def _first_living_node(self) -> symbolic.Node | None:
+        return next(iter(self._living_nodes()), None)
+
+    def _living_nodes(self) -> list[symbolic.Node]:
+        """The calls on symbolic tensors whose results somebody holds."""
+        return [node for ref in self._nodes if (node := ref()) is not None]
 
     @ends_in_user_code
     def compute_output_shape(self: Any, *args: Any, **kwargs: Any) -> Any:
-        """The shape of the outputs for inputs of a shape, None being an unknown size; nothing is built.
+        """Return the shape of the outputs for inputs of a shape, None being an unknown size; nothing is built.
 
-        It is found by an abstract run of the call. A subclass's own version serves where there can be none: where the
-        call leaves JAX, or cannot do with the sizes that stand for unknown ones.
+        The shape is found by an abstract run of the call. A subclass overrides the method where there can be none:
+        where the call leaves JAX, or cannot run with the sizes that stand for unknown ones.
         """
-        specs = building.output_specs(self, args, kwargs)
+        specs = _output_specs(self, args, kwargs)
         return jax.tree.map(lambda spec: spec[0], specs, is_leaf=lambda s: isinstance(s, symbolic.Spec))
 
     @ends_in_user_code
     def compute_output_spec(self: Any, *args: Any, **kwargs: Any) -> Any:
-        """Symbolic tensors like the outputs for inputs like these."""
+        """Return symbolic tensors like the outputs for inputs like these."""
         try:
-            specs = symbolic.infer(building.abstractly(self), args, kwargs)
+            specs = symbolic.infer(building.call_abstractly(self), args, kwargs)
         except Exception:
             if building.is_default(type(self).compute_output_shape):
                 raise
-            specs = building.declared_specs(self, args, kwargs)
+            specs = _declared_specs(self, args, kwargs)
         return jax.tree.map(lambda s: SymbolicTensor(*s), specs, is_leaf=lambda s: isinstance(s, symbolic.Spec))
+
+
+def _output_specs(layer: Any, args: Any, kwargs: Any) -> Any:
+    """Shapes and dtypes of the outputs for inputs of some shapes."""
+
+    def tensor(shape: Any) -> Any:
+        return SymbolicTensor(shape, layer.compute_dtype)
+
+    flags = {name: value for name, value in kwargs.items() if value is None or isinstance(value, bool | str)}
+    shapes = {name: shape for name, shape in kwargs.items() if name not in flags}
+    named = {name.removesuffix("_shape"): symbolic.map_shapes(tensor, shape) for name, shape in shapes.items()}
+    if "input" in named and "input" not in layer._call_spec.all_names:  # input_shape= whatever the parameter's name
+        named = {layer._call_spec.names[0]: named.pop("input"), **named}
+    tensors = tuple(symbolic.map_shapes(tensor, shape) for shape in args)
+    return symbolic.infer(building.call_abstractly(layer), tensors, {**named, **flags})
+
+
+def _declared_specs(layer: Any, args: Any, kwargs: Any) -> Any:
+    """Shapes and dtypes of the outputs as the layer's own `compute_output_shape` gives them; builds the layer."""
+    shapes, named = layer._call_spec.build_arguments(args, kwargs)
+    if not layer.built and not building.is_default(type(layer).build):
+        layer.build(*shapes, **named)
+    inputs = {f"{n}_shape": shape_tree(v) for n, v in layer._call_spec.named(args, kwargs).items() if has_arrays(v)}
+    parameters = inspect.signature(layer.compute_output_shape).parameters
+    by_name = len(inputs) > 1 and inputs.keys() <= parameters.keys()
+    output = layer.compute_output_shape(**inputs) if by_name else layer.compute_output_shape(*inputs.values())
+    return symbolic.map_shapes(lambda shape: symbolic.Spec((tuple(shape), layer.compute_dtype)), output)

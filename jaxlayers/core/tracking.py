@@ -1,8 +1,8 @@
-"""How an object finds what was assigned to it, at any depth.
+"""Objects that find the variables and objects assigned to them, at any depth.
 
-Assigning to an attribute of a `Tracked` object turns lists and dicts into ones that notice changes. `walk` lists all
-that can be reached, each thing once, under the path where it was first found; its result is kept until something is
-assigned anywhere, so that no call walks a graph.
+Assigning to an attribute of a `Tracked` object turns lists and dicts into ones that notice changes. A `Walk` lists
+everything that can be reached from an object, each thing once, under the path where it was first found. It is kept
+until something is assigned anywhere, so that no call walks a graph.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 import jax
 
+from jaxlayers.core.protocols import Role
 from jaxlayers.core.variable import Variable
 
 Path = tuple[str, ...]
@@ -24,7 +25,7 @@ _version = 0
 
 
 def structure_changed() -> None:
-    """Make every kept walk out of date."""
+    """Make every cached walk out of date."""
     global _version
     _version = next(_versions)
 
@@ -32,10 +33,10 @@ def structure_changed() -> None:
 class Tracked:
     """The base of everything that owns variables: layers, metrics, seed generators, optimizers."""
 
-    _kind = "seed"  # what its own variables count as: "weight", "metric", "seed" or "slot"
+    _role = Role.SEED  # of its own variables that were given none
     _walk_cache: tuple[int, Walk] | None = None
     _owners: tuple[weakref.ref[Tracked], ...] = ()
-    _order: Mapping[int, weakref.ref[Any]] = {}  # what was assigned, in the order in which it came
+    _order: Mapping[int, weakref.ref[Any]] = {}  # the things assigned to it, in the order of their first assignment
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, _TRACKED):
@@ -50,53 +51,53 @@ class Tracked:
         object.__delattr__(self, name)
 
     def _tracked_children(self) -> Iterator[tuple[str, Any]]:
-        """What is assigned to this object, with the key it has in the tree."""
-        found = {
+        """Yield everything assigned to this object, with its key in the tree."""
+        children = {
             name: value
             for name, value in self.__dict__.items()
             if isinstance(value, CHILDREN) and name not in _BOOKKEEPING
         }
-        taken = {name for name in found if not name.startswith("_")}
-        for name, value in found.items():
+        taken = {name for name in children if not name.startswith("_")}
+        for name, value in children.items():
             key = name.lstrip("_") or name
-            if key != name:  # a leading underscore is left out, unless that would make two of one
+            if key != name:  # leave out the leading underscore, unless that makes two keys equal
                 key = name if key in taken else key
                 taken.add(key)
             yield key, value
 
     def _adopt(self, owner: Tracked) -> None:
-        """Remember what this was assigned to."""
+        """Remember an object that this one was assigned to."""
         owner._note(self)
         living = tuple(ref for ref in self._owners if ref() is not None)
         if self not in owner._above() and all(ref() is not owner for ref in living):
             object.__setattr__(self, "_owners", (*living, weakref.ref(owner)))
 
     def _note(self, child: Any) -> None:
-        """Remember that something was assigned to this object, after all that was before."""
+        """Remember the order in which things were assigned to this object."""
         if not self._knows(child):
             living = {key: ref for key, ref in self._order.items() if ref() is not None}
             object.__setattr__(self, "_order", {**living, id(child): weakref.ref(child)})
 
     def _knows(self, child: Any) -> bool:
-        """Whether something was assigned to this object before."""
+        """True if something was assigned to this object before."""
         ref = self._order.get(id(child))
         return ref is not None and ref() is child
 
     def _above(self) -> list[Tracked]:
-        """This object and all that it is a part of."""
-        found = [self]
-        for one in found:  # grows on the way
-            found += [owner for owner in one._known_owners if all(owner is not other for other in found)]
-        return found
+        """This object and all objects that it is a part of."""
+        above = [self]
+        for thing in above:  # grows on the way
+            above += [owner for owner in thing._known_owners if all(owner is not other for other in above)]
+        return above
 
     @property
     def _known_owners(self) -> list[Tracked]:
-        """What this was assigned to, the first first."""
+        """The objects that this one was assigned to, in the order of assignment."""
         return [owner for ref in self._owners if (owner := ref()) is not None]
 
     @property
     def _walk(self) -> Walk:
-        """Everything that can be reached from here; kept until something is assigned."""
+        """The walk from this object; cached until something is assigned."""
         version = _version
         cached = self._walk_cache
         if cached is None or cached[0] != version:
@@ -104,21 +105,26 @@ class Tracked:
             object.__setattr__(self, "_walk_cache", None if cached[1].changes_unnoticed else cached)
         return cached[1]
 
+    @property
+    def _objects(self) -> list[Tracked]:
+        """This object and all that can be reached from it."""
+        return [self, *self._walk.below]
+
     def _outermost(self) -> Tracked:
         """The outermost object that this one was assigned into."""
         owners = [] if isinstance(self, _UNOWNING) else self._known_owners
         return owners[0]._outermost() if owners else self
 
     def _find_path(self, thing: Any) -> Path | None:
-        """Where something sits below this object, or None."""
+        """The path of something below this object, or None."""
         return self._walk.paths.get(id(thing))
 
     def _path_of(self, thing: Any) -> Path:
-        """Where something sits below this object; its own name when it was never assigned."""
+        """The path of something below this object; its own name when it was never assigned."""
         if thing is self:
             return ()
-        found = self._find_path(thing)
-        return (thing.name,) if found is None else found
+        path = self._find_path(thing)
+        return (thing.name,) if path is None else path
 
     def _path_to(self, thing: Any) -> str:
         """The path of something from the outermost object on, joined by slashes."""
@@ -127,7 +133,7 @@ class Tracked:
 
     @property
     def path(self) -> str:
-        """Where it sits: the outermost object's name, then attribute names, list indices, dict keys."""
+        """The path of this object: the outermost object's name, then attribute names, list indices, dict keys."""
         return self._path_to(self)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -143,53 +149,62 @@ class Tracked:
 
 
 class Walk:
-    """What a walk found: variables and objects in the order of Keras's `weights`, and the path of each."""
+    """Everything that can be reached from an object, in the order of Keras's `weights`.
+
+    Attributes:
+        entries: the path and the variable of each.
+        below: the objects, without the one that the walk starts from: it holds the walk, and would hold itself.
+        paths: the path of each variable and object by its identity.
+        changes_unnoticed: True if the walk passed a container that does not notice changes, so it cannot be cached.
+    """
 
     def __init__(self, root: Tracked):
         self.paths: dict[int, Path] = {}
-        self.variables: list[tuple[Path, Variable, str]] = []  # path, variable, the kind of its owner
-        self.objects: list[Tracked] = []
+        self.entries: list[tuple[Path, Variable]] = []
+        self.below: list[Tracked] = []
         self.changes_unnoticed = False
         self._visit(root, ())
-        every = ["/".join(path) for path, _, _ in self.variables]
-        if len(set(every)) < len(every):
-            double = sorted({path for path in every if every.count(path) > 1})
+        del self.below[0]
+        paths = ["/".join(path) for path, _ in self.entries]
+        if len(set(paths)) < len(paths):
+            double = sorted({path for path in paths if paths.count(path) > 1})
             raise ValueError(
                 f"Two weights of {root!r} have one path: {', '.join(double)}. Give their keys other names."
             )
 
     def _visit(self, owner: Tracked, path: Path) -> None:
         self.paths[id(owner)] = path
-        self.objects.append(owner)
-        mine: list[tuple[Path, Variable]] = []
-        below: list[tuple[Path, Tracked]] = []
+        self.below.append(owner)
+        variables: list[tuple[Path, Variable]] = []
+        children: list[tuple[Path, Tracked]] = []
         for key, value in owner._tracked_children():
-            self._sort(value, (*path, key), mine, below)
+            self._sort(value, (*path, key), variables, children)
         order = {key: number for number, key in enumerate(owner._order)}
-        mine.sort(key=lambda entry: (not entry[1].was_trainable, order.get(id(entry[1]), len(order))))
-        below.sort(key=lambda entry: order.get(id(entry[1]), len(order)))
-        self.variables += [(where, variable, owner._kind) for where, variable in mine]
-        for where, child in below:
+        variables.sort(key=lambda entry: (not entry[1].was_trainable, order.get(id(entry[1]), len(order))))
+        children.sort(key=lambda entry: order.get(id(entry[1]), len(order)))
+        self.entries += variables
+        for child_path, child in children:
             if id(child) not in self.paths:
-                self._visit(child, where)
+                self._visit(child, child_path)
 
-    def _sort(self, value: Any, path: Path, mine: list[Any], below: list[Any]) -> None:
+    def _sort(self, value: Any, path: Path, variables: list[Any], children: list[Any]) -> None:
+        """Add the variables and objects in a value to the lists; containers are searched at any depth."""
         if isinstance(value, Variable):
             if id(value) not in self.paths:
                 self.paths[id(value)] = path
-                mine.append((path, value))
+                variables.append((path, value))
         elif isinstance(value, Tracked):
             if not isinstance(value, _UNOWNING):
-                below.append((path, value))
+                children.append((path, value))
         else:
             self.changes_unnoticed |= not isinstance(value, _Container | tuple)
             for key, item in value.items() if isinstance(value, dict) else enumerate(value):
                 if isinstance(item, CHILDREN):
-                    self._sort(item, (*path, str(key)), mine, below)
+                    self._sort(item, (*path, str(key)), variables, children)
 
 
 def track(value: Any, owner: Any) -> Any:
-    """Make containers notice changes, and let what is in them know its owner."""
+    """Turn containers into ones that notice changes, and tell the variables and objects in them their owner."""
     if isinstance(value, Variable | Tracked):
         if not owner._knows(value):
             value._adopt(owner)
@@ -214,7 +229,7 @@ def track(value: Any, owner: Any) -> Any:
 
 
 class _Container:
-    """What the two kinds of container share: an owner, who hears of every change."""
+    """A container whose changes make walks out of date, and whose new items learn their owner."""
 
     _owner: weakref.ref[Any] | None = None
 
@@ -224,18 +239,18 @@ class _Container:
             self._noticed()
 
     def _noticed(self) -> None:
-        """Track what is inside now, after a change."""
+        """Track the items after a change."""
         structure_changed()
         owner = None if self._owner is None else self._owner()
         if owner is not None:
-            mine: Any = self
-            base: Any = list if isinstance(mine, list) else dict
-            for key, value in list(enumerate(mine)) if base is list else list(mine.items()):
-                base.__setitem__(mine, key, track(value, owner))
+            items: Any = self
+            base: Any = list if isinstance(items, list) else dict
+            for key, value in list(enumerate(items)) if base is list else list(items.items()):
+                base.__setitem__(items, key, track(value, owner))
 
 
 class TrackedList(_Container, list):
-    """A list whose owner hears of what is put into it."""
+    """A list that notices changes."""
 
     def copy(self) -> list[Any]:
         return list(self)
@@ -245,7 +260,7 @@ class TrackedList(_Container, list):
 
 
 class TrackedDict(_Container, dict):
-    """A dict whose owner hears of what is put into it."""
+    """A dict that notices changes."""
 
     def copy(self) -> dict[Any, Any]:
         return dict(self)
@@ -275,7 +290,7 @@ for _name in (*_CHANGES, "update", "setdefault", "popitem", "__ior__"):
 
 CHILDREN = (Variable, Tracked, list, dict, tuple)
 _TRACKED = (*CHILDREN, set, frozenset)
-_BOOKKEEPING = frozenset(  # not the author's
+_BOOKKEEPING = frozenset(  # the kernel's own attributes, which hold no children
     [
         "_walk_cache",
         "_loose_weights",
@@ -291,12 +306,12 @@ _BOOKKEEPING = frozenset(  # not the author's
 )
 _OF_THIS_ONE = frozenset(
     ["_walk_cache", "_owners", "_order", "_blueprint", "_kept_losses", "_traced_losses", "_nodes"]
-)  # not shared by copies
-_UNOWNING: tuple[type, ...] = ()  # classes whose objects keep themselves to themselves when assigned to a layer
+)  # not part of a copy
+_UNOWNING: tuple[type, ...] = ()  # classes whose objects are not part of what they are assigned to
 
 
 def keep_apart(cls: type) -> type:
-    """Class decorator: what is assigned to a layer as one of these is not part of the layer (optimizers)."""
+    """Class decorator: objects of the class are not part of the layer that they are assigned to (optimizers)."""
     global _UNOWNING
     _UNOWNING = (*_UNOWNING, cls)
     return cls

@@ -1,6 +1,6 @@
 """A named place for one array.
 
-The array itself is immutable, as every JAX array; a variable says which one is current. Reads and writes go through
+The array itself is immutable, as every JAX array; the variable refers to the current one. Reads and writes go through
 the innermost scope (see `scope`), so that the same code runs eagerly and under every transformation.
 """
 
@@ -15,30 +15,38 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common import registry
+from jaxlayers.common.array_like import ArrayLike, operand
 from jaxlayers.common.errors import StateLostError
 from jaxlayers.common.settings import auto_name, is_float, standardize_dtype
-from jaxlayers.core import making, scope
-from jaxlayers.core.array_like import ArrayLike, operand
+from jaxlayers.core import donation, making, scope
+from jaxlayers.core.protocols import Role
 
 
 class Variable(ArrayLike):
     """A named place for one array, of a shape and dtype that do not change.
 
     Args:
-        initializer: an array (or what becomes one); or a callable `(shape, dtype) -> array`, or the name of an
-            initializer, with `shape` given: then the array is made when it is first needed.
-        shape: sizes of the array, when an initializer is to make it.
-        dtype: its dtype; by default that of the array, and `floatx()` for Python floats and initializers.
-        trainable: whether it belongs to `trainable_weights`, and to `params` rather than `state`.
-        autocast: whether a layer with a dtype policy such as `"mixed_bfloat16"` reads it in the compute dtype.
-        aggregation, synchronization: kept for the sake of Keras's configs; one array is one array here.
-        name: a name without slashes; one is made up when none is given.
-        regularizer: a callable `array -> scalar`, added to the losses of the layer that owns it.
-        constraint: a callable `array -> array`, applied by optimizers after each update.
-        sharding: a `jax.sharding.Sharding` that its array is made in.
+        initializer: an array (or something that becomes one); or a callable `(shape, dtype) -> array` or the name of
+            an initializer, together with `shape`: then the array is made when it is first needed.
+        shape: the sizes of the array that an initializer makes.
+        dtype: the dtype of the array; by default that of `initializer`, and `floatx()` for Python floats and for
+            initializers.
+        trainable: if True, the default, the variable belongs to `trainable_weights` and to `params`; if False, to
+            `non_trainable_weights` and to `state`.
+        autocast: if True, the default, a layer with a dtype policy such as `"mixed_bfloat16"` reads the variable in
+            the compute dtype.
+        aggregation: how metrics that were computed apart are merged: `"none"` (the default), `"sum"`, `"mean"` or
+            `"only_first_replica"`.
+        synchronization: kept for Keras's configs; it has no effect.
+        name: a name without slashes; by default one is made up.
+        regularizer: a callable `array -> scalar`, whose value is added to the losses of the owning layer.
+        constraint: a callable `array -> array`, which optimizers apply after each update.
+        sharding: a `jax.sharding.Sharding` for the array.
+        role: the use of the variable, for the kernel; by default that of its first owner.
 
     Raises:
-        ValueError: when an initializer comes without a shape, or the name has a slash.
+        ValueError: when an initializer comes without a shape, the shape does not fit the array, or the name has a
+            slash.
 
     Example:
         >>> from jaxlayers.core import Variable
@@ -84,7 +92,7 @@ class Variable(ArrayLike):
         regularizer: Any = None,
         constraint: Any = None,
         sharding: Any = None,
-        role: str | None = None,
+        role: Role | None = None,
     ):
         if name is not None and (not isinstance(name, str) or "/" in name):
             raise ValueError(f"A variable's name must be a string without '/'; received {name!r}.")
@@ -96,7 +104,7 @@ class Variable(ArrayLike):
         self._regularizer = registry.lookup("regularizer", regularizer)
         self._constraint = registry.lookup("constraint", constraint)
         self.sharding = sharding
-        self.role = role  # None for a weight; "seed", "generator" or "metric"
+        self.role = role  # None until an owner gives it
         self.origin: making.Origin | None = None
         self._owner: Any = None
         self._exclusive = False
@@ -126,29 +134,29 @@ class Variable(ArrayLike):
         self._value = value if sharding is None else jax.device_put(value, sharding)
         self.initializer = making.Start(self._value)
 
-    # What it holds.
+    # The array.
 
     @property
     def value(self) -> jax.Array:
-        """The current array; in the compute dtype of the layer being called, when that casts."""
+        """The current array; in the compute dtype of the layer being called, if that casts its weights."""
         inner = scope.current()
         if inner is None:
             return self.make()
-        value = inner.read(self)
-        frame = inner.frame
-        if frame is None or frame.autocast is None or value.dtype == frame.autocast:
+        value = inner.values.read(self)
+        call = inner.call
+        if call is None or call.dtype is None or value.dtype == call.dtype:
             return value
-        return value.astype(frame.autocast) if self.autocast and is_float(self.dtype) else value
+        return value.astype(call.dtype) if self.autocast and is_float(self.dtype) else value
 
     def assign(self, value: Any) -> jax.Array:
-        """Put an array of the same shape in this place, cast to this dtype; returns it.
+        """Put an array of the same shape into the variable, cast to its dtype; return the array.
 
         Raises:
             ValueError: when the shape differs.
             BareTransformationError: inside a JAX transformation that cannot carry the change out.
         """
         inner = scope.current()
-        held = None if inner is None else inner.peek(self)
+        held = None if inner is None else inner.values.peek(self)
         value = self.check(value, self.dtype if held is None else held.dtype)
         scope.write(self, value)
         return value
@@ -162,7 +170,7 @@ class Variable(ArrayLike):
         return self.assign(scope.read(self) - operand(value))
 
     def check(self, value: Any, dtype: Any = None) -> jax.Array:
-        """`value` as an array that fits this place.
+        """Return `value` as an array that fits the variable.
 
         Raises:
             ValueError: when the shape differs.
@@ -176,62 +184,74 @@ class Variable(ArrayLike):
             )
         dtype = self.dtype if dtype is None else dtype
         if isinstance(value, jax.Array):
-            # A weak type would make the next step another program.
+            # A weak type would make the next compiled step another program.
             return value if value.dtype == dtype and not value.weak_type else jax.lax.convert_element_type(value, dtype)
-        copy = np.array(value, dtype=dtype)  # NumPy's memory may change under us
-        return jnp.asarray(copy) if scope.current_trace() != scope.trace_of(None) else jax.device_put(copy)
+        copy = np.array(value, dtype=dtype)  # the user may change NumPy's memory
+        return jnp.asarray(copy) if scope.current_trace() != scope.NO_TRACE else jax.device_put(copy)
 
     def numpy(self) -> np.ndarray:
         """The current array as a NumPy array."""
         return self.__array__()
 
-    # Between the kernel and the object itself: no scope is asked.
+    # For the kernel: no scope is asked.
 
     @property
     def held(self) -> Any:
-        """The array in the object itself, or None when it has not been made."""
+        """The array in the object itself, or None when it has not been made; waits for a step that overwrites it.
+
+        Raises:
+            StateLostError: when the array went down with a failed step.
+        """
+        donation.wait_for(self)
+        return self._unless_lost()
+
+    def _unless_lost(self) -> Any:
         value = self._value
-        if value is making.BUSY:  # a compiled step is about to replace it
-            if making.lock.acquire(timeout=making.patience()):
-                value = self._value
-                making.lock.release()
-            if value is making.BUSY:
-                raise RuntimeError(
-                    f"{self.path!r} is being written by a compiled step that is still running, perhaps the one that "
-                    "calls this. Hand its value to the callback as an argument."
-                )
-        if type(value) is making.Lost:
+        if type(value) is donation.Lost:
             raise StateLostError(value.message(self.path))
         return value
 
+    def lent(self) -> jax.Array:
+        """Return the array for a run of a step that has borrowed it, made now if it has not been."""
+        if self._unless_lost() is None:
+            making.make([self])
+        return self._value
+
+    def peek(self) -> Any:
+        """Return the array in the object, or None where there is none at the moment; never waits."""
+        return None if donation.is_lent(self) or type(self._value) is donation.Lost else self._value
+
     def make(self) -> jax.Array:
-        """The array in the object itself, made now if it has not been."""
+        """Return the array in the object itself, made now if it has not been."""
         while True:
-            self._exclusive = False  # from here on somebody else may hold it too; said before it is looked at
+            # Mark the array as shared before reading it: the caller may keep it, so it must not be donated.
+            self._exclusive = False
             value = self.held
             if value is None:
                 making.make([self])
-            elif not self._exclusive and self._value is value:  # no step has stored another one in between
+            # A step that began meanwhile may be about to donate the array, or have stored another one. These checks
+            # hold in this order only: no step can begin between them that does not see the mark.
+            elif not self._exclusive and not donation.is_lent(self) and self._value is value:
                 return value
 
     def start_from(self, value: Any) -> None:
-        """Begin with an array: hold it, and make it again for whoever asks for new weights."""
-        if self.role is None:
+        """Begin with an array: hold it, and use it again as the initial value where new weights are made."""
+        if self.role in (None, Role.WEIGHT):
             self.initializer = making.Start(value)
         self.store(value)
 
-    def store(self, value: Any, exclusive: bool = False) -> None:
+    def store(self, value: Any) -> None:
         """Put an array into the object itself."""
-        if self.sharding is not None and not exclusive:
+        if self.sharding is not None:
             value = jax.device_put(value, self.sharding)
         self._value = value
-        self._exclusive = exclusive
+        self._exclusive = False
 
-    # What it is.
+    # The description.
 
     @property
     def trainable(self) -> bool:
-        """Whether it is trained; may be switched at any time."""
+        """True if the variable is trained; may be set at any time."""
         return self._trainable
 
     @trainable.setter
@@ -243,7 +263,7 @@ class Variable(ArrayLike):
 
     @property
     def regularizer(self) -> Any:
-        """What adds to the losses of the owning layer: a callable `array -> scalar`, or None."""
+        """A callable `array -> scalar` whose value is added to the losses of the owning layer, or None."""
         return self._regularizer
 
     @regularizer.setter
@@ -252,7 +272,7 @@ class Variable(ArrayLike):
 
     @property
     def constraint(self) -> Any:
-        """What an optimizer applies after each update: a callable `array -> array`, or None."""
+        """A callable `array -> array` that optimizers apply after each update, or None."""
         return self._constraint
 
     @constraint.setter
@@ -271,17 +291,19 @@ class Variable(ArrayLike):
 
     @property
     def path(self) -> str:
-        """Where it sits: the outermost layer's name, then attribute names, list indices, dict keys."""
+        """The path of the variable: the outermost layer's name, then attribute names, list indices, dict keys."""
         return self.name if self.owner is None else self.owner._path_to(self)
 
     @property
     def owner(self) -> Any:
-        """The object that it was first assigned to, or None."""
+        """The object that the variable was first assigned to, or None."""
         return None if self._owner is None else self._owner()
 
     def _adopt(self, owner: Any) -> None:
         """Remember the first object that this variable was assigned to."""
         owner._note(self)
+        if self.role is None:
+            self.role = owner._role
         if self._owner is None or self._owner() is None:
             self._owner = weakref.ref(owner)
 
@@ -295,12 +317,12 @@ class Variable(ArrayLike):
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}{shown}>"
 
     def _fetched(self) -> jax.Array:
-        """The current array, once it has been computed; what comes out of a compiled step may turn out not to be."""
+        """Wait until the current array has been computed, and return it: the step that computes it may fail."""
         value = self.value
         try:
             return value if isinstance(value, jax.core.Tracer) else value.block_until_ready()
         except jax.errors.JaxRuntimeError as error:
-            making.mark_lost([self])
+            donation.mark_lost([self])
             if self._value is not value:
                 raise StateLostError(self._value.message(self.path)) from error
             raise
@@ -326,11 +348,11 @@ class Variable(ArrayLike):
             self._value = jnp.array(self._value)
 
 
-_OWN = ("__weakref__", "_owner", "_exclusive", "origin")  # what a copy does not share
+_OWN = ("__weakref__", "_owner", "_exclusive", "origin")  # not part of a copy
 
 
 def standardize_shape(shape: Any) -> tuple[int, ...]:
-    """A tuple of sizes from a list, a tuple or one number."""
+    """Return a shape as a tuple of sizes; a single number is one axis."""
     if isinstance(shape, str):
         raise ValueError(f"A variable's shape must be a tuple of sizes; received {shape!r}. Names go into name=.")
     sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
@@ -340,5 +362,5 @@ def standardize_shape(shape: Any) -> tuple[int, ...]:
     return tuple(int(size) for size in sizes)
 
 
-# In a pytree a variable is the array it holds now, and comes back as one: what a function of JAX's is handed.
+# In a pytree, a variable is the array it holds now, and comes back as an array: functions of JAX receive arrays.
 jax.tree_util.register_pytree_node(Variable, lambda variable: ((variable.value,), None), lambda _, values: values[0])

@@ -1,8 +1,7 @@
-"""What a layer offers of its weights: as lists, as arrays, as trees; and the pure functions over those trees."""
+"""The weights of a layer as lists, as arrays and as trees, and the pure functions over those trees."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,28 +9,27 @@ import jax
 import numpy as np
 
 from jaxlayers.common.errors import ends_in_user_code
-from jaxlayers.core import pure, scope, tracking
+from jaxlayers.core import losses, pure, scope, tracking
+from jaxlayers.core.protocols import Role
 from jaxlayers.core.variable import Variable
-
-_calls = itertools.count(1)
 
 
 class Weighted(tracking.Tracked):
-    """The part of `Layer` that is about what it holds."""
+    """The part of `Layer` that is about its weights."""
 
-    _kind = "weight"
+    _role = Role.WEIGHT
     built = False
     _trainable: bool
     _loose_weights: dict[str, Variable]
-    _kept_losses: tuple[int, list[tuple[Any, Any]], Any] = (0, [], None)
-    _traced_losses: tuple[int, list[tuple[Any, Any]], Any] = (0, [], None)
+    _kept_losses = losses.Kept()
+    _traced_losses = losses.Kept()
 
     def _tracked_children(self) -> Any:
-        """What is assigned to this layer, with the key it has in the trees; weights never assigned come by name."""
-        found = list(super()._tracked_children())
-        yield from found
-        assigned = {id(leaf) for _, value in found for leaf in _flatten(value)}
-        taken = {key for key, _ in found}
+        """Yield everything assigned to this layer, with its key in the trees; weights never assigned by their name."""
+        children = list(super()._tracked_children())
+        yield from children
+        assigned = {id(leaf) for _, value in children for leaf in _flatten(value)}
+        taken = {key for key, _ in children}
         for key, variable in self._loose_weights.items():
             if id(variable) not in assigned:
                 yield (f"{key}_weight" if key in taken else key), variable
@@ -39,12 +37,12 @@ class Weighted(tracking.Tracked):
     @property
     def variables(self) -> list[Variable]:
         """Every variable of this layer and those inside: weights, and the states of seed generators."""
-        return [variable for _, variable, kind in self._walk.variables if kind != "metric"]
+        return [variable for _, variable in self._walk.entries if variable.role != Role.METRIC]
 
     @property
     def weights(self) -> list[Variable]:
-        """The variables that `get_weights` and `set_weights` work on: all but those of seed generators and metrics."""
-        return [variable for _, variable, kind in self._walk.variables if kind == "weight"]
+        """The variables of `get_weights` and `set_weights`: all but those of seed generators and metrics."""
+        return [variable for _, variable in self._walk.entries if variable.role == Role.WEIGHT]
 
     @property
     def trainable_weights(self) -> list[Variable]:
@@ -53,7 +51,7 @@ class Weighted(tracking.Tracked):
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
-        """The weights that training leaves alone: statistics, counters, frozen weights."""
+        """The weights that training does not change: statistics, counters, frozen weights."""
         return [variable for variable in self.weights if not (self._trainable and variable.trainable)]
 
     @property
@@ -63,31 +61,31 @@ class Weighted(tracking.Tracked):
 
     @property
     def non_trainable_variables(self) -> list[Variable]:
-        """The variables that training leaves alone, states of seed generators included."""
+        """The variables that training does not change, states of seed generators included."""
         return [variable for variable in self.variables if not (self._trainable and variable.trainable)]
 
     @property
     def metrics(self) -> list[Any]:
         """The metrics that are assigned to this layer and those inside."""
-        return [below for below in self._walk.objects if below._kind == "metric"]
+        return [below for below in self._objects if below._role == Role.METRIC]
 
     @property
     def metrics_variables(self) -> list[Variable]:
-        """What these metrics hold."""
+        """The variables of these metrics."""
         return [variable for metric in self.metrics for variable in metric.variables]
 
     @property
     def trainable(self) -> bool:
-        """Whether the weights are trained. Setting it goes down to every layer inside."""
+        """True if the weights are trained. Setting it sets it for every layer inside."""
         return self._trainable
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        for below in self._walk.objects:
+        for below in self._objects:
             if isinstance(below, Weighted):
                 object.__setattr__(below, "_trainable", bool(value))
-        for _, variable, kind in self._walk.variables:
-            if kind == "weight" and variable.was_trainable:
+        for variable in self.weights:
+            if variable.was_trainable:
                 variable.trainable = value
         scope.trainable_switched()
 
@@ -96,7 +94,7 @@ class Weighted(tracking.Tracked):
         return [variable.numpy() for variable in self.weights]
 
     def set_weights(self, weights: Iterable[Any]) -> None:
-        """Give every weight a new array, in the order of `weights`.
+        """Assign an array to every weight, in the order of `weights`.
 
         Raises:
             ValueError: when the number of arrays or one of their shapes is wrong; then nothing has changed.
@@ -123,14 +121,12 @@ class Weighted(tracking.Tracked):
 
     @property
     def losses(self) -> list[jax.Array]:
-        """Losses added in the last call, and those of regularizers on the weights as they are now."""
-        return pure.losses(self)
+        """The losses added in the last call, and those of regularizers on the weights as they are now."""
+        return losses.losses(self)
 
     def _keep_losses(self, entries: list[tuple[Any, Any]]) -> None:
-        """Hold the losses of the last outermost call, (owner, value) pairs; apart from them those of a traced one."""
-        trace = scope.current_trace()
-        name = "_kept_losses" if trace == scope.trace_of(None) else "_traced_losses"
-        object.__setattr__(self, name, (next(_calls), entries, trace))
+        """Hold the losses of the last outermost call, (owner, value) pairs."""
+        losses.keep(self, entries)
 
     # The pure pair.
 
@@ -140,7 +136,7 @@ class Weighted(tracking.Tracked):
 
         Args:
             key: from `jax.random.key`. A value depends on it and on the path of its weight alone.
-            *args: what the layer will be called with: arrays, or `jax.ShapeDtypeStruct`s.
+            *args: arguments like those that the layer will be called with: arrays or `jax.ShapeDtypeStruct`s.
             **kwargs: likewise, by name.
 
         Returns:
@@ -155,9 +151,9 @@ class Weighted(tracking.Tracked):
         """Compute the outputs from explicit weights: a pure function of its arguments.
 
         Args:
-            params: as from `init`.
-            state: likewise.
-            *args: what the layer is called with.
+            params: the trainable weights, as from `init`.
+            state: the other variables, as from `init`.
+            *args: the arguments of the call.
             rng: a key; every random draw is a function of it, of the path it is made at and of its number there.
                 Without one, generators that were given a seed draw from their own state, and others are refused.
             training: as in a call.
@@ -186,8 +182,8 @@ class Weighted(tracking.Tracked):
         Args:
             trainable_variables: arrays for `trainable_variables`, in their order.
             non_trainable_variables: arrays for `non_trainable_variables`: statistics, frozen weights, seeds.
-            *args: what the layer is called with.
-            return_losses: whether to return the added losses, too.
+            *args: the arguments of the call.
+            return_losses: if True, return the added losses as well; False by default.
             **kwargs: passed to the call.
 
         Returns:
@@ -201,7 +197,7 @@ class Weighted(tracking.Tracked):
 
     @property
     def params(self) -> dict[str, Any]:
-        """The trainable weights as a tree; assigning one checks it whole before anything is swapped."""
+        """The trainable weights as a tree; assigning a tree checks it whole before anything changes."""
         return pure.tree(self, trainable=True)
 
     @params.setter
@@ -210,7 +206,7 @@ class Weighted(tracking.Tracked):
 
     @property
     def state(self) -> dict[str, Any]:
-        """What is not trained, as a tree; assigning one checks it whole before anything is swapped."""
+        """The variables that are not trained, as a tree; assigning a tree checks it whole before anything changes."""
         return pure.tree(self, trainable=False)
 
     @state.setter

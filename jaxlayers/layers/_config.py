@@ -43,9 +43,9 @@ def made_again(layer: Any, **changed: Any) -> Any:
         **changed: entries that replace those of the config.
     """
     custom_objects = {}
-    objects = list(layer._walk.objects)
+    objects = list(layer._objects)
     for owner in objects:  # grows while it is iterated over
-        objects += [inner for template in getattr(owner, "_apart", ()) for inner in template._walk.objects]
+        objects += [inner for template in getattr(owner, "_apart", ()) for inner in template._objects]
         for value in (owner, *vars(owner).values()):
             thing = value if isinstance(value, types.FunctionType) else type(value)
             if (thing is value or hasattr(value, "get_config")) and not thing.__module__.startswith("jaxlayers."):

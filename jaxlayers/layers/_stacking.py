@@ -16,7 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from jaxlayers.core import Variable, keys, tracking
+from jaxlayers.common import keys
+from jaxlayers.core import Variable, tracking
+from jaxlayers.core.protocols import Role
 
 
 class Hidden:
@@ -31,7 +33,7 @@ class Stacked(tracking.Tracked):
 
     def __init__(self, original: tracking.Tracked):
         self.name = getattr(original, "name", type(original).__name__)
-        self._kind = original._kind
+        self._role = original._role
         self.original = Hidden(original)
         self.held: dict[str, Any] = {}
 
@@ -84,7 +86,7 @@ def _stacked_variable(variable: Variable, count: int) -> Variable:
     if isinstance(sharding, NamedSharding):
         sharding = sharding.update(spec=PartitionSpec(None, *sharding.spec))
     counterpart = Variable(
-        _StackedInitializer(variable.initializer, count, variable.role == "seed"),
+        _StackedInitializer(variable.initializer, count, variable.role == Role.SEED),
         shape=(count, *variable.shape),
         dtype=variable.dtype,
         trainable=variable.was_trainable,

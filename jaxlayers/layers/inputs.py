@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import weakref
 from typing import Any
 
 from jaxlayers.common.settings import standardize_dtype
@@ -72,7 +73,9 @@ class InputLayer(Layer):
         self._input_dtype = standardize_dtype(dtype)
         self.optional = optional
         self.built = True
-        self._add_node(input_tensor)
+        self._input_tensor: weakref.ref[SymbolicTensor] | None = None
+        if input_tensor is not None:
+            self._make_tensor(input_tensor)
 
     def _check_tensor(self, tensor: Any, **arguments: Any) -> None:
         """Raise if `input_tensor` is not a symbolic tensor, or disagrees with one of the other arguments."""
@@ -93,18 +96,30 @@ class InputLayer(Layer):
                     f"{actual[name]}. Leave the argument {name} out, or make it agree."
                 )
 
-    def _add_node(self, tensor: SymbolicTensor | None = None) -> None:
-        """Record the node of which the symbolic tensor is the output."""
+    def _make_tensor(self, tensor: SymbolicTensor | None) -> SymbolicTensor:
+        """Record the node of this input; return its symbolic tensor, a new one unless `tensor` is given."""
         node = Node(self, (), {})
-        node.outputs = (
-            SymbolicTensor(self.batch_shape, self._input_dtype, self.name, node) if tensor is None else tensor
-        )
-        node.outputs.node = node.outputs.node or node  # the output of a layer keeps the node of that layer's call
-        object.__setattr__(self, "_nodes", (node,))
+        if tensor is None:
+            tensor = SymbolicTensor(self.batch_shape, self._input_dtype, self.name, node)
+        tensor.node = tensor.node or node  # the output of a layer keeps the node of that layer's call
+        node.outputs = tensor
+        object.__setattr__(self, "_nodes", (weakref.ref(tensor.node),))
+        object.__setattr__(self, "_input_tensor", weakref.ref(tensor))
+        return tensor
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._add_node()
+    @property
+    def output(self) -> SymbolicTensor:
+        """The symbolic tensor of this input: the same object as long as something refers to it."""
+        tensor = None if self._input_tensor is None else self._input_tensor()
+        return self._make_tensor(None) if tensor is None else tensor
+
+    @property
+    def input(self) -> list[SymbolicTensor]:
+        """An input layer has no inputs: an empty list."""
+        return []
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_input_tensor": None}
 
     @property
     def dtype(self) -> str:

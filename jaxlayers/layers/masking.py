@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers import ops
+from jaxlayers.common.masks import set_mask
 from jaxlayers.core import InputSpec, Layer
-from jaxlayers.core.masks import set_mask
 
 
 class Masking(Layer):

@@ -1,9 +1,9 @@
 """One block run many times: a loop over stacked weights instead of as many copies of its program.
 
-`Repeat` holds one layer as a template, whose own variables never get arrays, and stacked variables that are its
-weights. The loop is `lax.scan`: each turn lends the template one block's arrays, by a scope in which its variables
-answer with them, and calls it as an outermost layer. So whatever the block is made of works inside: what it writes
-comes out stacked, its losses are summed over the blocks, its draws start from a key for each block.
+`Repeat` holds one layer as a template, whose own variables never get arrays, and stacked variables, which are its
+weights. The loop is `lax.scan`: each turn calls the template as an outermost layer, in a scope in which its variables
+hold one block's arrays. So everything that a block can do works inside: its writes come out stacked, its losses are
+summed over the blocks, and its draws start from a key for each block.
 
 The loop is a pure function, compiled once for each signature: eager calls are one dispatch.
 """
@@ -18,12 +18,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common import registry
+from jaxlayers.common.masks import get_mask, set_mask
 from jaxlayers.common.settings import is_float
-from jaxlayers.core import Layer, Variable, building, pure, random, scope
-from jaxlayers.core.masks import get_mask, set_mask
-from jaxlayers.core.transforms import checkpoint_policy
+from jaxlayers.core import Layer, Variable, building, random, scope, trees
+from jaxlayers.core.effects import LossKey, run
+from jaxlayers.core.protocols import Role
+from jaxlayers.core.scope import KeyStream, Record, Scope
 from jaxlayers.layers._config import made_again, positive
 from jaxlayers.layers._stacking import Hidden, Stacked, idle_key, stacked
+from jaxlayers.transforms.remat import checkpoint_policy
 
 
 class Repeat(Layer):
@@ -38,22 +41,23 @@ class Repeat(Layer):
     random draws differ from block to block. An optimizer sees one array for all blocks.
 
     Args:
-        block: a layer, of whose config n are meant (it is copied, and its own weights are not used), or a function
-            without arguments that makes one. It returns what it takes, in structure, shapes and dtypes.
-        n: how many.
-        unroll: how many blocks are one turn of the loop, or True for all; see `jax.lax.scan`.
-        remat: whether blocks are computed again for the gradient instead of being kept: True, what is kept
-            nevertheless by its name in `jax.checkpoint_policies` (`"dots_saveable"`, ...), or a policy itself.
+        block: a layer, which is copied by its config (its own weights are not used), or a function without arguments
+            that makes one. The outputs of the block must have the structure, shapes and dtypes of its inputs.
+        n: the number of blocks.
+        unroll: the number of blocks in one turn of the loop, or True for all; 1 by default. See `jax.lax.scan`.
+        remat: if True, the inside of blocks is computed again for the gradient instead of being kept. A policy of
+            `jax.checkpoint`, or the name of one in `jax.checkpoint_policies` (`"dots_saveable"`, ...), says what is
+            kept nevertheless. False by default.
         **kwargs: `name`, `dtype`, ... of `Layer`; `trainable` is by default that of the block.
 
     Shapes:
-        inputs and outputs: whatever the block takes and returns; further arguments of the call go to every block.
-        weights: `[n, ...]`, those of the block behind.
+        inputs and outputs: those of the block; further arguments of the call go to every block.
+        weights: `[n, ...]`, where `...` is the shape of the block's weight.
 
     Raises:
-        TypeError: when `block` makes no layer.
-        ValueError: when n is no positive integer, the layer cannot be copied, `remat` is unknown; when called: the
-            block returns something else than it takes, or uses variables that are not its own.
+        TypeError: when `block` is no layer and makes none.
+        ValueError: when n is no positive integer, the layer cannot be copied, or `remat` is unknown; when called, if
+            the block's outputs differ from its inputs in form, or the block uses variables that are not its own.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -81,7 +85,7 @@ class Repeat(Layer):
 
     @_trainable.setter
     def _trainable(self, value: bool) -> None:
-        if value != self._program.template.trainable:  # or parts that are frozen would thaw
+        if value != self._program.template.trainable:  # else frozen parts of the template would become trainable
             self._program.template.trainable = value
 
     def call(self, inputs: Any, *args: Any, training: bool | None = None, **kwargs: Any) -> Any:
@@ -90,7 +94,7 @@ class Repeat(Layer):
         passed = {**kwargs, "training": training}
         if "_block" not in self.__dict__:
             if not program.template.built:
-                building.trace(program.template, (inputs, *args), passed, building.snapshots(scope.current()) or {})
+                building.trace_call(program.template, (inputs, *args), passed, building.Build.here())
             self._block = stacked(program.template, self.n)
         leaves, structure = jax.tree.flatten(jax.tree.map(scope.unwrap, inputs))
         given, rest = jax.tree.flatten((args, passed))
@@ -100,12 +104,12 @@ class Repeat(Layer):
             structure,
             rest,
             tuple((i, value) for i, value in enumerate(given) if i not in dynamic),
-            getattr(scope.current(), "random_stream", None),
+            KeyStream.rules_here(),
             program.settings(),
         )
         arrays = [jnp.asarray(scope.unwrap(given[i])) for i in dynamic]
         carried = [program.cast(leaf) for leaf in leaves]
-        variables = [variable for _, variable, _ in self._block._walk.variables]
+        variables = [variable for _, variable in self._block._walk.entries]
         outputs, found, losses, new = program.run(
             self.path,
             how,
@@ -126,11 +130,11 @@ class Repeat(Layer):
         """The weights of each block: objects with `params`, `state`, `get_weights()` and `set_weights()`."""
         return tuple(RepeatedBlock(self, number) for number in range(self.n))
 
-    def entries(self) -> list[tuple[tuple[str, ...], Variable, str]]:
-        """Path in the block, stacked variable and its kind, of all; in the order of the block's `weights`."""
+    def entries(self) -> list[tuple[tuple[str, ...], Variable]]:
+        """The path in the block and the stacked variable, of all; in the order of the block's `weights`."""
         if "_block" not in self.__dict__:
             raise ValueError(f"{self.path!r} is not built, so its blocks have no weights. Call it, or build(), first.")
-        return self._block._walk.variables
+        return self._block._walk.entries
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again; the block as a config of its own."""
@@ -151,18 +155,18 @@ class Repeat(Layer):
 
     @property
     def _apart(self) -> tuple[Layer, ...]:
-        """What is in the config, and no part of the layer."""
+        """The layers in the config that are not part of this layer."""
         return (self._program.template,)
 
     _block: Stacked
 
 
 class RepeatedBlock:
-    """One block's part of the weights of a `Repeat`: what is assigned to it goes into the stacked arrays.
+    """One block's part of the weights of a `Repeat`; assigned arrays go into the stacked ones.
 
     Args:
-        owner: the layer that repeats.
-        number: which block.
+        owner: the layer.
+        number: the number of the block.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -177,7 +181,7 @@ class RepeatedBlock:
 
     @property
     def params(self) -> dict[str, Any]:
-        """The block's trainable weights as a tree; assigning one checks it whole before anything changes."""
+        """The block's trainable weights as a tree; assigning a tree checks it whole before anything changes."""
         return self._tree(True)
 
     @params.setter
@@ -186,7 +190,7 @@ class RepeatedBlock:
 
     @property
     def state(self) -> dict[str, Any]:
-        """What is not trained, as a tree; assigning one checks it whole before anything changes."""
+        """The block's other variables as a tree; assigning a tree checks it whole before anything changes."""
         return self._tree(False)
 
     @state.setter
@@ -210,33 +214,22 @@ class RepeatedBlock:
         self._put(dict(zip(variables, arrays, strict=True)))
 
     def _weights(self) -> list[Variable]:
-        return [variable for _, variable, kind in self._owner.entries() if kind == "weight"]
+        return [variable for _, variable in self._owner.entries() if variable.role == Role.WEIGHT]
 
     def _entries(self, trainable: bool) -> dict[tuple[str, ...], Variable]:
-        return {path: variable for path, variable, _ in self._owner.entries() if variable.trainable == trainable}
+        return {path: variable for path, variable in self._owner.entries() if variable.trainable == trainable}
 
     def _value(self, variable: Variable) -> jax.Array:
         return scope.read(variable)[self._number]
 
     def _tree(self, trainable: bool) -> dict[str, Any]:
-        tree: dict[str, Any] = {}
-        for path, variable in self._entries(trainable).items():
-            inside = tree
-            for key in path[:-1]:
-                inside = inside.setdefault(key, {})
-            inside[path[-1]] = self._value(variable)
-        return tree
+        return trees.nest((path, self._value(variable)) for path, variable in self._entries(trainable).items())
 
     def _assign(self, tree: Any, trainable: bool) -> None:
-        here, given = self._entries(trainable), pure.flatten(tree)
-        expected = {"/".join(path): variable.shape[1:] for path, variable in here.items()}
-        received = {"/".join(path): jnp.shape(value) for path, value in given.items()}
-        if expected != received:
-            differ = [f"{path}: expected {shape}, received {received.get(path, 'nothing')}"
-                      for path, shape in expected.items() if received.get(path) != shape]  # fmt: skip
-            differ += [f"{path} belongs to no weight" for path in received if path not in expected]
-            raise ValueError(f"The tree does not fit {self!r}: {'; '.join(differ)}.")
-        self._put({here[path]: value for path, value in given.items()})
+        variables, flat = self._entries(trainable), trees.flatten(tree)
+        places = {path: jax.ShapeDtypeStruct(v.shape[1:], jnp.dtype(v.dtype)) for path, v in variables.items()}
+        trees.check(places, flat, f"The tree does not fit {self!r}")
+        self._put({variables[path]: value for path, value in flat.items()})
 
     def _put(self, values: dict[Variable, Any]) -> None:
         for variable, value in values.items():
@@ -247,19 +240,19 @@ class RepeatedBlock:
 
 
 class _How(NamedTuple):
-    """What decides which program a call is, beside the shapes of its arrays."""
+    """Everything that a compiled program depends on, beside the shapes of its arrays."""
 
     loop: tuple[int, Any, Any]  # how many blocks, unroll, remat
     structure: Any
     rest: Any
     fixed: tuple[tuple[int, Hashable], ...]
-    stream: bool | None
+    keys: tuple[str, bool]  # the rules by which draws inside get their keys
     settings: Hashable
 
 
 @jax.tree_util.register_static
 class _Found(NamedTuple):
-    """What a trace found out: which variables blocks write, by number, and whether they draw from the stream."""
+    """The result of a trace: the numbers of the variables that blocks write, and True if they draw from the stream."""
 
     written: tuple[int, ...]
     draws: bool
@@ -277,21 +270,20 @@ class _Program(Hidden):
         return _Program, (self.template,)
 
     def settings(self) -> Hashable:
-        """The plain attributes of all that is in the block: a change of one is another program."""
-        found = []
-        for thing in self.template._walk.objects:
-            values = vars(thing).items()
-            found.append(tuple((k, v) for k, v in values if type(v) in _PLAIN and k not in ("_borrowed", "_in_build")))
-        return tuple(found)
+        """The plain attributes of everything in the block: with others, the program is another one."""
+        return tuple(
+            tuple((name, value) for name, value in vars(thing).items() if type(value) in _PLAIN)
+            for thing in self.template._objects
+        )
 
     def cast(self, leaf: Any) -> jax.Array:
-        """An input as the block will see it."""
+        """Return an input in the dtype that the block casts it to."""
         leaf, template = jnp.asarray(leaf), self.template
         dtype = template._compute if template.autocast and is_float(leaf.dtype) else leaf.dtype
-        return jax.lax.convert_element_type(leaf, dtype)  # never of a weak type, which no block would return
+        return jax.lax.convert_element_type(leaf, dtype)  # not weakly typed, since the outputs of blocks are not
 
     def run(self, path: str, how: _How, *arrays: Any) -> Any:
-        """The loop, with a key if it draws any."""
+        """Run the loop, with a key from the stream if the blocks draw from it."""
         known = (how, *((jnp.shape(leaf), str(leaf.dtype)) for leaf in jax.tree.leaves(arrays)))
         if known not in self.draws:
             found = jax.eval_shape(lambda *arrays: self._compiled(path, how, *arrays)[1], *arrays, idle_key())
@@ -306,7 +298,7 @@ class _Program(Hidden):
         def one(carried: Any, turn: Any) -> Any:
             nonlocal found
             number, values = turn
-            start = None if how.stream is False else jax.random.fold_in(key, number)
+            start = jax.random.fold_in(key, number) if how.keys[1] else None
             carried, new, losses, found = self._block(path, how, values, carried, given, start)
             return carried, (new, losses)
 
@@ -316,7 +308,7 @@ class _Program(Hidden):
         return outputs, found, losses, new
 
     def _block(self, path: str, how: _How, values: list[Any], carried: Any, given: Any, start: Any) -> Any:
-        """The template with one block's arrays: what it returns, what it wrote, the losses it added."""
+        """Run the template with one block's arrays; return its outputs, the arrays it wrote, and its losses."""
         leaves, masks = carried
         for leaf, mask in (*zip(leaves, masks, strict=True), *zip(*given, strict=True)):
             set_mask(leaf, mask)
@@ -325,36 +317,35 @@ class _Program(Hidden):
         args, kwargs = jax.tree.unflatten(
             how.rest, [filled[i] if i in filled else next(arrays) for i in range(how.rest.num_leaves)]
         )
-        variables = {v: i for i, (_, v, _) in enumerate(self.template._walk.variables)}
+        variables = {variable: i for i, (_, variable) in enumerate(self.template._walk.entries)}
         generator = random.global_generator().state
-        lent = dict(zip(variables, values, strict=True))
-        with scope.Scope({**lent, **({} if start is None else {generator: start})}, closed=True, hints={}) as inner:
-            inner.frame = None
-            outputs = self.template(jax.tree.unflatten(how.structure, leaves), *args, **kwargs)
-            outputs = jax.tree.map(scope.unwrap, outputs)
-        if generator in inner.missing:
-            raise ValueError(scope.no_key(scope.current() or inner))
-        for variable in (*inner.missing, *inner.written):
+        arrays = dict(zip(variables, values, strict=True))
+        if start is not None:
+            arrays[generator] = start
+        inner = Scope.closed(arrays, known=Record(), outermost=True)
+        outputs, effects = run(inner, self.template, jax.tree.unflatten(how.structure, leaves), *args, **kwargs)
+        written = inner.values.written
+        for variable in (*inner.values.missing, *written):  # type: ignore[attr-defined]
             if variable not in variables and variable is not generator:
                 raise ValueError(
                     f"The block of {path!r} uses {variable.path!r}, which is not its own. Hand its value to the call "
                     "as an argument (every block gets it), or assign it to the block (then each has its own)."
                 )
         new, structure = jax.tree.flatten(outputs)
-        every = kwargs.get("mask") is not None  # then each block is given it, and none has to hand one on
+        every = kwargs.get("mask") is not None  # each block is given this mask, and need not pass one on
         after = masks if every else [get_mask(leaf) for leaf in new]
         _check_same(path, (leaves, masks, how.structure), (new, after, structure))
-        written = tuple(number for variable, number in variables.items() if variable in inner.written)
-        changed = [value for variable, value in inner.values.items() if variables.get(variable) in written]
-        losses = [value for entries in inner.losses.values() for _, value in entries]
-        return (new, after), changed, losses, _Found(written, generator in inner.written)
+        changed = [variable for variable in variables if variable in written]
+        losses = [value for key, value in zip(effects.keys, effects.values, strict=True) if isinstance(key, LossKey)]
+        discovery = _Found(tuple(variables[variable] for variable in changed), generator in written)
+        return (new, after), [arrays[variable] for variable in changed], losses, discovery
 
 
 _PLAIN = frozenset([bool, int, float, str, type(None)])
 
 
 def _check_same(path: str, before: Any, after: Any) -> None:
-    """Raise unless a block returned what it took: n times only runs what fits itself."""
+    """Raise unless the outputs of a block have the structure, shapes, dtypes and masks of its inputs."""
 
     def described(what: Any) -> tuple[Any, str]:
         leaves, masks, structure = what
@@ -366,8 +357,9 @@ def _check_same(path: str, before: Any, after: Any) -> None:
     (expected, text), (received, other) = described(before), described(after)
     if expected != received:
         raise ValueError(
-            f"The block of {path!r} must return what it takes, for the next one takes it: it was given {text}, and "
-            f"returned {other}. Bring the inputs to that form before the blocks, with a Dense layer, say."
+            f"The block of {path!r} must return outputs of the form of its inputs, since they are the inputs of the "
+            f"next block: it was given {text}, and returned {other}. Bring the inputs to that form before the blocks, "
+            "with a Dense layer, say."
         )
 
 
@@ -381,5 +373,5 @@ def _copied(block: Layer) -> Layer:
 
 
 def _policy(remat: Any) -> Callable[..., Any] | None:
-    """What is kept for the gradient: a policy, or None for nothing."""
+    """The policy of `jax.checkpoint`: what is kept for the gradient; None for nothing."""
     return None if isinstance(remat, bool) else checkpoint_policy(remat)

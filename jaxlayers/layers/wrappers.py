@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.common import registry
-from jaxlayers.core import Layer, scan, vmap
+from jaxlayers.core import Layer
+from jaxlayers.transforms import scan, vmap
 
 
 class Wrapper(Layer):

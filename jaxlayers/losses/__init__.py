@@ -1,4 +1,4 @@
-"""Losses: what training makes small."""
+"""Losses: the functions that training minimizes."""
 
 from jaxlayers.losses._base import Loss, LossFunctionWrapper
 from jaxlayers.losses._circle import Circle, circle

@@ -1,4 +1,4 @@
-"""The base of all losses: cast, compute a value per sample, weigh, reduce."""
+"""The base class of all losses: cast the inputs, compute a value per sample, apply weights, reduce."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common import dtype_policies
+from jaxlayers.common.masks import get_mask, set_mask
 from jaxlayers.common.settings import auto_name, floatx, to_snake_case
-from jaxlayers.core.masks import get_mask, set_mask
 from jaxlayers.core.symbolic import SymbolicTensor
-from jaxlayers.losses._configs import read_fn, write
-from jaxlayers.losses._samplewise import match_ranks
-from jaxlayers.losses._weights import check_reduction, reduce_weighted
+from jaxlayers.samplewise.configs import read_fn, write
+from jaxlayers.samplewise.functions import match_ranks
+from jaxlayers.samplewise.weights import check_reduction, reduce_weighted
 
 
 class Loss:
-    """The base of losses: a subclass has `call(y_true, y_pred)`, which gives a value per sample.
+    """The base class of losses: a subclass defines `call(y_true, y_pred)`, which returns a value per sample.
 
-    The values v are weighted by w, the `sample_weight` times the mask that travels with `y_pred` (or with the
-    values), and reduced:
+    The values v are multiplied by weights w and reduced. The weight w is the `sample_weight` times the mask of
+    `y_pred` and the mask of the values, as far as these exist.
 
     | `reduction` | result |
     | --- | --- |
-    | `"sum_over_batch_size"`, `"mean"` | sum(w v) / number of values; under a mask, of those it lets through |
+    | `"sum_over_batch_size"`, `"mean"` | sum(w v) / n, with n the number of values, or of the values a mask keeps |
     | `"sum"` | sum(w v) |
-    | `"mean_with_sample_weight"` | sum(w v) / sum(w), w as it was given |
-    | `"none"`, None | w v, one per sample |
+    | `"mean_with_sample_weight"` | sum(w v) / sum(w) |
+    | `"none"`, None | w v, one value per sample |
 
-    So a weight of zero lowers a `"mean"`, and leaves its sample out of a `"mean_with_sample_weight"`.
-    Where nothing is left to divide by, the result is 0.
+    A sample of weight 0 is still counted in the n of `"mean"`; `"mean_with_sample_weight"` leaves it out altogether.
+    If the divisor is 0, the result is 0.
 
     Args:
-        name: made up from the class's when none is given.
-        reduction: one of those above.
-        dtype: a dtype or policy that `y_true` and `y_pred` are cast to, and the loss is computed in; `floatx()` by
-            default.
+        name: the name of the loss; by default one made from the name of the class.
+        reduction: one of the values in the table; `"sum_over_batch_size"` by default.
+        dtype: a dtype or dtype policy. `y_true` and `y_pred` are cast to it, and the loss is computed in it;
+            `floatx()` by default.
 
     Raises:
-        ValueError: for an unknown reduction; when called, for shapes that do not fit each other.
+        ValueError: if `reduction` is unknown; when the loss is called, if shapes do not fit each other.
 
     Example:
         >>> from jaxlayers import losses
@@ -55,7 +55,7 @@ class Loss:
     """
 
     _casts_targets = True
-    _uses_mask = False  # whether the mask of predictions is what call() reads, and no weight of the values
+    _uses_mask = False  # if True, call() reads the mask of the predictions, and the mask does not weight the values
 
     def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None):
         self.name = name or auto_name(to_snake_case(type(self).__name__))
@@ -64,17 +64,18 @@ class Loss:
 
     @property
     def dtype(self) -> str:
-        """What it is computed in."""
+        """The dtype in which the loss is computed."""
         return self._dtype
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> jax.Array:
-        """The loss of predictions.
+        """Return the weighted and reduced loss of predictions.
 
         Args:
-            y_true: labels as `call` takes them: an array [batch, ...], or a structure of arrays.
-            y_pred: predictions as `call` takes them.
-            sample_weight: a weight for each sample [batch], or for each value [batch, ...]: its axes are the leading
-                ones of the values that `call` returns, and a size may be 1.
+            y_true: labels in the form that `call` expects: an array [batch, ...], or a structure of arrays.
+            y_pred: predictions in the form that `call` expects.
+            sample_weight: a weight for each sample [batch] or for each value [batch, ...]: its axes are the leading
+                axes of the values that `call` returns, and any of its sizes may be 1. None, the default, weights all
+                values by 1.
 
         Returns:
             A scalar; without a reduction, an array of the shape of the values.
@@ -86,16 +87,18 @@ class Loss:
             mask = None
         y_true = _cast(y_true, self._dtype if self._casts_targets else None)
         values = self.call(y_true, y_pred)
-        of_values = get_mask(values)
-        if mask is None or of_values is None:
-            mask = of_values if mask is None else mask
+        values_mask = get_mask(values)
+        if mask is None or values_mask is None:
+            mask = values_mask if mask is None else mask
         else:
-            mask = jnp.logical_and(mask, of_values)
+            mask = jnp.logical_and(mask, values_mask)
         return reduce_weighted(values, sample_weight, mask, self.reduction, self._dtype)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """A value per sample; a subclass has its own version."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what it computes: it has no call().")
+        """Return a value per sample; every subclass overrides this method."""
+        raise NotImplementedError(
+            f"{type(self).__name__} must define call(y_true, y_pred), which returns a value per sample."
+        )
 
     def get_config(self) -> dict[str, Any]:
         """What makes it again."""
@@ -111,14 +114,15 @@ class Loss:
 
 
 class LossFunctionWrapper(Loss):
-    """A loss from a function `(y_true, y_pred, **kwargs)` that gives a value per sample.
+    """A loss made from a function `fn(y_true, y_pred, **kwargs)` that returns a value per sample.
 
-    A last axis of size 1 that only one of the two has is added or dropped before the function is called.
+    If the ranks of `y_true` and `y_pred` differ by a last axis of size 1, that axis is added to the one or dropped
+    from the other before the function is called.
 
     Args:
-        fn: the function.
+        fn: the function; it returns values [batch, ...].
         reduction, name, dtype: see `Loss`.
-        **kwargs: handed to the function at each call.
+        **kwargs: further arguments, passed to the function at every call.
 
     Example:
         >>> from jaxlayers import losses
@@ -140,7 +144,7 @@ class LossFunctionWrapper(Loss):
         self._fn_kwargs = kwargs
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """What the function gives."""
+        """Return the values of the function."""
         if hasattr(y_true, "ndim") and hasattr(y_pred, "ndim"):
             y_true, y_pred = match_ranks(y_true, y_pred)
         return self.fn(y_true, y_pred, **self._fn_kwargs)
@@ -156,7 +160,7 @@ class LossFunctionWrapper(Loss):
 
 
 class NamedLoss(LossFunctionWrapper):
-    """A loss of the library: its class stands for the function, so that a config holds the options alone."""
+    """The base class of the library's losses. A config holds only the options: the class determines the function."""
 
     _defaults: ClassVar[dict[str, Any]] = {}  # of options that Keras's configs leave out: written when they differ
 
@@ -168,7 +172,7 @@ class NamedLoss(LossFunctionWrapper):
 
 
 def _cast(structure: Any, dtype: str | None) -> Any:
-    """Arrays of a dtype from a structure of anything array-like; nested lists of numbers are one array."""
+    """Convert the leaves of a structure to arrays of a dtype; nested lists of Python numbers become one array."""
     if isinstance(structure, list | tuple) and all(isinstance(leaf, _NUMBERS) for leaf in jax.tree.leaves(structure)):
         return jnp.asarray(structure, dtype)
     return jax.tree.map(lambda leaf: _cast_leaf(leaf, dtype), structure)

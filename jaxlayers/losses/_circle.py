@@ -1,4 +1,4 @@
-"""A loss of similarity: samples of one class close together, those of others far apart."""
+"""Circle loss: similarity learning from class labels."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxlayers.common.masks import set_mask
 from jaxlayers.common.settings import floatx, is_float
-from jaxlayers.core.masks import set_mask
 from jaxlayers.core.symbolic import operation
 from jaxlayers.losses._base import NamedLoss
 
-_NOTHING = -1e30  # stands for the logarithm of zero, with gradients that are zero and not undefined
+_LOG_ZERO = -1e30  # in place of -inf, whose gradient in logsumexp would be NaN
 
 
 @operation("y_true", "y_pred", "ref_labels", "ref_embeddings")
@@ -26,26 +26,28 @@ def circle(
     gamma: float = 80,
     margin: float = 0.4,
 ) -> jax.Array:
-    """softplus(logsumexp of what is too far within the class + logsumexp of what is too close outside of it).
+    """Circle loss: small if embeddings of one class are close together and those of different classes far apart.
 
-    With the distance d = max(1 - y_pred ref_embeddings, 0) and the margin m, a sample of the same class contributes
-    -gamma (m + d) (m - d), one of another class gamma max(1 + m - d, 0) (1 - m - d). A value carries a mask that
-    leaves it out of means where it is 0, as where a sample is the only one of its class.
+    softplus(logsumexp over pairs of one class + logsumexp over pairs of different classes). With the cosine distance
+    d = max(1 - y_pred · ref_embeddings, 0) and the margin m, a pair of one class contributes -gamma (m + d) (m - d)
+    and a pair of different classes contributes gamma max(1 + m - d, 0) (1 - m - d).
+
+    A sample with the value 0, for example the only sample of its class, is masked: means leave it out.
 
     Args:
-        y_true: numbers of classes [batch] or [batch, 1].
-        y_pred: embeddings of length 1, [batch, features].
-        ref_labels: classes of what to compare with, [references]; `y_true` by default.
-        ref_embeddings: embeddings to compare with, [references, features]; `y_pred` by default.
-        remove_diagonal: whether sample i is not compared with reference i, as a pair of one class.
-        gamma: how sharp it is.
-        margin: how much distance there may be in a class, and must be to others.
+        y_true: class indices, [batch] or [batch, 1].
+        y_pred: embeddings of norm 1, [batch, features].
+        ref_labels: class indices of the references to compare with, [references]; `y_true` by default.
+        ref_embeddings: embeddings of the references, [references, features]; `y_pred` by default.
+        remove_diagonal: If True (default), sample i and reference i are not compared as a pair of one class.
+        gamma: the scale of the terms; 80 by default.
+        margin: the margin m, the relaxation of the distances; 0.4 by default.
 
     Returns:
-        Values [batch].
+        The loss of each sample, [batch].
 
     Raises:
-        ValueError: when the shapes do not fit each other.
+        ValueError: if the shapes do not fit each other.
 
     Source: Sun et al., Circle Loss, arXiv:2002.10857.
 
@@ -57,34 +59,34 @@ def circle(
     """
     y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
     labels = y_true if ref_labels is None else jnp.asarray(ref_labels)
-    others = y_pred if ref_embeddings is None else jnp.asarray(ref_embeddings)
+    references = y_pred if ref_embeddings is None else jnp.asarray(ref_embeddings)
     if y_pred.ndim != 2 or y_true.size != y_pred.shape[0]:
         raise ValueError(
             f"circle: expected y_true [batch] and y_pred [batch, features]; received {y_true.shape} and {y_pred.shape}."
         )
-    if others.ndim != 2 or others.shape[1] != y_pred.shape[1] or labels.size != others.shape[0]:
+    if references.ndim != 2 or references.shape[1] != y_pred.shape[1] or labels.size != references.shape[0]:
         raise ValueError(
             "circle: expected ref_labels [references] and ref_embeddings [references, features]; received "
-            f"{labels.shape} and {others.shape}."
+            f"{labels.shape} and {references.shape}."
         )
-    values, mask = _circle(y_true, y_pred, labels, others, gamma, margin, remove_diagonal, floatx())
+    values, mask = _circle(y_true, y_pred, labels, references, gamma, margin, remove_diagonal, floatx())
     set_mask(values, mask)
     return values
 
 
 @functools.partial(jax.jit, static_argnums=(6, 7), inline=True)
 def _circle(
-    y_true: Any, y_pred: Any, labels: Any, others: Any, gamma: Any, margin: Any, remove_diagonal: bool, dtype: str
+    y_true: Any, y_pred: Any, labels: Any, references: Any, gamma: Any, margin: Any, remove_diagonal: bool, dtype: str
 ) -> tuple[jax.Array, jax.Array]:
     dtype = str(y_pred.dtype) if is_float(y_pred.dtype) else dtype
     wide = jnp.promote_types(dtype, "float32")
-    distance = jnp.maximum(1 - y_pred.astype(wide) @ others.astype(wide).T, 0)  # [batch, references]
+    distance = jnp.maximum(1 - y_pred.astype(wide) @ references.astype(wide).T, 0)  # [batch, references]
     same = y_true.reshape(-1, 1).astype(jnp.int32) == labels.reshape(1, -1).astype(jnp.int32)
     near = same & ~jnp.eye(same.shape[0], same.shape[1], dtype=bool) if remove_diagonal else same
     within = -gamma * (margin + distance) * (margin - distance)
     outside = gamma * jnp.maximum(1 + margin - distance, 0) * (1 - margin - distance)
     logs = [
-        jax.nn.logsumexp(jnp.where(chosen, terms, _NOTHING), axis=1)
+        jax.nn.logsumexp(jnp.where(chosen, terms, _LOG_ZERO), axis=1)
         for chosen, terms in ((near, within), (~same, outside))
     ]
     values = jax.nn.softplus(logs[0] + logs[1])
@@ -92,13 +94,21 @@ def _circle(
 
 
 class Circle(NamedLoss):
-    """Samples of one class close together, those of others far apart; see `circle`.
+    """Circle loss: softplus(logsumexp over pairs of one class + logsumexp over pairs of different classes).
+
+    The labels are class indices [batch], the predictions embeddings of norm 1, [batch, features]; every sample is
+    compared with all others of its batch. See `circle` for the terms.
 
     Args:
-        gamma: how sharp it is.
-        margin: how much distance there may be in a class, and must be to others.
-        remove_diagonal: whether samples are not compared with themselves.
-        reduction, name, dtype: see `Loss`; labels are not cast, since large numbers do not fit half-precision floats.
+        gamma: the scale of the terms; 80 by default.
+        margin: the margin, the relaxation of the distances; 0.4 by default.
+        remove_diagonal: If True (default), no sample is compared with itself.
+        reduction, name, dtype: see `Loss`. Labels are not cast: large indices are not exact in half precision.
+
+    Raises:
+        ValueError: if `reduction` is unknown; when the loss is called, if the shapes do not fit each other.
+
+    Source: Sun et al., Circle Loss, arXiv:2002.10857.
 
     Example:
         >>> from jaxlayers import losses

@@ -1,4 +1,4 @@
-"""Connectionist temporal classification: sequences of labels without knowing when each of them is said."""
+"""Connectionist temporal classification (CTC): the loss of label sequences that are not aligned with time steps."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core.masks import get_mask
+from jaxlayers.common.masks import get_mask
 from jaxlayers.core.symbolic import operation
 from jaxlayers.losses._base import NamedLoss
 from jaxlayers.ops import ctc_loss
@@ -15,20 +15,23 @@ from jaxlayers.ops import ctc_loss
 
 @operation("y_true", "y_pred")
 def ctc(y_true: Any, y_pred: Any) -> jax.Array:
-    """-log p(labels): the sum of the probabilities of all ways to say the labels, with blanks and repetitions.
+    """Connectionist temporal classification: -log p(labels).
+
+    p(labels) is the sum of the probabilities of all alignments: sequences of a class per time step that become the
+    labels once repetitions are merged and blanks removed.
 
     Args:
-        y_true: numbers of classes [batch, labels]; 0, the blank, fills up shorter sequences.
-        y_pred: logits [batch, time, classes]. A mask [batch, time] that travels with them says how many steps of each
-            sequence count, where Keras fails.
+        y_true: class indices, [batch, labels]. Class 0 is the blank; zeros pad shorter sequences.
+        y_pred: logits, [batch, time, classes]. If they carry a mask [batch, time], the number of its true values is
+            the length of each sequence (Keras does not support a mask here).
 
     Returns:
-        Values [batch].
+        The loss of each sample, [batch].
 
     Raises:
-        ValueError: when the shapes do not fit each other.
+        ValueError: if the shapes do not fit each other.
 
-    Source: Graves et al., Connectionist temporal classification, ICML 2006.
+    Source: Graves et al., Connectionist Temporal Classification, ICML 2006.
 
     Example:
         >>> import jax.numpy as jnp
@@ -44,17 +47,25 @@ def ctc(y_true: Any, y_pred: Any) -> jax.Array:
             f"{y_true.shape} and y_pred of shape {y_pred.shape}."
         )
     if mask is None:
-        steps = jnp.full(y_pred.shape[:1], y_pred.shape[1], jnp.int32)
+        lengths = jnp.full(y_pred.shape[:1], y_pred.shape[1], jnp.int32)
     else:
-        steps = jnp.sum(mask, axis=1, dtype=jnp.int32)
-    return ctc_loss(y_true.astype(jnp.int32), y_pred, jnp.sum(y_true != 0, axis=-1, dtype=jnp.int32), steps)
+        lengths = jnp.sum(mask, axis=1, dtype=jnp.int32)
+    return ctc_loss(y_true.astype(jnp.int32), y_pred, jnp.sum(y_true != 0, axis=-1, dtype=jnp.int32), lengths)
 
 
 class CTC(NamedLoss):
-    """Connectionist temporal classification; see `ctc`.
+    """Connectionist temporal classification: -log p(labels), summed over all alignments; see `ctc`.
+
+    The labels are class indices [batch, labels], padded with the blank class 0; the predictions are logits
+    [batch, time, classes].
 
     Args:
-        reduction, name, dtype: see `Loss`; labels are not cast, since large numbers do not fit half-precision floats.
+        reduction, name, dtype: see `Loss`. Labels are not cast: large indices are not exact in half precision.
+
+    Raises:
+        ValueError: if `reduction` is unknown; when the loss is called, if the shapes do not fit each other.
+
+    Source: Graves et al., Connectionist Temporal Classification, ICML 2006.
 
     Example:
         >>> import jax.numpy as jnp

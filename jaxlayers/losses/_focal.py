@@ -1,4 +1,4 @@
-"""Cross-entropies that pay more, or less, attention to samples that are predicted badly."""
+"""Cross-entropies that weight badly predicted samples more (focal) or less (generalized)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from jaxlayers.common.settings import epsilon
 from jaxlayers.losses._base import NamedLoss
 from jaxlayers.losses._probabilistic import check_axis, log_probabilities
-from jaxlayers.losses._samplewise import classes_and_scores, mismatch, same_shape, samplewise
+from jaxlayers.samplewise.functions import classes_and_scores, mismatch, same_shape, samplewise
 
 
 @samplewise("apply_class_balancing", "from_logits", "label_smoothing", "axis", prepare=same_shape)
@@ -25,26 +25,28 @@ def binary_focal_crossentropy(
     label_smoothing: float = 0.0,
     axis: int = -1,
 ) -> jax.Array:
-    """Mean of -(1 - r)^gamma (y log p + (1 - y) log(1 - p)) over an axis, with r = y p + (1 - y) (1 - p).
+    """Binary focal cross-entropy: mean of -(1 - r)^gamma (y log p + (1 - y) log(1 - p)) over an axis.
 
-    What is predicted well already, r near 1, counts little.
+    r = y p + (1 - y) (1 - p) is the probability of the label. Labels that are predicted well, with r near 1,
+    contribute little.
 
     Args:
         y_true: labels y between 0 and 1, [batch, ..., features].
-        y_pred: probabilities p of the same shape, clipped to [epsilon, 1 - epsilon] in logarithms; or logits,
-            p = sigmoid(y_pred).
-        apply_class_balancing: whether to multiply by alpha where y is 1, and by 1 - alpha where it is 0.
-        alpha: what the 1 counts.
-        gamma: how strongly to turn to what is predicted badly; 0 for the plain cross-entropy.
-        from_logits: whether they are logits, which is more exact.
-        label_smoothing: s replaces y by (1 - s) y + s / 2.
-        axis: the axis (or a tuple of them) of the mean.
+        y_pred: probabilities p, clipped to [epsilon, 1 - epsilon] in the logarithms; or logits, p = sigmoid(y_pred).
+            They have the shape of `y_true`.
+        apply_class_balancing: If True, multiply by y alpha + (1 - y) (1 - alpha): by alpha for positive labels, by
+            1 - alpha for negative ones. False by default.
+        alpha: the weight of positive labels under `apply_class_balancing`, between 0 and 1; 0.25 by default.
+        gamma: the focusing exponent, at least 0; 2 by default, 0 for the plain cross-entropy.
+        from_logits: If True, `y_pred` holds logits, which is numerically more exact. False by default.
+        label_smoothing: s replaces y by (1 - s) y + s / 2; between 0 (default) and 1.
+        axis: the axis or tuple of axes of the mean; -1 by default.
 
     Returns:
-        Values [batch, ...], without that axis.
+        The losses, [batch, ...]: the shape of `y_pred` without `axis`.
 
     Raises:
-        ValueError: when the shapes differ.
+        ValueError: if the shapes differ.
 
     Source: Lin et al., Focal Loss for Dense Object Detection, arXiv:1708.02002.
 
@@ -60,8 +62,8 @@ def binary_focal_crossentropy(
     else:
         p, clipped = y_pred, jnp.clip(y_pred, epsilon(), 1 - epsilon())
         log_p, log_not_p = jnp.log(clipped), jnp.log1p(-clipped)
-    missed = 1 - (y_true * p + (1 - y_true) * (1 - p))
-    values = -jnp.power(missed, gamma) * (y_true * log_p + (1 - y_true) * log_not_p)
+    error = 1 - (y_true * p + (1 - y_true) * (1 - p))
+    values = -jnp.power(error, gamma) * (y_true * log_p + (1 - y_true) * log_not_p)
     if apply_class_balancing:
         values = values * (y_true * alpha + (1 - y_true) * (1 - alpha))
     return jnp.mean(values, axis=axis)
@@ -77,23 +79,23 @@ def categorical_focal_crossentropy(
     label_smoothing: float = 0.0,
     axis: int = -1,
 ) -> jax.Array:
-    """-sum(alpha (1 - p)^gamma y log p) over the classes.
+    """Categorical focal cross-entropy: -sum(alpha (1 - p)^gamma y log p) over the classes.
 
     Args:
         y_true: labels y, one-hot or probabilities, [batch, ..., classes].
-        y_pred: probabilities p of the same shape, divided by their sum and clipped to [epsilon, 1 - epsilon]; or
-            logits, p = softmax(y_pred).
-        alpha: a number, or one for each class.
-        gamma: how strongly to turn to what is predicted badly; 0 for the plain cross-entropy.
-        from_logits: whether they are logits, which is more exact.
-        label_smoothing: s replaces y by (1 - s) y + s / classes.
-        axis: the axis of the classes.
+        y_pred: probabilities p, divided by their sum and clipped to [epsilon, 1 - epsilon]; or logits,
+            p = softmax(y_pred). They have the shape of `y_true`.
+        alpha: a factor, or a sequence with one for each class; 0.25 by default.
+        gamma: the focusing exponent, at least 0; 2 by default, 0 for the plain cross-entropy.
+        from_logits: If True, `y_pred` holds logits, which is numerically more exact. False by default.
+        label_smoothing: s replaces y by (1 - s) y + s / classes; between 0 (default) and 1.
+        axis: the axis of the classes; -1 by default.
 
     Returns:
-        Values [batch, ...], without that axis.
+        The losses, [batch, ...]: the shape of `y_pred` without `axis`.
 
     Raises:
-        ValueError: when the shapes differ, or the axis is no number.
+        ValueError: if the shapes differ, or `axis` is not an integer.
 
     Source: Lin et al., Focal Loss for Dense Object Detection, arXiv:1708.02002.
 
@@ -117,22 +119,24 @@ def categorical_focal_crossentropy(
 
 @samplewise(prepare=classes_and_scores)
 def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> jax.Array:
-    """(1 - p^q) / q, with p the probability of the right class: between cross-entropy and mean absolute error.
+    """Generalized cross-entropy: (1 - p^q) / q, with p the probability of the true class.
 
-    Wrong labels do less harm, the more so the larger q is.
+    It lies between cross-entropy (the limit q = 0) and mean absolute error (q = 1). The larger q is, the less the
+    loss is affected by wrong labels.
 
     Args:
-        y_true: the number of the right class, [batch, ...] or [batch, ..., 1].
-        y_pred: probabilities [batch, ..., classes].
-        q: between 0 (cross-entropy) and 1 (absolute error).
+        y_true: class indices, [batch, ...] or [batch, ..., 1].
+        y_pred: probabilities, [batch, ..., classes].
+        q: the exponent, between 0 and 1.
 
     Returns:
-        Values [batch, ...].
+        The loss of each sample, [batch, ...].
 
     Raises:
-        ValueError: when the shapes do not fit each other.
+        ValueError: if the shapes do not fit each other.
 
-    Source: Zhang and Sabuncu, arXiv:1805.07836.
+    Source: Zhang and Sabuncu, Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy Labels,
+    arXiv:1805.07836.
 
     Example:
         >>> from jaxlayers import losses
@@ -144,22 +148,31 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
     if y_true.shape != y_pred.shape[:-1]:
         name = "categorical_generalized_cross_entropy"
         raise mismatch(name, y_true, y_pred, "the same shape but for the last axis, the classes in y_pred")
-    right = jax.nn.one_hot(y_true.astype(jnp.int32), y_pred.shape[-1], dtype=y_pred.dtype)
-    p = jnp.sum(y_pred * right, axis=-1)
-    return (1 - jnp.power(jnp.maximum(p, jnp.finfo(p.dtype).tiny), q)) / q  # no infinite gradient at 0
+    true_class = jax.nn.one_hot(y_true.astype(jnp.int32), y_pred.shape[-1], dtype=y_pred.dtype)
+    p = jnp.sum(y_pred * true_class, axis=-1)
+    return (1 - jnp.power(jnp.maximum(p, jnp.finfo(p.dtype).tiny), q)) / q  # at p = 0 the gradient would be infinite
 
 
 class BinaryFocalCrossentropy(NamedLoss):
-    """Cross-entropy of yes-or-no labels that turns to what is predicted badly; see `binary_focal_crossentropy`.
+    """Binary focal cross-entropy: mean of -(1 - r)^gamma (y log p + (1 - y) log(1 - p)) over an axis.
+
+    r = y p + (1 - y) (1 - p) is the probability of the label. Labels y and predictions are [batch, ..., features];
+    see `binary_focal_crossentropy`.
 
     Args:
-        apply_class_balancing: whether to multiply by alpha where labels are 1, and by 1 - alpha where they are 0.
-        alpha: what the 1 counts.
-        gamma: how strongly to turn to what is predicted badly.
-        from_logits: whether predictions are logits instead of probabilities.
-        label_smoothing: how far labels are moved towards 1/2, between 0 and 1.
-        axis: the axis that the mean is taken over.
+        apply_class_balancing: If True, multiply by alpha for positive labels and by 1 - alpha for negative ones.
+            False by default.
+        alpha: the weight of positive labels under `apply_class_balancing`, between 0 and 1; 0.25 by default.
+        gamma: the focusing exponent, at least 0; 2 by default.
+        from_logits: If True, predictions are logits; if False (default), probabilities.
+        label_smoothing: s replaces y by (1 - s) y + s / 2; between 0 (default) and 1.
+        axis: the axis of the mean; -1 by default.
         reduction, name, dtype: see `Loss`.
+
+    Raises:
+        ValueError: if `reduction` is unknown; when the loss is called, if the shapes differ.
+
+    Source: Lin et al., Focal Loss for Dense Object Detection, arXiv:1708.02002.
 
     Example:
         >>> from jaxlayers import losses
@@ -193,15 +206,23 @@ class BinaryFocalCrossentropy(NamedLoss):
 
 
 class CategoricalFocalCrossentropy(NamedLoss):
-    """Cross-entropy of one-hot labels that turns to what is predicted badly; see `categorical_focal_crossentropy`.
+    """Categorical focal cross-entropy: -sum(alpha (1 - p)^gamma y log p) over the classes.
+
+    Labels y (one-hot or probabilities) and predictions are [batch, ..., classes]; see
+    `categorical_focal_crossentropy`.
 
     Args:
-        alpha: a factor, or one for each class.
-        gamma: how strongly to turn to what is predicted badly.
-        from_logits: whether predictions are logits instead of probabilities.
-        label_smoothing: how far labels are moved towards all classes alike, between 0 and 1.
-        axis: the axis of the classes.
+        alpha: a factor, or a sequence with one for each class; 0.25 by default.
+        gamma: the focusing exponent, at least 0; 2 by default.
+        from_logits: If True, predictions are logits; if False (default), probabilities.
+        label_smoothing: s replaces y by (1 - s) y + s / classes; between 0 (default) and 1.
+        axis: the axis of the classes; -1 by default.
         reduction, name, dtype: see `Loss`.
+
+    Raises:
+        ValueError: if `reduction` is unknown; when the loss is called, if the shapes differ.
+
+    Source: Lin et al., Focal Loss for Dense Object Detection, arXiv:1708.02002.
 
     Example:
         >>> from jaxlayers import losses
@@ -233,14 +254,21 @@ class CategoricalFocalCrossentropy(NamedLoss):
 
 
 class CategoricalGeneralizedCrossEntropy(NamedLoss):
-    """Cross-entropy that wrong labels do less harm to; see `categorical_generalized_cross_entropy`.
+    """Generalized cross-entropy: (1 - p^q) / q, with p the probability of the true class.
+
+    Wrong labels affect it less than cross-entropy. Labels are class indices [batch, ...], predictions probabilities
+    [batch, ..., classes]; see `categorical_generalized_cross_entropy`.
 
     Args:
-        q: between 0 (cross-entropy) and 1 (absolute error), both excluded.
-        reduction, name, dtype: see `Loss`; labels are not cast, since large numbers do not fit half-precision floats.
+        q: the exponent, between 0 (cross-entropy) and 1 (mean absolute error), both excluded; 0.5 by default.
+        reduction, name, dtype: see `Loss`. Labels are not cast: large indices are not exact in half precision.
 
     Raises:
-        ValueError: when q is out of range.
+        ValueError: if `q` is out of range or `reduction` is unknown; when the loss is called, if the shapes do not fit
+            each other.
+
+    Source: Zhang and Sabuncu, Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy Labels,
+    arXiv:1805.07836.
 
     Example:
         >>> from jaxlayers import losses

@@ -1,4 +1,4 @@
-"""Losses of margins: predictions have to be right by some distance, and cost nothing from there on."""
+"""Hinge losses: a prediction costs nothing once it is right by a margin of 1."""
 
 from __future__ import annotations
 
@@ -8,68 +8,68 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.losses._base import NamedLoss
-from jaxlayers.losses._samplewise import samplewise
+from jaxlayers.samplewise.functions import samplewise
 
 
 @samplewise()
 def hinge(y_true: Any, y_pred: Any) -> jax.Array:
-    """Mean of max(1 - y_true y_pred, 0) over the last axis.
+    """Hinge loss: mean of max(1 - y_true y_pred, 0) over the last axis.
 
     Args:
-        y_true: labels -1 and 1, [batch, ..., features]; when all are 0 or 1, zeros count as -1.
-        y_pred: scores of the same shape.
+        y_true: labels -1 and 1, [batch, ..., features]. If all labels are 0 or 1, each 0 is replaced by -1.
+        y_pred: scores, of a shape that broadcasts with that of `y_true`.
 
     Returns:
-        Values [batch, ...].
+        The loss of each sample, [batch, ...].
 
     Raises:
-        ValueError: when the shapes do not fit each other.
+        ValueError: if the shapes cannot be broadcast to each other.
 
     Example:
         >>> from jaxlayers import losses
         >>> losses.hinge([[-1.0, 1.0]], [[0.5, 0.5]]).tolist()
         [1.0]
     """
-    return jnp.mean(_shortfall(y_true, y_pred), axis=-1)
+    return jnp.mean(_margin_errors(y_true, y_pred), axis=-1)
 
 
 @samplewise()
 def squared_hinge(y_true: Any, y_pred: Any) -> jax.Array:
-    """Mean of max(1 - y_true y_pred, 0)² over the last axis.
+    """Squared hinge loss: mean of max(1 - y_true y_pred, 0)² over the last axis.
 
     Args:
-        y_true: labels -1 and 1, [batch, ..., features]; when all are 0 or 1, zeros count as -1.
-        y_pred: scores of the same shape.
+        y_true: labels -1 and 1, [batch, ..., features]. If all labels are 0 or 1, each 0 is replaced by -1.
+        y_pred: scores, of a shape that broadcasts with that of `y_true`.
 
     Returns:
-        Values [batch, ...].
+        The loss of each sample, [batch, ...].
 
     Raises:
-        ValueError: when the shapes do not fit each other.
+        ValueError: if the shapes cannot be broadcast to each other.
 
     Example:
         >>> from jaxlayers import losses
         >>> losses.squared_hinge([[-1.0, 1.0]], [[0.5, 0.5]]).tolist()
         [1.25]
     """
-    return jnp.mean(jnp.square(_shortfall(y_true, y_pred)), axis=-1)
+    return jnp.mean(jnp.square(_margin_errors(y_true, y_pred)), axis=-1)
 
 
 @samplewise()
 def categorical_hinge(y_true: Any, y_pred: Any) -> jax.Array:
-    """max(1 + the best wrong class's score - the right class's, 0).
+    """Categorical hinge loss: max(1 + highest score of a wrong class - score of the true class, 0).
 
-    max(max((1 - y_true) y_pred) - sum(y_true y_pred) + 1, 0) over the last axis.
+    max(max((1 - y_true) y_pred) - sum(y_true y_pred) + 1, 0), where the inner max and the sum are over the last axis.
 
     Args:
-        y_true: one-hot labels [batch, ..., classes].
-        y_pred: scores of the same shape.
+        y_true: one-hot labels, [batch, ..., classes].
+        y_pred: scores, of a shape that broadcasts with that of `y_true`.
 
     Returns:
-        Values [batch, ...].
+        The loss of each sample, [batch, ...].
 
     Raises:
-        ValueError: when the shapes do not fit each other.
+        ValueError: if the shapes cannot be broadcast to each other.
 
     Example:
         >>> from jaxlayers import losses
@@ -81,16 +81,22 @@ def categorical_hinge(y_true: Any, y_pred: Any) -> jax.Array:
     return jnp.maximum(wrong - right + 1, 0)
 
 
-def _shortfall(y_true: jax.Array, y_pred: jax.Array) -> jax.Array:
+def _margin_errors(y_true: jax.Array, y_pred: jax.Array) -> jax.Array:
+    """max(1 - y_true y_pred, 0), with labels 0 and 1 converted to -1 and 1."""
     binary = jnp.all((y_true == 0) | (y_true == 1))
     return jnp.maximum(1 - jnp.where(binary, 2 * y_true - 1, y_true) * y_pred, 0)
 
 
 class Hinge(NamedLoss):
-    """How much of the margin is missing; see `hinge`.
+    """Hinge loss: mean of max(1 - y_true y_pred, 0) over the last axis; see `hinge`.
+
+    Labels (-1 and 1, or 0 and 1) and scores are [batch, ..., features].
 
     Args:
         reduction, name, dtype: see `Loss`.
+
+    Raises:
+        ValueError: if `reduction` is unknown; when the loss is called, if the shapes cannot be broadcast.
 
     Example:
         >>> from jaxlayers import losses
@@ -103,10 +109,15 @@ class Hinge(NamedLoss):
 
 
 class SquaredHinge(NamedLoss):
-    """The square of how much of the margin is missing; see `squared_hinge`.
+    """Squared hinge loss: mean of max(1 - y_true y_pred, 0)² over the last axis; see `squared_hinge`.
+
+    Labels (-1 and 1, or 0 and 1) and scores are [batch, ..., features].
 
     Args:
         reduction, name, dtype: see `Loss`.
+
+    Raises:
+        ValueError: if `reduction` is unknown; when the loss is called, if the shapes cannot be broadcast.
 
     Example:
         >>> from jaxlayers import losses
@@ -119,10 +130,15 @@ class SquaredHinge(NamedLoss):
 
 
 class CategoricalHinge(NamedLoss):
-    """How much the right class's score falls short of the best wrong one's and a margin; see `categorical_hinge`.
+    """Categorical hinge loss: max(1 + highest score of a wrong class - score of the true class, 0).
+
+    One-hot labels and scores are [batch, ..., classes]; see `categorical_hinge`.
 
     Args:
         reduction, name, dtype: see `Loss`.
+
+    Raises:
+        ValueError: if `reduction` is unknown; when the loss is called, if the shapes cannot be broadcast.
 
     Example:
         >>> from jaxlayers import losses

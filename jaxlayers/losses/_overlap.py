@@ -1,4 +1,4 @@
-"""Losses of segmentation: how little predicted regions and true ones cover each other."""
+"""Losses of segmentation: 1 minus the overlap of predicted and true regions."""
 
 from __future__ import annotations
 
@@ -9,75 +9,84 @@ import jax.numpy as jnp
 
 from jaxlayers.common.settings import epsilon
 from jaxlayers.losses._base import NamedLoss
-from jaxlayers.losses._samplewise import same_shape, samplewise
+from jaxlayers.samplewise.functions import same_shape, samplewise
 
 
 @samplewise("axis", prepare=same_shape)
 def dice(y_true: Any, y_pred: Any, axis: Any = None) -> jax.Array:
-    """1 - 2 sum(y_true y_pred) / (sum(y_true) + sum(y_pred) + epsilon).
+    """Dice loss: 1 - 2 sum(y_true y_pred) / (sum(y_true) + sum(y_pred) + epsilon).
 
     Args:
         y_true: labels between 0 and 1, [batch, ...].
-        y_pred: probabilities of the same shape.
-        axis: the axes that are summed over, all of them by default; `(1, 2, 3)` for a value per image.
+        y_pred: probabilities, of the shape of `y_true`.
+        axis: the axis or tuple of axes to sum over; None, the default, for all. `(1, 2, 3)` gives a loss per image
+            [batch, height, width, channels].
 
     Returns:
-        Values, without those axes.
+        The losses: the shape of `y_pred` without `axis`.
 
     Raises:
-        ValueError: when the shapes differ.
+        ValueError: if the shapes differ.
 
-    Source: Milletari et al., V-Net, arXiv:1606.04797.
+    Source: Milletari et al., V-Net: Fully Convolutional Neural Networks for Volumetric Medical Image Segmentation,
+    arXiv:1606.04797.
 
     Example:
         >>> from jaxlayers import losses
         >>> round(float(losses.dice([[1.0, 1.0], [0.0, 0.0]], [[0.0, 0.8], [0.8, 0.0]])), 3)
         0.556
     """
-    both = jnp.sum(y_true * y_pred, axis=axis)
-    return 1 - 2 * both / (jnp.sum(y_true, axis=axis) + jnp.sum(y_pred, axis=axis) + epsilon())
+    intersection = jnp.sum(y_true * y_pred, axis=axis)
+    return 1 - 2 * intersection / (jnp.sum(y_true, axis=axis) + jnp.sum(y_pred, axis=axis) + epsilon())
 
 
 @samplewise("axis", prepare=same_shape)
 def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Any = None) -> jax.Array:
-    """1 - c / (c + alpha sum(y_true (1 - y_pred)) + beta sum(y_pred (1 - y_true)) + epsilon).
+    """Tversky loss: 1 - TP / (TP + alpha FN + beta FP + epsilon).
 
-    c = sum(y_true y_pred) is what both cover. As in Keras, alpha is for what the prediction lacks, beta for what it
-    has too much.
+    TP = sum(y_true y_pred), FN = sum(y_true (1 - y_pred)) and FP = sum(y_pred (1 - y_true)). As in Keras, alpha
+    weights the false negatives and beta the false positives.
 
     Args:
         y_true: labels between 0 and 1, [batch, ...].
-        y_pred: probabilities of the same shape.
-        alpha: what a part of the label counts that is not predicted.
-        beta: what a part of the prediction counts that is no label.
-        axis: the axes that are summed over, all of them by default; `(1, 2, 3)` for a value per image.
+        y_pred: probabilities, of the shape of `y_true`.
+        alpha: the weight of false negatives; 0.5 by default.
+        beta: the weight of false positives; 0.5 by default.
+        axis: the axis or tuple of axes to sum over; None, the default, for all. `(1, 2, 3)` gives a loss per image
+            [batch, height, width, channels].
 
     Returns:
-        Values, without those axes.
+        The losses: the shape of `y_pred` without `axis`.
 
     Raises:
-        ValueError: when the shapes differ.
+        ValueError: if the shapes differ.
 
-    Source: Salehi et al., arXiv:1706.05721.
+    Source: Salehi et al., Tversky loss function for image segmentation using 3D fully convolutional deep networks,
+    arXiv:1706.05721.
 
     Example:
         >>> from jaxlayers import losses
         >>> round(float(losses.tversky([[1.0, 1.0], [0.0, 0.0]], [[0.0, 0.8], [0.8, 0.0]], alpha=0.25)), 3)
         0.467
     """
-    both = jnp.sum(y_true * y_pred, axis=axis)
-    lacking = jnp.sum(y_true * (1 - y_pred), axis=axis)
-    surplus = jnp.sum(y_pred * (1 - y_true), axis=axis)
-    return 1 - both / (both + alpha * lacking + beta * surplus + epsilon())
+    true_positives = jnp.sum(y_true * y_pred, axis=axis)
+    false_negatives = jnp.sum(y_true * (1 - y_pred), axis=axis)
+    false_positives = jnp.sum(y_pred * (1 - y_true), axis=axis)
+    return 1 - true_positives / (true_positives + alpha * false_negatives + beta * false_positives + epsilon())
 
 
 class Dice(NamedLoss):
-    """How little predicted regions and true ones cover each other; see `dice`.
+    """Dice loss: 1 - 2 sum(y_true y_pred) / (sum(y_true) + sum(y_pred) + epsilon); see `dice`.
+
+    Labels between 0 and 1 and probabilities are [batch, ...].
 
     Args:
         reduction, name: see `Loss`.
-        axis: the axes that are summed over, all of them by default.
+        axis: the axis or tuple of axes to sum over; None, the default, for all.
         dtype: see `Loss`.
+
+    Raises:
+        ValueError: if `reduction` is unknown; when the loss is called, if the shapes differ.
 
     Example:
         >>> from jaxlayers import losses
@@ -98,14 +107,19 @@ class Dice(NamedLoss):
 
 
 class Tversky(NamedLoss):
-    """How little regions cover each other, with a weight for either mistake; see `tversky`.
+    """Tversky loss: 1 - TP / (TP + alpha FN + beta FP + epsilon); see `tversky`.
+
+    Labels between 0 and 1 and probabilities are [batch, ...].
 
     Args:
-        alpha: what a part of the label counts that is not predicted.
-        beta: what a part of the prediction counts that is no label.
+        alpha: the weight of false negatives; 0.5 by default.
+        beta: the weight of false positives; 0.5 by default.
         reduction, name: see `Loss`.
-        axis: the axes that are summed over, all of them by default.
+        axis: the axis or tuple of axes to sum over; None, the default, for all.
         dtype: see `Loss`.
+
+    Raises:
+        ValueError: if `reduction` is unknown; when the loss is called, if the shapes differ.
 
     Example:
         >>> from jaxlayers import losses

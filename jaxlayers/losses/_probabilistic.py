@@ -1,4 +1,4 @@
-"""Losses of probabilities: how surprising the labels are to what was predicted."""
+"""Losses of predicted probabilities: cross-entropies, Kullback-Leibler divergence, Poisson loss."""
 
 from __future__ import annotations
 
@@ -9,31 +9,32 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.masks import set_mask
 from jaxlayers.common.settings import epsilon
-from jaxlayers.core.masks import set_mask
 from jaxlayers.core.symbolic import operation
 from jaxlayers.losses._base import NamedLoss
-from jaxlayers.losses._samplewise import classes_and_scores, mismatch, same_shape, samplewise
+from jaxlayers.samplewise.functions import classes_and_scores, mismatch, same_shape, samplewise
 
 
 @samplewise("from_logits", "label_smoothing", "axis", prepare=same_shape)
 def binary_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
 ) -> jax.Array:
-    """Mean of -(y log p + (1 - y) log(1 - p)) over an axis.
+    """Binary cross-entropy: mean of -(y log p + (1 - y) log(1 - p)) over an axis.
 
     Args:
         y_true: labels y between 0 and 1, [batch, ..., features].
-        y_pred: probabilities p of the same shape, clipped to [epsilon, 1 - epsilon]; or logits, p = sigmoid(y_pred).
-        from_logits: whether they are logits, which is more exact.
-        label_smoothing: s replaces y by (1 - s) y + s / 2.
-        axis: the axis (or a tuple of them) of the mean.
+        y_pred: probabilities p, clipped to [epsilon, 1 - epsilon]; or logits, p = sigmoid(y_pred). They have the shape
+            of `y_true`.
+        from_logits: If True, `y_pred` holds logits, which is numerically more exact. False by default.
+        label_smoothing: s replaces y by (1 - s) y + s / 2; between 0 (default) and 1.
+        axis: the axis or tuple of axes of the mean; -1 by default.
 
     Returns:
-        Values [batch, ...], without that axis.
+        The losses, [batch, ...]: the shape of `y_pred` without `axis`.
 
     Raises:
-        ValueError: when the shapes differ.
+        ValueError: if the shapes differ.
 
     Example:
         >>> from jaxlayers import losses
@@ -54,21 +55,21 @@ def binary_crossentropy(
 def categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
 ) -> jax.Array:
-    """-sum(y log p) over the classes.
+    """Categorical cross-entropy: -sum(y log p) over the classes.
 
     Args:
         y_true: labels y, one-hot or probabilities, [batch, ..., classes].
-        y_pred: probabilities p of the same shape, divided by their sum and clipped to [epsilon, 1 - epsilon]; or
-            logits, p = softmax(y_pred).
-        from_logits: whether they are logits, which is more exact.
-        label_smoothing: s replaces y by (1 - s) y + s / classes (arXiv:1512.00567).
-        axis: the axis of the classes.
+        y_pred: probabilities p, divided by their sum and clipped to [epsilon, 1 - epsilon]; or logits,
+            p = softmax(y_pred). They have the shape of `y_true`.
+        from_logits: If True, `y_pred` holds logits, which is numerically more exact. False by default.
+        label_smoothing: s replaces y by (1 - s) y + s / classes (arXiv:1512.00567); between 0 (default) and 1.
+        axis: the axis of the classes; -1 by default.
 
     Returns:
-        Values [batch, ...], without that axis.
+        The losses, [batch, ...]: the shape of `y_pred` without `axis`.
 
     Raises:
-        ValueError: when the shapes differ, or the axis is no number.
+        ValueError: if the shapes differ, or `axis` is not an integer.
 
     Example:
         >>> from jaxlayers import losses
@@ -78,7 +79,7 @@ def categorical_crossentropy(
     check_axis("categorical_crossentropy", axis)
     if y_pred.shape[axis] == 1:
         warnings.warn(
-            "categorical_crossentropy of a single class is always the same; for yes or no use binary_crossentropy.",
+            "categorical_crossentropy of a single class is constant; for labels 0 and 1 use binary_crossentropy.",
             SyntaxWarning,
             stacklevel=2,
         )
@@ -91,22 +92,22 @@ def categorical_crossentropy(
 def sparse_categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1
 ) -> jax.Array:
-    """-log p of the right class.
+    """Categorical cross-entropy of class indices: -log p of the true class.
 
     Args:
-        y_true: the number of the right class, [batch, ...] or [batch, ..., 1]; one that does not exist costs nothing.
-        y_pred: probabilities p [batch, ..., classes], divided by their sum and clipped to [epsilon, 1 - epsilon]; or
-            logits, p = softmax(y_pred).
-        from_logits: whether they are logits, which is more exact.
-        ignore_class: a number that says that nothing is to be predicted. The values are 0 there, and carry a mask
-            that leaves them out of means.
-        axis: the axis of the classes in `y_pred`.
+        y_true: class indices, [batch, ...] or [batch, ..., 1]. An index that is out of range has the loss 0.
+        y_pred: probabilities p, divided by their sum and clipped to [epsilon, 1 - epsilon]; or logits,
+            p = softmax(y_pred); [batch, ..., classes].
+        from_logits: If True, `y_pred` holds logits, which is numerically more exact. False by default.
+        ignore_class: a label to ignore, or None (default). The losses of samples with this label are 0 and masked:
+            means leave them out.
+        axis: the axis of the classes in `y_pred`; -1 by default.
 
     Returns:
-        Values [batch, ...].
+        The loss of each sample, [batch, ...].
 
     Raises:
-        ValueError: when the shapes do not fit each other, or the axis is no number.
+        ValueError: if the shapes do not fit each other, or `axis` is not an integer.
 
     Example:
         >>> from jaxlayers import losses
@@ -132,12 +133,12 @@ def _sparse_categorical_crossentropy(
     if y_true.shape != tuple(np.delete(y_pred.shape, axis)):
         raise mismatch(name, y_true, y_pred, f"the same shape but for axis {axis}, the classes in y_pred")
     y_true = jnp.expand_dims(y_true, axis)
-    right = y_true.astype(jnp.int32) == jax.lax.broadcasted_iota(jnp.int32, y_pred.shape, axis % y_pred.ndim)
+    true_class = y_true.astype(jnp.int32) == jax.lax.broadcasted_iota(jnp.int32, y_pred.shape, axis % y_pred.ndim)
     if ignore_class is not None:
         valid = y_true != ignore_class
-        right, y_pred = right & valid, jnp.where(valid, y_pred, 1)
-    # Comparing with every class needs no memory; gathering one would need a scatter in the gradient.
-    return -jnp.sum(log_probabilities(y_pred, from_logits, axis), axis=axis, where=right)
+        true_class, y_pred = true_class & valid, jnp.where(valid, y_pred, 1)
+    # The comparison is fused into the sum and allocates nothing; a gather would need a scatter in the gradient.
+    return -jnp.sum(log_probabilities(y_pred, from_logits, axis), axis=axis, where=true_class)
 
 
 @samplewise()
@@ -145,14 +146,14 @@ def kl_divergence(y_true: Any, y_pred: Any) -> jax.Array:
     """Kullback-Leibler divergence: sum(y_true log(y_true / y_pred)) over the last axis.
 
     Args:
-        y_true: probabilities [batch, ..., classes], clipped to [epsilon, 1].
-        y_pred: probabilities of the same shape, clipped likewise.
+        y_true: probabilities, [batch, ..., classes], clipped to [epsilon, 1].
+        y_pred: probabilities, of a shape that broadcasts with that of `y_true`, clipped to [epsilon, 1].
 
     Returns:
-        Values [batch, ...].
+        The loss of each sample, [batch, ...].
 
     Raises:
-        ValueError: when the shapes do not fit each other.
+        ValueError: if the shapes cannot be broadcast to each other.
 
     Example:
         >>> from jaxlayers import losses
@@ -165,17 +166,17 @@ def kl_divergence(y_true: Any, y_pred: Any) -> jax.Array:
 
 @samplewise()
 def poisson(y_true: Any, y_pred: Any) -> jax.Array:
-    """Mean of y_pred - y_true log(y_pred + epsilon) over the last axis.
+    """Poisson loss: mean of y_pred - y_true log(y_pred + epsilon) over the last axis.
 
     Args:
-        y_true: counts [batch, ..., features].
-        y_pred: expected counts of the same shape, not negative.
+        y_true: counts, [batch, ..., features].
+        y_pred: expected counts, not negative, of a shape that broadcasts with that of `y_true`.
 
     Returns:
-        Values [batch, ...].
+        The loss of each sample, [batch, ...].
 
     Raises:
-        ValueError: when the shapes do not fit each other.
+        ValueError: if the shapes cannot be broadcast to each other.
 
     Example:
         >>> from jaxlayers import losses
@@ -186,7 +187,7 @@ def poisson(y_true: Any, y_pred: Any) -> jax.Array:
 
 
 def log_probabilities(y_pred: jax.Array, from_logits: bool, axis: int) -> jax.Array:
-    """Logarithms of the probabilities of classes."""
+    """Return the logarithms of class probabilities, from logits or from probabilities that are normalized first."""
     if from_logits:
         return jax.nn.log_softmax(y_pred, axis=axis)
     p = y_pred / jnp.sum(y_pred, axis=axis, keepdims=True)
@@ -194,19 +195,24 @@ def log_probabilities(y_pred: jax.Array, from_logits: bool, axis: int) -> jax.Ar
 
 
 def check_axis(name: str, axis: Any) -> None:
-    """Refuse what is no number of an axis."""
+    """Raise a ValueError if `axis` is not an integer."""
     if isinstance(axis, bool) or not isinstance(axis, int):
         raise ValueError(f"{name}: axis must be an integer; received {axis!r}.")
 
 
 class BinaryCrossentropy(NamedLoss):
-    """Cross-entropy of yes-or-no labels; see `binary_crossentropy`.
+    """Binary cross-entropy: mean of -(y log p + (1 - y) log(1 - p)) over an axis; see `binary_crossentropy`.
+
+    Labels y between 0 and 1 and predictions are [batch, ..., features].
 
     Args:
-        from_logits: whether predictions are logits instead of probabilities.
-        label_smoothing: how far labels are moved towards 1/2, between 0 and 1.
-        axis: the axis that the mean is taken over.
+        from_logits: If True, predictions are logits; if False (default), probabilities.
+        label_smoothing: s replaces y by (1 - s) y + s / 2; between 0 (default) and 1.
+        axis: the axis of the mean; -1 by default.
         reduction, name, dtype: see `Loss`.
+
+    Raises:
+        ValueError: if `reduction` is unknown; when the loss is called, if the shapes differ.
 
     Example:
         >>> from jaxlayers import losses
@@ -229,13 +235,18 @@ class BinaryCrossentropy(NamedLoss):
 
 
 class CategoricalCrossentropy(NamedLoss):
-    """Cross-entropy of one-hot labels; see `categorical_crossentropy`.
+    """Categorical cross-entropy: -sum(y log p) over the classes; see `categorical_crossentropy`.
+
+    Labels y (one-hot or probabilities) and predictions are [batch, ..., classes].
 
     Args:
-        from_logits: whether predictions are logits instead of probabilities.
-        label_smoothing: how far labels are moved towards all classes alike, between 0 and 1.
-        axis: the axis of the classes.
+        from_logits: If True, predictions are logits; if False (default), probabilities.
+        label_smoothing: s replaces y by (1 - s) y + s / classes; between 0 (default) and 1.
+        axis: the axis of the classes; -1 by default.
         reduction, name, dtype: see `Loss`.
+
+    Raises:
+        ValueError: if `reduction` is unknown; when the loss is called, if the shapes differ.
 
     Example:
         >>> from jaxlayers import losses
@@ -258,14 +269,20 @@ class CategoricalCrossentropy(NamedLoss):
 
 
 class SparseCategoricalCrossentropy(NamedLoss):
-    """Cross-entropy of labels that are numbers of classes; see `sparse_categorical_crossentropy`.
+    """Categorical cross-entropy of class indices: -log p of the true class; see `sparse_categorical_crossentropy`.
+
+    Labels are class indices [batch, ...], predictions are [batch, ..., classes].
 
     Args:
-        from_logits: whether predictions are logits instead of probabilities.
-        ignore_class: the label of what does not count, neither in the values nor in their mean.
+        from_logits: If True, predictions are logits; if False (default), probabilities.
+        ignore_class: a label to ignore, or None (default). Samples with this label have the loss 0 and are left out
+            of means.
         reduction: see `Loss`.
-        axis: the axis of the classes.
-        name, dtype: see `Loss`; labels are not cast, since large numbers do not fit half-precision floats.
+        axis: the axis of the classes; -1 by default.
+        name, dtype: see `Loss`. Labels are not cast: large indices are not exact in half precision.
+
+    Raises:
+        ValueError: if `reduction` is unknown; when the loss is called, if the shapes do not fit each other.
 
     Example:
         >>> from jaxlayers import losses
@@ -291,10 +308,15 @@ class SparseCategoricalCrossentropy(NamedLoss):
 
 
 class KLDivergence(NamedLoss):
-    """Kullback-Leibler divergence; see `kl_divergence`.
+    """Kullback-Leibler divergence: sum(y_true log(y_true / y_pred)) over the last axis; see `kl_divergence`.
+
+    Labels and predictions are probabilities, [batch, ..., classes].
 
     Args:
         reduction, name, dtype: see `Loss`.
+
+    Raises:
+        ValueError: if `reduction` is unknown; when the loss is called, if the shapes cannot be broadcast.
 
     Example:
         >>> from jaxlayers import losses
@@ -307,10 +329,16 @@ class KLDivergence(NamedLoss):
 
 
 class Poisson(NamedLoss):
-    """How surprising counts are to expected counts, up to a constant; see `poisson`.
+    """Poisson loss: mean of y_pred - y_true log(y_pred + epsilon) over the last axis; see `poisson`.
+
+    It is the negative log-likelihood of counts, up to a constant. Counts and expected counts are
+    [batch, ..., features].
 
     Args:
         reduction, name, dtype: see `Loss`.
+
+    Raises:
+        ValueError: if `reduction` is unknown; when the loss is called, if the shapes cannot be broadcast.
 
     Example:
         >>> from jaxlayers import losses

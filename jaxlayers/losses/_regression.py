@@ -1,4 +1,4 @@
-"""Losses of regression: how far predictions are from numbers."""
+"""Losses of regression: distances between predictions and target values."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import jax.numpy as jnp
 
 from jaxlayers.common.settings import epsilon
 from jaxlayers.losses._base import NamedLoss
-from jaxlayers.losses._samplewise import samplewise
+from jaxlayers.samplewise.functions import samplewise
 
 
 @samplewise()
 def mean_squared_error(y_true: Any, y_pred: Any) -> jax.Array:
-    """Mean of squared differences: mean((y_true - y_pred)²) over the last axis.
+    """Mean squared error: mean((y_true - y_pred)²) over the last axis.
 
     Args:
-        y_true: numbers [batch, ..., features].
-        y_pred: predictions of the same shape, up to axes of size 1.
+        y_true: target values, [batch, ..., features].
+        y_pred: predictions, of a shape that broadcasts with that of `y_true`.
 
     Returns:
-        Values [batch, ...].
+        The loss of each sample, [batch, ...].
 
     Raises:
-        ValueError: when the shapes do not fit each other.
+        ValueError: if the shapes cannot be broadcast to each other.
 
     Example:
         >>> from jaxlayers import losses
@@ -36,17 +36,17 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> jax.Array:
 
 @samplewise()
 def mean_absolute_error(y_true: Any, y_pred: Any) -> jax.Array:
-    """Mean of absolute differences: mean(|y_true - y_pred|) over the last axis.
+    """Mean absolute error: mean(|y_true - y_pred|) over the last axis.
 
     Args:
-        y_true: numbers [batch, ..., features].
-        y_pred: predictions of the same shape, up to axes of size 1.
+        y_true: target values, [batch, ..., features].
+        y_pred: predictions, of a shape that broadcasts with that of `y_true`.
 
     Returns:
-        Values [batch, ...].
+        The loss of each sample, [batch, ...].
 
     Raises:
-        ValueError: when the shapes do not fit each other.
+        ValueError: if the shapes cannot be broadcast to each other.
 
     Example:
         >>> from jaxlayers import losses
@@ -58,17 +58,17 @@ def mean_absolute_error(y_true: Any, y_pred: Any) -> jax.Array:
 
 @samplewise()
 def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> jax.Array:
-    """Mean of differences in percent: 100 mean(|y_true - y_pred| / max(|y_true|, epsilon)) over the last axis.
+    """Mean absolute percentage error: 100 mean(|y_true - y_pred| / max(|y_true|, epsilon)) over the last axis.
 
     Args:
-        y_true: numbers [batch, ..., features].
-        y_pred: predictions of the same shape, up to axes of size 1.
+        y_true: target values, [batch, ..., features].
+        y_pred: predictions, of a shape that broadcasts with that of `y_true`.
 
     Returns:
-        Values [batch, ...].
+        The loss of each sample, [batch, ...].
 
     Raises:
-        ValueError: when the shapes do not fit each other.
+        ValueError: if the shapes cannot be broadcast to each other.
 
     Example:
         >>> from jaxlayers import losses
@@ -80,19 +80,19 @@ def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> jax.Array:
 
 @samplewise()
 def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> jax.Array:
-    """Mean of squared differences of logarithms: mean((log(1 + y_true) - log(1 + y_pred))²) over the last axis.
+    """Mean squared logarithmic error: mean((log(1 + y_true) - log(1 + y_pred))²) over the last axis.
 
-    Numbers below epsilon count as epsilon.
+    Values below epsilon are replaced by epsilon.
 
     Args:
-        y_true: numbers [batch, ..., features].
-        y_pred: predictions of the same shape, up to axes of size 1.
+        y_true: target values, [batch, ..., features].
+        y_pred: predictions, of a shape that broadcasts with that of `y_true`.
 
     Returns:
-        Values [batch, ...].
+        The loss of each sample, [batch, ...].
 
     Raises:
-        ValueError: when the shapes do not fit each other.
+        ValueError: if the shapes cannot be broadcast to each other.
 
     Example:
         >>> from jaxlayers import losses
@@ -105,22 +105,22 @@ def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> jax.Array:
 
 @samplewise()
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> jax.Array:
-    """Squared for small differences, linear for large ones, over the last axis.
+    """Huber loss: quadratic in small differences and linear in large ones, averaged over the last axis.
 
-    With e = |y_true - y_pred|: the mean of e² / 2 where e ≤ delta, and of delta e - delta² / 2 elsewhere.
+    With e = |y_true - y_pred|, the mean of e² / 2 where e ≤ delta and of delta e - delta² / 2 elsewhere.
 
     Args:
-        y_true: numbers [batch, ..., features].
-        y_pred: predictions of the same shape, up to axes of size 1.
-        delta: where the one goes over into the other.
+        y_true: target values, [batch, ..., features].
+        y_pred: predictions, of a shape that broadcasts with that of `y_true`.
+        delta: the difference at which the loss changes from quadratic to linear; 1.0 by default.
 
     Returns:
-        Values [batch, ...].
+        The loss of each sample, [batch, ...].
 
     Raises:
-        ValueError: when the shapes do not fit each other.
+        ValueError: if the shapes cannot be broadcast to each other.
 
-    Source: Huber, "Robust Estimation of a Location Parameter", 1964.
+    Source: Huber, Robust Estimation of a Location Parameter, Annals of Mathematical Statistics 35, 1964.
 
     Example:
         >>> from jaxlayers import losses
@@ -133,17 +133,19 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> jax.Array:
 
 @samplewise()
 def log_cosh(y_true: Any, y_pred: Any) -> jax.Array:
-    """Mean of log(cosh(y_pred - y_true)) over the last axis: half the square of small differences, linear far out.
+    """Log-cosh loss: mean of log(cosh(y_pred - y_true)) over the last axis.
+
+    It is close to e² / 2 for small differences e and to |e| - log(2) for large ones.
 
     Args:
-        y_true: numbers [batch, ..., features].
-        y_pred: predictions of the same shape, up to axes of size 1.
+        y_true: target values, [batch, ..., features].
+        y_pred: predictions, of a shape that broadcasts with that of `y_true`.
 
     Returns:
-        Values [batch, ...].
+        The loss of each sample, [batch, ...].
 
     Raises:
-        ValueError: when the shapes do not fit each other.
+        ValueError: if the shapes cannot be broadcast to each other.
 
     Example:
         >>> from jaxlayers import losses
@@ -156,20 +158,20 @@ def log_cosh(y_true: Any, y_pred: Any) -> jax.Array:
 
 @samplewise("axis")
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
-    """Minus the cosine of the angle between labels and predictions: -1 where they point the same way.
+    """Cosine similarity as a loss: -sum(y_true y_pred) / (‖y_true‖ ‖y_pred‖) over an axis.
 
-    - sum(y_true y_pred) / (‖y_true‖ ‖y_pred‖), where a norm below epsilon counts as epsilon.
+    It is -1 for vectors of the same direction and 1 for opposite ones. Norms below epsilon are replaced by epsilon.
 
     Args:
-        y_true: numbers [batch, ..., features].
-        y_pred: predictions of the same shape, up to axes of size 1.
-        axis: the axis of the features.
+        y_true: target values, [batch, ..., features].
+        y_pred: predictions, of a shape that broadcasts with that of `y_true`.
+        axis: the axis of the features; -1 by default.
 
     Returns:
-        Values between -1 and 1, without that axis.
+        Values between -1 and 1: the shape of `y_pred` without `axis`.
 
     Raises:
-        ValueError: when the shapes do not fit each other.
+        ValueError: if the shapes cannot be broadcast to each other.
 
     Example:
         >>> from jaxlayers import losses
@@ -181,14 +183,19 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
 
 def _normalized(x: jax.Array, axis: int) -> jax.Array:
     square = jnp.sum(jnp.square(x), axis=axis, keepdims=True)
-    return x * jax.lax.rsqrt(jnp.maximum(square, epsilon() ** 2))  # no infinite gradient at zero
+    return x * jax.lax.rsqrt(jnp.maximum(square, epsilon() ** 2))  # at x = 0 the gradient would be infinite
 
 
 class MeanSquaredError(NamedLoss):
-    """Mean of squared differences; see `mean_squared_error`.
+    """Mean squared error: mean((y_true - y_pred)²) over the last axis; see `mean_squared_error`.
+
+    Targets and predictions are [batch, ..., features].
 
     Args:
         reduction, name, dtype: see `Loss`.
+
+    Raises:
+        ValueError: if `reduction` is unknown; when the loss is called, if the shapes cannot be broadcast.
 
     Example:
         >>> from jaxlayers import losses
@@ -203,10 +210,15 @@ class MeanSquaredError(NamedLoss):
 
 
 class MeanAbsoluteError(NamedLoss):
-    """Mean of absolute differences; see `mean_absolute_error`.
+    """Mean absolute error: mean(|y_true - y_pred|) over the last axis; see `mean_absolute_error`.
+
+    Targets and predictions are [batch, ..., features].
 
     Args:
         reduction, name, dtype: see `Loss`.
+
+    Raises:
+        ValueError: if `reduction` is unknown; when the loss is called, if the shapes cannot be broadcast.
 
     Example:
         >>> from jaxlayers import losses
@@ -221,10 +233,15 @@ class MeanAbsoluteError(NamedLoss):
 
 
 class MeanAbsolutePercentageError(NamedLoss):
-    """Mean of differences in percent; see `mean_absolute_percentage_error`.
+    """Mean absolute percentage error: 100 mean(|y_true - y_pred| / max(|y_true|, epsilon)) over the last axis.
+
+    Targets and predictions are [batch, ..., features]; see `mean_absolute_percentage_error`.
 
     Args:
         reduction, name, dtype: see `Loss`.
+
+    Raises:
+        ValueError: if `reduction` is unknown; when the loss is called, if the shapes cannot be broadcast.
 
     Example:
         >>> from jaxlayers import losses
@@ -242,10 +259,15 @@ class MeanAbsolutePercentageError(NamedLoss):
 
 
 class MeanSquaredLogarithmicError(NamedLoss):
-    """Mean of squared differences of logarithms; see `mean_squared_logarithmic_error`.
+    """Mean squared logarithmic error: mean((log(1 + y_true) - log(1 + y_pred))²) over the last axis.
+
+    Targets and predictions are [batch, ..., features]; see `mean_squared_logarithmic_error`.
 
     Args:
         reduction, name, dtype: see `Loss`.
+
+    Raises:
+        ValueError: if `reduction` is unknown; when the loss is called, if the shapes cannot be broadcast.
 
     Example:
         >>> from jaxlayers import losses
@@ -263,11 +285,16 @@ class MeanSquaredLogarithmicError(NamedLoss):
 
 
 class Huber(NamedLoss):
-    """Squared for small differences, linear for large ones; see `huber`.
+    """Huber loss: e² / 2 where e = |y_true - y_pred| is at most delta, and delta e - delta² / 2 elsewhere.
+
+    The mean is taken over the last axis. Targets and predictions are [batch, ..., features]; see `huber`.
 
     Args:
-        delta: where the one goes over into the other.
+        delta: the difference at which the loss changes from quadratic to linear; 1.0 by default.
         reduction, name, dtype: see `Loss`.
+
+    Raises:
+        ValueError: if `reduction` is unknown; when the loss is called, if the shapes cannot be broadcast.
 
     Example:
         >>> from jaxlayers import losses
@@ -288,10 +315,15 @@ class Huber(NamedLoss):
 
 
 class LogCosh(NamedLoss):
-    """Logarithm of the hyperbolic cosine of differences; see `log_cosh`.
+    """Log-cosh loss: mean of log(cosh(y_pred - y_true)) over the last axis; see `log_cosh`.
+
+    Targets and predictions are [batch, ..., features].
 
     Args:
         reduction, name, dtype: see `Loss`.
+
+    Raises:
+        ValueError: if `reduction` is unknown; when the loss is called, if the shapes cannot be broadcast.
 
     Example:
         >>> from jaxlayers import losses
@@ -304,11 +336,17 @@ class LogCosh(NamedLoss):
 
 
 class CosineSimilarity(NamedLoss):
-    """Minus the cosine of the angle between labels and predictions; see `cosine_similarity`.
+    """Cosine similarity as a loss: -sum(y_true y_pred) / (‖y_true‖ ‖y_pred‖) over an axis.
+
+    It is -1 for vectors of the same direction. Targets and predictions are [batch, ..., features]; see
+    `cosine_similarity`.
 
     Args:
-        axis: the axis of the features.
+        axis: the axis of the features; -1 by default.
         reduction, name, dtype: see `Loss`.
+
+    Raises:
+        ValueError: if `reduction` is unknown; when the loss is called, if the shapes cannot be broadcast.
 
     Example:
         >>> from jaxlayers import losses

@@ -1,4 +1,4 @@
-"""Losses by name: `get`, `serialize`, `deserialize`."""
+"""The table of losses by name, and `get`, `serialize` and `deserialize`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxlayers.common import registry
 from jaxlayers.losses import _base, _circle, _ctc, _focal, _hinge, _overlap, _probabilistic, _regression
-from jaxlayers.losses._configs import read, write
+from jaxlayers.samplewise.configs import read, write
 
 FUNCTIONS = {
     function.__name__: function

@@ -1,4 +1,4 @@
-"""Metrics: figures kept over a stream of batches."""
+"""Metrics: values accumulated over a stream of batches."""
 
 from jaxlayers.losses import (
     binary_crossentropy,

@@ -1,4 +1,4 @@
-"""How often predictions are right."""
+"""Accuracies: the share of predictions that are right."""
 
 from __future__ import annotations
 
@@ -7,30 +7,31 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.losses._samplewise import classes_and_scores, match_ranks, mismatch, samplewise
 from jaxlayers.metrics._reduction import NamedMean
+from jaxlayers.samplewise.functions import classes_and_scores, match_ranks, mismatch, samplewise
 
 
-def _as_they_are(name: str, y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _same_shape_uncast(name: str, y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return labels and predictions in their own dtypes; raise a ValueError if their shapes differ."""
     y_true, y_pred = match_ranks(y_true, y_pred)
     if y_true.shape != y_pred.shape:
         raise mismatch(name, y_true, y_pred)
     return y_true, y_pred
 
 
-@samplewise(prepare=_as_they_are)
+@samplewise(prepare=_same_shape_uncast)
 def accuracy(y_true: Any, y_pred: Any) -> jax.Array:
-    """1 where y_true = y_pred, 0 elsewhere.
+    """Accuracy: 1 where y_true = y_pred, 0 elsewhere.
 
     Args:
-        y_true: labels [batch, ...].
-        y_pred: predictions of the same shape.
+        y_true: labels, [batch, ...].
+        y_pred: predictions, of the shape of `y_true`.
 
     Returns:
-        Values [batch, ...].
+        Values 0 and 1, [batch, ...].
 
     Raises:
-        ValueError: when the shapes differ.
+        ValueError: if the shapes differ.
 
     Example:
         >>> from jaxlayers.metrics import Accuracy
@@ -40,20 +41,20 @@ def accuracy(y_true: Any, y_pred: Any) -> jax.Array:
     return y_true == y_pred
 
 
-@samplewise(prepare=_as_they_are)
+@samplewise(prepare=_same_shape_uncast)
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> jax.Array:
-    """1 where y_pred > threshold says what the label says, 0 elsewhere.
+    """Binary accuracy: 1 where the label equals (y_pred > threshold), 0 elsewhere.
 
     Args:
         y_true: labels 0 and 1, [batch, ...].
-        y_pred: scores of the same shape.
-        threshold: what a score must exceed to say 1.
+        y_pred: scores, of the shape of `y_true`.
+        threshold: a score above it predicts 1; 0.5 by default.
 
     Returns:
-        Values [batch, ...].
+        Values 0 and 1, [batch, ...].
 
     Raises:
-        ValueError: when the shapes differ.
+        ValueError: if the shapes differ.
 
     Example:
         >>> from jaxlayers import metrics
@@ -65,17 +66,17 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> jax.Arr
 
 @samplewise(prepare=classes_and_scores)
 def categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
-    """1 where the class with the highest score is that with the highest label, 0 elsewhere.
+    """Categorical accuracy: 1 where argmax(y_true) = argmax(y_pred) over the last axis, 0 elsewhere.
 
     Args:
         y_true: labels, one-hot or probabilities, [batch, ..., classes].
-        y_pred: scores of the same shape.
+        y_pred: scores, of the shape of `y_true`.
 
     Returns:
-        Values [batch, ...].
+        Values 0 and 1, [batch, ...].
 
     Raises:
-        ValueError: when the shapes do not fit each other.
+        ValueError: if the shapes do not fit each other.
 
     Example:
         >>> from jaxlayers import metrics
@@ -87,17 +88,17 @@ def categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
 
 @samplewise(prepare=classes_and_scores)
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
-    """1 where the class with the highest score is the right one, 0 elsewhere.
+    """Categorical accuracy of class indices: 1 where y_true = argmax(y_pred) over the last axis, 0 elsewhere.
 
     Args:
-        y_true: the number of the right class, [batch, ...] or [batch, ..., 1].
-        y_pred: scores [batch, ..., classes].
+        y_true: class indices, [batch, ...] or [batch, ..., 1].
+        y_pred: scores, [batch, ..., classes].
 
     Returns:
-        Values [batch, ...].
+        Values 0 and 1, [batch, ...].
 
     Raises:
-        ValueError: when the shapes do not fit each other.
+        ValueError: if the shapes do not fit each other.
 
     Example:
         >>> from jaxlayers import metrics
@@ -110,18 +111,18 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
 
 @samplewise("k", prepare=classes_and_scores)
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> jax.Array:
-    """1 where fewer than k classes have a higher score than the right one, 0 elsewhere.
+    """Top-k accuracy: 1 where fewer than k classes have a higher score than the true class, 0 elsewhere.
 
     Args:
         y_true: labels, one-hot or probabilities, [batch, ..., classes].
-        y_pred: scores of the same shape.
-        k: among how many the right class must be.
+        y_pred: scores, of the shape of `y_true`.
+        k: the number of highest scores among which the true class must be; 5 by default.
 
     Returns:
-        Values [batch, ...].
+        Values 0 and 1, [batch, ...].
 
     Raises:
-        ValueError: when the shapes do not fit each other.
+        ValueError: if the shapes do not fit each other.
 
     Example:
         >>> from jaxlayers import metrics
@@ -133,19 +134,22 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> jax.Arra
 
 @samplewise("k", "from_sorted_ids", prepare=classes_and_scores)
 def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False) -> jax.Array:
-    """1 where fewer than k classes have a higher score than the right one, 0 elsewhere.
+    """Top-k accuracy of class indices: 1 where fewer than k classes have a higher score than the true class.
+
+    Elsewhere it is 0.
 
     Args:
-        y_true: the number of the right class, [batch, ...].
-        y_pred: scores [batch, ..., classes].
-        k: among how many the right class must be.
-        from_sorted_ids: whether `y_pred` holds numbers of classes instead, the best ones first.
+        y_true: class indices, [batch, ...].
+        y_pred: scores, [batch, ..., classes].
+        k: the number of highest scores among which the true class must be; 5 by default.
+        from_sorted_ids: If True, `y_pred` holds class indices, sorted by descending score, instead of scores. False
+            by default.
 
     Returns:
-        Values [batch, ...].
+        Values 0 and 1, [batch, ...].
 
     Raises:
-        ValueError: when the shapes do not fit each other.
+        ValueError: if the shapes do not fit each other.
 
     Example:
         >>> from jaxlayers import metrics
@@ -154,33 +158,36 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
     """
     name = "sparse_top_k_categorical_accuracy"
     if from_sorted_ids:
-        return jnp.any(_labels(name, y_true, y_pred)[..., None] == y_pred[..., :k], axis=-1).reshape(y_true.shape)
+        labels = _reshape_labels(name, y_true, y_pred)
+        return jnp.any(labels[..., None] == y_pred[..., :k], axis=-1).reshape(y_true.shape)
     return _in_top_k(name, y_true.astype(jnp.int32), y_pred, k)
 
 
-def _labels(name: str, y_true: jax.Array, y_pred: jax.Array) -> jax.Array:
-    """Labels of the shape that the scores have without classes."""
+def _reshape_labels(name: str, y_true: jax.Array, y_pred: jax.Array) -> jax.Array:
+    """Return the labels in the shape of the scores without the axis of classes."""
     if y_true.shape not in (y_pred.shape[:-1], (*y_pred.shape[:-1], 1)):
         raise mismatch(name, y_true, y_pred, "the same shape but for the last axis, the classes in y_pred")
     return y_true.reshape(y_pred.shape[:-1])
 
 
 def _agree(name: str, y_true: jax.Array, y_pred: jax.Array) -> jax.Array:
-    return _labels(name, y_true, y_pred) == jnp.argmax(y_pred, axis=-1)
+    return _reshape_labels(name, y_true, y_pred) == jnp.argmax(y_pred, axis=-1)
 
 
 def _in_top_k(name: str, y_true: jax.Array, y_pred: jax.Array, k: int) -> jax.Array:
-    right = jnp.take_along_axis(y_pred, _labels(name, y_true, y_pred)[..., None], axis=-1)
-    right = jnp.where(jnp.isnan(right), -jnp.inf, right)  # no class, or no score, is never among the best
-    return (jnp.sum(y_pred > right, axis=-1) < k).reshape(y_true.shape)
+    score = jnp.take_along_axis(y_pred, _reshape_labels(name, y_true, y_pred)[..., None], axis=-1)
+    score = jnp.where(jnp.isnan(score), -jnp.inf, score)  # an index out of range, and a NaN score, rank last
+    return (jnp.sum(y_pred > score, axis=-1) < k).reshape(y_true.shape)
 
 
 class Accuracy(NamedMean):
-    """How often labels and predictions are equal.
+    """Accuracy: the share of predictions that equal their labels.
+
+    Labels and predictions are [batch, ...].
 
     Args:
-        name: its name.
-        dtype: what the mean is computed in; `floatx()` by default.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the mean; `floatx()` by default.
 
     Example:
         >>> from jaxlayers import metrics
@@ -197,12 +204,14 @@ class Accuracy(NamedMean):
 
 
 class BinaryAccuracy(NamedMean):
-    """How often scores are on the side of a threshold where the labels, 0 and 1, want them.
+    """Binary accuracy: the share of labels, 0 or 1, that equal (score > threshold).
+
+    Labels and scores are [batch, ...].
 
     Args:
-        name: its name.
-        dtype: what the mean is computed in; `floatx()` by default.
-        threshold: what a score must exceed to say 1.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the mean; `floatx()` by default.
+        threshold: a score above it predicts 1; 0.5 by default.
 
     Example:
         >>> from jaxlayers import metrics
@@ -218,11 +227,13 @@ class BinaryAccuracy(NamedMean):
 
 
 class CategoricalAccuracy(NamedMean):
-    """How often the class with the highest score is the right one, for one-hot labels.
+    """Categorical accuracy: how often argmax(y_true) = argmax(y_pred), for one-hot labels.
+
+    Labels and scores are [batch, ..., classes].
 
     Args:
-        name: its name.
-        dtype: what the mean is computed in; `floatx()` by default.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the mean; `floatx()` by default.
 
     Example:
         >>> from jaxlayers import metrics
@@ -237,11 +248,13 @@ class CategoricalAccuracy(NamedMean):
 
 
 class SparseCategoricalAccuracy(NamedMean):
-    """How often the class with the highest score is the right one, for labels that are numbers of classes.
+    """Categorical accuracy of class indices: how often y_true = argmax(y_pred).
+
+    Labels are [batch, ...] or [batch, ..., 1], scores [batch, ..., classes].
 
     Args:
-        name: its name.
-        dtype: what the mean is computed in; `floatx()` by default.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the mean; `floatx()` by default.
 
     Example:
         >>> from jaxlayers import metrics
@@ -256,12 +269,14 @@ class SparseCategoricalAccuracy(NamedMean):
 
 
 class TopKCategoricalAccuracy(NamedMean):
-    """How often the right class is among the k with the highest scores, for one-hot labels.
+    """Top-k accuracy: how often the true class is among the k highest scores, for one-hot labels.
+
+    Labels and scores are [batch, ..., classes].
 
     Args:
-        k: how many.
-        name: its name.
-        dtype: what the mean is computed in; `floatx()` by default.
+        k: the number of highest scores; 5 by default.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the mean; `floatx()` by default.
 
     Example:
         >>> from jaxlayers import metrics
@@ -277,13 +292,16 @@ class TopKCategoricalAccuracy(NamedMean):
 
 
 class SparseTopKCategoricalAccuracy(NamedMean):
-    """How often the right class is among the k with the highest scores, for labels that are numbers of classes.
+    """Top-k accuracy of class indices: how often the true class is among the k highest scores.
+
+    Labels are [batch, ...], scores [batch, ..., classes].
 
     Args:
-        k: how many.
-        name: its name.
-        dtype: what the mean is computed in; `floatx()` by default.
-        from_sorted_ids: whether predictions are numbers of classes, the best ones first, instead of scores.
+        k: the number of highest scores; 5 by default.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the mean; `floatx()` by default.
+        from_sorted_ids: If True, predictions are class indices, sorted by descending score, instead of scores. False
+            by default.
 
     Example:
         >>> from jaxlayers import metrics

@@ -1,4 +1,4 @@
-"""The area under a curve of operating points."""
+"""AUC: the area under a curve through the operating points of many thresholds."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 
 from jaxlayers.common.settings import epsilon
 from jaxlayers.core.scope import read
-from jaxlayers.losses._weights import divide_no_nan
 from jaxlayers.metrics._outcomes import OutcomeMetric, Rule, evenly_spaced
+from jaxlayers.samplewise.weights import divide_no_nan
 
 _CURVES = ("ROC", "PR", "PRGAIN")
 _METHODS = ("interpolation", "majoring", "minoring")
 
 
 class AUC(OutcomeMetric):
-    """The area under a curve that goes through the thresholds, as a sum over the pieces between them.
+    """AUC: the area under a curve through the points of all thresholds, summed over the intervals between them.
 
     | `curve` | x | y |
     | --- | --- | --- |
@@ -26,26 +26,30 @@ class AUC(OutcomeMetric):
     | `"PR"` | recall, TP / (TP + FN) | precision, TP / (TP + FP) |
     | `"PRGAIN"` | recall gain, max(1 - P / N FN / TP, 0) | precision gain, 1 - P / N FP / TP |
 
-    with P = TP + FN and N = TN + FP. A piece is as high as the mean of its ends (`"interpolation"`), the lower one
-    (`"minoring"`) or the higher one (`"majoring"`). For `"PR"`, interpolation means that of the counts, not of the
-    precision, which is not linear between two points.
+    with P = TP + FN and N = TN + FP. The height of an interval is the mean of y at its two ends (`"interpolation"`),
+    the lower one (`"minoring"`) or the higher one (`"majoring"`). For `"PR"`, interpolation interpolates the counts
+    linearly, not the precision.
+
+    Labels and scores are [batch, ...]. A label that is not 0 is positive; a score above a threshold predicts positive.
 
     Args:
-        num_thresholds: how many thresholds, evenly spaced from 0 to 1; at least 2.
-        curve: `"ROC"`, `"PR"` or `"PRGAIN"`.
-        summation_method: `"interpolation"`, `"minoring"` or `"majoring"`.
-        name: its name.
-        dtype: what it computes in; `floatx()` by default.
-        thresholds: thresholds of one's own between 0 and 1, in place of `num_thresholds`; both ends are added.
-        multi_label: whether y is [batch, labels] and the result the mean of each label's area; otherwise all values
-            are one curve's.
-        num_labels: the number of labels, with `multi_label`; seen at the first update where it is not given.
-        label_weights: how much each label counts: its area in the mean with `multi_label`, its values otherwise.
-        from_logits: whether scores are logits instead of probabilities.
+        num_thresholds: the number of thresholds, evenly spaced from 0 to 1; at least 2, 200 by default.
+        curve: `"ROC"` (default), `"PR"` or `"PRGAIN"`.
+        summation_method: `"interpolation"` (default), `"minoring"` or `"majoring"`.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the computation; `floatx()` by default.
+        thresholds: a sequence of thresholds between 0 and 1, in place of `num_thresholds`; both ends are added. None by
+            default.
+        multi_label: If True, labels and scores are [batch, labels], and the result is the mean of the areas of all
+            labels. If False (default), one curve is computed from all values.
+        num_labels: the number of labels under `multi_label`; None, the default, to infer it at the first update.
+        label_weights: a weight for each label: of its area under `multi_label`, of its values otherwise. None, the
+            default, weights all by 1.
+        from_logits: If True, scores are logits; if False (default), probabilities.
 
     Raises:
-        ValueError: for an unknown curve or summation method, thresholds out of range, or `num_labels` without
-            `multi_label`.
+        ValueError: if the curve or the summation method is unknown, thresholds are out of range, or `num_labels` is
+            given without `multi_label`.
 
     Source: Davis and Goadrich, The relationship between precision-recall and ROC curves, ICML 2006; Flach and Kull,
     Precision-Recall-Gain curves, NeurIPS 2015.
@@ -85,15 +89,15 @@ class AUC(OutcomeMetric):
             inner = sorted(float(threshold) for threshold in thresholds)
             if inner and not 0 <= inner[0] <= inner[-1] <= 1:
                 raise ValueError(f"thresholds must be between 0 and 1; received {inner}.")
-        numbers = (-epsilon(), *inner, 1 + epsilon())
-        self.num_thresholds = len(numbers)
+        all_thresholds = (-epsilon(), *inner, 1 + epsilon())
+        self.num_thresholds = len(all_thresholds)
         self.multi_label = multi_label
         self.num_labels = num_labels
         self.label_weights = None if label_weights is None else [float(weight) for weight in np.asarray(label_weights)]
         if not multi_label and self.label_weights is not None:
             self._label_weights = np.asarray(self.label_weights, "float32")
         self.from_logits = from_logits
-        self._rule = Rule(numbers, evenly_spaced(numbers), by_label=multi_label, from_logits=from_logits)
+        self._rule = Rule(all_thresholds, evenly_spaced(all_thresholds), by_label=multi_label, from_logits=from_logits)
         if not multi_label:
             self._count((self.num_thresholds,))
         else:
@@ -103,33 +107,35 @@ class AUC(OutcomeMetric):
 
     def _build(self, shape: tuple[int, ...]) -> None:
         if len(shape) != 2:
-            raise ValueError(f"{self.name!r}: multi_label needs y_pred [batch, labels]; received shape {shape}.")
+            raise ValueError(
+                f"{self.name!r}: multi_label=True expects y_pred of shape [batch, labels]; received shape {shape}."
+            )
         self._count((self.num_thresholds, shape[1]))
         self._built_for = shape[1:]
 
     @property
     def thresholds(self) -> list[float]:
-        """All thresholds, the ends included."""
+        """All thresholds, including the two ends."""
         return list(self._rule.thresholds)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in labels and scores.
+        """Add the outcomes of a batch.
 
         Args:
-            y_true: labels: what is not 0 is a yes; [batch, ...], or [batch, labels] with `multi_label`.
-            y_pred: scores of the same shape.
-            sample_weight: the leading axes of that shape, e.g. [batch], where a size may be 1. A mask that travels
-                with `y_pred` is part of the weights.
+            y_true: labels, positive where they are not 0: [batch, ...], or [batch, labels] under `multi_label`.
+            y_pred: scores, of the shape of `y_true`.
+            sample_weight: weights whose axes are the leading axes of that shape, such as [batch]; any size may be 1.
+                They are multiplied by the mask of `y_pred`, if it has one.
 
         Raises:
-            ValueError: when the shapes do not fit each other.
+            ValueError: if the shapes do not fit each other.
         """
         if self._built_for is None:
             self._build(np.shape(y_pred))
         super().update_state(y_true, y_pred, sample_weight)
 
     def result(self) -> jax.Array:
-        """The area so far; 0 when there is nothing yet."""
+        """Return the area over all batches so far; 0 before the first one."""
         if self._built_for is None:
             return jnp.zeros(())
         areas = _areas([read(variable) for variable in self._sums()], self.curve, self.summation_method)
@@ -154,14 +160,14 @@ class AUC(OutcomeMetric):
         return {**super().get_config(), **options}
 
 
-def _one_of(what: str, value: str, known: tuple[str, ...]) -> str:
-    if value not in known:
-        raise ValueError(f"{what} must be one of {known}; received {value!r}.")
+def _one_of(argument: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise ValueError(f"{argument} must be one of {allowed}; received {value!r}.")
     return value
 
 
 def _areas(counts: list[jax.Array], curve: str, method: str) -> jax.Array:
-    """The area below each curve, from counts [thresholds, ...]."""
+    """Return the area under each curve, from counts [thresholds, ...]."""
     tp, fp, tn, fn = counts
     recall = divide_no_nan(tp, tp + fn)
     if curve == "PR" and method == "interpolation":
@@ -173,7 +179,7 @@ def _areas(counts: list[jax.Array], curve: str, method: str) -> jax.Array:
     else:
         odds = divide_no_nan(tp + fn, tn + fp)
         x = jnp.where(tp == 0, 0, jnp.maximum(1 - odds * divide_no_nan(fn, tp), 0))
-        y = 1 - odds * divide_no_nan(fp, tp)  # 1 where there is no true positive
+        y = 1 - odds * divide_no_nan(fp, tp)  # 1 if there are no true positives
     low, high = y[:-1], y[1:]
     if method == "interpolation":
         heights = (low + high) / 2
@@ -183,16 +189,16 @@ def _areas(counts: list[jax.Array], curve: str, method: str) -> jax.Array:
 
 
 def _area_between_counts(tp: jax.Array, fp: jax.Array, fn: jax.Array) -> jax.Array:
-    """The area under precision over recall, where the counts are linear between two thresholds.
+    """Return the area under precision over recall, with counts that are linear between two thresholds.
 
-    There, TP = intercept + slope P with P = TP + FP, so that the precision is slope + intercept / P: the integral
-    over TP is slope (dTP + intercept log(P_high / P_low)).
+    Between two thresholds, TP = intercept + slope P with P = TP + FP, so the precision is slope + intercept / P. Its
+    integral over TP is slope (dTP + intercept log(P_high / P_low)).
     """
     p = tp + fp
-    gained, seen = tp[:-1] - tp[1:], p[:-1] - p[1:]
-    slope = divide_no_nan(gained, jnp.maximum(seen, 0))
+    tp_step, p_step = tp[:-1] - tp[1:], p[:-1] - p[1:]
+    slope = divide_no_nan(tp_step, jnp.maximum(p_step, 0))
     intercept = tp[1:] - slope * p[1:]
     both = (p[:-1] > 0) & (p[1:] > 0)
     ratio = jnp.where(both, p[:-1] / jnp.where(both, p[1:], 1), 1)
-    pieces = slope * (gained + intercept * jnp.log(ratio))
-    return jnp.sum(divide_no_nan(pieces, jnp.maximum(tp[1:] + fn[1:], 0)), axis=0)
+    integrals = slope * (tp_step + intercept * jnp.log(ratio))
+    return jnp.sum(divide_no_nan(integrals, jnp.maximum(tp[1:] + fn[1:], 0)), axis=0)

@@ -1,4 +1,4 @@
-"""Precision, recall, and the four counts they are made of."""
+"""True and false positives and negatives, precision and recall."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ import jax
 
 from jaxlayers.core.scope import read
 from jaxlayers.core.variable import Variable
-from jaxlayers.losses._weights import divide_no_nan
 from jaxlayers.metrics._outcomes import OutcomeMetric, Rule, evenly_spaced, make_thresholds, outcome_dtype
+from jaxlayers.samplewise.weights import divide_no_nan
 
-_LOWEST = -1e10  # the threshold under which no score lies that `top_k` lets through
+_LOWEST = -1e10  # a threshold below every score that `top_k` keeps
 
 
 class _Count(OutcomeMetric):
-    """The number of one outcome."""
+    """The base class of metrics that count one outcome."""
 
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None):
         super().__init__(name=name, dtype=dtype)
         self.init_thresholds = thresholds
-        numbers = make_thresholds(thresholds)
-        self.thresholds = list(numbers)
-        self._rule = Rule(numbers, evenly_spaced(numbers))
-        self.accumulator = self.add_variable((len(numbers),), None, outcome_dtype(self._dtype), name="accumulator")
+        values = make_thresholds(thresholds)
+        self.thresholds = list(values)
+        self._rule = Rule(values, evenly_spaced(values))
+        self.accumulator = self.add_variable((len(values),), None, outcome_dtype(self._dtype), name="accumulator")
 
     def _sums(self) -> list[Variable]:
         return [self.accumulator]
 
     def result(self) -> jax.Array:
-        """The number so far; with several thresholds, one for each."""
-        return _one_or_all(read(self.accumulator))
+        """Return the count: a scalar, or one value per threshold if there are several."""
+        return _scalar_if_single(read(self.accumulator))
 
     def get_config(self) -> dict[str, Any]:
         """What makes it again."""
@@ -38,15 +38,17 @@ class _Count(OutcomeMetric):
 
 
 class TruePositives(_Count):
-    """How many labels that are a yes have a score above the threshold.
+    """True positives: the number of positive labels whose score is above the threshold.
+
+    Labels and scores are [batch, ...]. A label that is not 0 is positive.
 
     Args:
-        thresholds: a number between 0 and 1, or several; 0.5 by default.
-        name: its name.
-        dtype: what it computes in; `floatx()` by default.
+        thresholds: a threshold between 0 and 1, or a sequence of thresholds; 0.5 by default.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the computation; `floatx()` by default.
 
     Raises:
-        ValueError: for thresholds that are not between 0 and 1.
+        ValueError: if a threshold is not between 0 and 1.
 
     Example:
         >>> from jaxlayers import metrics
@@ -58,15 +60,17 @@ class TruePositives(_Count):
 
 
 class FalsePositives(_Count):
-    """How many labels that are a no have a score above the threshold.
+    """False positives: the number of negative labels whose score is above the threshold.
+
+    Labels and scores are [batch, ...]. A label that is not 0 is positive.
 
     Args:
-        thresholds: a number between 0 and 1, or several; 0.5 by default.
-        name: its name.
-        dtype: what it computes in; `floatx()` by default.
+        thresholds: a threshold between 0 and 1, or a sequence of thresholds; 0.5 by default.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the computation; `floatx()` by default.
 
     Raises:
-        ValueError: for thresholds that are not between 0 and 1.
+        ValueError: if a threshold is not between 0 and 1.
 
     Example:
         >>> from jaxlayers import metrics
@@ -78,15 +82,17 @@ class FalsePositives(_Count):
 
 
 class TrueNegatives(_Count):
-    """How many labels that are a no have a score that is not above the threshold.
+    """True negatives: the number of negative labels whose score is not above the threshold.
+
+    Labels and scores are [batch, ...]. A label that is not 0 is positive.
 
     Args:
-        thresholds: a number between 0 and 1, or several; 0.5 by default.
-        name: its name.
-        dtype: what it computes in; `floatx()` by default.
+        thresholds: a threshold between 0 and 1, or a sequence of thresholds; 0.5 by default.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the computation; `floatx()` by default.
 
     Raises:
-        ValueError: for thresholds that are not between 0 and 1.
+        ValueError: if a threshold is not between 0 and 1.
 
     Example:
         >>> from jaxlayers import metrics
@@ -98,15 +104,17 @@ class TrueNegatives(_Count):
 
 
 class FalseNegatives(_Count):
-    """How many labels that are a yes have a score that is not above the threshold.
+    """False negatives: the number of positive labels whose score is not above the threshold.
+
+    Labels and scores are [batch, ...]. A label that is not 0 is positive.
 
     Args:
-        thresholds: a number between 0 and 1, or several; 0.5 by default.
-        name: its name.
-        dtype: what it computes in; `floatx()` by default.
+        thresholds: a threshold between 0 and 1, or a sequence of thresholds; 0.5 by default.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the computation; `floatx()` by default.
 
     Raises:
-        ValueError: for thresholds that are not between 0 and 1.
+        ValueError: if a threshold is not between 0 and 1.
 
     Example:
         >>> from jaxlayers import metrics
@@ -117,8 +125,8 @@ class FalseNegatives(_Count):
     _outcomes = ("false_negatives",)
 
 
-class _Share(OutcomeMetric):
-    """The share of the first of two outcomes."""
+class _Ratio(OutcomeMetric):
+    """The base class of precision and recall: the first of two outcomes over the sum of both."""
 
     _direction = "up"
 
@@ -134,15 +142,15 @@ class _Share(OutcomeMetric):
         self.init_thresholds = thresholds
         self.top_k = top_k
         self.class_id = class_id
-        numbers = make_thresholds(thresholds, 0.5 if top_k is None else _LOWEST)
-        self.thresholds = list(numbers)
-        self._rule = Rule(numbers, evenly_spaced(numbers), top_k, class_id)
-        self._count((len(numbers),))
+        values = make_thresholds(thresholds, 0.5 if top_k is None else _LOWEST)
+        self.thresholds = list(values)
+        self._rule = Rule(values, evenly_spaced(values), top_k, class_id)
+        self._count((len(values),))
 
     def result(self) -> jax.Array:
-        """The share so far, 0 when there is nothing yet; with several thresholds, one for each."""
-        right, wrong = (read(variable) for variable in self._sums())
-        return _one_or_all(divide_no_nan(right, right + wrong))
+        """Return the ratio, 0 before the first batch: a scalar, or one value per threshold if there are several."""
+        first, second = (read(variable) for variable in self._sums())
+        return _scalar_if_single(divide_no_nan(first, first + second))
 
     def get_config(self) -> dict[str, Any]:
         """What makes it again."""
@@ -150,18 +158,21 @@ class _Share(OutcomeMetric):
         return {**super().get_config(), **options}
 
 
-class Precision(_Share):
-    """Which share of the scores above the threshold belongs to labels that are a yes: TP / (TP + FP).
+class Precision(_Ratio):
+    """Precision: the share of scores above the threshold whose label is positive, TP / (TP + FP).
+
+    Labels and scores are [batch, ...]. A label that is not 0 is positive.
 
     Args:
-        thresholds: a number between 0 and 1, or several; 0.5 by default, and none with `top_k`.
-        top_k: count only the k highest scores along the last axis.
-        class_id: count only this index of the last axis.
-        name: its name.
-        dtype: what it computes in; `floatx()` by default.
+        thresholds: a threshold between 0 and 1, or a sequence of thresholds. None, the default, means 0.5, or no
+            threshold if `top_k` is given.
+        top_k: only the k highest scores along the last axis may predict positive; None, the default, for all scores.
+        class_id: the index along the last axis to count; None, the default, counts all.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the computation; `floatx()` by default.
 
     Raises:
-        ValueError: for thresholds that are not between 0 and 1.
+        ValueError: if a threshold is not between 0 and 1.
 
     Example:
         >>> from jaxlayers import metrics
@@ -176,18 +187,21 @@ class Precision(_Share):
     _outcomes = ("true_positives", "false_positives")
 
 
-class Recall(_Share):
-    """Which share of the labels that are a yes has a score above the threshold: TP / (TP + FN).
+class Recall(_Ratio):
+    """Recall: the share of positive labels whose score is above the threshold, TP / (TP + FN).
+
+    Labels and scores are [batch, ...]. A label that is not 0 is positive.
 
     Args:
-        thresholds: a number between 0 and 1, or several; 0.5 by default, and none with `top_k`.
-        top_k: count only the k highest scores along the last axis as a yes.
-        class_id: count only this index of the last axis.
-        name: its name.
-        dtype: what it computes in; `floatx()` by default.
+        thresholds: a threshold between 0 and 1, or a sequence of thresholds. None, the default, means 0.5, or no
+            threshold if `top_k` is given.
+        top_k: only the k highest scores along the last axis may predict positive; None, the default, for all scores.
+        class_id: the index along the last axis to count; None, the default, counts all.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the computation; `floatx()` by default.
 
     Raises:
-        ValueError: for thresholds that are not between 0 and 1.
+        ValueError: if a threshold is not between 0 and 1.
 
     Example:
         >>> from jaxlayers import metrics
@@ -198,5 +212,5 @@ class Recall(_Share):
     _outcomes = ("true_positives", "false_negatives")
 
 
-def _one_or_all(values: jax.Array) -> jax.Array:
+def _scalar_if_single(values: jax.Array) -> jax.Array:
     return values[0] if values.shape == (1,) else values

@@ -1,4 +1,4 @@
-"""How far predictions go along with labels."""
+"""Correlations between labels and predictions."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.common.settings import epsilon
-from jaxlayers.losses._samplewise import samplewise
 from jaxlayers.metrics._reduction import NamedMean
+from jaxlayers.samplewise.functions import samplewise
 
 
 @samplewise("axis")
 def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
-    """Pearson's correlation over an axis: cov(y_true, y_pred) / (std(y_true) std(y_pred)).
+    """Pearson correlation over an axis: cov(y_true, y_pred) / (std(y_true) std(y_pred)).
 
     Args:
-        y_true: numbers [batch, ..., features].
-        y_pred: predictions of the same shape.
-        axis: the axis that it is taken over.
+        y_true: target values, [batch, ..., features].
+        y_pred: predictions, of the shape of `y_true`.
+        axis: the axis of the values to correlate; -1 by default.
 
     Returns:
-        Values between -1 and 1, without that axis; not a number where one of the two does not vary.
+        Values between -1 and 1: the shape of `y_pred` without `axis`. They are NaN where one of the two is constant.
 
     Raises:
-        ValueError: when the shapes do not fit each other.
+        ValueError: if the shapes do not fit each other.
 
     Example:
         >>> from jaxlayers import metrics
@@ -33,26 +33,26 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
         ...                                                   [[0.1, 0.9, 0.5], [1, 0.9, 0.2]]).tolist()]
         [1.0, 0.993]
     """
-    a, b = (_standard(y, axis) for y in (y_true, y_pred))
+    a, b = (_standardize(y, axis) for y in (y_true, y_pred))
     return jnp.mean(a * b, axis=axis)
 
 
 @samplewise("axis")
 def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
-    """Lin's concordance correlation over an axis: how close predictions are to labels, offset and scale included.
+    """Lin's concordance correlation over an axis: unlike Pearson's, it is lowered by a wrong offset or scale.
 
     2 cov(y_true, y_pred) / (var(y_true) + var(y_pred) + (mean(y_true) - mean(y_pred))² + epsilon).
 
     Args:
-        y_true: numbers [batch, ..., features].
-        y_pred: predictions of the same shape.
-        axis: the axis that it is taken over.
+        y_true: target values, [batch, ..., features].
+        y_pred: predictions, of the shape of `y_true`.
+        axis: the axis of the values to correlate; -1 by default.
 
     Returns:
-        Values between -1 and 1, without that axis.
+        Values between -1 and 1: the shape of `y_pred` without `axis`.
 
     Raises:
-        ValueError: when the shapes do not fit each other.
+        ValueError: if the shapes do not fit each other.
 
     Source: Lin, A concordance correlation coefficient to evaluate reproducibility, Biometrics 45, 1989.
 
@@ -68,18 +68,20 @@ def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Arr
     return 2 * jnp.mean(a * b, axis=axis) / (spread + epsilon())
 
 
-def _standard(y: jax.Array, axis: int) -> jax.Array:
+def _standardize(y: jax.Array, axis: int) -> jax.Array:
     y = y - jnp.mean(y, axis=axis, keepdims=True)
     return y / jnp.std(y, axis=axis, keepdims=True)
 
 
 class PearsonCorrelation(NamedMean):
-    """Mean of the samples' correlations; see `pearson_correlation`.
+    """Mean Pearson correlation of the samples: cov(y_true, y_pred) / (std(y_true) std(y_pred)) over an axis.
+
+    Labels and predictions are [batch, ..., features]; see `pearson_correlation`.
 
     Args:
-        name: its name.
-        dtype: what the mean is computed in; `floatx()` by default.
-        axis: the axis that a correlation is taken over.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the mean; `floatx()` by default.
+        axis: the axis of the values to correlate; -1 by default.
 
     Example:
         >>> from jaxlayers import metrics
@@ -96,12 +98,14 @@ class PearsonCorrelation(NamedMean):
 
 
 class ConcordanceCorrelation(NamedMean):
-    """Mean of the samples' concordance correlations; see `concordance_correlation`.
+    """Mean concordance correlation of the samples; see `concordance_correlation` for the formula.
+
+    Labels and predictions are [batch, ..., features].
 
     Args:
-        name: its name.
-        dtype: what the mean is computed in; `floatx()` by default.
-        axis: the axis that a correlation is taken over.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the mean; `floatx()` by default.
+        axis: the axis of the values to correlate; -1 by default.
 
     Example:
         >>> from jaxlayers import metrics

@@ -1,4 +1,4 @@
-"""The harmonic mean of precision and recall."""
+"""F-scores: weighted harmonic means of precision and recall."""
 
 from __future__ import annotations
 
@@ -9,33 +9,34 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.core.masks import get_mask
+from jaxlayers.common.masks import get_mask
 from jaxlayers.core.scope import read
 from jaxlayers.core.symbolic import as_array
-from jaxlayers.losses._samplewise import mismatch
-from jaxlayers.losses._weights import combine, divide_no_nan
 from jaxlayers.metrics._metric import Metric
 from jaxlayers.metrics._outcomes import outcome_dtype, weights_like
+from jaxlayers.samplewise.functions import mismatch
+from jaxlayers.samplewise.weights import combine, divide_no_nan
 
 _NAMES = ("true_positives", "false_positives", "false_negatives", "intermediate_weights")
 _AVERAGES = (None, "micro", "macro", "weighted")
 
 
 class FBetaScore(Metric):
-    """Precision and recall in one figure, of which recall counts beta times as much.
+    """F-beta score: the harmonic mean of precision and recall, in which recall has beta times the weight.
 
-    (1 + beta²) TP / ((1 + beta²) TP + beta² FN + FP) for each class.
+    (1 + beta²) TP / ((1 + beta²) TP + beta² FN + FP) for each class. Labels and scores are [batch, classes].
 
     Args:
-        average: None for a score per class; `"macro"` for their mean, `"weighted"` for that weighted by how often
-            labels have a class; `"micro"` for the score of all classes counted together.
-        beta: how much recall counts; a float above 0.
-        threshold: a score above it is a yes; None for the highest of each sample.
-        name: its name.
-        dtype: what it computes in; `floatx()` by default.
+        average: None (default) for a score per class; `"macro"` for their mean; `"weighted"` for their mean weighted by
+            the number of positive labels of each class; `"micro"` for one score from the counts of all classes.
+        beta: the weight of recall, a float above 0; 1.0 by default.
+        threshold: a score above it predicts positive; a float above 0 and at most 1. If None (default), only the
+            highest score of each sample predicts positive.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the computation; `floatx()` by default.
 
     Raises:
-        ValueError: for an unknown average, or `beta` or `threshold` that is no float or out of range.
+        ValueError: if `average` is unknown, or `beta` or `threshold` is not a float or out of range.
 
     Example:
         >>> from jaxlayers import metrics
@@ -76,16 +77,15 @@ class FBetaScore(Metric):
         self._built_for = shape[1:]
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in labels and scores.
+        """Add the counts of a batch.
 
         Args:
             y_true: labels 0 and 1, [batch, classes].
-            y_pred: scores of the same shape.
-            sample_weight: [batch], or the leading axes of that shape. A mask that travels with `y_pred` is part of
-                the weights.
+            y_pred: scores, of the shape of `y_true`.
+            sample_weight: weights, [batch] or [batch, 1]. They are multiplied by the mask of `y_pred`, if it has one.
 
         Raises:
-            ValueError: when the shapes do not fit each other.
+            ValueError: if the shapes do not fit each other.
         """
         mask, y_true, y_pred = get_mask(y_pred), as_array(y_true), as_array(y_pred)
         if np.shape(y_true) != np.shape(y_pred):
@@ -93,14 +93,14 @@ class FBetaScore(Metric):
         if self._built_for is None:
             self._build(np.shape(y_pred))
         sums = [getattr(self, name) for name in _NAMES]
-        new = _plus_counts(
+        new_values = _add_counts(
             [read(variable) for variable in sums], y_true, y_pred, as_array(sample_weight), mask, self.threshold
         )
-        for variable, value in zip(sums, new, strict=True):
+        for variable, value in zip(sums, new_values, strict=True):
             variable.assign(value)
 
     def result(self) -> jax.Array:
-        """The score, or scores; 0 where there is nothing yet."""
+        """Return the score, or one score per class; 0 before the first batch."""
         if self._built_for is None:
             return jnp.zeros(())
         tp, fp, fn, frequency = (read(getattr(self, name)) for name in _NAMES)
@@ -117,17 +117,20 @@ class FBetaScore(Metric):
 
 
 class F1Score(FBetaScore):
-    """The harmonic mean of precision and recall: 2 TP / (2 TP + FN + FP) for each class.
+    """F1 score: the harmonic mean of precision and recall, 2 TP / (2 TP + FN + FP) for each class.
+
+    Labels and scores are [batch, classes].
 
     Args:
-        average: None for a score per class; `"macro"` for their mean, `"weighted"` for that weighted by how often
-            labels have a class; `"micro"` for the score of all classes counted together.
-        threshold: a score above it is a yes; None for the highest of each sample.
-        name: its name.
-        dtype: what it computes in; `floatx()` by default.
+        average: None (default) for a score per class; `"macro"` for their mean; `"weighted"` for their mean weighted by
+            the number of positive labels of each class; `"micro"` for one score from the counts of all classes.
+        threshold: a score above it predicts positive; a float above 0 and at most 1. If None (default), only the
+            highest score of each sample predicts positive.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the computation; `floatx()` by default.
 
     Raises:
-        ValueError: for an unknown average, or a threshold that is no float or out of range.
+        ValueError: if `average` is unknown, or `threshold` is not a float or out of range.
 
     Example:
         >>> from jaxlayers import metrics
@@ -148,18 +151,19 @@ class F1Score(FBetaScore):
 
 
 @functools.partial(jax.jit, static_argnames=("threshold",), inline=True)
-def _plus_counts(
+def _add_counts(
     sums: list[jax.Array], y_true: Any, y_pred: Any, sample_weight: Any, mask: Any, threshold: float | None
 ) -> list[jax.Array]:
+    """Return the sums plus the counts of a batch."""
     dtype = sums[0].dtype
     y_true, y_pred = jnp.asarray(y_true, dtype), jnp.asarray(y_pred, dtype)
-    if threshold is None:  # a sample of zeros says yes to nothing
-        said = (y_pred >= jnp.max(y_pred, axis=-1, keepdims=True)) & (jnp.abs(y_pred) > 1e-9)
+    if threshold is None:  # a sample whose scores are all 0 predicts no class
+        predicted = (y_pred >= jnp.max(y_pred, axis=-1, keepdims=True)) & (jnp.abs(y_pred) > 1e-9)
     else:
-        said = y_pred > threshold
-    said = said.astype(dtype)
+        predicted = y_pred > threshold
+    predicted = predicted.astype(dtype)
     weights = combine(sample_weight, mask, dtype)
-    one = 1 if weights is None else weights_like(y_pred, weights)
-    counts = (y_true * said, (1 - y_true) * said, y_true * (1 - said), y_true)
+    weights = 1 if weights is None else weights_like(y_pred, weights)
+    counts = (y_true * predicted, (1 - y_true) * predicted, y_true * (1 - predicted), y_true)
     axes = tuple(range(2 - sums[0].ndim))
-    return [held + jnp.sum(count * one, axis=axes) for held, count in zip(sums, counts, strict=True)]
+    return [total + jnp.sum(count * weights, axis=axes) for total, count in zip(sums, counts, strict=True)]

@@ -1,4 +1,4 @@
-"""How much of a margin predictions fall short of."""
+"""Means of hinge losses."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from jaxlayers.metrics._reduction import NamedMean
 
 
 class Hinge(NamedMean):
-    """Mean of max(1 - y_true y_pred, 0); see `jaxlayers.losses.hinge`.
+    """Mean hinge loss: max(1 - y_true y_pred, 0); see `jaxlayers.losses.hinge`.
+
+    Labels (-1 and 1, or 0 and 1) and scores are [batch, ..., features].
 
     Args:
-        name: its name.
-        dtype: what the mean is computed in; `floatx()` by default.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the mean; `floatx()` by default.
 
     Example:
         >>> from jaxlayers import metrics
@@ -26,11 +28,13 @@ class Hinge(NamedMean):
 
 
 class SquaredHinge(NamedMean):
-    """Mean of max(1 - y_true y_pred, 0)²; see `jaxlayers.losses.squared_hinge`.
+    """Mean squared hinge loss: max(1 - y_true y_pred, 0)²; see `jaxlayers.losses.squared_hinge`.
+
+    Labels (-1 and 1, or 0 and 1) and scores are [batch, ..., features].
 
     Args:
-        name: its name.
-        dtype: what the mean is computed in; `floatx()` by default.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the mean; `floatx()` by default.
 
     Example:
         >>> from jaxlayers import metrics
@@ -43,11 +47,13 @@ class SquaredHinge(NamedMean):
 
 
 class CategoricalHinge(NamedMean):
-    """Mean of what the right class's score lacks; see `jaxlayers.losses.categorical_hinge`.
+    """Mean categorical hinge loss: max(1 + highest score of a wrong class - score of the true class, 0).
+
+    One-hot labels and scores are [batch, ..., classes]; see `jaxlayers.losses.categorical_hinge`.
 
     Args:
-        name: its name.
-        dtype: what the mean is computed in; `floatx()` by default.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the mean; `floatx()` by default.
 
     Example:
         >>> from jaxlayers import metrics

@@ -1,8 +1,8 @@
-"""The base of all metrics: numbers kept over a stream of batches.
+"""The base class of all metrics: values accumulated over a stream of batches.
 
-What a metric remembers are variables, so it works wherever variables do: eagerly, in `jl.jit`, inside a layer's
-`apply`, and, with their values handed in and out, under any transformation of JAX's. They are sums, which can be added
-up across batches and devices; `result` makes the figure of them.
+A metric keeps its state in variables, so it works wherever variables do: eagerly, in `jl.jit`, and inside a layer's
+`apply`. The `stateless_*` methods take and return the values of the variables, for any JAX transformation. The
+variables hold sums, which can be added up across batches and devices; `result` computes the metric from them.
 """
 
 from __future__ import annotations
@@ -19,19 +19,22 @@ import numpy as np
 from jaxlayers import initializers
 from jaxlayers.common import dtype_policies
 from jaxlayers.common.settings import auto_name, floatx, to_snake_case
+from jaxlayers.core.effects import run
+from jaxlayers.core.protocols import Role
 from jaxlayers.core.scope import Scope, read
 from jaxlayers.core.tracking import Tracked
 from jaxlayers.core.variable import Variable
 
 
 class Metric(Tracked):
-    """The base of metrics: a subclass has `update_state(...)` and `result()`.
+    """The base class of metrics: a subclass defines `update_state(...)` and `result()`.
 
-    Variables made by `add_weight` hold what it remembers; metrics assigned to attributes are part of it.
+    Variables made by `add_weight` hold the state. Metrics assigned to attributes are part of the metric: their
+    variables are reset, merged and saved with its own.
 
     Args:
-        dtype: a dtype or policy that it computes in; `floatx()` by default.
-        name: made up from the class's when none is given.
+        dtype: a dtype or dtype policy, the dtype of the computation; `floatx()` by default.
+        name: the name of the metric; by default one made from the name of the class.
 
     Example:
         >>> import jax.numpy as jnp
@@ -50,9 +53,9 @@ class Metric(Tracked):
         3.0
     """
 
-    _kind = "metric"
-    _direction: str | None = None  # "up" or "down": where better is, for callbacks that watch it
-    _built_for: tuple[int, ...] | None = ()  # None for one that makes its variables for the first predictions it sees
+    _role = Role.METRIC
+    _direction: str | None = None  # "up" or "down", the direction of improvement, for callbacks that monitor it
+    _built_for: tuple[int, ...] | None = ()  # None until variables that depend on the first batch are made
 
     def __init__(self, dtype: Any = None, name: str | None = None):
         self.name = name or auto_name(to_snake_case(type(self).__name__))
@@ -61,28 +64,32 @@ class Metric(Tracked):
 
     @property
     def dtype(self) -> str:
-        """What it computes in."""
+        """The dtype of the computation."""
         return self._dtype
 
     @property
     def variables(self) -> list[Variable]:
-        """What it remembers: its own variables, then those of the metrics inside."""
-        return [variable for _, variable, kind in self._walk.variables if kind == "metric"]
+        """The variables of the state: those of the metric itself, then those of metrics inside it."""
+        return [variable for _, variable in self._walk.entries if variable.role == Role.METRIC]
 
     def add_variable(
         self, shape: Any, initializer: Any, dtype: Any = None, aggregation: str = "sum", name: str | None = None
     ) -> Variable:
-        """Make a variable that this metric remembers something in.
+        """Make a variable of the state.
 
         Args:
-            shape: its sizes.
-            initializer: its first value; zeros for None. `reset_state` sets it to zeros in any case.
-            dtype: `floatx()` by default.
-            aggregation: kept for the sake of Keras's configs.
-            name: a name without slashes.
+            shape: the shape of the variable.
+            initializer: the initializer of its first value; None for zeros. `reset_state` always sets zeros.
+            dtype: the dtype of the variable; `floatx()` by default.
+            aggregation: how `merge_state` combines the variable: `"sum"` (default), `"mean"` or
+                `"only_first_replica"`.
+            name: a name without slashes; by default one made by the variable.
+
+        Returns:
+            The variable.
 
         Raises:
-            RuntimeError: before `super().__init__()` has been called.
+            RuntimeError: if `super().__init__()` has not been called yet.
         """
         if "_added" not in self.__dict__:
             raise RuntimeError(f"{type(self).__name__}.__init__ must call super().__init__() before it adds variables.")
@@ -95,7 +102,7 @@ class Metric(Tracked):
             aggregation=aggregation,
             synchronization="on_read",
             name=name,
-            role="metric",
+            role=Role.METRIC,
         )
         self._added += (variable,)
         return variable
@@ -103,54 +110,58 @@ class Metric(Tracked):
     def add_weight(
         self, shape: Any = (), initializer: Any = None, dtype: Any = None, name: str | None = None
     ) -> Variable:
-        """Make a variable, a scalar of zero by default; see `add_variable`."""
+        """Make a variable of the state, by default a scalar with the value 0; see `add_variable`."""
         return self.add_variable(shape=shape, initializer=initializer, dtype=dtype, name=name)
 
     def _tracked_children(self) -> Iterator[tuple[str, Any]]:
-        """What is assigned to this metric; variables that were added and never assigned come last."""
+        """Yield the attributes to track; variables that were added but not assigned to an attribute come last."""
         for key, value in super()._tracked_children():
             if value is not self.__dict__.get("_added"):
                 yield key, value
         yield "added", self.__dict__.get("_added", ())
 
-    # What a subclass writes.
+    # The methods that a subclass overrides.
 
     def update_state(self, *args: Any, **kwargs: Any) -> Any:
-        """Take in a batch; a subclass has its own version."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what it takes in: it has no update_state().")
+        """Add a batch to the state; every subclass overrides this method."""
+        raise NotImplementedError(f"{type(self).__name__} must define update_state(), which adds a batch to the state.")
 
     def result(self) -> Any:
-        """The figure of all batches so far, a scalar or a dict of them; a subclass has its own version."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what it computes: it has no result().")
+        """Return the metric of all batches so far, a scalar or a dict of scalars; every subclass overrides it."""
+        raise NotImplementedError(f"{type(self).__name__} must define result(), which computes the metric.")
 
     def reset_state(self) -> None:
-        """Forget everything: zeros in all variables."""
+        """Set all variables to zeros."""
         for variable in self.variables:
-            variable.assign(jax.device_put(np.zeros(variable.shape, jnp.dtype(variable.dtype))))  # nothing to compile
+            # NumPy makes the zeros: nothing has to be compiled.
+            variable.assign(jax.device_put(np.zeros(variable.shape, jnp.dtype(variable.dtype))))
 
     def merge_state(self, metrics: Iterable[Metric]) -> None:
-        """Take in what other metrics have taken in, e.g. on other devices or other parts of the data.
+        """Merge the states of other metrics into this one, for example those of other devices or parts of the data.
 
         Args:
-            metrics: metrics of the same kind with the same options.
+            metrics: metrics of the same class with the same options.
 
         Raises:
-            TypeError: when one is of another kind.
-            ValueError: when their variables differ in number, shapes, or how they are reduced.
+            TypeError: if one is of another class.
+            ValueError: if their variables differ in number or shape, or a variable is neither a sum nor a mean.
 
         Example:
             >>> from jaxlayers import metrics
-            >>> one, other = metrics.Mean(), metrics.Mean()
-            >>> one.update_state([1.0, 3.0])
-            >>> other.update_state([8.0])
-            >>> one.merge_state([other])
-            >>> float(one.result())
+            >>> first, second = metrics.Mean(), metrics.Mean()
+            >>> first.update_state([1.0, 3.0])
+            >>> second.update_state([8.0])
+            >>> first.merge_state([second])
+            >>> float(first.result())
             4.0
         """
         others = list(metrics)
         for other in others:
             if type(other) is not type(self):
-                raise TypeError(f"Metric {self.name!r} is a {type(self).__name__}; received {other!r} to merge.")
+                raise TypeError(
+                    f"Metric {self.name!r} is a {type(self).__name__}; received {other!r} to merge. Only metrics "
+                    "of the same class can be merged."
+                )
         others = [other for other in others if other._built_for is not None]
         if self._built_for is None and others:
             self._build((0, *(others[0]._built_for or ())))
@@ -159,15 +170,15 @@ class Metric(Tracked):
             variable.assign(value)
 
     def _build(self, shape: tuple[int, ...]) -> None:
-        """Make variables for predictions of a shape; for metrics that wait for the first ones."""
-        raise NotImplementedError(f"{type(self).__name__} has nothing to build.")
+        """Make the variables that depend on the shape of the predictions; called at the first batch."""
+        raise NotImplementedError(f"{type(self).__name__} has no variables that depend on the first batch.")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Take in a batch; the figure of all so far."""
+        """Add a batch to the state and return the metric of all batches so far."""
         self.update_state(*args, **kwargs)
         return self.result()
 
-    # The same as pure functions of what the variables hold.
+    # The same methods as pure functions of the values of the variables.
 
     def stateless_update_state(self, metric_variables: Sequence[Any], *args: Any, **kwargs: Any) -> list[jax.Array]:
         """What the variables would hold after `update_state(*args, **kwargs)`.
@@ -188,9 +199,12 @@ class Metric(Tracked):
             >>> float(mean.stateless_result(values))
             2.5
         """
-        with Scope(self._holding(metric_variables)):
+
+        def update() -> list[jax.Array]:
             self.update_state(*args, **kwargs)
             return [read(variable) for variable in self.variables]
+
+        return run(Scope.lifted(self._holding(metric_variables)), update)[0]
 
     def stateless_result(self, metric_variables: Sequence[Any]) -> Any:
         """The figure if the variables held these values.
@@ -201,14 +215,16 @@ class Metric(Tracked):
         Raises:
             ValueError: when number or shapes are not those of `variables`.
         """
-        with Scope(self._holding(metric_variables)):
-            return self.result()
+        return run(Scope.lifted(self._holding(metric_variables)), self.result)[0]
 
     def stateless_reset_state(self) -> list[jax.Array]:
         """What the variables would hold after `reset_state()`."""
-        with Scope():
+
+        def reset() -> list[jax.Array]:
             self.reset_state()
             return [read(variable) for variable in self.variables]
+
+        return run(Scope.lifted(), reset)[0]
 
     def stateless_merge_state(self, *states: Sequence[Any]) -> list[jax.Array]:
         """What the variables would hold after all that led to several states.
@@ -220,7 +236,7 @@ class Metric(Tracked):
             ValueError: when number or shapes are not those of `variables`, or a variable is neither a sum nor a mean.
         """
         checked = [list(self._holding(state).values()) for state in states]
-        return [_merged(*pair) for pair in zip(self.variables, zip(*checked, strict=True), strict=True)]
+        return [_merge_values(*pair) for pair in zip(self.variables, zip(*checked, strict=True), strict=True)]
 
     def _holding(self, values: Sequence[Any]) -> dict[Variable, jax.Array]:
         variables = self.variables
@@ -244,13 +260,14 @@ class Metric(Tracked):
         return f"<{type(self).__name__} name={self.name}>"
 
 
-def _merged(variable: Variable, values: Sequence[jax.Array]) -> jax.Array:
+def _merge_values(variable: Variable, values: Sequence[jax.Array]) -> jax.Array:
+    """Combine the values of one variable in several metrics, by its aggregation."""
     if variable.aggregation == "only_first_replica":
         return values[0]
     if variable.aggregation not in ("sum", "mean"):
         raise ValueError(
             f"{variable.path!r} cannot be merged: it is neither a sum nor a mean (aggregation="
-            f"{variable.aggregation!r}). Give the metric a merge_state() of its own."
+            f"{variable.aggregation!r}). Override merge_state() in the metric."
         )
     total = functools.reduce(operator.add, values)
     return total if variable.aggregation == "sum" else total / len(values)

@@ -1,4 +1,4 @@
-"""The best one rate can be where another is good enough, over many thresholds."""
+"""The best value of one rate among the thresholds at which another rate reaches a minimum."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core.scope import read
-from jaxlayers.losses._weights import divide_no_nan
 from jaxlayers.metrics._outcomes import OutcomeMetric, Rule
+from jaxlayers.samplewise.weights import divide_no_nan
 
 
 class _BestAt(OutcomeMetric):
-    """The best of one rate at those thresholds where another one is at least some value."""
+    """The highest value of one rate among the thresholds at which another rate is at least a given minimum."""
 
     _direction = "up"
-    _limited = ""  # the argument with the limit, and the rate it is for
-    _wanted = ""
+    _limited = ""  # the rate that must reach the minimum; also the name of the argument that holds the minimum
+    _wanted = ""  # the rate to maximize
 
     def __init__(self, limit: float, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any):
         super().__init__(name=name, dtype=dtype)
@@ -29,20 +29,20 @@ class _BestAt(OutcomeMetric):
         self.num_thresholds = num_thresholds
         self.class_id = class_id
         even = num_thresholds > 1
-        numbers = tuple(i / (num_thresholds - 1) for i in range(num_thresholds)) if even else (0.5,)
-        self.thresholds = list(numbers)
-        self._rule = Rule(numbers, even, class_id=class_id)
+        thresholds = tuple(i / (num_thresholds - 1) for i in range(num_thresholds)) if even else (0.5,)
+        self.thresholds = list(thresholds)
+        self._rule = Rule(thresholds, even, class_id=class_id)
         self._count((num_thresholds,))
 
     def result(self) -> jax.Array:
-        """The best rate; 0 when no threshold is good enough."""
+        """Return the best rate; 0 if no threshold reaches the minimum of the other rate."""
         tp, fp, tn, fn = (read(variable) for variable in self._sums())
-        of_truth, of_predictions = divide_no_nan(tp, tp + fn), divide_no_nan(tp, tp + fp)
+        recall = divide_no_nan(tp, tp + fn)
         rates = {
-            "sensitivity": of_truth,
-            "recall": of_truth,
+            "sensitivity": recall,
+            "recall": recall,
             "specificity": divide_no_nan(tn, tn + fp),
-            "precision": of_predictions,
+            "precision": divide_no_nan(tp, tp + fp),
         }
         good_enough = rates[self._limited] >= getattr(self, self._limited)
         return jnp.max(jnp.where(good_enough, rates[self._wanted], 0))
@@ -58,17 +58,19 @@ class _BestAt(OutcomeMetric):
 
 
 class SensitivityAtSpecificity(_BestAt):
-    """The highest sensitivity TP / (TP + FN) at a threshold with at least this specificity TN / (TN + FP).
+    """The highest sensitivity TP / (TP + FN) among thresholds with at least a given specificity TN / (TN + FP).
+
+    Labels and scores are [batch, ...]. A label that is not 0 is positive.
 
     Args:
-        specificity: the least specificity, between 0 and 1.
-        num_thresholds: how many thresholds, evenly spaced from 0 to 1.
-        class_id: count only this index of the last axis.
-        name: its name.
-        dtype: what it computes in; `floatx()` by default.
+        specificity: the minimum of the specificity, between 0 and 1.
+        num_thresholds: the number of thresholds, evenly spaced from 0 to 1; 200 by default.
+        class_id: the index along the last axis to count; None, the default, counts all.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the computation; `floatx()` by default.
 
     Raises:
-        ValueError: when `specificity` is not between 0 and 1, or there is no threshold.
+        ValueError: if `specificity` is not between 0 and 1, or `num_thresholds` is below 1.
 
     Example:
         >>> from jaxlayers import metrics
@@ -90,17 +92,19 @@ class SensitivityAtSpecificity(_BestAt):
 
 
 class SpecificityAtSensitivity(_BestAt):
-    """The highest specificity TN / (TN + FP) at a threshold with at least this sensitivity TP / (TP + FN).
+    """The highest specificity TN / (TN + FP) among thresholds with at least a given sensitivity TP / (TP + FN).
+
+    Labels and scores are [batch, ...]. A label that is not 0 is positive.
 
     Args:
-        sensitivity: the least sensitivity, between 0 and 1.
-        num_thresholds: how many thresholds, evenly spaced from 0 to 1.
-        class_id: count only this index of the last axis.
-        name: its name.
-        dtype: what it computes in; `floatx()` by default.
+        sensitivity: the minimum of the sensitivity, between 0 and 1.
+        num_thresholds: the number of thresholds, evenly spaced from 0 to 1; 200 by default.
+        class_id: the index along the last axis to count; None, the default, counts all.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the computation; `floatx()` by default.
 
     Raises:
-        ValueError: when `sensitivity` is not between 0 and 1, or there is no threshold.
+        ValueError: if `sensitivity` is not between 0 and 1, or `num_thresholds` is below 1.
 
     Example:
         >>> from jaxlayers import metrics
@@ -122,17 +126,19 @@ class SpecificityAtSensitivity(_BestAt):
 
 
 class PrecisionAtRecall(_BestAt):
-    """The highest precision TP / (TP + FP) at a threshold with at least this recall TP / (TP + FN).
+    """The highest precision TP / (TP + FP) among thresholds with at least a given recall TP / (TP + FN).
+
+    Labels and scores are [batch, ...]. A label that is not 0 is positive.
 
     Args:
-        recall: the least recall, between 0 and 1.
-        num_thresholds: how many thresholds, evenly spaced from 0 to 1.
-        class_id: count only this index of the last axis.
-        name: its name.
-        dtype: what it computes in; `floatx()` by default.
+        recall: the minimum of the recall, between 0 and 1.
+        num_thresholds: the number of thresholds, evenly spaced from 0 to 1; 200 by default.
+        class_id: the index along the last axis to count; None, the default, counts all.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the computation; `floatx()` by default.
 
     Raises:
-        ValueError: when `recall` is not between 0 and 1, or there is no threshold.
+        ValueError: if `recall` is not between 0 and 1, or `num_thresholds` is below 1.
 
     Example:
         >>> from jaxlayers import metrics
@@ -154,17 +160,19 @@ class PrecisionAtRecall(_BestAt):
 
 
 class RecallAtPrecision(_BestAt):
-    """The highest recall TP / (TP + FN) at a threshold with at least this precision TP / (TP + FP).
+    """The highest recall TP / (TP + FN) among thresholds with at least a given precision TP / (TP + FP).
+
+    Labels and scores are [batch, ...]. A label that is not 0 is positive.
 
     Args:
-        precision: the least precision, between 0 and 1.
-        num_thresholds: how many thresholds, evenly spaced from 0 to 1.
-        class_id: count only this index of the last axis.
-        name: its name.
-        dtype: what it computes in; `floatx()` by default.
+        precision: the minimum of the precision, between 0 and 1.
+        num_thresholds: the number of thresholds, evenly spaced from 0 to 1; 200 by default.
+        class_id: the index along the last axis to count; None, the default, counts all.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the computation; `floatx()` by default.
 
     Raises:
-        ValueError: when `precision` is not between 0 and 1, or there is no threshold.
+        ValueError: if `precision` is not between 0 and 1, or `num_thresholds` is below 1.
 
     Example:
         >>> from jaxlayers import metrics

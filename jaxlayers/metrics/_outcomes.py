@@ -1,8 +1,8 @@
 """True and false positives and negatives, at one threshold or many, in one pass over the scores.
 
-At few thresholds every score is compared with each. At many, each score goes into the bin between the two thresholds
-around it, and a cumulative sum over the bins counts what lies above each threshold: the work does not grow with their
-number.
+With few thresholds, every score is compared with every threshold. With many, each score is sorted into the bin between
+the two thresholds around it, and a cumulative sum over the bins counts the scores above each threshold: the work per
+score does not grow with the number of thresholds.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.masks import get_mask
 from jaxlayers.common.settings import epsilon, is_float
-from jaxlayers.core.masks import get_mask
 from jaxlayers.core.scope import read
 from jaxlayers.core.symbolic import as_array
 from jaxlayers.core.variable import Variable
-from jaxlayers.losses._samplewise import match_ranks, mismatch
-from jaxlayers.losses._weights import align, combine
 from jaxlayers.metrics._metric import Metric
+from jaxlayers.samplewise.functions import match_ranks, mismatch
+from jaxlayers.samplewise.weights import align, combine
 
-_FEW = 16  # up to so many thresholds comparing is faster than sorting into bins
-_NOT_AMONG_THE_BEST = -1e10
+_FEW = 16  # up to this number of thresholds, comparing is faster than sorting into bins
+_BELOW_TOP_K = -1e10  # the score of everything that is not among the top k
 
 
 class Rule(NamedTuple):
-    """How scores become yes or no.
+    """The rule by which scores become positive and negative predictions.
 
     Attributes:
-        thresholds: a score above one is a yes there.
-        even: whether they are evenly spaced from 0 to 1, so that a multiplication finds the bin of a score.
-        top_k: only the k highest scores along the last axis can be a yes.
-        class_id: the only index of the last axis that counts.
-        by_label: whether each index of the last axis is counted by itself.
-        from_logits: whether scores are logits, and a sigmoid makes probabilities of them.
+        thresholds: a score above a threshold predicts positive at that threshold.
+        even: If True, the thresholds are evenly spaced from 0 to 1, and a multiplication finds the bin of a score.
+        top_k: only the k highest scores along the last axis may predict positive; None for all.
+        class_id: the only index along the last axis to count; None for all.
+        by_label: If True, each index along the last axis is counted separately.
+        from_logits: If True, scores are logits, and a sigmoid converts them to probabilities.
     """
 
     thresholds: tuple[float, ...]
@@ -49,14 +49,14 @@ class Rule(NamedTuple):
 
 
 class OutcomeMetric(Metric):
-    """A metric that counts some of the four outcomes; a subclass says which, and makes a figure of them."""
+    """The base class of metrics that count some of the four outcomes, named by `_outcomes`, and compute a result."""
 
     _outcomes: tuple[str, ...] = ("true_positives", "false_positives", "true_negatives", "false_negatives")
     _label_weights: Any = None
     _rule: Rule
 
     def _count(self, shape: tuple[int, ...]) -> None:
-        """Make the variables; their names are those of the outcomes, as are those of the attributes."""
+        """Make a variable for each outcome, as an attribute of the outcome's name."""
         dtype = outcome_dtype(self._dtype)
         for outcome in self._outcomes:
             setattr(self, outcome, self.add_variable(shape, None, dtype=dtype, name=outcome))
@@ -65,19 +65,19 @@ class OutcomeMetric(Metric):
         return [getattr(self, outcome) for outcome in self._outcomes]
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in labels and scores.
+        """Add the outcomes of a batch.
 
         Args:
-            y_true: labels: what is not 0 is a yes; [batch, ...].
-            y_pred: scores of the same shape.
-            sample_weight: the leading axes of that shape, e.g. [batch], where a size may be 1. A mask that travels
-                with `y_pred` is part of the weights.
+            y_true: labels, positive where they are not 0; [batch, ...].
+            y_pred: scores, of the shape of `y_true`.
+            sample_weight: weights whose axes are the leading axes of that shape, such as [batch]; any size may be 1.
+                They are multiplied by the mask of `y_pred`, if it has one.
 
         Raises:
-            ValueError: when the shapes do not fit each other.
+            ValueError: if the shapes do not fit each other.
         """
         sums = self._sums()
-        new = _plus_outcomes(
+        new_values = _add_outcomes(
             [read(variable) for variable in sums],
             as_array(y_true),
             as_array(y_pred),
@@ -88,41 +88,41 @@ class OutcomeMetric(Metric):
             outcomes=self._outcomes,
             name=type(self).__name__,
         )
-        for variable, value in zip(sums, new, strict=True):
+        for variable, value in zip(sums, new_values, strict=True):
             variable.assign(value)
 
 
-def make_thresholds(given: Any, default: float = 0.5) -> tuple[float, ...]:
-    """One threshold or several, as numbers between 0 and 1."""
-    if given is None:
+def make_thresholds(thresholds: Any, default: float = 0.5) -> tuple[float, ...]:
+    """Return the thresholds in an argument: None, a number, or a sequence of numbers between 0 and 1."""
+    if thresholds is None:
         return (default,)
-    thresholds = given if isinstance(given, list | tuple | np.ndarray) else [given]
+    thresholds = thresholds if isinstance(thresholds, list | tuple | np.ndarray) else [thresholds]
     wrong = [threshold for threshold in thresholds if threshold is None or not 0 <= threshold <= 1]
     if wrong or not len(thresholds):
-        raise ValueError(f"thresholds must be numbers between 0 and 1, at least one; received {wrong or thresholds}.")
+        raise ValueError(f"thresholds must be at least one number between 0 and 1; received {wrong or thresholds}.")
     return tuple(float(threshold) for threshold in thresholds)
 
 
 def evenly_spaced(thresholds: Sequence[float]) -> bool:
-    """Whether thresholds are spaced evenly from 0 to 1."""
+    """True if the thresholds are evenly spaced from 0 to 1."""
     return len(thresholds) > 2 and np.allclose(
         np.clip(thresholds, 0, 1), np.linspace(0, 1, len(thresholds), dtype="float32"), atol=epsilon()
     )
 
 
 def outcome_dtype(dtype: str) -> str:
-    """What counts of samples are kept in: a float of at least 32 bits."""
+    """Return the dtype of counts: a float dtype of at least 32 bits."""
     return str(jnp.promote_types(dtype if is_float(dtype) else "float32", "float32"))
 
 
 def weights_like(values: jax.Array, weights: jax.Array) -> jax.Array:
-    """A weight for each value, from weights for its leading axes."""
+    """Broadcast weights of the leading axes of the values to the shape of the values."""
     aligned, weights = align(values, weights, grow=False)
     return jnp.broadcast_to(weights, aligned.shape).reshape(values.shape)
 
 
 @functools.partial(jax.jit, static_argnames=("rule", "outcomes", "name"), inline=True)
-def _plus_outcomes(
+def _add_outcomes(
     sums: list[jax.Array],
     y_true: Any,
     y_pred: Any,
@@ -133,90 +133,97 @@ def _plus_outcomes(
     outcomes: tuple[str, ...],
     name: str,
 ) -> list[jax.Array]:
-    """The counts so far, and those of a batch: [thresholds], or [thresholds, labels] by label."""
+    """Return the sums plus the counts of a batch: [thresholds], or [thresholds, labels] under `rule.by_label`."""
     dtype = sums[0].dtype
     y_true, y_pred = match_ranks(jnp.asarray(y_true), jnp.asarray(y_pred, dtype))
     if y_true.shape != y_pred.shape:
         raise mismatch(name, y_true, y_pred)
     if rule.by_label and (y_pred.ndim != 2 or y_pred.shape[1:] != sums[0].shape[1:]):
         raise ValueError(f"{name}: expected y_pred of shape [batch, {sums[0].shape[1]}]; received {y_pred.shape}.")
-    weights = _weights(y_pred, combine(sample_weight, mask, dtype), label_weights)
+    weights = _weights_of_scores(y_pred, combine(sample_weight, mask, dtype), label_weights)
     if rule.from_logits:
         y_pred = jax.nn.sigmoid(y_pred)
     if rule.top_k is not None:
-        _, best = jax.lax.top_k(y_pred, rule.top_k)
-        among = jnp.any(jax.nn.one_hot(best, y_pred.shape[-1], dtype=bool), axis=-2)
-        y_pred = jnp.where(among, y_pred, _NOT_AMONG_THE_BEST)
+        _, top = jax.lax.top_k(y_pred, rule.top_k)
+        in_top = jnp.any(jax.nn.one_hot(top, y_pred.shape[-1], dtype=bool), axis=-2)
+        y_pred = jnp.where(in_top, y_pred, _BELOW_TOP_K)
     positive = y_true.astype(bool)
     if rule.class_id is not None:
         if y_pred.ndim < 2 or not -y_pred.shape[-1] <= rule.class_id < y_pred.shape[-1]:
             raise ValueError(
-                f"{name}: class_id={rule.class_id} needs a last axis of classes that has it; received y_pred of shape "
-                f"{y_pred.shape}."
+                f"{name}: class_id={rule.class_id} is not an index of the last axis of y_pred; received y_pred of "
+                f"shape {y_pred.shape}."
             )
         positive, y_pred, weights = (
             None if array is None else array[..., rule.class_id] for array in (positive, y_pred, weights)
         )
     labels = y_pred.shape[-1] if rule.by_label else 1
     positive, y_pred = positive.reshape(-1, labels), y_pred.reshape(-1, labels)
-    if weights is None:  # numbers of samples, of which differences are exact: one comparison less for each sample
-        of_yes = positive.astype(dtype)  # [samples, labels]
-        (true, said), (all_true, every) = _above(y_pred, of_yes, jnp.ones_like(of_yes), rule)
-        false, all_false = said - true, every - all_true
+    if weights is None:  # counts of samples: their differences are exact, and cost less than a second masked amount
+        positives = positive.astype(dtype)  # [samples, labels]
+        (tp, predicted), (all_positives, samples) = _sum_above(y_pred, positives, jnp.ones_like(positives), rule)
+        fp, all_negatives = predicted - tp, samples - all_positives
     else:
-        one = weights.reshape(-1, labels)
-        (true, false), (all_true, all_false) = _above(
-            y_pred, jnp.where(positive, one, 0), jnp.where(positive, 0, one), rule
+        weights = weights.reshape(-1, labels)
+        (tp, fp), (all_positives, all_negatives) = _sum_above(
+            y_pred, jnp.where(positive, weights, 0), jnp.where(positive, 0, weights), rule
         )
     counts = {
-        "true_positives": true,
-        "false_positives": false,
-        "true_negatives": all_false - false,
-        "false_negatives": all_true - true,
+        "true_positives": tp,
+        "false_positives": fp,
+        "true_negatives": all_negatives - fp,
+        "false_negatives": all_positives - tp,
     }
-    return [held + counts[outcome].reshape(held.shape) for held, outcome in zip(sums, outcomes, strict=True)]
+    return [total + counts[outcome].reshape(total.shape) for total, outcome in zip(sums, outcomes, strict=True)]
 
 
-def _weights(y_pred: jax.Array, weights: Any, label_weights: Any) -> Any:
+def _weights_of_scores(y_pred: jax.Array, weights: Any, label_weights: Any) -> Any:
+    """Return the product of sample weights and label weights in the shape of the scores, or None without either."""
     if weights is not None:
         weights = weights_like(y_pred, weights)
     if label_weights is not None and y_pred.ndim:
-        of_labels = jnp.asarray(label_weights, y_pred.dtype)
-        if of_labels.shape != y_pred.shape[-1:]:
-            raise ValueError(f"label_weights of shape {of_labels.shape} do not fit scores of shape {y_pred.shape}.")
-        of_labels = jnp.broadcast_to(of_labels, y_pred.shape)
-        weights = of_labels if weights is None else weights * of_labels
+        label_weights = jnp.asarray(label_weights, y_pred.dtype)
+        if label_weights.shape != y_pred.shape[-1:]:
+            raise ValueError(
+                f"label_weights must have a weight for each index of the last axis of y_pred; received label_weights "
+                f"of shape {label_weights.shape} and y_pred of shape {y_pred.shape}."
+            )
+        label_weights = jnp.broadcast_to(label_weights, y_pred.shape)
+        weights = label_weights if weights is None else weights * label_weights
     return weights
 
 
-def _above(scores: jax.Array, one: jax.Array, other: jax.Array, rule: Rule) -> tuple[list[jax.Array], list[jax.Array]]:
-    """How much of two amounts lies above each threshold, and altogether.
+def _sum_above(
+    scores: jax.Array, first: jax.Array, second: jax.Array, rule: Rule
+) -> tuple[list[jax.Array], list[jax.Array]]:
+    """Sum two arrays over the samples whose score is above each threshold, and over all samples.
 
     Args:
         scores: [samples, labels].
-        one: what each sample counts, [samples, labels].
-        other: likewise.
-        rule: has the thresholds.
+        first: the first array to sum, [samples, labels].
+        second: the second array to sum, [samples, labels].
+        rule: the rule that holds the thresholds.
 
     Returns:
-        [thresholds, labels] for both, and [1, labels] for both.
+        The sums above each threshold, [thresholds, labels] for both arrays, and the sums over all samples, [1, labels]
+        for both arrays.
     """
-    given = np.asarray(rule.thresholds)
-    number, (_, labels) = len(given), scores.shape
+    thresholds = np.asarray(rule.thresholds)
+    number, (_, labels) = len(thresholds), scores.shape
     if number <= _FEW and not rule.even:
-        yes = scores[None] > jnp.asarray(given, scores.dtype).reshape(-1, 1, 1)  # [thresholds, samples, labels]
-        above = [jnp.sum(jnp.where(yes, amount[None], 0), axis=1) for amount in (one, other)]
-        return above, [jnp.sum(amount, axis=0, keepdims=True) for amount in (one, other)]
-    order = np.argsort(given)
-    if rule.even:  # bin b: above the first b thresholds
+        above = scores[None] > jnp.asarray(thresholds, scores.dtype).reshape(-1, 1, 1)  # [thresholds, samples, labels]
+        sums = [jnp.sum(jnp.where(above, amount[None], 0), axis=1) for amount in (first, second)]
+        return sums, [jnp.sum(amount, axis=0, keepdims=True) for amount in (first, second)]
+    order = np.argsort(thresholds)
+    if rule.even:  # a score in bin b is above the first b thresholds
         bins = jnp.ceil(jnp.clip(scores, 0, 1) * (number - 1)).astype(jnp.int32)
-        if given[0] < 0:
+        if thresholds[0] < 0:
             bins = jnp.maximum(bins, 1)
     else:
-        bins = jnp.searchsorted(jnp.asarray(given[order], scores.dtype), scores)
-    places = (bins * labels + jnp.arange(labels).reshape(1, -1)).reshape(-1)
-    amounts = jnp.stack([one, other], axis=-1).reshape(-1, 2)  # one pass over the samples fills both
-    filled = jax.ops.segment_sum(amounts, places, (number + 1) * labels)
-    from_bin_on = jax.lax.cumsum(filled.reshape(number + 1, labels, 2), reverse=True)
-    at_thresholds, altogether = from_bin_on[1:][np.argsort(order)], from_bin_on[:1]
-    return [at_thresholds[..., 0], at_thresholds[..., 1]], [altogether[..., 0], altogether[..., 1]]
+        bins = jnp.searchsorted(jnp.asarray(thresholds[order], scores.dtype), scores)
+    segments = (bins * labels + jnp.arange(labels).reshape(1, -1)).reshape(-1)
+    amounts = jnp.stack([first, second], axis=-1).reshape(-1, 2)  # one pass over the samples sums both
+    bin_sums = jax.ops.segment_sum(amounts, segments, (number + 1) * labels)
+    sums_from_bin = jax.lax.cumsum(bin_sums.reshape(number + 1, labels, 2), reverse=True)
+    at_thresholds, total = sums_from_bin[1:][np.argsort(order)], sums_from_bin[:1]
+    return [at_thresholds[..., 0], at_thresholds[..., 1]], [total[..., 0], total[..., 1]]

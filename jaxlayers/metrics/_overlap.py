@@ -1,6 +1,6 @@
-"""Intersection over union: how far predicted regions and true ones cover each other, class by class.
+"""Intersection over union (IoU) of predicted and true regions, class by class.
 
-What is kept is a confusion matrix, [true class, predicted class], so everything else follows from sums.
+The state of a metric is a confusion matrix [true class, predicted class]; the results are computed from its sums.
 """
 
 from __future__ import annotations
@@ -14,35 +14,36 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.masks import get_mask
 from jaxlayers.common.settings import is_float
-from jaxlayers.core.masks import get_mask
 from jaxlayers.core.scope import read
 from jaxlayers.core.symbolic import as_array
-from jaxlayers.losses._samplewise import match_ranks
-from jaxlayers.losses._weights import combine, divide_no_nan
 from jaxlayers.metrics._metric import Metric
 from jaxlayers.metrics._outcomes import weights_like
+from jaxlayers.samplewise.functions import match_ranks
+from jaxlayers.samplewise.weights import combine, divide_no_nan
 
 
 class IoU(Metric):
     """Intersection over union, TP / (TP + FP + FN), averaged over some classes.
 
-    Classes that neither labels nor predictions have do not count in the mean. A label or prediction that is no class
-    is left out.
+    Labels and predictions are class indices [batch, ...], or scores with an additional axis of classes. The mean leaves
+    out classes that occur in neither labels nor predictions. Samples whose label or prediction is not a class index are
+    ignored.
 
     Args:
         num_classes: the number of classes.
-        target_class_ids: the classes that the mean is taken over.
-        name: its name.
-        dtype: what the confusion matrix is kept in, `"int32"` by default; choose a float for weights that are no
+        target_class_ids: the indices of the classes to average over.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the confusion matrix, `"int32"` by default; use a float dtype for weights that are not
             integers.
-        ignore_class: a label that is left out.
-        sparse_y_true: whether labels are numbers of classes, not scores for each class.
-        sparse_y_pred: whether predictions are numbers of classes, not scores for each class.
-        axis: the axis of the classes where they are scores.
+        ignore_class: a label whose samples are ignored, or None (default).
+        sparse_y_true: If True (default), labels are class indices; if False, scores or one-hot vectors.
+        sparse_y_pred: If True (default), predictions are class indices; if False, scores.
+        axis: the axis of the classes in scores; -1 by default.
 
     Raises:
-        ValueError: when a target class is not below `num_classes`.
+        ValueError: if a target class is negative or not below `num_classes`.
 
     Example:
         >>> from jaxlayers import metrics
@@ -79,16 +80,16 @@ class IoU(Metric):
         self.total_cm = self.add_variable(shape, None, dtype=self._dtype, name="total_confusion_matrix")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in labels and predictions.
+        """Add a batch to the confusion matrix.
 
         Args:
-            y_true: numbers of classes [batch, ...], or scores with an axis of classes.
-            y_pred: the same.
-            sample_weight: the leading axes of [batch, ...], e.g. [batch]. A mask that travels with `y_pred` is part
-                of the weights.
+            y_true: class indices [batch, ...], or scores with an axis of classes.
+            y_pred: class indices [batch, ...], or scores with an axis of classes.
+            sample_weight: weights whose axes are the leading axes of [batch, ...], such as [batch]. They are multiplied
+                by the mask of `y_pred`, if it has one.
 
         Raises:
-            ValueError: when the shapes do not fit each other.
+            ValueError: if the shapes do not fit each other.
         """
         self._add(y_true, y_pred, sample_weight, get_mask(y_pred))
 
@@ -96,12 +97,12 @@ class IoU(Metric):
         weight = as_array(sample_weight)
         if weight is not None and not is_float(self._dtype) and is_float(jnp.result_type(weight)):
             warnings.warn(
-                f"{self.name!r} counts in {self._dtype}, so that weights lose what is after the point. Make it with "
+                f"{self.name!r} counts in {self._dtype}, so fractions of weights are cut off. Create the metric with "
                 "dtype='float32'.",
                 stacklevel=3,
             )
         self.total_cm.assign(
-            _plus_matrix(
+            _add_batch(
                 read(self.total_cm),
                 as_array(y_true),
                 as_array(y_pred),
@@ -115,13 +116,13 @@ class IoU(Metric):
         )
 
     def result(self) -> jax.Array:
-        """The mean over the target classes that were seen; 0 when none was."""
+        """Return the mean over the target classes that have occurred; 0 if none has."""
         matrix = read(self.total_cm)
         matrix = matrix.astype(jnp.promote_types(matrix.dtype, "float32"))
-        chosen = np.asarray(self.target_class_ids)
-        both = jnp.diagonal(matrix)[chosen]
-        either = (jnp.sum(matrix, axis=0) + jnp.sum(matrix, axis=1))[chosen] - both
-        return divide_no_nan(jnp.sum(divide_no_nan(both, either)), jnp.sum(either > 0))
+        targets = np.asarray(self.target_class_ids)
+        intersection = jnp.diagonal(matrix)[targets]
+        union = (jnp.sum(matrix, axis=0) + jnp.sum(matrix, axis=1))[targets] - intersection
+        return divide_no_nan(jnp.sum(divide_no_nan(intersection, union)), jnp.sum(union > 0))
 
     def get_config(self) -> dict[str, Any]:
         """What makes it again."""
@@ -130,17 +131,19 @@ class IoU(Metric):
 
 
 class BinaryIoU(IoU):
-    """Intersection over union of yes-or-no labels and scores.
+    """Intersection over union, TP / (TP + FP + FN), of labels 0 and 1 and scores.
+
+    Labels and scores are [batch, ...].
 
     Args:
-        target_class_ids: 0, 1 or both: what the mean is taken over.
-        threshold: a score of at least this much is a 1.
-        name: its name.
-        dtype: what the confusion matrix is kept in, `"int32"` by default; choose a float for weights that are no
+        target_class_ids: the classes to average over, among 0 and 1; both by default.
+        threshold: a score of at least this value predicts class 1; 0.5 by default.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the confusion matrix, `"int32"` by default; use a float dtype for weights that are not
             integers.
 
     Raises:
-        ValueError: for another target class.
+        ValueError: if a target class is neither 0 nor 1.
 
     Example:
         >>> from jaxlayers import metrics
@@ -159,16 +162,16 @@ class BinaryIoU(IoU):
         self.threshold = threshold
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in labels and scores.
+        """Add a batch to the confusion matrix.
 
         Args:
-            y_true: 0 and 1, [batch, ...].
-            y_pred: scores of the same shape.
-            sample_weight: the leading axes of that shape, e.g. [batch]. A mask that travels with `y_pred` is part of
-                the weights.
+            y_true: labels 0 and 1, [batch, ...].
+            y_pred: scores, of the shape of `y_true`.
+            sample_weight: weights whose axes are the leading axes of that shape, such as [batch]. They are multiplied
+                by the mask of `y_pred`, if it has one.
 
         Raises:
-            ValueError: when the shapes do not fit each other.
+            ValueError: if the shapes do not fit each other.
         """
         self._add(y_true, y_pred, sample_weight, get_mask(y_pred), self.threshold)
 
@@ -180,6 +183,8 @@ class BinaryIoU(IoU):
 
 class MeanIoU(IoU):
     """Intersection over union, TP / (TP + FP + FN), averaged over all classes.
+
+    Labels and predictions are class indices [batch, ...], or scores with an additional axis of classes.
 
     Args:
         num_classes: the number of classes.
@@ -218,17 +223,19 @@ class MeanIoU(IoU):
 
 
 class OneHotIoU(IoU):
-    """Intersection over union for one-hot labels, averaged over some classes.
+    """Intersection over union, TP / (TP + FP + FN), of one-hot labels, averaged over some classes.
+
+    Labels and predictions are [batch, ..., classes].
 
     Args:
         num_classes: the number of classes.
-        target_class_ids: the classes that the mean is taken over.
+        target_class_ids: the indices of the classes to average over.
         name, dtype, ignore_class: see `IoU`.
-        sparse_y_pred: whether predictions are numbers of classes, not scores for each class.
-        axis: the axis of the classes.
+        sparse_y_pred: If True, predictions are class indices; if False (default), scores.
+        axis: the axis of the classes; -1 by default.
 
     Raises:
-        ValueError: when a target class is not below `num_classes`.
+        ValueError: if a target class is negative or not below `num_classes`.
 
     Example:
         >>> from jaxlayers import metrics
@@ -265,13 +272,15 @@ class OneHotIoU(IoU):
 
 
 class OneHotMeanIoU(MeanIoU):
-    """Intersection over union for one-hot labels, averaged over all classes.
+    """Intersection over union, TP / (TP + FP + FN), of one-hot labels, averaged over all classes.
+
+    Labels and predictions are [batch, ..., classes].
 
     Args:
         num_classes: the number of classes.
         name, dtype, ignore_class: see `IoU`.
-        sparse_y_pred: whether predictions are numbers of classes, not scores for each class.
-        axis: the axis of the classes.
+        sparse_y_pred: If True, predictions are class indices; if False (default), scores.
+        axis: the axis of the classes; -1 by default.
 
     Example:
         >>> from jaxlayers import metrics
@@ -306,7 +315,7 @@ class OneHotMeanIoU(MeanIoU):
 
 
 @functools.partial(jax.jit, static_argnames=("ignore_class", "axes", "threshold", "name"), inline=True)
-def _plus_matrix(
+def _add_batch(
     matrix: jax.Array,
     y_true: Any,
     y_pred: Any,
@@ -317,7 +326,7 @@ def _plus_matrix(
     threshold: float | None,
     name: str,
 ) -> jax.Array:
-    """The confusion matrix so far, and that of a batch."""
+    """Return the confusion matrix plus that of a batch."""
     classes = matrix.shape[0]
     y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
     if threshold is not None:
@@ -329,8 +338,8 @@ def _plus_matrix(
     y_true, y_pred = match_ranks(y_true, y_pred)
     if y_true.shape != y_pred.shape and y_true.size != y_pred.size:
         raise ValueError(
-            f"{name}: y_true and y_pred must have as many classes in the same places; received {y_true.shape} and "
-            f"{y_pred.shape} of them."
+            f"{name}: y_true and y_pred must hold the same number of class indices; received class indices of shape "
+            f"{y_true.shape} for y_true and {y_pred.shape} for y_pred."
         )
     weights = combine(sample_weight, mask, matrix.dtype)
     weights = jnp.ones(y_true.shape, matrix.dtype) if weights is None else weights_like(y_true, weights)
@@ -339,5 +348,5 @@ def _plus_matrix(
     counted = (y_true >= 0) & (y_true < classes) & (y_pred >= 0) & (y_pred < classes)
     if ignore_class is not None:
         counted &= y_true != ignore_class
-    places = jnp.where(counted, y_true * classes + y_pred, classes**2)  # the last place is out of the matrix
-    return matrix + jax.ops.segment_sum(weights, places, classes**2).reshape(matrix.shape)
+    cells = jnp.where(counted, y_true * classes + y_pred, classes**2)  # classes**2 is outside the matrix: dropped
+    return matrix + jax.ops.segment_sum(weights, cells, classes**2).reshape(matrix.shape)

@@ -1,4 +1,4 @@
-"""How surprising labels are to predicted probabilities."""
+"""Means of losses of predicted probabilities."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from jaxlayers.metrics._reduction import NamedMean
 
 
 class KLDivergence(NamedMean):
-    """Mean of the Kullback-Leibler divergence; see `jaxlayers.losses.kl_divergence`.
+    """Mean Kullback-Leibler divergence: sum(y_true log(y_true / y_pred)) over the last axis.
+
+    Labels and predictions are probabilities, [batch, ..., classes]; see `jaxlayers.losses.kl_divergence`.
 
     Args:
-        name: its name.
-        dtype: what the mean is computed in; `floatx()` by default.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the mean; `floatx()` by default.
 
     Example:
         >>> from jaxlayers import metrics
@@ -32,11 +34,13 @@ class KLDivergence(NamedMean):
 
 
 class Poisson(NamedMean):
-    """Mean of y_pred - y_true log(y_pred); see `jaxlayers.losses.poisson`.
+    """Mean Poisson loss: y_pred - y_true log(y_pred + epsilon).
+
+    Counts and expected counts are [batch, ..., features]; see `jaxlayers.losses.poisson`.
 
     Args:
-        name: its name.
-        dtype: what the mean is computed in; `floatx()` by default.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the mean; `floatx()` by default.
 
     Example:
         >>> from jaxlayers import metrics
@@ -49,13 +53,15 @@ class Poisson(NamedMean):
 
 
 class BinaryCrossentropy(NamedMean):
-    """Mean cross-entropy of yes-or-no labels; see `jaxlayers.losses.binary_crossentropy`.
+    """Mean binary cross-entropy: -(y log p + (1 - y) log(1 - p)).
+
+    Labels y between 0 and 1 and predictions are [batch, ..., features]; see `jaxlayers.losses.binary_crossentropy`.
 
     Args:
-        name: its name.
-        dtype: what the mean is computed in; `floatx()` by default.
-        from_logits: whether predictions are logits instead of probabilities.
-        label_smoothing: how far labels are moved towards 1/2, between 0 and 1.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the mean; `floatx()` by default.
+        from_logits: If True, predictions are logits; if False (default), probabilities.
+        label_smoothing: s replaces y by (1 - s) y + s / 2; between 0 (default) and 1.
 
     Example:
         >>> from jaxlayers import metrics
@@ -76,14 +82,17 @@ class BinaryCrossentropy(NamedMean):
 
 
 class CategoricalCrossentropy(NamedMean):
-    """Mean cross-entropy of one-hot labels; see `jaxlayers.losses.categorical_crossentropy`.
+    """Mean categorical cross-entropy: -sum(y log p) over the classes.
+
+    Labels y (one-hot or probabilities) and predictions are [batch, ..., classes]; see
+    `jaxlayers.losses.categorical_crossentropy`.
 
     Args:
-        name: its name.
-        dtype: what the mean is computed in; `floatx()` by default.
-        from_logits: whether predictions are logits instead of probabilities.
-        label_smoothing: how far labels are moved towards all classes alike, between 0 and 1.
-        axis: the axis of the classes.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the mean; `floatx()` by default.
+        from_logits: If True, predictions are logits; if False (default), probabilities.
+        label_smoothing: s replaces y by (1 - s) y + s / classes; between 0 (default) and 1.
+        axis: the axis of the classes; -1 by default.
 
     Example:
         >>> from jaxlayers import metrics
@@ -105,14 +114,17 @@ class CategoricalCrossentropy(NamedMean):
 
 
 class SparseCategoricalCrossentropy(NamedMean):
-    """Mean cross-entropy of labels that are numbers of classes; see `losses.sparse_categorical_crossentropy`.
+    """Mean categorical cross-entropy of class indices: -log p of the true class.
+
+    Labels are class indices [batch, ...], predictions [batch, ..., classes]; see
+    `jaxlayers.losses.sparse_categorical_crossentropy`.
 
     Args:
-        name: its name.
-        dtype: what the mean is computed in; `floatx()` by default.
-        from_logits: whether predictions are logits instead of probabilities.
-        ignore_class: the label of what does not count, neither in the values nor in their mean.
-        axis: the axis of the classes.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the mean; `floatx()` by default.
+        from_logits: If True, predictions are logits; if False (default), probabilities.
+        ignore_class: a label to ignore, or None (default). The mean leaves out samples with this label.
+        axis: the axis of the classes; -1 by default.
 
     Example:
         >>> from jaxlayers import metrics

@@ -1,4 +1,4 @@
-"""The share of the variance that predictions explain."""
+"""R²: the share of the variance of the labels that predictions explain."""
 
 from __future__ import annotations
 
@@ -8,33 +8,34 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core.masks import get_mask
+from jaxlayers.common.masks import get_mask
 from jaxlayers.core.scope import read
 from jaxlayers.core.symbolic import as_array
-from jaxlayers.losses._samplewise import match_ranks, mismatch
-from jaxlayers.losses._weights import combine, divide_no_nan
 from jaxlayers.metrics._metric import Metric
 from jaxlayers.metrics._outcomes import outcome_dtype, weights_like
+from jaxlayers.samplewise.functions import match_ranks, mismatch
+from jaxlayers.samplewise.weights import combine, divide_no_nan
 
 _AGGREGATIONS = (None, "uniform_average", "variance_weighted_average")
 
 
 class R2Score(Metric):
-    """The coefficient of determination: 1 - sum((y_true - y_pred)²) / sum((y_true - mean(y_true))²).
+    """Coefficient of determination: R² = 1 - sum((y_true - y_pred)²) / sum((y_true - mean(y_true))²).
 
-    1 is perfect, 0 as good as the mean. With `num_regressors` p and n values seen it is adjusted:
-    1 - (1 - R²) (n - 1) / (n - p - 1), where n > p + 1. Labels without any variance score 1 when they are hit exactly
-    and 0 otherwise, as in scikit-learn.
+    Labels and predictions are [batch, outputs]. The score 1 is perfect; predicting the mean of the labels scores 0.
+    With p = `num_regressors` > 0 and n label values seen, the score is adjusted to
+    1 - (1 - R²) (n - 1) / (n - p - 1), provided that n > p + 1. Labels without variance score 1 if all predictions are
+    exact and 0 otherwise, as in scikit-learn.
 
     Args:
-        class_aggregation: `"uniform_average"` for the mean over the outputs, `"variance_weighted_average"` for that
-            weighted by their variance, None for a score per output.
-        num_regressors: the number of independent regressors; 0 for no adjustment.
-        name: its name.
-        dtype: what it computes in; `floatx()` by default.
+        class_aggregation: `"uniform_average"` (default) for the mean over the outputs, `"variance_weighted_average"`
+            for their mean weighted by the variance of the labels, None for a score per output.
+        num_regressors: the number p of independent regressors; 0, the default, for no adjustment.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the computation; `floatx()` by default.
 
     Raises:
-        ValueError: for an unknown aggregation or a negative number.
+        ValueError: if `class_aggregation` is unknown or `num_regressors` is negative.
 
     Example:
         >>> from jaxlayers import metrics
@@ -72,16 +73,15 @@ class R2Score(Metric):
         self._built_for = shape[1:]
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in labels and predictions.
+        """Add the sums of a batch.
 
         Args:
-            y_true: numbers [batch, outputs].
-            y_pred: predictions of the same shape.
-            sample_weight: [batch], or the leading axes of that shape. A mask that travels with `y_pred` is part of
-                the weights.
+            y_true: labels, [batch, outputs].
+            y_pred: predictions, of the shape of `y_true`.
+            sample_weight: weights, [batch] or [batch, 1]. They are multiplied by the mask of `y_pred`, if it has one.
 
         Raises:
-            ValueError: when the shapes do not fit each other.
+            ValueError: if the shapes do not fit each other.
         """
         mask, y_true, y_pred = get_mask(y_pred), as_array(y_true), as_array(y_pred)
         y_true, y_pred = match_ranks(y_true, y_pred)
@@ -90,12 +90,12 @@ class R2Score(Metric):
         if self._built_for is None:
             self._build(y_pred.shape)
         sums = [self.num_samples, self.squared_sum, self.sum, self.total_mse, self.count]
-        new = _plus_sums([read(variable) for variable in sums], y_true, y_pred, as_array(sample_weight), mask)
-        for variable, value in zip(sums, new, strict=True):
+        new_values = _add_sums([read(variable) for variable in sums], y_true, y_pred, as_array(sample_weight), mask)
+        for variable, value in zip(sums, new_values, strict=True):
             variable.assign(value)
 
     def result(self) -> jax.Array:
-        """The score, or scores; 0 when there is nothing yet."""
+        """Return the score, or one score per output; 0 before the first batch."""
         if self._built_for is None:
             return jnp.zeros(())
         residual, count, sums = read(self.total_mse), read(self.count), read(self.sum)
@@ -119,11 +119,12 @@ class R2Score(Metric):
 
 
 @functools.partial(jax.jit, inline=True)
-def _plus_sums(sums: list[jax.Array], y_true: Any, y_pred: Any, sample_weight: Any, mask: Any) -> list[jax.Array]:
+def _add_sums(sums: list[jax.Array], y_true: Any, y_pred: Any, sample_weight: Any, mask: Any) -> list[jax.Array]:
+    """Return the sums plus those of a batch."""
     dtype = sums[0].dtype
     y_true, y_pred = jnp.asarray(y_true, dtype), jnp.asarray(y_pred, dtype)
     weights = combine(sample_weight, mask, dtype)
-    one = jnp.ones_like(y_pred) if weights is None else weights_like(y_pred, weights)
-    values = (y_true * y_true * one, y_true * one, jnp.square(y_true - y_pred) * one, one)
-    later = [held + jnp.sum(value, axis=0) for held, value in zip(sums[1:], values, strict=True)]
-    return [sums[0] + y_true.size, *later]
+    weights = jnp.ones_like(y_pred) if weights is None else weights_like(y_pred, weights)
+    values = (y_true * y_true * weights, y_true * weights, jnp.square(y_true - y_pred) * weights, weights)
+    weighted_sums = [total + jnp.sum(value, axis=0) for total, value in zip(sums[1:], values, strict=True)]
+    return [sums[0] + y_true.size, *weighted_sums]

@@ -1,6 +1,6 @@
-"""Sums and means over everything seen so far, of values or of what a function makes of labels and predictions.
+"""Sums and means over all batches, of values or of a function of labels and predictions.
 
-A mean is kept as a weighted sum and the sum of the weights, so that it does not depend on how the values fall into
+A mean is stored as a weighted sum and the sum of the weights, so it does not depend on how the values are split into
 batches. Both are at least float32: a count in bfloat16 would stop at 256.
 """
 
@@ -14,22 +14,22 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.common import registry
+from jaxlayers.common.masks import get_mask
 from jaxlayers.common.settings import is_float
-from jaxlayers.core.masks import get_mask
 from jaxlayers.core.scope import read
 from jaxlayers.core.symbolic import as_array
-from jaxlayers.losses._base import Loss
-from jaxlayers.losses._configs import read_fn, write
-from jaxlayers.losses._weights import align, combine, divide_no_nan
+from jaxlayers.losses import Loss
 from jaxlayers.metrics._metric import Metric
+from jaxlayers.samplewise.configs import read_fn, write
+from jaxlayers.samplewise.weights import align, combine, divide_no_nan
 
 
 class Sum(Metric):
-    """Weighted sum of all values.
+    """Weighted sum of all values: sum(w v).
 
     Args:
-        name: its name.
-        dtype: what it computes in; `floatx()` by default.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the computation; `floatx()` by default.
 
     Example:
         >>> from jaxlayers import metrics
@@ -44,31 +44,32 @@ class Sum(Metric):
         self.total = self.add_variable((), None, dtype=_sum_dtype(self.dtype), name="total")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        """Add values, each times the weight of what it belongs to.
+        """Add the weighted values of a batch.
 
         Args:
-            values: [batch, ...], or a scalar.
-            sample_weight: the leading axes of the values, e.g. [batch].
+            values: an array [batch, ...], or a scalar.
+            sample_weight: weights whose axes are the leading axes of the values, such as [batch]; None, the default,
+                weights all by 1.
 
         Raises:
-            ValueError: when the shapes do not fit each other.
+            ValueError: if the shapes do not fit each other.
         """
         values, sample_weight = as_array(values), as_array(sample_weight)
-        self.total.assign(_plus_sum(read(self.total), values, sample_weight, get_mask(values), self._dtype))
+        self.total.assign(_add_sum(read(self.total), values, sample_weight, get_mask(values), self._dtype))
 
     def result(self) -> jax.Array:
-        """The sum."""
+        """Return the sum."""
         return self.total.value.astype(self._dtype)
 
 
 class Mean(Metric):
-    """Weighted mean of all values: sum(w v) / sum(w), with v the mean of the values of a sample.
+    """Weighted mean of all samples: sum(w v) / sum(w), with v the mean of the values of a sample.
 
-    With a single weight for all, a batch counts as one value, its mean. Without weights every sample counts 1.
+    Without weights, every sample has the weight 1. With a scalar weight, a batch counts as one value: its mean.
 
     Args:
-        name: its name.
-        dtype: what it computes in; `floatx()` by default.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the computation; `floatx()` by default.
 
     Example:
         >>> from jaxlayers import metrics
@@ -84,39 +85,40 @@ class Mean(Metric):
         self.count = self.add_variable((), None, dtype=_sum_dtype(self.dtype), name="count")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        """Take in values, each with the weight of what it belongs to.
+        """Add the weighted values of a batch.
 
         Args:
-            values: [batch, ...], or a scalar.
-            sample_weight: the leading axes of the values, e.g. [batch].
+            values: an array [batch, ...], or a scalar.
+            sample_weight: weights whose axes are the leading axes of the values, such as [batch]; None, the default,
+                weights all by 1.
 
         Raises:
-            ValueError: when the shapes do not fit each other.
+            ValueError: if the shapes do not fit each other.
         """
-        self._take_in(values, sample_weight, None)
+        self._add_values(values, sample_weight, None)
 
-    def _take_in(self, values: Any, sample_weight: Any, mask: Any) -> None:
+    def _add_values(self, values: Any, sample_weight: Any, mask: Any) -> None:
         values, sample_weight = as_array(values), as_array(sample_weight)
         sums = read(self.total), read(self.count)
-        total, count = _plus_mean(sums, values, sample_weight, mask, get_mask(values), self._dtype)
+        total, count = _add_mean(sums, values, sample_weight, mask, get_mask(values), self._dtype)
         self.total.assign(total)
         self.count.assign(count)
 
     def result(self) -> jax.Array:
-        """The mean; 0 when there is nothing to take it of."""
+        """Return the mean; 0 if the sum of the weights is 0."""
         return _quotient(self.total.value, self.count.value, self._dtype)
 
 
 class MeanMetricWrapper(Mean):
-    """Weighted mean of what a function `(y_true, y_pred, **kwargs)` makes of each sample.
+    """Weighted mean of a function `fn(y_true, y_pred, **kwargs)` of the samples.
 
-    A mask that travels with `y_pred` is part of the weights.
+    The weights are multiplied by the mask of `y_pred`, if it has one.
 
     Args:
-        fn: the function; it gives values [batch, ...].
-        name: its name.
-        dtype: what the mean is computed in; `floatx()` by default.
-        **kwargs: handed to the function at each call.
+        fn: the function; it returns values [batch, ...].
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the mean; `floatx()` by default.
+        **kwargs: further arguments, passed to the function at every call.
 
     Example:
         >>> from jaxlayers import losses, metrics
@@ -133,17 +135,18 @@ class MeanMetricWrapper(Mean):
             self._direction = "down"
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
-        """Take in labels and predictions.
+        """Add the values of the function for a batch.
 
         Args:
-            y_true: labels, as the function takes them.
-            y_pred: predictions, as the function takes them.
-            sample_weight: the leading axes of the function's values, e.g. [batch].
+            y_true: labels in the form that the function expects.
+            y_pred: predictions in the form that the function expects.
+            sample_weight: weights whose axes are the leading axes of the function's values, such as [batch]; None, the
+                default, weights all by 1.
 
         Raises:
-            ValueError: when the shapes do not fit each other.
+            ValueError: if the shapes do not fit each other.
         """
-        self._take_in(self._fn(y_true, y_pred, **self._fn_kwargs), sample_weight, get_mask(y_pred))
+        self._add_values(self._fn(y_true, y_pred, **self._fn_kwargs), sample_weight, get_mask(y_pred))
 
     def get_config(self) -> dict[str, Any]:
         """What makes it again: the function by its name, which must be known to `get` when it is read."""
@@ -152,11 +155,11 @@ class MeanMetricWrapper(Mean):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """The metric that `get_config()` describes."""
-        return cls(**read_fn(config, "loss", "metric_function"))
+        return cls(**read_fn(config, "loss"))
 
 
 class NamedMean(MeanMetricWrapper):
-    """A mean of the library: its class stands for the function, so that a config holds the options alone."""
+    """The base class of the library's means. A config holds only the options: the class determines the function."""
 
     _defaults: ClassVar[dict[str, Any]] = {}  # of options that Keras's configs leave out: written when they differ
 
@@ -167,22 +170,24 @@ class NamedMean(MeanMetricWrapper):
         return {**Metric.get_config(self), **options}
 
 
-# Each is one dispatch, and inlined where something is being traced.
+# Compiled functions: each is one dispatch when called eagerly, and is inlined inside a trace.
 
 
 @functools.partial(jax.jit, static_argnames=("dtype",), inline=True)
-def _plus_sum(total: jax.Array, values: Any, sample_weight: Any, mask: Any, dtype: str) -> jax.Array:
-    values, _ = _samplewise(values, sample_weight, mask, dtype, jnp.sum)
+def _add_sum(total: jax.Array, values: Any, sample_weight: Any, mask: Any, dtype: str) -> jax.Array:
+    """Return the total plus the weighted values of a batch."""
+    values, _ = _reduce_samples(values, sample_weight, mask, dtype, jnp.sum)
     return total + jnp.sum(values)
 
 
 @functools.partial(jax.jit, static_argnames=("dtype",), inline=True)
-def _plus_mean(
-    sums: tuple[jax.Array, jax.Array], values: Any, sample_weight: Any, mask: Any, mask_of_values: Any, dtype: str
+def _add_mean(
+    sums: tuple[jax.Array, jax.Array], values: Any, sample_weight: Any, mask: Any, values_mask: Any, dtype: str
 ) -> tuple[jax.Array, jax.Array]:
+    """Return the total and the count plus those of a batch."""
     total, count = sums
     weights = combine(sample_weight, mask, _sum_dtype(dtype))
-    values, weights = _samplewise(values, weights, mask_of_values, dtype, jnp.mean)
+    values, weights = _reduce_samples(values, weights, values_mask, dtype, jnp.mean)
     return total + jnp.sum(values), count + (values.size if weights is None else jnp.sum(weights))
 
 
@@ -192,8 +197,11 @@ def _quotient(total: jax.Array, count: jax.Array, dtype: str) -> jax.Array:
     return result.astype(dtype) if is_float(dtype) else result
 
 
-def _samplewise(values: Any, weights: Any, mask: Any, dtype: str, reduce: Callable[..., Any]) -> tuple[Any, Any]:
-    """A weighted value for each sample, with its weight: later axes are reduced, after those that weights have."""
+def _reduce_samples(values: Any, weights: Any, mask: Any, dtype: str, reduce: Callable[..., Any]) -> tuple[Any, Any]:
+    """Return a weighted value and a weight per sample: axes after the first are reduced by `reduce`.
+
+    Axes that the weights do not have are reduced before weighting, the others after it.
+    """
     values = jnp.asarray(values, dtype).astype(_sum_dtype(dtype))
     if weights is not None:
         weights = combine(weights, mask, _sum_dtype(dtype))
@@ -207,4 +215,5 @@ def _samplewise(values: Any, weights: Any, mask: Any, dtype: str, reduce: Callab
 
 
 def _sum_dtype(dtype: str) -> str:
+    """Return the dtype of sums: float32 for half-precision floats, `dtype` itself otherwise."""
     return "float32" if dtype in ("bfloat16", "float16") else dtype

@@ -1,4 +1,4 @@
-"""How far predictions are from numbers."""
+"""Means of regression losses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core.masks import get_mask
+from jaxlayers.common.masks import get_mask
 from jaxlayers.losses import (
     cosine_similarity,
     log_cosh,
@@ -16,16 +16,18 @@ from jaxlayers.losses import (
     mean_squared_error,
     mean_squared_logarithmic_error,
 )
-from jaxlayers.losses._samplewise import samplewise
 from jaxlayers.metrics._reduction import Mean, NamedMean
+from jaxlayers.samplewise.functions import samplewise
 
 
 class MeanSquaredError(NamedMean):
-    """Mean of (y_true - y_pred)².
+    """Mean squared error: mean of (y_true - y_pred)².
+
+    Labels and predictions are [batch, ..., features].
 
     Args:
-        name: its name.
-        dtype: what the mean is computed in; `floatx()` by default.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the mean; `floatx()` by default.
 
     Example:
         >>> from jaxlayers import metrics
@@ -40,11 +42,13 @@ class MeanSquaredError(NamedMean):
 
 
 class MeanAbsoluteError(NamedMean):
-    """Mean of |y_true - y_pred|.
+    """Mean absolute error: mean of |y_true - y_pred|.
+
+    Labels and predictions are [batch, ..., features].
 
     Args:
-        name: its name.
-        dtype: what the mean is computed in; `floatx()` by default.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the mean; `floatx()` by default.
 
     Example:
         >>> from jaxlayers import metrics
@@ -59,11 +63,14 @@ class MeanAbsoluteError(NamedMean):
 
 
 class MeanAbsolutePercentageError(NamedMean):
-    """Mean of 100 |y_true - y_pred| / |y_true|; see `jaxlayers.losses.mean_absolute_percentage_error`.
+    """Mean absolute percentage error: mean of 100 |y_true - y_pred| / max(|y_true|, epsilon).
+
+    Labels and predictions are [batch, ..., features]; see
+    `jaxlayers.losses.mean_absolute_percentage_error`.
 
     Args:
-        name: its name.
-        dtype: what the mean is computed in; `floatx()` by default.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the mean; `floatx()` by default.
 
     Example:
         >>> from jaxlayers import metrics
@@ -76,11 +83,14 @@ class MeanAbsolutePercentageError(NamedMean):
 
 
 class MeanSquaredLogarithmicError(NamedMean):
-    """Mean of (log(1 + y_true) - log(1 + y_pred))²; see `jaxlayers.losses.mean_squared_logarithmic_error`.
+    """Mean squared logarithmic error: mean of (log(1 + y_true) - log(1 + y_pred))².
+
+    Labels and predictions are [batch, ..., features]; see
+    `jaxlayers.losses.mean_squared_logarithmic_error`.
 
     Args:
-        name: its name.
-        dtype: what the mean is computed in; `floatx()` by default.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the mean; `floatx()` by default.
 
     Example:
         >>> from jaxlayers import metrics
@@ -93,11 +103,13 @@ class MeanSquaredLogarithmicError(NamedMean):
 
 
 class LogCoshError(NamedMean):
-    """Mean of log(cosh(y_pred - y_true)); see `jaxlayers.losses.log_cosh`.
+    """Mean log-cosh error: mean of log(cosh(y_pred - y_true)); see `jaxlayers.losses.log_cosh`.
+
+    Labels and predictions are [batch, ..., features].
 
     Args:
-        name: its name.
-        dtype: what the mean is computed in; `floatx()` by default.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the mean; `floatx()` by default.
 
     Example:
         >>> from jaxlayers import metrics
@@ -110,12 +122,14 @@ class LogCoshError(NamedMean):
 
 
 class CosineSimilarity(NamedMean):
-    """Mean cosine of the angle between labels and predictions: 1 where they point the same way.
+    """Mean cosine similarity: sum(y_true y_pred) / (‖y_true‖ ‖y_pred‖), 1 for vectors of the same direction.
+
+    Labels and predictions are [batch, ..., features].
 
     Args:
-        name: its name.
-        dtype: what the mean is computed in; `floatx()` by default.
-        axis: the axis of the features.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the mean; `floatx()` by default.
+        axis: the axis of the features; -1 by default.
 
     Example:
         >>> from jaxlayers import metrics
@@ -135,11 +149,13 @@ def _cosine(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
 
 
 class RootMeanSquaredError(Mean):
-    """Square root of the mean of (y_true - y_pred)² over everything seen so far.
+    """Root mean squared error: sqrt(mean of (y_true - y_pred)²) over all batches.
+
+    Labels and predictions are [batch, ..., features].
 
     Args:
-        name: its name.
-        dtype: what it computes in; `floatx()` by default.
+        name: the name of the metric, under which logs list it.
+        dtype: the dtype of the computation; `floatx()` by default.
 
     Example:
         >>> from jaxlayers import metrics
@@ -153,20 +169,21 @@ class RootMeanSquaredError(Mean):
         super().__init__(name=name, dtype=dtype)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
-        """Take in labels and predictions.
+        """Add the squared errors of a batch.
 
         Args:
-            y_true: labels [batch, ...].
-            y_pred: predictions of the same shape, up to axes of size 1.
-            sample_weight: the leading axes of that shape, e.g. [batch].
+            y_true: labels, [batch, ...].
+            y_pred: predictions, of a shape that broadcasts with that of `y_true`.
+            sample_weight: weights whose axes are the leading axes of that shape, such as [batch]; None, the default,
+                weights all by 1.
 
         Raises:
-            ValueError: when the shapes do not fit each other.
+            ValueError: if the shapes do not fit each other.
         """
-        self._take_in(_squared_error(y_true, y_pred), sample_weight, get_mask(y_pred))
+        self._add_values(_squared_error(y_true, y_pred), sample_weight, get_mask(y_pred))
 
     def result(self) -> jax.Array:
-        """The square root of the mean; 0 when there is nothing to take it of."""
+        """Return the square root of the mean; 0 if the sum of the weights is 0."""
         return jnp.sqrt(super().result())
 
 

@@ -1,4 +1,4 @@
-"""Metrics by name: `get`, `serialize`, `deserialize`."""
+"""The table of metrics by name, and `get`, `serialize` and `deserialize`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Any
 
 from jaxlayers.common import registry
 from jaxlayers.common.settings import to_snake_case
-from jaxlayers.losses._configs import read, write
 from jaxlayers.metrics import (
     _accuracy,
     _auc,
@@ -22,6 +21,7 @@ from jaxlayers.metrics import (
     _regression,
 )
 from jaxlayers.metrics._metric import Metric
+from jaxlayers.samplewise.configs import read, write
 
 _CLASSES: tuple[type[Metric], ...] = (
     Metric,
@@ -87,7 +87,7 @@ registry.register(
         **{name.upper(): cls for name, cls in _SHORT.items()},
     },
 )
-# Under these names the table above has classes; what a wrapper's config means is the function.
+# In the table above these names stand for classes. In the config of a `MeanMetricWrapper` they stand for functions.
 registry.register(
     "metric_function",
     {

@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxlayers.common.masks import get_mask, set_mask
 from jaxlayers.core import Variable
-from jaxlayers.core.masks import get_mask, set_mask
 from jaxlayers.layers import InputLayer
 from jaxlayers.training.outputs import items
 

@@ -20,7 +20,8 @@ def outputs_of(model: Any) -> dict[int, list[Any]]:
     graph = model._graph
     if graph is None:
         model._record_calls()
-        return {id(one): jax.tree.leaves(one._nodes[0].outputs) for one in model.layers if len(one._nodes) == 1}
+        nodes = {id(layer): layer._living_nodes() for layer in model.layers}
+        return {layer: jax.tree.leaves(calls[0].outputs) for layer, calls in nodes.items() if len(calls) == 1}
     found = {id(layer): [slot] for slot, layer in zip(jax.tree.leaves(graph.inputs), graph.sources, strict=True)}
     for call in graph.calls:
         found.setdefault(id(call.function), jax.tree.leaves(call.outputs))

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxlayers.core import Variable, pure
+from jaxlayers.core import Variable, trees
 from jaxlayers.core.scope import unwrap
 from jaxlayers.training.compiled_metrics import single_metrics
 
@@ -26,26 +26,8 @@ def write(model: Any, tree: Mapping[str, Any]) -> None:
     """Put arrays into the model, all or none; see `Model.set_state_tree`."""
     if model.optimizer is not None:
         model.optimizer.build(model.trainable_variables)
-    here = _variables(model)
-    problems: list[str] = []
-    pairs: list[tuple[Variable, Any]] = []
-
-    def visit(place: Any, value: Any, path: str) -> None:
-        if isinstance(place, dict) and isinstance(value, Mapping):
-            for key, one in value.items():
-                visit(place.get(key), one, f"{path}/{key}" if path else key)
-        elif not isinstance(place, Variable) or isinstance(value, Mapping):
-            problems.append(f"{path} belongs to nothing")
-        elif np.shape(value) != place.shape:
-            problems.append(f"{path} must have shape {place.shape}, and has {np.shape(value)}")
-        else:
-            pairs.append((place, value))
-
-    visit(here, tree, "")
-    if problems:
-        raise ValueError(f"The state tree does not fit {model.name!r}: {'; '.join(problems)}.")
-    for variable, value in pairs:
-        variable.assign(value)
+    what = f"The state tree does not fit {model.name!r}"
+    trees.assign(trees.flatten(_variables(model)), trees.flatten(tree), what, partly=True)
 
 
 def _variables(model: Any) -> dict[str, Any]:
@@ -71,13 +53,11 @@ def _variables(model: Any) -> dict[str, Any]:
 
 
 def _nested(entries: Iterable[tuple[Variable, tuple[str, ...]]]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    found: dict[tuple[str, ...], Variable] = {}
+    by_path: trees.Flat = {}
     for variable, path in entries:
-        if found.setdefault(path, variable) is not variable:
+        if by_path.setdefault(path, variable) is not variable:
             raise ValueError(f"Two variables are called {'/'.join(path)!r}. Give what they belong to other names.")
-        pure.put(result, path, variable)
-    return result
+    return trees.nest(by_path.items())
 
 
 def _is_variable(leaf: Any) -> bool:

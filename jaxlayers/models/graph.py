@@ -144,10 +144,12 @@ def record(inputs: Any, outputs: Any, losses: list[SymbolicTensor]) -> Graph:
             is_leaf=_is_whole,
         )
 
-    for node in _sorted_nodes([*ends, *losses], numbers):
-        for tensor in jax.tree.leaves(node.outputs):
+    nodes = _sorted_nodes([*ends, *losses], numbers)
+    results = [node.outputs for node in nodes]  # hold those that nobody else holds, while they are numbered
+    for node, result in zip(nodes, results, strict=True):
+        for tensor in jax.tree.leaves(result):
             numbers.setdefault(id(tensor), len(numbers))
-        calls.append(Call(node.function, place(node.args), place(node.kwargs), place(node.outputs)))
+        calls.append(Call(node.function, place(node.args), place(node.kwargs), place(result)))
 
     ordered = _ordered(place(inputs), inputs), _ordered(place(outputs), outputs)
     return Graph(*ordered, place(losses), sources, calls)

@@ -9,9 +9,9 @@ from typing import Any
 import jax
 
 from jaxlayers.common import registry
+from jaxlayers.common.masks import set_mask
 from jaxlayers.common.settings import auto_name
 from jaxlayers.core import Layer, SymbolicTensor, making, scope, tracking
-from jaxlayers.core.masks import set_mask
 from jaxlayers.models import _arguments, _states, graph_config
 from jaxlayers.models._names import local_names
 from jaxlayers.models.graph import Graph, record
@@ -87,7 +87,7 @@ class Model(Trainer, Layer):
         self._adopt_graph()
         making.claim(self)
         if scope.makes_arrays():
-            making.make(variable for _, variable, _ in self._walk.variables)
+            making.make(variable for _, variable in self._walk.entries)
         self.built = True
 
     def _adopt_graph(self) -> None:

@@ -105,7 +105,7 @@ class Sequential(Model):
             self._symbols()
             self.built = all(layer.built for layer in self._chain)
         else:
-            building.from_call(self, (symbolic.fill(start.shape, start.dtype),), {})
+            building.build_for_call(self, (symbolic.fill(start.shape, start.dtype),), {})
 
     def _start(self) -> SymbolicTensor | None:
         """The declared input; or one like what it was built for, if that was an array."""

@@ -8,9 +8,10 @@ from typing import Any
 
 import jax
 
-from jaxlayers.core import loops, operation, vmap
+from jaxlayers.core import operation
 from jaxlayers.core.scope import unwrap
 from jaxlayers.ops._types import ArrayLike
+from jaxlayers.transforms import loops, vmap
 
 __all__ = [
     "associative_scan", "cond", "fori_loop", "map", "scan", "switch", "vectorized_map", "while_loop",

@@ -1,4 +1,4 @@
-"""Optimizers: how gradients change parameters. Keras's names and arguments, over optax transformations."""
+"""Optimizers: Keras's names and arguments, implemented as optax transformations."""
 
 from jaxlayers.optimizers import schedules
 from jaxlayers.optimizers._adafactor import Adafactor

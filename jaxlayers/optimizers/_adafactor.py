@@ -1,4 +1,4 @@
-"""Adafactor: adaptive steps with little memory."""
+"""Adafactor: adaptive steps with sublinear memory."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ if TYPE_CHECKING:
 
 
 class Adafactor(Optimizer):
-    """Adam without momentum, with the mean squares of a matrix kept by rows and columns; steps relative to parameters.
+    """Adafactor: Adam without momentum, with factored second moments and steps relative to the parameters.
 
-    With `t` the number of this update, `b = 1 - t**beta_2_decay` and `q = g**2 + epsilon_1`, the mean of `q` over rows
-    and that over columns are averaged with `b`, and `v` is their product over the mean of the former; for vectors,
-    `v = b * v + (1 - b) * q`. `u = g / sqrt(v)`, divided by `max(1, rms(u) / clip_threshold)`, and then
+    For update number `t` with the gradient `g` of a parameter `w`, let `b = 1 - t**beta_2_decay` and
+    `q = g**2 + epsilon_1`. For a matrix, `r` and `c` are the moving averages, with the decay rate `b`, of the means of
+    `q` over columns and over rows, and `v = outer(r, c) / mean(r)`. For a vector, `v = b * v + (1 - b) * q`. The
+    direction `u = g / sqrt(v)` is divided by `max(1, rms(u) / clip_threshold)`, with `rms` the root mean square. Then
     `w -= min(learning_rate, 1 / sqrt(t)) * max(epsilon_2, rms(w)) * u`.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments: the largest relative step.
-        beta_2_decay: how fast the averages become long.
-        epsilon_1: added to squared gradients.
-        epsilon_2: what small parameters count as.
-        clip_threshold: the largest root mean square of `u`.
-        relative_step: kept for the sake of configs: in Keras, too, the step is at most `1 / sqrt(t)` in any case.
+        learning_rate: a number, a schedule, or a function without arguments: the largest relative step; 0.001 by
+            default.
+        beta_2_decay: the exponent of the decay rate, negative; -0.8 by default.
+        epsilon_1: added to squared gradients; 1e-30 by default.
+        epsilon_2: the least root mean square of a parameter that a step is relative to; 1e-3 by default.
+        clip_threshold: the largest root mean square of `u`; 1.0 by default.
+        relative_step: stored in the config only. As in Keras, the step is at most `1 / sqrt(t)` in any case.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: see `Optimizer`.
 
-    Source: Shazeer and Stern, arXiv:1804.04235.
+    Source: Shazeer and Stern, Adafactor: Adaptive Learning Rates with Sublinear Memory Cost, arXiv:1804.04235.
 
     Example:
         >>> from jaxlayers.core import Variable

@@ -1,4 +1,4 @@
-"""Adagrad and Adadelta: steps divided by the root of sums, or means, of squared gradients."""
+"""Adagrad and Adadelta: steps divided by the root of the sum, or the moving average, of squared gradients."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ if TYPE_CHECKING:
 
 
 class Adagrad(Optimizer):
-    """`v = v + g**2`, and then `w -= learning_rate * g / sqrt(v + epsilon)`: smaller steps for what often moves.
+    """Adagrad: steps divided by the root of the sum of all squared gradients.
+
+    For the gradient `g` of a parameter `w`: `v += g**2` and `w -= learning_rate * g / sqrt(v + epsilon)`.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments.
-        initial_accumulator_value: what `v` starts from.
-        epsilon: added to the divisor, under the root.
+        learning_rate: a number, a schedule, or a function without arguments; 0.001 by default.
+        initial_accumulator_value: the initial value of `v`; 0.1 by default.
+        epsilon: added to `v` under the root; 1e-7 by default.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: see `Optimizer`.
 
-    Source: Duchi et al., Adaptive Subgradient Methods, JMLR 12, 2011.
+    Source: Duchi et al., Adaptive Subgradient Methods for Online Learning and Stochastic Optimization, JMLR 12, 2011.
 
     Example:
         >>> from jaxlayers.core import Variable
@@ -83,19 +85,19 @@ class Adagrad(Optimizer):
 
 
 class Adadelta(Optimizer):
-    """Steps as long as recent steps were, over gradients as large as recent gradients.
+    """Adadelta: the gradient is divided by its recent size and multiplied by the recent size of the steps.
 
-    `a = rho * a + (1 - rho) * g**2`, `s = g * sqrt(d + epsilon) / sqrt(a + epsilon)`, `d = rho * d + (1 - rho) * s**2`,
-    and then `w -= learning_rate * s`.
+    For the gradient `g` of a parameter `w`: `a = rho * a + (1 - rho) * g**2`,
+    `s = g * sqrt(d + epsilon) / sqrt(a + epsilon)`, `d = rho * d + (1 - rho) * s**2` and `w -= learning_rate * s`.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments; 1 in the paper.
-        rho: how much of the moving averages stays at each update.
-        epsilon: added under the roots.
+        learning_rate: a number, a schedule, or a function without arguments; 0.001 by default, 1 in the paper.
+        rho: the decay rate of the moving averages `a` and `d`; 0.95 by default.
+        epsilon: added under the roots; 1e-7 by default.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: see `Optimizer`.
 
-    Source: Zeiler, arXiv:1212.5701.
+    Source: Zeiler, ADADELTA: An Adaptive Learning Rate Method, arXiv:1212.5701.
 
     Example:
         >>> from jaxlayers.core import Variable

@@ -1,4 +1,4 @@
-"""Adam and its relatives: steps of momentum, divided by the root of the mean square of recent gradients."""
+"""Adam, AdamW and Nadam: momentum, divided by the root of the moving average of squared gradients."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ if TYPE_CHECKING:
 class Adam(Optimizer):
     """Adam: adaptive moment estimation.
 
-    With `t` the number of this update, `m += (1 - beta_1) * (g - m)`, `v += (1 - beta_2) * (g**2 - v)`, and then
+    For update number `t` with the gradient `g` of a parameter `w`: `m += (1 - beta_1) * (g - m)`,
+    `v += (1 - beta_2) * (g**2 - v)` and
     `w -= learning_rate * sqrt(1 - beta_2**t) / (1 - beta_1**t) * m / (sqrt(v) + epsilon)`.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments.
-        beta_1: how much of the moving average of the gradient stays at each update.
-        beta_2: the same for the average of its square.
-        epsilon: added to the divisor: the "epsilon hat" of the paper's section 2.
-        amsgrad: whether to divide by the largest `v` so far.
+        learning_rate: a number, a schedule, or a function without arguments; 0.001 by default.
+        beta_1: the decay rate of the moving average of the gradient; 0.9 by default.
+        beta_2: the decay rate of the moving average of the squared gradient; 0.999 by default.
+        epsilon: added to the divisor, the "epsilon hat" of the paper's section 2; 1e-7 by default.
+        amsgrad: If True, the largest `v` so far takes the place of `v` in the divisor (AMSGrad). False by default.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: see `Optimizer`.
 
-    The factor with `t` is computed in float32 also for bfloat16 and float16 parameters, in which `beta_2` would round
-    to 1 and the factor to 0.
+    The factor that depends on `t` is computed in float32 even if the parameters are bfloat16 or float16: in half
+    precision, `beta_2` rounds to 1 and the factor to 0.
 
-    Source: Kingma and Ba, arXiv:1412.6980; AMSGrad: Reddi et al., On the Convergence of Adam and Beyond,
-    arXiv:1904.09237.
+    Source: Kingma and Ba, Adam: A Method for Stochastic Optimization, arXiv:1412.6980; for AMSGrad, Reddi et al., On
+    the Convergence of Adam and Beyond, arXiv:1904.09237.
 
     Example:
         >>> from jaxlayers.core import Variable
@@ -95,17 +96,17 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay: also `w -= learning_rate * weight_decay * w` at each update.
+    """AdamW: Adam with decoupled weight decay, `w -= learning_rate * weight_decay * w` before each step of Adam.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments.
-        weight_decay: how much the weights decay; a number.
+        learning_rate: a number, a schedule, or a function without arguments; 0.001 by default.
+        weight_decay: the rate of the decay; 0.004 by default.
         beta_1, beta_2, epsilon, amsgrad: see `Adam`.
         clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency, loss_scale_factor,
             gradient_accumulation_steps, name: see `Optimizer`.
 
     Raises:
-        ValueError: when `weight_decay` is None.
+        ValueError: if `weight_decay` is None.
 
     Source: Loshchilov and Hutter, Decoupled Weight Decay Regularization, arXiv:1711.05101.
 
@@ -158,21 +159,22 @@ class AdamW(Adam):
 
 
 class Nadam(Optimizer):
-    """Adam with Nesterov momentum, which grows over time.
+    """Nadam: Adam with Nesterov momentum, under a schedule that increases the momentum.
 
-    With `t` the number of this update, `u_t = beta_1 * (1 - 0.96**t / 2)` and `U_t = u_1 * ... * u_t`, and `m` and `v`
-    as in `Adam`: `w -= learning_rate * m_hat / (sqrt(v / (1 - beta_2**t)) + epsilon)`, where
+    For update number `t` with the gradient `g` of a parameter `w`, let `u_t = beta_1 * (1 - 0.96**t / 2)`,
+    `U_t = u_1 * ... * u_t`, and `m` and `v` as in `Adam`. Then
+    `w -= learning_rate * m_hat / (sqrt(v / (1 - beta_2**t)) + epsilon)`, where
     `m_hat = u_{t+1} * m / (1 - U_{t+1}) + (1 - u_t) * g / (1 - U_t)`.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments.
-        beta_1: what the momentum grows to.
-        beta_2: how much of the moving average of the squared gradient stays at each update.
-        epsilon: added to the divisor.
+        learning_rate: a number, a schedule, or a function without arguments; 0.001 by default.
+        beta_1: the limit of the momentum schedule `u_t`, and the decay rate of `m`; 0.9 by default.
+        beta_2: the decay rate of the moving average of the squared gradient; 0.999 by default.
+        epsilon: added to the divisor; 1e-7 by default.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: see `Optimizer`.
 
-    Source: Dozat, Incorporating Nesterov Momentum into Adam, 2016.
+    Source: Dozat, Incorporating Nesterov Momentum into Adam, ICLR workshop, 2016.
 
     Example:
         >>> from jaxlayers.core import Variable

@@ -1,4 +1,4 @@
-"""Adamax: Adam by the infinity norm."""
+"""Adamax: Adam with the infinity norm."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
 
 
 class Adamax(Optimizer):
-    """Adam with the largest recent gradient in place of the root mean square.
+    """Adamax: Adam with a decaying maximum of the gradient in place of its root mean square.
 
-    With `t` the number of this update, `m += (1 - beta_1) * (g - m)`, `u = max(beta_2 * u, |g|)`, and then
-    `w -= learning_rate / (1 - beta_1**t) * m / (u + epsilon)`.
+    For update number `t` with the gradient `g` of a parameter `w`: `m += (1 - beta_1) * (g - m)`,
+    `u = max(beta_2 * u, |g|)` and `w -= learning_rate / (1 - beta_1**t) * m / (u + epsilon)`.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments.
-        beta_1: how much of the moving average of the gradient stays at each update.
-        beta_2: how much of the maximum stays.
-        epsilon: added to the divisor.
+        learning_rate: a number, a schedule, or a function without arguments; 0.001 by default.
+        beta_1: the decay rate of the moving average of the gradient; 0.9 by default.
+        beta_2: the decay rate of the maximum `u`; 0.999 by default.
+        epsilon: added to the divisor; 1e-7 by default.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: see `Optimizer`.
 
-    Source: Kingma and Ba, arXiv:1412.6980, section 7.1.
+    Source: Kingma and Ba, Adam: A Method for Stochastic Optimization, arXiv:1412.6980, section 7.1.
 
     Example:
         >>> from jaxlayers.core import Variable

@@ -1,4 +1,4 @@
-"""What every optimizer has: its arguments, a learning rate, variables; how they are saved, and its config."""
+"""The base of all optimizers: the common arguments, the learning rate, the variables, saving, and the config."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxlayers.common.settings import auto_name, floatx, to_snake_case
 from jaxlayers.core import Variable, scope
+from jaxlayers.core.protocols import Role
 from jaxlayers.core.tracking import Tracked
 from jaxlayers.optimizers import _checks, schedules
 from jaxlayers.optimizers._decay import Exclusion
@@ -20,9 +21,9 @@ _SCHEDULE = schedules.LearningRateSchedule
 
 
 class Arguments(Tracked):
-    """The arguments that all optimizers take, and what is made of them; see `Optimizer`."""
+    """The arguments common to all optimizers, and the attributes and variables made from them; see `Optimizer`."""
 
-    _kind = "slot"
+    _role = Role.SLOT
     slot_order: ClassVar[tuple[tuple[str, ...], ...]] = ()  # see `_slots.Layout`
     slot_names: ClassVar[dict[str, str]] = {}
 
@@ -56,35 +57,35 @@ class Arguments(Tracked):
         self.loss_scale_factor = loss_scale_factor
         self.gradient_accumulation_steps = gradient_accumulation_steps
         self.built = False
-        self._built_by_step = False  # by the first update, not by who made it
-        self._iterations = Variable(Filled(0), (), "int32", trainable=False, name="iteration", role="slot")
+        self._built_by_step = False  # True if the first update built it, not a call of build()
+        self._iterations = Variable(Filled(0), (), "int32", trainable=False, name="iteration", role=Role.SLOT)
         if callable(learning_rate):
             self._learning_rate = learning_rate
         else:
             rate = Filled(_checks.rate_number(learning_rate))
-            self._learning_rate = Variable(rate, (), floatx(), trainable=False, name="learning_rate", role="slot")
+            self._learning_rate = Variable(rate, (), floatx(), trainable=False, name="learning_rate", role=Role.SLOT)
         self._slots: dict[str, Variable] = {}
         self._layout: Layout | None = None
         self._exclusion = Exclusion()
         self._rate_factors: dict[str, float] = {}
 
-    # What it holds.
+    # Variables and the learning rate.
 
     @property
     def iterations(self) -> Any:
-        """How many updates were done: a variable, or the number of calls over `gradient_accumulation_steps`."""
+        """The number of updates done: a variable, or the number of calls divided by `gradient_accumulation_steps`."""
         if self.gradient_accumulation_steps:
             return scope.read(self._iterations) // self.gradient_accumulation_steps
         return self._iterations
 
     @property
     def learning_rate(self) -> Any:
-        """The learning rate of the next update: a variable, or what the schedule gives.
+        """The learning rate of the next update: a variable, or the value of the schedule or function.
 
-        Assigning a number changes the variable; assigning a schedule or a function replaces what was there.
+        Assigning a number sets the variable; assigning a schedule or a function replaces the learning rate.
 
         Raises:
-            TypeError: when a number is assigned and a schedule or function decides.
+            TypeError: if a number is assigned while a schedule or a function determines the learning rate.
         """
         if isinstance(self._learning_rate, Variable):
             return self._learning_rate
@@ -99,32 +100,35 @@ class Arguments(Tracked):
         else:
             raise TypeError(
                 f"The learning rate of {self.name!r} is given by {type(self._learning_rate).__name__}, so it cannot be "
-                "set to a number. Assign another schedule, or make the optimizer with a number as learning_rate."
+                "set to a number. Assign another schedule, or create the optimizer with a number as learning_rate."
             )
 
     def scheduled_rate(self, iterations: Any) -> jax.Array:
-        """What the schedule, or the function, gives at a number of updates."""
+        """Return the learning rate that the schedule or function gives after a number of updates."""
         source = self._learning_rate
         return jnp.asarray(scope.unwrap(source(iterations) if isinstance(source, _SCHEDULE) else source()), floatx())
 
     @property
     def variables(self) -> list[Variable]:
-        """All its variables, in Keras's order: iterations, the learning rate if it is a number, slots."""
+        """All variables, in Keras's order: the iterations, the learning rate if it is a number, the slots."""
         rate = [self._learning_rate] if isinstance(self._learning_rate, Variable) else []
         return [self._iterations, *rate, *self._slots.values()]
 
     @property
     def _rate_variables(self) -> list[Variable]:
-        """Those of `variables` that an update reads and does not change."""
+        """The variables that an update reads but does not change."""
         return [self._learning_rate] if isinstance(self._learning_rate, Variable) else []
 
-    # Saving, and configs.
+    # Saving and configs.
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Give `variables` these values.
+        """Assign values to `variables`.
+
+        Args:
+            weights: an array for each of `variables`, in the same order.
 
         Raises:
-            ValueError: when their number or a shape differs; nothing has changed then.
+            ValueError: if the number of values or a shape differs; nothing is changed then.
         """
         variables = self.variables
         if len(weights) != len(variables):
@@ -137,15 +141,15 @@ class Arguments(Tracked):
             variable.assign(value)
 
     def save_own_variables(self, store: Any) -> None:
-        """Put the arrays of `variables` into a mapping, under "0", "1", and so on."""
+        """Store the arrays of `variables` in a mapping, under the keys "0", "1", and so on."""
         for i, variable in enumerate(self.variables):
             store[str(i)] = variable.numpy()
 
     def load_own_variables(self, store: Any) -> None:
-        """Take the arrays of `variables` from such a mapping.
+        """Assign the arrays in a mapping that `save_own_variables` filled to `variables`.
 
         Raises:
-            ValueError: when their number or a shape differs; nothing has changed then.
+            ValueError: if the number of arrays or a shape differs; nothing is changed then.
         """
         self.set_weights([np.asarray(store[str(i)]) for i in range(len(store.keys()))])
 

@@ -1,4 +1,4 @@
-"""What an optimizer refuses: arguments, variables and gradients that do not fit, before anything has changed."""
+"""Checks of the arguments, variables and gradients of an optimizer, made before anything is changed."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from jaxlayers.core import Variable, scope
 
 
 def check_limits(**limits: float | None) -> None:
-    """At most one way of clipping, and no negative limit."""
-    given = {name: limit for name, limit in limits.items() if limit is not None}
-    if len(given) > 1:
-        shown = ", ".join(f"{name}={limit}" for name, limit in given.items())
-        raise ValueError(f"Only one of {', '.join(limits)} may be given; received {shown}.")
-    for name, limit in given.items():
+    """Raise a ValueError if more than one kind of clipping is requested, or a limit is negative."""
+    requested = {name: limit for name, limit in limits.items() if limit is not None}
+    if len(requested) > 1:
+        received = ", ".join(f"{name}={limit}" for name, limit in requested.items())
+        raise ValueError(f"Only one of {', '.join(limits)} may be given; received {received}.")
+    for name, limit in requested.items():
         if limit < 0:
             raise ValueError(f"{name} must not be negative; received {limit}.")
 
 
 def check_between(name: str, value: float, low: float, high: float) -> None:
-    """A number in a closed interval."""
+    """Raise a ValueError if a number is outside a closed interval."""
     if not low <= value <= high:
         raise ValueError(f"{name} must be between {low} and {high}; received {value!r}.")
 
 
 def check_count(name: str, value: Any, least: int) -> None:
-    """An integer that is large enough; None and 0 stand for without."""
+    """Raise a ValueError unless the value is an integer of at least `least`, or None or 0 for an unused option."""
     if value and (not isinstance(value, int | np.integer) or value < least):
         raise ValueError(f"{name} must be an integer of at least {least}, or None; received {value!r}.")
 
 
 def rate_number(value: Any) -> float:
-    """A learning rate as a Python number."""
+    """Return a learning rate as a Python float; raise a ValueError if it is not a number."""
     value = scope.unwrap(value)
     if value is None or isinstance(value, bool | str) or np.ndim(value):
         raise ValueError(
@@ -46,7 +46,7 @@ def rate_number(value: Any) -> float:
 
 
 def check_variables(optimizer: str, variables: Sequence[Any], known: Container[Variable] | None = None) -> None:
-    """Variables, each once, all of them known if some are."""
+    """Raise an error for anything that is not a variable, occurs twice, or is missing from `known` if that is given."""
     seen: set[Variable] = set()
     for variable in variables:
         if not isinstance(variable, Variable):
@@ -55,14 +55,17 @@ def check_variables(optimizer: str, variables: Sequence[Any], known: Container[V
             raise ValueError(f"{variable.path!r} was given to {optimizer!r} twice.")
         if known is not None and variable not in known:
             raise ValueError(
-                f"{variable.path!r} is unknown to {optimizer!r}, which was built with other variables. Make a new "
+                f"{variable.path!r} is unknown to {optimizer!r}, which was built with other variables. Create a new "
                 "optimizer for another set of variables."
             )
         seen.add(variable)
 
 
 def check_gradients(optimizer: str, gradients: Sequence[Any], variables: Sequence[Variable]) -> None:
-    """A gradient for each variable, of its shape; a warning where it is None, an error where all are."""
+    """Raise a ValueError unless there is a gradient of the right shape for each variable; warn of those that are None.
+
+    It is an error if all gradients are None.
+    """
     if len(gradients) != len(variables):
         raise ValueError(f"{optimizer!r} expected {len(variables)} gradients; received {len(gradients)}.")
     missing = []
@@ -71,7 +74,7 @@ def check_gradients(optimizer: str, gradients: Sequence[Any], variables: Sequenc
             missing.append(variable.path)
         elif np.shape(gradient) != variable.shape:
             raise ValueError(
-                f"The gradient of {variable.path!r} must have its shape {variable.shape}; received shape "
+                f"The gradient of {variable.path!r} must have shape {variable.shape}; received shape "
                 f"{np.shape(gradient)}."
             )
     if len(missing) == len(variables):
@@ -79,6 +82,6 @@ def check_gradients(optimizer: str, gradients: Sequence[Any], variables: Sequenc
     if missing:
         warnings.warn(
             f"There is no gradient for {', '.join(map(repr, missing))}: the loss does not depend on them. They are "
-            "left alone.",
+            "not updated.",
             stacklevel=4,
         )

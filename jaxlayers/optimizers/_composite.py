@@ -1,4 +1,4 @@
-"""Optimizers that are made of others: what they hand on, and how one compiled update serves all."""
+"""The base class of optimizers around other optimizers, with one compiled update for all of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jaxlayers.optimizers._optimizer import Optimizer
 
 
 class Grouping:
-    """Which of the parameters go to which inner optimizer.
+    """The assignment of the parameters to the inner optimizers.
 
     Args:
         parameters: the variables, each once.
@@ -26,7 +26,7 @@ class Grouping:
 
 
 class Composite(Optimizer):
-    """An optimizer around others. A subclass has `_inner` and `_update_all`, and says with `_group` whose is what."""
+    """The base class of optimizers around others; a subclass defines `_inner`, `_group` and `_update_all`."""
 
     _layout: Any
 
@@ -35,16 +35,18 @@ class Composite(Optimizer):
 
     @property
     def _inner(self) -> list[Optimizer]:
-        """The optimizers inside."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what is inside.")
+        """The inner optimizers."""
+        raise NotImplementedError(f"{type(self).__name__} must define the property _inner.")
 
     def _group(self, parameters: Sequence[Variable]) -> list[list[int]]:
-        """For each inner optimizer, the positions of its parameters."""
-        raise NotImplementedError(f"{type(self).__name__} does not say which parameters go where.")
+        """Return the positions of the parameters of each inner optimizer."""
+        raise NotImplementedError(f"{type(self).__name__} must define _group(parameters).")
 
     def _update_all(self, parameters: Any, gradients: Any, slots: Any, rates: Any) -> tuple[Any, Any]:
-        """The pure update over lists of arrays."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what an update is.")
+        """Return the new parameters and slots: the pure update over lists of arrays."""
+        raise NotImplementedError(
+            f"{type(self).__name__} must define _update_all(parameters, gradients, slots, rates)."
+        )
 
     @property
     def _own_variables(self) -> list[Variable]:
@@ -52,11 +54,11 @@ class Composite(Optimizer):
 
     @property
     def variables(self) -> list[Variable]:
-        """All variables, in Keras's order: its own, then those of the optimizers inside."""
+        """All variables, in Keras's order: the optimizer's own, then those of the inner optimizers."""
         return [*self._own_variables, *(variable for inner in self._inner for variable in inner.variables)]
 
     def _tracked_children(self) -> Iterator[tuple[str, Any]]:
-        """What is assigned to this object, and to the optimizers inside."""
+        """Yield the attributes to track, of this optimizer and of the inner ones."""
         yield from super()._tracked_children()
         for number, inner in enumerate(self._inner):
             for key, value in inner._tracked_children():
@@ -64,7 +66,7 @@ class Composite(Optimizer):
 
     @property
     def slot_owners(self) -> dict[Variable, tuple[str, Variable]]:
-        """Those of the optimizers inside."""
+        """The kind and the parameter of each slot of the inner optimizers."""
         return {slot: owner for inner in self._inner for slot, owner in inner.slot_owners.items()}
 
     @property
@@ -76,7 +78,7 @@ class Composite(Optimizer):
         return any(inner._overwrites for inner in self._inner)
 
     def build(self, variables: Iterable[Variable]) -> None:
-        """Make the slots of the optimizers inside; done by the first `apply` otherwise."""
+        """Make the slots of the inner optimizers; called by the first `apply` if not before."""
         if self.built:
             return
         parameters = list(variables)
@@ -92,7 +94,7 @@ class Composite(Optimizer):
         return Grouping(parameters, self._group(parameters))
 
     def _split(self, slots: Sequence[Any]) -> tuple[list[Any], list[list[Any]]]:
-        """What belongs to this optimizer, and to each inside."""
+        """Split the arrays of `variables` into those of this optimizer and those of each inner optimizer."""
         own = start = len(self._own_variables)
         parts = []
         for inner in self._inner:
@@ -106,26 +108,25 @@ class Composite(Optimizer):
 
     @property
     def _compiled_update(self) -> Callable[..., Any]:
-        """The update over flat lists, compiled; made again when one inside has changed."""
-        parts = [inner._compiled_update for inner in self._inner if inner.built]
-        kept = self.__dict__.get("_compiled_update")
-        if kept is None or kept[0] != parts:
-            # A function of its own each time: by that, `jax.jit` tells a new update from the old one.
-            kept = parts, jax.jit(lambda *args: self._update_all(*args), inline=True)
-            self.__dict__["_compiled_update"] = kept
-        return kept[1]
+        """The compiled update over flat lists; it is compiled again if the update of an inner optimizer has changed."""
+        inner_updates = [inner._compiled_update for inner in self._inner if inner.built]
+        cached = self.__dict__.get("_compiled_update")
+        if cached is None or cached[0] != inner_updates:
+            # A new lambda each time: `jax.jit` caches by function and would return the old update for the method.
+            cached = inner_updates, jax.jit(lambda *args: self._update_all(*args), inline=True)
+            self.__dict__["_compiled_update"] = cached
+        return cached[1]
 
     @property
     def moving_averages(self) -> list[tuple[Variable, Variable]]:
-        """Each parameter with the variable that holds its moving average."""
+        """Pairs of a parameter and the variable that holds its moving average."""
         return [pair for inner in self._inner for pair in inner.moving_averages]
 
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
-        """What the optimizers inside do at the end: set parameters to their moving averages."""
+        """Set parameters to their moving averages, for the inner optimizers with `use_ema`."""
         if self._layout is None:
             return
-        wanted = list(var_list)
-        _checks.check_variables(self.name, wanted, self._layout.index)
+        _checks.check_variables(self.name, list(var_list), self._layout.index)
         for inner in self._inner:
             if inner.built:
                 inner.finalize_variable_values(inner._parameters())
@@ -133,12 +134,12 @@ class Composite(Optimizer):
     def exclude_from_weight_decay(
         self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
     ) -> None:
-        """Say to the optimizers inside which variables do not decay."""
+        """Exclude variables from weight decay in the inner optimizers; see `Optimizer.exclude_from_weight_decay`."""
         var_list, var_names = list(var_list or ()), list(var_names or ())
         for inner in self._inner:
             inner.exclude_from_weight_decay(var_list, var_names)
 
     def multiply_learning_rates(self, factors: Mapping[str, float]) -> None:
-        """Multiply the learning rates of some parameters in the optimizers inside."""
+        """Multiply learning rates in the inner optimizers; see `Optimizer.multiply_learning_rates`."""
         for inner in self._inner:
             inner.multiply_learning_rates(factors)

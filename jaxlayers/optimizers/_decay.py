@@ -1,4 +1,4 @@
-"""Which parameters weight decay leaves alone."""
+"""The parameters that are excluded from weight decay."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jaxlayers.core import Variable
 
 
 class Exclusion:
-    """Variables, and patterns in the names of variables, that do not decay."""
+    """The variables, and the patterns of names of variables, that are excluded from weight decay."""
 
     def __init__(self, variables: Iterable[Variable] = (), names: Iterable[str] = ()):
         self.variables = frozenset(variables)
@@ -20,12 +20,12 @@ class Exclusion:
         self.pattern = re.compile("|".join(patterns)) if patterns else None
 
     def decayed(self, params: Any, known: Mapping[str, Variable]) -> Any:
-        """For each leaf of a tree of parameters, whether it decays.
+        """Return a tree of booleans: True for each leaf of a tree of parameters that decays.
 
         Args:
-            params: the tree.
-            known: the variable behind a leaf, by its path. A leaf that is not there goes by its path alone, which may
-                lack the name of the outermost layer.
+            params: the tree of parameters.
+            known: the variables of the leaves, by path. A leaf that is missing here is compared by its path, with or
+                without the name of the outermost layer.
         """
         paths = {path for variable in self.variables for path in (variable.path, variable.path.partition("/")[2])}
 

@@ -1,9 +1,10 @@
-"""What the directions of the newer optimizers are, in optax's form, where Keras's results are not those of optax.
+"""Optax transformations for Adamax, Lion, LAMB, FTRL, Adafactor, schedule-free AdamW and Muon.
 
-As in `_transformations`, an update is handed the learning rate and the number of updates done before, and what comes
-out is added to the parameters. The fields of the states have the names of Keras's slots.
+They exist where Keras's results differ from those of optax's own transformation. As in `_transformations`, an update
+receives the learning rate and the number of updates done before it, and returns what is added to the parameters. The
+fields of the states have the names of Keras's slots.
 
-This module imports optax, so it is itself imported only when an optimizer is put to use.
+This module imports optax, so it is imported only when an optimizer is first used.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from jaxlayers.optimizers._transformations import AdamState, moving_average
 
 
 class MaximumState(NamedTuple):
-    """The moving average of the gradient, and the decaying maximum of its size."""
+    """The moving average of the gradient, and the decaying maximum of its absolute value."""
 
     momentum: Any
     norm: Any
@@ -33,14 +34,14 @@ class MomentumState(NamedTuple):
 
 
 class LeaderState(NamedTuple):
-    """The sum of the squares of all gradients, and that of the gradients, moved by the parameters."""
+    """The sum of all squared gradients, and the linear term: the sum of the gradients, shifted by the parameters."""
 
     accumulator: Any
     linear: Any
 
 
 class FactorState(NamedTuple):
-    """Moving averages of the squared gradient over rows and over columns, and what is made of them."""
+    """Moving averages of the row means and column means of the squared gradient, and the second moment from them."""
 
     r: Any
     c: Any
@@ -48,14 +49,14 @@ class FactorState(NamedTuple):
 
 
 class ScheduleFreeState(NamedTuple):
-    """The parameters that plain steps lead to, and the moving average of the squared gradient."""
+    """The parameters without averaging, and the moving average of the squared gradient."""
 
     momentum: Any
     velocity: Any
 
 
 def step_by_adamax(beta_1: float, beta_2: float, epsilon: float) -> optax.GradientTransformationExtraArgs:
-    """Adam with the largest gradient in place of the root mean square; with the learning rate."""
+    """Return the steps of Adamax, learning rate included: Adam with a decaying maximum as the divisor."""
 
     def init(params: Any) -> MaximumState:
         return MaximumState(optax.tree.zeros_like(params), optax.tree.zeros_like(params))
@@ -73,7 +74,7 @@ def step_by_adamax(beta_1: float, beta_2: float, epsilon: float) -> optax.Gradie
 
 
 def step_by_lion(beta_1: float, beta_2: float) -> optax.GradientTransformationExtraArgs:
-    """The sign of a mean of gradient and momentum; with the learning rate."""
+    """Return the steps of Lion, learning rate included: the sign of a mean of gradient and momentum."""
 
     def init(params: Any) -> MomentumState:
         return MomentumState(optax.tree.zeros_like(params))
@@ -91,7 +92,7 @@ def step_by_lion(beta_1: float, beta_2: float) -> optax.GradientTransformationEx
 
 
 def scale_by_corrected_adam(beta_1: float, beta_2: float, epsilon: float) -> optax.GradientTransformationExtraArgs:
-    """`optax.scale_by_adam` with the counter of the optimizer in place of one of its own; no learning rate."""
+    """Return `optax.scale_by_adam` with the counter of the optimizer in place of its own; without the learning rate."""
 
     def init(params: Any) -> AdamState:
         return AdamState(optax.tree.zeros_like(params), optax.tree.zeros_like(params), None)
@@ -115,7 +116,7 @@ def scale_by_corrected_adam(beta_1: float, beta_2: float, epsilon: float) -> opt
 def step_by_ftrl(
     power: float, initial: float, l1: float, l2: float, l2_shrinkage: float, beta: float
 ) -> optax.GradientTransformationExtraArgs:
-    """Follow the regularized leader; with the learning rate."""
+    """Return the steps of FTRL (follow the regularized leader), learning rate included."""
 
     def init(params: Any) -> LeaderState:
         return LeaderState(optax.tree.full_like(params, initial), optax.tree.zeros_like(params))
@@ -130,7 +131,7 @@ def step_by_ftrl(
             curvature = new**-power / rate + 2 * (l2 + beta / (2 * rate))
             return (jnp.clip(z, -l1, l1) - z) / curvature - w, new, z
 
-        steps, accumulator, linear = _unzip(3, lead, gradients, _needed(params), state.accumulator, state.linear)
+        steps, accumulator, linear = _unzip(3, lead, gradients, _require(params), state.accumulator, state.linear)
         return steps, LeaderState(accumulator, linear)
 
     return optax.GradientTransformationExtraArgs(init, update)
@@ -139,11 +140,11 @@ def step_by_ftrl(
 def step_by_adafactor(
     beta_2_decay: float, epsilon_1: float, epsilon_2: float, clip_threshold: float
 ) -> optax.GradientTransformationExtraArgs:
-    """Adafactor in Keras's form: rates relative to the size of parameters, matrices of squares by rows and columns."""
+    """Return the steps of Adafactor in Keras's form: relative to the size of the parameters, learning rate included."""
 
     def init(params: Any) -> FactorState:
         def sums(axis: int) -> Any:
-            # As in Keras's files, what has no rows and columns has zeros in their place.
+            # As in Keras's files, parameters without rows and columns have scalar zeros in their place.
             return jax.tree.map(lambda p: jnp.zeros_like(p[..., 0] if axis == -1 else p[..., 0, :])
                                 if p.ndim > 1 else jnp.zeros((), "int32"), params)  # fmt: skip
 
@@ -169,7 +170,7 @@ def step_by_adafactor(
             direction = direction / jnp.maximum(1, _root_mean_square(direction) / clip_threshold)
             return -(jnp.maximum(epsilon_2, _root_mean_square(w)) * rate.astype(w.dtype)) * direction, r, c, v
 
-        steps, *new = _unzip(4, step, gradients, _needed(params), *state)
+        steps, *new = _unzip(4, step, gradients, _require(params), *state)
         return steps, FactorState(*new)
 
     return optax.GradientTransformationExtraArgs(init, update)
@@ -178,7 +179,7 @@ def step_by_adafactor(
 def step_schedule_free(
     beta_1: float, beta_2: float, epsilon: float, warmup_steps: int
 ) -> optax.GradientTransformationExtraArgs:
-    """Schedule-free AdamW: parameters between plain steps and their mean; with the learning rate."""
+    """Return the steps of schedule-free AdamW, learning rate included."""
 
     def init(params: Any) -> ScheduleFreeState:
         return ScheduleFreeState(params, optax.tree.zeros_like(params))
@@ -191,13 +192,13 @@ def step_schedule_free(
         velocity = moving_average(state.velocity, jax.tree.map(jnp.square, gradients), beta_2)
 
         def step(g: Any, y: Any, z: Any, v: Any) -> tuple[Any, Any]:
-            share, correction, now = (x.astype(y.dtype) for x in (1 / count, 1 - beta_2**count, rate))
-            new = z - now * g / (jnp.sqrt(v / correction) + epsilon)
+            share, correction, current_rate = (x.astype(y.dtype) for x in (1 / count, 1 - beta_2**count, rate))
+            new = z - current_rate * g / (jnp.sqrt(v / correction) + epsilon)
             mean = (y - (1 - beta_1) * z) / beta_1
             mean = (1 - share) * mean + share * new
             return (1 - beta_1) * new + beta_1 * mean - y, new
 
-        steps, momentum = _unzip(2, step, gradients, _needed(params), state.momentum, velocity)
+        steps, momentum = _unzip(2, step, gradients, _require(params), state.momentum, velocity)
         return steps, ScheduleFreeState(momentum, velocity)
 
     return optax.GradientTransformationExtraArgs(init, update)
@@ -206,7 +207,7 @@ def step_schedule_free(
 def step_by_muon(
     momentum: float, nesterov: bool, coefficients: tuple[float, float, float], iterations: int, rms_rate: float | None
 ) -> optax.GradientTransformationExtraArgs:
-    """Momentum of matrices, made orthogonal; with the learning rate."""
+    """Return the steps of Muon for matrices, learning rate included: orthogonalized momentum."""
 
     def init(params: Any) -> MomentumState:
         return MomentumState(optax.tree.zeros_like(params))
@@ -214,20 +215,22 @@ def step_by_muon(
     def update(
         gradients: Any, state: MomentumState, params: Any = None, *, learning_rate: Any, **_: Any
     ) -> tuple[Any, MomentumState]:
-        new = jax.tree.map(lambda m, g: m + (g + m * (momentum - 1)), state.momentum, gradients)
-        ahead = jax.tree.map(lambda m, g: g + momentum * m, new, gradients) if nesterov else new
+        new_momentum = jax.tree.map(lambda m, g: m + (g + m * (momentum - 1)), state.momentum, gradients)
+        directions = new_momentum
+        if nesterov:
+            directions = jax.tree.map(lambda m, g: g + momentum * m, new_momentum, gradients)
 
         def step(m: Any) -> Any:
             scale = 1 if rms_rate is None else rms_rate * max(m.shape) ** 0.5
-            return -(learning_rate * scale).astype(m.dtype) * orthogonal(m, coefficients, iterations)
+            return -(learning_rate * scale).astype(m.dtype) * orthogonalize(m, coefficients, iterations)
 
-        return jax.tree.map(step, ahead), MomentumState(new)
+        return jax.tree.map(step, directions), MomentumState(new_momentum)
 
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def orthogonal(matrix: jax.Array, coefficients: tuple[float, float, float], iterations: int) -> jax.Array:
-    """The matrix with its singular values brought near to 1, by Newton-Schulz iteration."""
+def orthogonalize(matrix: jax.Array, coefficients: tuple[float, float, float], iterations: int) -> jax.Array:
+    """Bring the singular values of a matrix near 1, by Newton-Schulz iteration."""
     a, b, c = coefficients
     x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
     x = x / (jnp.linalg.norm(x) + 1e-7)
@@ -238,11 +241,11 @@ def orthogonal(matrix: jax.Array, coefficients: tuple[float, float, float], iter
 
 
 def by_kind(kinds: dict[str, Any], kind_of: Callable[[str, Any], str]) -> optax.GradientTransformationExtraArgs:
-    """A transformation for each kind of parameter.
+    """Return a transformation that applies another transformation to each kind of parameter.
 
     Args:
-        kinds: transformations.
-        kind_of: which of them is for a parameter: a function of its path and of itself.
+        kinds: a transformation for each kind.
+        kind_of: a function from the path of a parameter and the parameter to its kind.
     """
 
     def labels(params: Any) -> Any:
@@ -255,13 +258,14 @@ def _root_mean_square(x: jax.Array) -> jax.Array:
     return jnp.sqrt(jnp.mean(jnp.square(x)))
 
 
-def _needed(params: Any) -> Any:
+def _require(params: Any) -> Any:
+    """Return the parameters; raise a ValueError if they are None."""
     if params is None:
         raise ValueError("This optimizer needs the parameters: call update(gradients, state, params).")
     return params
 
 
 def _unzip(number: int, function: Callable[..., Any], tree: Any, *rest: Any) -> tuple[Any, ...]:
-    """Several trees, from a function that returns several values for each leaf."""
+    """Map a function that returns several values over the leaves of trees; return a tree for each of these values."""
     results = jax.tree.map(function, tree, *rest)
     return jax.tree.transpose(jax.tree.structure(tree), jax.tree.structure((0,) * number), results)

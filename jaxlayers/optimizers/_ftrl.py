@@ -12,26 +12,29 @@ if TYPE_CHECKING:
 
 
 class Ftrl(Optimizer):
-    """Follow the regularized leader: sparse parameters by L1, for many features that are seldom seen.
+    """FTRL: follow the regularized leader, for sparse parameters and many rarely occurring features.
 
-    `n' = n + g**2`, `z += g + 2 l2_shrinkage w - (n'**-p - n**-p) / learning_rate * w`, and then
-    `w = (clip(z, -l1, l1) - z) / (n'**-p / learning_rate + 2 l2 + beta / learning_rate)`, with `p` the power.
+    For the gradient `g` of a parameter `w`: `n' = n + g**2`,
+    `z += g + 2 l2_shrinkage w - (n'**-p - n**-p) / learning_rate * w` and
+    `w = (clip(z, -l1, l1) - z) / (n'**-p / learning_rate + 2 l2 + beta / learning_rate)`, with `p` the
+    `learning_rate_power` and `l1`, `l2`, `l2_shrinkage` the regularization strengths.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments.
-        learning_rate_power: how the steps shrink with the sum of squares; 0 for steps that do not; not positive.
-        initial_accumulator_value: what `n` starts from; not negative.
-        l1_regularization_strength: L1 penalty; not negative.
-        l2_regularization_strength: L2 penalty; not negative.
-        l2_shrinkage_regularization_strength: L2 penalty that is not kept in `n`; not negative.
-        beta: a further addition to the divisor.
+        learning_rate: a number, a schedule, or a function without arguments; 0.001 by default.
+        learning_rate_power: the exponent `p`, at most 0; -0.5 by default. With 0, the steps do not shrink.
+        initial_accumulator_value: the initial value of `n`, at least 0; 0.1 by default.
+        l1_regularization_strength: the strength of the L1 penalty, at least 0; 0 by default.
+        l2_regularization_strength: the strength of the L2 penalty, at least 0; 0 by default.
+        l2_shrinkage_regularization_strength: the strength of an L2 penalty that is added to the gradient in `z` but not
+            to `n`, at least 0; 0 by default.
+        beta: a constant in the divisor; 0 by default.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: see `Optimizer`.
 
     Raises:
-        ValueError: when one of these is out of range.
+        ValueError: if one of these arguments is out of range.
 
-    Source: McMahan et al., Ad Click Prediction, KDD 2013.
+    Source: McMahan et al., Ad Click Prediction: a View from the Trenches, KDD 2013.
 
     Example:
         >>> from jaxlayers.core import Variable

@@ -1,4 +1,4 @@
-"""How a name, a config or an optax transformation becomes an optimizer, and an optimizer a config."""
+"""Conversions from names, configs and optax transformations to optimizers, and from optimizers to configs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lamb: Adam with a step for each layer in proportion to its parameters."""
+"""LAMB: Adam with steps in proportion to the norm of each parameter."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
 
 
 class Lamb(Optimizer):
-    """Adam's steps, scaled for each layer to the size of its parameters; for large batches.
+    """LAMB: the steps of Adam, scaled to the norm of each parameter; for training with large batches.
 
-    With `m` and `v` as in `Adam`, `s = m / (1 - beta_1**t) / (sqrt(v / (1 - beta_2**t)) + epsilon)`, and then
-    `w -= learning_rate * norm(w) / norm(s) * s`, without the ratio where a norm is 0.
+    With `m`, `v` and `t` as in `Adam`, `s = m / (1 - beta_1**t) / (sqrt(v / (1 - beta_2**t)) + epsilon)` and
+    `w -= learning_rate * norm(w) / norm(s) * s`. If one of the norms is 0, their ratio is replaced by 1.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments.
-        beta_1: how much of the moving average of the gradient stays at each update.
-        beta_2: the same for the average of its square.
-        epsilon: added to the divisor.
+        learning_rate: a number, a schedule, or a function without arguments; 0.001 by default.
+        beta_1: the decay rate of the moving average of the gradient; 0.9 by default.
+        beta_2: the decay rate of the moving average of the squared gradient; 0.999 by default.
+        epsilon: added to the divisor; 1e-7 by default.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: see `Optimizer`.
 
-    Source: You et al., Large Batch Optimization for Deep Learning, arXiv:1904.00962.
+    Source: You et al., Large Batch Optimization for Deep Learning: Training BERT in 76 minutes, arXiv:1904.00962.
 
     Example:
         >>> from jaxlayers.core import Variable

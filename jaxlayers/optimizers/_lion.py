@@ -1,4 +1,4 @@
-"""Lion: steps by the sign of the momentum."""
+"""Lion: steps in the direction of the sign of the momentum."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ if TYPE_CHECKING:
 
 
 class Lion(Optimizer):
-    """Steps of one size: `w -= learning_rate * sign(beta_1 * m + (1 - beta_1) * g)`.
+    """Lion: `w -= learning_rate * sign(beta_1 * m + (1 - beta_1) * g)`, a step of the same size for all elements.
 
-    The momentum follows: `m = beta_2 * m + (1 - beta_2) * g`. The learning rate is best three to ten times smaller, and
-    the weight decay larger, than for `AdamW`.
+    `g` is the gradient of a parameter `w`. After the step, the momentum is updated:
+    `m = beta_2 * m + (1 - beta_2) * g`. The paper recommends a learning rate that is three to ten times smaller than
+    for `AdamW`, with a weight decay that is larger by the same factor.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments.
-        beta_1: how much the momentum counts in a step; above 0 and at most 1.
-        beta_2: how much of the momentum stays at each update.
+        learning_rate: a number, a schedule, or a function without arguments; 0.001 by default.
+        beta_1: the weight of the momentum in a step, above 0 and at most 1; 0.9 by default.
+        beta_2: the decay rate of the momentum; 0.99 by default.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: see `Optimizer`.
 
     Raises:
-        ValueError: when `beta_1` is out of range.
+        ValueError: if `beta_1` is out of range.
 
     Source: Chen et al., Symbolic Discovery of Optimization Algorithms, arXiv:2302.06675.
 

@@ -1,4 +1,4 @@
-"""Loss scaling that finds its scale by itself, for training in float16."""
+"""Dynamic loss scaling, for training in float16."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from jaxlayers.common import registry
 from jaxlayers.core import Variable, scope
+from jaxlayers.core.protocols import Role
 from jaxlayers.optimizers._composite import Composite
 from jaxlayers.optimizers._optimizer import Optimizer
 from jaxlayers.optimizers._slots import Filled
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class LossScaleState(NamedTuple):
-    """What dynamic loss scaling remembers.
+    """The state of dynamic loss scaling as an optax transformation.
 
     Attributes:
-        step_counter: the number of finite steps since the scale changed last.
-        dynamic_scale: the scale that gradients are expected to have.
-        inner: the state of the transformation inside.
+        step_counter: the number of finite steps since the last change of the scale.
+        dynamic_scale: the current scale of the gradients.
+        inner: the state of the inner transformation.
     """
 
     step_counter: Any
@@ -33,22 +34,24 @@ class LossScaleState(NamedTuple):
 
 
 class LossScaleOptimizer(Composite):
-    """An optimizer for float16: the loss is scaled up, so that small gradients do not become zero.
+    """Dynamic loss scaling around another optimizer, so that small float16 gradients do not underflow to zero.
 
-    Gradients are divided by the scale again. Where one of them is not finite, the step is left out and the scale
-    halved; after `dynamic_growth_steps` finite steps in a row it is doubled. `fit` scales the loss by itself; elsewhere
-    take gradients of `optimizer.scale_loss(loss)`.
+    The gradients are those of the loss times a scale, and are divided by the scale before the update. If a gradient is
+    not finite, the update is skipped and the scale halved; after `dynamic_growth_steps` finite steps in a row the scale
+    is doubled. `fit` scales the loss automatically. In your own steps, take the gradients of
+    `optimizer.scale_loss(loss)`.
 
     Args:
-        inner_optimizer: the optimizer that makes the steps.
-        initial_scale: the scale to begin with.
-        dynamic_growth_steps: after how many finite steps the scale is doubled.
-        name: a name; made from the class when there is none.
-        **kwargs: arguments of other optimizers are refused: they belong to `inner_optimizer`.
+        inner_optimizer: the optimizer that updates the parameters.
+        initial_scale: the initial scale; 2**15 by default.
+        dynamic_growth_steps: the number of finite steps in a row after which the scale is doubled; 2000 by default.
+        name: the name of the optimizer; by default one made from the name of the class.
+        **kwargs: the other arguments of optimizers, with their default values only: options belong to
+            `inner_optimizer`.
 
     Raises:
-        TypeError: when `inner_optimizer` is no optimizer.
-        ValueError: when other arguments are given.
+        TypeError: if `inner_optimizer` is not an optimizer.
+        ValueError: if another argument is given.
 
     Source: Micikevicius et al., Mixed Precision Training, arXiv:1710.03740.
 
@@ -70,10 +73,10 @@ class LossScaleOptimizer(Composite):
         name: str | None = None,
         **kwargs: Any,
     ):
-        unset = {"dynamic": True, "use_ema": False, "ema_momentum": 0.99}
-        given = [key for key, value in kwargs.items() if value is not None and value != unset.get(key)]
-        if given:
-            raise ValueError(f"LossScaleOptimizer does not take {', '.join(given)}: give them to inner_optimizer.")
+        defaults = {"dynamic": True, "use_ema": False, "ema_momentum": 0.99}
+        refused = [key for key, value in kwargs.items() if value is not None and value != defaults.get(key)]
+        if refused:
+            raise ValueError(f"LossScaleOptimizer does not take {', '.join(refused)}: pass them to inner_optimizer.")
         if not isinstance(inner_optimizer, Optimizer):
             raise TypeError(f"inner_optimizer must be an optimizer; received {inner_optimizer!r}.")
         super().__init__(name)
@@ -81,9 +84,9 @@ class LossScaleOptimizer(Composite):
         self.initial_scale = initial_scale
         self.dynamic_growth_steps = dynamic_growth_steps
         inner_optimizer.loss_scale_factor = None
-        self.step_counter = Variable(Filled(0), (), "int32", trainable=False, name="step_counter", role="slot")
+        self.step_counter = Variable(Filled(0), (), "int32", trainable=False, name="step_counter", role=Role.SLOT)
         self.dynamic_scale = Variable(
-            Filled(initial_scale), (), "float32", trainable=False, name="dynamic_scale", role="slot"
+            Filled(initial_scale), (), "float32", trainable=False, name="dynamic_scale", role=Role.SLOT
         )
 
     @property
@@ -97,7 +100,7 @@ class LossScaleOptimizer(Composite):
 
     @property
     def learning_rate(self) -> Any:
-        """The learning rate of the inner optimizer; may be set as there."""
+        """The learning rate of the inner optimizer; assigning to it assigns it there."""
         return self.inner_optimizer.learning_rate
 
     @learning_rate.setter
@@ -106,11 +109,11 @@ class LossScaleOptimizer(Composite):
 
     @property
     def iterations(self) -> Any:
-        """How many updates the inner optimizer has done; steps that were left out do not count."""
+        """The number of updates that the inner optimizer has done; skipped steps do not count."""
         return self.inner_optimizer.iterations
 
     def scale_loss(self, loss: Any) -> Any:
-        """The loss times the scale, to take gradients of."""
+        """Return the loss times the scale; take the gradients of this product."""
         return loss * scope.read(self.dynamic_scale)
 
     def _group(self, parameters: Sequence[Variable]) -> list[list[int]]:
@@ -118,26 +121,28 @@ class LossScaleOptimizer(Composite):
 
     def _update_all(self, parameters: Any, gradients: Any, slots: Any, rates: Any) -> tuple[Any, Any]:
         (iterations, rate, counter, scale), (inner_slots,) = self._split(slots)
-        direct = [variable.overwrite_with_gradient for variable in self._parameters()]
+        overwritten = [variable.overwrite_with_gradient for variable in self._parameters()]
         unscaled = [
             g if g is None or overwrites else _unscale(g, scale)
-            for g, overwrites in zip(gradients, direct, strict=True)
+            for g, overwrites in zip(gradients, overwritten, strict=True)
         ]
         finite = _all_finite(gradients)
         new = self.inner_optimizer._compiled_update(parameters, unscaled, inner_slots, rates[0])
-        # Selecting needs no branch: it is as good under vmap, and in a program for several devices.
+        # A select instead of a branch: it costs the same under vmap and in a program for several devices.
         parameters, inner_slots = jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, (parameters, inner_slots))
-        counter, scale = self._follow(counter, scale, finite)
+        counter, scale = self._adjust_scale(counter, scale, finite)
         return parameters, [iterations, rate, counter, scale, *inner_slots]
 
-    def _follow(self, counter: Any, scale: Any, finite: Any) -> tuple[Any, Any]:
-        """The counter and the scale after a step."""
+    def _adjust_scale(self, counter: Any, scale: Any, finite: Any) -> tuple[Any, Any]:
+        """Return the step counter and the scale after a step."""
         grows = finite & (counter == self.dynamic_growth_steps - 1)
         factor = jnp.where(finite, jnp.where(grows, 2.0, 1.0), 0.5)
         return jnp.where(finite & ~grows, counter + 1, 0), scale * factor
 
     def to_optax(self) -> optax.GradientTransformation:
-        """The same as an optax transformation, on any pytree, for gradients of a loss times `state.dynamic_scale`.
+        """Return the optimizer as an optax transformation on any pytree.
+
+        Its gradients are those of the loss times `state.dynamic_scale`.
 
         The state is a NamedTuple with the fields `step_counter`, `dynamic_scale` and `inner`.
         """
@@ -155,7 +160,7 @@ class LossScaleOptimizer(Composite):
             steps, new = inner.update(unscaled, state.inner, params)
             steps = jax.tree.map(lambda step: jnp.where(finite, step, jnp.zeros_like(step)), steps)
             new = jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, state.inner)
-            return steps, LossScaleState(*self._follow(state.step_counter, state.dynamic_scale, finite), new)
+            return steps, LossScaleState(*self._adjust_scale(state.step_counter, state.dynamic_scale, finite), new)
 
         return optax.GradientTransformation(init, update)
 
@@ -176,9 +181,9 @@ class LossScaleOptimizer(Composite):
 
 
 def _all_finite(gradients: Sequence[Any]) -> jax.Array:
-    """Whether there is no infinity and no nan."""
+    """True, as a scalar array, if no gradient holds an infinity or a NaN."""
     return jnp.all(jnp.stack([jnp.all(jnp.isfinite(g)) for g in gradients if g is not None]))
 
 
 def _unscale(gradient: Any, scale: Any) -> Any:
-    return gradient / scale  # in float32 at least, as the scale is
+    return gradient / scale  # the scale is float32, so the quotient is float32 or wider

@@ -1,4 +1,4 @@
-"""Different optimizers for different parameters, by patterns of their paths."""
+"""Different optimizers for different parameters, selected by patterns of their paths."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _FROZEN = "frozen"
 
 
 class OptimizerMap(MutableMapping[str, Any]):
-    """Optimizers by patterns of the paths of variables, with a default for all others.
+    """A mapping from patterns of variable paths to optimizers, with a default for all other variables.
 
-    A pattern is a regular expression that the whole path of a variable has to match, with or without the name of its
-    model. None in the place of an optimizer freezes what matches: that is not in Keras.
+    A pattern is a regular expression that must match the whole path of a variable, with or without the name of its
+    model. None in place of an optimizer freezes the variables that match (not in Keras).
 
     Args:
-        default_optimizer: what updates variables that match no pattern.
-        optimizer_map: optimizers, or None, by pattern.
+        default_optimizer: the optimizer of variables that match no pattern.
+        optimizer_map: a dict from patterns to optimizers or None; empty by default.
 
     Raises:
-        TypeError: when these are no optimizer and no dict.
-        ValueError: when a pattern is no regular expression, a value is no optimizer, or, on asking, several patterns
-            match.
+        TypeError: if `default_optimizer` is not an optimizer, or `optimizer_map` is not a dict.
+        ValueError: if a pattern is not a regular expression or a value is not an optimizer; on lookup, if several
+            patterns match.
 
     Example:
         >>> from jaxlayers.optimizers import SGD, Adam, OptimizerMap
@@ -55,7 +55,7 @@ class OptimizerMap(MutableMapping[str, Any]):
 
     @property
     def default_optimizer(self) -> Optimizer:
-        """What updates variables that match no pattern."""
+        """The optimizer of variables that match no pattern."""
         return self._default_optimizer
 
     def __getitem__(self, key: str) -> Any:
@@ -66,7 +66,7 @@ class OptimizerMap(MutableMapping[str, Any]):
             raise ValueError(f"{key!r} has an optimizer already: {self._optimizer_map[key]!r}. Delete it first.")
         _paths.check([key])
         if optimizer is not None:
-            _check_part(optimizer, f"the pattern {key!r}")
+            _check_inner(optimizer, f"the pattern {key!r}")
         self._optimizer_map[key] = optimizer
 
     def __delitem__(self, key: str) -> None:
@@ -79,7 +79,7 @@ class OptimizerMap(MutableMapping[str, Any]):
         return iter(self._optimizer_map)
 
     def __call__(self, variable: Any) -> Any:
-        """The optimizer of a variable."""
+        """Return the optimizer of a variable."""
         return self[variable.path]
 
     def get_config(self) -> dict[str, Any]:
@@ -93,26 +93,27 @@ class OptimizerMap(MutableMapping[str, Any]):
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
         """The map that `get_config()` describes."""
 
-        def make(one: Any) -> Any:
-            return registry.lookup("optimizer", one, custom_objects)
+        def make(optimizer: Any) -> Any:
+            return registry.lookup("optimizer", optimizer, custom_objects)
 
-        by_pattern = {pattern: make(one) for pattern, one in config["optimizer_map"].items()}
+        by_pattern = {pattern: make(optimizer) for pattern, optimizer in config["optimizer_map"].items()}
         return cls(make(config["default_optimizer"]), by_pattern)
 
 
 class MultiOptimizer(Composite):
-    """Different optimizers for different parameters.
+    """An optimizer that updates different parameters by different optimizers.
 
-    Each has its own learning rate, counter, clipping (also the global one) and averages.
+    Each inner optimizer has its own learning rate, counter, clipping (including global clipping) and averages.
 
     Args:
-        optimizer_map: an `OptimizerMap`, or a function from a variable to an optimizer, or to None, which freezes it.
-        loss_scale_factor: what `scale_loss` multiplies by; gradients are divided by it.
-        name: a name; made from the class when there is none.
+        optimizer_map: an `OptimizerMap`, or a function from a variable to an optimizer, or to None to freeze it.
+        loss_scale_factor: the factor of `scale_loss`; gradients are divided by it. None, the default, for no scaling.
+        name: the name of the optimizer; by default one made from the name of the class.
 
     Raises:
-        TypeError: when `optimizer_map` is neither.
-        ValueError: when it is built: for something that is no optimizer, or one that cannot be inside of another.
+        TypeError: if `optimizer_map` is neither an `OptimizerMap` nor a function.
+        ValueError: when the optimizer is built, if the map returns something that is not an optimizer, or an optimizer
+            that cannot be inside another one.
 
     Example:
         >>> from jaxlayers.core import Variable
@@ -137,7 +138,7 @@ class MultiOptimizer(Composite):
         self._optimizer_map = optimizer_map
         if isinstance(optimizer_map, OptimizerMap):
             for optimizer in (*optimizer_map.values(), optimizer_map.default_optimizer):
-                self._number(optimizer)
+                self._index_of(optimizer)
 
     @property
     def _inner(self) -> list[Optimizer]:
@@ -145,21 +146,21 @@ class MultiOptimizer(Composite):
 
     @property
     def optimizers(self) -> list[Optimizer]:
-        """The optimizers inside."""
+        """The inner optimizers."""
         return list(self._inner_optimizers)
 
     @property
     def learning_rate(self) -> Any:
-        """Refused: each optimizer inside has its own."""
-        raise AttributeError(f"{self.name!r} has no learning rate of its own; each of its `optimizers` has one.")
+        """Not available (AttributeError): each inner optimizer has its own learning rate."""
+        raise AttributeError(f"{self.name!r} has no learning rate; read that of one of its `optimizers`.")
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
-        raise AttributeError(f"{self.name!r} has no learning rate of its own; set that of one of its `optimizers`.")
+        raise AttributeError(f"{self.name!r} has no learning rate; set that of one of its `optimizers`.")
 
     @property
     def loss_scale_factor(self) -> float | None:
-        """What `scale_loss` multiplies by; setting it sets that of the optimizers inside."""
+        """The factor of `scale_loss`; assigning to it also sets that of the inner optimizers."""
         return self._loss_scale_factor
 
     @loss_scale_factor.setter
@@ -168,52 +169,52 @@ class MultiOptimizer(Composite):
         for inner in self._inner_optimizers:
             inner.loss_scale_factor = value
 
-    def _number(self, optimizer: Any) -> int | None:
-        """Which of the optimizers inside this is; a new one is taken in, None is none."""
+    def _index_of(self, optimizer: Any) -> int | None:
+        """Return the index of an inner optimizer, which is added if it is new; return None for None."""
         if optimizer is None:
             return None
-        for number, inner in enumerate(self._inner_optimizers):
+        for index, inner in enumerate(self._inner_optimizers):
             if inner is optimizer:
-                return number
-        _check_part(optimizer, repr(self.name))
+                return index
+        _check_inner(optimizer, repr(self.name))
         optimizer.loss_scale_factor = self.loss_scale_factor
         self._inner_optimizers = [*self._inner_optimizers, optimizer]
         return len(self._inner_optimizers) - 1
 
     def _group(self, parameters: Sequence[Variable]) -> list[list[int]]:
-        numbers = [self._number(self._optimizer_map(variable)) for variable in parameters]
-        return [[i for i, one in enumerate(numbers) if one == n] for n in range(len(self._inner_optimizers))]
+        indices = [self._index_of(self._optimizer_map(variable)) for variable in parameters]
+        return [[i for i, index in enumerate(indices) if index == n] for n in range(len(self._inner_optimizers))]
 
     def _update_all(self, parameters: Any, gradients: Any, slots: Any, rates: Any) -> tuple[Any, Any]:
         (iterations, rate), parts = self._split(slots)
         new = list(parameters)
         for number, (inner, group) in enumerate(zip(self._inner, self._layout.groups, strict=True)):
-            own = [gradients[i] for i in group]
-            if all(gradient is None for gradient in own):
+            group_gradients = [gradients[i] for i in group]
+            if all(gradient is None for gradient in group_gradients):
                 continue
             values, parts[number] = inner._compiled_update(
-                [parameters[i] for i in group], own, parts[number], rates[number]
+                [parameters[i] for i in group], group_gradients, parts[number], rates[number]
             )
             for i, value in zip(group, values, strict=True):
                 new[i] = value
         return new, [iterations + 1, rate, *(slot for part in parts for slot in part)]
 
     def to_optax(self) -> optax.GradientTransformation:
-        """The same as an optax transformation, on any pytree: patterns are matched with the paths in it.
+        """Return the optimizer as an optax transformation on any pytree; patterns match the paths of its leaves.
 
-        The state is that of `optax.partition`: the states of the optimizers inside, by their number.
+        The state is that of `optax.partition`: the states of the inner optimizers, by their index as a string.
         """
         import optax
 
         def label(keys: Any, _: Any) -> str:
             path = _paths.path_of(keys)
-            found = self._optimizer_map(types.SimpleNamespace(path=path, name=path.rpartition("/")[2]))
-            number = self._number(found)
-            return _FROZEN if number is None else str(number)
+            optimizer = self._optimizer_map(types.SimpleNamespace(path=path, name=path.rpartition("/")[2]))
+            index = self._index_of(optimizer)
+            return _FROZEN if index is None else str(index)
 
-        kinds: dict[str, Any] = {str(number): inner.to_optax() for number, inner in enumerate(self._inner)}
-        kinds[_FROZEN] = optax.set_to_zero()
-        return optax.partition(kinds, lambda params: jax.tree_util.tree_map_with_path(label, params))
+        transformations: dict[str, Any] = {str(index): inner.to_optax() for index, inner in enumerate(self._inner)}
+        transformations[_FROZEN] = optax.set_to_zero()
+        return optax.partition(transformations, lambda params: jax.tree_util.tree_map_with_path(label, params))
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make it again.
@@ -230,15 +231,16 @@ class MultiOptimizer(Composite):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
         """The optimizer that `get_config()` describes."""
-        made = registry.lookup("optimizer", config["optimizer_map"], custom_objects)
-        return cls(**{**config, "optimizer_map": made})
+        optimizer_map = registry.lookup("optimizer", config["optimizer_map"], custom_objects)
+        return cls(**{**config, "optimizer_map": optimizer_map})
 
 
-def _check_part(optimizer: Any, where: str) -> None:
+def _check_inner(optimizer: Any, where: str) -> None:
+    """Raise a ValueError for anything that cannot be an inner optimizer."""
     if not isinstance(optimizer, Optimizer):
         raise ValueError(f"Expected an optimizer for {where}; received {optimizer!r}.")
     if isinstance(optimizer, LossScaleOptimizer | MultiOptimizer):
         raise ValueError(
-            f"A {type(optimizer).__name__} cannot be one of several optimizers, as for {where}. A LossScaleOptimizer "
-            "goes around the MultiOptimizer."
+            f"A {type(optimizer).__name__} cannot be an inner optimizer, but {where} has one. Put a LossScaleOptimizer "
+            "around the MultiOptimizer."
         )

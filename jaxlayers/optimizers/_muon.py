@@ -1,4 +1,4 @@
-"""Muon: orthogonal steps for matrices."""
+"""Muon: orthogonalized momentum for matrices."""
 
 from __future__ import annotations
 
@@ -16,33 +16,35 @@ if TYPE_CHECKING:
 
 
 class Muon(Optimizer):
-    """Momentum made orthogonal for matrices, and AdamW for all else.
+    """Muon: orthogonalized momentum for matrices, and AdamW for all other parameters.
 
-    For a matrix, `m = momentum * m + g`, `s` is `g + momentum * m` (or `m`) with its singular values brought near to 1
-    by Newton-Schulz iteration, and then `w -= learning_rate * rms_rate * sqrt(max(rows, columns)) * s`. Everything that
-    is no matrix, embeddings and what `exclude_layers` names are updated as by `AdamW`.
+    For the gradient `g` of a matrix `w`: `m = momentum * m + g`; `s` is `g + momentum * m` (without `nesterov`, `m`)
+    with singular values near 1, computed by Newton-Schulz iteration; and
+    `w -= learning_rate * rms_rate * sqrt(max(rows, columns)) * s`. AdamW updates parameters that are not matrices,
+    embeddings, and the parameters named by `exclude_layers`.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments.
-        adam_beta_1: `beta_1` of AdamW.
-        adam_beta_2: `beta_2` of AdamW.
-        adam_weight_decay: the weight decay of what AdamW updates.
-        epsilon: that of AdamW.
-        weight_decay: the weight decay of matrices.
+        learning_rate: a number, a schedule, or a function without arguments; 0.001 by default.
+        adam_beta_1: `beta_1` of AdamW; 0.9 by default.
+        adam_beta_2: `beta_2` of AdamW; 0.999 by default.
+        adam_weight_decay: the weight decay of the parameters that AdamW updates; 0.004 by default, None for none.
+        epsilon: `epsilon` of AdamW; 1e-7 by default.
+        weight_decay: the weight decay of matrices; 0.004 by default, None for none.
         clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency, loss_scale_factor,
             gradient_accumulation_steps, name: see `Optimizer`.
-        exclude_layers: regular expressions, looked for in the paths of variables that AdamW is to update.
-        exclude_embeddings: whether AdamW updates what has "embedding" in its path.
-        muon_a: the iteration's factor of a matrix x.
-        muon_b: that of x x^T x.
-        muon_c: that of x x^T x x^T x.
-        adam_lr_ratio: the learning rate of AdamW over that of matrices.
-        momentum: how much of the last step goes into the next.
-        ns_steps: the number of iterations.
-        nesterov: whether the gradient counts as taken after the momentum.
-        rms_rate: the root mean square of a step at a learning rate of 1; None for steps as they come out.
+        exclude_layers: regular expressions; AdamW updates the variables whose path contains a match. None by default.
+        exclude_embeddings: If True (default), AdamW updates the variables with "embedding" in their path.
+        muon_a: the coefficient of x in an iteration; 3.4445 by default.
+        muon_b: the coefficient of x x^T x; -4.775 by default.
+        muon_c: the coefficient of x x^T x x^T x; 2.0315 by default.
+        adam_lr_ratio: the learning rate of AdamW divided by that of matrices; 1 by default.
+        momentum: the decay rate of the momentum; 0.95 by default.
+        ns_steps: the number of Newton-Schulz iterations; 5 by default.
+        nesterov: If True (default), use Nesterov momentum.
+        rms_rate: the root mean square of a step at a learning rate of 1; 0.2 by default. If None, steps are not scaled.
 
-    Source: Jordan et al., Muon, 2024; with `rms_rate`, Liu et al., Muon is Scalable for LLM Training, arXiv:2502.16982.
+    Source: Jordan et al., Muon: An optimizer for hidden layers in neural networks, 2024; for `rms_rate`, Liu et al.,
+    Muon is Scalable for LLM Training, arXiv:2502.16982.
 
     Example:
         >>> from jaxlayers.core import Variable
@@ -124,17 +126,17 @@ class Muon(Optimizer):
                 "muon": step_by_muon(self.momentum, self.nesterov, coefficients, self.ns_steps, self.rms_rate),
                 "adam": optax.chain(adam, optax.scale(self.adam_lr_ratio)),
             },
-            lambda path, param: "adam" if self._goes_to_adam(path, param) else "muon",
+            lambda path, param: "adam" if self._uses_adam(path, param) else "muon",
         )
 
-    def _goes_to_adam(self, path: str, param: Any) -> bool:
+    def _uses_adam(self, path: str, param: Any) -> bool:
         path = self._known_path(path)
         embeds = self.exclude_embeddings and "embedding" in path.lower()
         return param.ndim != 2 or embeds or any(re.search(pattern, path) for pattern in self.exclude_layers)
 
     def _decay_rates(self, params: Any) -> Any:
         def rate(keys: Any, param: Any, decays: bool) -> float:
-            adam = self._goes_to_adam(_paths.path_of(keys), param)
+            adam = self._uses_adam(_paths.path_of(keys), param)
             return (self.adam_weight_decay if adam else self.weight_decay) or 0.0 if decays else 0.0
 
         return jax.tree_util.tree_map_with_path(rate, params, self._decayed(params))

@@ -1,4 +1,4 @@
-"""Any optax transformation as an optimizer."""
+"""An optimizer made from any optax transformation."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
 
 
 class OptaxOptimizer(Optimizer):
-    """An optax transformation, with its own learning rate, clipping and weight decay, as an optimizer.
+    """An optimizer around an optax transformation with its own learning rate, clipping and weight decay.
 
-    The transformation sees the parameters as a dict from the path of each variable (`"model/dense/kernel"`) to its
-    array; masks and labels may go by these. Each array in its state is a variable of the optimizer.
+    The transformation receives the parameters as a dict from the path of each variable (`"model/dense/kernel"`) to its
+    array; its masks and labels can use these paths. Each array in its state is a variable of the optimizer.
 
     Args:
         transformation: an `optax.GradientTransformation`.
-        learning_rate: a factor on the transformation's steps; a number, a schedule, or a function without arguments.
-            1 leaves them as they are.
+        learning_rate: a factor on the steps of the transformation: a number, a schedule, or a function without
+            arguments; 1, the default, leaves the steps unchanged.
         use_ema, ema_momentum, ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name: see
             `Optimizer`.
 
     Raises:
-        TypeError: when `transformation` has no `init` and `update`.
+        TypeError: if `transformation` has no methods `init` and `update`.
 
     Example:
         >>> import optax
@@ -68,11 +68,11 @@ class OptaxOptimizer(Optimizer):
 
         from jaxlayers.optimizers._transformations import scale_by_learning_rate
 
-        def update(gradients: Any, state: Any, params: Any = None) -> Any:  # without our own extra arguments
+        def update(gradients: Any, state: Any, params: Any = None) -> Any:  # drops the extra arguments of this library
             return self.transformation.update(gradients, state, params)
 
-        theirs = optax.GradientTransformation(self.transformation.init, update)
-        return optax.chain(theirs, scale_by_learning_rate(1))
+        transformation = optax.GradientTransformation(self.transformation.init, update)
+        return optax.chain(transformation, scale_by_learning_rate(1))
 
     def get_config(self) -> dict[str, Any]:
         """Refused: a transformation is made of functions, which no config can hold."""

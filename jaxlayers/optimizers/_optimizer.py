@@ -1,9 +1,8 @@
-"""The facade of every optimizer: variables around one pure update.
+"""The base class of the optimizers: variables around one pure update.
 
-`apply` reads the parameters and the slots, runs the update (see `_update`) once for all of them, and stores what came
-back. Outside of a transformation the update is compiled, once for a set of shapes; inside of one it becomes part of
-what is being traced. Slots are made when the optimizer is first used, as variables that have no array yet, so that the
-first use may be in a compiled step.
+`apply` reads the parameters and the slots, runs the update (see `_update`) once for all of them, and stores the
+results. Outside a JAX transformation the update is compiled, once for each set of shapes; inside one it becomes part of
+the trace. Slots are made at the first use, as variables without an array, so the first use may be in a compiled step.
 """
 
 from __future__ import annotations
@@ -31,31 +30,34 @@ if TYPE_CHECKING:
 
 @keep_apart
 class Optimizer(VariableSteps):
-    """The base of the optimizers: counts updates, clips gradients, decays weights, averages, accumulates.
+    """The base class of the optimizers: clipping, weight decay, moving averages, gradient accumulation.
 
-    A subclass says what a step is: `_direction()` returns an optax transformation from gradients to what is added to
-    the parameters. Its `update` is handed `learning_rate` and `iterations` (the updates done so far) as keywords. Or,
-    as in Keras, `update_step(gradient, variable, learning_rate)` updates one variable, and `build(variables)` makes
-    the variables that it needs. The two ways do not mix: `update_step` has no `super()` in the library's optimizers.
+    A subclass defines the step in one of two ways. `_direction()` returns an optax transformation from gradients to the
+    values that are added to the parameters; its `update` receives `learning_rate` and `iterations` (the number of
+    updates done so far) as keyword arguments. Or, as in Keras, `update_step(gradient, variable, learning_rate)` updates
+    one variable, and `build(variables)` makes the variables that it needs. The library's optimizers use the first way,
+    so a subclass of them cannot call `super().update_step()`.
 
     Args:
         learning_rate: a number; a `LearningRateSchedule`, called with the number of updates; or a function without
             arguments.
-        weight_decay: what to multiply the parameters by, times the learning rate, and take away at each update.
-        clipnorm: the largest norm the gradient of each parameter may have.
-        clipvalue: the largest absolute value an element of a gradient may have.
-        global_clipnorm: the largest norm all gradients together may have.
-        use_ema: whether to keep an exponential moving average of the parameters.
-        ema_momentum: how much of the average stays at each update, 0 to 1.
-        ema_overwrite_frequency: after how many updates the parameters are set to their average; None for only when
-            `finalize_variable_values` is called.
-        loss_scale_factor: what `scale_loss` multiplies by; gradients are divided by it.
-        gradient_accumulation_steps: how many calls make one update, with the mean of their gradients; at least 2.
-            A schedule still counts the calls.
-        name: a name; made from the class when there is none.
+        weight_decay: decoupled weight decay, `w -= learning_rate * weight_decay * w` before each step; None, the
+            default, for none.
+        clipnorm: the largest norm of the gradient of each parameter; None, the default, for no limit.
+        clipvalue: the largest absolute value of an element of a gradient; None, the default, for no limit.
+        global_clipnorm: the largest norm of all gradients together; None, the default, for no limit. At most one of
+            the three limits may be given.
+        use_ema: If True, keep an exponential moving average of the parameters. False by default.
+        ema_momentum: the decay rate of this average, from 0 to 1; 0.99 by default.
+        ema_overwrite_frequency: the number of updates after which the parameters are set to their average; None, the
+            default, to do so only when `finalize_variable_values` is called.
+        loss_scale_factor: the factor of `scale_loss`; gradients are divided by it. None, the default, for no scaling.
+        gradient_accumulation_steps: the number of calls for one update with the mean of their gradients, at least 2;
+            None, the default, for an update at each call. Schedules count calls, not updates.
+        name: the name of the optimizer; by default one made from the name of the class.
 
     Raises:
-        ValueError: when arguments contradict each other or are out of range.
+        ValueError: if arguments contradict each other or are out of range.
 
     Example:
         >>> from jaxlayers.core import Variable
@@ -71,23 +73,26 @@ class Optimizer(VariableSteps):
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        if name != "learning_rate":  # its setter assigns to a variable, or to an attribute
+        if name != "learning_rate":  # its setter assigns to the variable, or to _learning_rate
             self.__dict__.pop("_compiled_update", None)
 
     def _direction(self) -> optax.GradientTransformationExtraArgs:
-        """The transformation from gradients to what is added to the parameters, the learning rate included."""
+        """Return the transformation from gradients to the values added to the parameters, learning rate included."""
         raise NotImplementedError(
-            f"{type(self).__name__} needs a method update_step(gradient, variable, learning_rate), or one _direction() "
-            "that returns an optax transformation. To use one that is there already, wrap it: "
+            f"{type(self).__name__} must define update_step(gradient, variable, learning_rate), or _direction(), which "
+            "returns an optax transformation. To use an existing transformation, wrap it: "
             "OptaxOptimizer(transformation)."
         )
 
     def build(self, variables: Iterable[Variable]) -> None:
-        """Make the slots for these parameters; done by the first `apply` otherwise.
+        """Make the slots of the parameters; called by the first `apply` if not before.
+
+        Args:
+            variables: the parameters, each once.
 
         Raises:
-            TypeError: when something is not a variable.
-            ValueError: when a variable is there twice.
+            TypeError: if something is not a variable.
+            ValueError: if a variable occurs twice.
         """
         if self.built:
             return
@@ -100,18 +105,18 @@ class Optimizer(VariableSteps):
 
     @property
     def slot_owners(self) -> dict[Variable, tuple[str, Variable]]:
-        """What each slot is, such as `"momentum"`, and of which parameter; without those that belong to none."""
+        """The kind (such as `"momentum"`) and the parameter of each slot that belongs to a parameter."""
         if self._layout is None:
             return {}
-        found = zip(self._slots.values(), self._known_layout().owners(), strict=True)
-        return {slot: (name, owner) for slot, (name, owner) in found if owner is not None}
+        owners = zip(self._slots.values(), self._known_layout().owners(), strict=True)
+        return {slot: (name, owner) for slot, (name, owner) in owners if owner is not None}
 
     def _known_layout(self) -> Layout:
         if self._layout is None:
             raise ValueError(
-                f"{self.name!r} has no variables yet. Give them with the gradients, or call build(variables) first."
+                f"{self.name!r} has no variables yet. Pass them with the gradients, or call build(variables) first."
             )
-        if self._own and len(self._layout.owners()) != len(self._slots):  # a subclass has added some
+        if self._own and len(self._layout.owners()) != len(self._slots):  # a subclass has added variables
             self._layout = self._make_layout(list(self._layout.index))
         return self._layout
 
@@ -129,7 +134,7 @@ class Optimizer(VariableSteps):
             self.slot_names,
         )
 
-    # An update.
+    # Updates.
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Variable:
         """Update variables with their gradients.
@@ -141,7 +146,7 @@ class Optimizer(VariableSteps):
             The variable that counts the calls.
 
         Raises:
-            ValueError: as `apply` does.
+            ValueError: as in `apply`.
         """
         pairs = list(grads_and_vars)
         if pairs:
@@ -153,22 +158,23 @@ class Optimizer(VariableSteps):
         """Update variables with their gradients.
 
         Args:
-            grads: a gradient for each variable, of its shape. Where it is None, the variable is left alone, with a
-                warning.
+            grads: a gradient for each variable, of the same shape. A variable whose gradient is None is not updated,
+                and a warning is given.
             trainable_variables: the variables; by default those the optimizer was built with, in that order.
 
         Raises:
-            ValueError: when the numbers or shapes differ, no gradient is given, or a variable is unknown or there
-                twice. Nothing has changed then.
+            TypeError: if something is not a variable.
+            ValueError: if the numbers or shapes differ, all gradients are None, or a variable is unknown or occurs
+                twice. Nothing is changed then.
         """
         gradients = _arrays(grads)
         if not gradients:
             return
         variables = self._parameters() if trainable_variables is None else list(trainable_variables)
         index = None if self._layout is None else self._layout.index
-        more = index is not None and any(isinstance(v, Variable) and v not in index for v in variables)
-        if more and self._built_by_step and self._is_new():
-            # The step that built it was traced, and found layers that were not built: now it has their weights, too.
+        has_unknown = index is not None and any(isinstance(v, Variable) and v not in index for v in variables)
+        if has_unknown and self._built_by_step and self._is_new():
+            # The optimizer was built by a traced step in which some layers had no weights yet: build it again for all.
             self.built, self._layout, self._slots = False, None, {}
         _checks.check_variables(self.name, variables, None if self._layout is None else self._layout.index)
         _checks.check_gradients(self.name, gradients, variables)
@@ -191,45 +197,46 @@ class Optimizer(VariableSteps):
                 slot.assign(value)
 
     def _is_new(self) -> bool:
-        """Whether it has not made a single update."""
+        """True if no update has been made yet."""
         try:
             count = self._iterations.held
-        except RuntimeError:  # a compiled step has it
+        except RuntimeError:  # the array is held by a compiled step
             return False
         return count is None or int(count) == 0
 
     @property
     def _overwrites(self) -> bool:
-        """Whether an update may change parameters that have no gradient."""
+        """True if an update may change parameters that have no gradient."""
         return self.use_ema and bool(self.ema_overwrite_frequency)
 
     def stateless_apply(
         self, optimizer_variables: Sequence[Any], grads: Sequence[Any], trainable_variables: Sequence[Any]
     ) -> tuple[list[Any], list[Any]]:
-        """`apply` as a pure function of arrays; the optimizer must have been built.
+        """Apply gradients as a pure function of arrays; the optimizer must have been built.
 
         Args:
-            optimizer_variables: arrays for `variables`.
-            grads: the gradients.
-            trainable_variables: arrays for the variables it was built with.
+            optimizer_variables: an array for each of `variables`.
+            grads: a gradient, or None, for each trainable variable.
+            trainable_variables: an array for each variable the optimizer was built with.
 
         Returns:
-            The new arrays: of the trainable variables, and of the optimizer's.
+            The new arrays of the trainable variables, and the new arrays of `variables`.
 
         Raises:
-            ValueError: when it is not built, or numbers or shapes differ.
+            ValueError: if the optimizer is not built, or numbers or shapes differ.
         """
         parameters, slots = self._parameters(), self.variables
-        for given, expected, what in (
-            (optimizer_variables, slots, "optimizer_variables"),
-            (trainable_variables, parameters, "trainable_variables"),
+        for argument, values, expected in (
+            ("optimizer_variables", optimizer_variables, slots),
+            ("trainable_variables", trainable_variables, parameters),
         ):
-            if len(given) != len(expected):
-                raise ValueError(f"{self.name!r} expected {len(expected)} {what}; received {len(given)}.")
-            for value, variable in zip(given, expected, strict=True):
+            if len(values) != len(expected):
+                raise ValueError(f"{self.name!r} expected {len(expected)} {argument}; received {len(values)}.")
+            for value, variable in zip(values, expected, strict=True):
                 if np.shape(value) != variable.shape:
                     raise ValueError(
-                        f"{variable.path!r} has shape {variable.shape}; {what} has {np.shape(value)} in its place."
+                        f"{argument} must have shape {variable.shape} for {variable.path!r}; received shape "
+                        f"{np.shape(value)}."
                     )
         gradients = _arrays(grads)
         _checks.check_gradients(self.name, gradients, parameters)
@@ -239,13 +246,13 @@ class Optimizer(VariableSteps):
         return self._compiled_update(parameters, gradients, slots, self._outside_rate(slots))
 
     def _outside_rate(self, slots: list[Any]) -> Any:
-        """What a schedule of the user's own gives: it may do anything, so it is not compiled into the update."""
-        inside = type(self._learning_rate) in (Variable, *PURE_SCHEDULES)
-        return None if inside else self.scheduled_rate(slots[0])
+        """Return the rate of a user's schedule, which is not compiled as it may have side effects; otherwise None."""
+        compiled = type(self._learning_rate) in (Variable, *PURE_SCHEDULES)
+        return None if compiled else self.scheduled_rate(slots[0])
 
     @functools.cached_property
     def _compiled_update(self) -> Callable[..., Any]:
-        """The update over flat lists, compiled; where it is traced, it is inlined instead."""
+        """The compiled update over flat lists; inside a trace it is inlined."""
         from jaxlayers.optimizers._update import make_flat_update
 
         holds_rate = isinstance(self._learning_rate, Variable)
@@ -253,12 +260,11 @@ class Optimizer(VariableSteps):
         return jax.jit(update, inline=True)
 
     def to_optax(self) -> optax.GradientTransformation:
-        """The same as an optax transformation, on any pytree.
+        """Return the optimizer as an optax transformation on any pytree.
 
-        The learning rate, schedules, clipping, weight decay, accumulation and the moving average are included;
-        constraints and `overwrite_with_gradient`, which belong to variables, are not. The state is a NamedTuple with
-        the fields `iterations`, `learning_rate`, `average` and `steps`; replacing its learning rate changes that of
-        the updates to come.
+        It includes the learning rate, schedules, clipping, weight decay, accumulation and the moving average, but not
+        constraints and `overwrite_with_gradient`, which belong to variables. The state is a NamedTuple with the fields
+        `iterations`, `learning_rate`, `average` and `steps`; replacing its learning rate changes that of later updates.
 
         Example:
             >>> import jax.numpy as jnp, optax
@@ -276,22 +282,25 @@ class Optimizer(VariableSteps):
         return make_transformation(self, rate)
 
     def scale_loss(self, loss: Any) -> Any:
-        """The loss times `loss_scale_factor`, to take gradients of."""
+        """Return the loss times `loss_scale_factor`; take the gradients of this product."""
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
 
     @property
     def moving_averages(self) -> list[tuple[Variable, Variable]]:
-        """Each parameter with the variable that holds its moving average; nothing without `use_ema`."""
+        """Pairs of a parameter and the variable that holds its moving average; empty without `use_ema`."""
         if not self.use_ema or self._layout is None:
             return []
         averages = self._known_layout().pack(list(self._slots.values())).average
         return [(v, averages[path]) for path, v in self._layout.parameters.items() if path in averages]
 
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
-        """With `use_ema`, set the parameters to their moving averages; to be called when training ends.
+        """Set the parameters to their moving averages if `use_ema` is True; call this method when training ends.
+
+        Args:
+            var_list: the parameters that the optimizer was built with.
 
         Raises:
-            ValueError: when the variables are not those the optimizer was built with.
+            ValueError: if the variables are not those the optimizer was built with.
         """
         if not self.use_ema or self._layout is None:
             return
@@ -301,25 +310,26 @@ class Optimizer(VariableSteps):
             raise ValueError(
                 f"{self.name!r} keeps averages of {len(self._layout.index)} variables; received {len(variables)}."
             )
-        used = scope.read(self._iterations) > 0  # until then the averages are zero
+        updated = scope.read(self._iterations) > 0  # before the first update the averages are zero
         pairs = self.moving_averages
-        values = [jnp.where(used, scope.read(average), scope.read(variable)) for variable, average in pairs]
+        values = [jnp.where(updated, scope.read(average), scope.read(variable)) for variable, average in pairs]
         for (variable, _), value in zip(pairs, values, strict=True):
             variable.assign(value)
 
-    # Parameters that are treated otherwise.
+    # Exceptions for single parameters.
 
     def exclude_from_weight_decay(
         self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
     ) -> None:
-        """Say which variables do not decay; before the optimizer is built.
+        """Exclude variables from weight decay; to be called before the optimizer is built.
 
         Args:
-            var_list: variables.
-            var_names: regular expressions, looked for in the variables' names: `["bias"]`.
+            var_list: variables to exclude; None, the default, for none.
+            var_names: regular expressions, such as `["bias"]`, to exclude variables whose name contains a match; None,
+                the default, for none.
 
         Raises:
-            ValueError: when the optimizer has been built.
+            ValueError: if the optimizer has been built.
         """
         if self.built:
             raise ValueError(
@@ -328,16 +338,16 @@ class Optimizer(VariableSteps):
         self._exclusion = Exclusion(var_list or (), var_names or ())
 
     def multiply_learning_rates(self, factors: Mapping[str, float]) -> None:
-        """Multiply the learning rate of some parameters; 0 freezes them. Not in Keras.
+        """Multiply the learning rates of parameters by factors; 0 freezes a parameter. Not in Keras.
 
-        It is the whole step that is multiplied, weight decay included.
+        The factor multiplies the whole step, weight decay included.
 
         Args:
-            factors: numbers by patterns: regular expressions that the whole path of a variable matches, with or
-                without the name of its model. What matches none keeps the learning rate.
+            factors: a factor for each pattern: a regular expression that must match the whole path of a variable, with
+                or without the name of its model. Variables that match no pattern keep the learning rate.
 
         Raises:
-            ValueError: when a pattern is no regular expression, or a factor is negative.
+            ValueError: if a pattern is not a regular expression, or a factor is negative.
 
         Example:
             >>> from jaxlayers.core import Variable
@@ -354,7 +364,7 @@ class Optimizer(VariableSteps):
         self._rate_factors = dict(factors)
 
     def _decay_rates(self, params: Any) -> Any:
-        """How much each leaf of a tree of parameters decays; None when nothing does."""
+        """Return the rate of decay of each leaf of a tree of parameters, or None if there is no weight decay."""
         if self.weight_decay is None:
             return None
         return jax.tree.map(lambda decays: self.weight_decay if decays else 0.0, self._decayed(params))
@@ -363,13 +373,13 @@ class Optimizer(VariableSteps):
         return self._exclusion.decayed(params, self._known_parameters)
 
     def _known_path(self, path: str) -> str:
-        """The path of the variable behind a leaf: where two have one path, they are told apart by a number."""
+        """Return the path of the variable at a leaf; leaves of variables with equal paths have a number added."""
         variable = self._known_parameters.get(path)
         return path if variable is None else variable.path
 
     @property
     def _known_parameters(self) -> dict[str, Variable]:
-        """The variables behind the leaves of trees, by path, as far as there are any."""
+        """The parameters by the paths of their leaves; empty before the optimizer is built."""
         return {} if self._layout is None else self._layout.parameters
 
     def __getstate__(self) -> dict[str, Any]:
@@ -384,5 +394,5 @@ class Optimizer(VariableSteps):
 
 
 def _arrays(values: Sequence[Any]) -> list[Any]:
-    # NumPy's arrays are left to the compiled update: converted one by one, each shape would be compiled for.
+    # NumPy arrays are passed to the compiled update as they are: to convert them here would compile for each shape.
     return [value if isinstance(value, np.ndarray) else as_array(value) for value in values]

@@ -1,4 +1,4 @@
-"""RMSprop: steps divided by the root of the mean square of recent gradients."""
+"""RMSprop: steps divided by the root of the moving average of squared gradients."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ if TYPE_CHECKING:
 
 
 class RMSprop(Optimizer):
-    """`v = rho * v + (1 - rho) * g**2`, and then `w -= learning_rate * g / sqrt(v + epsilon)`.
+    """RMSprop: steps divided by the root of the moving average of squared gradients.
 
-    Centered, it divides by the standard deviation: `sqrt(v - a**2 + epsilon)`, where `a` is the moving average of `g`.
-    With momentum, `m = momentum * m + learning_rate * g / sqrt(...)` and `w -= m`.
+    For the gradient `g` of a parameter `w`: `v = rho * v + (1 - rho) * g**2` and
+    `w -= learning_rate * g / sqrt(v + epsilon)`. With `centered`, the divisor is the standard deviation
+    `sqrt(v - a**2 + epsilon)`, where `a` is the moving average of `g`. With momentum,
+    `m = momentum * m + learning_rate * g / sqrt(...)` and `w -= m`.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments.
-        rho: how much of the moving averages stays at each update.
-        momentum: how much of the last step goes into the next.
-        epsilon: added to the divisor, under the root.
-        centered: whether to take the mean of the gradients away from their mean square.
+        learning_rate: a number, a schedule, or a function without arguments; 0.001 by default.
+        rho: the decay rate of the moving averages; 0.9 by default.
+        momentum: the decay rate of the momentum; 0, the default, for none.
+        epsilon: added under the root; 1e-7 by default.
+        centered: If True, divide by the standard deviation of the gradient, not its root mean square. False by default.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: see `Optimizer`.
 

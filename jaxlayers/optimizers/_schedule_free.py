@@ -1,4 +1,4 @@
-"""Schedule-free AdamW."""
+"""Schedule-free AdamW: averaging of the parameters in place of a learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ if TYPE_CHECKING:
 
 
 class ScheduleFreeAdamW(Optimizer):
-    """AdamW that needs no decay of the learning rate: gradients are taken between plain steps and their mean.
+    """Schedule-free AdamW: AdamW with averaged parameters, which needs no decay of the learning rate.
 
-    With `t` the number of this update and `v` as in `Adam`, `z -= learning_rate * g / (sqrt(v / (1 - beta_2**t)) +
-    epsilon)`, `x += (z - x) / t`, and then `w = (1 - beta_1) * z + beta_1 * x`. `z` starts from the parameters.
+    For update number `t` with the gradient `g` of a parameter `w`, and `v` as in `Adam`:
+    `z -= learning_rate * g / (sqrt(v / (1 - beta_2**t)) + epsilon)`, `x += (z - x) / t` and
+    `w = (1 - beta_1) * z + beta_1 * x`. The initial value of `z` and `x` is the parameter.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments.
-        beta_1: how near to the mean `x` gradients are taken; above 0 and at most 1.
-        beta_2: how much of the moving average of the squared gradient stays at each update.
-        epsilon: added to the divisor.
-        warmup_steps: over how many updates the learning rate grows to its full size.
+        learning_rate: a number, a schedule, or a function without arguments; 0.0025 by default.
+        beta_1: the weight of the average `x` in the parameters, above 0 and at most 1; 0.9 by default.
+        beta_2: the decay rate of the moving average of the squared gradient; 0.999 by default.
+        epsilon: added to the divisor; 1e-8 by default.
+        warmup_steps: the number of updates in which the learning rate grows linearly to its full value; 0 by default.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: see `Optimizer`.
 
     Raises:
-        ValueError: when `beta_1` is out of range.
+        ValueError: if `beta_1` is out of range.
 
     Source: Defazio et al., The Road Less Scheduled, arXiv:2405.15682.
 

@@ -1,4 +1,4 @@
-"""Gradient descent, with momentum."""
+"""Stochastic gradient descent, with or without momentum."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
 
 
 class SGD(Optimizer):
-    """Gradient descent: `w -= learning_rate * g`.
+    """Stochastic gradient descent: `w -= learning_rate * g`, with the gradient `g` of a parameter `w`.
 
-    With momentum, `v = momentum * v - learning_rate * g`, and then `w += v`; with `nesterov`,
-    `w += momentum * v - learning_rate * g`.
+    With momentum, `v = momentum * v - learning_rate * g` and `w += v`; with `nesterov`,
+    `w += momentum * v - learning_rate * g` instead.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments.
-        momentum: how much of the last step goes into the next, 0 to 1.
-        nesterov: whether the gradient counts as taken after the momentum.
+        learning_rate: a number, a schedule, or a function without arguments; 0.01 by default.
+        momentum: the decay rate of the momentum, from 0 to 1; 0, the default, for none.
+        nesterov: If True, use Nesterov momentum. False by default.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: see `Optimizer`.
 
     Raises:
-        ValueError: when `momentum` is not between 0 and 1.
+        ValueError: if `momentum` is not between 0 and 1.
 
     Source: for Nesterov momentum in this form, Sutskever et al., On the importance of initialization and momentum in
     deep learning, ICML 2013.

@@ -1,8 +1,8 @@
-"""Slots: the variables in which an optimizer keeps its state, one for each array in the pytree of that state.
+"""Slots: the variables that hold the state of an optimizer, one for each array in the pytree of that state.
 
-The pytree is traced once, with shapes alone. It has the parameters as dicts keyed by path, so a key in the path of a
-leaf tells whose it is. What turns out to be filled with one number needs no computation; all other leaves are computed
-together, from the parameters, when the first of them is needed.
+The function that makes the state is traced once, with shapes only. In the state, parameters are dicts keyed by path, so
+a key in the path of a leaf names the parameter that the leaf belongs to. Leaves that are filled with a constant need no
+computation. All others are computed together from the parameters, when the first of them is needed.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ from jax.extend.core import Literal
 
 from jaxlayers.common.settings import free_name
 from jaxlayers.core import Variable
+from jaxlayers.core.protocols import Role
 
 
 class Layout:
-    """Which parameters an optimizer works on, and how its slots and its state correspond.
+    """The parameters of an optimizer, and the correspondence between its slots and the leaves of its state.
 
     Args:
         parameters: the variables, each once.
-        init: the function from a dict of parameters by path, and the paths of those that are overwritten with their
-            gradients, to the state.
-        order: groups of slot names, in the order of Keras's files: groups one after the other, and within a group the
-            slots of one parameter beside each other. What has no parameter or no place here comes last.
-        names: what a field of the state is called as a slot, where that differs.
+        init: a function that returns the state, called with a dict of parameters by path and the set of the paths of
+            parameters that are overwritten with their gradients.
+        order: groups of slot names, in the order of Keras's files: one group after the other, and within a group the
+            slots of each parameter next to each other. Slots of no parameter, or of no group, come last.
+        names: the slot names of fields of the state whose slot is named differently.
     """
 
     def __init__(
@@ -47,36 +48,36 @@ class Layout:
             path: jax.ShapeDtypeStruct(variable.shape, jnp.dtype(variable.dtype))
             for path, variable in self.parameters.items()
         }
-        self._key_kinds: list[Any] = []  # for each leaf that is a random key, its kind: slots hold the numbers
-        places: list[tuple[str, str | None]] = []
+        self._key_impls: list[Any] = []  # the implementation of each leaf that is a random key, None for others
+        owners: list[tuple[str, str | None]] = []
 
         def traced(params: dict[str, Any]) -> list[Any]:
             leaves, self._tree = jax.tree_util.tree_flatten_with_path(init(params, self.overwritten))
-            places[:] = [_place(path, self.parameters, names) for path, _ in leaves]
-            self._key_kinds = [jax.random.key_impl(leaf) if _is_key(leaf) else None for _, leaf in leaves]
-            return [_numbers(leaf) for _, leaf in leaves]
+            owners[:] = [_name_and_owner(path, self.parameters, names) for path, _ in leaves]
+            self._key_impls = [jax.random.key_impl(leaf) if _is_key(leaf) else None for _, leaf in leaves]
+            return [_plain_array(leaf) for _, leaf in leaves]
 
         jaxpr, leaves = jax.make_jaxpr(traced, return_shape=True)(shapes)
         number = {path: i for i, path in enumerate(self.paths)}
         rank = {name: (group, i) for group, members in enumerate(order) for i, name in enumerate(members)}
 
         def sort_key(leaf: int) -> Any:
-            name, owner = places[leaf]
+            name, owner = owners[leaf]
             if owner is None or name not in rank:
                 return (len(order), leaf, 0)
             return (rank[name][0], number[owner], rank[name][1])
 
         self._order = sorted(range(len(leaves)), key=sort_key)
         self._leaves = [leaves[leaf] for leaf in self._order]
-        self._places = [places[leaf] for leaf in self._order]
+        self._owners = [owners[leaf] for leaf in self._order]
         constants = _constants(jaxpr.jaxpr)
         self._constants = [constants[leaf] for leaf in self._order]
         self._computed: dict[int, Any] = {}
 
     def make_slots(self) -> dict[str, Variable]:
-        """A variable for each leaf of the state, without an array yet."""
+        """Return a variable for each leaf of the state, still without an array."""
         slots = []
-        for number, (leaf, (name, owner)) in enumerate(zip(self._leaves, self._places, strict=True)):
+        for number, (leaf, (name, owner)) in enumerate(zip(self._leaves, self._owners, strict=True)):
             parameter = None if owner is None else self.parameters[owner]
             constant = self._constants[number]
             slots.append(
@@ -87,33 +88,33 @@ class Layout:
                     trainable=False,
                     name=name if owner is None else f"{owner.replace('/', '_')}_{name}",
                     sharding=parameter.sharding if parameter is not None and parameter.shape == leaf.shape else None,
-                    role="slot",
+                    role=Role.SLOT,
                 )
             )
         return dict(zip(_unique([slot.name for slot in slots]), slots, strict=True))
 
     def owners(self) -> list[tuple[str, Variable | None]]:
-        """For each slot what it is, and of which parameter."""
-        return [(name, None if owner is None else self.parameters[owner]) for name, owner in self._places]
+        """Return the kind and the parameter, or None, of each slot."""
+        return [(name, None if owner is None else self.parameters[owner]) for name, owner in self._owners]
 
     def pack(self, values: Sequence[Any]) -> Any:
-        """The state, from the arrays of the slots."""
+        """Return the state, from the arrays of the slots."""
         leaves: list[Any] = [None] * len(values)
         for value, leaf in zip(values, self._order, strict=True):
-            kind = self._key_kinds[leaf]
-            leaves[leaf] = value if kind is None else jax.random.wrap_key_data(value, impl=kind)
+            impl = self._key_impls[leaf]
+            leaves[leaf] = value if impl is None else jax.random.wrap_key_data(value, impl=impl)
         return jax.tree.unflatten(self._tree, leaves)
 
     def unpack(self, state: Any) -> list[Any]:
-        """The arrays of the slots, from the state."""
+        """Return the arrays of the slots, from the state."""
         leaves = jax.tree.leaves(state)
-        return [_numbers(leaves[leaf]) for leaf in self._order]
+        return [_plain_array(leaves[leaf]) for leaf in self._order]
 
     def compute(self, number: int) -> Any:
-        """What a slot starts from."""
+        """Return the initial array of a slot."""
         if number not in self._computed:
             values = {path: variable.make() for path, variable in self.parameters.items()}
-            # Copies, so that no slot shares memory with a parameter.
+            # Copy the leaves, so that no slot shares memory with a parameter.
             arrays = jax.jit(
                 lambda params: [jnp.copy(leaf) for leaf in self.unpack(self._init(params, self.overwritten))]
             )(values)
@@ -125,7 +126,7 @@ class Layout:
 
 
 class Filled:
-    """An initializer: one number everywhere."""
+    """An initializer that fills an array with a constant."""
 
     def __init__(self, value: Any):
         self.constant_value = value
@@ -135,7 +136,7 @@ class Filled:
 
 
 class Computed:
-    """An initializer: what an optax transformation starts from."""
+    """An initializer that computes the array of a slot from the initial state of the transformation."""
 
     def __init__(self, layout: Layout, number: int):
         self.layout, self.number = layout, number
@@ -145,15 +146,15 @@ class Computed:
 
 
 def owner_of(path: Any, names: Container[str]) -> str | None:
-    """The parameter that a leaf of the state belongs to, or None."""
+    """Return the path of the parameter that a leaf of the state belongs to, or None."""
     for key in reversed(path):
         if isinstance(key, jax.tree_util.DictKey) and key.key in names:
             return key.key
     return None
 
 
-def _place(path: Any, paths: Container[str], names: dict[str, str]) -> tuple[str, str | None]:
-    """What a leaf is called, by the field or key it is in, and the parameter it belongs to."""
+def _name_and_owner(path: Any, paths: Container[str], names: dict[str, str]) -> tuple[str, str | None]:
+    """Return the slot name of a leaf, taken from its field or key, and the path of its parameter or None."""
     owner = owner_of(path, paths)
     for key in reversed(path):
         name = getattr(key, "name", getattr(key, "key", None))
@@ -166,12 +167,13 @@ def _is_key(leaf: Any) -> bool:
     return jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key)
 
 
-def _numbers(leaf: Any) -> Any:
+def _plain_array(leaf: Any) -> Any:
+    """Return the data of a random key, and any other leaf unchanged."""
     return jax.random.key_data(leaf) if _is_key(leaf) else leaf
 
 
 def _constants(jaxpr: Any) -> list[Any]:
-    """For each output the one number it is filled with, or None where that cannot be told."""
+    """Return the constant that each output is filled with, or None if it is not known to be filled with one."""
     filled = {
         equation.outvars[0]: equation.invars[0].val
         for equation in jaxpr.eqns
@@ -181,8 +183,8 @@ def _constants(jaxpr: Any) -> list[Any]:
 
 
 def _unique(names: Sequence[str]) -> list[str]:
-    """The names, with numbers added to those that came before."""
-    found: dict[str, None] = {}
+    """Return the names in order, with numbers added to those that occurred before."""
+    unique: dict[str, None] = {}
     for name in names:
-        found[free_name(name, found)] = None
-    return list(found)
+        unique[free_name(name, unique)] = None
+    return list(unique)

@@ -1,11 +1,11 @@
-"""Transformations in optax's form for what Keras computes otherwise than optax does.
+"""Optax transformations for the parts of an update in which Keras's results differ from those of optax.
 
 A transformation is a pair of pure functions: `init(params) -> state` and `update(gradients, state, params) -> (steps,
-state)`. These also take `learning_rate` and `iterations` (the number of updates done before this one) as keywords: the
-learning rate of Keras's optimizers belongs inside of their momentum, and one counter serves them all. What comes out
-is added to the parameters. The fields of the states have the names of Keras's slots.
+state)`. The functions here also take `learning_rate` and `iterations` (the number of updates done before this one) as
+keyword arguments: in Keras the learning rate is applied inside the momentum, and all transformations share one counter.
+The steps are added to the parameters. The fields of the states have the names of Keras's slots.
 
-This module imports optax, so it is itself imported only when an optimizer is put to use.
+This module imports optax, so it is imported only when an optimizer is first used.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import jax.numpy as jnp
 import optax
 
 from jaxlayers.core import scope
+from jaxlayers.core.effects import run
+from jaxlayers.core.scope import Scope
 from jaxlayers.optimizers import _paths
 
 
@@ -37,20 +39,20 @@ class NadamState(NamedTuple):
 
 
 class OwnState(NamedTuple):
-    """The variables that an optimizer with an `update_step` has added, numbered; those of a parameter by its path."""
+    """The variables added by an optimizer with an `update_step`; those of a parameter are dicts keyed by its path."""
 
     own: dict[str, Any]
 
 
 class AccumulatorState(NamedTuple):
-    """The sum of the gradients since the last update, and the state of what is updated with their mean."""
+    """The sum of the gradients since the last update, and the state of the inner transformation."""
 
     gradient_accumulator: Any
     inner: Any
 
 
 def scale_by_learning_rate(sign: int) -> optax.GradientTransformationExtraArgs:
-    """Multiplied by the learning rate, or by its negative when `sign` is -1."""
+    """Return a transformation that multiplies by `sign` times the learning rate."""
 
     def update(updates: Any, state: Any, params: Any = None, *, learning_rate: Any, **_: Any) -> tuple[Any, Any]:
         rate = sign * learning_rate
@@ -60,11 +62,11 @@ def scale_by_learning_rate(sign: int) -> optax.GradientTransformationExtraArgs:
 
 
 def decay_weights_before(inner: Any, decay_rates: Any) -> optax.GradientTransformationExtraArgs:
-    """`inner`, for parameters that have decayed already: `params -= learning_rate * decay_rate * params`.
+    """Return `inner` with decoupled weight decay before it: `params -= learning_rate * decay_rate * params`.
 
     Args:
-        inner: the transformation that comes after.
-        decay_rates: a function from the parameters to a tree of numbers, or to None when nothing decays.
+        inner: the transformation; it receives the decayed parameters.
+        decay_rates: a function from the parameters to a tree of rates, or to None if there is no weight decay.
     """
     inner = optax.with_extra_args_support(inner)
 
@@ -86,11 +88,11 @@ def decay_weights_before(inner: Any, decay_rates: Any) -> optax.GradientTransfor
 
 
 def scale_by_path(factors: Any, known_path: Any) -> optax.GradientTransformation:
-    """Steps times a factor that goes by the path of their parameter; nothing of it is left for 0.
+    """Return a transformation that multiplies each step by the factor for its path; a factor of 0 gives zeros.
 
     Args:
-        factors: numbers by patterns.
-        known_path: a function from the path of a leaf to what it is called.
+        factors: a factor for each pattern of paths.
+        known_path: a function from the path of a leaf to the path of its variable.
     """
 
     def scale(keys: Any, step: Any) -> Any:
@@ -104,7 +106,7 @@ def scale_by_path(factors: Any, known_path: Any) -> optax.GradientTransformation
 
 
 def clip_each_by_norm(max_norm: float) -> optax.GradientTransformation:
-    """Each array scaled down to a norm of at most `max_norm`."""
+    """Return a transformation that scales each array down to a norm of at most `max_norm`."""
     clip = optax.clip_by_global_norm(max_norm)
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
@@ -114,9 +116,9 @@ def clip_each_by_norm(max_norm: float) -> optax.GradientTransformation:
 
 
 def step_by_adam(beta_1: float, beta_2: float, epsilon: float, amsgrad: bool) -> optax.GradientTransformationExtraArgs:
-    """Adam with the learning rate, and with `epsilon` added before the correction for the zeros at the start.
+    """Return the steps of Adam, learning rate included, with `epsilon` added before the bias correction.
 
-    The correction is computed in float32 also for parameters of fewer bits, in which 0.999 would be 1.
+    The correction is computed in float32 even for half-precision parameters, in which 0.999 rounds to 1.
     """
 
     def init(params: Any) -> AdamState:
@@ -142,28 +144,28 @@ def step_by_adam(beta_1: float, beta_2: float, epsilon: float, amsgrad: bool) ->
 
 
 def step_by_nadam(beta_1: float, beta_2: float, epsilon: float) -> optax.GradientTransformationExtraArgs:
-    """Adam with Nesterov momentum, whose momentum grows: `u_t = beta_1 * (1 - 0.96**t / 2)`; with the learning rate."""
+    """Return the steps of Nadam, learning rate included; the momentum grows: `u_t = beta_1 * (1 - 0.96**t / 2)`."""
 
     def init(params: Any) -> NadamState:
         leaves = jax.tree.leaves(params)
-        one = jnp.ones((), leaves[0].dtype if leaves else float)
-        return NadamState(optax.tree.zeros_like(params), optax.tree.zeros_like(params), one)
+        u_product = jnp.ones((), leaves[0].dtype if leaves else float)
+        return NadamState(optax.tree.zeros_like(params), optax.tree.zeros_like(params), u_product)
 
     def update(
         gradients: Any, state: NadamState, params: Any = None, *, learning_rate: Any, iterations: Any, **_: Any
     ) -> tuple[Any, NadamState]:
         count = (iterations + 1).astype(float)
-        now = beta_1 * (1 - 0.5 * 0.96**count)
-        following = beta_1 * (1 - 0.5 * 0.96 ** (count + 1))
-        product = state.u_product.astype(count.dtype) * now
-        of_momentum = following / (1 - product * following)
-        of_gradient = (1 - now) / (1 - product)
+        u = beta_1 * (1 - 0.5 * 0.96**count)
+        next_u = beta_1 * (1 - 0.5 * 0.96 ** (count + 1))
+        product = state.u_product.astype(count.dtype) * u
+        momentum_weight = next_u / (1 - product * next_u)
+        gradient_weight = (1 - u) / (1 - product)
         correction = 1 - beta_2**count
         momentum = moving_average(state.momentum, gradients, beta_1)
         velocity = moving_average(state.velocity, jax.tree.map(jnp.square, gradients), beta_2)
 
         def step(g: Any, m: Any, v: Any) -> Any:
-            a, b, c, rate = (x.astype(g.dtype) for x in (of_momentum, of_gradient, correction, learning_rate))
+            a, b, c, rate = (x.astype(g.dtype) for x in (momentum_weight, gradient_weight, correction, learning_rate))
             return -(a * m + b * g) * rate / (jnp.sqrt(v / c) + epsilon)
 
         steps = jax.tree.map(step, gradients, momentum, velocity)
@@ -173,9 +175,9 @@ def step_by_nadam(beta_1: float, beta_2: float, epsilon: float) -> optax.Gradien
 
 
 def accumulate(inner: Any, every: int) -> optax.GradientTransformationExtraArgs:
-    """`inner` with the mean of the gradients of each `every` calls; steps of zero in between.
+    """Return `inner` on the mean of the gradients of every `every` calls; the steps of the other calls are zero.
 
-    `inner` counts its own updates; the learning rate is that of the call.
+    `inner` receives its own number of updates as `iterations`, and the learning rate of the call.
     """
 
     def init(params: Any) -> AccumulatorState:
@@ -201,7 +203,7 @@ def accumulate(inner: Any, every: int) -> optax.GradientTransformationExtraArgs:
 
 
 def step_by_variables(optimizer: Any) -> optax.GradientTransformationExtraArgs:
-    """`optimizer.update_step` for one variable after the other: what it assigns becomes steps and state."""
+    """Return a transformation that calls `optimizer.update_step` for each variable and returns what it assigns."""
 
     def state_of(values: Any) -> OwnState:
         paths, named = list(optimizer._known_parameters), {}
@@ -218,22 +220,25 @@ def step_by_variables(optimizer: Any) -> optax.GradientTransformationExtraArgs:
         known, own = optimizer._known_parameters, [variable for variable, _ in optimizer._own]
         if not isinstance(params, dict) or not params.keys() <= known.keys():
             raise TypeError(
-                f"{optimizer.name!r} steps by update_step(), which takes variables: use apply(), or build()."
+                f"{optimizer.name!r} defines update_step(), which takes variables: use apply(), or call build() first."
             )
         values = {known[path]: param for path, param in params.items()}
         values.update(zip(own, jax.tree.leaves(state), strict=True))
         values[optimizer._iterations] = iterations * (optimizer.gradient_accumulation_steps or 1)
         values.update(dict.fromkeys(optimizer._rate_variables, learning_rate))
-        with scope.Scope(values) as inner:
+
+        def step() -> tuple[Any, OwnState]:
             for path, gradient in gradients.items():
                 optimizer.update_step(gradient, known[path], learning_rate)
-            steps = {path: inner.read(known[path]) - param for path, param in params.items()}
-            return steps, state_of([inner.read(variable) for variable in own])
+            steps = {path: scope.read(known[path]) - param for path, param in params.items()}
+            return steps, state_of([scope.read(variable) for variable in own])
+
+        return run(Scope.lifted(values), step)[0]
 
     return optax.GradientTransformationExtraArgs(init, update)
 
 
 def moving_average(average: Any, values: Any, decay: float) -> Any:
-    """`decay * average + (1 - decay) * values`."""
-    # By the difference: in bfloat16, where 0.999 is 1, `decay * average` would never forget.
+    """Return `decay * average + (1 - decay) * values`."""
+    # Add a fraction of the difference: in bfloat16, 0.999 rounds to 1 and `decay * average` would never decay.
     return jax.tree.map(lambda a, v: a + (v - a) * (1 - decay), average, values)

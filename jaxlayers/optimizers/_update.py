@@ -1,10 +1,10 @@
-"""One update of everything, as a pure function composed of optax transformations.
+"""One update of all parameters, as a pure function composed of optax transformations.
 
-In this order, which is Keras's: the loss scale is taken back out, gradients are gathered, clipped, turned into steps by
-the optimizer's direction, weights decay; the steps are added; the moving average of the parameters follows; constraints
-come last. `make_update` is what the facade runs, `make_transformation` the same for optax's users.
+The order is Keras's: divide the gradients by the loss scale, accumulate them, clip them, decay the weights, compute the
+steps, add the steps to the parameters, update the moving average of the parameters, apply the constraints.
+`make_update` makes the function that `Optimizer` runs, `make_transformation` the same as an optax transformation.
 
-This module imports optax, so it is itself imported only when an optimizer is put to use.
+This module imports optax, so it is imported only when an optimizer is first used.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 
 class OptimizerState(NamedTuple):
-    """What an optimizer remembers.
+    """The state of an optimizer.
 
     Attributes:
         iterations: the number of updates done, int32.
-        learning_rate: the learning rate, when it is a number; None when a schedule or a function gives it.
+        learning_rate: the learning rate if it is a number; None if a schedule or a function determines it.
         average: the moving average of the parameters, or None.
         steps: the state of the transformation from gradients to steps.
-        gradient_accumulator: the largest gradients so far of variables that are overwritten with theirs; None without
-            accumulation.
+        gradient_accumulator: the largest gradients so far of variables that are overwritten with their gradient; None
+            without accumulation.
     """
 
     iterations: Any
@@ -44,7 +44,7 @@ class OptimizerState(NamedTuple):
 
 
 def make_steps(optimizer: Optimizer) -> optax.GradientTransformationExtraArgs:
-    """The transformation from gradients to what is added to the parameters."""
+    """Return the transformation from gradients to the steps that are added to the parameters."""
     if optimizer.clipnorm:
         clip = ours.clip_each_by_norm(optimizer.clipnorm)
     elif optimizer.global_clipnorm:
@@ -53,7 +53,7 @@ def make_steps(optimizer: Optimizer) -> optax.GradientTransformationExtraArgs:
         clip = optax.clip(optimizer.clipvalue) if optimizer.clipvalue else optax.identity()
     by_variable = type(optimizer).update_step is not VariableSteps.update_step
     direction = ours.step_by_variables(optimizer) if by_variable else optimizer._direction()
-    # With a place for everything, the state keeps its structure when an attribute is set later.
+    # Each part is always present, so that the state keeps its structure when an attribute is set later.
     step = ours.decay_weights_before(direction, optimizer._decay_rates)
     steps = optax.chain(clip, step, ours.scale_by_path(optimizer._rate_factors, optimizer._known_path))
     if optimizer.gradient_accumulation_steps:
@@ -65,7 +65,7 @@ def make_steps(optimizer: Optimizer) -> optax.GradientTransformationExtraArgs:
 def initial_state(
     optimizer: Optimizer, steps: Any, learning_rate: Any, params: Any, overwritten: frozenset[str] = frozenset()
 ) -> OptimizerState:
-    """The state before the first update; with parameters that are overwritten, the others are a dict by path."""
+    """Return the state before the first update; `overwritten` needs `params` to be a dict by path."""
     largest = None
     if overwritten:
         if optimizer.gradient_accumulation_steps:
@@ -76,25 +76,25 @@ def initial_state(
 
 
 def make_update(optimizer: Optimizer, constraints: dict[str, Any], overwritten: frozenset[str]) -> Callable[..., Any]:
-    """The pure function `(params, gradients, state, learning_rate) -> (params, state)` over dicts keyed by path.
+    """Return the pure function `(params, gradients, state, learning_rate) -> (params, state)` over dicts keyed by path.
 
-    A parameter without a gradient (None) is left alone. `learning_rate` is None where the state holds it, or where
-    the optimizer's schedule is to be computed inside.
+    A parameter whose gradient is None is not updated. If `learning_rate` is None, the state holds the learning rate, or
+    the function computes it from the optimizer's schedule.
     """
-    steps_of = make_steps(optimizer)
+    transformation = make_steps(optimizer)
 
     def update(params: Any, gradients: Any, state: OptimizerState, learning_rate: Any) -> tuple[Any, OptimizerState]:
         direct, largest = _overwrite(optimizer, params, gradients, state, overwritten)
         params = {path: param for path, param in params.items() if path not in overwritten}
         used = {name for name in params if gradients[name] is not None}
         filled = {name: gradients[name] if name in used else jnp.zeros_like(params[name]) for name in params}
-        steps, new = _advance(optimizer, steps_of, params, filled, state, learning_rate)
+        steps, new = _advance(optimizer, transformation, params, filled, state, learning_rate)
         new_params = optax.apply_updates({name: params[name] for name in used}, {name: steps[name] for name in used})
         new_params = {**params, **new_params}
         if len(used) < len(params):
             new = new._replace(steps=_keep_unused(new.steps, state.steps, params.keys() - used))
         if optimizer.use_ema:
-            average, overwrite = _averaged(optimizer, state, new_params)
+            average, overwrite = _update_average(optimizer, state, new_params)
             new = new._replace(average=average)
             if overwrite is not None:
                 new_params = jax.tree.map(lambda a, p: jnp.where(overwrite, a, p), average, new_params)
@@ -109,7 +109,7 @@ def make_update(optimizer: Optimizer, constraints: dict[str, Any], overwritten: 
 def _overwrite(
     optimizer: Optimizer, params: Any, gradients: Any, state: OptimizerState, overwritten: frozenset[str]
 ) -> tuple[dict[str, Any], Any]:
-    """The variables that take the value of their gradient, and the largest gradients until they do."""
+    """Return the values of the variables overwritten with their gradient, and the largest gradients until then."""
     direct, largest = {path: params[path] for path in overwritten}, dict(state.gradient_accumulator or {})
     every = optimizer.gradient_accumulation_steps
     for path in overwritten:
@@ -125,12 +125,12 @@ def _overwrite(
 
 
 def make_flat_update(optimizer: Optimizer, layout: Layout, holds_rate: bool) -> Callable[..., Any]:
-    """`make_update` over lists of arrays: of parameters, of gradients or None, of the optimizer's variables."""
+    """Return `make_update` over lists: of parameters, of gradients or None, and of the optimizer's variables."""
     constraints = {path: variable.constraint for path, variable in layout.parameters.items() if variable.constraint}
     update = make_update(optimizer, constraints, layout.overwritten)
 
     def update_all(params: list[Any], gradients: list[Any], slots: list[Any], learning_rate: Any) -> tuple[Any, Any]:
-        own = 1 + holds_rate  # the counter, and the learning rate when it is a number
+        own = 1 + holds_rate  # the counter, and the learning rate if it is a variable
         state = layout.pack(slots[own:])
         state = state._replace(iterations=slots[0], learning_rate=slots[1] if holds_rate else None)
         by_path = dict(zip(layout.paths, params, strict=True))
@@ -142,18 +142,18 @@ def make_flat_update(optimizer: Optimizer, layout: Layout, holds_rate: bool) -> 
 
 
 def make_transformation(optimizer: Optimizer, learning_rate: Any) -> Any:
-    """The same as an `optax.GradientTransformation` on any pytree; constraints, which belong to variables, apart."""
-    steps_of = make_steps(optimizer)
+    """Return the update as an `optax.GradientTransformation` on any pytree, without constraints of variables."""
+    transformation = make_steps(optimizer)
 
     def init(params: Any) -> OptimizerState:
-        return initial_state(optimizer, steps_of, learning_rate, params)
+        return initial_state(optimizer, transformation, learning_rate, params)
 
     def update(gradients: Any, state: OptimizerState, params: Any = None) -> tuple[Any, OptimizerState]:
-        steps, new = _advance(optimizer, steps_of, params, gradients, state, None)
+        steps, new = _advance(optimizer, transformation, params, gradients, state, None)
         if optimizer.use_ema:
             if params is None:
                 raise ValueError("use_ema needs the parameters: call update(gradients, state, params).")
-            average, overwrite = _averaged(optimizer, state, optax.apply_updates(params, steps))
+            average, overwrite = _update_average(optimizer, state, optax.apply_updates(params, steps))
             new = new._replace(average=average)
             if overwrite is not None:
                 steps = jax.tree.map(lambda a, p, s: jnp.where(overwrite, a - p, s), average, params, steps)
@@ -163,9 +163,9 @@ def make_transformation(optimizer: Optimizer, learning_rate: Any) -> Any:
 
 
 def _advance(
-    optimizer: Optimizer, steps_of: Any, params: Any, gradients: Any, state: OptimizerState, learning_rate: Any
+    optimizer: Optimizer, transformation: Any, params: Any, gradients: Any, state: OptimizerState, learning_rate: Any
 ) -> tuple[Any, OptimizerState]:
-    """The steps, and the state but for the average."""
+    """Return the steps, and the new state except for its average."""
     if learning_rate is None:
         learning_rate = state.learning_rate
     if learning_rate is None:
@@ -173,14 +173,14 @@ def _advance(
     learning_rate = jnp.asarray(learning_rate)
     if params is not None:
         gradients = jax.tree.map(lambda g, p: g.astype(p.dtype), gradients, params)
-    steps, inner = steps_of.update(
+    steps, inner = transformation.update(
         gradients, state.steps, params, learning_rate=learning_rate, iterations=state.iterations
     )
     return steps, state._replace(iterations=state.iterations + 1, steps=inner)
 
 
 def _keep_unused(new: Any, old: Any, unused: Set[str]) -> Any:
-    """What is remembered of parameters without a gradient stays as it was."""
+    """Return the new state with the old leaves of the parameters that have no gradient."""
 
     def choose(path: Any, value: Any, before: Any) -> Any:
         return before if owner_of(path, unused) is not None else value
@@ -188,8 +188,8 @@ def _keep_unused(new: Any, old: Any, unused: Set[str]) -> Any:
     return jax.tree_util.tree_map_with_path(choose, new, old)
 
 
-def _averaged(optimizer: Optimizer, state: OptimizerState, params: Any) -> tuple[Any, Any]:
-    """The average after an update, and whether it takes the parameters' place (None: never)."""
+def _update_average(optimizer: Optimizer, state: OptimizerState, params: Any) -> tuple[Any, Any]:
+    """Return the average after an update, and a boolean array: True if it overwrites the parameters (None: never)."""
     updates = state.iterations // (optimizer.gradient_accumulation_steps or 1)
     momentum = jnp.where(updates == 0, 0.0, optimizer.ema_momentum)
     average = jax.tree.map(lambda a, p: (momentum * a + (1 - momentum) * p).astype(p.dtype), state.average, params)

@@ -1,4 +1,4 @@
-"""What an optimizer needs that is written as in Keras: variables of its own, and a step for one variable at a time."""
+"""Support for optimizers that are written as in Keras: own variables, and a step for one variable at a time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxlayers.core import Variable
+from jaxlayers.core.protocols import Role
 from jaxlayers.optimizers._arguments import Arguments
 from jaxlayers.optimizers._slots import Layout
 
@@ -13,15 +14,15 @@ from jaxlayers.optimizers._slots import Layout
 class VariableSteps(Arguments):
     """The methods that `build()` and `update_step()` of a subclass call; see `Optimizer`."""
 
-    _own: tuple[tuple[Variable, int | None], ...] = ()  # what a subclass has added, and for which parameter
+    _own: tuple[tuple[Variable, int | None], ...] = ()  # added variables, with the index of their parameter or None
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
-        """Update one variable, for subclasses to write: with `assign`, and with variables made in `build`.
+        """Update one variable; subclasses define this method with `assign`, and with variables made in `build`.
 
         Args:
-            gradient: its gradient, an array.
-            variable: a parameter, whose weights have decayed already.
-            learning_rate: a scalar array.
+            gradient: the gradient of the variable, an array of its shape.
+            variable: the parameter, to which weight decay has been applied already.
+            learning_rate: the learning rate, a scalar array.
         """
         raise NotImplementedError(
             f"{type(self).__name__} has no update_step(): the optimizers of the library step for all variables at once."
@@ -36,74 +37,93 @@ class VariableSteps(Arguments):
         layout: Any = None,
         name: str | None = None,
     ) -> Variable:
-        """A variable that belongs to no parameter; in `build()`, after `super().build(variables)`.
+        """Add a variable that belongs to no parameter; to be called in `build()`, after `super().build(variables)`.
 
         Args:
-            shape: its shape.
-            initializer: what it starts from.
-            dtype: its dtype; `floatx()` by default.
-            aggregation: "none"; there are no copies of a variable to bring together.
-            layout: its sharding.
-            name: a name.
+            shape: the shape of the variable.
+            initializer: the initializer of the variable; `"zeros"` by default.
+            dtype: the dtype of the variable; `floatx()` by default.
+            aggregation: accepted for Keras's signature; not used.
+            layout: the sharding of the variable; None, the default, for none.
+            name: the name of the variable.
+
+        Returns:
+            The variable.
+
+        Raises:
+            ValueError: if the optimizer is not built yet.
         """
-        return self._add(Variable(initializer, tuple(shape), dtype, False, name=name, sharding=layout, role="slot"))
+        return self._add(Variable(initializer, tuple(shape), dtype, False, name=name, sharding=layout, role=Role.SLOT))
 
     def add_variable_from_reference(
         self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
     ) -> Variable:
-        """A variable of the shape and dtype of a parameter; in `build()`, after `super().build(variables)`.
+        """Add a variable of the shape and dtype of a parameter; to be called in `build()`, after `super().build()`.
 
         Args:
             reference_variable: the parameter.
-            name: what it is, such as "momentum".
-            initializer: what it starts from.
+            name: the kind of the variable, such as `"momentum"`.
+            initializer: the initializer of the variable; `"zeros"` by default.
+
+        Returns:
+            The variable.
+
+        Raises:
+            ValueError: if the optimizer is not built yet.
         """
-        of = reference_variable
-        name = f"{of.path.replace('/', '_')}_{name or 'slot'}"
-        made = Variable(initializer, of.shape, of.dtype, False, name=name, sharding=of.sharding, role="slot")
-        return self._add(made, self._get_variable_index(of))
+        parameter = reference_variable
+        name = f"{parameter.path.replace('/', '_')}_{name or 'slot'}"
+        shape, dtype, sharding = parameter.shape, parameter.dtype, parameter.sharding
+        variable = Variable(initializer, shape, dtype, False, name=name, sharding=sharding, role=Role.SLOT)
+        return self._add(variable, self._get_variable_index(parameter))
 
     def add_optimizer_variables(
         self, trainable_variables: Sequence[Variable], name: Any, initializer: Any = "zeros"
     ) -> Any:
-        """`add_variable_from_reference` for several parameters; None for those overwritten with their gradient.
+        """Add a variable for each of several parameters, by `add_variable_from_reference`.
 
         Args:
             trainable_variables: the parameters.
-            name: what they are; or a list of names, for as many lists.
-            initializer: what they start from; or a list of such, for each name.
+            name: the kind of the variables, such as `"momentum"`; or a list of kinds.
+            initializer: the initializer of the variables; or a list with one for each kind. `"zeros"` by default.
+
+        Returns:
+            A list of the variables, with None for parameters that are overwritten with their gradient; for a list of
+            kinds, a tuple of such lists.
         """
         names = [name] if isinstance(name, str) else list(name)
-        starts = list(initializer) if isinstance(initializer, list | tuple) else [initializer] * len(names)
-        made: tuple[list[Variable | None], ...] = tuple([] for _ in names)
-        for variable in trainable_variables:
-            for found, one, start in zip(made, names, starts, strict=True):
-                apart = variable.overwrite_with_gradient
-                found.append(None if apart else self.add_variable_from_reference(variable, one, start))
-        return made[0] if isinstance(name, str) else made
+        initializers = list(initializer) if isinstance(initializer, list | tuple) else [initializer] * len(names)
+        added: tuple[list[Variable | None], ...] = tuple([] for _ in names)
+        for parameter in trainable_variables:
+            for variables, kind, init in zip(added, names, initializers, strict=True):
+                overwritten = parameter.overwrite_with_gradient
+                variables.append(None if overwritten else self.add_variable_from_reference(parameter, kind, init))
+        return added[0] if isinstance(name, str) else added
 
     def _add(self, variable: Variable, owner: int | None = None) -> Variable:
         if not self.built:
-            raise ValueError(f"{self.name!r} has variables of its own once it is built: call super().build(variables).")
+            raise ValueError(
+                f"{self.name!r} cannot add variables before it is built: call super().build(variables) first."
+            )
         self._own = (*self._own, (variable, owner))
         self._slots[f"{len(self._slots)}_{variable.name}"] = variable
         return variable
 
     def assign(self, variable: Variable, value: Any) -> None:
-        """Give a variable a value."""
+        """Assign a value to a variable."""
         variable.assign(value)
 
     def assign_add(self, variable: Variable, value: Any) -> None:
-        """Add to a variable."""
+        """Add a value to a variable."""
         variable.assign_add(value)
 
     def assign_sub(self, variable: Variable, value: Any) -> None:
-        """Take away from a variable."""
+        """Subtract a value from a variable."""
         variable.assign_sub(value)
 
     def _known_layout(self) -> Layout:
         raise NotImplementedError
 
     def _get_variable_index(self, variable: Variable) -> int:
-        """The place of a parameter among those that the optimizer was built with; Keras's optimizers call it so."""
+        """Return the index of a parameter among those the optimizer was built with; the name is that of Keras."""
         return self._known_layout().index[variable]

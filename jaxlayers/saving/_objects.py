@@ -66,7 +66,8 @@ def _special(obj: Any) -> tuple[str | None, Any]:
     if isinstance(obj, SymbolicTensor):
         maker = obj.node.function if obj.node else obj
         position = [id(one) for one in jax.tree.leaves(obj.node.outputs)].index(id(obj)) if obj.node else 0
-        call = list(getattr(maker, "_nodes", ())).index(obj.node) if obj.node in getattr(maker, "_nodes", ()) else 0
+        nodes = [ref() for ref in getattr(maker, "_nodes", ())]
+        call = nodes.index(obj.node) if obj.node in nodes else 0
         history = [getattr(maker, "name", None) or getattr(maker, "__name__", "operation"), call, position]
         return "__keras_tensor__", {"shape": obj.shape, "dtype": obj.dtype, "keras_history": history}
     if isinstance(obj, jax.Array):

@@ -1,4 +1,4 @@
-"""`compile`, and the steps it makes possible: plain facade code, every piece of which may be overridden.
+"""`compile`, and the steps that it makes possible: plain facade code, every piece of which may be overridden.
 
 `train_step`, `test_step` and `predict_step` are what the loops run, compiled by `jl.jit`; `compute_loss`,
 `compute_metrics` and `metrics` are what they are made of.
@@ -14,20 +14,22 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers import metrics as metrics_module
 from jaxlayers import optimizers
 from jaxlayers.common import registry
-from jaxlayers.core import building, jit, lifting, scope, value_and_grad
+from jaxlayers.core import building
 from jaxlayers.training import stateless_steps
 from jaxlayers.training.feeding import unpack
 from jaxlayers.training.objective import Objective
+from jaxlayers.transforms import jit, value_and_grad
+from jaxlayers.transforms.facades import WeakMethod
+from jaxlayers.transforms.loops import repeat
 
 
 class Compiled:
-    """The part of a model that says how it is trained, and takes single steps."""
+    """The part of a model that holds the arguments of `compile` and takes single steps."""
 
     optimizer: Any = None
     _objective: Objective | None = None
@@ -48,25 +50,25 @@ class Compiled:
         jit_compile: bool | str = "auto",
         auto_scale_loss: bool = True,
     ) -> None:
-        """Say how to train: with which optimizer, towards what, and what to report.
+        """Set the optimizer, the losses and the metrics of training.
 
         Args:
             optimizer: an optimizer, its name, or an optax transformation.
             loss: a loss, its name, or a function `(y_true, y_pred) -> loss of each sample`; for several outputs a
-                list or dict of them. Without one, the losses that layers add are trained on.
-            loss_weights: numbers in the structure of `loss`.
-            metrics: a list of metrics, names or functions; by output for several outputs. They do not see sample
-                weights.
-            weighted_metrics: likewise, and they do.
-            run_eagerly: whether steps are run as they are, not compiled: for looking into them.
-            steps_per_execution: how many steps are one call of a compiled loop on the device; `"auto"` picks the
-                number, and puts arrays that fit onto an accelerator. What is computed is the same.
+                list or dict of them. Without one, the sum of the losses that layers add is minimised.
+            loss_weights: numbers in the structure of `loss`; 1 by default.
+            metrics: a list of metrics, names or functions; for several outputs a list or dict of lists. They ignore
+                sample weights.
+            weighted_metrics: like `metrics`, but sample weights are used.
+            run_eagerly: if True, steps are not compiled, so that they can be debugged; False by default.
+            steps_per_execution: the number of steps in one call of a compiled loop on the device; 1 by default.
+                `"auto"` picks the number, and puts arrays that fit onto an accelerator. The results are the same.
             jit_compile: False is the same as `run_eagerly=True`.
-            auto_scale_loss: whether a model with the policy `"mixed_float16"` gets a `LossScaleOptimizer`.
+            auto_scale_loss: if True, the default, a model with the policy `"mixed_float16"` gets a
+                `LossScaleOptimizer`.
 
         Raises:
-            ValueError: for a name that is not known, weights of losses that are no numbers, or a number of steps below
-                one.
+            ValueError: for an unknown name, loss weights that are no numbers, or a number of steps below one.
         """
         several = steps_per_execution
         if several != "auto" and (isinstance(several, bool | str) or int(several) != several or several < 1):
@@ -96,19 +98,19 @@ class Compiled:
         self._steps: dict[Any, Callable[..., Any]] = {}
 
     def get_compile_config(self) -> dict[str, Any] | None:
-        """What `compile` was given, as plain data; None before it."""
+        """The arguments of `compile` as plain data; None before it."""
         given = self._compiled_with
         return None if given is None else registry.describe({**vars(given), "optimizer": self.optimizer})
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile as `get_compile_config` says, ours or Keras's."""
+        """Call `compile` with the arguments of a config by `get_compile_config`, ours or Keras's."""
         known = inspect.signature(Compiled.compile).parameters
         self.compile(**{name: value for name, value in registry.revive(config).items() if name in known})
 
     # One step; every piece may be overridden.
 
     def train_step(self, data: Any) -> dict[str, jax.Array]:
-        """Train on one batch: `x`, `(x, y)` or `(x, y, sample_weight)`; returns the figures so far."""
+        """Train on one batch, `x`, `(x, y)` or `(x, y, sample_weight)`; return the metrics so far by name."""
         x, y, sample_weight = unpack(data)
 
         def objective() -> tuple[jax.Array, Any]:
@@ -123,7 +125,7 @@ class Compiled:
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def test_step(self, data: Any) -> dict[str, jax.Array]:
-        """Evaluate one batch; returns the figures so far."""
+        """Evaluate one batch; return the metrics so far by name."""
         x, y, sample_weight = unpack(data)
         y_pred = self(x, training=False)  # type: ignore[operator]
         loss = self._loss(x, y, y_pred, sample_weight, training=False)
@@ -131,7 +133,7 @@ class Compiled:
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def predict_step(self, data: Any) -> Any:
-        """The outputs for one batch."""
+        """Return the outputs for one batch."""
         return self(unpack(data)[0], training=False)  # type: ignore[operator]
 
     def compute_loss(
@@ -176,7 +178,7 @@ class Compiled:
         sample_weight: Any = None,
         training: bool = True,
     ) -> tuple[jax.Array, Any]:
-        """`compute_loss` as a pure function of the arrays of all variables that it may look at.
+        """`compute_loss` as a pure function of the arrays of all variables that it may read.
 
         Returns:
             The loss, and `(trainable, non_trainable, metrics)` variables as it left them.
@@ -189,16 +191,16 @@ class Compiled:
         return stateless_steps.compute_loss(self, arrays, parts)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, jax.Array]:
-        """Add a batch to the compiled metrics, and report all metrics so far."""
+        """Update the compiled metrics with a batch; return all metrics so far by name."""
         if y is not None:
             self._objective.update_metrics(y, y_pred, sample_weight)  # type: ignore[union-attr]
         return self.get_metrics_result()
 
     @property
     def metrics(self) -> list[Any]:
-        """What is reported, and reset before each epoch: the loss, the compiled metrics in one, those of layers."""
+        """The metrics that are reported, and reset before each epoch: loss, compiled metrics, metrics of layers."""
         found = [] if self._objective is None else self._objective.parts
-        return found + [m for m in self._walk.objects if isinstance(m, metrics_module.Metric)]  # type: ignore[attr-defined]
+        return found + [m for m in self._objects if isinstance(m, metrics_module.Metric)]  # type: ignore[attr-defined]
 
     @property
     def metrics_names(self) -> list[str]:
@@ -223,12 +225,12 @@ class Compiled:
     def make_train_step(self, axis_name: Any = None) -> Callable[[Any, Any], tuple[Any, dict[str, jax.Array]]]:
         """`train_step` as a pure function `(train_state, batch) -> (train_state, logs)`.
 
-        It is what `fit` runs, for `jax.jit`, `jax.pmap`, `jax.shard_map` and loops of one's own; nothing on the model
-        changes. Start with `model.train_state`; assign the last one to it to go on with the facade.
+        This is the step of `fit` for `jax.jit`, `jax.pmap`, `jax.shard_map` and your own loops; the model does not
+        change. Start with `model.train_state`; assign the last state to it to go on with the model.
 
         Args:
-            axis_name: the axis of devices that it will run over, each with its part of the batch (`pmap`,
-                `shard_map`): gradients with respect to variables and statistics are averaged over it, metrics added up.
+            axis_name: the mesh axis of `pmap` or `shard_map` over which the batch is split: gradients with respect to
+                variables and statistics are averaged over it, and the sums of metrics are added up. None by default.
 
         Example:
             >>> import jax, numpy as np, jaxlayers as jl
@@ -247,12 +249,12 @@ class Compiled:
 
     @property
     def train_state(self) -> Any:
-        """All that training changes, as a pytree: `step`, `params`, `state`, `opt_state`, `metrics`, `rng`.
+        """Everything that training changes, as a pytree: `step`, `params`, `state`, `opt_state`, `metrics`, `rng`.
 
-        Assigning one checks it whole before anything is swapped.
+        Assigning a state checks it whole before anything changes.
 
         Raises:
-            ValueError: when not all is known yet: see `prepare`.
+            ValueError: when the model has not seen a batch, so that weights or metrics are unknown; see `prepare`.
         """
         from jaxlayers.training import state
 
@@ -265,21 +267,27 @@ class Compiled:
         state.write(self, new)
 
     def prepare(self, batch: Any) -> None:
-        """Make what a first training step on such a batch would make, without taking it.
+        """Make the weights, the optimizer's slots and the metrics that a first training step would make.
 
-        Weights, slots of the optimizer, the metrics that outputs call for.
+        No step is taken.
 
         Args:
-            batch: `x`, `(x, y)` or `(x, y, sample_weight)`: arrays or `jax.ShapeDtypeStruct`s.
+            batch: a batch like those of training, `x`, `(x, y)` or `(x, y, sample_weight)`, of arrays or
+                `jax.ShapeDtypeStruct`s.
         """
         self._build_for(batch)
         building.dry_run(self._as_step("train_step"), (batch,), {})
 
-    # What the loops run.
+    # The steps of the loops.
 
     def _step(self, name: str) -> Callable[..., Any]:
-        """A step as it is run: compiled, and kept for the next time."""
-        return self._as_step(name) if self.run_eagerly else self._kept(name, lambda: jit(self._as_step(name)))
+        """A step as the loops run it: compiled, and kept for the next time."""
+        step = self._as_step(name)
+        if self.run_eagerly:
+            return step
+        if isinstance(step, types.MethodType):
+            return self._compile(name, name, step.__func__)
+        return self._compile(name, name, lambda model, data: model._as_step(name)(data))
 
     def _as_step(self, name: str) -> Callable[[Any], Any]:
         """A step as a function of the data alone; one in Keras's form for JAX takes and returns a state besides."""
@@ -289,32 +297,45 @@ class Compiled:
         return stateless_steps.as_facade_step(self, name, functools.partial(Compiled.test_step, self))
 
     def _several(self, name: str) -> Callable[[Any, Any], Any]:
-        """`(stacked batches, number) -> figures`: a loop over batches `[number, batch, ...]` in one call."""
+        """`(stacked batches, number) -> logs`: a loop over batches `[number, batch, ...]` in one call."""
 
-        def make() -> Callable[[Any, Any], Any]:
-            method = self._as_step(name)
-            return lambda batches, count: _repeat(lambda i: method(jax.tree.map(lambda leaf: leaf[i], batches)), count)
+        def several(model: Any, batches: Any, count: Any) -> Any:
+            step = model._as_step(name)
+            return repeat(lambda i: step(jax.tree.map(lambda leaf: leaf[i], batches)), count)
 
-        return make() if self.run_eagerly else self._kept((name, "several"), lambda: jit(make()))
+        if self.run_eagerly:
+            return functools.partial(several, self)
+        return self._compile((name, "several"), name, several)
 
     def _gathered(self, name: str, batch: Any) -> Callable[[Any, Any, Any, Any], Any]:
-        """`(arrays, order, start, number) -> figures`: a loop over batches gathered on the device in one call.
+        """`(arrays, order, start, number) -> logs`: a loop over batches gathered on the device in one call.
 
         `batch` has the structure of a batch, with the number of an array in each place: one may stand in several.
         """
         which, structure = jax.tree.flatten(batch)
 
-        def gathered(arrays: Any, order: Any, start: Any, count: Any) -> Any:
+        def gathered(model: Any, arrays: Any, order: Any, start: Any, count: Any) -> Any:
             def step(i: Any) -> Any:
                 rows = order[start + i]  # [batch]
                 taken = [array.at[rows].get(mode="promise_in_bounds") for array in arrays]
-                return self._as_step(name)(jax.tree.unflatten(structure, [taken[number] for number in which]))
+                return model._as_step(name)(jax.tree.unflatten(structure, [taken[number] for number in which]))
 
-            return _repeat(step, count)
+            return repeat(step, count)
 
-        return self._kept((name, "gathered", structure, *which), lambda: jit(gathered))
+        return self._compile((name, "gathered", structure, *which), name, gathered)
+
+    def _compile(self, key: Any, name: str, function: Callable[..., Any]) -> Any:
+        """Compile a function of the model, and keep it; it refers to the model weakly, since the model holds it."""
+
+        def make() -> Any:
+            method = WeakMethod(function, self)
+            method.__name__ = name  # type: ignore[attr-defined]
+            return jit(method)
+
+        return self._kept(key, make)
 
     def _kept(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Return what `make` makes, once after each `compile`."""
         steps = self.__dict__.setdefault("_steps", {})
         if key not in steps:
             steps[key] = make()
@@ -323,36 +344,16 @@ class Compiled:
     def _build_for(self, batch: Any) -> None:
         """Build the model before its first step, which then finds all its weights.
 
-        A step of the user's own may call the model with something else, or not at all; so when this fails, nothing
-        has changed, and the step will tell what is wrong.
+        A user's own step may call the model with other inputs, or not at all. So a failure is ignored: nothing has
+        changed then, and the step will raise the error if there is one.
         """
         if not self.built:  # type: ignore[attr-defined]
             with contextlib.suppress(Exception):
-                building.from_call(self, (unpack(batch)[0],), {})  # type: ignore[arg-type]
+                building.build_for_call(self, (unpack(batch)[0],), {})
 
     def _check_compiled(self, what: str) -> None:
         if self._objective is None:
             raise ValueError(f"{self.name!r}: call compile() before {what}().")  # type: ignore[attr-defined]
-
-
-def _repeat(step: Callable[[Any], Any], count: Any) -> Any:
-    """Run a step for 0 to `count` - 1, and return what the last one returned; it is compiled once, whatever `count`."""
-
-    def arrays(i: Any) -> Any:
-        return jax.tree.map(lambda value: jnp.asarray(scope.unwrap(value)), step(i))
-
-    def attempt(carry: lifting.Carry) -> Any:
-        before = jax.tree.map(lambda spec: jnp.zeros(spec.shape, spec.dtype), carry.outputs[0])
-
-        def body(i: Any, state: Any) -> Any:
-            logs, values = carry.run(arrays, (i,), state[1])
-            return jax.tree.map(lambda value, old: value.astype(old.dtype), logs, before), values
-
-        logs, values = jax.lax.fori_loop(0, count, body, (before, carry.values))
-        carry.commit(values)
-        return logs
-
-    return lifting.settle([(arrays, (jnp.int32(0),))], attempt)
 
 
 def batch_size_of(x: Any) -> int:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from jaxlayers import losses, metrics
 from jaxlayers.common.settings import free_name
+from jaxlayers.core.protocols import Role
 from jaxlayers.core.tracking import Tracked, keep_apart
 from jaxlayers.training.compiled_metrics import CompiledMetrics, name_of, output_kind
 from jaxlayers.training.outputs import (
@@ -58,7 +59,7 @@ class Objective(Tracked):
         ValueError: for the name of no loss.
     """
 
-    _kind = "metric"
+    _role = Role.METRIC
 
     def __init__(self, loss: Any, loss_weights: Any, given_metrics: Any, weighted_metrics: Any, names: Any = None):
         self.name = "objective"

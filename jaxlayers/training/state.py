@@ -1,7 +1,7 @@
 """A model's training step as a pure function of everything it changes.
 
-`train_state` is a pytree of arrays; the step is the model's own `train_step`, run in a scope whose values are that
-tree's. So it is ready for `jax.jit`, `jax.pmap`, `jax.shard_map` and checkpoints.
+`train_state` is a pytree of arrays; the step is the model's own `train_step`, run in an isolated scope that holds those
+arrays. So it works under `jax.jit`, `jax.pmap` and `jax.shard_map`, and the state can be put into checkpoints.
 """
 
 from __future__ import annotations
@@ -14,22 +14,24 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core import Variable, random, scope
-from jaxlayers.core.pure import flatten, put
+from jaxlayers.core import Variable, random, scope, trees
+from jaxlayers.core.effects import run
+from jaxlayers.core.protocols import Role
+from jaxlayers.core.scope import Scope
 from jaxlayers.core.tracking import Path, kept_apart
 
 
 @flax.struct.dataclass
 class TrainState:
-    """All that decides how training goes on, as a pytree.
+    """Everything that determines how training goes on, as a pytree.
 
     Attributes:
-        step: how many steps were taken; int32, shape `[]`.
+        step: the number of steps taken; int32, shape `[]`.
         params: the trainable weights, as `model.params`.
-        state: the rest of the model, as `model.state`: statistics, seeds, metrics of layers.
-        opt_state: the variables of each optimizer, by the attribute of the model that holds it.
-        metrics: the sums of the compiled loss and metrics.
-        rng: what the global generator holds.
+        state: the other variables of the model, as `model.state`: statistics, seeds, metrics of layers.
+        opt_state: the variables of each optimizer, by the name of the model's attribute that holds it.
+        metrics: the variables of the compiled loss and metrics.
+        rng: the state of the global generator.
     """
 
     step: Any
@@ -41,7 +43,7 @@ class TrainState:
 
 
 def variables_of(model: Any) -> TrainState:
-    """The variables in the places of their arrays; what is `step` is None.
+    """Return a train state with variables in the places of their arrays; `step` is None.
 
     Raises:
         ValueError: when the model is not ready: not built, or its metrics are not known yet.
@@ -53,49 +55,34 @@ def variables_of(model: Any) -> TrainState:
             f"{model.name!r} has not seen a batch, so not all that training changes is known: weights, or the kinds "
             "of metrics. Call model.prepare(batch) with one, or give the model an Input and leave metrics to the step."
         )
-    params: dict[str, Any] = {}
-    state: dict[str, Any] = {}
-    for path, variable, _ in model._walk.variables:
-        put(params if variable.trainable else state, path, variable)
+    entries = model._walk.entries
+    params = trees.nest((path, variable) for path, variable in entries if variable.trainable)
+    state = trees.nest((path, variable) for path, variable in entries if not variable.trainable)
     optimizers = {name: value for name, value in vars(model).items() if isinstance(value, kept_apart())}
     metrics = optimizers.pop("_objective")
     model.optimizer.build(model.trainable_variables)
-    places = {variable: path for path, variable, _ in model._walk.variables}
+    places = {variable: path for path, variable in entries}
     opt_state = {name: _tree(optimizer, places) for name, optimizer in optimizers.items()}
     return TrainState(None, params, state, opt_state, _tree(metrics), random.global_generator().state)
 
 
 def read(model: Any) -> TrainState:
-    """What the model holds now, in arrays that nobody else holds: a step may be given them to reuse."""
+    """Return copies of the arrays that the model holds, so that a step may donate them."""
     state = jax.tree.map(lambda variable: jnp.copy(scope.read(variable)), variables_of(model), is_leaf=_is_variable)
     return dataclasses.replace(state, step=jnp.copy(scope.read(model.optimizer.iterations)))
 
 
 def write(model: Any, new: TrainState) -> None:
-    """Put a state's arrays into the model, all or none.
+    """Put the arrays of a train state into the model, all or none.
 
     Raises:
         ValueError: when it does not fit.
     """
-    here = variables_of(model)
-    fields = ("params", "state", "opt_state", "metrics")
-    problems, pairs = [], []
-    for field in fields:
-        mine, theirs = flatten(getattr(here, field)), flatten(getattr(new, field))
-        for path in {**mine, **theirs}:
-            where = "/".join((field, *path))
-            if path not in theirs:
-                problems.append(f"{where} is missing")
-            elif path not in mine:
-                problems.append(f"{where} belongs to nothing")
-            elif mine[path].shape != tuple(theirs[path].shape):
-                problems.append(f"{where} must have shape {mine[path].shape}, and has {tuple(theirs[path].shape)}")
-            else:
-                pairs.append((mine[path], theirs[path]))
-    if problems:
-        raise ValueError(f"The train state does not fit {model.name!r}: {'; '.join(sorted(problems))}.")
-    for variable, value in [*pairs, (here.rng, new.rng)]:
-        variable.assign(value)
+    fields = ("params", "state", "opt_state", "metrics", "rng")
+    variables, arrays = (
+        trees.flatten({field: getattr(state, field) for field in fields}) for state in (variables_of(model), new)
+    )
+    trees.assign(variables, arrays, f"The train state does not fit {model.name!r}")
 
 
 def make_step(model: Any, axis_name: Any = None) -> Callable[[TrainState, Any], tuple[TrainState, Any]]:
@@ -111,41 +98,47 @@ def make_step(model: Any, axis_name: Any = None) -> Callable[[TrainState, Any], 
                 "what an earlier step returned."
             )
         before = dict(zip(keys, given, strict=True))
-        with scope.Scope(dict(before), isolated=True, owner=model, axis_name=axis_name) as inner:
-            inner.averages = axis_name
-            logs = jax.tree.map(scope.unwrap, model._as_step("train_step")(batch))
-            if axis_name is not None:
-                _agree(model, inner, before, variables, axis_name)
-                results = model.get_metrics_result()
-                logs = {k: results[k] if k in results else jax.lax.pmean(v, axis_name) for k, v in logs.items()}
-            new = jax.tree.unflatten(structure, [inner.values[variable] for variable in keys])
+        inner = Scope.isolated(dict(before), model.name, "own", True, axis_name)
+
+        def run_step() -> Any:
+            logs = model._as_step("train_step")(batch)
+            if axis_name is None:
+                return logs
+            _agree(model, inner, before, variables, axis_name)
+            results = model.get_metrics_result()
+            return {k: results[k] if k in results else jax.lax.pmean(v, axis_name) for k, v in logs.items()}
+
+        logs, _ = run(inner, run_step)
+        new = jax.tree.unflatten(structure, [inner.values.arrays[variable] for variable in keys])
         return dataclasses.replace(new, step=train_state.step + 1), logs
 
     return step
 
 
-def _agree(model: Any, inner: scope.Scope, before: Any, variables: TrainState, axis_name: Any) -> None:
-    """Bring together what devices have made of their parts of a batch: sums are added up, statistics averaged."""
+def _agree(model: Any, inner: Scope, before: Any, variables: TrainState, axis_name: Any) -> None:
+    """Make the devices agree, each of which has seen its part of the batch: add up sums, and average statistics."""
     sums = set(jax.tree.leaves(variables.metrics, is_leaf=_is_variable))
-    sums |= {variable for _, variable, kind in model._walk.variables if kind == "metric"}
+    sums |= {variable for _, variable in model._walk.entries if variable.role == Role.METRIC}
     statistics = set(jax.tree.leaves(variables.state, is_leaf=_is_variable)) - sums
-    for variable in inner.written:
-        new = inner.values[variable]
+    arrays = inner.values.arrays
+    for variable in inner.values.written:
+        new = arrays[variable]
         if variable in sums:
-            inner.values[variable] = before[variable] + jax.lax.psum(new - before[variable], axis_name)
+            arrays[variable] = before[variable] + jax.lax.psum(new - before[variable], axis_name)
         elif variable in statistics and jnp.issubdtype(new.dtype, jnp.floating):
-            inner.values[variable] = jax.lax.pmean(new, axis_name)
+            arrays[variable] = jax.lax.pmean(new, axis_name)
 
 
 def _tree(owner: Any, places: dict[Variable, Path] | None = None) -> dict[str, Any]:
-    """The variables of an optimizer or objective; slots by their kind and the path of their parameter in the model."""
+    """The variables of an optimizer or objective by path; slots by their kind and the path of their weight."""
     whose = getattr(owner, "slot_owners", {})  # an objective has none
-    result: dict[str, Any] = {}
-    for path, variable, _ in owner._walk.variables:
+
+    def path_of(path: Path, variable: Variable) -> Path:
         kind, parameter = whose.get(variable, ("", None))
         place = (places or {}).get(parameter)
-        put(result, path if place is None else (*path[:-1], kind, *place), variable)
-    return result
+        return path if place is None else (*path[:-1], kind, *place)
+
+    return trees.nest((path_of(path, variable), variable) for path, variable in owner._walk.entries)
 
 
 def _is_variable(leaf: Any) -> bool:

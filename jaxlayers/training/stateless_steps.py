@@ -1,8 +1,8 @@
 """Steps in the form that Keras has on JAX: `train_step(state, data)` returns `(logs, state)`, with lists of arrays.
 
 `state` is `(trainable, non_trainable, optimizer, metrics)` variables for `train_step`, without the optimizer's for
-`test_step`, and the first two for `predict_step`. A model that overrides a step in this form has it run like any other:
-the lists are what the objects hold, and what comes back is put in its place.
+`test_step`, and the first two for `predict_step`. A model that overrides a step in this form is trained like any other:
+the step receives the arrays that the objects hold, and the arrays that it returns are assigned to them.
 """
 
 from __future__ import annotations
@@ -13,27 +13,30 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
-from jaxlayers.core import Variable, building, scope
+from jaxlayers.core import Variable, building, pure, scope
 
-_PARTS = {"train_step": "tnom", "test_step": "tnm", "predict_step": "tn"}
+_PARTS = {
+    "train_step": ("trainable", "non_trainable", "optimizer", "metrics"),
+    "test_step": ("trainable", "non_trainable", "metrics"),
+    "predict_step": ("trainable", "non_trainable"),
+}
 
 
 def takes_state(method: Callable[..., Any]) -> bool:
-    """Whether a bound step wants a state beside the data."""
+    """True if a bound step takes a state before the data."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     parameters = inspect.signature(method).parameters.values()
     return len([p for p in parameters if p.kind in kinds and p.default is p.empty]) == 2
 
 
 def as_facade_step(model: Any, name: str, default: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A step that takes state, as one that takes the data alone.
+    """Turn a step that takes a state into one that takes the data alone.
 
     Args:
-        model: whose step it is.
-        name: of the step.
-        default: a step of the library's own, which makes whatever a first batch calls for.
+        model: the model.
+        name: the name of the step.
+        default: the library's own step, which is traced once to make the metrics that the outputs call for.
     """
     method = getattr(model, name)
 
@@ -42,14 +45,14 @@ def as_facade_step(model: Any, name: str, default: Callable[[Any], Any]) -> Call
         if name != "predict_step" and not model._objective.is_resolved:
             building.dry_run(default, (data,), {})
         lists = _variables(model, name)
-        result, new = method([[scope.read(variable) for variable in some] for some in lists], data)
-        if [len(some) for some in new] != [len(some) for some in lists]:
+        result, new = method([[scope.read(variable) for variable in variables] for variables in lists], data)
+        if [len(values) for values in new] != [len(variables) for variables in lists]:
             raise ValueError(
-                f"{model.name!r}: {name}(state, data) must return the state as it got it, lists of "
-                f"{[len(some) for some in lists]} arrays; received {[len(some) for some in new]}."
+                f"{model.name!r}: {name}(state, data) must return a state of the form that it was given, lists of "
+                f"{[len(variables) for variables in lists]} arrays; received {[len(values) for values in new]}."
             )
-        for some, values in zip(lists, new, strict=True):
-            for variable, value in zip(some, values, strict=True):
+        for variables, values in zip(lists, new, strict=True):
+            for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
         return result
 
@@ -57,29 +60,22 @@ def as_facade_step(model: Any, name: str, default: Callable[[Any], Any]) -> Call
 
 
 def compute_loss(model: Any, arrays: Sequence[Sequence[Any]], parts: dict[str, Any]) -> tuple[jax.Array, Any]:
-    """The loss from explicit arrays, and those as it left them; see `Compiled.stateless_compute_loss`."""
-    lists = _variables(model, "test_step")
-    if [len(some) for some in arrays] != [len(some) for some in lists]:
-        raise ValueError(
-            f"{model.name!r} has {[len(some) for some in lists]} trainable, non-trainable and metrics variables; "
-            f"received {[len(some) for some in arrays]} arrays for them."
-        )
-    pairs = [pair for some, values in zip(lists, arrays, strict=True) for pair in zip(some, values, strict=True)]
-    with scope.Scope({variable: jnp.asarray(value) for variable, value in pairs}, isolated=True, owner=model) as inner:
-        loss = model._loss(**parts)
-    return loss, tuple([inner.values[variable] for variable in some] for some in lists)
+    """Compute the loss from explicit arrays; see `Compiled.stateless_compute_loss`."""
+    names = ("trainable_variables", "non_trainable_variables", "metrics_variables")
+    lists = dict(zip(names, _variables(model, "test_step"), strict=True))
+    loss, new = pure.run_on_lists(model, lists, arrays, lambda: model._loss(**parts))
+    return loss, tuple(new)
 
 
 def _variables(model: Any, name: str) -> list[list[Variable]]:
-    """The variables of each part of a step's state."""
-    parts = _PARTS[name]
-    kept = {id(variable) for variable in model.metrics_variables}
-    found = {
-        "t": model.trainable_variables,
-        "n": [variable for variable in model.non_trainable_variables if id(variable) not in kept],
-        "m": model.metrics_variables,
+    """The variables in each list of the state of a step."""
+    metrics = {id(variable) for variable in model.metrics_variables}
+    lists = {
+        "trainable": model.trainable_variables,
+        "non_trainable": [variable for variable in model.non_trainable_variables if id(variable) not in metrics],
+        "metrics": model.metrics_variables,
     }
-    if "o" in parts:
+    if "optimizer" in _PARTS[name]:
         model.optimizer.build(model.trainable_variables)
-        found["o"] = model.optimizer.variables
-    return [found[part] for part in parts]
+        lists["optimizer"] = model.optimizer.variables
+    return [lists[part] for part in _PARTS[name]]

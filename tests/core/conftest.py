@@ -80,13 +80,13 @@ def take(*things):
         if isinstance(thing, Variable):
             seen.append((Same(thing), thing.trainable, content(thing)))
             continue
-        variables = [(path, Same(v), v.trainable, content(v), kind) for path, v, kind in thing._walk.variables]
+        variables = [(path, Same(v), v.trainable, content(v), v.role) for path, v in thing._walk.entries]
         objects = [
             (thing._walk.paths[id(below)], Same(below), below.path, getattr(below, "built", None),
              {name: describe(value) for name, value in below.__dict__.items() if name not in NOT_COMPARED})
-            for below in thing._walk.objects
+            for below in thing._objects
         ]  # fmt: skip
-        made = all(v.held is not None for _, v, _ in thing._walk.variables)
+        made = all(v.held is not None for _, v in thing._walk.entries)
         losses = (
             [float(loss) for loss in thing.losses]
             if made and isinstance(thing, Tracked) and hasattr(thing, "losses")

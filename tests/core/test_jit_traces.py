@@ -11,6 +11,7 @@ import pytest
 import jaxlayers as jl
 from jaxlayers import layers, ops
 from jaxlayers.core import making
+from jaxlayers.core.protocols import Role
 from jaxlayers.core.tracking import Tracked, keep_apart
 
 X = np.random.default_rng(0).normal(0.3, 1.0, size=(4, 3)).astype("float32")
@@ -25,7 +26,7 @@ def close(actual, expected):
 class Momentum(Tracked):
     """What an optimizer is to the kernel: slots, made when the first gradients come."""
 
-    _kind = "slot"
+    _role = Role.SLOT
     name = "momentum"
 
     def __init__(self):
@@ -77,7 +78,7 @@ def make_building_step(model, optimizer, traces):
     def step(x):
         traces.append(1)
         loss, tree = jl.value_and_grad(lambda: ops.mean(model(x, training=True) ** 2), wrt=model)()
-        found = {path: v for path, v, _ in model._walk.variables if v.trainable}
+        found = {path: v for path, v in model._walk.entries if v.trainable}
         gradients = [functools.reduce(operator.getitem, path, tree) for path in found]
         optimizer.update(gradients, list(found.values()))
         return loss

@@ -11,8 +11,8 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import Layer, layers, ops
-from jaxlayers.core import masks
-from jaxlayers.core.masks import get_mask, set_mask
+from jaxlayers.common import masks
+from jaxlayers.common.masks import get_mask, set_mask
 
 IDS = jnp.array([[5, 3, 0, 0], [2, 0, 0, 0]])
 MASK = np.array([[True, True, False, False], [True, False, False, False]])

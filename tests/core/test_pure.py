@@ -101,7 +101,7 @@ def test_the_facade_holds_the_same_trees(x):
     layer.params, layer.state = params, state
     equal(layer.params, params)
     equal(layer.state, state)
-    for path, variable, _ in layer._walk.variables:
+    for path, variable in layer._walk.entries:
         tree = params if variable.trainable else state
         for key in path:
             tree = tree[key]

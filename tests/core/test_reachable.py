@@ -8,8 +8,9 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import layers
-from jaxlayers.core.reachable import guess
+from jaxlayers.core.protocols import Role
 from jaxlayers.core.tracking import Tracked, keep_apart
+from jaxlayers.transforms.reachable import guess
 
 V = jl.Variable(1.0, name="global")
 TABLE = {"inside": [jl.Variable(2.0, name="in a table")]}
@@ -17,7 +18,7 @@ TABLE = {"inside": [jl.Variable(2.0, name="in a table")]}
 
 @keep_apart
 class Slots(Tracked):
-    _kind = "slot"
+    _role = Role.SLOT
     name = "slots"
 
     def __init__(self):

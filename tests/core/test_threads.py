@@ -161,7 +161,7 @@ def test_a_scope_is_seen_by_its_own_thread_alone():
     variable = Variable(1.0)
 
     def use(i):
-        with scope.Scope({variable: jnp.asarray(float(i))}, isolated=True):
+        with scope.Scope.isolated({variable: jnp.asarray(float(i))}, "test", "own", False):
             time.sleep(0.002)
             inside = float(variable.value)
             variable.assign(100.0 + i)

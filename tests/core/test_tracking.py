@@ -16,6 +16,7 @@ import pytest
 
 from jaxlayers import Layer, Variable, layers
 from jaxlayers.core import SeedGenerator, tracking
+from jaxlayers.core.protocols import Role
 
 
 class Leaf(Layer):
@@ -50,7 +51,7 @@ def numbers(layer):
 
 
 def paths(layer):
-    return ["/".join(path) for path, _, _ in layer._walk.variables]
+    return ["/".join(path) for path, _ in layer._walk.entries]
 
 
 def test_found_at_any_depth():
@@ -261,7 +262,7 @@ def test_a_layer_that_holds_itself():
 
 def test_kinds_of_owners():
     holder = Holder(generator=SeedGenerator(1), leaf=Leaf(1))
-    assert [(path, kind) for path, _, kind in holder._walk.variables] == [
+    assert [(path, variable.role) for path, variable in holder._walk.entries] == [
         (("generator", "state"), "seed"),
         (("leaf", "weight"), "weight"),
     ]
@@ -271,7 +272,7 @@ def test_kinds_of_owners():
 def test_what_keeps_itself_apart():
     @tracking.keep_apart
     class Apart(tracking.Tracked):
-        _kind = "slot"
+        _role = Role.SLOT
 
         def __init__(self):
             self.slot = Variable(1.0, trainable=False)
@@ -279,14 +280,14 @@ def test_what_keeps_itself_apart():
     apart = Apart()
     holder = Holder(optimizer=apart, several=[apart], leaf=Leaf(2))
     assert numbers(holder) == [2] and len(holder.variables) == 1
-    assert len(apart._walk.variables) == 1
+    assert len(apart._walk.entries) == 1
 
 
 def test_nothing_is_walked_again_until_something_is_assigned():
     holder = Holder(a=[Leaf(1)], b={"k": Leaf(2)})
     walk = holder._walk
     holder(jnp.ones(2))
-    holder._walk.variables[0][1].assign(5.0)
+    holder._walk.entries[0][1].assign(5.0)
     holder.trainable = False
     holder.number, holder.text = 3, "plain values are nobody's child"
     walk = holder._walk

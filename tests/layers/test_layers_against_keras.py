@@ -11,7 +11,7 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import layers
-from jaxlayers.core.masks import get_mask, set_mask
+from jaxlayers.common.masks import get_mask, set_mask
 from tests.layers.cases import CASES, MORE_CASES
 from tests.layers.table import anew
 

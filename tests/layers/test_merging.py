@@ -10,7 +10,7 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import layers
-from jaxlayers.core.masks import get_mask, set_mask
+from jaxlayers.common.masks import get_mask, set_mask
 from tests.layers.table import floats
 
 FORMS = ["add", "subtract", "multiply", "average", "maximum", "minimum", "concatenate", "dot"]

@@ -11,7 +11,7 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import layers
-from jaxlayers.core.masks import get_mask, set_mask
+from jaxlayers.common.masks import get_mask, set_mask
 from jaxlayers.layers.recurrent import _loop
 from tests.layers.table import floats
 from tests.layers.test_layers_against_keras import close, keras_weights, pair

@@ -13,7 +13,7 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import layers
-from jaxlayers.core.masks import get_mask, set_mask
+from jaxlayers.common.masks import get_mask, set_mask
 from tests.layers.table import floats, masks
 
 X = floats(4, 6, 5)

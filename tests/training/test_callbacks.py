@@ -245,7 +245,7 @@ def test_model_checkpoint_looks_at_batches_that_it_saves_only(tmp_path):
         (lambda path: callbacks.TensorBoard(profile_batch=(3, 2)), ValueError, ["profile_batch", "(3, 2)"]),
         (lambda path: CallbackList([callbacks.History]), TypeError, ["class History"]),
         (lambda path: CallbackList(["no"]), TypeError, ["str"]),
-        (lambda path: callbacks.History().plot(), ValueError, ["no figures"]),
+        (lambda path: callbacks.History().plot(), ValueError, ["no recorded values"]),
     ],
 )
 def test_mistakes_are_told(mistake, error, words, tmp_path):
@@ -256,10 +256,10 @@ def test_mistakes_are_told(mistake, error, words, tmp_path):
 
 def test_warnings(tmp_path):
     for make in (callbacks.EarlyStopping, callbacks.ReduceLROnPlateau):
-        with pytest.warns(UserWarning, match=r"watches 'val_loss'.*: loss"):
+        with pytest.warns(UserWarning, match=r"monitors 'val_loss'.*: loss"):
             drive(jl, make(), [None])
     checkpoint = callbacks.ModelCheckpoint(tmp_path / "x.keras", save_best_only=True)
-    with pytest.warns(UserWarning, match="watches 'val_loss'"):
+    with pytest.warns(UserWarning, match="monitors 'val_loss'"):
         assert len(drive(jl, checkpoint, [None])["saved"]) == 1
     with pytest.warns(UserWarning, match=r"shape \(2,\)"):
         assert len(drive(jl, checkpoint, [np.ones(2)])["saved"]) == 1
@@ -274,7 +274,11 @@ def test_messages(capsys, tmp_path):
     drive(jl, callbacks.ModelCheckpoint(tmp_path / "x.keras", verbose=1, save_best_only=True), [1.0, 2.0])
     said = capsys.readouterr().out
     for words in (
-        *("Epoch 2: stopped early", "best epoch again: 1", "Epoch 2: ReduceLROnPlateau lowers learning_rate to 0.05"),
+        *(
+            "Epoch 2: training stopped early",
+            "the best epoch, 1.",
+            "Epoch 2: ReduceLROnPlateau lowers learning_rate to 0.05",
+        ),
         *("sets learning_rate to 0.25", "Epoch 1: saved to", "val_loss did not get better: 2.0"),
     ):
         assert words in said, said

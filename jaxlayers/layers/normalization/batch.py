@@ -211,8 +211,8 @@ def _checked_clipping(clipping: dict[str, float]) -> dict[str, float]:
 def _named_axis() -> Any:
     """The named axis of devices of the pure training step, or else a named axis `"batch"`; None without either."""
     inner = scope.current()
-    if inner is not None and inner.averages is not None:
-        return inner.averages
+    if inner is not None and inner.mean_axis is not None:
+        return inner.mean_axis
     try:
         jax.lax.axis_index("batch")
     except NameError:

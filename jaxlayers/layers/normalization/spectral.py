@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from jaxlayers import initializers
 from jaxlayers.core import InputSpec, scope
+from jaxlayers.core.effects import run_with
 from jaxlayers.layers._config import positive
 from jaxlayers.layers.wrappers import Wrapper
 
@@ -76,13 +77,7 @@ class SpectralNormalization(Wrapper):
         new, vector = _normalized(scope.read(self.kernel), self.vector_u.value, self.power_iterations)
         if training:
             self.vector_u.assign(vector)
-        with scope.Scope({self.kernel: new}) as inner:  # what the layer reads as its kernel
-            outer: Any = inner.parent
-            inner.losses, inner.counts = outer.losses, outer.counts
-            outputs = self.layer(inputs)
-        for variable in inner.written:
-            outer.write(variable, inner.values[variable])
-        return outputs
+        return run_with({self.kernel: new}, self.layer, inputs)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""

@@ -7,7 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core import Layer, masks
+from jaxlayers.common import masks
+from jaxlayers.core import Layer
 from jaxlayers.layers._config import positive
 from jaxlayers.layers.preprocessing._augmentation import BaseImagePreprocessingLayer, Transformation
 from jaxlayers.saving import deserialize_keras_object, serialize_keras_object

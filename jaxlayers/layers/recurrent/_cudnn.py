@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax.experimental import rnn
 
 from jaxlayers import activations
-from jaxlayers.core.manual_axes import varying_axes
+from jaxlayers.common.manual_axes import varying_axes
 from jaxlayers.layers.recurrent import _loop
 from jaxlayers.layers.recurrent._recurrences import Arrays, LongShortTerm, Recurrence, Weights
 from jaxlayers.ops._platform import platform

@@ -14,9 +14,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core import scan
-from jaxlayers.core.manual_axes import vary, varying_axes
+from jaxlayers.common.manual_axes import vary, varying_axes
 from jaxlayers.layers.recurrent._recurrences import Arrays, Recurrence, Weights
+from jaxlayers.transforms import scan
 
 
 def step(

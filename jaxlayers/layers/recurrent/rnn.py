@@ -11,8 +11,9 @@ import jax.numpy as jnp
 
 from jaxlayers import ops
 from jaxlayers.common import registry
+from jaxlayers.common.masks import get_mask
 from jaxlayers.core import InputSpec, Layer, Variable, tracking
-from jaxlayers.core.masks import get_mask
+from jaxlayers.core.protocols import Role
 from jaxlayers.layers.recurrent import _loop
 from jaxlayers.layers.recurrent._cell import has_own_loop
 from jaxlayers.layers.recurrent.stacked import StackedRNNCells, as_callable, build_cell, check_cell, initial_state
@@ -219,7 +220,7 @@ class RNN(Layer):
 class _States(tracking.Tracked):
     """The states of a stateful layer: variables that are not in `weights`, as in Keras."""
 
-    _kind = "state"
+    _role = Role.STATE
 
     def __init__(self, variables: list[Variable], structure: Any):
         self.held = variables

@@ -102,7 +102,7 @@ def build_cell(cell: Any, input_shape: Any) -> None:
     if getattr(cell, "builds_from_shape", False) and not cell.built:
         inputs = jax.ShapeDtypeStruct(tuple(input_shape), cell.compute_dtype)
         inner: Any = scope.current()
-        building.within_call(cell, inner, (inputs,), {})
+        building.build_in_call(cell, inner, (inputs,), {})
 
 
 def as_callable(cell: Any) -> Any:

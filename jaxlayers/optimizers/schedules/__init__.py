@@ -1,4 +1,4 @@
-"""Learning rates that change with the number of updates."""
+"""Learning-rate schedules: learning rates that depend on the number of updates."""
 
 from jaxlayers.optimizers.schedules._schedules import (
     CosineDecay,

@@ -1,9 +1,9 @@
 """Learning-rate schedules: callables from the number of updates done so far to a learning rate.
 
-Each keeps its arguments as attributes and computes with `jax.numpy` alone, so that it can be called on a number, on an
-array of steps (to plot it), inside a compiled step, and by optax, whose schedules are callables of the same form.
-Where optax has the same formula, optax computes it. What is rounded down
-is divided by `//`: compiled, 41 / 41 may come out a little less than 1.
+A schedule keeps its arguments as attributes and computes with `jax.numpy` only. It can be called with a number, with an
+array of steps (to plot it), inside a compiled step, and by optax, whose schedules are callables of the same form. Where
+optax has the same formula, optax computes it. Quotients that are rounded down use `//`: in compiled code, 41 / 41 may
+be slightly less than 1.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from jaxlayers.saving import serialize_keras_object
 
 
 class LearningRateSchedule:
-    """A learning rate that depends on the step: subclass it, with `__call__(step)` and `get_config()`.
+    """The base class of learning-rate schedules: a subclass defines `__call__(step)` and `get_config()`.
 
-    `step` is the optimizer's count of updates, a scalar integer array. It is traced in a compiled step, so choose
-    between values with `jax.numpy.where` there, not with `if`.
+    `step` is the number of updates done by the optimizer, a scalar integer array. It is traced in a compiled step, so
+    select values with `jax.numpy.where`, not with `if`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -37,7 +37,7 @@ class LearningRateSchedule:
     """
 
     def __call__(self, step: Any) -> jax.Array:
-        """The learning rate at a step."""
+        """Return the learning rate at a step, or at each of an array of steps."""
         raise NotImplementedError(f"{type(self).__name__} needs a method __call__(self, step).")
 
     def get_config(self) -> dict[str, Any]:
@@ -51,17 +51,18 @@ class LearningRateSchedule:
 
 
 class ExponentialDecay(LearningRateSchedule):
-    """A constant factor every so many steps: `initial_learning_rate * decay_rate ** (step / decay_steps)`.
+    """Exponential decay: `initial_learning_rate * decay_rate ** (step / decay_steps)`.
 
     Args:
         initial_learning_rate: the learning rate at step 0.
-        decay_steps: the steps after which one factor has been applied; more than 0.
+        decay_steps: the number of steps in which the learning rate is multiplied by `decay_rate`; more than 0.
         decay_rate: the factor.
-        staircase: whether the factor comes all at once, after each `decay_steps` steps (the exponent is rounded down).
-        name: a name, kept for the config.
+        staircase: If True, the exponent is rounded down, so the learning rate changes only every `decay_steps` steps.
+            False by default.
+        name: the name of the schedule, stored in the config only.
 
     Raises:
-        ValueError: when `decay_steps` is not positive.
+        ValueError: if `decay_steps` is not positive.
 
     Example:
         >>> from jaxlayers.optimizers.schedules import ExponentialDecay
@@ -84,7 +85,7 @@ class ExponentialDecay(LearningRateSchedule):
         self.name = name
 
     def __call__(self, step: Any) -> jax.Array:
-        """The learning rate at a step."""
+        """Return the learning rate at a step, or at each of an array of steps."""
         return self.initial_learning_rate * self.decay_rate ** _periods(step, self.decay_steps, self.staircase)
 
     def get_config(self) -> dict[str, Any]:
@@ -93,17 +94,18 @@ class ExponentialDecay(LearningRateSchedule):
 
 
 class InverseTimeDecay(LearningRateSchedule):
-    """Falling as one over time: `initial_learning_rate / (1 + decay_rate * step / decay_steps)`.
+    """Inverse time decay: `initial_learning_rate / (1 + decay_rate * step / decay_steps)`.
 
     Args:
         initial_learning_rate: the learning rate at step 0.
-        decay_steps: the steps that count as one unit of time; more than 0.
-        decay_rate: how much the divisor grows in one unit of time.
-        staircase: whether it falls all at once, after each `decay_steps` steps (time is rounded down).
-        name: a name, kept for the config.
+        decay_steps: the number of steps in which the divisor grows by `decay_rate`; more than 0.
+        decay_rate: the growth of the divisor.
+        staircase: If True, `step / decay_steps` is rounded down, so the learning rate changes only every `decay_steps`
+            steps. False by default.
+        name: the name of the schedule, stored in the config only.
 
     Raises:
-        ValueError: when `decay_steps` is not positive.
+        ValueError: if `decay_steps` is not positive.
 
     Example:
         >>> from jaxlayers.optimizers.schedules import InverseTimeDecay
@@ -126,7 +128,7 @@ class InverseTimeDecay(LearningRateSchedule):
         self.name = name
 
     def __call__(self, step: Any) -> jax.Array:
-        """The learning rate at a step."""
+        """Return the learning rate at a step, or at each of an array of steps."""
         return self.initial_learning_rate / (1 + self.decay_rate * _periods(step, self.decay_steps, self.staircase))
 
     def get_config(self) -> dict[str, Any]:
@@ -135,15 +137,15 @@ class InverseTimeDecay(LearningRateSchedule):
 
 
 class PiecewiseConstantDecay(LearningRateSchedule):
-    """Constant between boundaries: `values[i]` while `boundaries[i - 1] < step <= boundaries[i]`.
+    """A piecewise constant: `values[i]` for `boundaries[i - 1] < step <= boundaries[i]`.
 
     Args:
-        boundaries: the last steps of all values but the last, increasing.
-        values: the learning rates, one more than there are boundaries.
-        name: a name, kept for the config.
+        boundaries: the last step of each value except the last one, increasing.
+        values: the learning rates, one more than `boundaries`.
+        name: the name of the schedule, stored in the config only.
 
     Raises:
-        ValueError: when the two lengths do not fit.
+        ValueError: if `values` is not longer than `boundaries` by one.
 
     Example:
         >>> from jaxlayers.optimizers.schedules import PiecewiseConstantDecay
@@ -163,7 +165,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         self.name = name
 
     def __call__(self, step: Any) -> jax.Array:
-        """The learning rate at a step."""
+        """Return the learning rate at a step, or at each of an array of steps."""
         step = jnp.asarray(scope.unwrap(step))
         passed = sum(((step > jnp.asarray(boundary, step.dtype)).astype("int32") for boundary in self.boundaries), 0)
         return jnp.asarray(self.values, floatx())[passed]
@@ -174,22 +176,22 @@ class PiecewiseConstantDecay(LearningRateSchedule):
 
 
 class PolynomialDecay(LearningRateSchedule):
-    """From one learning rate to another along a power of the time left.
+    """Polynomial decay from one learning rate to another.
 
     `(initial_learning_rate - end_learning_rate) * (1 - step / decay_steps) ** power + end_learning_rate`, where `step`
-    stops at `decay_steps`.
+    is at most `decay_steps`.
 
     Args:
         initial_learning_rate: the learning rate at step 0.
-        decay_steps: the steps it takes; more than 0.
-        end_learning_rate: the learning rate from then on.
-        power: the exponent; 1 is a straight line.
-        cycle: whether to begin again, instead of staying at the end: `decay_steps` is then the smallest multiple of it
-            that is not less than `step`.
-        name: a name, kept for the config.
+        decay_steps: the number of steps of the decay; more than 0.
+        end_learning_rate: the learning rate after the decay; 0.0001 by default.
+        power: the exponent; 1, the default, for linear decay.
+        cycle: If True, the decay is repeated: `decay_steps` is replaced by its smallest multiple that is at least
+            `step`. If False (default), the learning rate stays at `end_learning_rate`.
+        name: the name of the schedule, stored in the config only.
 
     Raises:
-        ValueError: when `decay_steps` is not positive.
+        ValueError: if `decay_steps` is not positive.
 
     Example:
         >>> from jaxlayers.optimizers.schedules import PolynomialDecay
@@ -214,14 +216,13 @@ class PolynomialDecay(LearningRateSchedule):
         self.name = name
 
     def __call__(self, step: Any) -> jax.Array:
-        """The learning rate at a step."""
+        """Return the learning rate at a step, or at each of an array of steps."""
         step, steps = _as_float(step), self.decay_steps
         if self.cycle:
             steps = steps * jnp.maximum(-(-step // steps), 1)
-        # The difference comes before the division: compiled, 1 - step / steps may end a little below 0, whose power
-        # is not a number.
-        left = jnp.maximum(steps - step, 0) / steps
-        return (self.initial_learning_rate - self.end_learning_rate) * left**self.power + self.end_learning_rate
+        # Subtract before dividing: in compiled code, 1 - step / steps may be slightly negative, and its power NaN.
+        remaining = jnp.maximum(steps - step, 0) / steps
+        return (self.initial_learning_rate - self.end_learning_rate) * remaining**self.power + self.end_learning_rate
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make it again."""
@@ -229,22 +230,23 @@ class PolynomialDecay(LearningRateSchedule):
 
 
 class CosineDecay(LearningRateSchedule):
-    """Half a period of a cosine, after a linear warmup if asked for.
+    """Cosine decay, with an optional linear warmup.
 
-    From `top` to `alpha * top` in `decay_steps` steps:
-    `top * ((1 - alpha) * (1 + cos(pi * step / decay_steps)) / 2 + alpha)`. `top` is `initial_learning_rate`; with a
-    warmup it is `warmup_target`, which is reached along a straight line in `warmup_steps` steps before.
+    The decay from `top` to `alpha * top` is `top * ((1 - alpha) * (1 + cos(pi * step / decay_steps)) / 2 + alpha)`,
+    where `step` is counted from the end of the warmup and is at most `decay_steps`. Without a warmup, `top` is
+    `initial_learning_rate`. With a warmup, the learning rate first grows linearly from `initial_learning_rate` to
+    `top = warmup_target` in `warmup_steps` steps.
 
     Args:
         initial_learning_rate: the learning rate at step 0.
-        decay_steps: the steps from the top to the end; more than 0.
-        alpha: the learning rate at the end, as a fraction of the top.
-        name: a name, kept for the config.
-        warmup_target: the learning rate at the end of the warmup; None for no warmup.
-        warmup_steps: the steps of the warmup.
+        decay_steps: the number of steps of the decay, without the warmup; more than 0.
+        alpha: the learning rate after the decay, as a fraction of `top`; 0 by default.
+        name: the name of the schedule, stored in the config only.
+        warmup_target: the learning rate at the end of the warmup; None, the default, for no warmup.
+        warmup_steps: the number of steps of the warmup; 0 by default.
 
     Raises:
-        ValueError: when `decay_steps` is not positive.
+        ValueError: if `decay_steps` is not positive.
 
     Source: Loshchilov and Hutter, SGDR: Stochastic Gradient Descent with Warm Restarts, arXiv:1608.03983; for the
     warmup, Goyal et al., Accurate, Large Minibatch SGD, arXiv:1706.02677.
@@ -273,7 +275,7 @@ class CosineDecay(LearningRateSchedule):
         self.warmup_steps = warmup_steps
 
     def __call__(self, step: Any) -> jax.Array:
-        """The learning rate at a step."""
+        """Return the learning rate at a step, or at each of an array of steps."""
         import optax
 
         top = self.initial_learning_rate if self.warmup_target is None else self.warmup_target
@@ -289,21 +291,21 @@ class CosineDecay(LearningRateSchedule):
 
 
 class CosineDecayRestarts(LearningRateSchedule):
-    """Half periods of a cosine one after the other, each starting at the top again.
+    """Cosine decay with warm restarts: repeated cosine decays, each starting at a high learning rate again.
 
-    The period number `i` is `first_decay_steps * t_mul ** i` steps long; at a fraction `f` of it the learning rate is
-    `initial_learning_rate * ((1 - alpha) * m_mul ** i * (1 + cos(pi * f)) / 2 + alpha)`.
+    Period number `i`, counted from 0, has `first_decay_steps * t_mul ** i` steps. At the fraction `f` of the period,
+    the learning rate is `initial_learning_rate * ((1 - alpha) * m_mul ** i * (1 + cos(pi * f)) / 2 + alpha)`.
 
     Args:
         initial_learning_rate: the learning rate at step 0.
         first_decay_steps: the length of the first period, in steps; more than 0.
-        t_mul: how many times longer each period is than the one before; at least 1.
-        m_mul: how many times higher each period starts than the one before.
-        alpha: the learning rate at the end of a period, as a fraction of `initial_learning_rate`.
-        name: a name, kept for the config.
+        t_mul: the ratio of the length of a period to that of the period before, at least 1; 2 by default.
+        m_mul: the ratio of the first learning rate of a period to that of the period before; 1 by default.
+        alpha: the learning rate at the end of a period, as a fraction of `initial_learning_rate`; 0 by default.
+        name: the name of the schedule, stored in the config only.
 
     Raises:
-        ValueError: when `first_decay_steps` is not positive.
+        ValueError: if `first_decay_steps` is not positive.
 
     Source: Loshchilov and Hutter, SGDR: Stochastic Gradient Descent with Warm Restarts, arXiv:1608.03983.
 
@@ -331,14 +333,14 @@ class CosineDecayRestarts(LearningRateSchedule):
         self.name = name
 
     def __call__(self, step: Any) -> jax.Array:
-        """The learning rate at a step."""
+        """Return the learning rate at a step, or at each of an array of steps."""
         step, first = _as_float(step), self.first_decay_steps
         if self.t_mul == 1:
             period, length = step // first, first
             start = period * first
         else:
             growth = self.t_mul - 1
-            # The nearest whole number, and the one before it if that has not begun: rounding cannot skip a restart.
+            # Round to the nearest period, and step back if that one has not begun: rounding errors skip no restart.
             period = jnp.round(jnp.log(1 + step * growth / first) / jnp.log(self.t_mul))
             period -= first * (self.t_mul**period - 1) / growth > step
             length = first * self.t_mul**period
@@ -375,12 +377,13 @@ def _as_float(step: Any) -> jax.Array:
 
 
 def _periods(step: Any, decay_steps: float, staircase: bool) -> jax.Array:
-    """How many times `decay_steps` have gone by."""
+    """Return `step / decay_steps`, rounded down if `staircase` is True."""
     step = _as_float(step)
     return step // decay_steps if staircase else step / decay_steps
 
 
 def _positive(steps: Any, argument: str, schedule: LearningRateSchedule) -> Any:
+    """Return a number of steps; raise a ValueError if it is not positive."""
     if steps <= 0:
         raise ValueError(f"{type(schedule).__name__}: {argument} must be more than 0; received {steps!r}.")
     return steps

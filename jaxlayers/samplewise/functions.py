@@ -1,10 +1,11 @@
-"""What a loss function is: `(y_true, y_pred) -> one value per sample`, and what all of them share.
+"""The decorator for loss and metric functions `(y_true, y_pred, ...) -> one value per sample`, and its shape checks.
 
-`samplewise` turns the mathematics of one into an operation. It brings labels and predictions to one shape and dtype,
-says so when that cannot be done, and compiles the whole for each set of options, so that an eager call is a single
-dispatch; where something is being traced already, nothing of that is left. Half-precision inputs are computed with in
-float32, since 1 - 1e-7 is 1 in bfloat16 and log(1 - 1) is no loss; the result has the dtype of the predictions, and
-that of `floatx()` when it says right or wrong.
+`samplewise` turns the formula of a function into an operation. It converts labels and predictions to one shape and
+dtype, raises an error if their shapes do not fit, and compiles the function once for each set of options, so that an
+eager call is a single dispatch. Inside a trace the compiled function is inlined.
+
+Half-precision inputs are computed in float32: in bfloat16, 1 - 1e-7 rounds to 1 and log(1 - 1) is infinite. The result
+has the dtype of the predictions; a boolean result (right or wrong) becomes `floatx()`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ Prepare = Callable[[str, jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
 
 
 def match_ranks(a: Any, b: Any) -> tuple[Any, Any]:
-    """Drop or add a last axis of size 1 where that makes the ranks equal; otherwise both come back as they are."""
+    """Drop or add a last axis of size 1 if that makes the ranks equal; otherwise return both arrays unchanged.
+
+    The axis is dropped, unless the array of lower rank is a vector: then that one receives the axis.
+    """
     if a.ndim == b.ndim + 1 and a.shape[-1] == 1:
         return (a, b[..., None]) if b.ndim == 1 else (a[..., 0], b)
     if b.ndim == a.ndim + 1 and b.shape[-1] == 1:
@@ -35,7 +39,7 @@ def match_ranks(a: Any, b: Any) -> tuple[Any, Any]:
 
 
 def broadcastable(name: str, y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Labels and predictions as floats of one shape; axes of size 1 are repeated."""
+    """Return labels and predictions as floats, broadcast to one shape."""
     y_true, y_pred = match_ranks(_as_float(y_true, y_pred), _as_float(y_pred, y_pred))
     try:
         shape = np.broadcast_shapes(y_true.shape, y_pred.shape)
@@ -47,7 +51,7 @@ def broadcastable(name: str, y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.
 
 
 def same_shape(name: str, y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Labels and predictions as floats; their shapes have to be equal already, up to a last axis of size 1."""
+    """Return labels and predictions as floats; raise a ValueError unless their shapes match up to `match_ranks`."""
     y_true, y_pred = match_ranks(_as_float(y_true, y_pred), _as_float(y_pred, y_pred))
     if y_true.shape != y_pred.shape or not y_pred.ndim:
         raise mismatch(name, y_true, y_pred)
@@ -55,25 +59,25 @@ def same_shape(name: str, y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.Arr
 
 
 def classes_and_scores(name: str, y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Numbers of classes as they are, and predictions as floats; the shapes are for the function to check."""
+    """Return class indices unchanged and predictions as floats; the decorated function checks their shapes."""
     if not y_pred.ndim:
         raise ValueError(f"{name}: expected y_pred with an axis of classes; received a scalar.")
     return y_true, _as_float(y_pred, y_pred)
 
 
 def samplewise(*static: str, prepare: Prepare = broadcastable) -> Callable[[Function], Function]:
-    """Decorator for the mathematics of a loss or metric function of `(y_true, y_pred, ...)`.
+    """Decorate the formula of a loss or metric, a function of `(y_true, y_pred, ...)`.
 
     Args:
-        *static: the names of those options that the computation branches on.
-        prepare: called as `prepare(name, y_true, y_pred)`: what the mathematics gets to see.
+        *static: the names of the options that are static arguments of the compilation: the formula branches on them.
+        prepare: called as `prepare(name, y_true, y_pred)`; returns the two arrays that the formula receives.
     """
 
     def decorate(function: Function) -> Function:
         names = list(inspect.signature(function).parameters)[2:]
         name = function.__name__
 
-        # The settings are part of the key, or a change of epsilon would go unnoticed.
+        # The settings are a static argument: without it, a compiled function would keep using an old epsilon.
         def compute(settings: tuple[Any, ...], y_true: Any, y_pred: Any, **options: Any) -> Any:
             y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
             values = function(*prepare(name, y_true, y_pred), **options)
@@ -88,7 +92,7 @@ def samplewise(*static: str, prepare: Prepare = broadcastable) -> Callable[[Func
                 raise TypeError(f"{name} takes {2 + len(names)} arguments; received {2 + len(args)}.")
             options = {**dict(zip(names, args, strict=False)), **kwargs}
             for option in static:
-                if isinstance(options.get(option), list | np.ndarray):  # as axes come back from JSON
+                if isinstance(options.get(option), list | np.ndarray):  # axes that were read from JSON
                     options[option] = tuple(np.asarray(options[option]).tolist())
             return compiled((epsilon(), floatx()), y_true, y_pred, **options)
 
@@ -106,7 +110,7 @@ def _as_float(array: jax.Array, y_pred: jax.Array) -> jax.Array:
 
 
 def mismatch(name: str, y_true: jax.Array, y_pred: jax.Array, expected: str = "the same shape") -> ValueError:
-    """The error for labels and predictions that do not fit each other."""
+    """Return the error for labels and predictions whose shapes do not fit each other."""
     return ValueError(
         f"{name}: y_true and y_pred must have {expected}; received y_true of shape {y_true.shape} and y_pred of shape "
         f"{y_pred.shape}."

@@ -1,4 +1,4 @@
-"""JAX's loops and branches for functions that read and write facades: state is carried from turn to turn."""
+"""JAX's loops and branches for functions that read and write facades; see `lifting` for how state is carried."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxlayers.common import masks
 from jaxlayers.common.errors import ends_in_user_code
-from jaxlayers.core import lifting, masks, scope
-from jaxlayers.core.manual_axes import vary, varying_axes
+from jaxlayers.common.manual_axes import vary, varying_axes
+from jaxlayers.core import lifting, scope
+from jaxlayers.core.effects import run
+from jaxlayers.core.scope import Scope
 from jaxlayers.core.variable import Variable
 
 
 @ends_in_user_code
 def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any) -> Any:
-    """`jax.lax.cond` with branches that use facades; what one branch writes, the other leaves as it is.
+    """`jax.lax.cond` with branches that use facades; a variable keeps its value in a branch that does not write it.
 
     Example:
         >>> import jaxlayers as jl
@@ -39,19 +42,16 @@ def switch(index: Any, branches: Any, *operands: Any, _pred: Any = None) -> Any:
     """
 
     def attempt(carry: lifting.Carry) -> Any:
-        def branch(number: int) -> Callable[..., Any]:
-            return lambda values, *operands: carry.run(branches[number], operands, values, number)
+        def lifted(number: int) -> Callable[..., Any]:
+            return lambda values, *operands: carry.run(number, branches[number], operands, values)
 
-        lifted = [branch(number) for number in range(len(branches))]
+        functions = [lifted(number) for number in range(len(branches))]
         if _pred is not None:
-            outputs, values = jax.lax.cond(scope.unwrap(_pred), lifted[1], lifted[0], carry.values, *operands)
-        else:
-            outputs, values = jax.lax.switch(scope.unwrap(index), lifted, carry.values, *operands)
-        carry.commit(values)
-        return outputs
+            return jax.lax.cond(scope.unwrap(_pred), functions[1], functions[0], carry.values, *operands)
+        return jax.lax.switch(scope.unwrap(index), functions, carry.values, *operands)
 
     operands = masks.carry(jax.tree.map(scope.unwrap, operands))
-    return lifting.settle([(branch, operands) for branch in branches], attempt)
+    return lifting.with_carry([(branch, operands) for branch in branches], attempt)
 
 
 @ends_in_user_code
@@ -76,20 +76,19 @@ def scan(
 
     def attempt(carry: lifting.Carry) -> Any:
         def body(state: Any, x: Any) -> Any:
-            (mine, y), values = carry.run(f, (state[0], x), state[1])
+            (mine, y), values = carry.run(0, f, (state[0], x), state[1])
             return (mine, values), y
 
         (final, values), ys = jax.lax.scan(body, (init, carry.values), xs, length, reverse, unroll)
-        carry.commit(values)
-        return final, ys
+        return (final, ys), values
 
     init, xs = jax.tree.map(scope.unwrap, (init, xs))
-    one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf)[1:], jnp.result_type(leaf)), xs)
+    slice_of_xs = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf)[1:], jnp.result_type(leaf)), xs)
 
     def turn(carry: Any, x: Any) -> Any:
         return f(carry, jax.tree.map(lambda part, whole: vary(part, varying_axes(whole)), x, xs))
 
-    return lifting.settle([(turn, (init, one))], attempt)
+    return lifting.with_carry([(turn, (init, slice_of_xs))], attempt)
 
 
 @ends_in_user_code
@@ -108,9 +107,8 @@ def while_loop(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init_
     """
 
     def attempt(carry: lifting.Carry) -> Any:
-        def go_on(state: Any) -> Any:
-            known = {k: v for k, v in zip(carry.keys, state[1], strict=True) if isinstance(k, Variable)}
-            outputs, effects, _ = lifting.run(cond_fun, (state[0],), {}, known)
+        def condition(state: Any) -> Any:
+            outputs, effects = run(Scope.lifted(carry.variables(state[1])), cond_fun, state[0])
             if effects.keys:
                 names = ", ".join(repr(key.path) for key in effects.keys if isinstance(key, Variable))
                 raise ValueError(
@@ -120,14 +118,12 @@ def while_loop(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init_
             return outputs
 
         def body(state: Any) -> Any:
-            return carry.run(body_fun, (state[0],), state[1])
+            return carry.run(0, body_fun, (state[0],), state[1])
 
-        final, values = jax.lax.while_loop(go_on, body, (init_val, carry.values))
-        carry.commit(values)
-        return final
+        return jax.lax.while_loop(condition, body, (init_val, carry.values))
 
     init_val = jax.tree.map(scope.unwrap, init_val)
-    return lifting.settle([(body_fun, (init_val,))], attempt)
+    return lifting.with_carry([(body_fun, (init_val,))], attempt)
 
 
 @ends_in_user_code
@@ -142,11 +138,30 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[..., Any], init_val: An
 
     def attempt(carry: lifting.Carry) -> Any:
         def body(i: Any, state: Any) -> Any:
-            return carry.run(body_fun, (i, state[0]), state[1])
+            return carry.run(0, body_fun, (i, state[0]), state[1])
 
-        final, values = jax.lax.fori_loop(lower, upper, body, (init_val, carry.values))
-        carry.commit(values)
-        return final
+        return jax.lax.fori_loop(lower, upper, body, (init_val, carry.values))
 
     lower, upper, init_val = jax.tree.map(scope.unwrap, (lower, upper, init_val))
-    return lifting.settle([(body_fun, (lower, init_val))], attempt)
+    return lifting.with_carry([(body_fun, (lower, init_val))], attempt)
+
+
+def repeat(step: Callable[[Any], Any], count: Any) -> Any:
+    """Run a step for 0 to `count` - 1 and return the arrays that the last one returned; zeros where there was none.
+
+    The program does not depend on `count`, so that it is compiled once.
+    """
+
+    def arrays(i: Any) -> Any:
+        return jax.tree.map(lambda value: jnp.asarray(scope.unwrap(value)), step(i))
+
+    def attempt(carry: lifting.Carry) -> Any:
+        zeros = jax.tree.map(lambda spec: jnp.zeros(spec.shape, spec.dtype), carry.outputs[0])
+
+        def body(i: Any, state: Any) -> Any:
+            outputs, values = carry.run(0, arrays, (i,), state[1])
+            return jax.tree.map(lambda value, zero: value.astype(zero.dtype), outputs, zeros), values
+
+        return jax.lax.fori_loop(0, count, body, (zeros, carry.values))
+
+    return lifting.with_carry([(arrays, (jnp.int32(0),))], attempt)

@@ -1,4 +1,4 @@
-"""The forms a key has: typed, as users hand it over, or its numbers, as generators hold it."""
+"""The two forms of a random key: typed, as users pass it, or as an array of integers, as generators hold it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 
 def as_key(state: Any) -> jax.Array:
-    """A typed key from what a generator holds."""
+    """Return a key in its typed form."""
     if is_typed(state):
         return state
     ours = state.shape[-1:] == (_size(),)
@@ -20,17 +20,17 @@ def as_key(state: Any) -> jax.Array:
 
 
 def is_typed(state: Any) -> bool:
-    """Whether a key is a typed one."""
+    """True if a key is a typed one."""
     return jnp.issubdtype(state.dtype, jax.dtypes.prng_key)
 
 
 def like(state: Any, key: jax.Array) -> jax.Array:
-    """A key in the form that `state` has: typed, or its numbers, which compiled calls take faster."""
+    """Return a key in the form of `state`: typed, or as integers, which compiled calls accept faster."""
     return key if is_typed(state) else jax.random.key_data(key)
 
 
 def from_text(text: bytes) -> np.ndarray:
-    """A key's numbers made from a text, without any compilation."""
+    """Return the integers of a key made from a text, without any compilation."""
     digest = hashlib.blake2b(text, digest_size=4 * _size(), person=_DERIVATION).digest()
     return np.frombuffer(digest, "uint32")
 
@@ -40,7 +40,7 @@ _DERIVATION = b"jaxlayers 2"  # changes whenever the values that a seed stands f
 
 @functools.cache
 def _implementation() -> str:
-    """The kind of keys that generators hold the numbers of: JAX's default when the first was made."""
+    """The implementation of the keys that generators hold: JAX's default when the first was made."""
     return jax.config.values["jax_default_prng_impl"]
 
 

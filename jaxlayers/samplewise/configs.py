@@ -1,4 +1,4 @@
-"""Losses and metrics to configs and back: functions are written by name, as Keras writes them, and looked up by it."""
+"""Convert losses and metrics to configs and back; functions are written by name, as in Keras, and looked up by name."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def read(kind: str, identifier: Any, custom_objects: dict[str, Any] | None = Non
     return registry.lookup(kind, identifier, custom_objects)
 
 
-def read_fn(config: dict[str, Any], *kinds: str) -> dict[str, Any]:
-    """A config in which the function that `"fn"` describes, in one of some tables, stands in the place of that."""
+def read_fn(config: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Return a copy of a config in which the description at `"fn"` is replaced by the function itself."""
     fn = config.get("fn")
     if isinstance(fn, str):
         fn = {"class_name": "function", "config": fn}
-    return {**config, "fn": registry.lookup(kinds[0], fn)} if isinstance(fn, dict) else config
+    return {**config, "fn": registry.lookup(kind, fn)} if isinstance(fn, dict) else config

@@ -1,7 +1,7 @@
-"""Arrays under `jax.shard_map`: a value is the same on all devices of an axis, or varies along it.
+"""Arrays under `jax.shard_map`: a value is equal on all devices of a mesh axis, or varies along the axis.
 
-JAX keeps account of this in types, and a loop wants to be started from what has the type of what comes round. So what
-a loop starts from, when it is made here, is declared to vary as its later values do.
+JAX tracks this in the types of arrays, and a loop's carry must have one type throughout. So the initial value of a
+carry that the kernel adds is declared to vary along the same axes as its later values.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import jax
 
 
 def varying_axes(*trees: Any) -> frozenset[str]:
-    """The axes of devices along which anything in some trees of arrays varies."""
+    """Return the mesh axes along which any array in some trees varies."""
     return frozenset().union(*(jax.typeof(leaf).manual_axis_type.varying for leaf in jax.tree.leaves(trees)))
 
 
 def vary(tree: Any, axes: frozenset[str]) -> Any:
-    """A tree of arrays, declared to vary along these axes, too."""
+    """Declare the arrays of a tree to vary along some mesh axes as well."""
     if not axes:
         return tree
 

@@ -1,8 +1,8 @@
-"""Masks that travel with arrays: which steps of a sequence count.
+"""Masks that travel with arrays: boolean arrays, True for the time steps that are not padding.
 
 A JAX array has no place for an attribute, so a table holds the mask of each array for as long as the array lives.
-Inside a transformation other objects stand for the arrays that were handed in, and outside again others for those that
-came back: so an array and its mask go through as one, a `Masked`.
+Inside a transformation other objects (tracers) stand for its arguments, and its results are other objects again. So an
+array and its mask go in and out together, as a `Masked`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _masks: dict[int, tuple[weakref.ref[Any], Any]] = {}
 
 
 def in_use() -> bool:
-    """Whether any array has a mask."""
+    """True if any array has a mask."""
     return bool(_masks)
 
 
 def get_mask(array: Any) -> Any:
-    """The mask of an array or symbolic tensor, or None."""
+    """Return the mask of an array or symbolic tensor, or None."""
     if getattr(type(array), "carries_mask", False):
         return array.mask
     if not _masks:
@@ -32,7 +32,7 @@ def get_mask(array: Any) -> Any:
 
 
 def set_mask(array: Any, mask: Any) -> None:
-    """Let a mask travel with an array; None takes it away."""
+    """Set the mask of an array; None removes it."""
     if getattr(type(array), "carries_mask", False):  # a symbolic tensor
         array.mask = mask
     elif isinstance(array, jax.Array):
@@ -45,28 +45,29 @@ def set_mask(array: Any, mask: Any) -> None:
 
 
 def previous_mask(inputs: Any, kwargs: dict[str, Any]) -> Any:
-    """The mask that a call was given, or the masks that travel with its first argument."""
-    given = kwargs.get("mask")
-    return jax.tree.map(get_mask, inputs) if given is None else given
+    """Return the `mask` argument of a call, or else the masks of its first argument."""
+    mask = kwargs.get("mask")
+    return jax.tree.map(get_mask, inputs) if mask is None else mask
 
 
 def fits(mask: Any, inputs: Any, outputs: list[Any]) -> bool:
-    """Whether a mask of a call's first inputs can be one of its first output: the axes that it is about are there.
+    """True if the mask of a call's first input can be the mask of its first output: the output begins with its axes.
 
-    Of outputs with fewer axes than the inputs it is not, where one of the other axes could be taken for one of those.
+    If the output has fewer axes than the input, one of the axes that are left could be another one of the same size. So
+    the mask does not fit where a size of the mask occurs among the other axes of the input.
     """
-    leaves, given = jax.tree.leaves(mask), jax.tree.leaves(inputs)
-    if len(leaves) != 1 or not outputs or not given:
+    masks, arrays = jax.tree.leaves(mask), jax.tree.leaves(inputs)
+    if len(masks) != 1 or not outputs or not arrays:
         return True
-    about, before, after = (tuple(one.shape) for one in (leaves[0], given[0], outputs[0]))
-    if after[: len(about)] != about:
+    masked, before, after = (tuple(array.shape) for array in (masks[0], arrays[0], outputs[0]))
+    if after[: len(masked)] != masked:
         return False
-    return len(after) >= len(before) or not set(before[len(about) :]) & set(about)
+    return len(after) >= len(before) or not set(before[len(masked) :]) & set(masked)
 
 
 @jax.tree_util.register_pytree_node_class
 class Masked:
-    """An array and its mask on the way into a transformation, or out of it."""
+    """An array together with its mask, on the way into a transformation or out of it."""
 
     def __init__(self, array: Any, mask: Any):
         self.array, self.mask = array, mask
@@ -80,7 +81,7 @@ class Masked:
 
 
 def carry(tree: Any) -> Any:
-    """A tree with each array that has a mask together with it, to be handed to a transformation or out of one."""
+    """Return a tree with a `Masked` in the place of each array that has a mask."""
 
     def hold(leaf: Any) -> Any:
         mask = get_mask(leaf) if isinstance(leaf, jax.Array) else None
@@ -90,7 +91,7 @@ def carry(tree: Any) -> Any:
 
 
 def release(tree: Any) -> Any:
-    """The arrays of such a tree, with their masks."""
+    """Return a tree with arrays in the place of each `Masked`, and set their masks."""
 
     def put(leaf: Any) -> Any:
         if type(leaf) is not Masked:
@@ -102,7 +103,7 @@ def release(tree: Any) -> Any:
 
 
 def follow(new: Any, old: Any) -> Any:
-    """Arrays that stand for others, in a tree of the same structure, with their masks."""
+    """Give the arrays of a tree the masks of those in another tree of the same structure; return the tree."""
     if _masks:
         for array, other in zip(jax.tree.leaves(new), jax.tree.leaves(old), strict=True):
             mask = get_mask(other)

@@ -1,7 +1,7 @@
-"""What a function closes over: a first guess at the variables that it uses.
+"""A first guess at the variables that a function uses: those of the facades that it closes over.
 
-A wrong guess costs one more trace of the function and nothing else, so this looks only where people put things: free
-variables, globals that are named, defaults, `self`, and functions and containers found there.
+A wrong guess costs one more trace of the function and nothing else, so the search goes only where people put things:
+free variables, globals that the code names, defaults, `self`, and functions and containers found there.
 """
 
 from __future__ import annotations
@@ -12,26 +12,28 @@ from collections.abc import Iterator
 from typing import Any
 
 from jaxlayers.core import tracking
+from jaxlayers.core.protocols import Role
 from jaxlayers.core.tracking import Tracked
 from jaxlayers.core.variable import Variable
+from jaxlayers.transforms.facades import WeakMethod
 
 
 def guess(function: Any, facades: list[Any]) -> tuple[list[Variable], list[Variable]]:
-    """The variables that a function probably writes, and those that it probably only reads."""
+    """Return the variables that a function probably writes, and those that it probably only reads."""
     roots = list(_facades(function, set(), 0))
     for facade in facades:
         roots += _facades(facade, set(), 0)
     written: dict[Variable, None] = {}
     read: dict[Variable, None] = {}
-    trains = any(isinstance(root, Tracked) and root._kind == "slot" for root in roots)
+    trains = any(isinstance(root, Tracked) and root._role == Role.SLOT for root in roots)
     for root in roots:
         if isinstance(root, Variable):
             read[root] = None
             continue
-        for _, variable, _ in root._walk.variables:
-            (written if trains else read)[variable] = None
-        if root._kind == "metric":
-            written.update(dict.fromkeys(variable for _, variable, _ in root._walk.variables))
+        variables = dict.fromkeys(variable for _, variable in root._walk.entries)
+        (written if trains else read).update(variables)
+        if root._role == Role.METRIC:
+            written.update(variables)
     return list(written), [variable for variable in read if variable not in written]
 
 
@@ -42,8 +44,8 @@ def _facades(value: Any, seen: set[int], depth: int) -> Iterator[Any]:
     inside: list[Any] = []
     if isinstance(value, Tracked | Variable):
         yield value
-        if isinstance(value, Tracked):  # an optimizer is no part of a model, and yet found on it
-            inside = [one for one in vars(value).values() if isinstance(one, tracking.kept_apart())]
+        if isinstance(value, Tracked):  # an optimizer is not part of the model that it is an attribute of
+            inside = [attribute for attribute in vars(value).values() if isinstance(attribute, tracking.kept_apart())]
     elif isinstance(value, types.FunctionType):
         inside = [cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell)]
         inside += value.__defaults__ or ()
@@ -51,6 +53,8 @@ def _facades(value: Any, seen: set[int], depth: int) -> Iterator[Any]:
         inside += [value.__globals__[name] for name in _names(value.__code__) if name in value.__globals__]
     elif isinstance(value, types.MethodType):
         inside = [value.__self__, value.__func__]
+    elif isinstance(value, WeakMethod):
+        inside = [value.instance(), value.function]
     elif isinstance(value, functools.partial):
         inside = [value.func, *value.args, *value.keywords.values()]
     elif isinstance(value, list | tuple) and len(value) < 1000:
@@ -59,8 +63,8 @@ def _facades(value: Any, seen: set[int], depth: int) -> Iterator[Any]:
         inside = list(value.values())
     elif depth and hasattr(value, "__dict__") and not isinstance(value, type | types.ModuleType):
         inside = [v for v in vars(value).values() if isinstance(v, Tracked | Variable | list | tuple | dict)]
-    for one in inside:
-        yield from _facades(one, seen, depth + 1)
+    for item in inside:
+        yield from _facades(item, seen, depth + 1)
 
 
 def _is_filled(cell: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What lets an object stand wherever an array stands: JAX's protocol, NumPy's, and Python's operators."""
+"""Objects that can be used wherever an array can: JAX's protocol, NumPy's, and Python's operators."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.core import scope
-
 
 class ArrayLike:
-    """The part of a variable that is like the array it holds, `value`."""
+    """An object with an array, `value`, that behaves like this array."""
 
     __slots__ = ()
 
@@ -23,7 +21,7 @@ class ArrayLike:
 
     @property
     def path(self) -> str:
-        """What messages call it."""
+        """The name of the object in messages."""
         raise NotImplementedError
 
     @property
@@ -42,7 +40,7 @@ class ArrayLike:
         return np.asarray(self._fetched(), dtype)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        """NumPy's functions work as without this; but its rules for dtypes, which JAX asks, need no values."""
+        """Call a function of NumPy as if this method were not there; `result_type` needs no values."""
         if function is np.result_type:
             return function(*[np.empty((), a.dtype) if isinstance(a, ArrayLike) else a for a in args])
         return function._implementation(*args, **kwargs)
@@ -54,7 +52,7 @@ class ArrayLike:
         return getattr(self._fetched() if name in ("item", "tolist") else self.value, name)
 
     def __getitem__(self, index: Any) -> jax.Array:
-        return self.value[scope.unwrap(index)]
+        return self.value[unwrap(index)]
 
     def __len__(self) -> int:
         if not self.shape:
@@ -106,13 +104,18 @@ class ArrayLike:
     __hash__ = object.__hash__
 
 
-# What arrays have and their public class does not declare.
+# Attributes of arrays that their public class does not declare.
 _UNDECLARED = {"block_until_ready", "devices", "is_ready", "tobytes", "tolist", "weak_type"}
 
 
+def unwrap(value: Any) -> Any:
+    """Return the array of a variable; anything else as it is."""
+    return value.value if isinstance(value, ArrayLike) else value
+
+
 def operand(value: Any) -> Any:
-    """What stands on the other side of an operator, as an array."""
-    return jnp.asarray(value) if isinstance(value, list | tuple) else scope.unwrap(value)
+    """Return the other operand of an operator as an array."""
+    return jnp.asarray(value) if isinstance(value, list | tuple) else unwrap(value)
 
 
 def _forward(name: str) -> None:

@@ -1,8 +1,8 @@
-"""Weights, masks, and the reduction of many losses to one number.
+"""Weights, masks, and the reduction of the losses of samples to a scalar.
 
-A weight of shape [batch] belongs to whole samples, one of shape [batch, time] to their steps: a weight has the leading
-axes of what it weighs, where a size may be 1. A mask is a weight of zeros and ones, but a mean over what it lets
-through divides by the number of those alone.
+Weights of shape [batch] belong to samples, weights of shape [batch, time] to time steps: the axes of the weights are
+the leading axes of the values, and any size may be 1. A mask is an array of weights 0 and 1, except that a mean under a
+mask divides by the number of unmasked values.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core.symbolic import operation
-from jaxlayers.losses._samplewise import match_ranks
+from jaxlayers.samplewise.functions import match_ranks
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 
 
 def check_reduction(reduction: Any) -> Any:
-    """The reduction itself, when there is one of that name."""
+    """Return `reduction`; raise a ValueError if it is unknown."""
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction must be one of {REDUCTIONS}; received {reduction!r}.")
     return reduction
@@ -30,17 +30,17 @@ def check_reduction(reduction: Any) -> Any:
 def reduce_weighted(
     values: Any, sample_weight: Any = None, mask: Any = None, reduction: str | None = None, dtype: str = "float32"
 ) -> jax.Array:
-    """The losses of samples, weighted and reduced as `Loss` says."""
+    """Weight and reduce values, as described in `Loss`."""
     return _reduce(values, sample_weight, mask, reduction, dtype)
 
 
 @functools.partial(jax.jit, static_argnames=("reduction", "dtype"), inline=True)
 def _reduce(values: Any, sample_weight: Any, mask: Any, reduction: str | None, dtype: str) -> jax.Array:
-    # Summed in float32 at least: float16 ends at 65504, and bfloat16 counts to 256.
+    # Sum in float32 or wider: float16 overflows at 65504, and bfloat16 represents integers exactly only up to 256.
     wide = jnp.promote_types(dtype, jnp.float32)
     values = jnp.asarray(values, wide)
     if mask is not None and reduction in ("mean", "sum_over_batch_size"):
-        # What comes through counts size / valid, so that the division by the size below leaves one by the valid.
+        # Scale the mask by size / valid: the division by the size below then amounts to a division by valid.
         mask = jnp.asarray(mask, wide)
         mask *= divide_no_nan(jnp.asarray(mask.size, wide), jnp.sum(mask))
     weights = combine(sample_weight, mask, wide)
@@ -59,10 +59,10 @@ def _reduce(values: Any, sample_weight: Any, mask: Any, reduction: str | None, d
 
 
 def combine(sample_weight: Any, mask: Any, dtype: Any) -> Any:
-    """One array of weights from weights, a mask, both or neither."""
+    """Return the product of weights and mask; the one that is not None if the other is; or None."""
     if sample_weight is None or mask is None:
-        given = mask if sample_weight is None else sample_weight
-        return None if given is None else jnp.asarray(given, dtype)
+        weights = mask if sample_weight is None else sample_weight
+        return None if weights is None else jnp.asarray(weights, dtype)
     mask, weights = jnp.asarray(mask, dtype), jnp.asarray(sample_weight, dtype)
     if mask.ndim < weights.ndim:
         weights, mask = align(weights, mask)
@@ -72,15 +72,15 @@ def combine(sample_weight: Any, mask: Any, dtype: Any) -> Any:
 
 
 def align(values: jax.Array, weights: jax.Array, grow: bool = True) -> tuple[jax.Array, jax.Array]:
-    """Values and weights of the same rank: a weight has the leading axes of the values.
+    """Bring values and weights to the same rank; the axes of the weights are the leading axes of the values.
 
     Args:
-        values: what is weighted.
-        weights: its weights.
-        grow: whether values may be repeated to the shape of the weights, where theirs is scalar or 1.
+        values: the array to weight.
+        weights: the weights.
+        grow: If True (default), values that are a scalar or have sizes of 1 may be broadcast to the weights.
 
     Raises:
-        ValueError: when a size is neither 1 nor that of the other.
+        ValueError: if a size of the weights is neither 1 nor that of the values.
     """
     shape, weights_shape = values.shape, weights.shape
     values, weights = match_ranks(values, weights)
@@ -94,12 +94,12 @@ def align(values: jax.Array, weights: jax.Array, grow: bool = True) -> tuple[jax
     if not fits:
         raise ValueError(
             f"A sample_weight or mask of shape {weights_shape} does not fit values of shape {shape}: expected the "
-            "leading axes of that shape, as in (batch,), where a size may be 1. To weigh later axes, put axes of size "
-            "1 in front."
+            "leading axes of that shape, such as (batch,), where any size may be 1. To weight later axes, put axes of "
+            "size 1 in front."
         )
     return values, weights
 
 
 def divide_no_nan(a: jax.Array, b: jax.Array) -> jax.Array:
-    """`a / b`, and 0 where b is 0; so are the gradients there."""
+    """Return `a / b`, and 0 with gradients of 0 where b is 0."""
     return jnp.where(b == 0, 0, a / jnp.where(b == 0, 1, b))

@@ -1,0 +1,182 @@
+"""Donation: compiled steps reuse the arrays of the variables that they overwrite.
+
+A run of a compiled step borrows the arrays of its variables: a `Loan` says which ones it reads and which it overwrites.
+The array of an overwritten variable is donated to XLA, which deletes it, so two rules protect everybody else:
+
+- An array that somebody else may hold is copied first. A variable is *exclusive* while nobody but the variable holds
+  its array: after a compiled step has stored it, and until it is read for the first time.
+- While a loan is out, reads of the variables that it overwrites wait for its end, and so do runs of other compiled
+  functions that use them. Steps that share no overwritten variable run at the same time.
+
+A step that fails while it runs takes the donated arrays along. `mark_lost` then puts a `Lost` in the place of each.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import threading
+import time
+import types
+import weakref
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import jax
+
+
+class Step(Protocol):
+    """A compiled step, as loans see it."""
+
+    name: str
+    written: list[Any]
+    read: list[Any]
+    written_ids: frozenset[int]
+    read_ids: frozenset[int]
+
+
+class Lost:
+    """Stands in a variable for an array that a failed step took along."""
+
+    __slots__ = ("step",)
+
+    def __init__(self, step: str):
+        self.step = step
+
+    def message(self, path: str) -> str:
+        """Say what happened to the variable at a path, and the way back."""
+        return (
+            f"{path!r} was lost: the compiled step {self.step!r} failed while it was running, after its inputs had "
+            "been donated. Assign its value again (load a checkpoint, or set params, state or weights you kept), or "
+            "compile with jl.jit(donate=False), which never loses anything but needs memory for both copies."
+        )
+
+
+class Loan:
+    """The arrays that one run of a step uses, for as long as it runs."""
+
+    __slots__ = ("_thread", "step")
+
+    def __init__(self, step: Step):
+        self.step = step
+        self._thread = threading.get_ident()
+
+    def begin(self) -> None:
+        """Enter the run, once no run that conflicts with it is under way."""
+        while True:
+            with _changed:
+                blocking = next(filter(self._conflicts_with, list(_loans)), None) if _loans else None
+                if blocking is None:
+                    _loans.add(self)
+                    return
+            blocking.wait(next(variable.path for variable in (*blocking.step.written, *self.step.written)))
+
+    def end(self) -> None:
+        """Let everybody go on who waits for the run."""
+        _loans.discard(self)
+        if _waiting:
+            with _changed:
+                _changed.notify_all()
+
+    def _conflicts_with(self, other: Loan) -> bool:
+        """True if two runs cannot overlap: one overwrites what the other uses."""
+        mine, theirs = self.step, other.step
+        return not (
+            mine.written_ids.isdisjoint(theirs.written_ids)
+            and mine.written_ids.isdisjoint(theirs.read_ids)
+            and mine.read_ids.isdisjoint(theirs.written_ids)
+        )
+
+    def wait(self, path: str) -> None:
+        """Wait until the run has ended.
+
+        Raises:
+            RuntimeError: when the run waits for this thread, which is a callback of it.
+        """
+        global _waiting
+        end = time.monotonic() + _CALLBACK_PATIENCE if _is_in_callback() else math.inf
+        with _changed:
+            _waiting += 1
+            try:
+                while self in _loans:
+                    if self._thread == threading.get_ident() or time.monotonic() > end:
+                        raise RuntimeError(
+                            f"{path!r} is being written by a compiled step that is still running, perhaps the one "
+                            "that calls this. Hand its value to the callback as an argument."
+                        )
+                    _changed.wait(0.05)  # an interrupt may have kept `end` from notifying
+            finally:
+                _waiting -= 1
+
+
+_loans: set[Loan] = set()
+_changed = threading.Condition()  # its lock is held while a loan is entered
+_waiting = 0  # the number of threads in `Loan.wait`
+_CALLBACK_PATIENCE = 10.0  # seconds
+
+
+def wait_for(variable: Any) -> None:
+    """Wait until no run overwrites a variable."""
+    if _loans:
+        for loan in list(_loans):
+            if id(variable) in loan.step.written_ids:
+                loan.wait(variable.path)
+
+
+def is_lent(variable: Any) -> bool:
+    """True if a run is about to overwrite a variable."""
+    return bool(_loans) and any(id(variable) in loan.step.written_ids for loan in list(_loans))
+
+
+def _is_in_callback() -> bool:
+    """True if this thread runs a callback of a JAX computation: its stack begins in JAX.
+
+    The computation may be the one that the thread is about to wait for, so the wait must end.
+    """
+    frame: types.FrameType | None = sys._getframe()
+    while frame is not None and frame.f_back is not None:
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_filename.startswith(_JAX)
+
+
+_JAX = os.path.dirname(jax.__file__) + os.sep
+
+
+def arrays_of(variables: list[Any]) -> list[Any]:
+    """The arrays of variables for a run that has borrowed them, made now where there are none."""
+    arrays = [variable._value for variable in variables]
+    if not _NO_ARRAY.isdisjoint(map(type, arrays)):
+        return [variable.lent() for variable in variables]
+    return arrays
+
+
+_NO_ARRAY = frozenset([type(None), Lost])  # what may stand in a variable in the place of an array
+
+
+def donatable(variables: list[Any], arrays: list[Any]) -> list[Any]:
+    """The arrays of variables with copies in the place of those that somebody else may hold."""
+    shared = [i for i, variable in enumerate(variables) if not variable._exclusive]
+    if not shared:
+        return arrays
+    arrays = list(arrays)
+    copies = jax.device_put([arrays[i] for i in shared], may_alias=False)
+    for i, copy in zip(shared, copies, strict=True):
+        arrays[i] = copy
+    return arrays
+
+
+steps: weakref.WeakSet[Any] = weakref.WeakSet()  # of all compiled functions, to find the one that lost an array
+
+
+def mark_lost(variables: Iterable[Any], step: str | None = None) -> None:
+    """After a failure on the device: put a `Lost` in the place of every array that went down with it."""
+    for variable in variables:
+        array = variable._value
+        if isinstance(array, jax.Array):
+            try:
+                array.block_until_ready()
+            except (RuntimeError, ValueError):  # deleted, or the result of what failed
+                writers = [each.name for each in steps if any(written is variable for written in each.written)]
+                variable._value = Lost(step or (writers[0] if writers else "a compiled step"))
+                variable._exclusive = False

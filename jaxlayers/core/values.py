@@ -1,0 +1,121 @@
+"""The arrays that variables stand for, as seen from the inside of one run.
+
+A `Values` holds arrays for some variables. A read of another variable goes to the `Values` around it, and from the
+outermost one to the variable itself. A write stays here until it is carried outwards, as `effects` does.
+
+A `Values` belongs to the JAX trace in which its writes can be carried outwards. A write in another trace comes from a
+bare JAX transformation further in. It is refused, since its tracer would leak.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+from jax.extend.core import get_opaque_trace_state as current_trace
+
+from jaxlayers.common.errors import BareTransformationError
+from jaxlayers.core.protocols import LayerLike, Role, VariableLike
+
+NO_TRACE = current_trace()  # the trace outside of every transformation
+
+
+class Values:
+    """Arrays that stand in for what variables hold.
+
+    Attributes:
+        arrays: the array of each variable that was handed in or written here.
+        written: the variables written here, in the order of their first write.
+        losses: the losses added here, (owner, value) pairs by the outermost layer of their call.
+    """
+
+    __slots__ = ("_around", "arrays", "losses", "trace", "written")
+
+    def __init__(self, arrays: dict[VariableLike, Any], around: Values | None, trace: Any):
+        self.arrays = arrays
+        self.written: dict[VariableLike, None] = {}
+        self.losses: dict[LayerLike, list[tuple[LayerLike, Any]]] = {}
+        self.trace = trace
+        self._around = around
+
+    def read(self, variable: VariableLike) -> Any:
+        """Return the array of a variable; a variable without one gets it now."""
+        array = self.arrays.get(variable)
+        return self._read_outside(variable) if array is None else array
+
+    def _read_outside(self, variable: VariableLike) -> Any:
+        return variable.make() if self._around is None else self._around.read(variable)
+
+    def peek(self, variable: VariableLike) -> Any:
+        """Return the array of a variable, or None where it has none yet."""
+        array = self.arrays.get(variable)
+        if array is None:
+            array = variable.peek() if self._around is None else self._around.peek(variable)
+        return array
+
+    def write(self, variable: VariableLike, array: Any) -> None:
+        """Change the array of a variable.
+
+        Raises:
+            BareTransformationError: in a trace that the change cannot be carried out of.
+        """
+        if current_trace() != self.trace:
+            refuse_write(variable)
+        self.arrays[variable] = array
+        self.written[variable] = None
+
+
+class ClosedValues(Values):
+    """Values that are all handed in beforehand; a read of any other variable is recorded as `missing`.
+
+    The trace that reads a missing variable is thrown away, so an array that nobody has yet is replaced by zeros.
+    """
+
+    __slots__ = ("missing",)
+
+    def __init__(self, arrays: dict[VariableLike, Any], around: Values | None, trace: Any):
+        super().__init__(arrays, around, trace)
+        self.missing: dict[VariableLike, None] = {}
+
+    def _read_outside(self, variable: VariableLike) -> Any:
+        self.missing[variable] = None
+        array = self.peek(variable)
+        return jax.numpy.zeros(variable.shape, variable.dtype) if array is None else array
+
+
+class IsolatedValues(Values):
+    """Values of a pure function of one layer's trees; other variables can be read and not written."""
+
+    __slots__ = ("_owner",)
+
+    def __init__(self, arrays: dict[VariableLike, Any], around: Values | None, trace: Any, owner: str):
+        super().__init__(arrays, around, trace)
+        self._owner = owner
+
+    def write(self, variable: VariableLike, array: Any) -> None:
+        """Change the array of a variable that was handed in.
+
+        Raises:
+            ValueError: when the variable was not handed in.
+        """
+        if variable not in self.arrays:
+            raise ValueError(
+                f"{variable.path!r} was written inside apply() of {self._owner!r}, but it is not part of that layer's "
+                "state. Assign it to an attribute of the layer, so that apply() can return it."
+            )
+        super().write(variable, array)
+
+
+def refuse_write(variable: VariableLike) -> None:
+    """Raise, since a write cannot be carried out of the trace it is made in."""
+    drawn = variable.role in (Role.SEED, Role.STREAM)
+    refuse_effect("A random number was drawn" if drawn else f"{variable.path!r} was written")
+
+
+def refuse_effect(what: str) -> None:
+    """Raise, since something was done in a trace that its effect cannot be carried out of."""
+    raise BareTransformationError(
+        f"{what} inside a JAX transformation (jax.jit, grad, vmap, scan, ...) that cannot carry "
+        "the change out. Either use jaxlayers' own transformation (jl.jit, jl.grad, jl.vmap, jl.scan, jl.cond, "
+        "jl.while_loop, jl.remat), or call layer.apply(params, state, ...) and pass its state along."
+    )

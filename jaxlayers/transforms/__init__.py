@@ -1,0 +1,14 @@
+"""JAX's transformations for functions that read and write facades: layers, variables, metrics, optimizers, generators.
+
+Each takes the arguments of JAX's own. It runs the function in a scope of its own (see `core.effects`), takes what the
+function does to variables, losses and generators out of the pure function as one more output, and commits it once the
+transformation has succeeded.
+"""
+
+from jaxlayers.transforms.gradients import grad, value_and_grad
+from jaxlayers.transforms.jit import jit
+from jaxlayers.transforms.loops import cond, fori_loop, scan, switch, while_loop
+from jaxlayers.transforms.remat import remat
+from jaxlayers.transforms.vmap import vmap
+
+__all__ = ["cond", "fori_loop", "grad", "jit", "remat", "scan", "switch", "value_and_grad", "vmap", "while_loop"]

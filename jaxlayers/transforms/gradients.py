@@ -1,0 +1,145 @@
+"""`grad` and `value_and_grad` of functions that use facades, also with respect to variables."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxlayers.common import masks
+from jaxlayers.common.errors import ends_in_user_code
+from jaxlayers.core import building, scope, trees
+from jaxlayers.core.effects import run
+from jaxlayers.core.layer import Layer
+from jaxlayers.core.scope import Scope
+from jaxlayers.core.variable import Variable
+
+
+def value_and_grad(
+    fun: Callable[..., Any],
+    argnums: int | tuple[int, ...] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    reduce_axes: Any = (),
+    *,
+    wrt: Any = None,
+) -> Callable[..., Any]:
+    """`jax.value_and_grad`, also with respect to variables.
+
+    Args:
+        fun: a function that returns a scalar, or with `has_aux` a pair of one and anything else.
+        argnums: the numbers of the positional arguments to differentiate with respect to, if `wrt` is not given.
+        has_aux: as in `jax.value_and_grad`, like those that follow.
+        holomorphic: likewise.
+        allow_int: likewise.
+        reduce_axes: likewise.
+        wrt: a variable, a layer, or a nested structure of them: then the gradients have that structure, with that of
+            its `params` in the place of a layer, and no argument is differentiated.
+
+    Returns:
+        A function with the arguments of `fun` that returns `(value, gradients)`, or `((value, aux), gradients)`.
+
+    Raises:
+        TypeError: when something in `wrt` is not a variable, or is not differentiable.
+
+    Example:
+        >>> import jaxlayers as jl
+        >>> w = jl.Variable(3.0)
+        >>> value, gradient = jl.value_and_grad(lambda x: x * w**2, wrt=w)(2.0)
+        >>> float(value), float(gradient)
+        (18.0, 12.0)
+    """
+
+    @ends_in_user_code
+    @functools.wraps(fun)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if any(isinstance(leaf, Layer) and not leaf.built for leaf in jax.tree.leaves(wrt, is_leaf=_is_facade)):
+            building.dry_run(fun, args, kwargs)
+        variables, tree = _wrt(wrt)
+        inner = scope.current()
+        axis = None if inner is None or wrt is None else inner.mean_axis  # each device has its part of the batch
+
+        def pure(values: list[Any], *inputs: Any) -> Any:
+            inputs = masks.follow(inputs, args)
+            outputs, effects = run(Scope.lifted(dict(zip(variables, values, strict=True))), fun, *inputs, **kwargs)
+            value, aux = outputs if has_aux else (outputs, None)
+            return (value if axis is None else jax.lax.pmean(value, axis)), (aux, effects)
+
+        numbers = 0 if wrt is not None else jax.tree.map(lambda n: n + 1 if n >= 0 else n, argnums)
+        transformed = jax.value_and_grad(
+            pure, numbers, has_aux=True, holomorphic=holomorphic, allow_int=allow_int, reduce_axes=reduce_axes
+        )
+        (value, (aux, effects)), gradients = transformed([scope.read(variable) for variable in variables], *args)
+        effects.commit()
+        if axis is not None:
+            gradients = jax.lax.pmean(gradients, axis)
+        if wrt is not None:
+            gradients = tree(gradients)
+        return ((value, aux) if has_aux else value), gradients
+
+    return wrapped
+
+
+def grad(
+    fun: Callable[..., Any],
+    argnums: int | tuple[int, ...] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    reduce_axes: Any = (),
+    *,
+    wrt: Any = None,
+) -> Callable[..., Any]:
+    """`jax.grad`, also with respect to variables: see `value_and_grad`.
+
+    Example:
+        >>> import jaxlayers as jl
+        >>> w = jl.Variable(3.0)
+        >>> float(jl.grad(lambda: w**2, wrt=w)())
+        6.0
+    """
+    both = value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, reduce_axes, wrt=wrt)
+
+    @ends_in_user_code
+    @functools.wraps(fun)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        value, gradients = both(*args, **kwargs)
+        return (gradients, value[1]) if has_aux else gradients
+
+    return wrapped
+
+
+def _wrt(wrt: Any) -> tuple[list[Variable], Callable[[list[Any]], Any]]:
+    """Return the variables in `wrt`, and a function that gives a list of gradients its structure."""
+    if wrt is None:
+        return [], list
+    with_params = jax.tree.map(
+        lambda leaf: _trainable(leaf) if isinstance(leaf, Layer) else leaf, wrt, is_leaf=_is_facade
+    )
+    variables, tree = jax.tree.flatten(with_params, is_leaf=_is_facade)
+    rebuild: Callable[[list[Any]], Any] = functools.partial(jax.tree.unflatten, tree)
+    for variable in variables:
+        if not isinstance(variable, Variable):
+            raise TypeError(f"wrt= takes variables, layers and structures of variables; received {variable!r}.")
+        if not jnp.issubdtype(variable.dtype, jnp.inexact):
+            raise TypeError(
+                f"{variable.path!r} has dtype {variable.dtype}, which has no gradient. Leave it out of wrt."
+            )
+    # The same variable twice is one input, whose gradient is given twice.
+    unique = list(dict.fromkeys(variables))
+    if len(unique) == len(variables):
+        return variables, rebuild
+    return unique, lambda values: rebuild([dict(zip(unique, values, strict=True))[v] for v in variables])
+
+
+def _is_facade(leaf: Any) -> bool:
+    return isinstance(leaf, Variable | Layer)
+
+
+def _trainable(layer: Layer) -> dict[str, Any]:
+    """The variables of a layer in the places of their arrays in `params`."""
+    return trees.nest((path, variable) for path, variable in layer._walk.entries if variable.trainable)

@@ -1,0 +1,328 @@
+"""`jl.jit`: `jax.jit` for functions that read and write facades.
+
+The variables that a function uses are found while it is traced. A `Plan` lists them: those it writes, which are donated
+and come back as outputs, and those it only reads. The pure function of a plan takes their arrays first, then the
+arguments; `jax.jit` caches it as any other. A trace that meets a variable outside of the plan ends in `PlanTooSmall`,
+and starts again with a larger plan. The first plan is a guess: what the function closes over (see `reachable`).
+
+Each compiled function has a lock, under which its plans are made and looked up. It is not held while a step runs: the
+arrays that the run uses are lent to it instead (see `donation`).
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+import threading
+import types
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from jaxlayers.common import masks
+from jaxlayers.common.errors import filtered
+from jaxlayers.core import donation, making, scope
+from jaxlayers.core.effects import Effects, LossKey, run
+from jaxlayers.core.lifting import Retrace
+from jaxlayers.core.scope import Record, Scope
+from jaxlayers.core.variable import Variable
+from jaxlayers.transforms.facades import FacadeRef, WeakMethod, hold_facades, release_facades
+from jaxlayers.transforms.jit_options import method_options, shift_options
+from jaxlayers.transforms.reachable import guess
+
+_ATTEMPTS = 6  # of tracing; each finds at least one variable more
+
+
+def jit(fun: Callable[..., Any] | None = None, *, donate: bool = True, **options: Any) -> Any:
+    """`jax.jit` for a function that reads and writes facades: layers, variables, metrics, optimizers, generators.
+
+    The objects that the function closes over need not be handed to it; facades among its arguments are used as they
+    are. A compiled call changes the facades as the function would have, once it has succeeded.
+
+    Args:
+        fun: the function; without it, a decorator is returned.
+        donate: if True, the default, the arrays that the function overwrites may be reused for the new ones. If False,
+            a step that fails while it runs loses nothing; for that, two copies are held meanwhile, and each call waits
+            for the device.
+        **options: `static_argnums`, `static_argnames`, `donate_argnums`, `donate_argnames`, `in_shardings`,
+            `out_shardings`, `keep_unused`, `inline`, ...: those of `jax.jit`. Of a method, number 0 is `self`.
+
+    Raises:
+        StateLostError: when a variable is used whose array went down with a failed step.
+
+    Example:
+        >>> import jaxlayers as jl
+        >>> count = jl.Variable(0, dtype="int32", trainable=False)
+        >>> @jl.jit
+        ... def bump(by):
+        ...     return count.assign_add(by) * 2
+        >>> int(bump(1)), int(bump(3)), int(count.value)
+        (2, 8, 4)
+    """
+    if fun is None:
+        return functools.partial(jit, donate=donate, **options)
+    return Jitted(fun, donate, options)
+
+
+class PlanTooSmall(Retrace):
+    """Raised by a trace that met variables outside of its plan; holds the variables of the next one."""
+
+    def __init__(self, written: list[Variable], read: list[Variable], record: Record):
+        super().__init__()
+        self.written, self.read, self.record = written, read, record
+
+
+class Jitted:
+    """A compiled function over facades; made by `jit`."""
+
+    def __init__(self, fun: Callable[..., Any], donate: bool, options: dict[str, Any]):
+        functools.update_wrapper(self, fun)
+        self._fun = fun
+        self._donate = donate
+        self._options = options
+        self._lock = threading.RLock()
+        self._plans: dict[Any, list[Plan]] = {}  # by the facades among the arguments; the one in use comes first
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        if not scope.is_eager():
+            return self._fun(*args, **kwargs)  # a part of what is being run or traced already
+        try:
+            args, kwargs, facades = hold_facades(args, kwargs)
+            if masks.in_use() and self._options.get("in_shardings") is None:
+                args, kwargs = masks.carry((args, kwargs))
+            for _ in range(_ATTEMPTS):
+                plan = self._plan(args, kwargs, facades)
+                try:
+                    return plan.run(args, kwargs)
+                except PlanTooSmall as missing:
+                    self._enlarge(facades, missing)
+            raise _makes_new_variables(plan)
+        except Exception as error:
+            raise filtered(error) from error.__cause__
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        name = f"_jitted_{id(self)}"  # by identity: a subclass may have a compiled method of the same name
+        attributes = getattr(instance, "__dict__", None)
+        if attributes is None:  # no place to keep a compiled method
+            return Jitted(types.MethodType(self._fun, instance), self._donate, method_options(self._options))
+        bound = attributes.get(name)
+        # Another object than the one it was made for: this is a copy. Another function: the class was reloaded.
+        if bound is None or bound._fun.instance() is not instance or bound._fun.function is not self._fun:
+            bound = _Bound(WeakMethod(self._fun, instance), self._donate, method_options(self._options))
+            if isinstance(instance, type):  # under @classmethod
+                type.__setattr__(instance, name, bound)
+            else:
+                attributes[name] = bound
+        return _Method(bound, instance)
+
+    def __reduce__(self) -> Any:
+        return functools.partial(jit, donate=self._donate, **self._options), (self._fun,)
+
+    def lower(self, /, *args: Any, **kwargs: Any) -> Any:
+        """`jax.jit(...).lower` of the pure function underneath, for what the facades hold now."""
+        args, kwargs, facades = hold_facades(args, kwargs)
+        return self._plan(args, kwargs, facades).lower(args, kwargs)
+
+    def _plan(self, args: Any, kwargs: Any, facades: tuple[FacadeRef, ...]) -> Plan:
+        """The plan for a call, which has been traced at least once."""
+        plans = self._plans.get(facades)
+        if plans is not None and (plan := plans[0]).is_current:
+            return plan
+        with self._lock:
+            plan = self._current_plan(facades)
+            for _ in range(_ATTEMPTS):
+                if plan.is_traced:
+                    return plan
+                try:
+                    plan.trace_first(args, kwargs)
+                except PlanTooSmall as missing:
+                    plan = self._enlarge(facades, missing)
+            raise _makes_new_variables(plan)
+
+    def _current_plan(self, facades: tuple[FacadeRef, ...]) -> Plan:
+        """The plan that fits what is trained now; a change of that is another program."""
+        plans = self._plans.get(facades)
+        if plans is None:
+            things = [facade.thing for facade in facades]
+            plans = self._plans[facades] = [Plan(self, *guess(self._fun, things))]
+            for facade in facades:  # drop the plans when an object that they were made for is garbage-collected
+                facade.watch(functools.partial(_forget, weakref.ref(self), facades))
+        plan = plans[0]
+        if plan.version != scope.trainable_version():
+            plan = next((p for p in plans if p.frozen == p.now_frozen()), None) or Plan(self, plan.written, plan.read)
+            plan.version = scope.trainable_version()
+            plans[:] = [plan, *(p for p in plans if p is not plan)]
+        return plan
+
+    def _enlarge(self, facades: tuple[FacadeRef, ...], missing: PlanTooSmall) -> Plan:
+        with self._lock:
+            making.make([*missing.written, *missing.read])
+            plan = Plan(self, missing.written, missing.read, missing.record)
+            self._plans[facades][0] = plan
+            return plan
+
+
+class _Bound(Jitted):
+    """A compiled method of one object, kept on it."""
+
+    def __reduce__(self) -> Any:
+        return type(None), ()  # a copy of the object makes its own
+
+
+class _Method:
+    # A compiled method as it is read from its object; keeps the object alive, as any bound method does.
+
+    __slots__ = ("__self__", "_jitted")
+    __doc__ = property(lambda self: self._jitted.__doc__)
+
+    def __init__(self, jitted: Jitted, instance: Any):
+        self._jitted, self.__self__ = jitted, instance
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        return self._jitted(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._jitted, name)
+
+
+class Plan:
+    """The variables that a function writes and reads, and the pure function that takes their arrays.
+
+    Attributes:
+        written: the variables that the function writes.
+        read: those that it only reads.
+        is_traced: True once a trace has shown that the plan is complete.
+    """
+
+    def __init__(self, owner: Jitted, written: list[Variable], read: list[Variable], known: Record | None = None):
+        self._fun = owner._fun
+        self._lock = owner._lock
+        self._donates = owner._donate
+        self._shards_outputs = owner._options.get("out_shardings") is not None
+        self._known = known
+        self._has_masks = False  # True if some of the outputs have masks
+        self._missing: tuple[list[Variable], list[Variable], Record] | None = None  # what the next plan has to hold
+        # The losses that each trace adds. The output has their number in the place of their keys: a dict with it as its
+        # key is put together without a line of Python, in which an interrupt could lose all that came back.
+        self._losses: list[tuple[Any, Any]] = []
+        self.name = getattr(self._fun, "__name__", "a compiled step")
+        self.written, self.read = written, read
+        self.written_ids, self.read_ids = frozenset(map(id, written)), frozenset(map(id, read))
+        self.is_traced = False
+        self.version = scope.trainable_version()
+        self.frozen = self.now_frozen()
+        donation.steps.add(self)
+        plan = weakref.ref(self)  # the plan holds the function
+
+        def pure(written_: Any, read_: Any, /, *args: Any, **kwargs: Any) -> Any:
+            return plan()._trace(written_, read_, args, kwargs)  # type: ignore[union-attr]
+
+        pure.__name__ = pure.__qualname__ = self.name
+        options = shift_options(self._fun, pure, owner._options, (0,) if self._donates else ())
+        self._compiled = jax.jit(pure, **options)
+
+    @property
+    def is_current(self) -> bool:
+        """True if the plan is complete, and no variable has moved between trainable and not since."""
+        return self.is_traced and self.version == scope.trainable_version()
+
+    def now_frozen(self) -> list[Any]:
+        """Everything that decides which weights are trained and how layers such as batch normalisation behave."""
+        variables = (*self.written, *self.read)
+        return [*(v._trainable for v in variables), *(getattr(v.owner, "_trainable", None) for v in variables)]
+
+    def run(self, args: Any, kwargs: Any) -> Any:
+        """Run the compiled function on the arrays that the objects hold, and store what it returns in them."""
+        written = self.written
+        results: list[Any] = []
+        loan = donation.Loan(self)
+        try:
+            loan.begin()
+            held = donation.arrays_of(written)
+            inputs = donation.donatable(written, held) if self._donates else held
+            call = functools.partial(self._compiled, inputs, donation.arrays_of(self.read), *args, **kwargs)
+            results.extend(map(operator.call, (call,)))  # an interrupt cannot come between the run and its result
+            outputs, values, losses = results[0]
+            if not self._donates:
+                jax.block_until_ready(values)  # release the old values only once the step has succeeded
+            for variable, value in zip(written, values, strict=True):
+                variable._value = value
+                variable._exclusive = True
+        except BaseException as error:
+            if results:  # interrupted while storing
+                for variable, value in zip(written, results[0][1] if self._donates else held, strict=True):
+                    variable._value = value
+            elif not isinstance(error, PlanTooSmall):
+                donation.mark_lost((*written, *self.read), self.name)
+            raise
+        finally:
+            loan.end()
+        for number, added in losses.items():
+            keys, roots = self._losses[number]
+            if roots:
+                Effects(keys, added, roots).commit()
+        return masks.release(outputs) if self._has_masks else outputs
+
+    def trace_first(self, args: Any, kwargs: Any) -> None:
+        """Trace, and see if the plan is complete; `jax.jit` keeps the trace for the call that follows.
+
+        Raises:
+            PlanTooSmall: when it is not.
+        """
+        self._compiled.trace(*self._arrays(), *args, **kwargs)
+        if self._missing is not None:
+            raise PlanTooSmall(*self._missing)
+        self.is_traced = True
+
+    def lower(self, args: Any, kwargs: Any) -> Any:
+        """Lower the pure function for the arrays that the objects hold."""
+        return self._compiled.lower(*self._arrays(), *args, **kwargs)
+
+    def _arrays(self) -> list[list[Any]]:
+        making.make((*self.written, *self.read))
+        return [[variable.held for variable in variables] for variables in (self.written, self.read)]
+
+    def _trace(self, written_values: Any, read_values: Any, args: Any, kwargs: Any) -> Any:
+        """The pure function: the outputs, the new arrays of what is written, and the losses added.
+
+        Raises:
+            PlanTooSmall: when it uses variables that are not planned, and runs already.
+        """
+        values = dict(zip((*self.written, *self.read), (*written_values, *read_values), strict=True))
+        args, kwargs = release_facades((args, kwargs))
+        inner = Scope.closed(values, known=self._known or Record())
+        outputs, effects = run(inner, self._fun, *args, **kwargs)
+        missing = inner.values.missing  # type: ignore[attr-defined]
+        changed: dict[Any, None] = dict.fromkeys((*self.written, *inner.values.written))
+        if missing or len(changed) > len(self.written):
+            used = dict.fromkeys((*self.written, *self.read, *missing, *inner.values.written))
+            self._missing = list(changed), [v for v in used if v not in changed], inner.record
+            if self.is_traced:
+                raise PlanTooSmall(*self._missing)
+        else:
+            self._known = None  # it was for these shapes; for others the function may do something else
+        if not self._shards_outputs and any(masks.get_mask(leaf) is not None for leaf in jax.tree.leaves(outputs)):
+            outputs, self._has_masks = masks.carry(outputs), True
+        losses = {key: value for key, value in zip(effects.keys, effects.values, strict=True) if type(key) is LossKey}
+        with self._lock:
+            number = len(self._losses)
+            self._losses.append((tuple(losses), effects.roots))
+        return outputs, [values[variable] for variable in self.written], {number: list(losses.values())}
+
+
+def _makes_new_variables(plan: Plan) -> ValueError:
+    names = ", ".join(repr(variable.path) for variable in (*plan.written, *plan.read))
+    return ValueError(
+        f"{plan.name!r} meets other variables each time it is traced ({names}): it makes new ones. Make them "
+        "outside of the function, or keep them on an object that stays."
+    )
+
+
+def _forget(jitted: weakref.ref[Jitted], facades: Any, _: Any) -> None:
+    owner = jitted()
+    if owner is not None:
+        owner._plans.pop(facades, None)
