@@ -317,8 +317,8 @@ def test_gradients_agree_with_differences(name):
 BOXES = {"boxes": UNBATCHED, "labels": np.arange(5)}
 MISTAKES = [
     (lambda m: m.convert_format(np.ones((2, 5)), "xyxy", "xywh"), ValueError, r"shape \[..., 4\]; received .*\(2, 5\)"),
-    (lambda m: m.convert_format(UNBATCHED, "xxyy", "xywh"), ValueError, "source must be among .*'xxyy'"),
-    (lambda m: m.convert_format(UNBATCHED, "xywh", "corners"), ValueError, "target must be among .*'corners'"),
+    (lambda m: m.convert_format(UNBATCHED, "xxyy", "xywh"), ValueError, "source must be one of .*'xxyy'"),
+    (lambda m: m.convert_format(UNBATCHED, "xywh", "corners"), ValueError, "target must be one of .*'corners'"),
     (
         lambda m: m.convert_format(UNBATCHED, "xyxy", "rel_xyxy", 5),
         ValueError,
@@ -343,11 +343,11 @@ MISTAKES = [
     (lambda m: m.compute_iou(ANCHORS, BATCHED[None], "xyxy"), ValueError, r"boxes2 must .*shape \(1, 3, 5, 4\)"),
     (lambda m: m.compute_iou(ANCHORS, ANCHORS, "rel_xyxy"), ValueError, r"needs image_shape=\(height, width, channels"),
     (lambda m: m.compute_iou(ANCHORS, ANCHORS, "xyxy", image_shape=(5, 6)), ValueError, r"received \(5, 6\)"),
-    (lambda m: m.compute_iou(ANCHORS, ANCHORS, "corners"), ValueError, "bounding_box_format must be among"),
+    (lambda m: m.compute_iou(ANCHORS, ANCHORS, "corners"), ValueError, "bounding_box_format must be one of"),
     (lambda m: m.compute_ciou(ANCHORS, ANCHORS, "rel_xyxy"), ValueError, "needs image_shape"),
     (lambda m: m.encode_box_to_deltas(ANCHORS, ANCHORS, "xyxy", "xyxy", "xywh"), ValueError, "encoding_format must be"),
-    (lambda m: m.encode_box_to_deltas(ANCHORS, ANCHORS, "xyxy", "x"), ValueError, "box_format must be among"),
-    (lambda m: m.encode_box_to_deltas(ANCHORS, ANCHORS, "x", "xyxy"), ValueError, "anchor_format must be among"),
+    (lambda m: m.encode_box_to_deltas(ANCHORS, ANCHORS, "xyxy", "x"), ValueError, "box_format must be one of"),
+    (lambda m: m.encode_box_to_deltas(ANCHORS, ANCHORS, "x", "xyxy"), ValueError, "anchor_format must be one of"),
     (lambda m: m.encode_box_to_deltas(ANCHORS, ANCHORS, "rel_xyxy", "xyxy"), ValueError, "needs image_shape"),
     (
         lambda m: m.decode_deltas_to_boxes(ANCHORS, DELTAS, "xyxy", "xyxy", variance=[1, 2, 3]),

@@ -225,7 +225,7 @@ class FeatureSpace(HostLayer):
 
     # Encoding.
 
-    def hosted(self, value: Any) -> Any:
+    def wrap_for_host(self, value: Any) -> Any:
         """Each feature for itself."""
         self._check_adapted()
         if not isinstance(value, dict):
@@ -233,7 +233,7 @@ class FeatureSpace(HostLayer):
         unknown = sorted(value.keys() - self.features.keys())
         if unknown:
             raise ValueError(f"{self.path!r} received features that it does not have: {unknown}.")
-        return {name: super(FeatureSpace, self).hosted(self._column(value, name)) for name in self.features}
+        return {name: super(FeatureSpace, self).wrap_for_host(self._column(value, name)) for name in self.features}
 
     def call(self, inputs: dict[str, Any]) -> Any:
         """Apply each feature's layer, cross, encode, and join."""
