@@ -322,7 +322,7 @@ MISTAKES = [
     (
         lambda m: m.convert_format(UNBATCHED, "xyxy", "rel_xyxy", 5),
         ValueError,
-        "must be given.*=5 and width=None",
+        "needs the height and width.*=5 and width=None",
     ),
     (lambda m: m.convert_format({"box": UNBATCHED}, "xyxy", "xywh"), KeyError, r"must have 'boxes'.*\['box'\]"),
     (lambda m: m.clip_to_image_size(BOXES), ValueError, "need height and width; received height=None"),
@@ -377,8 +377,8 @@ def test_mistakes_that_keras_finds_too(call, error, message):
         (lambda: ours.clip_to_image_size(UNBATCHED, 5, 6), "dict of 'boxes'.*received ndarray"),
         (lambda: ours.clip_to_image_size({**BOXES, "labels": np.eye(5)}, 5, 6), r"\(5,\); received .* \(5, 5\)"),
         (lambda: ours.crop(np.ones((2, 8)), 1, 2, 3, 4), r"received shape \(2, 8\)"),
-        (lambda: ours.convert_format(UNBATCHED / 99, "rel_xyxy", "xyxy", 5, 6, "int32"), "floating one.*'int32'"),
-        (lambda: ours.affine_transform(UNBATCHED, *BY_BATCH, 5, 6), r"\[number, 4\] and numbers; received \(5, 4\)"),
+        (lambda: ours.convert_format(UNBATCHED / 99, "rel_xyxy", "xyxy", 5, 6, "int32"), "floating dtype.*'int32'"),
+        (lambda: ours.affine_transform(UNBATCHED, *BY_BATCH, 5, 6), r"\[boxes, 4\] and numbers; received shapes \(5, 4\)"),
         (
             lambda: ours.affine_transform(BATCHED[:2], *BY_BATCH, 5, 6),
             r"arrays of shape \[batch\].* \(2, 5, 4\)",
@@ -387,7 +387,7 @@ def test_mistakes_that_keras_finds_too(call, error, message):
             lambda: ours.affine_transform(BATCHED, BATCHED, *BY_BATCH[1:], 5, 6),
             r"\(3, 5, 4\) and \[\(3, 5, 4\)",
         ),
-        (lambda: ours.decode_deltas_to_boxes({1: ANCHORS}, DELTAS, "xyxy", "xyxy"), "two dicts.*dict and ndarray"),
+        (lambda: ours.decode_deltas_to_boxes({1: ANCHORS}, DELTAS, "xyxy", "xyxy"), "both be dicts.*dict and ndarray"),
     ],
 )
 def test_mistakes_that_keras_passes_over(call, message):
