@@ -76,7 +76,7 @@ def clip_to_image_size(
         A new dict. Unsigned integers become signed ones, because they cannot hold -1 (in Keras it becomes 255).
 
     Raises:
-        NotImplementedError: if the format is another one.
+        NotImplementedError: if the format is not supported.
         ValueError: if the argument is not a dict, a shape does not fit, or the size is missing for boxes in pixels.
         KeyError: if the dict has no `"boxes"`.
 
@@ -148,7 +148,7 @@ def affine_transform(
         Boxes of the same shape, in the dtype of the numbers.
 
     Raises:
-        NotImplementedError: if the format is another one.
+        NotImplementedError: if the format is not supported.
         ValueError: if the shapes do not fit.
 
     Example:
@@ -196,7 +196,7 @@ def crop(boxes: Any, top: Any, left: Any, height: Any, width: Any, bounding_box_
         Boxes `[..., 4]`. Unsigned integers become signed ones (in Keras, coordinates left of the crop wrap around).
 
     Raises:
-        NotImplementedError: if the format is another one.
+        NotImplementedError: if the format is not supported.
         ValueError: if the last axis of `boxes` is not 4.
 
     Example:
@@ -226,7 +226,7 @@ def pad(
         Boxes `[..., 4]`. Unsigned integers become signed ones.
 
     Raises:
-        NotImplementedError: if the format is another one.
+        NotImplementedError: if the format is not supported.
         ValueError: if the last axis of `boxes` is not 4.
 
     Example:

@@ -6,7 +6,6 @@ Each function lists the files once and returns a loader, whose threads read the 
 from __future__ import annotations
 
 import os
-import wave
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 
 from jaxlayers.data import MappedLoader
 from jaxlayers.data.mapped_loader import stack
-from jaxlayers.utils import _images
+from jaxlayers.utils import _images, _sounds
 from jaxlayers.utils._messages import print_message
 from jaxlayers.utils._sequences import check_format
 
@@ -241,6 +240,17 @@ def audio_dataset_from_directory(
     Raises:
         ValueError: if there are no files, a file is not an uncompressed `.wav` file, or an argument is outside its
             allowed values.
+
+    Example:
+        >>> import tempfile, wave
+        >>> from jaxlayers import utils
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with wave.open(f"{folder}/0.wav", "wb") as file:
+        ...         file.setparams((1, 2, 8000, 4, "NONE", ""))  # one channel, two bytes a sample, 8000 hertz
+        ...         file.writeframes(bytes(8))
+        ...     dataset = utils.audio_dataset_from_directory(folder, labels=None, verbose=False)
+        ...     [batch.shape for batch in dataset]
+        [(1, 4, 1)]
     """
     if ragged and output_sequence_length is not None:
         raise ValueError(
@@ -251,45 +261,22 @@ def audio_dataset_from_directory(
         raise ValueError(f"sampling_rate must be an integer of at least 1; received {sampling_rate!r}.")
 
     def read(path: str) -> np.ndarray:
-        sound, rate = _read_wav(path)
+        sound, rate = _sounds.read_wav(path)
         if sampling_rate is not None and rate != sampling_rate:
-            times = np.arange(round(len(sound) * sampling_rate / rate)) * (rate / sampling_rate)
-            channels = [np.interp(times, np.arange(len(sound)), channel) for channel in sound.T]
-            sound = np.stack(channels, 1).astype("float32")
-        return sound if output_sequence_length is None else _truncate_or_pad(sound, output_sequence_length)
+            sound = _sounds.resample(sound, rate, sampling_rate)
+        return sound if output_sequence_length is None else _sounds.truncate_or_pad(sound, output_sequence_length)
 
     def collate(samples: Sequence[Any]) -> Any:
         sounds = [sample[0] if isinstance(sample, tuple) else sample for sample in samples]
         if not ragged:
             longest = max(map(len, sounds))
-            sounds = np.stack([_truncate_or_pad(sound, longest) for sound in sounds])  # type: ignore[assignment]
+            sounds = np.stack([_sounds.truncate_or_pad(sound, longest) for sound in sounds])  # type: ignore[assignment]
         return (sounds, np.stack([label for _, label in samples])) if isinstance(samples[0], tuple) else sounds
 
     return _dataset(
         directory, (".wav",), read, labels, label_mode, class_names, batch_size, shuffle, seed, validation_split,
         subset, follow_links, verbose, collate,
     )  # fmt: skip
-
-
-def _read_wav(path: str) -> tuple[np.ndarray, int]:
-    """Return the samples `[samples, channels]` of a file as float32 from -1 to 1, and its sampling rate in hertz."""
-    try:
-        with wave.open(path, "rb") as file:
-            width, channels, rate = file.getsampwidth(), file.getnchannels(), file.getframerate()
-            raw = np.frombuffer(file.readframes(file.getnframes()), "uint8")
-    except (wave.Error, EOFError) as error:
-        raise ValueError(f"{path} is not an uncompressed .wav file: {error}.") from None
-    if width == 1:  # samples of one byte are unsigned, wider ones are signed
-        values = raw.astype("float32") - 128
-    else:  # put the bytes of a sample into the highest bytes of 32 bits, so that the shift extends the sign
-        wide = np.zeros((len(raw) // width, 4), "uint8")
-        wide[:, 4 - width :] = raw.reshape(-1, width)
-        values = (wide.view("<i4")[:, 0] >> (8 * (4 - width))).astype("float32")
-    return values.reshape(-1, channels) / np.float32(2 ** (8 * width - 1)), rate
-
-
-def _truncate_or_pad(sound: np.ndarray, length: int) -> np.ndarray:
-    return np.pad(sound[:length], [(0, max(0, length - len(sound))), (0, 0)])
 
 
 def _dataset(

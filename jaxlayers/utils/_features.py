@@ -18,7 +18,7 @@ class Cross:
         output_mode: `"one_hot"` (default) or `"int"`.
 
     Raises:
-        ValueError: if the output mode is another one.
+        ValueError: if the output mode is unknown.
     """
 
     def __init__(self, feature_names: Sequence[str], crossing_dim: int, output_mode: str = "one_hot"):
@@ -52,7 +52,7 @@ class Feature:
             `"float"`: the outputs are used as they are.
 
     Raises:
-        ValueError: if the output mode is another one.
+        ValueError: if the output mode is unknown.
     """
 
     def __init__(self, dtype: str, preprocessor: Any, output_mode: str):

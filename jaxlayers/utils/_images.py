@@ -35,7 +35,7 @@ def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dty
         A `PIL.Image.Image`.
 
     Raises:
-        ValueError: if the shape is another one.
+        ValueError: if the array does not have 3 axes, or not 1, 3 or 4 channels.
         ImportError: if Pillow is not installed.
 
     Example:
@@ -109,7 +109,7 @@ def load_img(
         A `PIL.Image.Image`.
 
     Raises:
-        ValueError: if `color_mode` or `interpolation` is another one.
+        ValueError: if `color_mode` or `interpolation` is unknown.
         TypeError: if `path` is not a path or an `io.BytesIO`.
         ImportError: if Pillow is not installed.
 
@@ -155,7 +155,7 @@ def save_img(
         **kwargs: arguments of the method `save` of the image of Pillow.
 
     Raises:
-        ValueError: if the shape is another one.
+        ValueError: if the array does not have 3 axes, or not 1, 3 or 4 channels.
         ImportError: if Pillow is not installed.
 
     Example:

@@ -18,7 +18,7 @@ def set_random_seed(seed: int) -> None:
         seed: an integer from 0 to 2**32 - 1.
 
     Raises:
-        ValueError: if the seed is another value; no generator is changed.
+        ValueError: if the seed is not such an integer; no generator is changed then.
         RuntimeError: inside the call of a layer or a transformation.
 
     Example:
