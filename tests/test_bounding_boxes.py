@@ -378,7 +378,7 @@ def test_mistakes_that_keras_finds_too(call, error, message):
         (lambda: ours.clip_to_image_size({**BOXES, "labels": np.eye(5)}, 5, 6), r"\(5,\); received .* \(5, 5\)"),
         (lambda: ours.crop(np.ones((2, 8)), 1, 2, 3, 4), r"received shape \(2, 8\)"),
         (lambda: ours.convert_format(UNBATCHED / 99, "rel_xyxy", "xyxy", 5, 6, "int32"), "floating dtype.*'int32'"),
-        (lambda: ours.affine_transform(UNBATCHED, *BY_BATCH, 5, 6), r"\[boxes, 4\] and numbers; received shapes \(5, 4\)"),
+        (lambda: ours.affine_transform(UNBATCHED, *BY_BATCH, 5, 6), r"\[boxes, 4\] and numbers; .* shapes \(5, 4\)"),
         (
             lambda: ours.affine_transform(BATCHED[:2], *BY_BATCH, 5, 6),
             r"arrays of shape \[batch\].* \(2, 5, 4\)",

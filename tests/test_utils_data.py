@@ -305,7 +305,8 @@ def test_passes_differ_and_threads_end(images):
 
 
 @pytest.mark.parametrize(("change", "words"), [
-    ({"labels": "folders"}, "labels"), ({"labels": [1, 2]}, "9 files.*received 2"), ({"label_mode": "one"}, "label_mode"),
+    ({"labels": "folders"}, "labels"), ({"labels": [1, 2]}, "9 files.*received 2"),
+    ({"label_mode": "one"}, "label_mode"),
     ({"class_names": ["cow"]}, "class_names"), ({"labels": None, "class_names": ["cats"]}, "class_names"),
     ({"label_mode": "binary"}, "two classes"), ({"color_mode": "blue"}, "color_mode"),
     ({"image_size": (3,)}, "image_size"), ({"interpolation": "area"}, "interpolation"),

@@ -172,7 +172,7 @@ def test_mel_bands_are_keras_and_silence_has_slopes():
         (lambda: layers.STFTSpectrogram(frame_length=8, frame_step=9), ["frame_step", "8", "9"]),
         (lambda: layers.STFTSpectrogram(frame_length=8, fft_length=4), ["fft_length", "8", "4"]),
         (lambda: layers.STFTSpectrogram(window="no such"), ["window"]),
-        (lambda: layers.STFTSpectrogram(frame_length=4, name="it")(np.ones((1, 8, 1), int)), ["it", "floating", "int32"]),
+        (lambda: layers.STFTSpectrogram(frame_length=4, name="it")(np.ones((1, 8, 1), int)), ["it", "float", "int32"]),
         (lambda: layers.MelSpectrogram(16, sequence_length=32), ["fft_length", "32", "16"]),
     ],
 )

@@ -192,11 +192,11 @@ class BaseImagePreprocessingLayer(Layer):
 class RandomImageLayer(BaseImagePreprocessingLayer):
     """The base class of image layers with random transformations.
 
-    The keys come from the generator of the layer, or from the argument `rng` of `apply`. A subclass overrides `_draw`,
+    The keys come from the seed of the layer, or from the argument `rng` of `apply`. A subclass overrides `_draw`,
     which returns a transformation, and `_change`, which applies it to images. The change is compiled.
 
     Args:
-        seed: an integer that makes the draws reproducible; None (default) for a seed from the global generator.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         **kwargs: `bounding_box_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
     Example:

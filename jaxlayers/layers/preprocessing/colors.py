@@ -30,7 +30,7 @@ class RandomBrightness(RandomImageLayer):
     Args:
         factor: the range of `delta`: two numbers from -1 to 1; one number f means `(-f, f)`.
         value_range: the smallest and the largest value of the images; results are clipped to it. `(0, 255)` by default.
-        seed: an integer that makes the draws reproducible; None (default) for a seed from the global generator.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         **kwargs: `data_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
     Example:
@@ -60,7 +60,7 @@ class RandomContrast(RandomImageLayer):
         factor: two numbers from 0 to 1: the range of `scale` is `(1 - factor[0], 1 + factor[1])`. One number f means
             `(0, f)`.
         value_range: the smallest and the largest value of the images; results are clipped to it. `(0, 255)` by default.
-        seed: an integer that makes the draws reproducible; None (default) for a seed from the global generator.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         **kwargs: `data_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
     Example:
@@ -94,7 +94,7 @@ class RandomSaturation(RandomImageLayer):
         factor: the range of the factor: two numbers from 0 to 1; one number f means `(0, f)`.
         value_range: the smallest and the largest value of the images; `(0, 255)` by default.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
-        seed: an integer that makes the draws reproducible; None (default) for a seed from the global generator.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
     Example:
@@ -143,7 +143,7 @@ class RandomHue(RandomImageLayer):
         factor: the range of the angle, in half turns: two numbers from 0 to 1; one number f means `(0, f)`.
         value_range: the smallest and the largest value of the images; `(0, 255)` by default.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
-        seed: an integer that makes the draws reproducible; None (default) for a seed from the global generator.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
     Example:
@@ -186,7 +186,7 @@ class RandomGrayscale(RandomImageLayer):
     Args:
         factor: the probability with which an image is converted; 0.5 by default.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
-        seed: an integer that makes the draws reproducible; None (default) for a seed from the global generator.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
     Example:
@@ -219,7 +219,7 @@ class RandomColorDegeneration(RandomImageLayer):
         factor: the range of the factor: two numbers from 0 to 1; one number f means `(0, f)`. At 1 the image is grey.
         value_range: the smallest and the largest value of the images; results are clipped to it. `(0, 255)` by default.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
-        seed: an integer that makes the draws reproducible; None (default) for a seed from the global generator.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
     Example:
@@ -258,7 +258,7 @@ class RandomPosterization(RandomImageLayer):
             unless both are equal. One integer n means the range from 1 to n - 1 (for 1, always 1).
         value_range: the smallest and the largest value of the images; `(0, 255)` by default.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
-        seed: an integer that makes the draws reproducible; None (default) for a seed from the global generator.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
     Example:
@@ -299,7 +299,7 @@ class RandomInvert(RandomImageLayer):
         factor: the range of the probability of inversion, which is drawn for each image: two numbers from 0 to 1; one
             number f means `(0, f)`. 1 by default.
         value_range: `low` and `high`, `(0, 255)` by default; Keras computes `high - x`.
-        seed: an integer that makes the draws reproducible; None (default) for a seed from the global generator.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
         **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
@@ -338,7 +338,7 @@ class RandomColorJitter(RandomImageLayer):
         contrast_factor: the factor of `RandomContrast`, or None (default).
         saturation_factor: the factor of `RandomSaturation`, or None (default).
         hue_factor: the factor of `RandomHue`, or None (default).
-        seed: an integer that makes the draws reproducible; None (default) for a seed from the global generator.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
         **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 

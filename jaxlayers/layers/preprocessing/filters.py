@@ -29,7 +29,7 @@ class RandomSharpness(RandomImageLayer):
             it is, below it is blurred, above it is sharpened.
         value_range: the smallest and the largest value of the images; results are clipped to it. `(0, 255)` by default.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
-        seed: an integer that makes the draws reproducible; None (default) for a seed from the global generator.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
     Shapes:
@@ -79,7 +79,7 @@ class RandomGaussianBlur(RandomImageLayer):
             number s means `(0, s)`. 1 by default.
         value_range: the smallest and the largest value of the images; results are clipped to it. `(0, 255)` by default.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
-        seed: an integer that makes the draws reproducible; None (default) for a seed from the global generator.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
     Shapes:
@@ -149,7 +149,7 @@ class RandomErasing(RandomImageLayer):
             largest value of `value_range`.
         value_range: the smallest and the largest value of the images, to which the fill is clipped; `(0, 255)` by
             default.
-        seed: an integer that makes the draws reproducible; None (default) for a seed from the global generator.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
         **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 

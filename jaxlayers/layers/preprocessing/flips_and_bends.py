@@ -32,7 +32,7 @@ class RandomFlip(RandomImageLayer):
     Args:
         mode: `"horizontal"` (left and right are exchanged), `"vertical"` (top and bottom are exchanged) or
             `"horizontal_and_vertical"` (default).
-        seed: an integer that makes the draws reproducible; None (default) for a seed from the global generator.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
         **kwargs: `bounding_box_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
@@ -124,7 +124,7 @@ class RandomElasticTransform(RandomImageLayer):
         fill_mode: the rule for points outside the image, `"reflect"` by default; see `ops.image.map_coordinates`.
         fill_value: the value outside the image with `fill_mode="constant"`; 0 by default.
         value_range: the smallest and the largest value of the images; results are clipped to it. `(0, 255)` by default.
-        seed: an integer that makes the draws reproducible; None (default) for a seed from the global generator.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
         **kwargs: `bounding_box_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 

@@ -89,7 +89,7 @@ class RandomRotation(_GeometricLayer):
         fill_mode: the rule for points outside the image: `"reflect"` (default), `"wrap"`, `"constant"` or
             `"nearest"`.
         interpolation: `"bilinear"` (default) or `"nearest"`.
-        seed: an integer that makes the draws reproducible; None (default) for a seed from the global generator.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         fill_value: the value outside the image with `fill_mode="constant"`; 0 by default.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
         **kwargs: `bounding_box_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
@@ -145,7 +145,7 @@ class RandomTranslation(_GeometricLayer):
         fill_mode: the rule for points outside the image: `"reflect"` (default), `"wrap"`, `"constant"` or
             `"nearest"`.
         interpolation: `"bilinear"` (default) or `"nearest"`.
-        seed: an integer that makes the draws reproducible; None (default) for a seed from the global generator.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         fill_value: the value outside the image with `fill_mode="constant"`; 0 by default.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
         **kwargs: `bounding_box_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
@@ -203,7 +203,7 @@ class RandomZoom(_GeometricLayer):
         fill_mode: the rule for points outside the image: `"reflect"` (default), `"wrap"`, `"constant"` or
             `"nearest"`.
         interpolation: `"bilinear"` (default) or `"nearest"`.
-        seed: an integer that makes the draws reproducible; None (default) for a seed from the global generator.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         fill_value: the value outside the image with `fill_mode="constant"`; 0 by default.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
         **kwargs: `bounding_box_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
@@ -269,7 +269,7 @@ class RandomShear(_GeometricLayer):
             `"nearest"`.
         fill_value: the value outside the image with `fill_mode="constant"`; 0 by default.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
-        seed: an integer that makes the draws reproducible; None (default) for a seed from the global generator.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         **kwargs: `bounding_box_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
     Shapes:
@@ -326,7 +326,7 @@ class RandomPerspective(_GeometricLayer):
         scale: a number from 0 to 1: the range of the factors is `(1 - scale / 2, 1 + scale / 2)`. 1 by default.
         interpolation: `"bilinear"` (default) or `"nearest"`.
         fill_value: the value outside the image; 0 by default.
-        seed: an integer that makes the draws reproducible; None (default) for a seed from the global generator.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
         **kwargs: `bounding_box_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 

@@ -68,7 +68,7 @@ class Solarization(RandomImageLayer):
             means `(0, f)`. 0 by default.
         threshold_factor: the range of the threshold, as a fraction of `high - low`, likewise.
         value_range: the smallest and the largest value of the images; `(0, 255)` by default.
-        seed: an integer that makes the draws reproducible; None (default) for a seed from the global generator.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         **kwargs: `data_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
     Shapes:

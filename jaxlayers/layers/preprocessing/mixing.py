@@ -36,7 +36,7 @@ class MixUp(RandomImageLayer):
     Args:
         alpha: the parameter of the Beta distribution, positive; the larger, the closer w is to 0.5. 0.2 by default.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
-        seed: an integer that makes the draws reproducible; None (default) for a seed from the global generator.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         **kwargs: `bounding_box_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
     Shapes:
@@ -109,7 +109,7 @@ class CutMix(RandomImageLayer):
     Args:
         factor: the range of a, which is drawn once for each batch: two numbers from 0 to 1; one number f means
             `(0, f)`. 1 by default.
-        seed: an integer that makes the draws reproducible; None (default) for a seed from the global generator.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
         **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
@@ -216,7 +216,7 @@ class RandAugment(RandomImageLayer):
         num_ops: the number of layers that are applied; 2 by default, 0 for none.
         factor: the factor of each layer: two numbers from 0 to 1; one number f means `(0, f)`. 0.5 by default.
         interpolation: the interpolation of shear, translation and rotation: `"bilinear"` (default) or `"nearest"`.
-        seed: an integer that makes the draws reproducible; None (default) for a seed from the global generator.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
         **kwargs: `bounding_box_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
@@ -310,7 +310,7 @@ class AugMix(RandomImageLayer):
         alpha: the parameter of both distributions, positive; the larger, the more equal the weights. 1 by default.
         all_ops: if True (default), brightness, colour degeneration, contrast and sharpness are among the layers.
         interpolation: the interpolation of shear, translation and rotation: `"bilinear"` (default) or `"nearest"`.
-        seed: an integer that makes the draws reproducible; None (default) for a seed from the global generator.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
         **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
