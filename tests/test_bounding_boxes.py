@@ -317,12 +317,12 @@ def test_gradients_agree_with_differences(name):
 BOXES = {"boxes": UNBATCHED, "labels": np.arange(5)}
 MISTAKES = [
     (lambda m: m.convert_format(np.ones((2, 5)), "xyxy", "xywh"), ValueError, r"shape \[..., 4\]; received .*\(2, 5\)"),
-    (lambda m: m.convert_format(UNBATCHED, "xxyy", "xywh"), ValueError, "source must be among .*'xxyy'"),
-    (lambda m: m.convert_format(UNBATCHED, "xywh", "corners"), ValueError, "target must be among .*'corners'"),
+    (lambda m: m.convert_format(UNBATCHED, "xxyy", "xywh"), ValueError, "source must be one of .*'xxyy'"),
+    (lambda m: m.convert_format(UNBATCHED, "xywh", "corners"), ValueError, "target must be one of .*'corners'"),
     (
         lambda m: m.convert_format(UNBATCHED, "xyxy", "rel_xyxy", 5),
         ValueError,
-        "must be given.*=5 and width=None",
+        "needs the height and width.*=5 and width=None",
     ),
     (lambda m: m.convert_format({"box": UNBATCHED}, "xyxy", "xywh"), KeyError, r"must have 'boxes'.*\['box'\]"),
     (lambda m: m.clip_to_image_size(BOXES), ValueError, "need height and width; received height=None"),
@@ -343,11 +343,11 @@ MISTAKES = [
     (lambda m: m.compute_iou(ANCHORS, BATCHED[None], "xyxy"), ValueError, r"boxes2 must .*shape \(1, 3, 5, 4\)"),
     (lambda m: m.compute_iou(ANCHORS, ANCHORS, "rel_xyxy"), ValueError, r"needs image_shape=\(height, width, channels"),
     (lambda m: m.compute_iou(ANCHORS, ANCHORS, "xyxy", image_shape=(5, 6)), ValueError, r"received \(5, 6\)"),
-    (lambda m: m.compute_iou(ANCHORS, ANCHORS, "corners"), ValueError, "bounding_box_format must be among"),
+    (lambda m: m.compute_iou(ANCHORS, ANCHORS, "corners"), ValueError, "bounding_box_format must be one of"),
     (lambda m: m.compute_ciou(ANCHORS, ANCHORS, "rel_xyxy"), ValueError, "needs image_shape"),
     (lambda m: m.encode_box_to_deltas(ANCHORS, ANCHORS, "xyxy", "xyxy", "xywh"), ValueError, "encoding_format must be"),
-    (lambda m: m.encode_box_to_deltas(ANCHORS, ANCHORS, "xyxy", "x"), ValueError, "box_format must be among"),
-    (lambda m: m.encode_box_to_deltas(ANCHORS, ANCHORS, "x", "xyxy"), ValueError, "anchor_format must be among"),
+    (lambda m: m.encode_box_to_deltas(ANCHORS, ANCHORS, "xyxy", "x"), ValueError, "box_format must be one of"),
+    (lambda m: m.encode_box_to_deltas(ANCHORS, ANCHORS, "x", "xyxy"), ValueError, "anchor_format must be one of"),
     (lambda m: m.encode_box_to_deltas(ANCHORS, ANCHORS, "rel_xyxy", "xyxy"), ValueError, "needs image_shape"),
     (
         lambda m: m.decode_deltas_to_boxes(ANCHORS, DELTAS, "xyxy", "xyxy", variance=[1, 2, 3]),
@@ -377,8 +377,8 @@ def test_mistakes_that_keras_finds_too(call, error, message):
         (lambda: ours.clip_to_image_size(UNBATCHED, 5, 6), "dict of 'boxes'.*received ndarray"),
         (lambda: ours.clip_to_image_size({**BOXES, "labels": np.eye(5)}, 5, 6), r"\(5,\); received .* \(5, 5\)"),
         (lambda: ours.crop(np.ones((2, 8)), 1, 2, 3, 4), r"received shape \(2, 8\)"),
-        (lambda: ours.convert_format(UNBATCHED / 99, "rel_xyxy", "xyxy", 5, 6, "int32"), "floating one.*'int32'"),
-        (lambda: ours.affine_transform(UNBATCHED, *BY_BATCH, 5, 6), r"\[number, 4\] and numbers; received \(5, 4\)"),
+        (lambda: ours.convert_format(UNBATCHED / 99, "rel_xyxy", "xyxy", 5, 6, "int32"), "floating dtype.*'int32'"),
+        (lambda: ours.affine_transform(UNBATCHED, *BY_BATCH, 5, 6), r"\[boxes, 4\] and numbers; .* shapes \(5, 4\)"),
         (
             lambda: ours.affine_transform(BATCHED[:2], *BY_BATCH, 5, 6),
             r"arrays of shape \[batch\].* \(2, 5, 4\)",
@@ -387,7 +387,7 @@ def test_mistakes_that_keras_finds_too(call, error, message):
             lambda: ours.affine_transform(BATCHED, BATCHED, *BY_BATCH[1:], 5, 6),
             r"\(3, 5, 4\) and \[\(3, 5, 4\)",
         ),
-        (lambda: ours.decode_deltas_to_boxes({1: ANCHORS}, DELTAS, "xyxy", "xyxy"), "two dicts.*dict and ndarray"),
+        (lambda: ours.decode_deltas_to_boxes({1: ANCHORS}, DELTAS, "xyxy", "xyxy"), "both be dicts.*dict and ndarray"),
     ],
 )
 def test_mistakes_that_keras_passes_over(call, message):

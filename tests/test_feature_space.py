@@ -145,7 +145,7 @@ def test_layers_of_ones_own():
     np.testing.assert_array_equal(got[:, :3], np.eye(3))
     np.testing.assert_array_equal(got[:, 3:6], np.eye(3)[::-1])
     np.testing.assert_allclose(got[:, 6:], text(data["text"]), rtol=1e-6)
-    assert not FeatureSpace({"x": "float"})._learning()
+    assert not FeatureSpace({"x": "float"})._learned_features()
     assert FeatureSpace({"x": "float"})({"x": 2.5}).tolist() == [2.5]
 
 

@@ -1,4 +1,4 @@
-"""Helpers around data, files, names, seeds and configs."""
+"""Functions and classes for data sets, arrays, images, files, seeds, names and configs."""
 
 from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.config import (

@@ -1,4 +1,4 @@
-"""Named values of a program in one place."""
+"""`Config`, a collection of named values that can be frozen."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 
 class Config:
-    """Named values, as attributes and as in a dict, that can be frozen.
+    """A collection of named values, read and written as attributes or as the items of a dict, that can be frozen.
 
     Args:
         **kwargs: the values by name.
 
     Raises:
-        ValueError: when something is changed while it is frozen.
-        AttributeError: for an unknown name, with one that is close.
+        ValueError: if a value is changed while the config is frozen.
+        AttributeError: if an attribute that is read does not exist; the message suggests a similar name.
 
     Example:
         >>> from jaxlayers import utils
@@ -32,11 +32,11 @@ class Config:
 
     @property
     def frozen(self) -> bool:
-        """Whether changes are refused."""
+        """True if values cannot be changed."""
         return self._frozen
 
     def freeze(self) -> None:
-        """Refuse changes from now on."""
+        """Make changes raise a ValueError until `unfreeze` is called."""
         object.__setattr__(self, "_frozen", True)
 
     def unfreeze(self) -> None:
@@ -44,66 +44,66 @@ class Config:
         object.__setattr__(self, "_frozen", False)
 
     def as_dict(self) -> dict[str, Any]:
-        """The values by name; a copy."""
+        """Return a dict of the values by name; it is a copy."""
         return dict(self._values)
 
     def to_json(self) -> str:
-        """The values by name, as JSON."""
+        """Return the values by name as a JSON object."""
         return json.dumps(self._values)
 
     def keys(self) -> KeysView[str]:
-        """The names."""
+        """Return the names."""
         return self._values.keys()
 
     def values(self) -> ValuesView[Any]:
-        """The values."""
+        """Return the values."""
         return self._values.values()
 
     def items(self) -> ItemsView[str, Any]:
-        """Pairs of a name and its value."""
+        """Return the pairs of a name and its value."""
         return self._values.items()
 
     def get(self, keyname: str, value: Any = None) -> Any:
-        """The value of a name, or another one when there is none."""
+        """Return the value with a name, or the default `value` (None) if there is no such name."""
         return self._values.get(keyname, value)
 
     def pop(self, *args: Any) -> Any:
-        """Take a value out, as `dict.pop` does."""
-        return self._changeable().pop(*args)
+        """Remove a value and return it, as `dict.pop` does."""
+        return self._writable_values().pop(*args)
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         """Set values, as `dict.update` does."""
-        self._changeable().update(*args, **kwargs)
+        self._writable_values().update(*args, **kwargs)
 
-    def _changeable(self) -> dict[str, Any]:
+    def _writable_values(self) -> dict[str, Any]:
         if self._frozen:
-            raise ValueError("This Config is frozen; unfreeze() allows changes again.")
+            raise ValueError("The Config is frozen and cannot be changed. Call unfreeze() first.")
         return self._values
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name == "_values":  # asked for by copy and pickle, before there are values
+        if name.startswith("__") or name == "_values":  # copy and pickle read these before the values are set
             raise AttributeError(name)
         if name in self._values:
             return self._values[name]
         close = difflib.get_close_matches(name, self._values, n=1)
-        raise AttributeError(f"This Config has no {name!r}." + (f" Did you mean {close[0]!r}?" if close else ""))
+        raise AttributeError(f"The Config has no value {name!r}." + (f" Did you mean {close[0]!r}?" if close else ""))
 
     def __setattr__(self, name: str, value: Any) -> None:
         if hasattr(type(self), name):
-            raise AttributeError(f"{name!r} is a method of Config; use config[{name!r}] for a value of that name.")
-        self._changeable()[name] = value
+            raise AttributeError(f"{name!r} is a method of Config. For a value of this name, use config[{name!r}].")
+        self._writable_values()[name] = value
 
     def __delattr__(self, name: str) -> None:
-        del self._changeable()[name]
+        del self._writable_values()[name]
 
     def __getitem__(self, key: str) -> Any:
         return self._values[key]
 
     def __setitem__(self, key: str, item: Any) -> None:
-        self._changeable()[key] = item
+        self._writable_values()[key] = item
 
     def __delitem__(self, key: str) -> None:
-        del self._changeable()[key]
+        del self._writable_values()[key]
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._values))

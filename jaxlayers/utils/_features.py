@@ -1,4 +1,4 @@
-"""What a `FeatureSpace` is made of: columns of a table, and combinations of them."""
+"""The parts of a `FeatureSpace`: features, which are columns of a table, and crosses of features."""
 
 from __future__ import annotations
 
@@ -10,16 +10,25 @@ from jaxlayers.saving import deserialize_keras_object, serialize_keras_object
 
 
 class Cross:
-    """Features of which each combination counts; `FeatureSpace.cross` makes one."""
+    """A cross of features, whose combinations of values are hashed into bins; `FeatureSpace.cross` returns one.
+
+    Args:
+        feature_names: the names of two or more features.
+        crossing_dim: the number of bins.
+        output_mode: `"one_hot"` (default) or `"int"`.
+
+    Raises:
+        ValueError: if the output mode is unknown.
+    """
 
     def __init__(self, feature_names: Sequence[str], crossing_dim: int, output_mode: str = "one_hot"):
         if output_mode not in ("int", "one_hot"):
-            raise ValueError(f"A cross has output_mode 'int' or 'one_hot'; received {output_mode!r}.")
+            raise ValueError(f"The output_mode of a cross must be 'int' or 'one_hot'; received {output_mode!r}.")
         self.feature_names, self.crossing_dim, self.output_mode = tuple(feature_names), crossing_dim, output_mode
 
     @property
     def name(self) -> str:
-        """The names of its features, joined."""
+        """The names of the features, joined by `_X_`."""
         return "_X_".join(self.feature_names)
 
     def get_config(self) -> dict[str, Any]:
@@ -29,16 +38,28 @@ class Cross:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Cross:
-        """The cross that `get_config()` describes."""
+        """Return the cross that a result of `get_config()` describes."""
         return cls(**config)
 
 
 class Feature:
-    """A column: its dtype, the layer for it, and what comes out; `FeatureSpace.feature` makes one."""
+    """A column of a table with the layer that preprocesses it; `FeatureSpace.feature` returns one.
+
+    Args:
+        dtype: the dtype of the column, such as `"float32"`, `"int32"` or `"string"`.
+        preprocessor: a layer, or its serialized config.
+        output_mode: `"one_hot"`: the outputs of the layer are integers, and are encoded as one-hot vectors; `"int"` or
+            `"float"`: the outputs are used as they are.
+
+    Raises:
+        ValueError: if the output mode is unknown.
+    """
 
     def __init__(self, dtype: str, preprocessor: Any, output_mode: str):
         if output_mode not in ("int", "one_hot", "float"):
-            raise ValueError(f"A feature has output_mode 'int', 'one_hot' or 'float'; received {output_mode!r}.")
+            raise ValueError(
+                f"The output_mode of a feature must be 'int', 'one_hot' or 'float'; received {output_mode!r}."
+            )
         self.dtype, self.output_mode = dtype, output_mode
         self.preprocessor = deserialize_keras_object(preprocessor) if isinstance(preprocessor, dict) else preprocessor
 
@@ -49,7 +70,7 @@ class Feature:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Feature:
-        """The feature that `get_config()` describes."""
+        """Return the feature that a result of `get_config()` describes."""
         return cls(**config)
 
 

@@ -1,7 +1,7 @@
-"""Images as arrays, as objects of Pillow's, and as files.
+"""Conversion between arrays, images of Pillow, and image files.
 
-Resizing is done here in NumPy, as `ops.image.resize` does it: compiled, each size of an image on disk would be
-compiled for. A resized axis is a product with a matrix of weights, `[new, old]`.
+Images are resized in NumPy, with the results of `ops.image.resize`: compiled code would be compiled again for each size
+of the images on disk. Resizing an axis is a product with a matrix of weights, `[new, old]`.
 """
 
 from __future__ import annotations
@@ -22,17 +22,21 @@ _RESAMPLING = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 
 
 def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dtype: Any = None) -> Any:
-    """An array as an image of Pillow's.
+    """Convert an array to an image of Pillow.
 
     Args:
-        x: `[height, width, channels]`, or as `data_format` says, with 1, 3 or 4 channels.
+        x: `[height, width, channels]` with 1, 3 or 4 channels; `[channels, height, width]` with
+            `data_format="channels_first"`.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
-        scale: whether the values are stretched to 0 ... 255.
-        dtype: what is computed in; `floatx()` by default.
+        scale: if True (default), the values are mapped linearly such that they span 0 to 255.
+        dtype: the dtype of the computation; `config.floatx()` by default.
+
+    Returns:
+        A `PIL.Image.Image`.
 
     Raises:
-        ValueError: for another shape.
-        ImportError: without Pillow.
+        ValueError: if the array does not have 3 axes, or not 1, 3 or 4 channels.
+        ImportError: if Pillow is not installed.
 
     Example:
         >>> import numpy as np
@@ -43,7 +47,7 @@ def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dty
     image = pillow("array_to_img")
     x = np.asarray(x, dtype or floatx())
     if x.ndim != 3:
-        raise ValueError(f"array_to_img() takes one image, of three axes; received shape {x.shape}.")
+        raise ValueError(f"array_to_img() takes one image, an array with 3 axes; received shape {x.shape}.")
     if checked_data_format(data_format) == "channels_first":
         x = x.transpose(1, 2, 0)
     if scale:
@@ -58,22 +62,28 @@ def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dty
 
 
 def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) -> np.ndarray:
-    """An image of Pillow's as an array.
+    """Convert an image of Pillow to an array.
 
     Args:
-        img: the image.
+        img: a `PIL.Image.Image`.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
-        dtype: of the result; `floatx()` by default.
+        dtype: the dtype of the result; `config.floatx()` by default.
 
     Returns:
-        `[height, width, channels]`, or as `data_format` says.
+        A NumPy array `[height, width, channels]`, or `[channels, height, width]` with `data_format="channels_first"`.
 
     Raises:
-        ValueError: when it has another number of axes.
+        ValueError: if the image does not have 2 or 3 axes.
+
+    Example:
+        >>> from PIL import Image
+        >>> from jaxlayers import utils
+        >>> utils.img_to_array(Image.new("RGB", (6, 4))).shape
+        (4, 6, 3)
     """
     x = np.asarray(img, dtype or floatx())
     if x.ndim not in (2, 3):
-        raise ValueError(f"img_to_array() takes one image, of two or three axes; received shape {x.shape}.")
+        raise ValueError(f"img_to_array() takes one image, with 2 or 3 axes; received shape {x.shape}.")
     x = x if x.ndim == 3 else x[:, :, None]
     return x.transpose(2, 0, 1) if checked_data_format(data_format) == "channels_first" else x
 
@@ -85,19 +95,32 @@ def load_img(
     interpolation: str = "nearest",
     keep_aspect_ratio: bool = False,
 ) -> Any:
-    """An image of Pillow's from a file.
+    """Read an image file as an image of Pillow.
 
     Args:
-        path: of the file; or its bytes in a `io.BytesIO`.
-        color_mode: `"grayscale"`, `"rgb"` or `"rgba"`.
-        target_size: `(height, width)` to resize to; None to leave it.
-        interpolation: `"nearest"`, `"bilinear"`, `"bicubic"`, `"hamming"`, `"box"` or `"lanczos"`.
-        keep_aspect_ratio: whether to cut off what does not fit instead of stretching the image.
+        path: the path of the file, or an `io.BytesIO` with its bytes.
+        color_mode: `"grayscale"`, `"rgb"` (default) or `"rgba"`.
+        target_size: `(height, width)` to which the image is resized; None (default) for no resizing.
+        interpolation: `"nearest"` (default), `"bilinear"`, `"bicubic"`, `"hamming"`, `"box"` or `"lanczos"`.
+        keep_aspect_ratio: if True, the image is cropped to the aspect ratio of `target_size` first; otherwise (default)
+            it is stretched.
+
+    Returns:
+        A `PIL.Image.Image`.
 
     Raises:
-        ValueError: when an argument is none of these.
-        TypeError: when `path` is no path.
-        ImportError: without Pillow.
+        ValueError: if `color_mode` or `interpolation` is unknown.
+        TypeError: if `path` is not a path or an `io.BytesIO`.
+        ImportError: if Pillow is not installed.
+
+    Example:
+        >>> import io
+        >>> import numpy as np
+        >>> from jaxlayers import utils
+        >>> file = io.BytesIO()
+        >>> utils.save_img(file, np.ones((4, 6, 3)), file_format="png")
+        >>> utils.load_img(file, target_size=(2, 3)).size
+        (3, 2)
     """
     image = pillow("load_img")
     if not isinstance(path, str | bytes | os.PathLike | io.BytesIO):
@@ -124,25 +147,42 @@ def save_img(
     """Write an array to an image file.
 
     Args:
-        path: where to; a path, or a file that is open for writing bytes.
-        x: see `array_to_img`.
-        data_format: likewise.
-        file_format: of the file; by default what the path ends in.
-        scale: whether the values are stretched to 0 ... 255.
-        **kwargs: for Pillow's `save`.
+        path: a path, or a file object open for writing bytes.
+        x: `[height, width, channels]`; see `array_to_img`.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        file_format: the format of the file, such as `"png"`; by default the suffix of the path.
+        scale: if True (default), the values are mapped linearly such that they span 0 to 255.
+        **kwargs: arguments of the method `save` of the image of Pillow.
+
+    Raises:
+        ValueError: if the array does not have 3 axes, or not 1, 3 or 4 channels.
+        ImportError: if Pillow is not installed.
+
+    Example:
+        >>> import io
+        >>> import numpy as np
+        >>> from jaxlayers import utils
+        >>> file = io.BytesIO()
+        >>> utils.save_img(file, np.ones((4, 6, 3)), file_format="png")
+        >>> file.getvalue()[1:4]
+        b'PNG'
     """
     if file_format is None and isinstance(path, str | os.PathLike):
         file_format = Path(path).suffix[1:]
     file_format = {"jpg": "jpeg"}.get((file_format or "").lower(), file_format or None)
     img = array_to_img(x, data_format, scale)
     if img.mode == "RGBA" and file_format == "jpeg":
-        warnings.warn("JPEG files have no transparency; it is left out.", stacklevel=2)
+        warnings.warn("save_img(): JPEG files have no transparency; the alpha channel is dropped.", stacklevel=2)
         img = img.convert("RGB")
     img.save(path, format=file_format, **kwargs)
 
 
 def pillow(name: str) -> Any:
-    """The module of Pillow's that images come from."""
+    """Return the module `PIL.Image`.
+
+    Raises:
+        ImportError: if Pillow is not installed; the message names the function that needs it.
+    """
     try:
         from PIL import Image
     except ImportError:
@@ -151,32 +191,33 @@ def pillow(name: str) -> Any:
 
 
 def in_mode(img: Any, color_mode: str) -> Any:
-    """An image in the colours that are asked for."""
+    """Convert an image of Pillow to a colour mode; images of 16 or 32 bits of grey stay as they are."""
     modes = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
     if color_mode not in modes:
         raise ValueError(f"color_mode must be one of {tuple(modes)}; received {color_mode!r}.")
-    deep = color_mode == "grayscale" and img.mode in ("I;16", "I")  # more than eight bits of grey are kept
+    deep = color_mode == "grayscale" and img.mode in ("I;16", "I")  # the mode "L" would keep only 8 bits
     return img if deep or img.mode == modes[color_mode] else img.convert(modes[color_mode])
 
 
 def resize(x: np.ndarray, size: tuple[int, int], interpolation: str = "bilinear", fit: str | None = None) -> np.ndarray:
-    """An image `[height, width, channels]` in another size.
+    """Resize an image.
 
     Args:
-        x: the image.
+        x: the image, `[height, width, channels]`.
         size: the new height and width.
-        interpolation: `"nearest"`, `"bilinear"`, `"bicubic"`, `"lanczos3"` or `"lanczos5"`.
-        fit: how its shape is kept: `"crop"` cuts off what is too much, `"pad"` adds zeros, None stretches it.
+        interpolation: `"nearest"`, `"bilinear"` (default), `"bicubic"`, `"lanczos3"` or `"lanczos5"`.
+        fit: how the image is brought to the new aspect ratio: `"crop"` crops it, `"pad"` pads it with zeros, None
+            (default) stretches it.
     """
     height, width = x.shape[:2]
-    wanted = int(float(width * size[0]) / size[1]), int(float(height * size[1]) / size[0])
+    fitting = int(float(width * size[0]) / size[1]), int(float(height * size[1]) / size[0])
     if fit == "crop":
-        sizes = [max(min(old, new), 1) for old, new in zip((height, width), wanted, strict=True)]
+        sizes = [max(min(old, new), 1) for old, new in zip((height, width), fitting, strict=True)]
         top, left = (int((old - new) / 2) for old, new in zip((height, width), sizes, strict=True))
         x = x[top : top + sizes[0], left : left + sizes[1]]
     elif fit == "pad":
-        extra = [max(old, new) - old for old, new in zip((height, width), wanted, strict=True)]
-        x = np.pad(x, [*((more // 2, more // 2) for more in extra), (0, 0)])
+        padding = [max(old, new) - old for old, new in zip((height, width), fitting, strict=True)]
+        x = np.pad(x, [*((rows // 2, rows // 2) for rows in padding), (0, 0)])
     for axis, new in enumerate(size):
         old = x.shape[axis]
         if interpolation == "nearest":
@@ -188,14 +229,15 @@ def resize(x: np.ndarray, size: tuple[int, int], interpolation: str = "bilinear"
 
 @functools.lru_cache(256)
 def _weights(old: int, new: int, interpolation: str) -> np.ndarray:
-    places = (np.arange(new) + 0.5) * (old / new) - 0.5
-    weights = KERNELS[interpolation](np.abs(places[:, None] - np.arange(old)))
+    """Return the matrix `[new, old]` that resizes an axis."""
+    centers = (np.arange(new) + 0.5) * (old / new) - 0.5  # of the new pixels, in coordinates of the old ones
+    weights = KERNELS[interpolation](np.abs(centers[:, None] - np.arange(old)))
     weights = weights / weights.sum(axis=1, keepdims=True)
-    return np.where(((places >= -0.5) & (places <= old - 0.5))[:, None], weights, 0).astype("float32")
+    return np.where(((centers >= -0.5) & (centers <= old - 0.5))[:, None], weights, 0).astype("float32")
 
 
 def _cubic(x: np.ndarray) -> np.ndarray:
-    """Keys's cubic, with a = -0.5."""
+    """The cubic convolution kernel of Keys (1981) with a = -0.5."""
     near, far = (1.5 * x - 2.5) * x * x + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
     return np.where(x >= 2, 0, np.where(x >= 1, far, near))
 
@@ -213,6 +255,7 @@ KERNELS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def checked_data_format(data_format: str | None) -> str:
+    """Return a data format, by default that of the settings; raise a ValueError if it is unknown."""
     data_format = image_data_format() if data_format is None else data_format
     if data_format not in ("channels_last", "channels_first"):
         raise ValueError(f"data_format must be 'channels_last' or 'channels_first'; received {data_format!r}.")

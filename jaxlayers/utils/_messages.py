@@ -1,4 +1,4 @@
-"""Messages about what goes on: printed, or handed to a logger."""
+"""Messages to the user, which are printed or logged as the settings say."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jaxlayers.config import is_interactive_logging_enabled
 
 
 def print_message(message: str, end: str = "\n") -> None:
-    """Show a message where the settings say."""
+    """Print a message if interactive logging is enabled; otherwise log it with level INFO to the logger `jaxlayers`."""
     if is_interactive_logging_enabled():
         sys.stdout.write(message + end)
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Helpers that prepare arrays: NumPy in, NumPy out; JAX in, JAX out."""
+"""`to_categorical` and `normalize`: they return NumPy arrays for NumPy arrays, and JAX arrays for JAX arrays."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from jaxlayers.core import SymbolicTensor, Variable, operation
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Any:
-    """Class numbers as one-hot vectors, in a new last axis.
+    """Return integer labels as one-hot vectors.
 
     Args:
-        x: integers from 0 to `num_classes - 1`, of shape `[...]` or `[..., 1]`.
-        num_classes: how many classes; by default one more than the largest number in `x`.
+        x: integers from 0 to `num_classes - 1`, `[...]` or `[..., 1]`.
+        num_classes: the number of classes; by default the largest label plus 1.
 
     Returns:
-        `[..., num_classes]`: an array of JAX's for one of those, and NumPy's for all else.
+        `[..., num_classes]`: a JAX array if `x` is one, otherwise a NumPy array.
 
     Raises:
-        ValueError: when a number in NumPy's arrays or lists is out of range; when `num_classes` is needed, because
-            the values are being traced.
+        ValueError: if a label in a list or a NumPy array is out of range; if `num_classes` is missing and `x` is traced
+            or symbolic.
 
     Example:
         >>> from jaxlayers import utils
@@ -35,7 +35,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
     if isinstance(x, jax.Array | SymbolicTensor | Variable):
         if not num_classes:
             if isinstance(x, jax.core.Tracer | SymbolicTensor):
-                raise ValueError("to_categorical() needs num_classes where the values of x are not known.")
+                raise ValueError("to_categorical() needs num_classes if x is traced or symbolic; received None.")
             num_classes = int(jnp.max(jnp.asarray(x))) + 1
         return _one_hot(x, num_classes)
     labels = np.asarray(x, "int64")
@@ -43,23 +43,25 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
         labels = labels[..., 0]
     count = num_classes or int(labels.max()) + 1
     if labels.size and not (labels.min() >= 0 and labels.max() < count):
-        raise ValueError(f"Class numbers must be from 0 to {count - 1}; received {labels.min()} to {labels.max()}.")
+        raise ValueError(
+            f"to_categorical(): labels must be from 0 to {count - 1}; received {labels.min()} to {labels.max()}."
+        )
     return np.eye(count)[labels]
 
 
 def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
-    """Vectors scaled to norm 1; vectors of zeros stay zeros.
+    """Scale vectors to norm 1: `x / (sum |x|^order)^(1 / order)`; vectors of zeros stay as they are.
 
     Args:
-        x: an array.
-        axis: the axis along which a vector lies.
-        order: which norm: 1, 2, ...
+        x: an array `[...]`.
+        axis: the axis of the components of a vector; -1 by default.
+        order: the order of the norm, a positive integer; 2 by default.
 
     Returns:
-        An array of the same shape, NumPy's for NumPy's.
+        An array of the same shape: a NumPy array if `x` is one, otherwise a JAX array.
 
     Raises:
-        ValueError: when `order` is not an integer of 1 or more.
+        ValueError: if `order` is not a positive integer.
 
     Example:
         >>> import numpy as np
@@ -69,7 +71,7 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
                [0. , 0. ]])
     """
     if not isinstance(order, int) or order < 1:
-        raise ValueError(f"order must be an integer of 1 or more; received {order!r}.")
+        raise ValueError(f"normalize(): order must be an integer of at least 1; received {order!r}.")
     if isinstance(x, np.ndarray):
         norms = np.linalg.norm(x, order, axis, keepdims=True)
         return x / np.where(norms == 0, 1, norms)
@@ -83,6 +85,6 @@ def _one_hot(x: Any, num_classes: int) -> jax.Array:
 
 @operation("x")
 def _normalize(x: Any, axis: int, order: int) -> jax.Array:
-    # The bound is under the root, where it keeps the gradient at a vector of zeros finite.
+    # The bound is applied before the root, so that the gradient at a vector of zeros is finite.
     powers = jnp.sum(jnp.abs(x) ** order, axis=axis, keepdims=True)
     return x / jnp.maximum(powers, epsilon() ** order) ** (1 / order)

@@ -1,4 +1,4 @@
-"""Sequences: made equally long, and cut out of longer ones."""
+"""`pad_sequences`, which makes sequences equally long, and `timeseries_dataset_from_array`, which makes windows."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ def pad_sequences(
     truncating: str = "pre",
     value: Any = 0.0,
 ) -> np.ndarray:
-    """Sequences of different lengths as one array: the short ones filled up, the long ones cut.
+    """Pad and truncate sequences of different lengths to one array.
 
     Args:
-        sequences: lists or arrays; the parts of one may be arrays of a shape.
-        maxlen: the length of all; by default that of the longest.
-        dtype: of the result; `object` for strings.
-        padding: `"pre"` or `"post"`: where to fill up.
-        truncating: `"pre"` or `"post"`: where to cut.
-        value: what to fill up with.
+        sequences: a list of sequences, which are lists or arrays `[length, ...]`.
+        maxlen: the length of the result; by default that of the longest sequence.
+        dtype: the dtype of the result, `"int32"` by default; `object` for strings.
+        padding: `"pre"` (default) or `"post"`: the side on which short sequences are padded.
+        truncating: `"pre"` (default) or `"post"`: the side on which long sequences are truncated.
+        value: the value of the padding; 0 by default.
 
     Returns:
-        `[sequences, maxlen, ...]`, NumPy's.
+        A NumPy array `[sequences, maxlen, ...]`.
 
     Raises:
-        ValueError: when something is no sequence, parts differ in shape, or an argument is none of these.
+        ValueError: if an element is not a sequence, the shapes of the elements of sequences differ, or an argument is
+            outside its allowed values.
 
     Example:
         >>> from jaxlayers import utils
@@ -40,31 +41,32 @@ def pad_sequences(
         array([[2, 3],
                [0, 4]], dtype=int32)
     """
-    for name, given in (("padding", padding), ("truncating", truncating)):
-        if given not in ("pre", "post"):
-            raise ValueError(f"pad_sequences(): {name} must be 'pre' or 'post'; received {given!r}.")
+    for name, side in (("padding", padding), ("truncating", truncating)):
+        if side not in ("pre", "post"):
+            raise ValueError(f"pad_sequences(): {name} must be 'pre' or 'post'; received {side!r}.")
     if not hasattr(sequences, "__len__"):
         raise ValueError(f"pad_sequences() needs a list of sequences; received {type(sequences).__name__}.")
-    for number, one in enumerate(sequences):
-        if not hasattr(one, "__len__"):
-            raise ValueError(f"pad_sequences(): number {number} is no sequence but {type(one).__name__}.")
+    for i, sequence in enumerate(sequences):
+        if not hasattr(sequence, "__len__"):
+            raise ValueError(f"pad_sequences(): element {i} must be a sequence; received {type(sequence).__name__}.")
     if isinstance(value, str) and dtype is not object and np.dtype(dtype).kind not in "SU":
         raise ValueError(f"pad_sequences(): strings need dtype=object; received {dtype!r}.")
     if maxlen is None:
         maxlen = max(map(len, sequences), default=0)
-    shape = next((np.asarray(one).shape[1:] for one in sequences if len(one)), ())
+    shape = next((np.asarray(sequence).shape[1:] for sequence in sequences if len(sequence)), ())
     padded = np.full((len(sequences), maxlen, *shape), value, dtype)
-    for number, one in enumerate(sequences):
-        kept = np.asarray(one[max(0, len(one) - maxlen) :] if truncating == "pre" else one[:maxlen], dtype)
-        if not len(kept):
+    for i, sequence in enumerate(sequences):
+        start, stop = (max(0, len(sequence) - maxlen), None) if truncating == "pre" else (0, maxlen)
+        truncated = np.asarray(sequence[start:stop], dtype)
+        if not len(truncated):
             continue
-        if kept.shape[1:] != shape:
+        if truncated.shape[1:] != shape:
             raise ValueError(
-                f"pad_sequences(): the parts of sequence {number} have shape {kept.shape[1:]}; expected {shape}, as in "
-                "those before."
+                f"pad_sequences(): the elements of sequence {i} must have shape {shape}, as those of the sequences "
+                f"before it; received {truncated.shape[1:]}."
             )
-        where = slice(len(kept)) if padding == "post" else slice(maxlen - len(kept), None)
-        padded[number, where] = kept
+        filled = slice(len(truncated)) if padding == "post" else slice(maxlen - len(truncated), None)
+        padded[i, filled] = truncated
     return padded
 
 
@@ -81,26 +83,34 @@ def timeseries_dataset_from_array(
     end_index: int | None = None,
     format: str = "tf",
 ) -> MappedLoader:
-    """Batches of windows that slide over a series: window i is `data[start : start + length * rate : rate]`.
+    """Return a loader of batches of windows that slide over a time series.
+
+    Window i is `data[start : start + sequence_length * sampling_rate : sampling_rate]`, with
+    `start = start_index + i * sequence_stride`.
 
     Args:
-        data: the series, time along the first axis.
-        targets: `targets[i]` belongs to the window that starts at i; None for windows alone.
-        sequence_length: how many points a window has.
-        sequence_stride: how far apart windows start.
-        sampling_rate: how far apart the points of a window are.
-        batch_size: windows in a batch; None for single ones.
-        shuffle: whether each pass has a random order.
-        seed: what the orders follow from; drawn from NumPy's global generator when none is given.
-        start_index: the first point that is used.
-        end_index: the first one that is not.
-        format: kept for the sake of programs written for Keras; the result is the same.
+        data: the time series.
+        targets: an array in which `targets[t]` is the target of the window that starts at time step t; None for no
+            targets.
+        sequence_length: the number of time steps in a window.
+        sequence_stride: the number of time steps between the starts of windows; 1 by default.
+        sampling_rate: the number of time steps between the samples of a window; 1 by default.
+        batch_size: the number of windows in a batch, 128 by default; None for single windows without a batch axis.
+        shuffle: if True, each pass has a random order. False by default.
+        seed: the seed of the orders; by default it is drawn from NumPy's global generator.
+        start_index: the first time step that is used; by default the first of all.
+        end_index: the first time step that is not used; by default all are used.
+        format: `"tf"` (default) or `"grain"`, for compatibility with Keras; it has no effect.
 
     Shapes:
-        data: `[time, ...]`; a batch: `[batch, sequence_length, ...]`, and with targets `[batch, ...]` beside it.
+        data: `[time, ...]`; targets: `[time, ...]`.
+        a batch: `[batch, sequence_length, ...]`; with targets, a pair of this and `[batch, ...]`.
+
+    Returns:
+        A `MappedLoader` of NumPy arrays.
 
     Raises:
-        ValueError: when a number does not fit the length of the data.
+        ValueError: if an argument does not fit the length of the data.
 
     Example:
         >>> import numpy as np
@@ -114,30 +124,31 @@ def timeseries_dataset_from_array(
     start, end = start_index or 0, size if end_index is None else end_index
     if not 0 <= start < end <= size:
         raise ValueError(
-            f"start_index and end_index must leave something of {size} points; received {start_index} and {end_index}."
+            f"start_index and end_index must be a range of at least one of the {size} time steps; received "
+            f"{start_index} and {end_index}."
         )
-    for name, number in (("sampling_rate", sampling_rate), ("sequence_stride", sequence_stride)):
-        if not 0 < number < size:
-            raise ValueError(f"{name} must be from 1 to {size - 1}, for {size} points; received {number}.")
+    for name, steps in (("sampling_rate", sampling_rate), ("sequence_stride", sequence_stride)):
+        if not 0 < steps < size:
+            raise ValueError(f"{name} must be from 1 to {size - 1}, for {size} time steps; received {steps}.")
     if sequence_length < 1:
         raise ValueError(f"sequence_length must be at least 1; received {sequence_length}.")
     count = end - start - (sequence_length - 1) * sampling_rate
     if targets is not None:
         count = min(count, len(targets) - start)
-    points = np.asarray(data)[start:end]
+    series = np.asarray(data)[start:end]
     labels = None if targets is None else np.asarray(targets)[start:]
     length = (sequence_length - 1) * sampling_rate + 1
 
-    def window(number: int) -> Any:
-        first = number * sequence_stride
-        cut = points[first : first + length : sampling_rate]
-        return cut if labels is None else (cut, labels[first])
+    def make_window(index: int) -> Any:
+        first = index * sequence_stride
+        window = series[first : first + length : sampling_rate]
+        return window if labels is None else (window, labels[first])
 
     seed = int(np.random.randint(10**6)) if seed is None and shuffle else seed or 0
-    return MappedLoader(window, max(0, -(-count // sequence_stride)), batch_size, shuffle, seed)
+    return MappedLoader(make_window, max(0, -(-count // sequence_stride)), batch_size, shuffle, seed)
 
 
 def check_format(format: str) -> None:
-    """Refuse what Keras does not have as the format of a data set."""
+    """Raise a ValueError if `format` is not a format of data sets in Keras."""
     if format not in ("tf", "grain"):
         raise ValueError(f"format must be 'tf' or 'grain'; received {format!r}.")

@@ -1,4 +1,4 @@
-"""What concerns the whole process: seeds and made-up names."""
+"""Functions for the state of the process: global seeds and generated names."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from jaxlayers.core import random as keys
 
 
 def set_random_seed(seed: int) -> None:
-    """Start every source of randomness again: Python's, NumPy's, and the global generator behind JAX keys.
+    """Set the seeds of Python's `random`, of NumPy, and of the global generator of JAX keys.
 
     Args:
         seed: an integer from 0 to 2**32 - 1.
 
     Raises:
-        ValueError: for anything else; nothing has changed then.
-        RuntimeError: inside a layer's call or a transformation.
+        ValueError: if the seed is not such an integer; no generator is changed then.
+        RuntimeError: inside the call of a layer or a transformation.
 
     Example:
         >>> from jaxlayers import initializers, utils
@@ -37,12 +37,18 @@ def set_random_seed(seed: int) -> None:
 
 
 def clear_session(free_memory: bool = True) -> None:
-    """Start the numbers in made-up names again, so that the next `Dense` is called `"dense"`.
+    """Reset the counters of generated names, so that the next `Dense` is named `"dense"`.
 
-    There is no other global state to clear: a model's memory is freed when nothing refers to it any more.
+    There is no other global state: the memory of a model is freed when the model is garbage-collected.
 
     Args:
-        free_memory: whether to run Python's garbage collector as well.
+        free_memory: if True (default), Python's garbage collector is run.
+
+    Example:
+        >>> import jaxlayers as jl
+        >>> jl.utils.clear_session()
+        >>> jl.layers.Dense(1).name, jl.layers.Dense(1).name
+        ('dense', 'dense_1')
     """
     reset_auto_names()
     if free_memory:

@@ -1,4 +1,4 @@
-"""A data set in two parts."""
+"""`split_dataset`: the division of a data set into two parts."""
 
 from __future__ import annotations
 
@@ -20,22 +20,25 @@ def split_dataset(
     seed: int | None = None,
     preferred_backend: str | None = None,
 ) -> tuple[ArrayLoader, ArrayLoader]:
-    """The first samples of a data set, and the last ones: training and validation, say.
+    """Split a data set into its first and its last samples, for example for training and validation.
 
     Args:
-        dataset: an array, or a nested structure of arrays; or an iterable of batches, which is read whole.
-        left_size: how many samples go to the left: a number, or a fraction as a float; by default the rest.
-        right_size: likewise to the right.
-        shuffle: whether to choose at random.
-        seed: what the choice follows from.
-        preferred_backend: kept for the sake of programs written for Keras; without effect.
+        dataset: an array `[samples, ...]`, a nested structure of such arrays, or an iterable of batches, all of which
+            are read.
+        left_size: the number of samples of the left part, as an integer, or as a float between 0 and 1 for a fraction;
+            by default the samples that are not in the right part.
+        right_size: the number of samples of the right part, likewise.
+        shuffle: if True, the samples are shuffled first. False by default.
+        seed: the seed of the shuffle; by default it is random.
+        preferred_backend: ignored; accepted for compatibility with Keras.
 
     Returns:
-        Two loaders of batches of 32, or of the size that the iterable's batches had.
+        Two `ArrayLoader` objects. The batch size is 32, or that of the batches of an iterable.
 
     Raises:
-        ValueError: when both sizes are missing, or leave nothing for one of the parts.
-        TypeError: when it is no data set, or a size is no number.
+        ValueError: if both sizes are missing, a size is out of range, a part would be empty, or the parts would
+            overlap.
+        TypeError: if the data set is neither arrays nor an iterable, or a size is not a number.
 
     Example:
         >>> import numpy as np
@@ -47,10 +50,12 @@ def split_dataset(
     batch_size = 32
     if not _is_arrays(dataset):
         if not isinstance(dataset, Iterable):
-            raise TypeError(f"split_dataset() needs arrays or an iterable of batches; received {dataset!r}.")
+            raise TypeError(
+                f"split_dataset() needs arrays or an iterable of batches; received {type(dataset).__name__}."
+            )
         batches = list(dataset)
         if not batches:
-            raise ValueError("split_dataset() was given a data set without batches.")
+            raise ValueError("split_dataset() needs at least one batch; received an empty data set.")
         batch_size = len(jax.tree.leaves(batches[0])[0])
         dataset = jax.tree.map(lambda *parts: np.concatenate([np.asarray(part) for part in parts]), *batches)
     if isinstance(dataset, list):
@@ -65,6 +70,7 @@ def split_dataset(
 
 
 def _is_arrays(data: Any) -> bool:
+    """True if data is an array or a nested structure of arrays."""
     if isinstance(data, list | tuple | dict):
         parts = list(data.values() if isinstance(data, dict) else data)
         return bool(parts) and all(map(_is_arrays, parts))
@@ -72,22 +78,24 @@ def _is_arrays(data: Any) -> bool:
 
 
 def _sizes(left: float | None, right: float | None, total: int) -> tuple[int, int]:
+    """Return the number of samples of both parts."""
     if left is None and right is None:
-        raise ValueError("split_dataset() needs left_size, right_size, or both.")
+        raise ValueError("split_dataset() needs left_size, right_size, or both; received neither.")
     counts: list[int | None] = []
     for name, size in (("left_size", left), ("right_size", right)):
         if size is not None and (isinstance(size, bool) or not isinstance(size, int | float)):
             raise TypeError(f"{name} must be an integer or a float; received {size!r}.")
         if size is not None and not 0 < size < (1 if isinstance(size, float) else total):
             raise ValueError(
-                f"{name} must be a fraction between 0 and 1, or an integer between 0 and the {total} samples there "
-                f"are; received {size!r}."
+                f"{name} must be a float between 0 and 1, or an integer from 1 to {total - 1}, because there are "
+                f"{total} samples; received {size!r}."
             )
         counts.append(round(size * total) if isinstance(size, float) else size)
     first = total - counts[1] if counts[0] is None else counts[0]  # type: ignore[operator]
     second = total - first if counts[1] is None else counts[1]
     if first < 1 or second < 1 or first + second > total:
         raise ValueError(
-            f"left_size={left!r} and right_size={right!r} give parts of {first} and {second} samples, of {total}."
+            f"left_size={left!r} and right_size={right!r} give parts of {first} and {second} samples; expected two "
+            f"parts that are not empty, with at most {total} samples together."
         )
     return first, second

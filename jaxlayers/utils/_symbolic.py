@@ -1,4 +1,4 @@
-"""Questions about symbolic tensors."""
+"""`is_keras_tensor` and `get_source_inputs`: functions of symbolic tensors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from jaxlayers.core import SymbolicTensor
 
 
 def is_keras_tensor(x: Any) -> bool:
-    """Whether something is a symbolic tensor: what `Input`, and layers called on one, return.
+    """True if a value is a symbolic tensor, as `Input` and calls of layers on symbolic tensors return.
+
+    Args:
+        x: any value.
 
     Example:
         >>> import jaxlayers as jl
@@ -19,13 +22,15 @@ def is_keras_tensor(x: Any) -> bool:
 
 
 def get_source_inputs(tensor: Any) -> list[SymbolicTensor]:
-    """The inputs that a symbolic tensor is computed from, each once, in the order in which they are met.
+    """Return the inputs from which a symbolic tensor is computed.
+
+    Each input is listed once, in the order of a depth-first search through the arguments of each operation.
 
     Args:
         tensor: a symbolic tensor.
 
     Raises:
-        TypeError: for anything else.
+        TypeError: if the argument is not a symbolic tensor.
 
     Example:
         >>> import jaxlayers as jl
@@ -35,16 +40,16 @@ def get_source_inputs(tensor: Any) -> list[SymbolicTensor]:
     """
     if not is_keras_tensor(tensor):
         raise TypeError(f"get_source_inputs() takes a symbolic tensor; received {type(tensor).__name__}.")
-    found: dict[int, SymbolicTensor] = {}
-    seen: set[int] = set()
-    waiting = [tensor]
-    while waiting:
-        one = waiting.pop()
-        if id(one) in seen:
+    sources: list[SymbolicTensor] = []
+    visited: set[int] = set()
+    stack = [tensor]
+    while stack:
+        current = stack.pop()
+        if id(current) in visited:
             continue
-        seen.add(id(one))
-        inside = one.node.inputs if one.node is not None else []
-        if not inside:
-            found[id(one)] = one
-        waiting += reversed(inside)
-    return list(found.values())
+        visited.add(id(current))
+        arguments = current.node.inputs if current.node is not None else []
+        if not arguments:
+            sources.append(current)
+        stack += reversed(arguments)
+    return sources

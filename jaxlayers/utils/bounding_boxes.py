@@ -1,14 +1,15 @@
-"""Bounding boxes: their formats, how they move with an image, how much two of them overlap, and what detectors predict.
+"""Bounding boxes: formats, geometric transformations, overlaps, and the encoding relative to anchors.
 
-Boxes are NumPy's or JAX's arrays or lists, `[number, 4]` or `[batch, number, 4]`. The four numbers are, by format:
+Boxes are lists, NumPy arrays or JAX arrays, `[boxes, 4]` or `[batch, boxes, 4]`. The four numbers are, by format:
 
 - `"xyxy"`: left, top, right, bottom; `"yxyx"`: top, left, bottom, right
 - `"xywh"`: left, top, width, height
 - `"center_xywh"`: x and y of the center, width, height; `"center_yxhw"`: y and x of the center, height, width
-- `"rel_xyxy"`, `"rel_yxyx"`, `"rel_xywh"`, `"rel_center_xywh"`: the same, in parts of the image's width and height
+- `"rel_xyxy"`, `"rel_yxyx"`, `"rel_xywh"`, `"rel_center_xywh"`: the same, as fractions of the width and height of the
+  image
 
-All others are in pixels, x to the right and y down. Names of formats may be in capitals. The functions are pure: they
-compile, map over batches and have gradients, and leave what they are given as it is.
+Formats without `rel_` are in pixels, x to the right and y down. The case of a format name does not matter. The
+functions are pure: they can be compiled, vectorised and differentiated, and do not change their arguments.
 """
 
 from jaxlayers.utils._box_changes import affine_transform, clip_to_image_size, convert_format, crop, pad

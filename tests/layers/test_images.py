@@ -519,8 +519,8 @@ WRONG = [
     (lambda: layers.Normalization(mean=1.0), ["mean", "variance"]),
     (lambda: layers.Normalization(mean=[1.0], variance=[1.0, 2.0]), ["(1,)", "(2,)"]),
     (lambda: layers.Normalization(axis=3, name="it")(X[0]), ["it", "axis=(3,)", "(6, 8, 3)"]),
-    (lambda: layers.Normalization(name="it").adapt([]), ["it", "no data"]),
-    (lambda: layers.Normalization(mean=1.0, variance=1.0, name="it").adapt(X), ["it", "nothing to adapt"]),
+    (lambda: layers.Normalization(name="it").adapt([]), ["it", "at least one value"]),
+    (lambda: layers.Normalization(mean=1.0, variance=1.0, name="it").adapt(X), ["it", "cannot adapt"]),
     (lambda: layers.Normalization(name="it").adapt([X, X[..., :2]]), ["it", "(3,)", "(4, 6, 8, 2)"]),
     (lambda: layers.Pipeline.from_config({"name": "it"}), ["layers"]),
 ]

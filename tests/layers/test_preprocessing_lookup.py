@@ -82,6 +82,8 @@ def test_integers_of_more_than_32_bits():
     assert twin(layer)(np.array(tokens)).tolist() == [2, 3, 4, 5]
     with pytest.raises(ValueError, match="32 bits"):
         layers.IntegerLookup(vocabulary=tokens, invert=True)(np.array([1]))
+    inverted = layers.IntegerLookup(vocabulary=[5, 7], num_oov_indices=3, invert=True)
+    assert inverted(np.array([4, 3, 2, 5, -1, 2**40])).tolist() == [7, 5, -1, -1, -1, -1]
     given = np.array([[2**40 + 1], [5], [2**32 + 5]])
     for model in (jl.Sequential([layer]), jl.Model(ids := jl.Input((1,), dtype="int64"), layer(ids))):
         assert model(given).tolist() == [[4], [3], [1]]
@@ -252,7 +254,7 @@ def adapted(**more):
         (lambda: integers(output_mode="tf_idf", idf_weights=[1.0] * 3, name="it"), ["it", "4", "(3,)"]),
         (lambda: integers(vocabulary_dtype="int32"), ["vocabulary_dtype", "int32"]),
         (lambda: integers(sparse=True, output_mode="count"), ["sparse"]),
-        (lambda: strings(vocabulary=["a", "b", "a"], name="it"), ["it", "more than once", "a"]),
+        (lambda: strings(vocabulary=["a", "b", "a"], name="it"), ["it", "several times", "a"]),
         (lambda: strings(vocabulary=["a", ""], mask_token="", name="it"), ["it", "['']"]),
         (lambda: strings(vocabulary=["a", "[UNK]"], invert=True, name="it"), ["it", "[UNK]"]),
         (lambda: strings(vocabulary=[1, 2], name="it"), ["it", "string", "1"]),
@@ -261,14 +263,14 @@ def adapted(**more):
         (lambda: integers(name="it")(["a"]), ["it", "strings", "StringLookup"]),
         (lambda: strings(name="it")([1]), ["it", "strings", "int64"]),
         (lambda: strings(name="it")(np.array(["a", None], object)), ["it", "strings", "NoneType"]),
-        (lambda: strings(name="it", invert=True)(["a"]), ["it", "numbers", "strings"]),
+        (lambda: strings(name="it", invert=True)(["a"]), ["it", "indices", "strings"]),
         (lambda: strings(name="it").adapt(["a"]), ["it", "vocabulary", "adapt"]),
-        (lambda: layers.StringLookup(name="it").adapt(iter(())), ["it", "no tokens"]),
+        (lambda: layers.StringLookup(name="it").adapt(iter(())), ["it", "at least one token"]),
         (lambda: layers.StringLookup(name="it", output_mode="count")(["a"]), ["it", "adapt()"]),
         (lambda: adapted(output_mode="count").set_vocabulary(["a"]), ["it", "3", "2"]),
         (lambda: adapted().set_vocabulary(["a"], [1.0]), ["it", "idf_weights", "int"]),
-        (lambda: jax.jit(strings(name="it"))(jnp.ones(3)), ["it", "host", "beforehand"]),
-        (lambda: strings(name="it")(jl.Input((3,))), ["it", "host", "beforehand"]),
+        (lambda: jax.jit(strings(name="it"))(jnp.ones(3)), ["it", "host", "first"]),
+        (lambda: strings(name="it")(jl.Input((3,))), ["it", "host", "first"]),
     ],
 )
 def test_mistakes(mistake, words):

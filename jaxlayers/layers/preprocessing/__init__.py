@@ -1,4 +1,4 @@
-"""Layers that prepare data: images changed and made equal in size, values scaled, categories, texts and sounds."""
+"""Layers that prepare data: image augmentation and resizing, scaling, categorical features, texts and audio."""
 
 from jaxlayers.layers.preprocessing._augmentation import BaseImagePreprocessingLayer as BaseImagePreprocessingLayer
 from jaxlayers.layers.preprocessing.category_encoding import CategoryEncoding

@@ -1,6 +1,7 @@
-"""Bounding boxes: their formats, how they move with an image, and what is left of them inside of it.
+"""Bounding boxes: conversion between formats, and the boxes in an image that is transformed.
 
-Boxes are a dict of `boxes`, [batch, number, 4], and `labels`, [batch, number]; a box without area has the label -1.
+Boxes are a dict of `boxes`, [batch, boxes, 4], and `labels`, [batch, boxes]. A box without area has the label -1.
+`utils.bounding_boxes` describes the formats.
 """
 
 from __future__ import annotations
@@ -12,26 +13,30 @@ import jax
 import jax.numpy as jnp
 
 FORMATS = ("xyxy", "yxyx", "xywh", "center_xywh", "center_yxhw", "rel_xyxy", "rel_yxyx", "rel_xywh", "rel_center_xywh")
-Size = tuple[Any, Any]  # height and width of an image
+Size = tuple[Any, Any]  # the height and width of an image
 
 
 def check_format(name: Any, argument: str = "bounding_box_format") -> str:
-    """One of the formats, in lower case."""
-    found = str(name).lower()
-    if found not in FORMATS:
-        raise ValueError(f"{argument} must be among {FORMATS}; received {name!r}.")
-    return found
+    """Return the name of a format in lower case.
+
+    Raises:
+        ValueError: if there is no such format; the message names the argument.
+    """
+    format_name = str(name).lower()
+    if format_name not in FORMATS:
+        raise ValueError(f"{argument} must be one of {FORMATS}; received {name!r}.")
+    return format_name
 
 
 def to_corners(boxes: Any, source: str, size: Size, dtype: Any = "float32") -> jax.Array:
-    """Boxes of a format as (left, top, right, bottom) in pixels.
+    """Convert boxes to (left, top, right, bottom) in pixels.
 
     Args:
         boxes: [..., 4].
-        source: their format.
-        size: height and width of the image, which formats in pixels do not look at: numbers, or arrays of as many axes
-            as boxes have, the last one of size 1.
-        dtype: what they are computed in; None for what they are.
+        source: the format of the boxes.
+        size: the height and width of the image, which are used for relative formats only: numbers, or arrays with as
+            many axes as `boxes`, the last one of size 1.
+        dtype: the dtype of the computation, float32 by default; None for the dtype of the boxes.
     """
     kind, relative = _kind(source)
     a, b, c, d = jnp.split(jnp.asarray(boxes, dtype), 4, axis=-1)
@@ -48,7 +53,7 @@ def to_corners(boxes: Any, source: str, size: Size, dtype: Any = "float32") -> j
 
 
 def from_corners(corners: Any, target: str, size: Size) -> jax.Array:
-    """The inverse of `to_corners`."""
+    """Convert (left, top, right, bottom) in pixels to a format; the inverse of `to_corners`."""
     kind, relative = _kind(target)
     a, b, c, d = jnp.split(corners, 4, axis=-1)
     if relative:
@@ -64,27 +69,36 @@ def from_corners(corners: Any, target: str, size: Size) -> jax.Array:
 
 
 def _kind(name: str) -> tuple[str, bool]:
-    """What the four numbers are, and whether they are parts of the image's size."""
+    """Return the name of a format without `rel_`, and True if the format is relative to the size of the image."""
     return name.removeprefix("rel_"), name.startswith("rel_")
 
 
 def signed(array: Any) -> jax.Array:
-    """An array in which -1 and differences have their place: of unsigned integers, the next wider signed ones."""
+    """Cast unsigned integers to the next wider signed dtype, which can hold -1 and differences; keep other arrays."""
     array = jnp.asarray(array)
     unsigned = jnp.issubdtype(array.dtype, jnp.unsignedinteger)
     return array.astype(jnp.result_type(array.dtype, "int8")) if unsigned else array
 
 
 def marked(labels: Any, corners: jax.Array) -> jax.Array:
-    """Labels, [batch, number], with -1 for the boxes that have no area."""
-    left, top, right, bottom = jnp.unstack(corners.astype("float32"), axis=-1)  # small integers have no room for areas
+    """Return the labels, [batch, boxes], with -1 for boxes without area."""
+    # In float32, because an area can exceed the range of a small integer dtype.
+    left, top, right, bottom = jnp.unstack(corners.astype("float32"), axis=-1)
     return jnp.where((right - left) * (bottom - top) > 0, signed(labels), -1)
 
 
 def change(
     bounding_boxes: dict[str, Any], name: str, before: Size, after: Size, move: Callable[[Any], Any]
 ) -> dict[str, Any]:
-    """Boxes whose corners move, cut to the image that they are in afterwards."""
+    """Return the boxes of a transformed image, clipped to the image.
+
+    Args:
+        bounding_boxes: a dict of `boxes` and perhaps `labels`.
+        name: the format of the boxes, before and after.
+        before: the size of the image before the transformation.
+        after: the size of the transformed image.
+        move: the transformation of the corners (left, top, right, bottom), [..., 4], in pixels.
+    """
     corners = move(to_corners(bounding_boxes["boxes"], name, before))
     limits = jnp.asarray([after[1], after[0], after[1], after[0]], corners.dtype)
     corners = jnp.clip(corners, 0, limits.reshape((1,) * (corners.ndim - 1) + (4,)))
@@ -95,21 +109,27 @@ def change(
 
 
 def project(corners: Any, transforms: Any) -> jax.Array:
-    """The boxes around where corners go in images of which each pixel is read at `transforms` of its place.
+    """Return the smallest upright boxes around the corners of boxes after `ops.image.affine_transform` of their images.
 
     Args:
-        corners: [batch, number, 4].
-        transforms: eight numbers each, as `ops.image.affine_transform` takes them, [batch, 8].
+        corners: (left, top, right, bottom) in pixels, [batch, boxes, 4].
+        transforms: the coefficients as `ops.image.affine_transform` takes them, [batch, 8]. They map points of the
+            output to points of the input, so their inverse maps the corners.
     """
     matrices = jnp.concatenate([transforms, jnp.ones_like(transforms[:, :1])], -1).reshape(-1, 3, 3)
     return enclosing(corners, jnp.linalg.inv(matrices.astype("float32")))
 
 
 def enclosing(corners: Any, matrices: Any) -> jax.Array:
-    """The boxes around where matrices, [batch, 3, 3], take the corners of boxes, [batch, number, 4]."""
-    points = corners[..., jnp.array([[0, 1], [2, 1], [2, 3], [0, 3]])]  # [batch, number, 4, 2]
+    """Return the smallest upright boxes around the transformed corners of boxes.
+
+    Args:
+        corners: (left, top, right, bottom), [batch, boxes, 4].
+        matrices: projective transformations of homogeneous coordinates, [batch, 3, 3].
+    """
+    points = corners[..., jnp.array([[0, 1], [2, 1], [2, 3], [0, 3]])]  # [batch, boxes, 4, 2]
     points = jnp.concatenate([points, jnp.ones_like(points[..., :1])], -1)
-    # The fast products of accelerators would round the pixels of large images.
+    # The default precision of matrix products on accelerators would round the coordinates of large images.
     moved = jnp.einsum("bij,bnpj->bnpi", matrices, points, precision="highest")
     moved = moved[..., :2] / moved[..., 2:]
     return jnp.concatenate([moved.min(2), moved.max(2)], -1)

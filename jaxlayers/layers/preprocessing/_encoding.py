@@ -1,4 +1,4 @@
-"""How numbers of categories become vectors: what all layers that count categories share."""
+"""The encoding of indices of categories as vectors, for all layers that have an `output_mode`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,17 @@ MODES = ("int", "one_hot", "multi_hot", "count")
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3))
 def encode(indices: jax.Array, mode: str, depth: int, dtype: str, weights: jax.Array | None = None) -> jax.Array:
-    """Indices as they are, or as vectors of `depth` numbers; an index out of range is in none of them.
+    """Return indices as they are (mode `"int"`), or vectors of size `depth`; an index out of range has no effect.
 
-    The last axis is the sample: `"multi_hot"` and `"count"` make one vector of it, `"one_hot"` one of each index (an
-    axis of size 1 is taken away).
+    The last axis of the indices is a sample. `"multi_hot"` and `"count"` make one vector of each sample; `"one_hot"`
+    makes one vector of each index, after the last axis was dropped if its size is 1.
+
+    Args:
+        indices: integers, [..., sample].
+        mode: one of `MODES`.
+        depth: the size of the vectors.
+        dtype: the dtype of the result.
+        weights: for `"count"`, what each index adds to its entry, [..., sample]; 1 by default.
     """
     if mode == "int":
         return indices.astype(jax.dtypes.canonicalize_dtype(dtype))
@@ -32,22 +39,26 @@ def encode(indices: jax.Array, mode: str, depth: int, dtype: str, weights: jax.A
 
 
 def check_mode(layer: Any, mode: Any, modes: tuple[str, ...] = MODES) -> str:
-    """An output mode; `"binary"` and `"tf-idf"` are former names.
+    """Return the current name of an output mode; `"binary"` and `"tf-idf"` are old names.
 
     Raises:
-        ValueError: for one that the layer has not.
+        ValueError: if the layer does not have the mode.
     """
-    known = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(mode, mode)
-    if known not in modes:
+    current = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(mode, mode)
+    if current not in modes:
         raise ValueError(f"{type(layer).__name__}: output_mode must be one of {modes}; received {mode!r}.")
-    return known
+    return current
 
 
 def refuse_sparse(layer: Any, sparse: bool) -> bool:
-    """Say that sparse arrays are not made here."""
+    """Return False, the only supported value of the argument `sparse`.
+
+    Raises:
+        ValueError: if `sparse` is true.
+    """
     if sparse:
         raise ValueError(
-            f"{type(layer).__name__} makes dense arrays; received sparse={sparse}. Sparse ones are in "
-            "jax.experimental.sparse."
+            f"{type(layer).__name__} returns dense arrays only; received sparse={sparse}. For sparse arrays, convert "
+            "the result with jax.experimental.sparse."
         )
     return False

@@ -1,11 +1,15 @@
-"""FarmHash's Fingerprint64 and SipHash-2-4, on strings on the host and on integers wherever JAX runs.
+"""FarmHash's Fingerprint64 and SipHash-2-4: of strings on the host, of integers in JAX.
 
-Both are arithmetic on words of 64 bits, written once. On the host a word is a NumPy array of uint64, with all strings
-of one length in one go. In JAX, which has 32 bits unless told otherwise, it is a `Word`: two arrays of uint32. An
-integer is hashed as its decimal digits are, as TensorFlow does it, so that 12 and "12" are the same.
+Both hashes are arithmetic on 64-bit words, and one implementation serves both places. On the host, a word is a NumPy
+array of uint64, and all strings of one length are hashed at once. In JAX, where 64-bit integers are off by default, a
+word is a `Word`, a pair of uint32 arrays. An integer is hashed as the string of its decimal digits, as in TensorFlow,
+so that 12 and "12" have the same hash.
 
-Sources: FarmHash 1.1 (https://github.com/google/farmhash); Aumasson and Bernstein, SipHash: a fast short-input PRF
-(2012); the way in which two hashes are joined is TensorFlow's `FingerprintCat64`.
+The argument `word` of the functions makes a word of an integer. The constants and the order of operations are those of
+the sources.
+
+Sources: FarmHash 1.1 (https://github.com/google/farmhash); Aumasson and Bernstein, "SipHash: a fast short-input PRF"
+(2012); the combination of several hashes is TensorFlow's `FingerprintCat64`.
 """
 
 from __future__ import annotations
@@ -22,20 +26,20 @@ import numpy as np
 _K0, _K1, _K2 = 0xC3A5C85C97CB3127, 0xB492B66FBE98F273, 0x9AE16A3B2F90404F
 _JOINT = 0xC6A4A7935BD1E995
 _JOINT_START = 0xDECAFCAFFE
-_DIGITS = 11  # the longest 32-bit integer as text: a sign and ten digits
+_DIGITS = 11  # the length of the longest 32-bit integer as text: a sign and ten digits
 _MASK = 2**64 - 1
 
 
 @dataclasses.dataclass(frozen=True)
 class Word:
-    """Unsigned integers of 64 bits, as arrays of their high and low halves; arithmetic is modulo 2 ** 64."""
+    """Unsigned 64-bit integers as two uint32 arrays, the high and low halves; arithmetic is modulo 2 ** 64."""
 
     high: Any
     low: Any
 
     @staticmethod
     def of(value: Any) -> Word:
-        """An integer, or an array of uint32."""
+        """Make a word of an integer or of a uint32 array."""
         if isinstance(value, int):
             return Word(jnp.uint32(value >> 32 & 0xFFFFFFFF), jnp.uint32(value & 0xFFFFFFFF))
         return Word(jnp.zeros_like(value), value)
@@ -68,7 +72,10 @@ class Word:
         return Word(self.high >> by, self.low >> by | self.high << (32 - by))
 
     def __mod__(self, divisor: int) -> Any:
-        """The remainder, as uint32, by less than 2 ** 31: so many bits at a time that the rest has room in 32."""
+        """Return the remainder as uint32, for a divisor below 2 ** 31.
+
+        This is a long division. Each step brings in as many bits as leave the intermediate value below 2 ** 32.
+        """
         step = 32 - divisor.bit_length()
         rest = self.high % divisor
         for start in range(32, 0, -step):
@@ -78,7 +85,7 @@ class Word:
         return rest
 
 
-def _rotated(x: Any, right: int) -> Any:
+def _rotate_right(x: Any, right: int) -> Any:
     return x >> right | x << (64 - right)
 
 
@@ -86,55 +93,59 @@ def _shift_mix(x: Any) -> Any:
     return x ^ (x >> 47)
 
 
-def _mixed(u: Any, v: Any, multiplier: Any) -> Any:
+def _mix(u: Any, v: Any, multiplier: Any) -> Any:
     a = _shift_mix((u ^ v) * multiplier)
     return _shift_mix((v ^ a) * multiplier) * multiplier
 
 
-# Fingerprint64, by the number of bytes. `word` makes a word of an integer or an array.
+# Fingerprint64 has one formula for each range of the number of bytes.
 
 
 def _up_to_3(first: Any, middle: Any, last: Any, length: Any, word: Callable[[Any], Any]) -> Any:
+    """Hash 1 to 3 bytes, given as the first, the middle and the last one."""
     y, z = first + (middle << 8), length + (last << 2)
     return _shift_mix(y * word(_K2) ^ z * word(_K0)) * word(_K2)
 
 
 def _up_to_7(head: Any, tail: Any, length: Any, word: Callable[[Any], Any]) -> Any:
-    return _mixed(length + (head << 3), tail, word(_K2) + length + length)
+    """Hash 4 to 7 bytes, given as the first four and the last four."""
+    return _mix(length + (head << 3), tail, word(_K2) + length + length)
 
 
 def _up_to_16(head: Any, tail: Any, length: Any, word: Callable[[Any], Any]) -> Any:
+    """Hash 8 to 16 bytes, given as the first eight and the last eight."""
     multiplier = word(_K2) + length + length
     a = head + word(_K2)
-    c = _rotated(tail, 37) * multiplier + a
-    d = (_rotated(a, 25) + tail) * multiplier
-    return _mixed(c, d, multiplier)
+    c = _rotate_right(tail, 37) * multiplier + a
+    d = (_rotate_right(a, 25) + tail) * multiplier
+    return _mix(c, d, multiplier)
 
 
 def _up_to_64(at: Callable[[int], Any], length: int) -> Any:
-    """`at` reads eight bytes, from a place counted from the start or, if negative, from the end."""
+    """Hash 17 to 64 bytes; `at(start)` reads 8 of them as a word, a negative start counts from the end."""
     k2, multiplier = np.uint64(_K2), np.uint64(_K2 + 2 * length & _MASK)
     a, b, c, d = at(0), at(8), at(-8) * multiplier, at(-16) * k2
     if length <= 32:
         a = a * np.uint64(_K1)
-        return _mixed(_rotated(a + b, 43) + _rotated(c, 30) + d, a + _rotated(b + k2, 18) + c, multiplier)
+        return _mix(_rotate_right(a + b, 43) + _rotate_right(c, 30) + d, a + _rotate_right(b + k2, 18) + c, multiplier)
     a = a * k2
-    y = _rotated(a + b, 43) + _rotated(c, 30) + d
-    z = _mixed(y, a + _rotated(b + k2, 18) + c, multiplier)
+    y = _rotate_right(a + b, 43) + _rotate_right(c, 30) + d
+    z = _mix(y, a + _rotate_right(b + k2, 18) + c, multiplier)
     e, f = at(16) * multiplier, at(24)
     g, h = (y + at(-32)) * multiplier, (z + at(-24)) * multiplier
-    return _mixed(_rotated(e + f, 43) + _rotated(g, 30) + h, e + _rotated(f + a, 18) + g, multiplier)
+    return _mix(_rotate_right(e + f, 43) + _rotate_right(g, 30) + h, e + _rotate_right(f + a, 18) + g, multiplier)
 
 
-def _longer(at: Callable[[int], Any], length: int) -> Any:
+def _over_64(at: Callable[[int], Any], length: int) -> Any:
+    """Hash more than 64 bytes; `at` as in `_up_to_64`."""
     k0, k1, k2 = np.uint64(_K0), np.uint64(_K1), np.uint64(_K2)
 
     def weak(start: int, a: Any, b: Any) -> tuple[Any, Any]:
         w, x, y, z = (at(start + 8 * i) for i in range(4))
         a = a + w
-        b = _rotated(b + a + z, 21)
+        b = _rotate_right(b + a + z, 21)
         total = a + x + y
-        return total + z, b + _rotated(total, 44) + a
+        return total + z, b + _rotate_right(total, 44) + a
 
     zero = np.zeros_like(at(0))
     x = at(0) + np.uint64(81 * _K2 & _MASK)
@@ -146,29 +157,27 @@ def _longer(at: Callable[[int], Any], length: int) -> Any:
 
     def block(start: int, multiplier: Any, times: Any) -> None:
         nonlocal x, y, z, v, w
-        x = _rotated(x + y + v[0] + at(start + 8), 37) * multiplier
-        y = _rotated(y + v[1] + at(start + 48), 42) * multiplier
+        x = _rotate_right(x + y + v[0] + at(start + 8), 37) * multiplier
+        y = _rotate_right(y + v[1] + at(start + 48), 42) * multiplier
         x = x ^ w[1] * times
         y = y + v[0] * times + at(start + 40)
-        z = _rotated(z + w[0], 33) * multiplier
+        z = _rotate_right(z + w[0], 33) * multiplier
         v = weak(start, v[1] * multiplier, x + w[0])
         w = weak(start + 32, z + w[1], y + at(start + 16))
         x, z = z, x
 
-    for number in range(blocks):
-        block(64 * number, k1, one)
+    for i in range(blocks):
+        block(64 * i, k1, one)
     multiplier = k1 + ((z & np.uint64(0xFF)) << 1)
     w = (w[0] + np.uint64((length - 1) % 64), w[1])
     v = (v[0] + w[0], v[1])
     w = (w[0] + v[0], w[1])
     block(length - 64, multiplier, nine)
-    return _mixed(
-        _mixed(v[0], w[0], multiplier) + _shift_mix(y) * k0 + z, _mixed(v[1], w[1], multiplier) + x, multiplier
-    )
+    return _mix(_mix(v[0], w[0], multiplier) + _shift_mix(y) * k0 + z, _mix(v[1], w[1], multiplier) + x, multiplier)
 
 
 def _siphash(blocks: Sequence[Any], key: tuple[Any, Any], word: Callable[[Any], Any]) -> Any:
-    """SipHash-2-4 of words, the last of which has the length in its highest byte."""
+    """SipHash-2-4 of words; the highest byte of the last word is the length of the text, modulo 256."""
     v0, v1, v2, v3 = (
         half ^ word(constant)
         for half, constant in zip(
@@ -180,10 +189,10 @@ def _siphash(blocks: Sequence[Any], key: tuple[Any, Any], word: Callable[[Any], 
         nonlocal v0, v1, v2, v3
         for _ in range(number):
             v0, v2 = v0 + v1, v2 + v3
-            v1, v3 = _rotated(v1, 51) ^ v0, _rotated(v3, 48) ^ v2
-            v0, v2 = _rotated(v0, 32) + v3, v2 + v1
-            v1, v3 = _rotated(v1, 47) ^ v2, _rotated(v3, 43) ^ v0
-            v2 = _rotated(v2, 32)
+            v1, v3 = _rotate_right(v1, 51) ^ v0, _rotate_right(v3, 48) ^ v2
+            v0, v2 = _rotate_right(v0, 32) + v3, v2 + v1
+            v1, v3 = _rotate_right(v1, 47) ^ v2, _rotate_right(v3, 43) ^ v0
+            v2 = _rotate_right(v2, 32)
 
     for block in blocks:
         v3 = v3 ^ block
@@ -194,12 +203,12 @@ def _siphash(blocks: Sequence[Any], key: tuple[Any, Any], word: Callable[[Any], 
     return v0 ^ v1 ^ v2 ^ v3
 
 
-def _joined(hashes: Sequence[Any], word: Callable[[Any], Any]) -> Any:
-    """One hash of several, in their order."""
+def _join(hashes: Sequence[Any], word: Callable[[Any], Any]) -> Any:
+    """Combine several hashes to one; their order matters."""
     joint = word(_JOINT)
     result = word(_JOINT_START)
-    for one in hashes:
-        result = (result ^ joint ^ _shift_mix(one * joint) * joint) * joint
+    for own_hash in hashes:
+        result = (result ^ joint ^ _shift_mix(own_hash * joint) * joint) * joint
         result = _shift_mix(_shift_mix(result) * joint)
     return result
 
@@ -208,27 +217,34 @@ def _joined(hashes: Sequence[Any], word: Callable[[Any], Any]) -> Any:
 
 
 def hash_texts(texts: np.ndarray, salt: Sequence[int] | None = None) -> np.ndarray:
-    """The hash of each string, or of each integer's digits, as uint64 in the same shape; SipHash if there is a salt."""
-    encoded = [(one if isinstance(one, str) else str(one)).encode() for one in texts.ravel().tolist()]
+    """Return the hashes of strings, or of the digits of integers, as uint64 in the same shape.
+
+    Args:
+        texts: an array of strings (dtype object) or of integers.
+        salt: two integers, the key of SipHash; None for Fingerprint64.
+    """
+    encoded = [(text if isinstance(text, str) else str(text)).encode() for text in texts.ravel().tolist()]
     lengths = np.fromiter(map(len, encoded), "int64", len(encoded))
     hashes = np.empty(len(encoded), "uint64")
     for length in np.unique(lengths).tolist():
         where = np.flatnonzero(lengths == length)
         data = np.frombuffer(b"".join([encoded[i] for i in where]), "uint8").reshape(len(where), length)
-        hashes[where] = _fingerprint(data) if salt is None else _salted(data, salt)
+        hashes[where] = _fingerprint(data) if salt is None else _salted_hash(data, salt)
     return hashes.reshape(texts.shape)
 
 
 def _fingerprint(data: np.ndarray) -> Any:
+    """Return the Fingerprint64 of each row of bytes, [texts, length]."""
     count, length = data.shape
 
     def at(start: int, size: int = 8) -> np.ndarray:
+        """Read `size` bytes of each text as a word."""
         start %= length
         return np.ascontiguousarray(data[:, start : start + size]).view(f"<u{size}")[:, 0].astype("uint64")
 
     size = np.full(count, length, "uint64")
     if length > 64:
-        return _longer(at, length)
+        return _over_64(at, length)
     if length > 16:
         return _up_to_64(at, length)
     if length > 7:
@@ -240,7 +256,8 @@ def _fingerprint(data: np.ndarray) -> Any:
     return np.full(count, _K2, "uint64")
 
 
-def _salted(data: np.ndarray, salt: Sequence[int]) -> Any:
+def _salted_hash(data: np.ndarray, salt: Sequence[int]) -> Any:
+    """Return the SipHash-2-4 of each row of bytes, [texts, length]."""
     count, length = data.shape
     padded = np.zeros((count, length // 8 * 8 + 8), "uint8")
     padded[:, :length] = data
@@ -250,9 +267,14 @@ def _salted(data: np.ndarray, salt: Sequence[int]) -> Any:
 
 
 def join_hashes(hashes: Sequence[np.ndarray], bins: int) -> np.ndarray:
-    """The bin of each combination of hashes, as int64."""
-    flat = [one.reshape(-1) for one in hashes]  # scalars of NumPy would warn that they wrap around
-    joined = _joined(flat, lambda value: np.full(flat[0].shape, value, "uint64"))
+    """Return the bin of each combination of hashes, as int64 in the same shape.
+
+    Args:
+        hashes: arrays of uint64 of one shape.
+        bins: the number of bins.
+    """
+    flat = [own_hash.reshape(-1) for own_hash in hashes]  # NumPy warns of overflow in scalars, not in arrays
+    joined = _join(flat, lambda value: np.full(flat[0].shape, value, "uint64"))
     return (joined % np.uint64(bins)).astype("int64").reshape(hashes[0].shape)
 
 
@@ -261,27 +283,37 @@ def join_hashes(hashes: Sequence[np.ndarray], bins: int) -> np.ndarray:
 
 @functools.partial(jax.jit, static_argnums=(1, 2))
 def hash_integers(values: jax.Array, bins: int, salt: tuple[int, int] | None = None) -> jax.Array:
-    """The bin of each integer, hashed as its digits are, as int32 in the same shape."""
+    """Return the bin of each integer, hashed as its decimal digits, as int32 in the same shape.
+
+    Args:
+        values: integers of at most 32 bits.
+        bins: the number of bins, below 2 ** 31.
+        salt: two integers, the key of SipHash; None for Fingerprint64.
+    """
     values = values if values.dtype == "uint32" else values.astype("int32")
     negative = values < 0
     size = jnp.where(negative, -values, values).astype("uint32")
     length = 1 + sum((size >= 10**k).astype("uint32") for k in range(1, _DIGITS - 1)) + negative.astype("uint32")
     digits = [jnp.zeros_like(size), *(size // 10**k % 10 + ord("0") for k in range(_DIGITS - 2, -1, -1))]
-    digits = [jnp.where(negative & (length == _DIGITS - i), ord("-"), one) for i, one in enumerate(digits)]
+    digits = [jnp.where(negative & (length == _DIGITS - i), ord("-"), digit) for i, digit in enumerate(digits)]
 
-    def four(end: int) -> Any:
-        """Four bytes, up to one of those at the end of the text; the first is the lowest."""
+    def four_bytes(end: int) -> Any:
+        """Return the characters `end - 4` to `end - 1` of the right-aligned text as uint32, the first one lowest."""
         return sum(digits[i] << 8 * (i - end + 4) for i in range(max(0, end - 4), min(end, _DIGITS)))
 
-    # The text from its first byte on, with zeros behind it: twelve bytes, moved over so many that come before it.
-    unused = _DIGITS - length
-    line = [four(4), four(8), four(12), jnp.zeros_like(size), jnp.zeros_like(size), jnp.zeros_like(size)]
-    for words in (1, 2):
-        line = [jnp.where(unused // 4 & words > 0, later, one) for one, later in zip(line, line[words:], strict=False)]
-    for bytes_ in (1, 2):
+    # Left-align the text: shift its bytes by the number of unused ones in front, first by whole uint32, then by bytes.
+    # Zeros follow the text.
+    unused, zeros = _DIGITS - length, jnp.zeros_like(size)
+    line = [four_bytes(4), four_bytes(8), four_bytes(12), zeros, zeros, zeros]
+    for shift in (1, 2):
         line = [
-            jnp.where(unused & bytes_ > 0, one >> 8 * bytes_ | later << (32 - 8 * bytes_), one)
-            for one, later in zip(line, [*line[1:], jnp.zeros_like(size)], strict=True)
+            jnp.where(unused // 4 & shift > 0, later, current)
+            for current, later in zip(line, line[shift:], strict=False)
+        ]
+    for shift in (1, 2):
+        line = [
+            jnp.where(unused & shift > 0, current >> 8 * shift | later << (32 - 8 * shift), current)
+            for current, later in zip(line, [*line[1:], zeros], strict=True)
         ]
     count, head = Word.of(length), Word(line[1], line[0])
     if salt is None:
@@ -289,23 +321,30 @@ def hash_integers(values: jax.Array, bins: int, salt: tuple[int, int] | None = N
             Word.of(line[0] & 0xFF), Word.of(line[0] >> jnp.where(length > 1, 8, 0) & 0xFF), Word.of(digits[-1]), count,
             Word.of,
         )  # fmt: skip
-        some = _up_to_7(Word.of(line[0]), Word.of(four(_DIGITS)), count, Word.of)
-        many = _up_to_16(head, Word(four(_DIGITS), four(_DIGITS - 4)), count, Word.of)
-        found = _where(length < 4, few, _where(length < 8, some, many))
+        some = _up_to_7(Word.of(line[0]), Word.of(four_bytes(_DIGITS)), count, Word.of)
+        many = _up_to_16(head, Word(four_bytes(_DIGITS), four_bytes(_DIGITS - 4)), count, Word.of)
+        hashes = _where(length < 4, few, _where(length < 8, some, many))
     else:
         key, end = (Word.of(salt[0]), Word.of(salt[1])), count << 56
         one_block, two_blocks = [head | end], [head, Word.of(line[2]) | end]
-        found = _where(length < 8, _siphash(one_block, key, Word.of), _siphash(two_blocks, key, Word.of))
-    return (found % bins).astype("int32")
+        hashes = _where(length < 8, _siphash(one_block, key, Word.of), _siphash(two_blocks, key, Word.of))
+    return (hashes % bins).astype("int32")
 
 
 @functools.partial(jax.jit, static_argnums=1)
 def join_integers(values: Sequence[jax.Array], bins: int) -> jax.Array:
-    """The bin of each combination of integers, which here stand for themselves, as int32."""
-    wide = [one if one.dtype == "uint32" else one.astype("int32") for one in values]
-    words = [Word(jnp.where(one < 0, np.uint32(0xFFFFFFFF), np.uint32(0)), one.astype("uint32")) for one in wide]
-    return (_joined(words, Word.of) % bins).astype("int32")
+    """Return the bin of each combination of integers, as int32 in the same shape.
+
+    The integers are not hashed one by one: each is its own hash, sign-extended to 64 bits.
+
+    Args:
+        values: arrays of one shape, of integers of at most 32 bits.
+        bins: the number of bins, below 2 ** 31.
+    """
+    wide = [array if array.dtype == "uint32" else array.astype("int32") for array in values]
+    words = [Word(jnp.where(array < 0, np.uint32(0xFFFFFFFF), np.uint32(0)), array.astype("uint32")) for array in wide]
+    return (_join(words, Word.of) % bins).astype("int32")
 
 
-def _where(condition: jax.Array, yes: Word, no: Word) -> Word:
-    return Word(jnp.where(condition, yes.high, no.high), jnp.where(condition, yes.low, no.low))
+def _where(condition: jax.Array, if_true: Word, if_false: Word) -> Word:
+    return Word(jnp.where(condition, if_true.high, if_false.high), jnp.where(condition, if_true.low, if_false.low))

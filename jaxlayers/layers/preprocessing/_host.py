@@ -1,7 +1,8 @@
-"""Values that JAX has no arrays for: strings, and integers of more than 32 bits. Layers that take them run on the host.
+"""Inputs that JAX has no arrays for: strings, and integers of more than 32 bits. Layers that take them run on the host.
 
-They go through a layer's call as `HostArray`, which JAX and the kernel leave alone; numbers go as arrays, as in every
-layer, and compile. A layer that takes nothing but text refuses what has no values yet.
+Such inputs are wrapped as `HostArray`, which JAX and the kernel treat as an opaque leaf. Other inputs are arrays, as in
+every layer, and the layer compiles for them. A layer for text alone raises an error for traced arrays and symbolic
+tensors.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from jaxlayers.core import Layer, SymbolicTensor, Variable
 
 
 class HostArray:
-    """A NumPy array of strings (of dtype object) or of 64-bit integers, on its way through a layer's call."""
+    """A wrapper of a NumPy array of strings (dtype object) or of 64-bit integers, for the call of a `HostLayer`."""
 
     __slots__ = ("values",)
 
@@ -25,35 +26,45 @@ class HostArray:
 
 
 class HostLayer(Layer):
-    """A layer without weights that takes strings beside numbers, or, where `text_only`, nothing but host arrays."""
+    """The base class of layers without weights that take strings, or integers of more than 32 bits.
+
+    Attributes:
+        text_only: if True, all inputs are wrapped as host arrays; False by default.
+        encoding: the encoding of strings that are given as bytes; `"utf-8"` by default.
+    """
 
     text_only = False
-    encoding = "utf-8"  # of strings that come as bytes
+    encoding = "utf-8"
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        """Set aside what JAX cannot hold, then call the layer like any other."""
-        inputs = self.hosted(inputs)
+        """Wrap the inputs that JAX cannot hold, then call the layer as any other."""
+        inputs = self.wrap_for_host(inputs)
         if not jax.tree.leaves(inputs) or any(isinstance(leaf, HostArray) for leaf in jax.tree.leaves(inputs)):
-            object.__setattr__(self, "built", True)  # nothing has to be made, so the call is not tried out first
+            # A layer without weights needs no build, and building traces `call`, which fails for host arrays.
+            object.__setattr__(self, "built", True)
         return super().__call__(inputs, *args, **kwargs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the outputs for integers of a shape, None being an unknown size."""
-        found = self.compute_output_spec(map_shapes(lambda shape: SymbolicTensor(shape, "int32"), input_shape))
-        return jax.tree.map(lambda one: one.shape, found)
+        """Return the shape of the outputs for integer inputs of a shape; None is an unknown size."""
+        outputs = self.compute_output_spec(map_shapes(lambda shape: SymbolicTensor(shape, "int32"), input_shape))
+        return jax.tree.map(lambda output: output.shape, outputs)
 
-    def hosted(self, value: Any) -> Any:
-        """A host array of strings and of large integers; other values as they are."""
+    def wrap_for_host(self, value: Any) -> Any:
+        """Return strings and large integers as a `HostArray`, and other values as they are.
+
+        Raises:
+            TypeError: if the layer is for text alone and the value is traced or symbolic; for values that are neither
+                text nor numbers.
+        """
         if value is None or isinstance(value, HostArray):
             return value
         if isinstance(value, jax.core.Tracer | SymbolicTensor) and self.text_only:
             raise TypeError(
-                f"{self.path!r} works with text, which runs on the host: it cannot be a part of a compiled function or "
-                f"of a graph of symbolic tensors; received {value!r}. Call it on the data beforehand, and compile what "
-                "takes its numbers."
+                f"{self.path!r} processes text on the host, so it cannot be part of a compiled function or of a graph "
+                f"of symbolic tensors; received {value!r}. Call the layer on the data first, and give its outputs to "
+                "the compiled function or the model."
             )
-        given = is_on_device(value)
-        if given and not self.text_only:
+        if is_on_device(value) and not self.text_only:
             return value
         array = as_host(self, value.value if isinstance(value, Variable) else value)
         wide = array.dtype.kind in "iu" and is_wide(array) and not jax.config.read("jax_enable_x64")
@@ -63,7 +74,7 @@ class HostLayer(Layer):
 
 
 def map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
-    """A function of each shape in a nested structure."""
+    """Apply a function to each shape in a nested structure."""
 
     def is_shape(value: Any) -> bool:
         return isinstance(value, list | tuple) and all(size is None or isinstance(size, int) for size in value)
@@ -72,55 +83,66 @@ def map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
 
 
 def is_on_device(value: Any) -> bool:
-    """Whether a value is an array of JAX's, traced or symbolic, or holds one."""
+    """True if a value is, or contains, a JAX array, a variable or a symbolic tensor."""
     leaves = [value] if not isinstance(value, list | tuple | dict) else jax.tree.leaves(value)
     return any(isinstance(leaf, jax.Array | SymbolicTensor | Variable) for leaf in leaves)
 
 
 def is_wide(array: np.ndarray) -> bool:
-    """Whether integers do not all fit in 32 bits."""
+    """True if an integer of the array does not fit in 32 bits."""
     limits = np.iinfo("int32")
     return bool(array.size) and (array.min() < limits.min or array.max() > limits.max)
 
 
 def as_host(layer: Any, value: Any) -> np.ndarray:
-    """A NumPy array: of `str` objects where there is text, of 64-bit integers where there are integers.
+    """Return a value as a NumPy array; strings become an array of `str` objects (dtype object).
+
+    Args:
+        layer: the layer, for its path in messages and its encoding of bytes.
+        value: an array, or nested lists of strings, bytes or numbers.
 
     Raises:
-        ValueError: for rows of several lengths.
-        TypeError: for anything else than text and numbers.
+        ValueError: if the rows have different lengths.
+        TypeError: if an element is neither text nor a number.
     """
     try:
         array = np.asarray(value)
     except ValueError:
         raise ValueError(
-            f"{layer.path!r} expects rows of one length; received a {type(value).__name__} of several."
+            f"{layer.path!r} expects rows of one length; received a {type(value).__name__} with rows of different "
+            "lengths."
         ) from None
     if array.dtype.kind == "U":
         return array.astype(object)
     if array.dtype.kind in "SO":
-        texts = [one.decode(layer.encoding) if isinstance(one, bytes) else one for one in array.ravel().tolist()]
-        strange = {type(one).__name__ for one in texts if not isinstance(one, str)}
-        if strange:
-            raise TypeError(f"{layer.path!r} expects strings or numbers; received {', '.join(sorted(strange))}.")
-        filled = np.empty(len(texts), object)
-        filled[:] = texts
-        return filled.reshape(array.shape)
+        texts = [text.decode(layer.encoding) if isinstance(text, bytes) else text for text in array.ravel().tolist()]
+        other_types = {type(text).__name__ for text in texts if not isinstance(text, str)}
+        if other_types:
+            raise TypeError(f"{layer.path!r} expects strings or numbers; received {', '.join(sorted(other_types))}.")
+        decoded = np.empty(len(texts), object)
+        decoded[:] = texts
+        return decoded.reshape(array.shape)
     return array
 
 
 def batches(data: Any, steps: int | None = None) -> Iterator[Any]:
-    """What `adapt` is given, batch by batch: an array or a list is one, of which every element is a sample.
+    """Return an iterator over the batches of the argument of `adapt`.
 
-    Of batches that are tuples, of inputs and targets, the inputs count.
+    Args:
+        data: an array or a list, which is one batch; or an iterable of batches. An array with one axis is a batch of
+            samples of one element. Of a batch that is a tuple (inputs, targets), the inputs are used.
+        steps: the largest number of batches; None for all.
+
+    Raises:
+        TypeError: if the data is none of these.
     """
     if isinstance(data, list | tuple | str | bytes) or hasattr(data, "shape"):
         array = data if hasattr(data, "shape") else np.asarray(data)
         yield array[:, None] if np.ndim(array) == 1 else array
         return
     if not isinstance(data, Iterable):
-        raise TypeError(f"adapt() takes an array, a list, or batches in any iterable; received {type(data).__name__}.")
-    for number, batch in enumerate(data):
-        if steps is not None and number >= steps:
+        raise TypeError(f"adapt() takes an array, a list or an iterable of batches; received {type(data).__name__}.")
+    for step, batch in enumerate(data):
+        if steps is not None and step >= steps:
             return
         yield batch[0] if isinstance(batch, tuple) else batch

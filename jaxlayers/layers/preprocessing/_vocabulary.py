@@ -1,8 +1,8 @@
-"""Tokens and their numbers: what IntegerLookup, StringLookup and TextVectorization share.
+"""The base class of IntegerLookup and StringLookup: a vocabulary, and the index of each token in it.
 
-The numbers of a vocabulary begin with that of the mask token, where there is one and numbers are the output; then come
-those for tokens that are not in the vocabulary (`num_oov_indices` of them: out of vocabulary); then the tokens. The
-vocabulary is part of the config, not of the weights: it has no fixed size. In vectors the mask token is not counted.
+The indices are, in this order: the mask token (if there is one and `output_mode` is `"int"`), `num_oov_indices` indices
+for tokens out of the vocabulary (OOV), and the tokens of the vocabulary. In the other output modes the mask token has
+no index and no effect. The vocabulary has no fixed size, so it is part of the config and not of the weights.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from jaxlayers.layers.preprocessing._encoding import MODES, check_mode, encode, 
 from jaxlayers.layers.preprocessing._host import HostLayer, as_host, batches
 from jaxlayers.layers.preprocessing.hashing import standardize_salt
 
-NOT_FOUND, DROPPED = -1, -2  # no number of a token
+NOT_FOUND, DROPPED = -1, -2  # in place of an index: the token is not in the vocabulary, or has no effect
 
 
 @dataclasses.dataclass
 class _Table:
-    """The number of each token: not a bare dict, in which the kernel would look for layers each time."""
+    """The index of each token. A bare dict as an attribute would be searched for layers by the kernel."""
 
-    numbers: dict[Any, int]
+    indices: dict[Any, int]
 
 
 @dataclasses.dataclass
-class _Counted:
-    """How often each token was seen, in how many samples, and how many samples there were."""
+class _TokenCounts:
+    """The count of each token, the number of samples that contain it, and the number of samples."""
 
     tokens: collections.Counter[Any] = dataclasses.field(default_factory=collections.Counter)
     samples_with: collections.Counter[Any] = dataclasses.field(default_factory=collections.Counter)
@@ -68,23 +68,23 @@ class IndexLookup(HostLayer):
     ):
         super().__init__(**{"autocast": False, **kwargs})
         self.output_mode = check_mode(self, output_mode, (*MODES, "tf_idf"))
+        tf_idf, integers = self.output_mode == "tf_idf", self.dtype_of_tokens == "int64"
         problems = {
-            f"max_tokens must be larger than 1; received {max_tokens}": max_tokens is not None and max_tokens <= 1,
-            "pad_to_max_tokens needs max_tokens": pad_to_max_tokens and max_tokens is None,
-            f"num_oov_indices must not be negative; received {num_oov_indices}": num_oov_indices < 0,
+            f"max_tokens must be at least 2; received {max_tokens}": max_tokens is not None and max_tokens <= 1,
+            "pad_to_max_tokens=True needs max_tokens; received None": pad_to_max_tokens and max_tokens is None,
+            f"num_oov_indices must be at least 0; received {num_oov_indices}": num_oov_indices < 0,
             f"oov_method must be 'floormod' or 'farmhash'; received {oov_method!r}": oov_method
             not in ("floormod", "farmhash"),
-            f"invert goes with output_mode 'int'; received {output_mode!r}": invert and self.output_mode != "int",
-            f"idf_weights go with output_mode 'tf_idf'; received {output_mode!r}": idf_weights is not None
-            and self.output_mode != "tf_idf",
-            "a vocabulary needs idf_weights where output_mode is 'tf_idf'": self.output_mode == "tf_idf"
+            f"invert=True needs output_mode='int'; received {output_mode!r}": invert and self.output_mode != "int",
+            f"idf_weights need output_mode='tf_idf'; received {output_mode!r}": idf_weights is not None and not tf_idf,
+            "a vocabulary with output_mode='tf_idf' needs idf_weights; received None": tf_idf
             and vocabulary is not None
             and idf_weights is None,
-            "salt goes with oov_method 'farmhash'": salt is not None
-            and self.dtype_of_tokens == "int64"
+            f"a salt needs oov_method='farmhash'; received {oov_method!r}": salt is not None
+            and integers
             and oov_method != "farmhash",
         }
-        for problem in (text for text, found in problems.items() if found):
+        for problem in (text for text, is_problem in problems.items() if is_problem):
             raise ValueError(f"{type(self).__name__}: {problem}.")
         self.max_tokens, self.num_oov_indices, self.pad_to_max_tokens = max_tokens, num_oov_indices, pad_to_max_tokens
         self.mask_token, self.oov_token = mask_token, oov_token
@@ -93,7 +93,7 @@ class IndexLookup(HostLayer):
         self.idf_weights: np.ndarray | None = None
         self.adaptable: bool = vocabulary is None if has_input_vocabulary is None else not has_input_vocabulary
         self._size_seen = vocabulary_size
-        self._put(np.empty(0, object if self.dtype_of_tokens == "string" else "int64"))
+        self._set_tokens(np.empty(0, "int64" if integers else object))
         self.reset_state()
         if vocabulary is not None:
             self.set_vocabulary(vocabulary, idf_weights)
@@ -113,69 +113,72 @@ class IndexLookup(HostLayer):
         return [self.mask_token] * self._first_oov + [self.oov_token] * self.num_oov_indices
 
     def get_vocabulary(self, include_special_tokens: bool = True) -> list[Any]:
-        """The tokens, in the order of their numbers.
+        """Return the tokens in the order of their indices.
 
         Args:
-            include_special_tokens: whether to begin with the mask token and those for what is not in the vocabulary.
+            include_special_tokens: if True (default), the mask and OOV tokens come first; otherwise they are left out.
         """
         return [*(self._special if include_special_tokens else ()), *self._tokens.tolist()]
 
     def vocabulary_size(self) -> int:
-        """How many numbers there are, those of the mask and of what is not in the vocabulary included."""
+        """Return the number of indices, those of the mask and OOV tokens included."""
         return self._first_token + len(self._tokens)
 
     def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
-        """Put a vocabulary in the place of the one that is held.
+        """Replace the vocabulary.
 
         Args:
             vocabulary: tokens, with or without the special ones in front; or the path of a file with one in each line.
-            idf_weights: the weight of each token, for output mode `"tf_idf"`. Without special tokens in the
-                vocabulary, what is not in it gets the mean.
+            idf_weights: the weight of each token, for output mode `"tf_idf"` only. If the vocabulary has no special
+                tokens, the weight of OOV tokens is the mean.
 
         Raises:
-            ValueError: for no tokens, tokens that are there twice or stand for something else, more than
-                `max_tokens`, a file that is not there, weights without `"tf_idf"` or of another number.
-            RuntimeError: for another size, where it is that of vectors.
+            ValueError: if the vocabulary is empty, has duplicates, has special tokens elsewhere than in front, exceeds
+                `max_tokens`, or its file is missing; if the weights do not fit the output mode or the vocabulary.
+            RuntimeError: if the size of output vectors would change.
         """
         if (idf_weights is None) == (self.output_mode == "tf_idf"):
-            found = "no idf_weights" if idf_weights is None else "idf_weights"
-            raise ValueError(f"{self.path!r} has output_mode={self.output_mode!r}, and received {found}.")
+            received = "no idf_weights" if idf_weights is None else "idf_weights"
+            raise ValueError(
+                f"{self.path!r} takes idf_weights if and only if output_mode is 'tf_idf'; received {received} with "
+                f"output_mode={self.output_mode!r}."
+            )
         if isinstance(vocabulary, str | os.PathLike):
-            vocabulary = self._read(vocabulary)
-        given = self._as_tokens(vocabulary)
-        if given.ndim != 1 or not given.size:
-            raise ValueError(f"{self.path!r} expects a list of tokens; received an array of shape {given.shape}.")
+            vocabulary = self._read_file(vocabulary)
+        all_tokens = self._as_tokens(vocabulary)
+        if all_tokens.ndim != 1 or not all_tokens.size:
+            raise ValueError(f"{self.path!r} expects a list of tokens; received an array of shape {all_tokens.shape}.")
         special = self._special
-        with_special = len(given) >= len(special) and given[: len(special)].tolist() == special
-        tokens = given[len(special) :] if with_special else given
-        self._check(tokens, special)
+        with_special = len(all_tokens) >= len(special) and all_tokens[: len(special)].tolist() == special
+        tokens = all_tokens[len(special) :] if with_special else all_tokens
+        self._check_tokens(tokens, special)
         weights = None
         if idf_weights is not None:
             weights = np.asarray(idf_weights, floatx())
-            if weights.shape != given.shape:
+            if weights.shape != all_tokens.shape:
                 raise ValueError(
-                    f"{self.path!r} expects one weight for each of {len(given)} tokens; received idf_weights of shape "
-                    f"{weights.shape}."
+                    f"{self.path!r} expects one weight for each of {len(all_tokens)} tokens; received idf_weights of "
+                    f"shape {weights.shape}."
                 )
-            weights = weights if with_special else self._weigh_special(weights)
-        self._note_size(self._first_token + len(tokens))
-        self._put(tokens, weights)
+            weights = weights if with_special else self._add_special_weights(weights)
+        self._fix_size(self._first_token + len(tokens))
+        self._set_tokens(tokens, weights)
 
-    def _check(self, tokens: np.ndarray, special: Sequence[Any]) -> None:
-        double = [token for token, count in collections.Counter(tokens.tolist()).items() if count > 1]
-        if double:
-            raise ValueError(f"{self.path!r} received a vocabulary with tokens more than once: {double[:10]}.")
+    def _check_tokens(self, tokens: np.ndarray, special: Sequence[Any]) -> None:
+        duplicates = [token for token, count in collections.Counter(tokens.tolist()).items() if count > 1]
+        if duplicates:
+            raise ValueError(f"{self.path!r} expects each token once; received several times: {duplicates[:10]}.")
         reserved = [self.mask_token, *([self.oov_token] if self.invert else ())]
-        found = [token for token in reserved if token is not None and token in tokens.tolist()]
-        if found:
+        misplaced = [token for token in reserved if token is not None and token in tokens.tolist()]
+        if misplaced:
             raise ValueError(
-                f"{self.path!r} received a vocabulary in which {found} are tokens like others; they stand for "
-                f"something else. Leave them out, or begin with {list(special)}."
+                f"{self.path!r} received a vocabulary with the special tokens {misplaced} in a wrong place. Leave them "
+                f"out, or begin the vocabulary with {list(special)}."
             )
         size = self._first_token + len(tokens)
         if self.max_tokens is not None and size > self.max_tokens:
             raise ValueError(
-                f"{self.path!r} has max_tokens={self.max_tokens}; received a vocabulary of {size}, special tokens "
+                f"{self.path!r} expects at most max_tokens={self.max_tokens} tokens; received {size}, special tokens "
                 "included."
             )
 
@@ -188,51 +191,52 @@ class IndexLookup(HostLayer):
             )
         return array if texts else array.astype("int64")
 
-    def _read(self, path: Any) -> list[Any]:
+    def _read_file(self, path: Any) -> list[Any]:
         if not os.path.exists(path):
-            raise ValueError(f"{self.path!r} received a vocabulary file that does not exist: {path!r}.")
+            raise ValueError(f"{self.path!r} received the path of a vocabulary file that does not exist: {path!r}.")
         with open(path, encoding=self.encoding) as file:
             lines = file.read().split("\n")
         while lines and not lines[-1]:
             lines.pop()
         return lines if self.dtype_of_tokens == "string" else [int(line) for line in lines]
 
-    def _weigh_special(self, weights: np.ndarray) -> np.ndarray:
+    def _add_special_weights(self, weights: np.ndarray) -> np.ndarray:
         return np.concatenate([np.full(self._first_token, weights.mean(), weights.dtype), weights])
 
-    def _put(self, tokens: np.ndarray, weights: np.ndarray | None = None) -> None:
-        """Hold tokens and, in `"tf_idf"` mode, the weight of each number."""
+    def _set_tokens(self, tokens: np.ndarray, weights: np.ndarray | None = None) -> None:
+        """Store tokens and, in `"tf_idf"` mode, the weight of each index."""
         self._tokens = tokens
-        numbers = {token: self._first_token + number for number, token in enumerate(tokens.tolist())}
+        indices = {token: self._first_token + i for i, token in enumerate(tokens.tolist())}
         if self.mask_token is not None:
-            numbers[self.mask_token] = 0 if self.output_mode == "int" else DROPPED
-        self._table = _Table(numbers)
+            indices[self.mask_token] = 0 if self.output_mode == "int" else DROPPED
+        self._table = _Table(indices)
         self.idf_weights = weights
 
-    def _note_size(self, size: int) -> None:
+    def _fix_size(self, size: int) -> None:
+        """Record the size of the vocabulary; raise if it differs from an earlier one on which vectors depend."""
         fixed = self.output_mode != "int" and not self.pad_to_max_tokens
         if fixed and self._size_seen not in (None, size):
             raise RuntimeError(
-                f"{self.path!r} makes vectors of {self._size_seen} numbers, and what takes them counts on it; received "
-                f"a vocabulary of {size}. Make another layer, or set pad_to_max_tokens."
+                f"{self.path!r} returns vectors of {self._size_seen} numbers, and later layers depend on this size; "
+                f"received a vocabulary of {size} tokens. Make a new layer, or set pad_to_max_tokens=True."
             )
         self._size_seen = size
 
     # Adapting.
 
     def adapt(self, data: Any, steps: int | None = None) -> None:
-        """Find the vocabulary: the tokens of data, the most frequent first, the larger first of equally frequent ones.
+        """Set the vocabulary to the tokens of data, in descending order of frequency and then of the token itself.
 
         A compiled function keeps the vocabulary with which it was traced.
 
         Args:
-            data: an array or a list, each element of which is a sample, or batches in any iterable. A batch with one
+            data: an array or a list, each element of which is a sample; or an iterable of batches. A batch with one
                 axis is one sample.
-            steps: how many batches at most.
+            steps: the largest number of batches; None (default) for all.
 
         Raises:
-            ValueError: when the vocabulary was given; without data.
-            RuntimeError: for another size than before, where it is that of vectors.
+            ValueError: if the layer was created with a vocabulary; if the data has no tokens.
+            RuntimeError: if the size of output vectors would change.
         """
         self._check_adaptable()
         self.reset_state()
@@ -243,88 +247,88 @@ class IndexLookup(HostLayer):
     def update_state(self, data: Any) -> None:
         """Count the tokens of a batch."""
         array = self._as_tokens(data)
-        self.count(array.reshape(-1, array.shape[-1] if array.ndim else 1).tolist())
+        self.count_tokens(array.reshape(-1, array.shape[-1] if array.ndim else 1).tolist())
 
-    def count(self, samples: Iterable[list[Any]]) -> None:
-        """Count the tokens of samples, and in how many samples each is."""
+    def count_tokens(self, samples: Iterable[list[Any]]) -> None:
+        """Count the tokens of samples, and the samples with each token."""
         self._check_adaptable()
         for sample in samples:
-            self._counted.tokens.update(sample)
+            self._counts.tokens.update(sample)
             if self.output_mode == "tf_idf":
-                self._counted.samples_with.update(set(sample))
-                self._counted.samples += 1
+                self._counts.samples_with.update(set(sample))
+                self._counts.samples += 1
 
     def finalize_state(self) -> None:
-        """Make the vocabulary of what was counted."""
-        counted = self._counted
-        found = (token for token in counted.tokens if token not in (self.mask_token, self.oov_token))
-        ordered = sorted(found, key=lambda token: (counted.tokens[token], token), reverse=True)
+        """Set the vocabulary to the counted tokens."""
+        counts = self._counts
+        candidates = (token for token in counts.tokens if token not in (self.mask_token, self.oov_token))
+        ordered = sorted(candidates, key=lambda token: (counts.tokens[token], token), reverse=True)
         if not ordered:
-            raise ValueError(f"{self.path!r} found no tokens to make a vocabulary of.")
+            raise ValueError(f"{self.path!r} expects data with at least one token; received none.")
         if self.max_tokens is not None:
             ordered = ordered[: max(0, self.max_tokens - self._first_token)]
         weights = None
         if self.output_mode == "tf_idf":
-            own = [math.log(1 + counted.samples / (1 + counted.samples_with[token])) for token in ordered]
-            weights = self._weigh_special(np.asarray(own, floatx()))
+            idf = [math.log(1 + counts.samples / (1 + counts.samples_with[token])) for token in ordered]
+            weights = self._add_special_weights(np.asarray(idf, floatx()))
         tokens = np.empty(len(ordered), self._tokens.dtype)
         tokens[:] = ordered
-        self._note_size(self._first_token + len(tokens))
-        self._put(tokens, weights)
+        self._fix_size(self._first_token + len(tokens))
+        self._set_tokens(tokens, weights)
         self.reset_state()
 
     def reset_state(self) -> None:
-        """Forget what was counted, not the vocabulary."""
-        self._counted = _Counted()
+        """Reset the counts; the vocabulary stays."""
+        self._counts = _TokenCounts()
 
     def _check_adaptable(self) -> None:
         if not self.adaptable:
-            raise ValueError(f"{self.path!r} was made with a vocabulary, so there is nothing to adapt.")
+            raise ValueError(f"{self.path!r} was created with a vocabulary, so it cannot adapt to data.")
 
     # Looking up.
 
-    def find(self, tokens: list[Any]) -> np.ndarray:
-        """The number of each token, on the host; the mask token is no number where vectors are made."""
-        found = np.fromiter((self._table.numbers.get(token, NOT_FOUND) for token in tokens), "int64", len(tokens))
-        missing = np.flatnonzero(found == NOT_FOUND)
+    def look_up(self, tokens: list[Any]) -> np.ndarray:
+        """Return the index of each token, on the host; a mask token without an index becomes `DROPPED`."""
+        indices = np.fromiter((self._table.indices.get(token, NOT_FOUND) for token in tokens), "int64", len(tokens))
+        missing = np.flatnonzero(indices == NOT_FOUND)
         if missing.size:
-            found[missing] = self._place_unknown([tokens[i] for i in missing])
-        return found
+            indices[missing] = self._oov_indices([tokens[i] for i in missing])
+        return indices
 
-    def _place_unknown(self, tokens: list[Any]) -> Any:
+    def _oov_indices(self, tokens: list[Any]) -> Any:
         if self.num_oov_indices == 0:
             raise ValueError(
                 f"{self.path!r} has num_oov_indices=0, and received tokens that are not in its vocabulary: "
-                f"{sorted(set(tokens))[:10]}. With num_oov_indices=1 they have a number."
+                f"{sorted(set(tokens))[:10]}. Set num_oov_indices=1 to accept them."
             )
-        return self._first_oov + (self.bins(tokens) if self.num_oov_indices > 1 else 0)
+        return self._first_oov + (self.oov_bins(tokens) if self.num_oov_indices > 1 else 0)
 
-    def bins(self, tokens: list[Any]) -> Any:
-        """Which of the numbers for what is not in the vocabulary each token gets."""
-        raise NotImplementedError(f"{type(self).__name__} does not say how it spreads unknown tokens.")
+    def oov_bins(self, tokens: list[Any]) -> Any:
+        """Return the bin of each OOV token, from 0 to `num_oov_indices - 1`."""
+        raise NotImplementedError(f"{type(self).__name__} must override oov_bins().")
 
-    def encoded(self, numbers: Any) -> jax.Array:
-        """Numbers, or vectors of them, as the output mode says."""
+    def encode_indices(self, indices: Any) -> jax.Array:
+        """Return indices, or vectors of them, as `output_mode` says."""
         if self.output_mode == "int":
-            return encode(jnp.asarray(numbers), "int", 0, "int64")
+            return encode(jnp.asarray(indices), "int", 0, "int64")
         if not self.pad_to_max_tokens and not len(self._tokens):
             raise RuntimeError(
-                f"{self.path!r} has no vocabulary yet, so its vectors have no length: call adapt() or set_vocabulary() "
-                "first, or set pad_to_max_tokens."
+                f"{self.path!r} has no vocabulary, so the size of its output vectors is unknown. Call adapt() or "
+                "set_vocabulary() first, or set pad_to_max_tokens=True."
             )
         depth = self.max_tokens if self.pad_to_max_tokens and self.max_tokens else self.vocabulary_size()
         weighted = self.output_mode == "tf_idf"
-        vectors = encode(jnp.asarray(numbers), "count" if weighted else self.output_mode, depth, self.compute_dtype)
+        vectors = encode(jnp.asarray(indices), "count" if weighted else self.output_mode, depth, self.compute_dtype)
         if not weighted:
             return vectors
         if self.idf_weights is None:
-            raise ValueError(f"{self.path!r} has no idf_weights yet: call adapt() or set_vocabulary() first.")
+            raise ValueError(f"{self.path!r} has no idf_weights. Call adapt() or set_vocabulary() first.")
         weights = np.pad(self.idf_weights, (0, depth - len(self.idf_weights)))
         return vectors * jnp.asarray(weights, vectors.dtype).reshape((1,) * (vectors.ndim - 1) + (-1,))
 
-    def shape_of_encoded(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        """The shape of what `encoded` makes of numbers of a shape, None being an unknown size."""
-        return symbolic.infer(self.encoded, (symbolic.SymbolicTensor(shape, "int32"),), {})[0]
+    def encoded_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        """Return the shape of the result of `encode_indices` for indices of a shape; None is an unknown size."""
+        return symbolic.infer(self.encode_indices, (symbolic.SymbolicTensor(shape, "int32"),), {})[0]
 
     # Configs and files.
 
@@ -347,44 +351,44 @@ class IndexLookup(HostLayer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """The layer that `get_config()` describes.
+        """Return the layer that a result of `get_config()` describes.
 
         Raises:
-            ValueError: when the config says to read a file.
+            ValueError: if the config names a vocabulary file.
         """
         return super().from_config(without_files(cls, config))
 
     def save_own_variables(self, store: Any) -> None:
-        """Write the weights of tokens, as Keras's files have them."""
+        """Write the IDF weights, under the name that Keras uses."""
         if self.idf_weights is not None:
             store["idf_weights"] = self.idf_weights
 
     def load_own_variables(self, store: Any) -> None:
-        """Read the weights of tokens; the vocabulary itself comes with the config or by `load_assets`."""
+        """Read the IDF weights; the vocabulary comes with the config or by `load_assets`."""
         if self.output_mode == "tf_idf":
             self.idf_weights = np.asarray(store["idf_weights"])
 
     def save_assets(self, dir_path: Any) -> None:
-        """Write the vocabulary as `vocabulary.txt` into a folder, as Keras's files have it."""
+        """Write the vocabulary to `vocabulary.txt` in a folder, in Keras's format."""
         with open(os.path.join(dir_path, "vocabulary.txt"), "w", encoding=self.encoding) as file:
             file.write("\n".join(map(str, self.get_vocabulary())))
 
     def load_assets(self, dir_path: Any) -> None:
-        """Read the vocabulary from a folder, unless the config had it."""
+        """Read the vocabulary from a folder, unless the config had one."""
         if not len(self._tokens):
-            tokens = self._read(os.path.join(dir_path, "vocabulary.txt"))
+            tokens = self._read_file(os.path.join(dir_path, "vocabulary.txt"))
             self.set_vocabulary(tokens, self.idf_weights)
 
 
 def without_files(cls: type, config: dict[str, Any]) -> dict[str, Any]:
-    """A config that does not make its layer read a file.
+    """Return a config as it is, if it does not name a vocabulary file: files are not followed out of a config.
 
     Raises:
-        ValueError: when it would.
+        ValueError: if the config names a vocabulary file.
     """
     if isinstance(config.get("vocabulary"), str):
         raise ValueError(
-            f"The config of {cls.__name__} names a file as its vocabulary: {config['vocabulary']!r}. A config reads no "
-            "files; make the layer, then call set_vocabulary()."
+            f"The config of {cls.__name__} names a vocabulary file, {config['vocabulary']!r}; from_config() reads no "
+            "files. Create the layer without a vocabulary, then call set_vocabulary()."
         )
     return config

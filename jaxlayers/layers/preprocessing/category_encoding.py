@@ -1,4 +1,4 @@
-"""Numbers of categories as vectors."""
+"""`CategoryEncoding`: integer categories as vectors."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ from jaxlayers.layers.preprocessing._encoding import check_mode, encode, refuse_
 
 
 class CategoryEncoding(Layer):
-    """Vectors of categories that are given as integers from 0 to `num_tokens - 1`; others are in no vector.
+    """Encodes integers from 0 to `num_tokens - 1` as vectors; other integers have no effect.
 
-    In `"multi_hot"` and `"count"` mode the last axis is a sample, whatever their number; Keras adds up axis 1.
+    In the modes `"multi_hot"` and `"count"`, the last axis is a sample, for any number of axes; Keras sums over axis 1.
 
     Args:
-        num_tokens: how many categories there are.
-        output_mode: `"one_hot"`: a vector for each integer, of which its entry is 1; `"multi_hot"`: one for each
-            sample, with a 1 for each of its integers; `"count"`: likewise, how often each is there.
-        sparse: not supported.
+        num_tokens: the number of categories, a positive integer.
+        output_mode: `"multi_hot"` (default): one vector for each sample, with 1 at each of its integers; `"count"`: one
+            vector for each sample, with the count of each integer; `"one_hot"`: one vector for each integer.
+        sparse: not supported; must be False (default).
         **kwargs: `name`, `dtype`, ... of `Layer`.
 
     Shapes:
-        inputs: `[..., sample]`; count_weights, for `"count"` mode: the same; outputs: `[..., num_tokens]`, or
-        `[..., sample, num_tokens]` in `"one_hot"` mode for samples of more than one integer.
+        inputs: `[..., sample]`; count_weights, for `"count"` mode: the same.
+        outputs: `[..., num_tokens]`; or `[..., sample, num_tokens]` in `"one_hot"` mode, if the size of `sample` is
+        not 1.
 
     Raises:
-        ValueError: for an unknown mode, `num_tokens` that is no positive integer, weights in another mode.
+        ValueError: if the mode is unknown, `num_tokens` is not a positive integer, or there are weights in a mode other
+            than `"count"`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -46,11 +48,11 @@ class CategoryEncoding(Layer):
         self.sparse = refuse_sparse(self, sparse)
 
     def call(self, inputs: Any, count_weights: Any = None) -> jax.Array:
-        """Encode."""
+        """Encode the integers; `count_weights` is what each adds to its entry in `"count"` mode, 1 by default."""
         if count_weights is not None:
             if self.output_mode != "count":
                 raise ValueError(
-                    f"{self.path!r} takes count_weights where output_mode is 'count'; it is {self.output_mode!r}."
+                    f"{self.path!r} takes count_weights only if output_mode is 'count'; it is {self.output_mode!r}."
                 )
             count_weights = jnp.asarray(count_weights, self.compute_dtype)
         indices = jnp.asarray(inputs).astype("int32")

@@ -1,4 +1,9 @@
-"""Colours changed at random, each image in its own way; labels, boxes and masks stay."""
+"""Layers that change the colours of images at random, each image by its own amount.
+
+Inputs and outputs of all these layers are images `[..., height, width, channels]`, or a dict with images; see
+`BaseImagePreprocessingLayer`. Labels, boxes and masks stay as they are. An argument outside its allowed values raises
+a ValueError.
+"""
 
 from __future__ import annotations
 
@@ -12,21 +17,21 @@ from jaxlayers.common.settings import epsilon
 from jaxlayers.layers.preprocessing._augmentation import (
     RandomImageLayer,
     Transformation,
-    often,
+    draw_booleans,
     per_image,
-    rescaled,
+    rescale,
     uniform,
 )
 
 
 class RandomBrightness(RandomImageLayer):
-    """The same number added to all of an image, held in the range.
+    """Random brightness: one number is added to all pixels of an image, `clip(x + delta (high - low), low, high)`.
 
     Args:
-        factor: of the range: two numbers from -1 to 1, or one, for either direction.
-        value_range: the least and the largest value there may be.
-        seed: an integer, for draws that repeat.
-        **kwargs: `data_format`, `name`, `dtype`, ...
+        factor: the range of `delta`: two numbers from -1 to 1; one number f means `(-f, f)`.
+        value_range: the smallest and the largest value of the images; results are clipped to it. `(0, 255)` by default.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
+        **kwargs: `data_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -49,13 +54,14 @@ class RandomBrightness(RandomImageLayer):
 
 
 class RandomContrast(RandomImageLayer):
-    """Differences from each channel's mean scaled: `(x - mean) factor + mean`, held in the range.
+    """Random contrast: `clip((x - mean) scale + mean, low, high)`, with the mean of each channel of each image.
 
     Args:
-        factor: two numbers from 0 to 1, for a scale from `1 - factor[0]` to `1 + factor[1]`; one is the second.
-        value_range: the least and the largest value there may be.
-        seed: an integer, for draws that repeat.
-        **kwargs: `data_format`, `name`, `dtype`, ...
+        factor: two numbers from 0 to 1: the range of `scale` is `(1 - factor[0], 1 + factor[1])`. One number f means
+            `(0, f)`.
+        value_range: the smallest and the largest value of the images; results are clipped to it. `(0, 255)` by default.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
+        **kwargs: `data_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -79,16 +85,17 @@ class RandomContrast(RandomImageLayer):
 
 
 class RandomSaturation(RandomImageLayer):
-    """Saturation scaled: less below 0.5, more above, by `factor / (1 - factor)`.
+    """Random saturation: the saturation is multiplied by `factor / (1 - factor)`.
 
-    Saturation is held below 1; Keras holds it in `value_range`, so that colours come out negative.
+    A factor of 0.5 changes nothing, and 0 makes the image grey. The saturation is clipped to [0, 1]; Keras clips it to
+    `value_range`, which can make colours negative.
 
     Args:
-        factor: two numbers from 0 to 1, or one, for a number from 0 to it.
-        value_range: the least and the largest value of the images.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
-        seed: an integer, for draws that repeat.
-        **kwargs: `name`, `dtype`, ...
+        factor: the range of the factor: two numbers from 0 to 1; one number f means `(0, f)`.
+        value_range: the smallest and the largest value of the images; `(0, 255)` by default.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
+        **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -122,19 +129,22 @@ class RandomSaturation(RandomImageLayer):
 
 
 def _from_zero(factor: tuple[Any, Any]) -> tuple[Any, Any]:
-    """A range without its negative part, which configs of Keras's have for one number, against its documentation."""
+    """Return a range without its negative part.
+
+    Configs written by Keras hold `(-f, f)` for one number f, although its documentation says `(0, f)`.
+    """
     return max(factor[0], 0), max(factor[1], 0)
 
 
 class RandomHue(RandomImageLayer):
-    """Hues turned on their circle, in either direction.
+    """Random hue: the hue is rotated on the colour circle by up to half a turn, in either direction.
 
     Args:
-        factor: of half a turn: two numbers from 0 to 1, or one, for a number from 0 to it.
-        value_range: the least and the largest value of the images.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
-        seed: an integer, for draws that repeat.
-        **kwargs: `name`, `dtype`, ...
+        factor: the range of the angle, in half turns: two numbers from 0 to 1; one number f means `(0, f)`.
+        value_range: the smallest and the largest value of the images; `(0, 255)` by default.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
+        **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -156,28 +166,28 @@ class RandomHue(RandomImageLayer):
         self.factor, self.value_range = self._pair("factor", factor, 0, 1), self._range(value_range)
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
-        sign, much = jax.random.split(key)
-        signs = jnp.where(uniform(sign, (batch,), (0, 1)) > 0.5, -1, 1)
-        return {"factor": signs * uniform(much, (batch,), self.factor) * 0.5}
+        sign_key, factor_key = jax.random.split(key)
+        signs = jnp.where(uniform(sign_key, (batch,), (0, 1)) > 0.5, -1, 1)
+        return {"factor": signs * uniform(factor_key, (batch,), self.factor) * 0.5}
 
     def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:
         axis = self.channels_axis
-        images = rescaled(images, self.value_range, (0, 1))
+        images = rescale(images, self.value_range, (0, 1))
         hue, saturation, value = jnp.unstack(ops.image.rgb_to_hsv(images, self.data_format), axis=axis)
         hue = hue + per_image(transformation["factor"], images.dtype)[..., 0]
         hue = jnp.where(hue > 1, hue - 1, jnp.where(hue < 0, hue + 1, hue))
         images = ops.image.hsv_to_rgb(jnp.stack([hue, saturation, value], axis), self.data_format)
-        return rescaled(jnp.clip(images, 0, 1), (0, 1), self.value_range)
+        return rescale(jnp.clip(images, 0, 1), (0, 1), self.value_range)
 
 
 class RandomGrayscale(RandomImageLayer):
-    """Some images without their colours: see `ops.image.rgb_to_grayscale`.
+    """Random conversion of images to grey, with `ops.image.rgb_to_grayscale`.
 
     Args:
-        factor: the probability.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
-        seed: an integer, for draws that repeat.
-        **kwargs: `name`, `dtype`, ...
+        factor: the probability with which an image is converted; 0.5 by default.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
+        **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -203,14 +213,14 @@ class RandomGrayscale(RandomImageLayer):
 
 
 class RandomColorDegeneration(RandomImageLayer):
-    """Colours drawn towards grey: `x + factor (grey - x)`.
+    """Random mixing of images with their grey version: `clip(x + factor (grey - x), low, high)`.
 
     Args:
-        factor: two numbers from 0 to 1, or one, for a number from 0 to it; at 1 the image is grey.
-        value_range: the least and the largest value there may be.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
-        seed: an integer, for draws that repeat.
-        **kwargs: `name`, `dtype`, ...
+        factor: the range of the factor: two numbers from 0 to 1; one number f means `(0, f)`. At 1 the image is grey.
+        value_range: the smallest and the largest value of the images; results are clipped to it. `(0, 255)` by default.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
+        **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -241,15 +251,15 @@ class RandomColorDegeneration(RandomImageLayer):
 
 
 class RandomPosterization(RandomImageLayer):
-    """Fewer shades: the lowest bits of eight set to zero.
+    """Random reduction of the number of shades: the lowest bits of each 8-bit value are set to 0.
 
     Args:
-        factor: how many bits are kept: two integers from 1 to 8, of which the second is never drawn unless both are
-            one; or one, for a number from 1.
-        value_range: the least and the largest value of the images.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
-        seed: an integer, for draws that repeat.
-        **kwargs: `name`, `dtype`, ...
+        factor: the range of the number of bits that are kept: two integers from 1 to 8. The larger one is excluded,
+            unless both are equal. One integer n means the range from 1 to n - 1 (for 1, always 1).
+        value_range: the smallest and the largest value of the images; `(0, 255)` by default.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
+        **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -277,20 +287,21 @@ class RandomPosterization(RandomImageLayer):
 
     def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:
         shift = per_image(transformation["shift_factor"], "uint8")
-        shades = rescaled(images, self.value_range, (0, 255)).astype("uint8")
+        shades = rescale(images, self.value_range, (0, 255)).astype("uint8")
         shades = jnp.left_shift(jnp.right_shift(shades, shift), shift)
-        return rescaled(shades.astype(images.dtype), (0, 255), self.value_range)
+        return rescale(shades.astype(images.dtype), (0, 255), self.value_range)
 
 
 class RandomInvert(RandomImageLayer):
-    """Some images as their negatives: the sum of the range's ends, less the image.
+    """Random inversion of images: `low + high - x`.
 
     Args:
-        factor: how often: a probability, or two numbers between which it is drawn for each image.
-        value_range: the least and the largest value; Keras looks at the largest only.
-        seed: an integer, for draws that repeat.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
-        **kwargs: `name`, `dtype`, ...
+        factor: the range of the probability of inversion, which is drawn for each image: two numbers from 0 to 1; one
+            number f means `(0, f)`. 1 by default.
+        value_range: `low` and `high`, `(0, 255)` by default; Keras computes `high - x`.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -312,24 +323,24 @@ class RandomInvert(RandomImageLayer):
         self.factor, self.value_range = self._pair("factor", factor, 0, 1), self._range(value_range)
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
-        return {"apply_inversion": often(key, batch, self.factor)}
+        return {"apply_inversion": draw_booleans(key, batch, self.factor)}
 
     def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:
         return jnp.where(per_image(transformation["apply_inversion"]), sum(self.value_range) - images, images)
 
 
 class RandomColorJitter(RandomImageLayer):
-    """Brightness, contrast, saturation and hue changed, one after the other; see the layers for each.
+    """Random brightness, contrast, saturation and hue, applied in this order.
 
     Args:
-        value_range: the least and the largest value there may be.
-        brightness_factor: of `RandomBrightness`; None to leave it out.
-        contrast_factor: of `RandomContrast`, likewise.
-        saturation_factor: of `RandomSaturation`, likewise.
-        hue_factor: of `RandomHue`, likewise.
-        seed: an integer, for draws that repeat.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
-        **kwargs: `name`, `dtype`, ...
+        value_range: the smallest and the largest value of the images; results are clipped to it. `(0, 255)` by default.
+        brightness_factor: the factor of `RandomBrightness`; None (default) to leave the brightness as it is.
+        contrast_factor: the factor of `RandomContrast`, or None (default).
+        saturation_factor: the factor of `RandomSaturation`, or None (default).
+        hue_factor: the factor of `RandomHue`, or None (default).
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -355,24 +366,24 @@ class RandomColorJitter(RandomImageLayer):
         self.brightness_factor, self.contrast_factor = brightness_factor, contrast_factor
         self.saturation_factor, self.hue_factor = saturation_factor, hue_factor
         options = {"value_range": value_range, "data_format": self.data_format, "dtype": self.dtype_policy}
-        changes = {
+        jitters = {
             "random_brightness": (RandomBrightness, brightness_factor),
             "random_contrast": (RandomContrast, contrast_factor),
             "random_saturation": (RandomSaturation, saturation_factor),
             "random_hue": (RandomHue, hue_factor),
         }
-        self._changes = [name for name, (_, factor) in changes.items() if factor is not None]
-        for name, (cls, factor) in changes.items():
+        self._changes = [name for name, (_, factor) in jitters.items() if factor is not None]
+        for name, (cls, factor) in jitters.items():
             setattr(self, name, None if factor is None else cls(factor, **options))
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
-        own = jax.random.split(key, max(len(self._changes), 1))
+        layer_keys = jax.random.split(key, max(len(self._changes), 1))
         return {
-            name: getattr(self, name).get_random_transformation(images, seed=seed)
-            for name, seed in zip(self._changes, own, strict=False)
+            name: getattr(self, name).get_random_transformation(images, seed=layer_key)
+            for name, layer_key in zip(self._changes, layer_keys, strict=False)
         }
 
     def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:
-        for name, drawn in transformation.items():
-            images = getattr(self, name).transform_images(images, drawn)
+        for name, own_transformation in transformation.items():
+            images = getattr(self, name).transform_images(images, own_transformation)
         return images

@@ -1,4 +1,4 @@
-"""Images mirrored, and bent, at random."""
+"""Layers that mirror images and distort them elastically at random."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jaxlayers.layers.preprocessing._augmentation import (
     INTERPOLATIONS,
     RandomImageLayer,
     Transformation,
-    often,
+    draw_booleans,
     per_image,
     uniform,
 )
@@ -24,15 +24,23 @@ _ORDERS = {"nearest": 0, "bilinear": 1}
 
 
 class RandomFlip(RandomImageLayer):
-    """Images mirrored, half of them.
+    """Random flip: each image is mirrored with probability 0.5.
 
-    With both directions, each is drawn by itself; Keras flips in both or in none.
+    With `mode="horizontal_and_vertical"`, the two directions are drawn independently; Keras flips an image in both
+    directions or in none.
 
     Args:
-        mode: `"horizontal"` (left and right change places), `"vertical"` or `"horizontal_and_vertical"`.
-        seed: an integer, for draws that repeat.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
-        **kwargs: `bounding_box_format`, `name`, `dtype`, ...
+        mode: `"horizontal"` (left and right are exchanged), `"vertical"` (top and bottom are exchanged) or
+            `"horizontal_and_vertical"` (default).
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        **kwargs: `bounding_box_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
+
+    Shapes:
+        inputs and outputs: `[..., height, width, channels]`, or a dict; see `BaseImagePreprocessingLayer`.
+
+    Raises:
+        ValueError: if an argument is outside its allowed values.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -63,11 +71,12 @@ class RandomFlip(RandomImageLayer):
         }
 
     def _directions(self, transformation: Any) -> list[tuple[int, Any]]:
+        """Return the axes along which images are flipped, each with the booleans that say which images are."""
         flips = transformation["flips"]
-        found = [(self.width_axis, flips)] if self.mode != "vertical" else []
+        directions = [(self.width_axis, flips)] if self.mode != "vertical" else []
         if self.mode != "horizontal":
-            found.append((self.height_axis, transformation.get("vertical_flips", flips)))
-        return found
+            directions.append((self.height_axis, transformation.get("vertical_flips", flips)))
+        return directions
 
     def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:
         for axis, flips in self._directions(transformation):
@@ -77,13 +86,13 @@ class RandomFlip(RandomImageLayer):
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Transformation, training: bool = True
     ) -> Any:
-        """Masks mirrored like their images."""
+        """Return the masks, mirrored as their images are."""
         return self.transform_images(segmentation_masks, transformation, training)
 
     def transform_bounding_boxes(
         self, bounding_boxes: Any, transformation: Transformation, training: bool = True
     ) -> Any:
-        """Boxes mirrored like their images."""
+        """Return the boxes, mirrored as their images are."""
         if not training or transformation is None:
             return bounding_boxes
         shape = transformation["input_shape"]
@@ -102,19 +111,28 @@ class RandomFlip(RandomImageLayer):
 
 
 class RandomElasticTransform(RandomImageLayer):
-    """Images bent at random, each in its own way and by its own amount: see `ops.image.elastic_transform`.
+    """Random elastic distortion of images; see `ops.image.elastic_transform`.
+
+    For a scale s, `alpha = 0.1 s max(height, width)` and `sigma = 0.05 s min(height, width)`, in pixels.
 
     Args:
-        factor: how often: a probability, or two numbers between which it is drawn for each image.
-        scale: how much, from 0 to 1: `alpha` is a tenth of it times the longer side, `sigma` a twentieth times the
-            shorter; two numbers, or one for the most.
-        interpolation: `"bilinear"` or `"nearest"`.
-        fill_mode: what is outside: see `ops.image.map_coordinates`.
-        fill_value: of `"constant"`.
-        value_range: what values are held in.
-        seed: an integer, for draws that repeat.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
-        **kwargs: `bounding_box_format`, `name`, `dtype`, ...
+        factor: the range of the probability of a distortion, which is drawn for each image: two numbers from 0 to 1;
+            one number f means `(0, f)`. 1 by default.
+        scale: the range of s, which is drawn for each image: two numbers from 0 to 1; one number s means `(0, s)`. 1 by
+            default.
+        interpolation: `"bilinear"` (default) or `"nearest"`.
+        fill_mode: the rule for points outside the image, `"reflect"` by default; see `ops.image.map_coordinates`.
+        fill_value: the value outside the image with `fill_mode="constant"`; 0 by default.
+        value_range: the smallest and the largest value of the images; results are clipped to it. `(0, 255)` by default.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        **kwargs: `bounding_box_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
+
+    Shapes:
+        inputs and outputs: `[..., height, width, channels]`, or a dict; see `BaseImagePreprocessingLayer`.
+
+    Raises:
+        ValueError: if an argument is outside its allowed values.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -143,17 +161,17 @@ class RandomElasticTransform(RandomImageLayer):
         self.fill_value, self.value_range = fill_value, self._range(value_range)
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
-        which, much, noise = jax.random.split(key, 3)
+        chosen_key, scale_key, noise_key = jax.random.split(key, 3)
         return {
-            "apply_transform": often(which, batch, self.factor),
-            "distortion_factor": uniform(much, (batch,), self.scale),
-            "seed": noise,
+            "apply_transform": draw_booleans(chosen_key, batch, self.factor),
+            "distortion_factor": uniform(scale_key, (batch,), self.scale),
+            "seed": noise_key,
         }
 
     def _bend(self, images: Any, transformation: Any, interpolation: str) -> jax.Array:
         size = self._size(images)
         alpha, sigma = (transformation["distortion_factor"] * part for part in (0.1 * max(size), 0.05 * min(size)))
-        width = int(6 * 0.05 * min(size) * self.scale[1]) | 1  # for the widest of all
+        width = int(6 * 0.05 * min(size) * self.scale[1]) | 1  # odd, and wide enough for the largest sigma
         reading = _ORDERS[interpolation], self.fill_mode, float(self.fill_value)
         bent = bend(images, transformation["seed"], alpha, sigma, width, reading, self.channels_axis == -1)
         return jnp.where(per_image(transformation["apply_transform"]), bent, images)
@@ -164,7 +182,7 @@ class RandomElasticTransform(RandomImageLayer):
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Transformation, training: bool = True
     ) -> Any:
-        """Masks bent like their images, without values between those they have."""
+        """Return the masks, distorted as their images are, with nearest-neighbour interpolation."""
         if not training or transformation is None:
             return segmentation_masks
         return self._bend(segmentation_masks, transformation, "nearest")

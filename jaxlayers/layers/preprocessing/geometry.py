@@ -1,4 +1,7 @@
-"""Images moved at random by eight numbers each: rotated, shifted, zoomed, sheared, seen from elsewhere."""
+"""Random geometric transformations of images: rotation, translation, zoom, shear and perspective.
+
+Each is a projective transformation of eight coefficients for each image, as `ops.image.affine_transform` takes them.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,14 @@ from jaxlayers.layers.preprocessing._augmentation import (
     INTERPOLATIONS,
     RandomImageLayer,
     Transformation,
-    often,
+    draw_booleans,
     uniform,
 )
 from jaxlayers.ops._image_geometry import homography
 
 
-class _Moving(RandomImageLayer):
-    """Reads each pixel of the result at a place that an affine transform of eight numbers says."""
+class _GeometricLayer(RandomImageLayer):
+    """A layer whose outputs are images read at transformed coordinates; a subclass overrides `_draw` and `_matrix`."""
 
     def __init__(
         self, interpolation: str, fill_mode: str, fill_value: float, seed: int | None, data_format: Any, **kwargs: Any
@@ -32,30 +35,30 @@ class _Moving(RandomImageLayer):
         self.fill_mode, self.fill_value = self._one_of("fill_mode", fill_mode, FILL_MODES), fill_value
 
     def _matrix(self, transformation: Any, height: int, width: int) -> Any:
-        """The eight numbers for each image, [batch, 8], of `ops.image.affine_transform`."""
-        raise NotImplementedError
+        """Return the coefficients for each image, [batch, 8], as `ops.image.affine_transform` takes them."""
+        raise NotImplementedError(f"{type(self).__name__} must override _matrix().")
 
-    def _read(self, images: Any, transformation: Any, interpolation: str) -> jax.Array:
+    def _resample(self, images: Any, transformation: Any, interpolation: str) -> jax.Array:
         matrix = self._matrix(transformation, *self._size(images))
         return ops.image.affine_transform(
             images, matrix, interpolation, self.fill_mode, self.fill_value, self.data_format
         )
 
     def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:
-        return self._read(images, transformation, self.interpolation)
+        return self._resample(images, transformation, self.interpolation)
 
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Transformation, training: bool = True
     ) -> Any:
-        """Masks moved like their images, without values between those they have."""
+        """Return the masks, transformed as their images are, with nearest-neighbour interpolation."""
         if not training or transformation is None:
             return segmentation_masks
-        return self._read(segmentation_masks, transformation, "nearest")
+        return self._resample(segmentation_masks, transformation, "nearest")
 
     def transform_bounding_boxes(
         self, bounding_boxes: Any, transformation: Transformation, training: bool = True
     ) -> Any:
-        """The boxes around where the corners of boxes go."""
+        """Return the smallest upright boxes around the transformed corners of the boxes."""
         if not training or transformation is None:
             return bounding_boxes
         if "input_shape" in transformation:
@@ -68,25 +71,34 @@ class _Moving(RandomImageLayer):
         return _boxes.change(bounding_boxes, name, size, size, lambda corners: _boxes.project(corners, matrix))
 
 
-def _numbers(*rows: Any) -> jax.Array:
-    """Columns of numbers, each [batch] or one for all, as [batch, columns]."""
-    batch = next(len(row) for row in rows if jnp.ndim(row))
-    return jnp.stack([jnp.broadcast_to(jnp.asarray(row, "float32"), (batch,)) for row in rows], -1)
+def _stack_coefficients(*columns: Any) -> jax.Array:
+    """Stack columns, each an array [batch] or one number for all images, to an array [batch, columns]."""
+    batch = next(len(column) for column in columns if jnp.ndim(column))
+    return jnp.stack([jnp.broadcast_to(jnp.asarray(column, "float32"), (batch,)) for column in columns], -1)
 
 
-class RandomRotation(_Moving):
-    """Images rotated about their middle.
+class RandomRotation(_GeometricLayer):
+    """Random rotation of images about their centre.
 
-    Boxes are those around the rotated corners, in any format; Keras's are, in `"xyxy"` alone.
+    Bounding boxes become the smallest upright boxes around their rotated corners, in any format; in Keras this is so
+    for the format `"xyxy"` only.
 
     Args:
-        factor: of a full turn: two numbers from -1 to 1, or one, for a turn of at most that in either direction.
-        fill_mode: what is outside: `"reflect"`, `"wrap"`, `"constant"` or `"nearest"`.
-        interpolation: `"bilinear"` or `"nearest"`.
-        seed: an integer, for draws that repeat.
-        fill_value: of `"constant"`.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
-        **kwargs: `bounding_box_format`, `name`, `dtype`, ...
+        factor: the range of the angle, in full turns, positive for counterclockwise: two numbers from -1 to 1; one
+            number f means `(-f, f)`.
+        fill_mode: the rule for points outside the image: `"reflect"` (default), `"wrap"`, `"constant"` or
+            `"nearest"`.
+        interpolation: `"bilinear"` (default) or `"nearest"`.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
+        fill_value: the value outside the image with `fill_mode="constant"`; 0 by default.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        **kwargs: `bounding_box_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
+
+    Shapes:
+        inputs and outputs: `[..., height, width, channels]`, or a dict; see `BaseImagePreprocessingLayer`.
+
+    Raises:
+        ValueError: if an argument is outside its allowed values.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -114,25 +126,35 @@ class RandomRotation(_Moving):
         angle = uniform(key, (batch,), (self.factor[0] * 360, self.factor[1] * 360))
         cosine, sine = jnp.cos(angle * (math.pi / 180)), jnp.sin(angle * (math.pi / 180))
         x, y = (width - 1) / 2, (height - 1) / 2
-        matrix = _numbers(cosine, -sine, x - x * cosine + y * sine, sine, cosine, y - x * sine - y * cosine, 0.0, 0.0)
+        matrix = _stack_coefficients(
+            cosine, -sine, x - x * cosine + y * sine, sine, cosine, y - x * sine - y * cosine, 0.0, 0.0
+        )
         return {"angle": angle, "rotation_matrix": matrix, "image_height": height, "image_width": width}
 
     def _matrix(self, transformation: Any, height: int, width: int) -> Any:
         return transformation["rotation_matrix"].reshape(-1, 8)
 
 
-class RandomTranslation(_Moving):
-    """Images shifted.
+class RandomTranslation(_GeometricLayer):
+    """Random translation of images.
 
     Args:
-        height_factor: of the height: two numbers from -1 to 1, down for positive ones; or one, for either direction.
-        width_factor: of the width, to the right for positive ones.
-        fill_mode: what is outside: `"reflect"`, `"wrap"`, `"constant"` or `"nearest"`.
-        interpolation: `"bilinear"` or `"nearest"`.
-        seed: an integer, for draws that repeat.
-        fill_value: of `"constant"`.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
-        **kwargs: `bounding_box_format`, `name`, `dtype`, ...
+        height_factor: the range of the shift down, as a fraction of the height: two numbers from -1 to 1; one number f
+            means `(-f, f)`.
+        width_factor: the range of the shift to the right, as a fraction of the width, likewise.
+        fill_mode: the rule for points outside the image: `"reflect"` (default), `"wrap"`, `"constant"` or
+            `"nearest"`.
+        interpolation: `"bilinear"` (default) or `"nearest"`.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
+        fill_value: the value outside the image with `fill_mode="constant"`; 0 by default.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        **kwargs: `bounding_box_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
+
+    Shapes:
+        inputs and outputs: `[..., height, width, channels]`, or a dict; see `BaseImagePreprocessingLayer`.
+
+    Raises:
+        ValueError: if an argument is outside its allowed values.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -161,29 +183,36 @@ class RandomTranslation(_Moving):
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
         height, width = self._size(images)
-        down, across = jax.random.split(key)
-        y = uniform(down, (batch, 1), (self.height_lower, self.height_upper)) * height
-        x = uniform(across, (batch, 1), (self.width_lower, self.width_upper)) * width
+        height_key, width_key = jax.random.split(key)
+        y = uniform(height_key, (batch, 1), (self.height_lower, self.height_upper)) * height
+        x = uniform(width_key, (batch, 1), (self.width_lower, self.width_upper)) * width
         return {"translations": jnp.concatenate([x, y], 1), "input_shape": images.shape}
 
     def _matrix(self, transformation: Any, height: int, width: int) -> Any:
         x, y = transformation["translations"].T
-        return _numbers(1.0, 0.0, -x, 0.0, 1.0, -y, 0.0, 0.0)
+        return _stack_coefficients(1.0, 0.0, -x, 0.0, 1.0, -y, 0.0, 0.0)
 
 
-class RandomZoom(_Moving):
-    """Images made larger or smaller about their middle.
+class RandomZoom(_GeometricLayer):
+    """Random zoom of images about their centre.
 
     Args:
-        height_factor: how much more of the height is seen: two numbers above -1 and at most 1, negative ones to come
-            nearer; or one, for either direction.
-        width_factor: of the width; None to keep the proportions.
-        fill_mode: what is outside: `"reflect"`, `"wrap"`, `"constant"` or `"nearest"`.
-        interpolation: `"bilinear"` or `"nearest"`.
-        seed: an integer, for draws that repeat.
-        fill_value: of `"constant"`.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
-        **kwargs: `bounding_box_format`, `name`, `dtype`, ...
+        height_factor: the range of z: the output shows `1 + z` times the height of the image, so that a negative z
+            enlarges. Two numbers above -1 and at most 1; one number f means `(-f, f)`.
+        width_factor: the range for the width, likewise; None (default) to use the z of the height.
+        fill_mode: the rule for points outside the image: `"reflect"` (default), `"wrap"`, `"constant"` or
+            `"nearest"`.
+        interpolation: `"bilinear"` (default) or `"nearest"`.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
+        fill_value: the value outside the image with `fill_mode="constant"`; 0 by default.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        **kwargs: `bounding_box_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
+
+    Shapes:
+        inputs and outputs: `[..., height, width, channels]`, or a dict; see `BaseImagePreprocessingLayer`.
+
+    Raises:
+        ValueError: if an argument is outside its allowed values.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -207,39 +236,47 @@ class RandomZoom(_Moving):
     ):
         super().__init__(interpolation, fill_mode, fill_value, seed, data_format, **kwargs)
         self.height_factor, self.width_factor = height_factor, width_factor
-        above = -1 + 1e-6  # at -1 nothing would be left to see
-        self.height_lower, self.height_upper = self._pair("height_factor", height_factor, above, 1.0)
+        lowest = -1 + 1e-6  # at -1, the output would show none of the image
+        self.height_lower, self.height_upper = self._pair("height_factor", height_factor, lowest, 1.0)
         if width_factor is not None:
-            self.width_lower, self.width_upper = self._pair("width_factor", width_factor, above, 1.0)
+            self.width_lower, self.width_upper = self._pair("width_factor", width_factor, lowest, 1.0)
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
-        down, across = jax.random.split(key)
-        height = uniform(down, (batch, 1), (1 + self.height_lower, 1 + self.height_upper))
+        height_key, width_key = jax.random.split(key)
+        height = uniform(height_key, (batch, 1), (1 + self.height_lower, 1 + self.height_upper))
         width = height
         if self.width_factor is not None:
-            width = uniform(across, (batch, 1), (1 + self.width_lower, 1 + self.width_upper))
+            width = uniform(width_key, (batch, 1), (1 + self.width_lower, 1 + self.width_upper))
         return {"height_zoom": height, "width_zoom": width, "input_shape": images.shape}
 
     def _matrix(self, transformation: Any, height: int, width: int) -> Any:
         x, y = transformation["width_zoom"][:, 0], transformation["height_zoom"][:, 0]
-        return _numbers(x, 0.0, (width - 1) / 2 * (1 - x), 0.0, y, (height - 1) / 2 * (1 - y), 0.0, 0.0)
+        return _stack_coefficients(x, 0.0, (width - 1) / 2 * (1 - x), 0.0, y, (height - 1) / 2 * (1 - y), 0.0, 0.0)
 
 
-class RandomShear(_Moving):
-    """Images sheared: rows shifted in proportion to their height, columns likewise.
+class RandomShear(_GeometricLayer):
+    """Random shear of images: the output at (x, y) is read at `(x + a y, y + b x)`.
 
-    Boxes are those around the sheared corners; Keras shears them in proportions of the image, one axis after the
-    other, which is not what it does to the image.
+    Bounding boxes become the smallest upright boxes around their sheared corners. Keras shears boxes in coordinates
+    relative to the size of the image, one axis after the other, so that they do not match the sheared image.
 
     Args:
-        x_factor: how far rows shift: two numbers from 0 to 1, or one, for either direction.
-        y_factor: how far columns shift.
-        interpolation: `"bilinear"` or `"nearest"`.
-        fill_mode: what is outside: `"reflect"`, `"wrap"`, `"constant"` or `"nearest"`.
-        fill_value: of `"constant"`.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
-        seed: an integer, for draws that repeat.
-        **kwargs: `bounding_box_format`, `name`, `dtype`, ...
+        x_factor: the range of a: two numbers from 0 to 1, for a number between them with a random sign; one number f
+            means `(-f, f)`. 0 by default.
+        y_factor: the range of b, likewise; the random sign is the same for a and b.
+        interpolation: `"bilinear"` (default) or `"nearest"`.
+        fill_mode: the rule for points outside the image: `"reflect"` (default), `"wrap"`, `"constant"` or
+            `"nearest"`.
+        fill_value: the value outside the image with `fill_mode="constant"`; 0 by default.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
+        **kwargs: `bounding_box_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
+
+    Shapes:
+        inputs and outputs: `[..., height, width, channels]`, or a dict; see `BaseImagePreprocessingLayer`.
+
+    Raises:
+        ValueError: if an argument is outside its allowed values.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -264,33 +301,40 @@ class RandomShear(_Moving):
         self.x_factor, self.y_factor = self._shear("x_factor", x_factor), self._shear("y_factor", y_factor)
 
     def _shear(self, name: str, value: Any) -> tuple[Any, Any]:
-        # The config of one number is a pair with its negative, which only such a pair may have.
+        # A config writes one number f as (-f, f). A negative number is allowed in such a pair only.
         if isinstance(value, list | tuple) and len(value) == 2 and value[0] == -value[1]:
             value = value[1]
         return self._pair(name, value, 0.0, 1.0, below=-value if isinstance(value, int | float) else None)
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
-        sign, across, down = jax.random.split(key, 3)
-        signs = jnp.where(uniform(sign, (batch, 1), (0, 1)) > 0.5, -1.0, 1.0)
-        factors = [uniform(across, (batch, 1), self.x_factor), uniform(down, (batch, 1), self.y_factor)]
+        sign_key, x_key, y_key = jax.random.split(key, 3)
+        signs = jnp.where(uniform(sign_key, (batch, 1), (0, 1)) > 0.5, -1.0, 1.0)
+        factors = [uniform(x_key, (batch, 1), self.x_factor), uniform(y_key, (batch, 1), self.y_factor)]
         return {"shear_factor": jnp.concatenate(factors, 1) * signs, "input_shape": images.shape}
 
     def _matrix(self, transformation: Any, height: int, width: int) -> Any:
         x, y = transformation["shear_factor"].T
-        return _numbers(1.0, x, 0.0, y, 1.0, 0.0, 0.0, 0.0)
+        return _stack_coefficients(1.0, x, 0.0, y, 1.0, 0.0, 0.0, 0.0)
 
 
-class RandomPerspective(_Moving):
-    """Images seen from elsewhere: their corners moved, each by itself.
+class RandomPerspective(_GeometricLayer):
+    """Random perspective: each coordinate of each corner of the image is multiplied by a random factor.
 
     Args:
-        factor: how often: a probability, or two numbers between which it is drawn for each image.
-        scale: how far corners move, in parts of half the image, from 0 to 1.
-        interpolation: `"bilinear"` or `"nearest"`.
-        fill_value: what is outside.
-        seed: an integer, for draws that repeat.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
-        **kwargs: `bounding_box_format`, `name`, `dtype`, ...
+        factor: the range of the probability of a change, which is drawn for each image: two numbers from 0 to 1; one
+            number f means `(0, f)`. 1 by default.
+        scale: a number from 0 to 1: the range of the factors is `(1 - scale / 2, 1 + scale / 2)`. 1 by default.
+        interpolation: `"bilinear"` (default) or `"nearest"`.
+        fill_value: the value outside the image; 0 by default.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        **kwargs: `bounding_box_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
+
+    Shapes:
+        inputs and outputs: `[..., height, width, channels]`, or a dict; see `BaseImagePreprocessingLayer`.
+
+    Raises:
+        ValueError: if an argument is outside its allowed values.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -317,12 +361,12 @@ class RandomPerspective(_Moving):
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
         height, width = self._size(images)
-        which, where = jax.random.split(key)
+        chosen_key, corners_key = jax.random.split(key)
         corners = [[0.0, 0.0], [width - 1, 0.0], [0.0, height - 1], [width - 1, height - 1]]
         start = jnp.broadcast_to(jnp.array(corners, "float32"), (batch, 4, 2))
-        moved = start * (1 + uniform(where, (batch, 4, 2), (-0.5 * self.scale, 0.5 * self.scale)))
+        moved = start * (1 + uniform(corners_key, (batch, 4, 2), (-0.5 * self.scale, 0.5 * self.scale)))
         return {
-            "apply_perspective": often(which, batch, self.factor),
+            "apply_perspective": draw_booleans(chosen_key, batch, self.factor),
             "start_points": start,
             "end_points": moved,
             "input_shape": images.shape,
@@ -330,6 +374,6 @@ class RandomPerspective(_Moving):
 
     def _matrix(self, transformation: Any, height: int, width: int) -> Any:
         points = (transformation[name].astype("float32") for name in ("start_points", "end_points"))
-        moved = jax.vmap(homography)(*points)
-        unmoved = jnp.broadcast_to(jnp.array([1.0, 0, 0, 0, 1, 0, 0, 0]), moved.shape)
-        return jnp.where(transformation["apply_perspective"][:, None], moved, unmoved)
+        perspective = jax.vmap(homography)(*points)
+        identity = jnp.broadcast_to(jnp.array([1.0, 0, 0, 0, 1, 0, 0, 0]), perspective.shape)
+        return jnp.where(transformation["apply_perspective"][:, None], perspective, identity)

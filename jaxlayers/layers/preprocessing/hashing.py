@@ -1,4 +1,4 @@
-"""Categories without a vocabulary: strings and integers hashed into bins."""
+"""`Hashing` and `HashedCrossing`: categorical features without a vocabulary, hashed into bins."""
 
 from __future__ import annotations
 
@@ -16,27 +16,30 @@ from jaxlayers.layers.preprocessing._host import HostArray, HostLayer, as_host
 
 
 class Hashing(HostLayer):
-    """The bin of each string or integer: its hash modulo `num_bins`, the same on every machine.
+    """The bin of each string or integer, `hash(x) mod num_bins`; it is the same on every machine.
 
-    The hash is FarmHash's Fingerprint64, or SipHash-2-4 where there is a salt. Integers are hashed as their decimal
-    digits, so that 12 and "12" fall into one bin; floats lose their fraction. Integers of up to 32 bits compile;
-    strings and larger integers are hashed on the host. Keras needs TensorFlow for the same numbers.
+    The hash is FarmHash's Fingerprint64, or SipHash-2-4 if there is a salt. Integers are hashed as their decimal
+    digits, so that 12 and "12" have the same bin. Floats are truncated to integers. For integers of up to 32 bits the
+    layer compiles; strings and larger integers are hashed on the host. The bins are those of Keras, where the layer
+    needs TensorFlow.
 
     Args:
-        num_bins: how many bins, that of `mask_value` included.
-        mask_value: a value that gets bin 0 for itself.
-        salt: an integer, or two, that make it another hash, hard to guess.
-        output_mode: `"int"`, `"one_hot"`, `"multi_hot"` or `"count"`; see `Discretization`.
-        sparse: not supported.
-        **kwargs: `name`, `dtype`, ... of `Layer`; the dtype is an integer one by default in `"int"` mode.
+        num_bins: the number of bins, that of `mask_value` included; a positive integer.
+        mask_value: a value that gets bin 0, to which no other value is hashed; None (default) for no such value.
+        salt: one or two integers, the key of SipHash-2-4; None (default) for Fingerprint64.
+        output_mode: `"int"` (default), `"one_hot"`, `"multi_hot"` or `"count"`; see `CategoryEncoding`.
+        sparse: not supported; must be False (default).
+        **kwargs: `name`, `dtype`, ... of `Layer`; the dtype is `"int64"` by default in `"int"` mode.
 
     Shapes:
-        inputs: `[..., sample]`; outputs: the same, of integers; or vectors, see `CategoryEncoding`.
+        inputs: `[..., sample]`.
+        outputs: the same shape, integers, in `"int"` mode; otherwise vectors, see `CategoryEncoding`.
 
     Raises:
-        ValueError: for `num_bins` that is no positive integer, a salt of another kind, a float dtype in `"int"` mode.
+        ValueError: if `num_bins` is not a positive integer, the salt is not one or two integers, or the dtype is
+            floating in `"int"` mode.
 
-    Sources: https://github.com/google/farmhash; Aumasson and Bernstein, SipHash (2012),
+    Sources: https://github.com/google/farmhash; Aumasson and Bernstein, "SipHash: a fast short-input PRF" (2012),
     https://www.aumasson.jp/siphash/siphash.pdf.
 
     Example:
@@ -60,12 +63,14 @@ class Hashing(HostLayer):
         self.num_bins = positive(self, "num_bins", num_bins)
         self.output_mode, self.sparse = check_mode(self, output_mode), refuse_sparse(self, sparse)
         if output_mode == "int" and is_float(self.compute_dtype):
-            raise ValueError(f"Hashing makes integers in 'int' mode; received dtype={kwargs['dtype']!r}.")
+            raise ValueError(
+                f"Hashing needs an integer dtype with output_mode='int'; received dtype={kwargs['dtype']!r}."
+            )
         self.mask_value = mask_value
         self.salt = standardize_salt(self, salt)
 
     def call(self, inputs: Any) -> jax.Array:
-        """Hash."""
+        """Hash the inputs, and encode the bins."""
         masked = self.mask_value is not None and self.num_bins > 1
         bins = hash_bins(inputs, self.num_bins - masked, self.salt)
         if masked:
@@ -80,25 +85,25 @@ class Hashing(HostLayer):
 
 
 class HashedCrossing(HostLayer):
-    """The bin of each combination of categories: the hash of all features' values together, modulo `num_bins`.
+    """The bin of each combination of features, `hash(x1, x2, ...) mod num_bins`.
 
-    Integers of up to 32 bits compile; with strings among the features all is hashed on the host. Keras needs
-    TensorFlow for the same numbers.
+    For integers of up to 32 bits the layer compiles; if a feature has strings or larger integers, all are hashed on the
+    host. The bins are those of Keras, where the layer needs TensorFlow.
 
     Args:
-        num_bins: how many bins.
-        output_mode: `"int"` or `"one_hot"`.
-        sparse: not supported.
-        name: see `Layer`.
-        dtype: likewise; an integer one by default in `"int"` mode.
-        **kwargs: nothing more; there for old configs.
+        num_bins: the number of bins, a positive integer.
+        output_mode: `"int"` (default) or `"one_hot"`.
+        sparse: not supported; must be False (default).
+        name: a name without slashes; generated by default.
+        dtype: the dtype of the outputs; `"int64"` by default in `"int"` mode.
+        **kwargs: ignored; accepted for old configs.
 
     Shapes:
-        inputs: two features or more, in a list or tuple, of one shape: `[]`, `[batch]` or `[batch, 1]`.
-        outputs: the same shape, of integers; or `[..., num_bins]`.
+        inputs: a list or tuple of two or more features of one shape: `[]`, `[batch]` or `[batch, 1]`.
+        outputs: the same shape, integers; or `[..., num_bins]` in `"one_hot"` mode.
 
     Raises:
-        ValueError: for one feature alone, or shapes that differ; for floats.
+        ValueError: if there are fewer than two features, their shapes differ, or they are neither integers nor strings.
 
     Example:
         >>> import numpy as np, jaxlayers as jl
@@ -120,16 +125,16 @@ class HashedCrossing(HostLayer):
         self.num_bins = positive(self, "num_bins", num_bins)
         self.output_mode, self.sparse = check_mode(self, output_mode, ("int", "one_hot")), refuse_sparse(self, sparse)
 
-    def hosted(self, value: Any) -> Any:
-        """Each feature for itself."""
+    def wrap_for_host(self, value: Any) -> Any:
+        """Wrap each feature by itself."""
         if not isinstance(value, list | tuple) or len(value) < 2:
-            raise ValueError(f"{self.path!r} crosses a list of two features or more; received {value!r}.")
-        return [super(HashedCrossing, self).hosted(one) for one in value]
+            raise ValueError(f"{self.path!r} expects a list of two or more features; received {value!r}.")
+        return [super(HashedCrossing, self).wrap_for_host(feature) for feature in value]
 
     def call(self, inputs: Any) -> jax.Array:
-        """Hash the features together."""
-        found = [one.values if isinstance(one, HostArray) else jnp.asarray(one) for one in inputs]
-        shapes, dtypes = [one.shape for one in found], [one.dtype for one in found]
+        """Hash each combination of the features, and encode the bins."""
+        features = [feature.values if isinstance(feature, HostArray) else jnp.asarray(feature) for feature in inputs]
+        shapes, dtypes = [feature.shape for feature in features], [feature.dtype for feature in features]
         if len(set(shapes)) > 1 or len(shapes[0]) > 2 or (len(shapes[0]) == 2 and shapes[0][1] != 1):
             raise ValueError(
                 f"{self.path!r} expects features of one shape: [], [batch] or [batch, 1]; received {shapes}."
@@ -137,10 +142,12 @@ class HashedCrossing(HostLayer):
         if any(dtype.kind not in "iuO" for dtype in dtypes):
             raise ValueError(f"{self.path!r} expects integers or strings; received {', '.join(map(str, dtypes))}.")
         if all(dtype.itemsize <= 4 for dtype in dtypes):
-            bins = _hashes.join_integers(found, self.num_bins)
+            bins = _hashes.join_integers(features, self.num_bins)
         else:
-            arrays = [as_host(self, one) for one in found]
-            hashes = [_hashes.hash_texts(one) if one.dtype == object else one.astype("uint64") for one in arrays]
+            arrays = [as_host(self, feature) for feature in features]
+            hashes = [
+                _hashes.hash_texts(array) if array.dtype == object else array.astype("uint64") for array in arrays
+            ]
             bins = jnp.asarray(_hashes.join_hashes(hashes, self.num_bins))
         return encode(bins, self.output_mode, self.num_bins, self.compute_dtype)
 
@@ -151,7 +158,7 @@ class HashedCrossing(HostLayer):
 
 
 def hash_bins(values: Any, bins: int, salt: tuple[int, int] | None) -> jax.Array:
-    """The bin of each value, where it is: of host arrays on the host, of arrays in JAX."""
+    """Return the bin of each value, computed on the host for host arrays and 64-bit integers, and in JAX for others."""
     if not isinstance(values, HostArray):
         values = jnp.asarray(values)
         if is_float(values.dtype):
@@ -163,14 +170,14 @@ def hash_bins(values: Any, bins: int, salt: tuple[int, int] | None) -> jax.Array
 
 
 def standardize_salt(layer: Any, salt: Any) -> tuple[int, int] | None:
-    """A salt of two integers, of one or of two.
+    """Return a salt as two integers from 0 to 2 ** 64 - 1; one integer is used twice.
 
     Raises:
-        ValueError: for anything else.
+        ValueError: if the salt is not None, an integer, or two integers.
     """
     pair = salt if isinstance(salt, list | tuple) else (salt, salt)
     if salt is None:
         return None
-    if len(pair) != 2 or not all(isinstance(one, int) and not isinstance(one, bool) for one in pair):
-        raise ValueError(f"{type(layer).__name__}: salt must be an integer, or two; received {salt!r}.")
-    return tuple(one % 2**64 for one in pair)
+    if len(pair) != 2 or not all(isinstance(part, int) and not isinstance(part, bool) for part in pair):
+        raise ValueError(f"{type(layer).__name__}: salt must be one or two integers; received {salt!r}.")
+    return tuple(part % 2**64 for part in pair)

@@ -1,4 +1,4 @@
-"""Shades spread over the range, by their extremes or their histogram; and inverted above a threshold."""
+"""Layers that change the distribution of pixel values: contrast stretching, histogram equalisation, solarisation."""
 
 from __future__ import annotations
 
@@ -12,17 +12,25 @@ from jaxlayers.layers.preprocessing._augmentation import (
     BaseImagePreprocessingLayer,
     RandomImageLayer,
     Transformation,
-    rescaled,
+    rescale,
     uniform,
 )
 
 
 class AutoContrast(BaseImagePreprocessingLayer):
-    """Each channel of each image stretched such that it spans the range; one of a single value stays.
+    """Contrast stretching: `(x - min) / (max - min) (high - low) + low`, in each channel of each image.
+
+    A channel in which all values are equal stays as it is.
 
     Args:
-        value_range: the least and the largest value there may be.
-        **kwargs: `data_format`, `name`, `dtype`, ...
+        value_range: `low` and `high`, the range of the results; `(0, 255)` by default.
+        **kwargs: `data_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
+
+    Shapes:
+        inputs and outputs: `[..., height, width, channels]`, or a dict; see `BaseImagePreprocessingLayer`.
+
+    Raises:
+        ValueError: if an argument is outside its allowed values.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -37,7 +45,7 @@ class AutoContrast(BaseImagePreprocessingLayer):
         self.value_range = self._range(value_range)
 
     def transform_images(self, images: Any, transformation: Transformation = None, training: bool = True) -> Any:
-        """A batch of images, stretched."""
+        """Return the batch of images, stretched."""
         axes = self.height_axis, self.width_axis
         return _stretch(self._floats(images), axes, tuple(self.value_range))
 
@@ -50,16 +58,24 @@ def _stretch(images: Any, axes: tuple[int, int], bounds: tuple[Any, Any]) -> jax
 
 
 class Solarization(RandomImageLayer):
-    """Values inverted from a threshold on, after a number was added.
+    """Random solarisation: with `y = clip(x + addition, low, high)`, the result is y below a threshold, else inverted.
 
-    Both ends of a factor are parts of the range; in Keras the lower one counts as it is.
+    The inverse of y is `low + high - y`. Both ends of a factor are fractions of the range of values; in Keras, the
+    lower end is in units of the values.
 
     Args:
-        addition_factor: of the range: two numbers from 0 to 1, or one, for a number from 0 to it.
-        threshold_factor: of the range, likewise.
-        value_range: the least and the largest value of the images.
-        seed: an integer, for draws that repeat.
-        **kwargs: `data_format`, `name`, `dtype`, ...
+        addition_factor: the range of the addition, as a fraction of `high - low`: two numbers from 0 to 1; one number f
+            means `(0, f)`. 0 by default.
+        threshold_factor: the range of the threshold, as a fraction of `high - low`, likewise.
+        value_range: the smallest and the largest value of the images; `(0, 255)` by default.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
+        **kwargs: `data_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
+
+    Shapes:
+        inputs and outputs: `[..., height, width, channels]`, or a dict; see `BaseImagePreprocessingLayer`.
+
+    Raises:
+        ValueError: if an argument is outside its allowed values.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -83,31 +99,40 @@ class Solarization(RandomImageLayer):
         self.value_range = self._range(value_range)
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
-        first, second = jax.random.split(key)
+        addition_key, threshold_key = jax.random.split(key)
+        # Values are mapped to 0 ... 255 before the change, so the draws are in these units.
         return {
-            name: uniform(own, (batch, 1, 1, 1), (low * 255, high * 255))
-            for name, own, (low, high) in (
-                ("additions", first, self.addition_factor),
-                ("thresholds", second, self.threshold_factor),
+            name: uniform(own_key, (batch, 1, 1, 1), (low * 255, high * 255))
+            for name, own_key, (low, high) in (
+                ("additions", addition_key, self.addition_factor),
+                ("thresholds", threshold_key, self.threshold_factor),
             )
         }
 
     def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:
-        additions, thresholds = (transformation[n].astype(images.dtype) for n in ("additions", "thresholds"))
-        values = jnp.clip(rescaled(images, self.value_range, (0, 255)) + additions, 0, 255)
-        return rescaled(jnp.where(values < thresholds, values, 255 - values), (0, 255), self.value_range)
+        additions, thresholds = (transformation[name].astype(images.dtype) for name in ("additions", "thresholds"))
+        values = jnp.clip(rescale(images, self.value_range, (0, 255)) + additions, 0, 255)
+        return rescale(jnp.where(values < thresholds, values, 255 - values), (0, 255), self.value_range)
 
 
 class Equalization(BaseImagePreprocessingLayer):
-    """Shades spread such that each is as frequent as the others, in each channel, while training.
+    """Histogram equalisation of each channel of each image, if `training` is True.
 
-    Each image has histograms of its own; Keras has one for each channel of the whole batch.
+    A pixel in bin k becomes `255 (below[k] - first) / (total - first)`, on the scale 0 ... 255: `below` is the
+    cumulative histogram and `first` its first value above 0. Keras computes one histogram for each channel of the
+    whole batch.
 
     Args:
-        value_range: the least and the largest value of the images.
-        bins: of the histogram.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
-        **kwargs: `name`, `dtype`, ...
+        value_range: the smallest and the largest value of the images; `(0, 255)` by default.
+        bins: the number of bins of the histogram; 256 by default.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
+
+    Shapes:
+        inputs and outputs: `[..., height, width, channels]`, or a dict; see `BaseImagePreprocessingLayer`.
+
+    Raises:
+        ValueError: if an argument is outside its allowed values.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -122,7 +147,7 @@ class Equalization(BaseImagePreprocessingLayer):
         self.value_range, self.bins = self._range(value_range), bins
 
     def transform_images(self, images: Any, transformation: Transformation = None, training: bool = True) -> Any:
-        """A batch of images, equalised while training."""
+        """Return the batch of images, equalised if `training` is True."""
         if not training:
             return images
         return _equalize(self._floats(images), self.bins, tuple(self.value_range), self.channels_axis)
@@ -131,34 +156,41 @@ class Equalization(BaseImagePreprocessingLayer):
 @functools.partial(jax.jit, static_argnums=(1, 2, 3))
 def _equalize(images: Any, bins: int, bounds: tuple[Any, Any], axis: int) -> jax.Array:
     def equalize(channel: Any) -> Any:
-        values = rescaled(channel, bounds, (0, 255))
+        values = rescale(channel, bounds, (0, 255))
         shades = values.astype("float32")
-        counted = jnp.clip((shades * (bins - 1) / 255).astype("int32"), 0, bins - 1)
-        counts = jnp.zeros(bins, "int32").at[counted].add(1)
+        bin_of = jnp.clip((shades * (bins - 1) / 255).astype("int32"), 0, bins - 1)
+        counts = jnp.zeros(bins, "int32").at[bin_of].add(1)
         below = jnp.cumsum(counts)
         first = below[jnp.argmax(below > 0)]
         table = (below - first) * 255.0 / jnp.maximum(below[-1] - first, 1)
-        looked_up = jnp.clip(jnp.round(table), 0, 255)[jnp.clip(shades / 255 * (bins - 1), 0, bins - 1).astype("int32")]
-        several = jnp.count_nonzero(counts) > 1
-        return rescaled(jnp.where(several, looked_up.astype(values.dtype), values), (0, 255), bounds)
+        equalized = jnp.clip(jnp.round(table), 0, 255)[jnp.clip(shades / 255 * (bins - 1), 0, bins - 1).astype("int32")]
+        several_shades = jnp.count_nonzero(counts) > 1  # an image of one shade stays as it is
+        return rescale(jnp.where(several_shades, equalized.astype(values.dtype), values), (0, 255), bounds)
 
     return jax.vmap(jax.vmap(equalize, axis, axis))(images)
 
 
 class ContrastLimitedAdaptiveHistogramEqualization(BaseImagePreprocessingLayer):
-    """Equalisation by the histogram of each neighbourhood, which no shade may dominate.
+    """Contrast-limited adaptive histogram equalisation (CLAHE) of each channel of each image.
 
-    The image is divided into tiles with a histogram each. What exceeds a limit is shared out among all shades. A
-    pixel is looked up in the four tiles around it, and the results interpolated.
+    The image is divided into tiles, and each tile has its own histogram of 256 shades. Counts above a limit are
+    removed, and their sum is distributed evenly over all shades. A pixel is equalised with the histograms of the four
+    nearest tiles, and the four results are interpolated bilinearly.
 
     Source: Zuiderveld, "Contrast Limited Adaptive Histogram Equalization", Graphics Gems IV (1994).
 
     Args:
-        value_range: the least and the largest value of the images.
-        clip_limit: how much more frequent than the mean a shade may be; 0 for no limit.
-        tile_grid_size: how many tiles, in rows and columns.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
-        **kwargs: `name`, `dtype`, ...
+        value_range: the smallest and the largest value of the images; `(0, 255)` by default.
+        clip_limit: the limit of a count, as a multiple of the mean count; 4 by default, 0 for no limit.
+        tile_grid_size: the number of rows and of columns of tiles; `(8, 8)` by default.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
+
+    Shapes:
+        inputs and outputs: `[..., height, width, channels]`, or a dict; see `BaseImagePreprocessingLayer`.
+
+    Raises:
+        ValueError: if an argument is outside its allowed values.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -181,11 +213,11 @@ class ContrastLimitedAdaptiveHistogramEqualization(BaseImagePreprocessingLayer):
         self.value_range, self.clip_limit, self.tile_grid_size = value_range, clip_limit, tile_grid_size
 
     def transform_images(self, images: Any, transformation: Transformation = None, training: bool = True) -> Any:
-        """A batch of images, equalised."""
+        """Return the batch of images, equalised, in the dtype of the inputs."""
         images = jnp.asarray(images)
-        values = rescaled(images.astype("float32"), self.value_range, (0, 255))
-        found = _equalize_tiles(values, tuple(self.tile_grid_size), self.clip_limit, self.channels_axis)
-        return rescaled(found, (0, 255), self.value_range).astype(images.dtype)
+        values = rescale(images.astype("float32"), self.value_range, (0, 255))
+        equalized = _equalize_tiles(values, tuple(self.tile_grid_size), self.clip_limit, self.channels_axis)
+        return rescale(equalized, (0, 255), self.value_range).astype(images.dtype)
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3))
@@ -201,22 +233,22 @@ def _equalize_tiles(images: Any, grid: tuple[int, int], limit: float, axis: int)
             clipped = jnp.minimum(counts, limit * (tile[0] * tile[1]) / 256)
             counts = clipped + jnp.sum(counts - clipped, -1, keepdims=True) / 256
         below = jnp.cumsum(counts, -1)
-        least = jnp.min(below, -1, keepdims=True)
-        room = tile[0] * tile[1] - least
-        tables = jnp.clip((below - least) * 255 / jnp.where(room == 0, 1, room), 0, 255)  # [rows, columns, 256]
+        first = jnp.min(below, -1, keepdims=True)
+        rest = tile[0] * tile[1] - first
+        tables = jnp.clip((below - first) * 255 / jnp.where(rest == 0, 1, rest), 0, 255)  # [rows, columns, 256]
 
         shades = shades[:height, :width]
         (top, bottom, down), (left, right, across) = (_neighbors(image.shape, d, tile[d], grid[d]) for d in (0, 1))
-        above = tables[top, left, shades] * (1 - across) + tables[top, right, shades] * across
-        beneath = tables[bottom, left, shades] * (1 - across) + tables[bottom, right, shades] * across
-        return above * (1 - down) + beneath * down
+        upper = tables[top, left, shades] * (1 - across) + tables[top, right, shades] * across
+        lower = tables[bottom, left, shades] * (1 - across) + tables[bottom, right, shades] * across
+        return upper * (1 - down) + lower * down
 
     return jax.vmap(jax.vmap(equalize, axis, axis))(images)
 
 
 def _neighbors(shape: tuple[int, ...], axis: int, tile: int, count: int) -> tuple[Any, Any, Any]:
-    """The tiles whose middles are before and after each pixel along an axis, and how near it is to the second."""
-    place = (jax.lax.broadcasted_iota("float32", shape, axis) - tile / 2) / tile
-    before = jnp.floor(place)
+    """Return, for each pixel, the two tiles with the nearest centres along an axis, and the weight of the second."""
+    position = (jax.lax.broadcasted_iota("float32", shape, axis) - tile / 2) / tile  # from the centre of the first tile
+    before = jnp.floor(position)
     first, second = (jnp.clip(before + step, 0, count - 1).astype("int32") for step in (0, 1))
-    return first, second, place - before
+    return first, second, position - before

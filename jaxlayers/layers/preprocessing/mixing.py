@@ -1,4 +1,4 @@
-"""Several images, or several changes, mixed: MixUp, CutMix, AugMix, RandAugment."""
+"""Layers that mix images of a batch (MixUp, CutMix) or combine random changes (RandAugment, AugMix)."""
 
 from __future__ import annotations
 
@@ -21,24 +21,27 @@ from jaxlayers.layers.preprocessing.colors import (
     RandomContrast,
     RandomPosterization,
 )
-from jaxlayers.layers.preprocessing.filters import RandomSharpness, rectangles
+from jaxlayers.layers.preprocessing.filters import RandomSharpness, draw_rectangles
 from jaxlayers.layers.preprocessing.geometry import RandomRotation, RandomShear, RandomTranslation
 from jaxlayers.layers.preprocessing.histograms import AutoContrast, Equalization, Solarization
 
 
 class MixUp(RandomImageLayer):
-    """Each image mixed with another of the batch, their labels in the same proportion.
+    """MixUp: `w x + (1 - w) x_other` for the images and labels of a batch, with `w ~ Beta(alpha, alpha)`.
+
+    The other image is drawn from the batch, and w is drawn for each image.
 
     Source: Zhang et al., "mixup: Beyond Empirical Risk Minimization", arXiv:1710.09412.
 
     Args:
-        alpha: of the Beta distribution of the proportion; larger for more even ones.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
-        seed: an integer, for draws that repeat.
-        **kwargs: `bounding_box_format`, `name`, `dtype`, ...
+        alpha: the parameter of the Beta distribution, positive; the larger, the closer w is to 0.5. 0.2 by default.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
+        **kwargs: `bounding_box_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
     Shapes:
-        labels: one-hot, `[batch, classes]`; boxes of both images are kept, so their number doubles.
+        inputs: a dict; see `BaseImagePreprocessingLayer`. `labels` are one-hot, `[batch, classes]`.
+        outputs: the same structure. The boxes of both images are concatenated, so their number doubles.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -54,29 +57,29 @@ class MixUp(RandomImageLayer):
         self.alpha = alpha
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
-        order, weight = jax.random.split(key)
+        order_key, weight_key = jax.random.split(key)
         return {
-            "permutation_order": jax.random.permutation(order, batch),
-            "mix_weight": jax.random.beta(weight, self.alpha, self.alpha, (batch,), "float32"),
+            "permutation_order": jax.random.permutation(order_key, batch),
+            "mix_weight": jax.random.beta(weight_key, self.alpha, self.alpha, (batch,), "float32"),
         }
 
     def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:
-        return _mixed(images, transformation)
+        return _mix_with_others(images, transformation)
 
     def transform_labels(self, labels: Any, transformation: Transformation, training: bool = True) -> Any:
-        """Labels in the proportion of their images."""
-        return _mixed(labels, transformation) if training and transformation is not None else labels
+        """Return the labels, mixed with the weights of their images."""
+        return _mix_with_others(labels, transformation) if training and transformation is not None else labels
 
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Transformation, training: bool = True
     ) -> Any:
-        """Masks in the proportion of their images."""
+        """Return the masks, mixed with the weights of their images."""
         return self.transform_labels(segmentation_masks, transformation, training)
 
     def transform_bounding_boxes(
         self, bounding_boxes: Any, transformation: Transformation, training: bool = True
     ) -> Any:
-        """The boxes of both images."""
+        """Return the boxes of both images, concatenated."""
         if not training or transformation is None:
             return bounding_boxes
         order = transformation["permutation_order"]
@@ -86,8 +89,8 @@ class MixUp(RandomImageLayer):
         }
 
 
-def _mixed(values: Any, transformation: Any) -> jax.Array:
-    """Each entry of a batch and another one, in proportion."""
+def _mix_with_others(values: Any, transformation: Any) -> jax.Array:
+    """Return `w x + (1 - w) x_other` for each entry x of a batch."""
     values = jnp.asarray(values)
     if not jnp.issubdtype(values.dtype, jnp.floating):
         values = values.astype("float32")
@@ -96,19 +99,26 @@ def _mixed(values: Any, transformation: Any) -> jax.Array:
 
 
 class CutMix(RandomImageLayer):
-    """A rectangle of each image replaced by that of another of the batch, labels mixed in proportion of the areas.
+    """CutMix: a rectangle of each image is replaced by that of another image, and labels are mixed in proportion.
+
+    The rectangle has the area `(1 - w)` of the image, with `w ~ Beta(a, a)`; labels become
+    `w label + (1 - w) label_other`.
 
     Source: Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers", arXiv:1905.04899.
 
     Args:
-        factor: of the Beta distribution of the proportion: two numbers from 0 to 1 between which it is drawn, or one,
-            for a number from 0 to it.
-        seed: an integer, for draws that repeat.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
-        **kwargs: `name`, `dtype`, ...
+        factor: the range of a, which is drawn once for each batch: two numbers from 0 to 1; one number f means
+            `(0, f)`. 1 by default.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
 
     Raises:
-        NotImplementedError: for bounding boxes, of which no more than a part may be left.
+        ValueError: if `factor` is outside its allowed values.
+        NotImplementedError: if the inputs have bounding boxes: what remains of a box may not be a box.
+
+    Shapes:
+        inputs and outputs: `[..., height, width, channels]`, or a dict; see `BaseImagePreprocessingLayer`.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -124,15 +134,15 @@ class CutMix(RandomImageLayer):
         self.factor = self._pair("factor", factor, 0, 1)
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
-        order, much, weight, where = jax.random.split(key, 4)
-        alpha = uniform(much, (), self.factor) + 1e-6
-        side = jnp.sqrt(1 - jax.random.beta(weight, alpha, alpha, (batch,), "float32"))
+        order_key, alpha_key, weight_key, position_key = jax.random.split(key, 4)
+        alpha = uniform(alpha_key, (), self.factor) + 1e-6
+        side = jnp.sqrt(1 - jax.random.beta(weight_key, alpha, alpha, (batch,), "float32"))
         shape = images.shape if images.ndim == 4 else (1, *images.shape)
-        masks, part = rectangles(where, side, side, shape, self.height_axis)
+        masks, area = draw_rectangles(position_key, side, side, shape, self.height_axis)
         return {
-            "permutation_order": jax.random.permutation(order, batch),
+            "permutation_order": jax.random.permutation(order_key, batch),
             "batch_masks": masks,
-            "mix_weight": 1 - part,
+            "mix_weight": 1 - area,
         }
 
     def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:
@@ -140,13 +150,13 @@ class CutMix(RandomImageLayer):
         return jnp.where(transformation["batch_masks"], others, images)
 
     def transform_labels(self, labels: Any, transformation: Transformation, training: bool = True) -> Any:
-        """Labels in proportion of the areas."""
-        return _mixed(labels, transformation) if training and transformation is not None else labels
+        """Return the labels, mixed in proportion to the areas."""
+        return _mix_with_others(labels, transformation) if training and transformation is not None else labels
 
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Transformation, training: bool = True
     ) -> Any:
-        """Masks with the same rectangles replaced; of another number of channels than the images, too."""
+        """Return the masks with the same rectangles replaced; their number of channels may differ from the images'."""
         if not training or transformation is None:
             return segmentation_masks
         inside = jnp.take(transformation["batch_masks"], jnp.array([0]), axis=self.channels_axis)
@@ -156,8 +166,11 @@ class CutMix(RandomImageLayer):
     def transform_bounding_boxes(
         self, bounding_boxes: Any, transformation: Transformation, training: bool = True
     ) -> Any:
-        """Not possible."""
-        raise NotImplementedError(f"{self.path!r} does not mix bounding boxes: a part of one may be left of any form.")
+        """Raise a NotImplementedError: what the rectangle leaves of a box may not be a box."""
+        raise NotImplementedError(
+            f"{self.path!r} cannot mix bounding boxes: what remains of a box beside the rectangle may not be a box. "
+            "Remove 'bounding_boxes' from the inputs, or use MixUp."
+        )
 
 
 _GEOMETRIC = ["random_shear", "random_translation", "random_rotation"]
@@ -166,16 +179,16 @@ _COLORS = ["random_brightness", "random_color_degeneration", "random_contrast", 
 
 
 def _add_changes(layer: Any, names: list[str], interpolation: str) -> None:
-    """Give a layer those it chooses from, by their names."""
+    """Make the layers with these names, and assign them to the attributes of a layer with the same names."""
     shared: dict[str, Any] = {"data_format": layer.data_format, "dtype": layer.dtype_policy}
     if layer.bounding_box_format is not None:
         shared["bounding_box_format"] = layer.bounding_box_format
     factor, values = layer.factor, {"value_range": layer.value_range, **shared}
-    moving = {"interpolation": interpolation, **shared}
+    geometry = {"interpolation": interpolation, **shared}
     makers: dict[str, Any] = {
-        "random_shear": lambda: RandomShear(factor, factor, **moving),
-        "random_translation": lambda: RandomTranslation(factor, factor, **moving),
-        "random_rotation": lambda: RandomRotation(factor, **moving),
+        "random_shear": lambda: RandomShear(factor, factor, **geometry),
+        "random_translation": lambda: RandomTranslation(factor, factor, **geometry),
+        "random_rotation": lambda: RandomRotation(factor, **geometry),
         "random_brightness": lambda: RandomBrightness(factor, **values),
         "random_color_degeneration": lambda: RandomColorDegeneration(factor, **values),
         "random_contrast": lambda: RandomContrast(factor, **values),
@@ -190,21 +203,28 @@ def _add_changes(layer: Any, names: list[str], interpolation: str) -> None:
 
 
 class RandAugment(RandomImageLayer):
-    """A few changes out of eleven, one after the other, the same for all images of a batch, each by its own amount.
+    """RandAugment: `num_ops` layers, drawn from eleven with replacement, are applied in sequence.
 
-    Shear, translation, rotation, brightness, colours towards grey, contrast, sharpness, posterisation, solarisation,
-    contrast stretched, equalisation. Only those that are drawn are computed.
+    The layers are drawn once for each batch; the amount of each change is drawn for each image. The eleven are random
+    shear, translation, rotation, brightness, colour degeneration, contrast, sharpness and posterisation, and
+    solarisation, auto-contrast and equalisation. Layers that are not drawn are not computed.
 
     Source: Cubuk et al., "RandAugment: Practical Automated Data Augmentation", arXiv:1909.13719.
 
     Args:
-        value_range: the least and the largest value there may be.
-        num_ops: how many; 0 for none.
-        factor: how strong: two numbers from 0 to 1, or one, for a number from 0 to it.
-        interpolation: of what moves: `"bilinear"` or `"nearest"`.
-        seed: an integer, for draws that repeat.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
-        **kwargs: `bounding_box_format`, `name`, `dtype`, ...
+        value_range: the smallest and the largest value of the images; results are clipped to it. `(0, 255)` by default.
+        num_ops: the number of layers that are applied; 2 by default, 0 for none.
+        factor: the factor of each layer: two numbers from 0 to 1; one number f means `(0, f)`. 0.5 by default.
+        interpolation: the interpolation of shear, translation and rotation: `"bilinear"` (default) or `"nearest"`.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        **kwargs: `bounding_box_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
+
+    Shapes:
+        inputs and outputs: `[..., height, width, channels]`, or a dict; see `BaseImagePreprocessingLayer`.
+
+    Raises:
+        ValueError: if an argument is outside its allowed values.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -232,23 +252,23 @@ class RandAugment(RandomImageLayer):
         _add_changes(self, self._changes, interpolation)
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
-        which, *own = jax.random.split(key, 1 + len(self._changes))
+        index_key, *layer_keys = jax.random.split(key, 1 + len(self._changes))
         return {
-            "layer_idxes": jax.random.randint(which, (self.num_ops,), 0, len(self._changes)),
+            "layer_idxes": jax.random.randint(index_key, (self.num_ops,), 0, len(self._changes)),
             "transforms": {
-                name: getattr(self, name).get_random_transformation(images, seed=seed)
-                for name, seed in zip(self._changes, own, strict=True)
+                name: getattr(self, name).get_random_transformation(images, seed=layer_key)
+                for name, layer_key in zip(self._changes, layer_keys, strict=True)
             },
         }
 
     def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:
-        return self._chosen("transform_images", images, transformation)
+        return self._apply_drawn("transform_images", images, transformation)
 
-    def _chosen(self, method: str, values: Any, transformation: Any) -> Any:
-        """What the drawn layers make of values, one after the other."""
+    def _apply_drawn(self, method: str, values: Any, transformation: Any) -> Any:
+        """Apply a method of the drawn layers to values, one layer after the other."""
 
-        def branch(name: str, drawn: Any) -> Any:
-            return lambda values: getattr(getattr(self, name), method)(values, drawn)
+        def branch(name: str, own_transformation: Any) -> Any:
+            return lambda values: getattr(getattr(self, name), method)(values, own_transformation)
 
         branches = [branch(name, transformation["transforms"][name]) for name in self._changes]
         return jax.lax.scan(
@@ -258,39 +278,47 @@ class RandAugment(RandomImageLayer):
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Transformation, training: bool = True
     ) -> Any:
-        """Masks moved like their images."""
+        """Return the masks, transformed as their images are."""
         if not training or transformation is None:
             return segmentation_masks
-        return self._chosen("transform_segmentation_masks", jnp.asarray(segmentation_masks), transformation)
+        return self._apply_drawn("transform_segmentation_masks", jnp.asarray(segmentation_masks), transformation)
 
     def transform_bounding_boxes(
         self, bounding_boxes: Any, transformation: Transformation, training: bool = True
     ) -> Any:
-        """Boxes moved like their images."""
+        """Return the boxes, transformed as their images are."""
         if not training or transformation is None:
             return bounding_boxes
         boxes = {**bounding_boxes, "boxes": jnp.asarray(bounding_boxes["boxes"], "float32")}
-        return self._chosen("transform_bounding_boxes", boxes, transformation)
+        return self._apply_drawn("transform_bounding_boxes", boxes, transformation)
 
 
 class AugMix(RandomImageLayer):
-    """Several chains of changes, mixed with each other and with the image.
+    """AugMix: `w x + (1 - w) sum_i(v_i chain_i(x))`, with `w ~ Beta(alpha, alpha)` and `v ~ Dirichlet(alpha)`.
+
+    A chain applies `chain_depth` random layers in sequence. The layers are drawn for each batch, also in compiled
+    functions; in Keras, a compiled function keeps the layers that were drawn when it was traced.
 
     Source: Hendrycks et al., "AugMix: A Simple Data Processing Method to Improve Robustness and Uncertainty",
-    arXiv:1912.02781. The layers of the chains are drawn anew for each batch, also in compiled functions, where Keras
-    keeps those that it drew while it compiled.
+    arXiv:1912.02781.
 
     Args:
-        value_range: the least and the largest value there may be.
-        num_chains: how many chains.
-        chain_depth: of how many changes, of which some are none.
-        factor: how strong: two numbers from 0 to 1, or one, for a number from 0 to it.
-        alpha: of the distributions of the proportions; larger for more even ones.
-        all_ops: whether brightness, colours, contrast and sharpness are among the changes.
-        interpolation: of what moves: `"bilinear"` or `"nearest"`.
-        seed: an integer, for draws that repeat.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
-        **kwargs: `name`, `dtype`, ...
+        value_range: the smallest and the largest value of the images; results are clipped to it. `(0, 255)` by default.
+        num_chains: the number of chains; 3 by default.
+        chain_depth: the number of steps of each chain, 3 by default; a step may be drawn to change nothing.
+        factor: the factor of each layer: two numbers from 0 to 1; one number f means `(0, f)`. 0.3 by default.
+        alpha: the parameter of both distributions, positive; the larger, the more equal the weights. 1 by default.
+        all_ops: if True (default), brightness, colour degeneration, contrast and sharpness are among the layers.
+        interpolation: the interpolation of shear, translation and rotation: `"bilinear"` (default) or `"nearest"`.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
+
+    Shapes:
+        inputs and outputs: `[..., height, width, channels]`, or a dict; see `BaseImagePreprocessingLayer`.
+
+    Raises:
+        ValueError: if an argument is outside its allowed values.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -325,19 +353,21 @@ class AugMix(RandomImageLayer):
         _add_changes(self, self._changes, interpolation)
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
-        mixing, weight, which, own = jax.random.split(key, 4)
+        chains_key, weight_key, index_key, steps_key = jax.random.split(key, 4)
         chains = self.num_chains, self.chain_depth
         return {
-            "chain_mixing_weights": jax.random.dirichlet(mixing, jnp.full(self.num_chains, self.alpha, "float32")),
-            "weight_sample": jax.random.beta(weight, self.alpha, self.alpha, (), "float32"),
-            "layer_idxes": jax.random.randint(which, chains, 0, len(self._changes) + 1),  # the last is no change
-            "seeds": jax.random.split(own, chains),
+            "chain_mixing_weights": jax.random.dirichlet(chains_key, jnp.full(self.num_chains, self.alpha, "float32")),
+            "weight_sample": jax.random.beta(weight_key, self.alpha, self.alpha, (), "float32"),
+            "layer_idxes": jax.random.randint(index_key, chains, 0, len(self._changes) + 1),  # the last is no change
+            "seeds": jax.random.split(steps_key, chains),
         }
 
     def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:
         return jnp.clip(self._mix("transform_images", images, images, transformation), *self.value_range)
 
     def _mix(self, method: str, values: Any, images: Any, transformation: Any) -> jax.Array:
+        """Apply a method of the layers of each chain to values, and mix the results with the values."""
+
         def branch(name: str) -> Any:
             layer: BaseImagePreprocessingLayer = getattr(self, name)
             return lambda values, seed: getattr(layer, method)(
@@ -346,23 +376,24 @@ class AugMix(RandomImageLayer):
 
         branches = [*map(branch, self._changes), lambda values, seed: values]
 
-        def step(changed: Any, given: Any) -> Any:
-            return jax.lax.switch(given[0], branches, changed, given[1]), None
+        def step(changed: Any, index_and_seed: Any) -> Any:
+            index, seed = index_and_seed
+            return jax.lax.switch(index, branches, changed, seed), None
 
-        def chain(mixed: Any, given: Any) -> Any:
-            *steps, weight = given
+        def chain(mixed: Any, steps_and_weight: Any) -> Any:
+            *steps, weight = steps_and_weight
             return mixed + jax.lax.scan(step, values, tuple(steps))[0] * weight, None
 
         weights = transformation["chain_mixing_weights"].astype(values.dtype)
-        given = transformation["layer_idxes"], transformation["seeds"], weights
-        mixed = jax.lax.scan(chain, jnp.zeros_like(values), given)[0]
+        chains = transformation["layer_idxes"], transformation["seeds"], weights
+        mixed = jax.lax.scan(chain, jnp.zeros_like(values), chains)[0]
         weight = transformation["weight_sample"].astype(values.dtype)
         return weight * values + (1 - weight) * mixed
 
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Transformation, training: bool = True
     ) -> Any:
-        """Masks moved and mixed like their images."""
+        """Return the masks, transformed and mixed as their images are."""
         if not training or transformation is None:
             return segmentation_masks
         masks = self._floats(segmentation_masks)

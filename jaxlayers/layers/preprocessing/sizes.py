@@ -1,4 +1,4 @@
-"""Images of other sizes: resized, and cropped in the middle or anywhere."""
+"""Layers that change the size of images: resizing, centre crops and random crops."""
 
 from __future__ import annotations
 
@@ -19,22 +19,29 @@ from jaxlayers.layers.preprocessing._augmentation import (
 
 
 class Resizing(BaseImagePreprocessingLayer):
-    """Images of another size, by interpolation; the dtype stays.
+    """Resizing of images by interpolation; the dtype of the images stays.
 
-    Boxes go where the pixels under them go. With `crop_to_aspect_ratio`, Keras's are off by half a pixel where an odd
-    number of them is cut away.
+    Boxes are mapped as the pixels are. With `crop_to_aspect_ratio` in Keras, boxes are half a pixel off if the number
+    of pixels cut off is odd.
 
     Args:
-        height: the new height.
-        width: the new width.
-        interpolation: see `ops.image.resize`, as for those that follow.
-        crop_to_aspect_ratio: likewise.
-        pad_to_aspect_ratio: likewise.
-        fill_mode: likewise.
-        fill_value: likewise.
-        antialias: likewise.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
-        **kwargs: `bounding_box_format`, `name`, `dtype`, ...
+        height: the new height, in pixels.
+        width: the new width, in pixels.
+        interpolation: `"bilinear"` (default), `"nearest"`, `"bicubic"`, `"lanczos3"` or `"lanczos5"`.
+        crop_to_aspect_ratio: if True, the image is cropped to the new aspect ratio first. False by default.
+        pad_to_aspect_ratio: if True, the image is padded to the new aspect ratio first. False by default.
+        fill_mode: `"constant"`.
+        fill_value: the value of the padding; 0 by default.
+        antialias: if True, the image is low-pass filtered when it gets smaller. False by default.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        **kwargs: `bounding_box_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
+
+    Shapes:
+        inputs: `[..., old_height, old_width, channels]`, or a dict; see `BaseImagePreprocessingLayer`.
+        outputs: `[..., height, width, channels]`.
+
+    Raises:
+        ValueError: if an argument is outside its allowed values.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -67,17 +74,17 @@ class Resizing(BaseImagePreprocessingLayer):
         self.fill_mode, self.fill_value = fill_mode, fill_value
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Transformation:
-        """The size that the images had."""
+        """Return the height and width of the images before they are resized."""
         return self._size(data["images"] if isinstance(data, dict) else data)
 
     def transform_images(self, images: Any, transformation: Transformation = None, training: bool = True) -> Any:
-        """A batch of images of the new size."""
+        """Return the batch of images, resized."""
         return self._resize(images, self.interpolation)
 
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Transformation = None, training: bool = True
     ) -> Any:
-        """Masks of the new size, without values between those they have."""
+        """Return the masks, resized with nearest-neighbour interpolation."""
         return self._resize(segmentation_masks, "nearest")
 
     def _resize(self, images: Any, interpolation: str) -> jax.Array:
@@ -96,31 +103,40 @@ class Resizing(BaseImagePreprocessingLayer):
     def transform_bounding_boxes(
         self, bounding_boxes: Any, transformation: Transformation, training: bool = True
     ) -> Any:
-        """Boxes in images of the new size."""
+        """Return the boxes in the resized images."""
         height, width = used = transformation
         if self.crop_to_aspect_ratio:
-            used = _largest(used, (self.height, self.width))
+            used = _largest_part(used, (self.height, self.width))
             start = (height - used[0]) // 2, (width - used[1]) // 2
         elif self.pad_to_aspect_ratio:
-            box = width * self.height / self.width, height * self.width / self.height
-            start = -((max(height, int(box[0])) - height) // 2), -((max(width, int(box[1])) - width) // 2)
+            padded = width * self.height / self.width, height * self.width / self.height
+            start = -((max(height, int(padded[0])) - height) // 2), -((max(width, int(padded[1])) - width) // 2)
             start = (start[0], 0) if start[0] else start
             used = height - 2 * start[0], width - 2 * start[1]
         else:
             start = 0, 0
-        return _moved(
+        return _rescale_boxes(
             bounding_boxes, str(self.bounding_box_format), (height, width), (self.height, self.width), start, used
         )
 
 
-def _largest(size: Any, proportions: Any) -> tuple[int, int]:
-    """The size of the largest part of an image that has these proportions."""
-    (height, width), (rows, columns) = size, proportions
+def _largest_part(size: Any, target: Any) -> tuple[int, int]:
+    """Return the size of the largest part of an image that has the aspect ratio of `target`, (height, width)."""
+    (height, width), (rows, columns) = size, target
     return max(min(height, int(width * rows / columns)), 1), max(min(width, int(height * columns / rows)), 1)
 
 
-def _moved(boxes: Any, name: str, before: Any, after: Any, start: Any, used: Any) -> dict[str, Any]:
-    """Boxes after the part of an image that starts at `start` and is of size `used` became the whole."""
+def _rescale_boxes(boxes: Any, name: str, before: Any, after: Any, start: Any, used: Any) -> dict[str, Any]:
+    """Return the boxes after a part of an image was resized to a whole image.
+
+    Args:
+        boxes: a dict of `boxes` and perhaps `labels`.
+        name: the format of the boxes.
+        before: the size of the old image, (height, width) in pixels; the other pairs are in this order, too.
+        after: the size of the new image.
+        start: the offset of the part in the old image; negative for padding.
+        used: the size of the part in the old image.
+    """
     scale = after[0] / used[0], after[1] / used[1]
 
     def move(corners: Any) -> Any:
@@ -134,13 +150,22 @@ def _moved(boxes: Any, name: str, before: Any, after: Any, start: Any, used: Any
 
 
 class CenterCrop(BaseImagePreprocessingLayer):
-    """The middle of images; of those that are smaller, the largest middle of its proportions, resized.
+    """Centre crop of images.
+
+    If an image is smaller than the crop, the largest centre part with the aspect ratio of the crop is resized to it.
 
     Args:
-        height: of the part.
-        width: of the part.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
-        **kwargs: `bounding_box_format`, `name`, `dtype`, ...
+        height: the height of the crop, in pixels.
+        width: the width of the crop, in pixels.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        **kwargs: `bounding_box_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
+
+    Shapes:
+        inputs: `[..., old_height, old_width, channels]`, or a dict; see `BaseImagePreprocessingLayer`.
+        outputs: `[..., height, width, channels]`.
+
+    Raises:
+        ValueError: if an argument is outside its allowed values.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -155,54 +180,63 @@ class CenterCrop(BaseImagePreprocessingLayer):
         self.height, self.width = positive(self, "height", height), positive(self, "width", width)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Transformation:
-        """The shape that the images had."""
+        """Return the shape of the images before they are cropped."""
         return {"input_shape": (data["images"] if isinstance(data, dict) else data).shape}
 
     def transform_images(self, images: Any, transformation: Transformation = None, training: bool = True) -> Any:
-        """The middle of a batch of images."""
+        """Return the batch of images, cropped."""
         images = self._floats(images)
         height, width = self._size(images)
         if height >= self.height and width >= self.width:
             top, left = (height - self.height) // 2, (width - self.width) // 2
             images = jax.lax.slice_in_dim(images, top, top + self.height, axis=images.ndim + self.height_axis)
             return jax.lax.slice_in_dim(images, left, left + self.width, axis=images.ndim + self.width_axis)
-        return _middle(images, self.height, self.width, self.data_format)
+        return _resize_centre(images, self.height, self.width, self.data_format)
 
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Transformation = None, training: bool = True
     ) -> Any:
-        """The middle of masks."""
+        """Return the masks, cropped as their images are."""
         return self.transform_images(segmentation_masks)
 
     def transform_bounding_boxes(
         self, bounding_boxes: Any, transformation: Transformation, training: bool = True
     ) -> Any:
-        """Boxes in the middle of images."""
+        """Return the boxes in the cropped images."""
         shape = transformation["input_shape"]
-        size, wanted = (shape[self.height_axis], shape[self.width_axis]), (self.height, self.width)
-        smaller = size[0] < wanted[0] or size[1] < wanted[1]
-        used = _largest(size, wanted) if smaller else wanted
+        size, target = (shape[self.height_axis], shape[self.width_axis]), (self.height, self.width)
+        smaller = size[0] < target[0] or size[1] < target[1]
+        used = _largest_part(size, target) if smaller else target
         start = (size[0] - used[0]) // 2, (size[1] - used[1]) // 2
-        return _moved(bounding_boxes, str(self.bounding_box_format), size, wanted, start, used)
+        return _rescale_boxes(bounding_boxes, str(self.bounding_box_format), size, target, start, used)
 
 
-def _middle(images: Any, height: int, width: int, data_format: str) -> jax.Array:
+def _resize_centre(images: Any, height: int, width: int, data_format: str) -> jax.Array:
+    """Resize the largest centre part of images that has the new aspect ratio."""
     return ops.image.resize(images, (height, width), crop_to_aspect_ratio=True, data_format=data_format)
 
 
 class RandomCrop(RandomImageLayer):
-    """A part of each image, anywhere in it while training; else the largest middle of its proportions, resized.
+    """Random crop of images.
 
-    Each image has a place of its own, where Keras has one for the batch. Outside of training, Keras returns images
-    whole, though its documentation promises the middle; here the size of outputs is always that of the part.
+    The position is drawn for each image; Keras draws one for the whole batch. If `training` is False, or an image is
+    smaller than the crop, the largest centre part with the aspect ratio of the crop is resized to it. (With
+    `training=False`, Keras returns the whole image, although its documentation says otherwise.)
 
     Args:
-        height: of the part.
-        width: of the part.
-        seed: an integer, for draws that repeat.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
-        name: a name without slashes.
-        **kwargs: `bounding_box_format`, `dtype`, ...
+        height: the height of the crop, in pixels.
+        width: the width of the crop, in pixels.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        name: a name without slashes; generated by default.
+        **kwargs: `bounding_box_format`, `dtype`, ... of `BaseImagePreprocessingLayer`.
+
+    Shapes:
+        inputs: `[..., old_height, old_width, channels]`, or a dict; see `BaseImagePreprocessingLayer`.
+        outputs: `[..., height, width, channels]`.
+
+    Raises:
+        ValueError: if an argument is outside its allowed values.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -225,7 +259,7 @@ class RandomCrop(RandomImageLayer):
         self.height, self.width = positive(self, "height", height), positive(self, "width", width)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Transformation:
-        """The size of the images, and where the part of each starts: rows and columns, None for the middle."""
+        """Return the size of the images and the start of each crop (rows, columns), which is None for a centre part."""
         height, width = self._size(data["images"] if isinstance(data, dict) else data)
         fits = height >= self.height and width >= self.width
         start = super().get_random_transformation(data, training, seed) if fits else None
@@ -233,16 +267,16 @@ class RandomCrop(RandomImageLayer):
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
         height, width = self._size(images)
-        down, across = jax.random.split(key)
-        top = uniform(down, (batch,), (0, height - self.height + 1)).astype("int32")
-        left = uniform(across, (batch,), (0, width - self.width + 1)).astype("int32")
+        top_key, left_key = jax.random.split(key)
+        top = uniform(top_key, (batch,), (0, height - self.height + 1)).astype("int32")
+        left = uniform(left_key, (batch,), (0, width - self.width + 1)).astype("int32")
         return top, left
 
     def transform_images(self, images: Any, transformation: Transformation, training: bool = True) -> Any:
-        """A part of each image."""
+        """Return the batch of images, cropped."""
         images = self._floats(images)
         if not training or transformation["start"] is None:
-            return _middle(images, self.height, self.width, self.data_format)
+            return _resize_centre(images, self.height, self.width, self.data_format)
         return super().transform_images(images, transformation, training)
 
     def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:
@@ -257,18 +291,18 @@ class RandomCrop(RandomImageLayer):
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Transformation, training: bool = True
     ) -> Any:
-        """The same part of each mask."""
+        """Return the masks, cropped as their images are."""
         return self.transform_images(segmentation_masks, transformation, training)
 
     def transform_bounding_boxes(
         self, bounding_boxes: Any, transformation: Transformation, training: bool = True
     ) -> Any:
-        """Boxes in the part of each image."""
-        name, size, wanted = str(self.bounding_box_format), transformation["size"], (self.height, self.width)
+        """Return the boxes in the cropped images."""
+        name, size, target = str(self.bounding_box_format), transformation["size"], (self.height, self.width)
         if not training or transformation["start"] is None:
-            used = _largest(size, wanted)
+            used = _largest_part(size, target)
             start = (size[0] - used[0]) // 2, (size[1] - used[1]) // 2
-            return _moved(bounding_boxes, name, size, wanted, start, used)
+            return _rescale_boxes(bounding_boxes, name, size, target, start, used)
         top, left = (jnp.asarray(start, "float32").reshape(-1, 1) for start in transformation["start"])
-        corner = jnp.stack([left, top, left, top], -1)  # [batch or 1, 1, 4]
-        return _boxes.change(bounding_boxes, name, size, wanted, lambda corners: corners - corner)
+        origin = jnp.stack([left, top, left, top], -1)  # [batch or 1, 1, 4]
+        return _boxes.change(bounding_boxes, name, size, target, lambda corners: corners - origin)

@@ -1,4 +1,4 @@
-"""Sounds as pictures: how strong each frequency is at each time."""
+"""`STFTSpectrogram` and `MelSpectrogram`: the strength of each frequency of a signal over time."""
 
 from __future__ import annotations
 
@@ -20,32 +20,34 @@ _MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
 
 
 class STFTSpectrogram(Layer):
-    """The short-time Fourier transform of signals, as a convolution whose kernels can be trained.
+    """The short-time Fourier transform (STFT) of signals, as a convolution with trainable kernels.
 
     Args:
-        mode: what comes out: `"real"` and `"imag"` parts, both (`"stft"`), the `"angle"`, the `"magnitude"`
-            `sqrt(max(real^2 + imag^2, epsilon))`, its `"log"`, or `"psd"`, the squared magnitude, twice that of the
-            frequencies which stand for two.
-        frame_length: how many samples each transform sees.
-        frame_step: from the start of one frame to the next; half a frame by default.
-        fft_length: of the transform; the next power of two by default.
-        window: the name of one of SciPy's windows, the window's values, or None.
-        periodic: whether a window given by name is the periodic one.
-        scaling: `"density"`, `"spectrum"` or None; see `initializers.STFT`.
-        padding: `"valid"` or `"same"`.
-        expand_dims: whether frequencies and channels are two axes.
-        data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
+        mode: the quantity that is returned. `"real"`, `"imag"`: the real, imaginary part; `"stft"`: both; `"angle"`:
+            the angle in radians; `"magnitude"`: `sqrt(max(real^2 + imag^2, epsilon))`; `"log"` (default): the natural
+            logarithm of the magnitude; `"psd"`: `real^2 + imag^2`, doubled for all frequencies but the first and last.
+        frame_length: the length of a frame, in samples; 256 by default.
+        frame_step: the distance between the starts of frames, in samples; `frame_length // 2` by default.
+        fft_length: the length of the transform, at least `frame_length`; the next power of two by default.
+        window: the name of a window of SciPy, an array with the window, or None for no window; `"hann"` by default.
+        periodic: if True, a window given by name is periodic, otherwise (default) symmetric.
+        scaling: `"density"` (default), `"spectrum"` or None; see `initializers.STFT`.
+        padding: `"valid"` (default) or `"same"`.
+        expand_dims: if True, frequencies and channels are two axes. False by default.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
         **kwargs: `name`, `trainable`, `dtype`, ... of `Layer`.
 
     Shapes:
-        inputs: `[batch, time, channels]`; kernels: `[frame_length, 1, frequencies]` with
-        `frequencies = fft_length // 2 + 1`; outputs: `[batch, frames, channels * frequencies]`, or
-        `[batch, frames, frequencies, channels]` expanded. With channels first: inputs `[batch, channels, time]`,
-        outputs `[batch, channels * frequencies, frames]`, or `[batch, channels, frames, frequencies]`.
+        inputs: `[batch, time, channels]`.
+        kernels: `[frame_length, 1, frequencies]`, with `frequencies = fft_length // 2 + 1`.
+        outputs: `[batch, frames, channels * frequencies]`; with `expand_dims=True`,
+        `[batch, frames, frequencies, channels]`. In mode `"stft"`, `frequencies` is twice as large.
+        With `data_format="channels_first"`: inputs `[batch, channels, time]`, outputs
+        `[batch, channels * frequencies, frames]` or `[batch, channels, frames, frequencies]`.
 
     Raises:
-        ValueError: for arguments that do not go together.
-        TypeError: for inputs that are no floats.
+        ValueError: if an argument is outside its allowed values.
+        TypeError: when called, if the inputs are not floating.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -70,9 +72,9 @@ class STFTSpectrogram(Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        for name, value, known in (("mode", mode, _MODES), ("padding", padding, ("valid", "same"))):
-            if value not in known:
-                raise ValueError(f"STFTSpectrogram: {name} must be one of {known}; received {value!r}.")
+        for name, value, choices in (("mode", mode, _MODES), ("padding", padding, ("valid", "same"))):
+            if value not in choices:
+                raise ValueError(f"STFTSpectrogram: {name} must be one of {choices}; received {value!r}.")
         if frame_step is not None and not 1 <= frame_step <= frame_length:
             raise ValueError(
                 f"STFTSpectrogram: frame_step must be from 1 to frame_length={frame_length}; received {frame_step}."
@@ -82,7 +84,7 @@ class STFTSpectrogram(Layer):
                 f"STFTSpectrogram: fft_length must be at least frame_length={frame_length}; received {fft_length}."
             )
         if fft_length is not None and fft_length & (fft_length - 1):
-            warnings.warn(f"A power of two is a better fft_length; received {fft_length}.", stacklevel=2)
+            warnings.warn(f"STFTSpectrogram: fft_length should be a power of two; received {fft_length}.", stacklevel=2)
         self._kernel_of = {side: initializers.STFT(side, window, scaling, periodic) for side in ("real", "imag")}
         self.mode, self.frame_length, self.frame_step = mode, positive(self, "frame_length", frame_length), frame_step
         self.fft_length, self.window, self.periodic = fft_length, window, periodic
@@ -97,7 +99,7 @@ class STFTSpectrogram(Layer):
         self.imag_kernel: Variable | Any = None
 
     def build(self, input_shape: Any) -> None:
-        """Make the kernels that the mode needs."""
+        """Make the kernels of the real and the imaginary part, if the mode needs them."""
         fft_length = self.fft_length or 2 ** math.ceil(math.log2(self.frame_length))
         shape = (self.frame_length, 1, fft_length // 2 + 1)
         if self.mode != "imag":
@@ -107,9 +109,9 @@ class STFTSpectrogram(Layer):
         super().build(input_shape)
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """Transform each channel, and lay the frequencies out."""
+        """Transform each channel, and arrange the axes as `data_format` and `expand_dims` say."""
         if not is_float(inputs.dtype):
-            raise TypeError(f"{self.path!r} expects floats; received {inputs.dtype}.")
+            raise TypeError(f"{self.path!r} expects inputs of a floating dtype; received {inputs.dtype}.")
         signals = inputs if self.data_format == "channels_first" else inputs.swapaxes(1, 2)  # [batch, channels, time]
         batch, channels, time = signals.shape
         kernels = [unwrap(kernel) for kernel in (self.real_kernel, self.imag_kernel) if kernel is not None]
@@ -120,15 +122,15 @@ class STFTSpectrogram(Layer):
             padding=self.padding,
             data_format="channels_last",
         )
-        outputs = self._measured(parts.reshape(batch, channels, *parts.shape[1:]))
+        outputs = self._convert(parts.reshape(batch, channels, *parts.shape[1:]))
         if self.expand_dims:
             return outputs if self.data_format == "channels_first" else outputs.transpose(0, 2, 3, 1)
         _, _, frames, frequencies = outputs.shape
         flat = outputs.transpose(0, 1, 3, 2).reshape(batch, channels * frequencies, frames)
         return flat if self.data_format == "channels_first" else flat.swapaxes(1, 2)
 
-    def _measured(self, parts: jax.Array) -> jax.Array:
-        """What the mode asks for, of real and imaginary parts: [batch, channels, frames, frequencies]."""
+    def _convert(self, parts: jax.Array) -> jax.Array:
+        """Return the quantity that `mode` names, from both parts, [batch, channels, frames, frequencies]."""
         if self.mode in ("real", "imag", "stft"):
             return parts
         real, imag = jnp.split(parts, 2, -1)
@@ -152,32 +154,33 @@ class STFTSpectrogram(Layer):
 
 
 class MelSpectrogram(Layer):
-    """How strong signals are at frequencies as far apart as they sound: `10 log10(max(|stft|^mag_exp mel, min_power))`.
+    """The mel spectrogram of signals in decibels: `10 log10(max(p, min_power) / ref_power)`, `p = |stft|^mag_exp mel`.
 
-    Decibels are relative to `ref_power` and go no more than `top_db` below the loudest of the whole batch, as in Keras.
-    Computed in at least float32.
+    `mel` is the matrix of `linear_to_mel_weight_matrix`. Values more than `top_db` below the largest value of the whole
+    batch are raised to this limit, as in Keras. The computation is in float32, or in float64 for such inputs.
 
     Args:
-        fft_length: of the Fourier transform.
-        sequence_stride: how many samples from one transform to the next.
-        sequence_length: how many samples each transform sees; `fft_length` by default.
-        window: `"hann"`, `"hamming"`, `sequence_length` numbers, or None.
-        sampling_rate: samples per second.
-        num_mel_bins: how many frequencies come out.
-        min_freq: the lowest of them, in hertz.
-        max_freq: the highest; half the sampling rate by default.
-        power_to_db: whether decibels come out.
-        top_db: how far they go down.
-        mag_exp: the power of the magnitudes; 2 for energies.
-        min_power: what the logarithm is taken of at least.
-        ref_power: what is 0 decibels.
+        fft_length: the length of the Fourier transform, in samples, at least `sequence_length`; 2048 by default.
+        sequence_stride: the distance between the starts of frames, in samples; 512 by default.
+        sequence_length: the length of a frame, in samples; `fft_length` by default.
+        window: `"hann"` (default), `"hamming"`, an array of `sequence_length` numbers, or None for no window.
+        sampling_rate: the sampling rate in hertz; 16000 by default.
+        num_mel_bins: the number of mel bands; 128 by default.
+        min_freq: the lowest frequency, in hertz; 20 by default.
+        max_freq: the highest frequency, in hertz; half the sampling rate by default.
+        power_to_db: if True (default), the result is in decibels; otherwise it is p.
+        top_db: the largest difference between two results, in decibels; 80 by default.
+        mag_exp: the exponent of the magnitude; 2 (default) for the power.
+        min_power: the lower limit of p in the logarithm; 1e-10 by default.
+        ref_power: the power of 0 decibels; 1 by default. Its absolute value is used, at least `min_power`.
         **kwargs: `name`, `dtype`, ... of `Layer`.
 
     Shapes:
-        inputs: `[time]` or `[batch, time]`; outputs: `[..., num_mel_bins, frames]`.
+        inputs: `[time]` or `[batch, time]`.
+        outputs: `[..., num_mel_bins, frames]`.
 
     Raises:
-        ValueError: when `fft_length` is less than `sequence_length`.
+        ValueError: if `fft_length` is less than `sequence_length`, or a length is not a positive integer.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -223,11 +226,12 @@ class MelSpectrogram(Layer):
         self.min_power, self.ref_power = min_power, ref_power
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """Transform, gather the frequencies, take the logarithm."""
+        """Return the mel spectrogram of the signals."""
         inputs = jnp.asarray(inputs)
         inputs = inputs.astype("float64" if inputs.dtype == "float64" else "float32")
         real, imag = ops.stft(inputs, self.sequence_length, self.sequence_stride, self.fft_length, self.window)
-        energy = jnp.maximum(real**2 + imag**2, np.finfo("float32").tiny)  # whose root has a slope where there is none
+        # The lower bound keeps the gradient of the root of the energy finite at 0.
+        energy = jnp.maximum(real**2 + imag**2, np.finfo("float32").tiny)
         matrix = self.linear_to_mel_weight_matrix(
             self.num_mel_bins, energy.shape[-1], self.sampling_rate, self.min_freq, self.max_freq
         )
@@ -247,20 +251,21 @@ class MelSpectrogram(Layer):
         upper_edge_hertz: float = 3800.0,
         dtype: Any = "float32",
     ) -> jax.Array:
-        """What frequencies are multiplied by to become bands, triangles as wide as they sound, with 1 as their top.
+        """Return the matrix that maps a spectrum to mel bands.
 
-        A frequency of f hertz sounds like `1127 log(1 + f / 700)` mel. The first frequency is in no band.
+        Each band is a triangle over the frequencies on the mel scale, with height 1. A frequency of f hertz is
+        `1127 log(1 + f / 700)` mel. The edges of the bands are equally spaced on this scale. Frequency 0 is in no band.
 
         Args:
-            num_mel_bins: how many bands.
-            num_spectrogram_bins: how many frequencies, from 0 to half the sampling rate.
-            sampling_rate: samples per second.
-            lower_edge_hertz: where the first band begins.
-            upper_edge_hertz: where the last ends.
-            dtype: of the matrix, which is computed in float64.
+            num_mel_bins: the number of bands; 20 by default.
+            num_spectrogram_bins: the number of frequencies, from 0 to half the sampling rate; 129 by default.
+            sampling_rate: the sampling rate in hertz; 8000 by default.
+            lower_edge_hertz: the lower edge of the first band, in hertz; 125 by default.
+            upper_edge_hertz: the upper edge of the last band, in hertz; 3800 by default.
+            dtype: the dtype of the result, float32 by default; the computation is in float64.
 
         Returns:
-            `[num_spectrogram_bins, num_mel_bins]`.
+            A matrix `[num_spectrogram_bins, num_mel_bins]`.
         """
 
         def mel(hertz: Any) -> Any:
@@ -281,4 +286,5 @@ class MelSpectrogram(Layer):
 
 
 def _plain(window: Any) -> Any:
+    """Return a window as plain data for a config."""
     return window.tolist() if hasattr(window, "tolist") else window

@@ -1,4 +1,4 @@
-"""Values of any shape scaled: by given numbers, or by statistics of data."""
+"""`Rescaling` and `Normalization`: linear maps of values, by given numbers or by statistics of data."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ from jaxlayers.core import Layer
 
 
 class Rescaling(Layer):
-    """`inputs scale + offset`, in the compute dtype.
+    """A linear map, `inputs scale + offset`, in the compute dtype.
 
     Args:
-        scale: a number, or one for each channel.
-        offset: likewise.
+        scale: a number, or an array with one number for each channel. Channels are the last axis, or the third axis
+            from the end if `config.image_data_format()` is `"channels_first"`.
+        offset: a number or an array, likewise; 0 by default.
         **kwargs: `name`, `dtype`, ... of `Layer`.
+
+    Shapes:
+        inputs and outputs: `[..., channels]`.
 
     Example:
         >>> import numpy as np, jaxlayers as jl
@@ -33,11 +37,12 @@ class Rescaling(Layer):
         self.scale, self.offset = (value if np.ndim(value) == 0 else np.asarray(value) for value in (scale, offset))
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """Scale and shift."""
+        """Return `inputs scale + offset`."""
         inputs = jnp.asarray(inputs, self.compute_dtype)
         return inputs * self._along_channels(self.scale, inputs) + self._along_channels(self.offset, inputs)
 
     def _along_channels(self, value: Any, inputs: jax.Array) -> jax.Array:
+        """Reshape a value for each channel so that it broadcasts with the inputs."""
         value = jnp.asarray(value, inputs.dtype)
         if value.ndim and image_data_format() == "channels_first":
             value = value.reshape(value.shape + (1,) * (3 - value.ndim))
@@ -50,24 +55,27 @@ class Rescaling(Layer):
 
 
 class Normalization(Layer):
-    """Values with mean 0 and variance 1: `(inputs - mean) / max(sqrt(variance), epsilon)`.
+    """Normalisation to mean 0 and variance 1: `(inputs - mean) / max(sqrt(variance), epsilon)`.
 
-    Mean and variance are given, or found by `adapt`. They are read when the layer is called, so that weights which
-    are loaded count at once; Keras reads them only when it is built or adapted.
+    `epsilon` is `config.epsilon()`. Mean and variance are arguments, or are set by `adapt`. They are read in each call,
+    so that loaded weights take effect at once; Keras reads them only when the layer is built or adapted.
 
     Args:
-        axis: which axes have a mean and variance for each index: the last one by default, None for none.
-        mean: for values that are known; needs `variance`.
-        variance: likewise.
-        invert: whether to go back from normalised values.
+        axis: the axis or axes with a mean and a variance for each index, -1 by default; None for one mean and one
+            variance of all values.
+        mean: the mean, a number or an array with the sizes of `axis`; None (default) to use `adapt`.
+        variance: the variance, likewise; needed if and only if there is a mean.
+        invert: if True, the layer computes `mean + inputs max(sqrt(variance), epsilon)`. False by default.
         **kwargs: `name`, `dtype`, ... of `Layer`.
 
     Shapes:
-        inputs: `[...]`; outputs: the same, in the compute dtype. Inputs may have another number of axes than those
-        that the layer was built for: then the last ones correspond, as in broadcasting.
+        inputs: `[...]`.
+        outputs: the same shape, in the compute dtype. If the number of axes differs from that for which the layer was
+        built, the last axes are matched, as in broadcasting.
 
     Raises:
-        ValueError: for one of `mean` and `variance` alone, or shapes that do not fit.
+        ValueError: if only one of `mean` and `variance` is given, or the shapes of `mean`, `variance`, `axis` and
+            inputs do not fit.
 
     Example:
         >>> import numpy as np, jaxlayers as jl
@@ -83,22 +91,24 @@ class Normalization(Layer):
         self.input_mean, self.input_variance, self.invert = mean, variance, invert
         if (mean is None) != (variance is None):
             raise ValueError(
-                f"Normalization takes mean and variance together; received mean={mean}, variance={variance}."
+                f"Normalization expects both mean and variance, or neither; received mean={mean}, variance={variance}."
             )
         if np.shape(mean) != np.shape(variance) or np.ndim(mean) > len(self.axis):
             raise ValueError(
-                f"Normalization: mean and variance must have one shape, of at most as many axes as axis={self.axis}; "
-                f"received shapes {np.shape(mean)} and {np.shape(variance)}."
+                f"Normalization: mean and variance must have the same shape, with at most as many axes as axis="
+                f"{self.axis} names; received shapes {np.shape(mean)} and {np.shape(variance)}."
             )
 
     def build(self, input_shape: Any) -> None:
-        """Make the weights, unless mean and variance are given."""
+        """Make the weights, unless mean and variance are arguments."""
         self._kept = tuple(sorted(axis % len(input_shape) for axis in self.axis if -len(input_shape) <= axis))
         if len(self._kept) != len(self.axis) or max(self.axis, default=-1) >= len(input_shape):
-            raise ValueError(f"{self.path!r} has axis={self.axis}, which inputs of shape {input_shape} do not have.")
+            raise ValueError(
+                f"{self.path!r} expects inputs with the axes axis={self.axis}; received shape {input_shape}."
+            )
         shape = tuple(input_shape[axis] for axis in self._kept)
         if None in shape:
-            raise ValueError(f"{self.path!r} needs known sizes along axis={self.axis}; received {input_shape}.")
+            raise ValueError(f"{self.path!r} expects known sizes along axis={self.axis}; received shape {input_shape}.")
         self._sizes, self._ndim = shape, len(input_shape)
         if self.input_mean is None:
             options: dict[str, Any] = {"trainable": False}
@@ -108,7 +118,7 @@ class Normalization(Layer):
         super().build(input_shape)
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        """Normalise, or go back."""
+        """Normalise the inputs, or undo the normalisation if `invert` is True."""
         inputs = inputs.astype(self.compute_dtype)
         mean, variance = self.mean, self.variance
         deviation = jnp.maximum(jnp.sqrt(variance), jnp.asarray(epsilon(), inputs.dtype))
@@ -116,17 +126,17 @@ class Normalization(Layer):
 
     @property
     def mean(self) -> jax.Array:
-        """The mean that is subtracted, with the axes of the inputs that the layer was built for."""
+        """The mean that is subtracted, reshaped to broadcast with the inputs for which the layer was built."""
         return self._along_axes("mean")
 
     @property
     def variance(self) -> jax.Array:
-        """The variance, likewise."""
+        """The variance, reshaped like the mean."""
         return self._along_axes("variance")
 
     def _along_axes(self, name: str) -> jax.Array:
         if not self.built:
-            raise AttributeError(f"{self.path!r} has no {name} yet: call it, build() or adapt() it first.")
+            raise AttributeError(f"{self.path!r} has no {name} yet: call the layer, build() or adapt() first.")
         value = getattr(self, f"adapt_{name}").value if self.input_mean is None else getattr(self, f"input_{name}")
         shape = [1] * self._ndim
         for axis, size in zip(self._kept, self._sizes, strict=True):
@@ -134,46 +144,50 @@ class Normalization(Layer):
         return jnp.broadcast_to(jnp.asarray(value, self.compute_dtype), self._sizes).reshape(shape)
 
     def adapt(self, data: Any) -> None:
-        """Find mean and variance of data, in float64 on the host.
+        """Set mean and variance to those of data, computed in float64 on the host.
+
+        The data of earlier calls is not used.
 
         Args:
-            data: an array, nested lists of numbers, or batches in any iterable (of tuples, whose first element
-                counts). What an earlier call found is forgotten.
+            data: an array, nested lists of numbers, or an iterable of batches; of a batch that is a tuple, the first
+                element is used.
 
         Raises:
-            ValueError: without data, when mean and variance were given, or for another shape than before.
+            ValueError: if there is no data, mean and variance were arguments, or the shape does not fit that for which
+                the layer was built.
         """
         if self.input_mean is not None:
-            raise ValueError(f"{self.path!r} was made with a mean and variance, so there is nothing to adapt.")
+            raise ValueError(f"{self.path!r} was created with a mean and variance, so it cannot adapt to data.")
         if isinstance(data, list) and data and isinstance(data[0], list | int | float):
             data = np.asarray(data)
         batches: Iterable[Any] = [data] if hasattr(data, "shape") else data
-        count, mean, spread = 0, np.float64(0), np.float64(0)
+        count, mean, squares = 0, np.float64(0), np.float64(0)  # `squares`: the sum of squared deviations from the mean
         for batch in batches:
             values = np.asarray(batch[0] if isinstance(batch, tuple) else batch).astype("float64")
             if not self.built:
                 self.build(values.shape)
             if values.ndim <= max(self._kept, default=-1) or tuple(values.shape[a] for a in self._kept) != self._sizes:
                 raise ValueError(
-                    f"{self.path!r} has statistics of shape {self._sizes} along axes {self._kept}; received a batch "
-                    f"of shape {values.shape}."
+                    f"{self.path!r} expects batches with the sizes {self._sizes} along the axes {self._kept}; received "
+                    f"a batch of shape {values.shape}."
                 )
             others = tuple(axis for axis in range(values.ndim) if axis not in self._kept)
             new = math.prod(values.shape[axis] for axis in others)
             if not new:
                 continue
-            own_mean, own_spread = values.mean(others), values.var(others) * new
-            step = own_mean - mean  # both parts joined as one, without a sum of squares that would cancel
-            spread = spread + own_spread + step**2 * (count * new / (count + new))
+            batch_mean, batch_squares = values.mean(others), values.var(others) * new
+            # Merge the deviations of both parts; a difference of sums of squares would cancel digits.
+            step = batch_mean - mean
+            squares = squares + batch_squares + step**2 * (count * new / (count + new))
             mean = mean + step * (new / (count + new))
             count += new
         if not count:
-            raise ValueError(f"{self.path!r} cannot adapt to no data.")
+            raise ValueError(f"{self.path!r} expects data with at least one value to adapt to; received none.")
         self.adapt_mean.assign(np.broadcast_to(mean, self._sizes).astype("float32"))
-        self.adapt_variance.assign(np.broadcast_to(spread / count, self._sizes).astype("float32"))
+        self.adapt_variance.assign(np.broadcast_to(squares / count, self._sizes).astype("float32"))
 
     def finalize_state(self) -> None:
-        """Nothing: mean and variance are read whenever the layer is called, also after they were put in by hand."""
+        """Do nothing: mean and variance are read in each call, also after they were assigned by hand."""
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""
