@@ -259,7 +259,7 @@ def test_all_frames_are_shown_when_asked_for(x):
             net(x)
     finally:
         jl.config.enable_traceback_filtering()
-    ours = os.path.dirname(settings.__file__)
+    ours = os.path.dirname(jl.core.__file__)
     assert frames(error.value).count(ours) > 4
 
 
