@@ -7,6 +7,7 @@ from jaxlayers.ops._indexing import *  # noqa: F403
 from jaxlayers.ops._joining import *  # noqa: F403
 from jaxlayers.ops._logic import *  # noqa: F403
 from jaxlayers.ops._matrices import *  # noqa: F403
+from jaxlayers.ops._nan_reductions import *  # noqa: F403
 from jaxlayers.ops._products import *  # noqa: F403
 from jaxlayers.ops._reductions import *  # noqa: F403
 from jaxlayers.ops._rounding import *  # noqa: F403
