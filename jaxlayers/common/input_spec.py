@@ -95,12 +95,16 @@ class InputSpec:
 
     def _unmet_rank(self, rank: int, required_rank: int | None) -> str | None:
         if required_rank is not None and rank != required_rank:
-            return f"{required_rank} axes"
+            return _axes(required_rank)
         if self.max_ndim is not None and rank > self.max_ndim:
-            return f"at most {self.max_ndim} axes"
+            return f"at most {_axes(self.max_ndim)}"
         if self.min_ndim is not None and rank < self.min_ndim:
-            return f"at least {self.min_ndim} axes"
+            return f"at least {_axes(self.min_ndim)}"
         return None
+
+
+def _axes(number: int) -> str:
+    return "1 axis" if number == 1 else f"{number} axes"
 
 
 def _squeeze_last_axis(shape: tuple[Any, ...], required: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:

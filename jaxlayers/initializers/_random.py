@@ -112,7 +112,7 @@ class Orthogonal(RandomInitializer):
         seed: None, an integer or a `SeedGenerator`; see `RandomInitializer`.
 
     Raises:
-        ValueError: when it is called with a shape of less than two axes.
+        ValueError: when it is called with a shape of fewer than two axes.
 
     Source: Saxe, McClelland and Ganguli, 2013, https://arxiv.org/abs/1312.6120
 
@@ -129,7 +129,7 @@ class Orthogonal(RandomInitializer):
         self.gain = gain
 
     def checked_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape, or raise a ValueError if it has less than two axes."""
+        """Return the shape, or raise a ValueError if it has fewer than two axes."""
         if len(shape) < 2:
             raise ValueError(f"Orthogonal expects a shape of at least two axes; received shape {shape}.")
         return shape

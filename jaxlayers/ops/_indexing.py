@@ -240,7 +240,7 @@ def unique(
         return_counts: If True, also return the number of occurrences of each unique element. False by default.
         axis: the axis of the slices; None (the default) for the elements of the flattened array.
         size: the number of unique elements to return; needed in compiled functions.
-        fill_value: the value to fill up with when there are less than `size` unique elements; the smallest element by
+        fill_value: the value to fill up with when there are fewer than `size` unique elements; the smallest element by
             default.
 
     Returns:

@@ -210,7 +210,7 @@ def tile(x: ArrayLike, repeats: int | Sequence[int]) -> Array:
 
     Args:
         x: array.
-        repeats: the number of repetitions along each axis. If there are less numbers than axes, they are for the last
+        repeats: the number of repetitions along each axis. If there are fewer numbers than axes, they are for the last
             axes.
 
     Example:

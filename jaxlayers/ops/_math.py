@@ -101,7 +101,7 @@ def cdist(x: ArrayLike, y: ArrayLike) -> Array:
         The distances, [..., n, m].
 
     Raises:
-        ValueError: when x or y has less than two axes, or the sizes of the last axes differ.
+        ValueError: when x or y has fewer than two axes, or the sizes of the last axes differ.
 
     Example:
         >>> cdist([[0.0, 0.0]], [[3.0, 4.0], [0.0, 1.0]])

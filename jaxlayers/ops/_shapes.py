@@ -236,7 +236,7 @@ def rot90(array: ArrayLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Array
         axes: the two axes of the plane, `(0, 1)` by default. The rotation is from the first towards the second axis.
 
     Raises:
-        ValueError: when the array has less than two axes, or the two axes are equal.
+        ValueError: when the array has fewer than two axes, or the two axes are equal.
 
     Example:
         >>> rot90([[1, 2], [3, 4]])

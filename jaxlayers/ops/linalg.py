@@ -143,7 +143,7 @@ def pinv(x: ArrayLike, rcond: ArrayLike = None) -> Array:
         The inverses, [..., m, n].
 
     Raises:
-        ValueError: when x has less than two axes.
+        ValueError: when x has fewer than two axes.
 
     Example:
         >>> pinv([[2.0], [0.0]])
@@ -165,7 +165,7 @@ def matrix_rank(x: ArrayLike, tol: ArrayLike = None) -> Array:
         The ranks in int32, [...].
 
     Raises:
-        ValueError: when x has less than two axes.
+        ValueError: when x has fewer than two axes.
 
     Example:
         >>> matrix_rank([[1.0, 2.0], [2.0, 4.0]])
