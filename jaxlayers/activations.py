@@ -1,7 +1,7 @@
-"""Activation functions of layers, by name or as plain functions.
+"""Activation functions of layers, as functions and by name.
 
-Most are those of `ops.nn`; here are the few with arguments of their own, and the table that turns `"relu"` into the
-function and back. Any callable serves as an activation, those of `jax.nn` among them.
+Most of them are functions of `ops.nn`. This module adds the few whose arguments differ from those in `ops.nn`, and the
+table of names. Any callable can be an activation, also the functions of `jax.nn`.
 """
 
 from collections.abc import Callable
@@ -49,7 +49,7 @@ from jaxlayers.saving import serialize_keras_object
 
 @operation("x")
 def linear(x: ArrayLike) -> Array:
-    """What comes in: x.
+    """Identity: x.
 
     Example:
         >>> linear([-1.0, 2.0])
@@ -71,11 +71,14 @@ def exponential(x: ArrayLike) -> Array:
 
 @operation("x")
 def gelu(x: ArrayLike, approximate: bool = False) -> Array:
-    """Gaussian error linear unit: x times the probability that a standard normal is below x; arXiv:1606.08415.
+    """Gaussian error linear unit: x Phi(x), with the distribution function Phi of the standard normal distribution.
 
     Args:
         x: array.
-        approximate: whether by tanh, as `ops.gelu` does by default; or by erf.
+        approximate: If True, approximate Phi by tanh, as `ops.gelu` does by default. If False (the default), compute
+            it by erf.
+
+    Source: Hendrycks and Gimpel, 2016, https://arxiv.org/abs/1606.08415
 
     Example:
         >>> gelu([-1.0, 2.0])
@@ -86,7 +89,9 @@ def gelu(x: ArrayLike, approximate: bool = False) -> Array:
 
 @operation("x")
 def mish(x: ArrayLike) -> Array:
-    """Smooth rectifier that dips below zero: x tanh(softplus(x)); arXiv:1908.08681.
+    """Mish, a smooth function similar to ReLU: x tanh(softplus(x)).
+
+    Source: Misra, 2019, https://arxiv.org/abs/1908.08681
 
     Example:
         >>> mish([-1.0, 2.0])
@@ -101,9 +106,9 @@ def relu(x: ArrayLike, negative_slope: float = 0.0, max_value: float | None = No
 
     Args:
         x: array.
-        negative_slope: the slope below the threshold.
-        max_value: the largest value; None for no bound.
-        threshold: from where on x is let through.
+        negative_slope: the slope below the threshold; 0 by default.
+        max_value: the largest value of the result; None (the default) for no limit.
+        threshold: the value above which x is unchanged; 0 by default.
 
     Example:
         >>> relu([-1.0, 2.0, 8.0], negative_slope=0.5, max_value=6.0)
@@ -127,14 +132,14 @@ registry.register(
     {function.__name__: function for function in _FUNCTIONS} | {"hard_swish": hard_swish, "swish": swish},
 )
 
-# Functions of jax.nn that compute the same with the same defaults are written to configs by our names.
-_SHARED = (
+# Functions of jax.nn with the same values and the same defaults: configs hold jaxlayers' names for them.
+_SAME_IN_JAX = (
     "celu", "elu", "glu", "hard_sigmoid", "hard_silu", "hard_tanh", "log_sigmoid", "log_softmax", "mish", "relu",
     "relu6", "selu", "sigmoid", "silu", "softmax", "softplus", "sparse_plus", "sparse_sigmoid", "squareplus", "tanh",
 )  # fmt: skip
-_SAME = {getattr(jax.nn, name): name for name in _SHARED}
+_SAME = {getattr(jax.nn, name): name for name in _SAME_IN_JAX}
 _SAME |= {jax.nn.soft_sign: "softsign", jnp.tanh: "tanh", jnp.exp: "exponential"}
-# So are operations; without gelu, which approximates as an operation and does not as an activation.
+# The same for the functions of `ops`, except gelu: `approximate` is True by default in `ops`, and False here.
 _SAME |= {getattr(ops, f.__name__): f.__name__ for f in _FUNCTIONS if hasattr(ops, f.__name__) and f is not gelu}
 _SAME |= {ops.exp: "exponential"}
 

@@ -51,7 +51,7 @@ _settings: dict[str, Any] = {
 
 
 def backend() -> str:
-    """What computes: always `"jax"`.
+    """Return the name of the backend: always `"jax"`.
 
     Example:
         >>> from jaxlayers import config
@@ -62,17 +62,17 @@ def backend() -> str:
 
 
 def enable_flash_attention() -> None:
-    """Use the fused implementations of attention where the platform has them (the default)."""
+    """Use fused implementations of attention on platforms that have them (the default)."""
     _settings["flash_attention"] = True
 
 
 def disable_flash_attention() -> None:
-    """Compute attention step by step, without fused implementations."""
+    """Compute attention without fused implementations."""
     _settings["flash_attention"] = False
 
 
 def is_flash_attention_enabled() -> bool | None:
-    """Whether fused attention is asked for; None unless it was said: then it is used where the platform has it.
+    """Return True or False if fused attention was enabled or disabled, else None (the same as True).
 
     Example:
         >>> from jaxlayers import config
@@ -83,33 +83,33 @@ def is_flash_attention_enabled() -> bool | None:
 
 
 def enable_interactive_logging() -> None:
-    """Print messages about what goes on (the default)."""
+    """Print status messages (the default)."""
     _settings["interactive_logging"] = True
 
 
 def disable_interactive_logging() -> None:
-    """Hand messages about what goes on to the logger `"jaxlayers"` instead of printing them."""
+    """Send status messages to the logger `"jaxlayers"` instead of printing them."""
     _settings["interactive_logging"] = False
 
 
 def is_interactive_logging_enabled() -> bool:
-    """Whether messages about what goes on are printed."""
+    """True if status messages are printed, False if they go to the logger `"jaxlayers"`."""
     return _settings["interactive_logging"]
 
 
 def max_epochs() -> int | None:
-    """The most epochs of any `fit`; None for no such bound."""
+    """Return the largest number of epochs of any `fit`; None for no limit."""
     return _settings["max_epochs"]
 
 
 def set_max_epochs(max_epochs: int | None) -> None:
-    """Bound the epochs of every `fit`, to try a program out quickly.
+    """Limit the epochs of every `fit`, e.g. for a quick trial of a program.
 
     Args:
-        max_epochs: how many at most; None for no bound.
+        max_epochs: the largest number of epochs; None for no limit.
 
     Raises:
-        ValueError: when it is less than 1.
+        ValueError: when the number is not an integer of at least 1.
 
     Example:
         >>> from jaxlayers import config
@@ -118,27 +118,27 @@ def set_max_epochs(max_epochs: int | None) -> None:
         2
         >>> config.set_max_epochs(None)
     """
-    _settings["max_epochs"] = _positive("max_epochs", max_epochs)
+    _settings["max_epochs"] = _checked_limit("max_epochs", max_epochs)
 
 
 def max_steps_per_epoch() -> int | None:
-    """The most steps of an epoch in any `fit`, `evaluate` or `predict`; None for no such bound."""
+    """Return the largest number of steps of an epoch in any `fit`, `evaluate` or `predict`; None for no limit."""
     return _settings["max_steps_per_epoch"]
 
 
 def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
-    """Bound the steps of every epoch, to try a program out quickly.
+    """Limit the steps of every epoch of `fit`, `evaluate` and `predict`, e.g. for a quick trial of a program.
 
     Args:
-        max_steps_per_epoch: how many at most; None for no bound.
+        max_steps_per_epoch: the largest number of steps; None for no limit.
 
     Raises:
-        ValueError: when it is less than 1.
+        ValueError: when the number is not an integer of at least 1.
     """
-    _settings["max_steps_per_epoch"] = _positive("max_steps_per_epoch", max_steps_per_epoch)
+    _settings["max_steps_per_epoch"] = _checked_limit("max_steps_per_epoch", max_steps_per_epoch)
 
 
-def _positive(name: str, value: int | None) -> int | None:
+def _checked_limit(name: str, value: int | None) -> int | None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
         raise ValueError(f"{name} must be an integer of at least 1, or None; received {value!r}.")
     return value

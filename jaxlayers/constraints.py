@@ -1,6 +1,6 @@
-"""Constraints: what an optimizer does to a weight after each update, so that it keeps a property.
+"""Constraints: functions that an optimizer applies to a weight after each update, e.g. to keep it non-negative.
 
-A constraint is any callable `array -> array`; a plain function serves. The classes here have a config besides.
+A constraint is any callable `array -> array`, e.g. a plain function. The classes of this module also have a config.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jaxlayers.saving import serialize_keras_object
 class Constraint:
     """Base class of constraints.
 
-    Subclasses define `__call__(w)`, and `get_config()` when they take arguments.
+    Subclasses define `__call__(w)`, and `get_config()` if they take arguments.
 
     Example:
         >>> import jax.numpy as jnp
@@ -33,7 +33,7 @@ class Constraint:
     """
 
     def __call__(self, w: Any) -> Any:
-        """What a weight becomes: itself, here."""
+        """Return the constrained weight; the base class returns the weight unchanged."""
         return w
 
     def get_config(self) -> dict[str, Any]:
@@ -42,17 +42,22 @@ class Constraint:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The constraint that `get_config()` describes."""
+        """Return the constraint that `get_config()` describes."""
         return cls(**config)
 
 
 class MaxNorm(Constraint):
-    """Scales vectors down whose norm is above `max_value`.
+    """An upper limit of the L2 norm of vectors: longer vectors are scaled to `max_value`.
+
+    `w * min(norm, max_value) / (norm + epsilon)`, with `epsilon` from the settings.
 
     Args:
-        max_value: the largest L2 norm.
-        axis: the axes along which a vector lies: 0 for the inputs of each unit of a Dense kernel `[inputs, units]`,
-            `(0, 1, 2)` for each filter of a convolution's kernel `[height, width, inputs, filters]`.
+        max_value: the largest norm; 2 by default.
+        axis: the axis or axes along which the norm is computed. Use 0 (the default) for the vector of each unit in the
+            kernel of a Dense layer, `[inputs, units]`; `(0, 1, 2)` for each filter in the kernel of a convolution,
+            `[height, width, inputs, filters]`.
+
+    Source: Srivastava et al., 2014, https://jmlr.org/papers/v15/srivastava14a.html (max-norm regularization)
 
     Example:
         >>> from jaxlayers import constraints
@@ -66,7 +71,7 @@ class MaxNorm(Constraint):
 
     @operation("w")
     def __call__(self, w: Any) -> jax.Array:
-        """What a weight becomes."""
+        """Return the constrained weight."""
         norms = _norms(w, self.axis)
         return w * (jnp.clip(norms, 0, self.max_value) / (epsilon() + norms))
 
@@ -76,7 +81,7 @@ class MaxNorm(Constraint):
 
 
 class NonNeg(Constraint):
-    """Sets negative values to zero.
+    """The constraint to non-negative values: `max(w, 0)`.
 
     Example:
         >>> from jaxlayers import constraints
@@ -86,15 +91,15 @@ class NonNeg(Constraint):
 
     @operation("w")
     def __call__(self, w: Any) -> jax.Array:
-        """What a weight becomes."""
+        """Return the constrained weight."""
         return jnp.maximum(w, 0)
 
 
 class UnitNorm(Constraint):
-    """Scales vectors to norm 1.
+    """The constraint of vectors to the L2 norm 1: `w / (norm + epsilon)`, with `epsilon` from the settings.
 
     Args:
-        axis: the axes along which a vector lies; see `MaxNorm`.
+        axis: the axis or axes along which the norm is computed, 0 by default; see `MaxNorm`.
 
     Example:
         >>> from jaxlayers import constraints
@@ -107,7 +112,7 @@ class UnitNorm(Constraint):
 
     @operation("w")
     def __call__(self, w: Any) -> jax.Array:
-        """What a weight becomes."""
+        """Return the constrained weight."""
         return w / (epsilon() + _norms(w, self.axis))
 
     def get_config(self) -> dict[str, Any]:
@@ -116,15 +121,15 @@ class UnitNorm(Constraint):
 
 
 class MinMaxNorm(Constraint):
-    """Scales vectors towards a norm between `min_value` and `max_value`.
+    """A lower and an upper limit of the L2 norm of vectors.
 
-    The norm becomes `rate * clip(norm, min_value, max_value) + (1 - rate) * norm`.
+    The new norm is `rate * clip(norm, min_value, max_value) + (1 - rate) * norm`.
 
     Args:
-        min_value: the smallest L2 norm.
-        max_value: the largest L2 norm.
-        rate: how much of the way each update goes: 1 for all of it.
-        axis: the axes along which a vector lies; see `MaxNorm`.
+        min_value: the smallest norm; 0 by default.
+        max_value: the largest norm; 1 by default.
+        rate: the weight of the clipped norm, from 0 to 1. With 1 (the default), the limits hold after every update.
+        axis: the axis or axes along which the norm is computed, 0 by default; see `MaxNorm`.
 
     Example:
         >>> from jaxlayers import constraints
@@ -139,10 +144,10 @@ class MinMaxNorm(Constraint):
 
     @operation("w")
     def __call__(self, w: Any) -> jax.Array:
-        """What a weight becomes."""
+        """Return the constrained weight."""
         norms = _norms(w, self.axis)
-        desired = self.rate * jnp.clip(norms, self.min_value, self.max_value) + (1 - self.rate) * norms
-        return w * (desired / (epsilon() + norms))
+        new_norms = self.rate * jnp.clip(norms, self.min_value, self.max_value) + (1 - self.rate) * norms
+        return w * (new_norms / (epsilon() + norms))
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make it again."""

@@ -1,4 +1,4 @@
-"""Dtype policies, under Keras's names: what layers compute in, and what they keep their variables in."""
+"""Dtype policies, under Keras's names: the dtypes of layers' computations and of their variables."""
 
 from __future__ import annotations
 
@@ -16,15 +16,19 @@ FloatDTypePolicy = DTypePolicy
 
 
 class DTypePolicyMap(DTypePolicy, MutableMapping):
-    """Policies by the path of a layer, or by a pattern that the whole path matches.
+    """A map from the paths of layers to their dtype policies.
+
+    A key is the path of a layer, or a regular expression that must match the whole path. A key that equals the path is
+    preferred to a regular expression.
 
     Args:
-        default_policy: of layers that nothing in the map is for; the global policy by default.
-        policy_map: policies, or their names, by path or regular expression.
+        default_policy: the policy of layers that no key matches; None (the default) for the global policy.
+        policy_map: a dict of policies, or of their names.
 
     Raises:
-        ValueError: when the default is a map; when asked for a path that two patterns match; when a path is set
-            twice.
+        TypeError: when `policy_map` is not a dict.
+        ValueError: when the default policy is a map; when a path matches several regular expressions; when a key is
+            set a second time.
 
     Example:
         >>> from jaxlayers import dtype_policies
@@ -44,35 +48,35 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
 
     @property
     def default_policy(self) -> DTypePolicy:
-        """The policy of layers that nothing is for."""
+        """The policy of layers that no key matches."""
         return dtype_policy() if self._default is None else self._default
 
     @property
     def name(self) -> str:
-        """`map_` and the name of the default policy."""
+        """The name: `map_` followed by the name of the default policy."""
         return f"map_{self.default_policy.name}"
 
     @property
     def compute_dtype(self) -> str:
-        """That of the default policy."""
+        """The compute dtype of the default policy."""
         return self.default_policy.compute_dtype
 
     @property
     def variable_dtype(self) -> str:
-        """That of the default policy."""
+        """The variable dtype of the default policy."""
         return self.default_policy.variable_dtype
 
     def __getitem__(self, key: str) -> DTypePolicy:
         if key in self._policies:
             return self._policies[key]
-        found = [pattern for pattern in self._policies if re.fullmatch(pattern, key)]
-        if len(found) > 1:
-            raise ValueError(f"The path {key!r} matches several patterns of a DTypePolicyMap: {found}.")
-        return self._policies[found[0]] if found else self.default_policy
+        patterns = [pattern for pattern in self._policies if re.fullmatch(pattern, key)]
+        if len(patterns) > 1:
+            raise ValueError(f"The path {key!r} matches several patterns of a DTypePolicyMap: {patterns}.")
+        return self._policies[patterns[0]] if patterns else self.default_policy
 
     def __setitem__(self, key: str, policy: Any) -> None:
         if key in self._policies:
-            raise ValueError(f"{key!r} is in the DTypePolicyMap already, with {self._policies[key]}; delete it first.")
+            raise ValueError(f"The DTypePolicyMap already has {key!r}: {self._policies[key]}. Delete it first.")
         self._policies[key] = get(policy)
 
     def __delitem__(self, key: str) -> None:
@@ -88,7 +92,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
         return len(self._policies)
 
     def __bool__(self) -> bool:
-        return True  # as a policy; an empty map is one as well
+        return True  # an empty map is a policy too, so it must not be false
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DTypePolicyMap) and self.get_config() == other.get_config()
@@ -103,7 +107,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> DTypePolicyMap:
-        """The map that `get_config()` describes, ours or Keras's."""
+        """Return the map that `get_config()` describes, jaxlayers' or Keras's."""
         return cls(config["default_policy"], deserialize_keras_object(config["policy_map"]))
 
     def __repr__(self) -> str:

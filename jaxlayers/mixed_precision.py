@@ -1,4 +1,4 @@
-"""Keras's other names for dtype policies, as its guide to mixed precision has them.
+"""Further names of dtype policies, those of Keras's guide to mixed precision.
 
 Example:
     >>> import jaxlayers as jl

@@ -1,7 +1,11 @@
-"""Random arrays: `jax.random` with Keras's names, and a `seed` that may be left out.
+"""Random arrays: functions of `jax.random` under Keras's names, with a `seed` that is optional.
 
-A seed is an integer, for the same numbers every time; a `SeedGenerator`, for new ones at each call; a key of JAX's;
-or None, for the global generator, or the `rng` of the `apply` around it.
+The argument `seed` of every function is one of:
+
+- None (the default): the key comes from the `rng` of the surrounding `apply`, or else from the global generator;
+- an integer: the values are the same at each call;
+- a `SeedGenerator`: the values are new at each call;
+- a key of JAX.
 """
 
 from collections.abc import Sequence
@@ -29,12 +33,12 @@ registry.register("random", {"SeedGenerator": SeedGenerator}, module="keras.rand
 def normal(
     shape: Shape, mean: ArrayLike = 0.0, stddev: ArrayLike = 1.0, dtype: DType = None, seed: Any = None
 ) -> Array:
-    """Normal numbers.
+    """Values from the normal distribution.
 
     Args:
-        shape: of the result.
-        mean: of the distribution.
-        stddev: its standard deviation.
+        shape: the shape of the result.
+        mean: the mean, 0 by default; it broadcasts to `shape`.
+        stddev: the standard deviation, 1 by default; it broadcasts to `shape`.
         dtype: a float dtype; `floatx()` by default.
         seed: see the module.
 
@@ -42,20 +46,20 @@ def normal(
         >>> normal((2, 3), seed=1).shape
         (2, 3)
     """
-    kind = standardize_dtype(dtype)
-    return _scaled(jax.random.normal(keys.draw_key(seed), _sizes(shape), kind), mean, stddev)
+    dtype = standardize_dtype(dtype)
+    return _scaled(jax.random.normal(keys.draw_key(seed), _sizes(shape), dtype), mean, stddev)
 
 
 @operation("mean", "stddev")
 def truncated_normal(
     shape: Shape, mean: ArrayLike = 0.0, stddev: ArrayLike = 1.0, dtype: DType = None, seed: Any = None
 ) -> Array:
-    """Normal numbers, of which those beyond two standard deviations are drawn again.
+    """Values from the normal distribution truncated at two standard deviations on either side of the mean.
 
     Args:
-        shape: of the result.
-        mean: of the distribution.
-        stddev: its standard deviation before it is cut.
+        shape: the shape of the result.
+        mean: the mean, 0 by default; it broadcasts to `shape`.
+        stddev: the standard deviation before truncation, 1 by default; it broadcasts to `shape`.
         dtype: a float dtype; `floatx()` by default.
         seed: see the module.
 
@@ -63,75 +67,75 @@ def truncated_normal(
         >>> float(abs(truncated_normal((100,), seed=1)).max()) <= 2.0
         True
     """
-    kind = standardize_dtype(dtype)
-    return _scaled(jax.random.truncated_normal(keys.draw_key(seed), -2.0, 2.0, _sizes(shape), kind), mean, stddev)
+    dtype = standardize_dtype(dtype)
+    return _scaled(jax.random.truncated_normal(keys.draw_key(seed), -2.0, 2.0, _sizes(shape), dtype), mean, stddev)
 
 
 @operation("minval", "maxval")
 def uniform(
     shape: Shape, minval: ArrayLike = 0.0, maxval: ArrayLike = 1.0, dtype: DType = None, seed: Any = None
 ) -> Array:
-    """Numbers spread evenly over [minval, maxval).
+    """Values from the uniform distribution over [minval, maxval).
 
     Args:
-        shape: of the result.
-        minval: the smallest.
-        maxval: the end, which does not belong to them.
+        shape: the shape of the result.
+        minval: the lower bound, included; 0 by default.
+        maxval: the upper bound, excluded; 1 by default.
         dtype: a float dtype; `floatx()` by default.
         seed: see the module.
 
     Raises:
-        ValueError: for a dtype that is not a float one.
+        ValueError: when the dtype is not a float dtype.
 
     Example:
         >>> uniform((2, 3), seed=1).shape
         (2, 3)
     """
-    kind = standardize_dtype(dtype)
-    if not jnp.issubdtype(kind, jnp.floating):
-        raise ValueError(f"random.uniform expects a float dtype; received {kind}. Use random.randint for integers.")
-    return jax.random.uniform(keys.draw_key(seed), _sizes(shape), kind, minval, maxval)
+    dtype = standardize_dtype(dtype)
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise ValueError(f"random.uniform expects a float dtype; received {dtype}. Use random.randint for integers.")
+    return jax.random.uniform(keys.draw_key(seed), _sizes(shape), dtype, minval, maxval)
 
 
 @operation("minval", "maxval")
 def randint(shape: Shape, minval: ArrayLike, maxval: ArrayLike, dtype: DType = "int32", seed: Any = None) -> Array:
-    """Integers spread evenly over [minval, maxval).
+    """Integers from the uniform distribution over minval, ..., maxval - 1.
 
     Args:
-        shape: of the result.
-        minval: the smallest.
-        maxval: the end, which does not belong to them.
-        dtype: an integer dtype.
+        shape: the shape of the result.
+        minval: the lower bound, included.
+        maxval: the upper bound, excluded.
+        dtype: an integer dtype; `"int32"` by default.
         seed: see the module.
 
     Raises:
-        ValueError: for a dtype that is not an integer one.
+        ValueError: when the dtype is not an integer dtype.
 
     Example:
         >>> randint((2, 3), 0, 10, seed=1).dtype
         dtype('int32')
     """
-    kind = standardize_dtype(dtype or "int32")
-    if not jnp.issubdtype(kind, jnp.integer):
-        raise ValueError(f"random.randint expects an integer dtype; received {kind}. Use random.uniform for floats.")
-    return jax.random.randint(keys.draw_key(seed), _sizes(shape), minval, maxval, kind)
+    dtype = standardize_dtype(dtype or "int32")
+    if not jnp.issubdtype(dtype, jnp.integer):
+        raise ValueError(f"random.randint expects an integer dtype; received {dtype}. Use random.uniform for floats.")
+    return jax.random.randint(keys.draw_key(seed), _sizes(shape), minval, maxval, dtype)
 
 
 @operation("logits")
 def categorical(logits: ArrayLike, num_samples: int, dtype: DType = "int32", seed: Any = None) -> Array:
-    """Classes, each with the probability softmax(logits).
+    """Random classes with the probabilities softmax(logits).
 
     Args:
-        logits: [batch, classes].
-        num_samples: how many draws for each row.
-        dtype: an integer dtype.
+        logits: logits, [batch, classes].
+        num_samples: the number of classes to draw for each row.
+        dtype: an integer dtype; `"int32"` by default.
         seed: see the module.
 
     Returns:
-        [batch, num_samples].
+        Indices of classes, [batch, num_samples].
 
     Raises:
-        ValueError: when the logits have not two axes.
+        ValueError: when the logits do not have two axes.
 
     Example:
         >>> categorical([[0.0, 100.0]], 3, seed=1)
@@ -145,11 +149,11 @@ def categorical(logits: ArrayLike, num_samples: int, dtype: DType = "int32", see
 
 @operation("alpha")
 def gamma(shape: Shape, alpha: ArrayLike, dtype: DType = None, seed: Any = None) -> Array:
-    """Numbers of the gamma distribution, with density x^(alpha - 1) e ** -x / Gamma(alpha).
+    """Values from the gamma distribution with the density x^(alpha - 1) e^-x / Gamma(alpha).
 
     Args:
-        shape: of the result.
-        alpha: the shape of the distribution, positive; broadcasts to `shape`.
+        shape: the shape of the result.
+        alpha: the parameter, positive; it broadcasts to `shape`.
         dtype: a float dtype; `floatx()` by default.
         seed: see the module.
 
@@ -162,12 +166,12 @@ def gamma(shape: Shape, alpha: ArrayLike, dtype: DType = None, seed: Any = None)
 
 @operation("alpha", "beta")
 def beta(shape: Shape, alpha: ArrayLike, beta: ArrayLike, dtype: DType = None, seed: Any = None) -> Array:
-    """Numbers of the beta distribution, with density proportional to x^(alpha - 1) (1 - x)^(beta - 1).
+    """Values from the beta distribution, whose density is proportional to x^(alpha - 1) (1 - x)^(beta - 1).
 
     Args:
-        shape: of the result.
-        alpha: first parameter, positive; broadcasts to `shape`.
-        beta: second parameter, positive; broadcasts to `shape`.
+        shape: the shape of the result.
+        alpha: the first parameter, positive; it broadcasts to `shape`.
+        beta: the second parameter, positive; it broadcasts to `shape`.
         dtype: a float dtype; `floatx()` by default.
         seed: see the module.
 
@@ -180,12 +184,12 @@ def beta(shape: Shape, alpha: ArrayLike, beta: ArrayLike, dtype: DType = None, s
 
 @operation("counts", "probabilities")
 def binomial(shape: Shape, counts: ArrayLike, probabilities: ArrayLike, dtype: DType = None, seed: Any = None) -> Array:
-    """How many of several trials succeed.
+    """Values from the binomial distribution: the number of successes in independent trials.
 
     Args:
-        shape: of the result.
-        counts: how many trials; broadcasts to `shape`.
-        probabilities: of success in each; broadcasts to `shape`.
+        shape: the shape of the result.
+        counts: the number of trials; it broadcasts to `shape`.
+        probabilities: the probability of success in each trial, from 0 to 1; it broadcasts to `shape`.
         dtype: a float dtype; `floatx()` by default.
         seed: see the module.
 
@@ -193,19 +197,22 @@ def binomial(shape: Shape, counts: ArrayLike, probabilities: ArrayLike, dtype: D
         >>> binomial((3,), 4.0, 1.0, seed=1)
         Array([4., 4., 4.], dtype=float32)
     """
-    kind = standardize_dtype(dtype)
-    return jax.random.binomial(keys.draw_key(seed), counts, probabilities, _sizes(shape), kind)
+    dtype = standardize_dtype(dtype)
+    return jax.random.binomial(keys.draw_key(seed), counts, probabilities, _sizes(shape), dtype)
 
 
 @operation("inputs")
 def dropout(inputs: ArrayLike, rate: float, noise_shape: Sequence[int | None] | None = None, seed: Any = None) -> Array:
-    """Some elements set to zero, the others scaled up so that the mean stays: inputs mask / (1 - rate).
+    """Dropout: set random elements to zero and scale the others, so that the mean stays: inputs mask / (1 - rate).
 
     Args:
         inputs: array.
-        rate: the share set to zero, from 0 to 1.
-        noise_shape: shape of the mask, which broadcasts to the inputs; None in it stands for the inputs' own size.
+        rate: the probability that an element becomes zero, from 0 to 1.
+        noise_shape: the shape of the mask, which broadcasts to the shape of the inputs. None for an axis is the size of
+            the inputs along that axis; None (the default) is the shape of the inputs.
         seed: see the module.
+
+    Source: Srivastava et al., 2014, https://jmlr.org/papers/v15/srivastava14a.html
 
     Example:
         >>> dropout([1.0, 1.0, 1.0, 1.0], 0.5, seed=1)
@@ -220,17 +227,17 @@ def dropout(inputs: ArrayLike, rate: float, noise_shape: Sequence[int | None] | 
         if noise_shape is None
         else tuple(own if size is None else size for own, size in zip(inputs.shape, noise_shape, strict=True))
     )
-    kept = jax.random.bernoulli(keys.draw_key(seed), 1 - rate, shape)
-    return jnp.where(kept, inputs / (1 - rate), 0)
+    mask = jax.random.bernoulli(keys.draw_key(seed), 1 - rate, shape)
+    return jnp.where(mask, inputs / (1 - rate), 0)
 
 
 @operation("x")
 def shuffle(x: ArrayLike, axis: int = 0, seed: Any = None) -> Array:
-    """The slices along an axis in a random order; each slice stays whole.
+    """Put the slices along an axis into a random order.
 
     Args:
         x: array.
-        axis: along which axis.
+        axis: the axis along which the slices are moved; 0 by default.
         seed: see the module.
 
     Example:

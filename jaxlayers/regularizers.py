@@ -1,6 +1,6 @@
 """Regularizers: penalties on weights or activations that are added to the loss.
 
-A regularizer is any callable `array -> scalar`; a plain function serves. The classes here have a config besides.
+A regularizer is any callable `array -> scalar`, e.g. a plain function. The classes of this module also have a config.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from jaxlayers.saving import serialize_keras_object
 class Regularizer:
     """Base class of regularizers.
 
-    Subclasses define `__call__(x)`, and `get_config()` when they are to be saved.
+    Subclasses define `__call__(x)`, and `get_config()` if they are to be saved.
 
     Example:
         >>> import jax.numpy as jnp
@@ -35,7 +35,7 @@ class Regularizer:
     """
 
     def __call__(self, x: Any) -> Any:
-        """The penalty of an array: nothing, here."""
+        """Return the penalty for an array; the base class returns 0."""
         return 0.0
 
     def get_config(self) -> dict[str, Any]:
@@ -44,19 +44,19 @@ class Regularizer:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The regularizer that `get_config()` describes."""
+        """Return the regularizer that `get_config()` describes."""
         return cls(**config)
 
 
 class L1L2(Regularizer):
-    """`l1 * sum(|x|) + l2 * sum(x ** 2)`.
+    """The sum of an L1 and an L2 penalty: `l1 * sum(|x|) + l2 * sum(x ** 2)`.
 
     Args:
-        l1: weight of the absolute values, 0 or more.
-        l2: weight of the squares, 0 or more.
+        l1: the factor of the absolute values, 0 (the default) or more.
+        l2: the factor of the squares, 0 (the default) or more.
 
     Raises:
-        ValueError: when a weight is negative or not finite.
+        ValueError: when a factor is negative or not finite.
 
     Example:
         >>> from jaxlayers import regularizers
@@ -70,7 +70,7 @@ class L1L2(Regularizer):
 
     @operation("x")
     def __call__(self, x: Any) -> jax.Array:
-        """The penalty of an array."""
+        """Return the penalty for an array."""
         total = jnp.zeros((), x.dtype)
         if self.l1:
             total += self.l1 * jnp.sum(jnp.abs(x))
@@ -84,13 +84,13 @@ class L1L2(Regularizer):
 
 
 class L1(Regularizer):
-    """`l1 * sum(|x|)`, which drives weights to zero.
+    """The L1 penalty, `l1 * sum(|x|)`, which makes many weights exactly or almost zero.
 
     Args:
-        l1: weight of the penalty, 0 or more.
+        l1: the factor, 0 or more; 0.01 by default.
 
     Raises:
-        ValueError: when it is negative or not finite.
+        ValueError: when the factor is negative or not finite.
 
     Example:
         >>> from jaxlayers import regularizers
@@ -103,7 +103,7 @@ class L1(Regularizer):
 
     @operation("x")
     def __call__(self, x: Any) -> jax.Array:
-        """The penalty of an array."""
+        """Return the penalty for an array."""
         return self.l1 * jnp.sum(jnp.abs(x))
 
     def get_config(self) -> dict[str, Any]:
@@ -112,13 +112,13 @@ class L1(Regularizer):
 
 
 class L2(Regularizer):
-    """`l2 * sum(x ** 2)`, which keeps weights small.
+    """The L2 penalty, `l2 * sum(x ** 2)`, which keeps weights small.
 
     Args:
-        l2: weight of the penalty, 0 or more.
+        l2: the factor, 0 or more; 0.01 by default.
 
     Raises:
-        ValueError: when it is negative or not finite.
+        ValueError: when the factor is negative or not finite.
 
     Example:
         >>> from jaxlayers import regularizers
@@ -131,7 +131,7 @@ class L2(Regularizer):
 
     @operation("x")
     def __call__(self, x: Any) -> jax.Array:
-        """The penalty of an array."""
+        """Return the penalty for an array."""
         return self.l2 * jnp.sum(jnp.square(x))
 
     def get_config(self) -> dict[str, Any]:
@@ -140,14 +140,16 @@ class L2(Regularizer):
 
 
 class OrthogonalRegularizer(Regularizer):
-    """`factor` times the mean of |cos(angle)| over all pairs of rows, or of columns, of a matrix.
+    """A penalty that makes the rows or the columns of a matrix orthogonal.
+
+    It is `factor` times the mean of `|cos(angle)|` over all pairs of rows, or of columns.
 
     Args:
-        factor: weight of the penalty, 0 or more.
-        mode: `"rows"` or `"columns"`: what is to become orthogonal.
+        factor: the factor, 0 or more; 0.01 by default.
+        mode: `"rows"` (the default) or `"columns"`.
 
     Raises:
-        ValueError: when `factor` is negative or not finite, `mode` is unknown, or the array is no matrix.
+        ValueError: when `factor` is negative or not finite, `mode` is unknown, or the array is not a matrix.
 
     Example:
         >>> from jaxlayers import regularizers
@@ -163,12 +165,12 @@ class OrthogonalRegularizer(Regularizer):
 
     @operation("inputs")
     def __call__(self, inputs: Any) -> jax.Array:
-        """The penalty of a matrix."""
+        """Return the penalty for a matrix."""
         if inputs.ndim != 2:
-            raise ValueError(f"OrthogonalRegularizer takes a matrix, of two axes; received shape {inputs.shape}.")
+            raise ValueError(f"OrthogonalRegularizer expects a matrix (two axes); received shape {inputs.shape}.")
         vectors = inputs if self.mode == "rows" else inputs.T  # [vectors, size]
         squares = jnp.sum(jnp.square(vectors), axis=1, keepdims=True)
-        # The bound is under the root, where it keeps the gradient at a vector of zeros finite.
+        # The lower bound is inside of the square root, so that the gradient at a vector of zeros is finite.
         vectors = vectors * jax.lax.rsqrt(jnp.maximum(squares, epsilon() ** 2))
         count = vectors.shape[0]
         cosines = jnp.abs(vectors @ vectors.T) * (1 - jnp.eye(count, dtype=vectors.dtype))

@@ -1,7 +1,8 @@
-"""Nested structures: lists, tuples, dicts, named tuples, and whatever else JAX knows as a pytree.
+"""Functions of nested structures: lists, tuples, dicts, named tuples, and every other type that is a pytree of JAX.
 
-As in `jax.tree`, dicts are taken in the order of their keys, and ordered dicts in their own. Other than there, None is
-a value like any other, and structures must agree to the last level.
+As in `jax.tree`, the values of a dict are in the order of the sorted keys, and those of an `OrderedDict` in its own
+order. There are two differences from `jax.tree`: None is a value like any other, and several structures must agree down
+to the last level.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ __all__ = [
 
 
 class MAP_TO_NONE:  # noqa: N801, Keras's name
-    """What a function returns to `traverse` for a None in the result."""
+    """The value that a function of `traverse` returns to put a None into the result."""
 
 
 def is_nested(structure: Any) -> bool:
-    """Whether something has an inside: a list, a dict, ... that may be empty.
+    """True for a structure (a list, a dict, ..., also an empty one), False for a single value.
 
     Example:
         >>> is_nested([]), is_nested(None), is_nested("text")
@@ -43,7 +44,7 @@ def is_nested(structure: Any) -> bool:
 
 
 def flatten(structure: Any) -> list[Any]:
-    """All values inside, in order.
+    """Return the list of all values in a structure, in order.
 
     Example:
         >>> flatten({"b": [3, None], "a": (1, 2)})
@@ -53,7 +54,7 @@ def flatten(structure: Any) -> list[Any]:
 
 
 def flatten_with_path(structure: Any) -> list[tuple[tuple[Any, ...], Any]]:
-    """All values inside with where they are: the indices and keys that lead to them.
+    """Return the list of `(path, value)` for all values; a path is the tuple of the keys and indices of the value.
 
     Example:
         >>> flatten_with_path([{"a": 4}, 5])
@@ -65,15 +66,18 @@ def flatten_with_path(structure: Any) -> list[tuple[tuple[Any, ...], Any]]:
 
 
 def map_structure(func: Callable[..., Any], *structures: Any, none_is_leaf: bool = True) -> Any:
-    """The same structure, with what a function makes of each value, or of those in the same place of several.
+    """Apply a function to each value of a structure, or to the values in the same place of several structures.
 
     Args:
-        func: called with a value of each structure.
-        *structures: one or more, of one structure.
-        none_is_leaf: False to leave None as it is.
+        func: a function with one argument for each structure.
+        *structures: one or more equal structures.
+        none_is_leaf: If True (the default), `func` is also called for None. If False, None stays None.
+
+    Returns:
+        The same structure, with the results of `func`.
 
     Raises:
-        TypeError: when `func` cannot be called, or there is no structure.
+        TypeError: when `func` is not callable, or there is no structure.
         ValueError: when the structures differ.
 
     Example:
@@ -93,16 +97,19 @@ def map_structure(func: Callable[..., Any], *structures: Any, none_is_leaf: bool
 
 
 def map_structure_up_to(shallow_structure: Any, func: Callable[..., Any], *structures: Any) -> Any:
-    """As `map_structure`, but only as deep as another structure goes.
+    """Apply a function to the parts of structures that are in the places of the values of a shallower structure.
 
     Args:
-        shallow_structure: says how deep.
-        func: called with what each structure has in the place of one of its values.
-        *structures: at least as deep.
+        shallow_structure: the structure of the result.
+        func: a function with one argument for each of `structures`; an argument may be a value or a structure.
+        *structures: one or more structures that equal `shallow_structure` down to its values.
+
+    Returns:
+        The same structure as `shallow_structure`, with the results of `func`.
 
     Raises:
-        TypeError: when `func` cannot be called, or there is no structure.
-        ValueError: when a structure differs before that depth.
+        TypeError: when `func` is not callable, or there is no structure.
+        ValueError: when a structure differs from `shallow_structure`.
 
     Example:
         >>> map_structure_up_to([0, 0], len, [[1, 1], [2]])
@@ -115,7 +122,7 @@ def map_structure_up_to(shallow_structure: Any, func: Callable[..., Any], *struc
 
 
 def map_shape_structure(func: Callable[[Any], Any], structure: Any) -> Any:
-    """As `map_structure`, where a shape, a list or tuple of sizes and None, is a value.
+    """Apply a function to each shape of a structure. A shape is a list or tuple of integers and None.
 
     Example:
         >>> map_shape_structure(len, {"image": (None, 8, 8), "text": [None, 5]})
@@ -126,55 +133,57 @@ def map_shape_structure(func: Callable[[Any], Any], structure: Any) -> Any:
 
 
 def assert_same_structure(a: Any, b: Any, check_types: Any = None) -> None:
-    """Raise unless two structures differ in their values alone; all kinds of dicts with the same keys are one kind.
+    """Raise an error unless two structures are equal except for their values.
+
+    The types of containers must be equal, but all types of dicts with the same keys are equal.
 
     Args:
         a: a structure.
-        b: another.
+        b: a structure.
         check_types: without effect, as in Keras.
 
     Raises:
-        ValueError: saying where they differ.
+        ValueError: when the structures differ; the message has the place.
     """
     if check_types is not None:
         warnings.warn("check_types has no effect; see assert_same_paths().", DeprecationWarning, stacklevel=2)
-    _assert_level(a, b, "")
-    others = dict(_children(b))
+    _assert_same_container(a, b)
+    children_of_b = dict(_children(b))
     for key, child in _children(a):
         try:
-            assert_same_structure(child, others[key])
+            assert_same_structure(child, children_of_b[key])
         except ValueError as error:
             raise ValueError(f"[{key!r}]{error}" if str(error).startswith("[") else f"[{key!r}] {error}") from None
 
 
 def assert_same_paths(a: Any, b: Any) -> None:
-    """Raise unless values sit in the same places of two structures; lists and tuples are then the same.
+    """Raise an error unless the values of two structures have the same paths; lists and tuples are equal then.
 
     Args:
         a: a structure.
-        b: another.
+        b: a structure.
 
     Raises:
-        ValueError: with the paths that only one of them has.
+        ValueError: when the paths differ; the message has the paths that only one of the structures has.
     """
-    ours, theirs = ({path for path, _ in flatten_with_path(one)} for one in (a, b))
-    if ours != theirs:
+    paths_of_a, paths_of_b = ({path for path, _ in flatten_with_path(structure)} for structure in (a, b))
+    if paths_of_a != paths_of_b:
         raise ValueError(
-            f"The paths of the structures differ: only the first has {sorted(ours - theirs, key=repr)}, only the "
-            f"second {sorted(theirs - ours, key=repr)}."
+            f"The paths of the structures differ: only the first has {sorted(paths_of_a - paths_of_b, key=repr)}, only "
+            f"the second {sorted(paths_of_b - paths_of_a, key=repr)}."
         )
 
 
 def pack_sequence_as(structure: Any, flat_sequence: Iterable[Any]) -> Any:
-    """Values in a structure: the inverse of `flatten`.
+    """Return a structure with the values of a flat sequence: the inverse of `flatten`.
 
     Args:
-        structure: says where they go.
-        flat_sequence: the values, in order.
+        structure: the structure of the result.
+        flat_sequence: the values, in the order of `flatten`.
 
     Raises:
-        TypeError: when `flat_sequence` cannot be iterated over.
-        ValueError: when their number is another than that of the structure.
+        TypeError: when `flat_sequence` is not iterable.
+        ValueError: when the sequence does not have as many values as the structure.
 
     Example:
         >>> pack_sequence_as({"b": 0, "a": (0, 0)}, [1, 2, 3])
@@ -183,39 +192,40 @@ def pack_sequence_as(structure: Any, flat_sequence: Iterable[Any]) -> Any:
     values = list(flat_sequence)
     size = len(flatten(structure))
     if len(values) != size:
-        raise ValueError(f"The structure has {size} values; received {len(values)} for them.")
-    left = iter(values)
-    return _map_up_to(structure, lambda _: next(left), structure)
+        raise ValueError(f"pack_sequence_as() expects {size} values for the structure; received {len(values)} values.")
+    remaining = iter(values)
+    return _map_up_to(structure, lambda _: next(remaining), structure)
 
 
 def traverse(func: Callable[[Any], Any], structure: Any, top_down: bool = True) -> Any:
-    """A structure in which a function may replace every part, from values to the whole.
+    """Call a function for every part of a structure (the whole, each container, each value), and replace parts.
 
     Args:
-        func: called with a part. None leaves it as it is (and, from the top, goes on into it); all else takes its
-            place, `MAP_TO_NONE` as None.
-        structure: what to go through.
-        top_down: whether a part comes before what is inside of it.
+        func: a function of one part. If it returns None, the part stays as it is; if it returns `MAP_TO_NONE`, the part
+            becomes None; any other result replaces the part.
+        structure: the structure.
+        top_down: If True (the default), `func` is called for a container before its contents, and the contents are
+            skipped if the container is replaced. If False, it is called for the contents first.
 
     Raises:
-        TypeError: when `func` cannot be called.
+        TypeError: when `func` is not callable.
 
     Example:
         >>> traverse(lambda part: tuple(part) if isinstance(part, list) else None, [1, [2, 3]], top_down=False)
         (1, (2, 3))
     """
     _check_callable("traverse", func)
-    if top_down and (found := func(structure)) is not None:
-        return None if found is MAP_TO_NONE else found
+    if top_down and (replacement := func(structure)) is not None:
+        return None if replacement is MAP_TO_NONE else replacement
     if is_nested(structure):
         structure = _rebuild(structure, [traverse(func, child, top_down) for _, child in _children(structure)])
-    if not top_down and (found := func(structure)) is not None:
-        return None if found is MAP_TO_NONE else found
+    if not top_down and (replacement := func(structure)) is not None:
+        return None if replacement is MAP_TO_NONE else replacement
     return structure
 
 
 def lists_to_tuples(structure: Any) -> Any:
-    """The same structure, with tuples in the place of lists.
+    """Replace all lists of a structure by tuples.
 
     Example:
         >>> lists_to_tuples({"a": [1, [2]]})
@@ -234,39 +244,44 @@ def _is_shape(value: Any) -> bool:
 
 def _check_callable(name: str, func: Any) -> None:
     if not callable(func):
-        raise TypeError(f"{name}() needs a function; received {func!r}.")
+        raise TypeError(f"{name}() expects a function; received {func!r}.")
 
 
 def _children(structure: Any) -> list[tuple[Any, Any]]:
-    """What is directly inside, with the index or key of each."""
+    """Return the direct children of a container, each with its index or key; an empty list for a single value."""
     if not is_nested(structure):
         return []
-    found = jax.tree_util.tree_leaves_with_path(structure, is_leaf=lambda node: node is not structure)
-    return [(getattr(path[0], "key", index), child) for index, (path, child) in enumerate(found)]
+    children = jax.tree_util.tree_leaves_with_path(structure, is_leaf=lambda node: node is not structure)
+    return [(getattr(path[0], "key", index), child) for index, (path, child) in enumerate(children)]
 
 
 def _rebuild(structure: Any, children: list[Any]) -> Any:
-    if type(structure) is dict:  # in the order that it was written in
-        made = dict(zip((key for key, _ in _children(structure)), children, strict=True))
-        return {key: made[key] for key in structure}
+    """Return a container of the same type and keys, with other children, which are in the order of `_children`."""
+    if type(structure) is dict:  # JAX would sort the keys of the result
+        by_key = dict(zip((key for key, _ in _children(structure)), children, strict=True))
+        return {key: by_key[key] for key in structure}
     return jax.tree.unflatten(jax.tree.structure(structure, is_leaf=lambda node: node is not structure), children)
 
 
 def _map_up_to(shallow: Any, func: Callable[..., Any], *structures: Any) -> Any:
     if not is_nested(shallow):
         return func(*structures)
-    for one in structures:
-        _assert_level(shallow, one, "")
-    inside = [dict(_children(one)) for one in structures]
+    for structure in structures:
+        _assert_same_container(shallow, structure)
+    by_key = [dict(_children(structure)) for structure in structures]
     return _rebuild(
-        shallow, [_map_up_to(child, func, *(one[key] for one in inside)) for key, child in _children(shallow)]
+        shallow, [_map_up_to(child, func, *(children[key] for children in by_key)) for key, child in _children(shallow)]
     )
 
 
-def _assert_level(a: Any, b: Any, where: str) -> None:
-    kinds = [Mapping if isinstance(one, Mapping) else type(one) if is_nested(one) else None for one in (a, b)]
-    keys = [[key for key, _ in _children(one)] for one in (a, b)]
-    same_keys = set(keys[0]) == set(keys[1]) if kinds[0] is Mapping else keys[0] == keys[1]
-    if kinds[0] is not kinds[1] or not same_keys:
-        described = [f"{type(one).__name__} with {len(inside)} parts" for one, inside in zip((a, b), keys, strict=True)]
-        raise ValueError(f"The structures differ: {described[0]}, {described[1]} ({keys[0]}, {keys[1]}).")
+def _assert_same_container(a: Any, b: Any) -> None:
+    """Raise an error unless both are containers of one type with the same keys, or both are single values."""
+    types = [Mapping if isinstance(part, Mapping) else type(part) if is_nested(part) else None for part in (a, b)]
+    keys = [[key for key, _ in _children(part)] for part in (a, b)]
+    same_keys = set(keys[0]) == set(keys[1]) if types[0] is Mapping else keys[0] == keys[1]
+    if types[0] is not types[1] or not same_keys:
+        first, second = (
+            f"{type(part).__name__} with keys {part_keys}" if is_nested(part) else f"single {type(part).__name__}"
+            for part, part_keys in zip((a, b), keys, strict=True)
+        )
+        raise ValueError(f"The structures differ: the first is a {first}, the second is a {second}.")

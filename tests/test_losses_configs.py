@@ -130,7 +130,7 @@ def test_copies():
 def test_bad_arguments():
     with pytest.raises(ValueError, match=r"reduction must be one of .*; received 'average'"):
         losses.MeanSquaredError(reduction="average")
-    with pytest.raises(ValueError, match=r"Unknown loss: 'hubber'. Close to it: 'huber'"):
+    with pytest.raises(ValueError, match=r"Unknown loss: 'hubber'. Similar names: 'huber'"):
         losses.get("hubber")
     with pytest.raises(TypeError, match="received 3 of type int"):
         losses.get(3)

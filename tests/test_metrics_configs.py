@@ -68,7 +68,7 @@ def test_signatures(name):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: metrics.get("acuracy"), r"Unknown metric: 'acuracy'. Close to it: 'accuracy'"),
+        (lambda: metrics.get("acuracy"), r"Unknown metric: 'acuracy'. Similar names: 'accuracy'"),
         (
             lambda: metrics.Accuracy()([1, 2], [1, 2, 3]),
             r"accuracy: .* y_true of shape \(2,\) and y_pred of shape \(3,\)",

@@ -1,4 +1,4 @@
-"""What the kernel stands on: settings, errors, dtype policies, and the plain data that describes objects.
+"""The base of the kernel: settings, errors, dtype policies, and the configs (plain data) that describe objects.
 
-Nothing here knows of variables, scopes or layers.
+Nothing in this package imports variables, scopes or layers.
 """

@@ -1,4 +1,4 @@
-"""What the signature of a layer's `call` says, read once for each class."""
+"""The parameters of a layer's `call`, `build` and `__init__`: the signatures are read once for each class."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jaxlayers.common import registry
 
 
 class CallSpec:
-    """The parameters of `call` and `build`: which are there, and in which place."""
+    """The parameters of `call` and `build`: their names and positions."""
 
     def __init__(self, cls: type):
         self.cls = cls
@@ -33,36 +33,40 @@ class CallSpec:
         self.build_names: list[str] | None = None
 
     def training(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool | None:
-        """The `training` argument that a call was given, or None."""
+        """Return the `training` argument of a call, or None if the call has none."""
         if self.has_training and len(args) > self.training_position:
             return args[self.training_position]
         return kwargs.get("training")
 
     def first(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The first argument of a call, however it was passed."""
+        """Return the first argument of a call, positional or by keyword."""
         return args[0] if args else next((kwargs[name] for name in self.names if name in kwargs), None)
 
     def named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Arguments by their names."""
+        """Return all arguments of a call by name."""
         names = self.names + [f"argument_{i}" for i in range(len(self.names), len(args))]
         return {**dict(zip(names, args, strict=False)), **kwargs}
 
     def fill_masks(self, args: tuple[Any, ...], kwargs: dict[str, Any], mask_of: Callable[[Any], Any]) -> None:
-        """Add to `kwargs` the masks of the inputs, for the parameters meant for them; `mask_of` finds an array's."""
+        """Add the masks of the inputs to `kwargs`, for the mask parameters of `call` that have no argument yet.
+
+        The mask of the input `x` goes to the parameter `x_mask`; the mask of the first input goes to `mask` if there
+        is such a parameter. `mask_of` returns the mask of an array, or None.
+        """
         if not self.takes_masks:
             return
-        given = self.named(args, kwargs)
-        arrays = {n: v for n, v in given.items() if n not in self.takes_masks and has_arrays(v)}
-        for number, (name, value) in enumerate(arrays.items()):
-            names = ("mask", f"{name}_mask") if number == 0 else (f"{name}_mask",)
-            target = next((one for one in names if one in self.takes_masks), None)
-            if target is not None and given.get(target) is None:
+        arguments = self.named(args, kwargs)
+        inputs = {n: v for n, v in arguments.items() if n not in self.takes_masks and has_arrays(v)}
+        for number, (name, value) in enumerate(inputs.items()):
+            candidates = ("mask", f"{name}_mask") if number == 0 else (f"{name}_mask",)
+            target = next((parameter for parameter in candidates if parameter in self.takes_masks), None)
+            if target is not None and arguments.get(target) is None:
                 mask = jax.tree.map(mask_of, value)
                 if jax.tree.leaves(mask):
                     kwargs[target] = mask
 
     def build_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The shapes that `build` wants, from what `call` was given."""
+        """Return the arguments of `build`, positional and by keyword: the shapes of the arguments of `call`."""
         if self.build_names is None:
             build: Any = self.cls.build  # type: ignore[attr-defined]
             target: Any = getattr(build, "__wrapped__", build)
@@ -75,7 +79,7 @@ class CallSpec:
         return tuple(shapes.values())[: max(1, len(self.build_names))], {}
 
     def made_with(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """The arguments of `__init__` by name, with those left at their defaults, as data."""
+        """Return the arguments of `__init__` by name as plain data, defaults included."""
         signature = inspect.signature(self.cls.__init__)  # type: ignore[misc]
         bound = signature.bind(None, *args, **kwargs)
         bound.apply_defaults()
@@ -94,13 +98,13 @@ class CallSpec:
             raise TypeError(f"{self.cls.__name__} has no get_config() of its own, and {error}") from None
 
     def takes(self, name: str) -> bool:
-        """Whether `__init__` has a parameter, or takes any."""
+        """True if `__init__` has a parameter of this name, or takes `**kwargs`."""
         parameters = inspect.signature(self.cls.__init__).parameters  # type: ignore[misc]
         return name in parameters or any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
 
 
 class LazyCallSpec:
-    """A `CallSpec` made when it is first asked for: most classes that are imported are never called."""
+    """A class attribute that creates the `CallSpec` when it is first read: most imported classes are never called."""
 
     def __get__(self, instance: Any, owner: type) -> CallSpec:
         spec = CallSpec(owner)
@@ -109,10 +113,10 @@ class LazyCallSpec:
 
 
 def has_arrays(value: Any) -> bool:
-    """Whether there is an array in a nested structure."""
+    """True if a nested structure holds at least one array."""
     return any(hasattr(leaf, "shape") and hasattr(leaf, "dtype") for leaf in jax.tree.leaves(value))
 
 
 def shape_tree(value: Any) -> Any:
-    """The shapes of a nested structure of arrays, in the same structure."""
+    """Return the shapes of the arrays in a nested structure, in the same structure; None for other values."""
     return jax.tree.map(lambda leaf: tuple(leaf.shape) if hasattr(leaf, "shape") else None, value)

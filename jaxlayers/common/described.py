@@ -1,4 +1,4 @@
-"""What can be said of a layer as plain data: its dtype policy, and the configs that make and build it again."""
+"""The part of a layer that is plain data: its dtype policy, and the configs that create and build it again."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import jax.numpy as jnp
 from jaxlayers.common import dtype_policies, registry
 from jaxlayers.common.call_spec import CallSpec
 
-# What Keras's configs hold and we have not, at the value at which it does nothing.
+# Arguments in Keras's configs that jaxlayers lacks. They are dropped if they have the value that has no effect.
 _ABSENT = {"quantization_config": None, "rms_scaling": False}
 
 
 class Described:
-    """The part of a layer that describes it."""
+    """The base class of `Layer` that holds its dtype policy and its configs."""
 
     _call_spec: CallSpec
     _made_with: tuple[tuple[Any, ...], dict[str, Any]]
@@ -30,7 +30,7 @@ class Described:
 
     @property
     def dtype_policy(self) -> dtype_policies.DTypePolicy:
-        """What it computes in, and what it keeps its weights in."""
+        """The dtype policy: the dtype of computations and the dtype of weights."""
         return self._dtype_policy
 
     @dtype_policy.setter
@@ -40,12 +40,12 @@ class Described:
 
     @property
     def compute_dtype(self) -> str:
-        """The dtype of its computations."""
+        """The dtype of the layer's computations."""
         return self._dtype_policy.compute_dtype
 
     @property
     def variable_dtype(self) -> str:
-        """The dtype of its weights."""
+        """The dtype of the layer's weights."""
         return self._dtype_policy.variable_dtype
 
     dtype = variable_dtype
@@ -75,7 +75,7 @@ class Described:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """The layer that `get_config()` describes, ours or Keras's; without weights."""
+        """Return a new layer from the config of `get_config()`, jaxlayers' or Keras's; without its weights."""
         config = {name: value for name, value in config.items() if name not in _ABSENT or value != _ABSENT[name]}
         if not getattr(cls.get_config, "is_default", False):
             return cls(**config)
@@ -87,14 +87,14 @@ class Described:
         return layer
 
     def get_build_config(self) -> dict[str, Any] | None:
-        """What `build_from_config` builds the layer from: by default the shapes it was built for, if it is."""
+        """Return the config of `build_from_config`: by default the input shapes; None if the layer is not built."""
         shapes = self.__dict__.get("_build_shapes")
         if not self.built or not shapes or (getattr(type(self).build, "is_default", False) and not self.weights):
             return None
         return {"shapes_dict": dict(shapes)} if len(shapes) > 1 else {"input_shape": next(iter(shapes.values()))}
 
     def build_from_config(self, config: dict[str, Any]) -> None:
-        """Build the layer as `get_build_config` says, ours or Keras's."""
+        """Build the layer from the config of `get_build_config()`, jaxlayers' or Keras's."""
         if "input_shape" in config:
             self.build(config["input_shape"])
         elif "shapes_dict" in config:

@@ -1,4 +1,4 @@
-"""Dtype policies: the dtype a layer computes in, and the dtype it keeps its variables in."""
+"""Dtype policies: the dtype of a layer's computations, and the dtype of its variables."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ _global_policy: DTypePolicy | None = None
 
 
 class DTypePolicy:
-    """What a layer computes in and what it keeps its variables in.
+    """The dtype of a layer's computations and the dtype of its variables.
 
     Args:
-        name: a dtype (`"float32"`, `"bfloat16"`, ...), for both; or `"mixed_bfloat16"` or `"mixed_float16"`: computing
-            in the half-size dtype, variables in float32. The global policy by default.
+        name: a dtype (`"float32"`, `"bfloat16"`, ...) for both; or `"mixed_bfloat16"` or `"mixed_float16"`, for
+            computations in the half-precision dtype and variables in float32. None (the default) for the name of
+            the global policy.
 
     Raises:
         ValueError: for any other name.
+        TypeError: when `name` is not a string.
+
+    Source: mixed precision is by Micikevicius et al., 2017, https://arxiv.org/abs/1710.03740
 
     Example:
         >>> policy = DTypePolicy("mixed_bfloat16")
@@ -43,7 +47,7 @@ class DTypePolicy:
 
     @property
     def name(self) -> str:
-        """The name it was made with."""
+        """The name of the policy."""
         return self._name
 
     @property
@@ -62,7 +66,7 @@ class DTypePolicy:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> DTypePolicy:
-        """The policy that `get_config()` describes."""
+        """Return the policy that `get_config()` describes."""
         return cls(**config)
 
     def __eq__(self, other: object) -> bool:
@@ -76,12 +80,16 @@ class DTypePolicy:
 
 
 def dtype_policy() -> DTypePolicy:
-    """The policy of layers that are given none: `floatx()` unless it was set."""
+    """Return the global policy, which layers without a policy of their own have; `floatx()` unless it was set."""
     return DTypePolicy(floatx()) if _global_policy is None else _global_policy
 
 
 def set_dtype_policy(policy: Any) -> None:
-    """Set what `dtype_policy()` returns; None goes back to `floatx()`."""
+    """Set the global policy, which `dtype_policy()` returns.
+
+    Args:
+        policy: a `DTypePolicy`, or its name or config; None to return to `floatx()`.
+    """
     global _global_policy
     _global_policy = None if policy is None else get(policy)
 

@@ -11,36 +11,35 @@ from jaxlayers.common import settings
 
 
 class BareTransformationError(RuntimeError):
-    """State was to be written, or a random number drawn, inside a JAX transformation that nobody lifts it out of."""
+    """A write of a variable, or a draw of a random number, inside a bare JAX transformation (not jaxlayers' own)."""
 
 
 class StateLostError(RuntimeError):
-    """A variable's array went down with a compiled step that failed after it had been handed over."""
+    """The array of a variable is gone: it was donated to a compiled step, and that step failed."""
 
 
 class UnknownNameError(ValueError, TypeError):
-    """There is nothing of that name: ValueError where Keras is asked for a name, TypeError where it reads a config."""
+    """An unknown name. Keras raises a ValueError for an unknown name and a TypeError for an unknown config."""
 
 
 def filtered(error: BaseException) -> BaseException:
-    """The error with a traceback in which only the user's frames are left, unless a setting asks for all of them."""
+    """Return the error with only the user's frames in its traceback, if traceback filtering is enabled."""
     if not settings.is_traceback_filtering_enabled() or not isinstance(error, Exception):
         return error
-    frames = []
+    user_frames = []
     trace = error.__traceback__
     while trace is not None:
-        name = trace.tb_frame.f_code.co_filename
-        if not name.startswith(_HIDDEN):
-            frames.append(trace)
+        if not trace.tb_frame.f_code.co_filename.startswith(_HIDDEN_FOLDERS):
+            user_frames.append(trace)
         trace = trace.tb_next
-    kept = None
-    for frame in reversed(frames):
-        kept = types.TracebackType(kept, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
-    return error.with_traceback(kept)
+    shortened = None
+    for frame in reversed(user_frames):
+        shortened = types.TracebackType(shortened, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
+    return error.with_traceback(shortened)
 
 
 def ends_in_user_code(function: Any) -> Any:
-    """Decorator of what users call: errors that come out of it have filtered tracebacks."""
+    """Decorate a public function so that the errors it raises have filtered tracebacks."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -52,4 +51,6 @@ def ends_in_user_code(function: Any) -> Any:
     return call
 
 
-_HIDDEN = (os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep, os.path.dirname(jax.__file__) + os.sep)
+_HIDDEN_FOLDERS = tuple(
+    os.path.dirname(path) + os.sep for path in (os.path.dirname(os.path.abspath(__file__)), jax.__file__)
+)

@@ -1,4 +1,4 @@
-"""What a layer accepts: checked before each call."""
+"""The ranks, sizes and dtypes of inputs that a layer accepts. They are checked before each call."""
 
 from __future__ import annotations
 
@@ -11,16 +11,24 @@ from jaxlayers.common.settings import standardize_dtype
 
 
 class InputSpec:
-    """The rank, sizes and dtype that a layer wants of an input.
+    """The rank, sizes and dtype that a layer requires of one of its inputs.
 
     Args:
-        dtype: the dtype's name, or None for any.
-        shape: all sizes, None for those that do not matter.
-        ndim: the number of axes.
-        max_ndim, min_ndim: bounds on it.
-        axes: a dict from axis to size (None for any).
-        allow_last_axis_squeeze: with `shape`, let a last axis of size 1 be missing or too much.
-        name: the key of this input, where inputs are a dict.
+        dtype: the name of the dtype; None (the default) for any dtype.
+        shape: the size of every axis, with None for an axis of any size; None (the default) for any shape.
+        ndim: the number of axes; None (the default) for any number. Ignored if `shape` is given.
+        max_ndim: the largest number of axes; None (the default) for no limit.
+        min_ndim: the smallest number of axes; None (the default) for no limit.
+        axes: a dict from axis to the required size of that axis (None for any size).
+        allow_last_axis_squeeze: If True, accept inputs with one axis of size 1 more at the end than `shape`, or
+            without the last axis of `shape` if its size is 1. False by default.
+        name: the key of this input in a dict of inputs.
+        optional: If True, the input may be None. False by default.
+
+    Example:
+        >>> from jaxlayers import layers
+        >>> layers.InputSpec(ndim=3, axes={-1: 8})
+        InputSpec(ndim=3, axes={-1: 8})
     """
 
     def __init__(
@@ -45,8 +53,8 @@ class InputSpec:
         self.optional = optional
 
     def __repr__(self) -> str:
-        wanted = {name: value for name, value in self.get_config().items() if value not in (None, {}, False)}
-        return f"InputSpec({', '.join(f'{name}={value}' for name, value in wanted.items())})"
+        requirements = {name: value for name, value in self.get_config().items() if value not in (None, {}, False)}
+        return f"InputSpec({', '.join(f'{name}={value}' for name, value in requirements.items())})"
 
     def get_config(self) -> dict[str, Any]:
         """What makes it again."""
@@ -62,69 +70,93 @@ class InputSpec:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> InputSpec:
-        """The spec that `get_config()` describes."""
+        """Return the spec that `get_config()` describes."""
         return cls(**config)
 
     def problem(self, shape: tuple[int | None, ...], dtype: Any) -> str | None:
-        """What is wrong with an input of this shape and dtype, or None."""
-        rank = len(shape)
-        wanted = self.shape
-        if wanted is not None and self.allow_last_axis_squeeze and rank != len(wanted):
-            if rank == len(wanted) + 1 and shape[-1] == 1:
-                shape, rank = shape[:-1], rank - 1
-            elif rank == len(wanted) - 1 and wanted[-1] == 1:
-                wanted = wanted[:-1]
-        if wanted is not None and rank != len(wanted):
-            return f"{len(wanted)} axes"
-        if wanted is None and self.ndim is not None and rank != self.ndim:
-            return f"{self.ndim} axes"
-        if self.max_ndim is not None and rank > self.max_ndim:
-            return f"at most {self.max_ndim} axes"
-        if self.min_ndim is not None and rank < self.min_ndim:
-            return f"at least {self.min_ndim} axes"
+        """Return the first requirement that an input of this shape and dtype does not meet, or None.
+
+        The requirement is the end of the sentence "The layer expects an input with ...".
+        """
+        required_shape = self.shape
+        if required_shape is not None and self.allow_last_axis_squeeze:
+            shape, required_shape = _squeeze_last_axis(shape, required_shape)
+        requirement = self._unmet_rank(len(shape), self.ndim if required_shape is None else len(required_shape))
+        if requirement is not None:
+            return requirement
         if self.dtype is not None and standardize_dtype(dtype) != self.dtype:
             return f"dtype {self.dtype}"
         for axis, size in self.axes.items():
-            if size is not None and (not -rank <= axis < rank or shape[axis] not in (size, None)):
+            if size is not None and (not -len(shape) <= axis < len(shape) or shape[axis] not in (size, None)):
                 return f"size {size} along axis {axis}"
-        if wanted is not None:
-            for size, got in zip(wanted, shape, strict=True):
-                if size is not None and got is not None and size != got:
-                    return f"shape {wanted}"
+        if required_shape is not None and not _sizes_agree(required_shape, shape):
+            return f"shape {required_shape}"
+        return None
+
+    def _unmet_rank(self, rank: int, required_rank: int | None) -> str | None:
+        if required_rank is not None and rank != required_rank:
+            return _axes(required_rank)
+        if self.max_ndim is not None and rank > self.max_ndim:
+            return f"at most {_axes(self.max_ndim)}"
+        if self.min_ndim is not None and rank < self.min_ndim:
+            return f"at least {_axes(self.min_ndim)}"
         return None
 
 
+def _axes(number: int) -> str:
+    return "1 axis" if number == 1 else f"{number} axes"
+
+
+def _squeeze_last_axis(shape: tuple[Any, ...], required: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Drop the last axis of the longer of two shapes, if the shapes differ by that one axis and its size is 1."""
+    if len(shape) == len(required) + 1 and shape[-1] == 1:
+        return shape[:-1], required
+    if len(shape) == len(required) - 1 and required[-1] == 1:
+        return shape, required[:-1]
+    return shape, required
+
+
+def _sizes_agree(required: tuple[int | None, ...], shape: tuple[int | None, ...]) -> bool:
+    """True if all sizes are equal, except where either of them is None."""
+    return all(a is None or b is None or a == b for a, b in zip(required, shape, strict=True))
+
+
 def check_inputs(spec: Any, value: Any, place: Callable[[], str]) -> None:
-    """Compare what a layer is called with to its spec; `place` tells its path, should it be needed.
+    """Check the inputs of a layer against its `InputSpec`.
+
+    Args:
+        spec: an `InputSpec`, or a list, tuple or dict of them.
+        value: an array, or a structure of arrays.
+        place: a function that returns the path of the layer, called only for an error message.
 
     Raises:
-        ValueError: naming the layer, what it wanted and what it got.
+        ValueError: when an input does not meet its spec. The message has the layer, the requirement, and the shape
+            and dtype of the input.
     """
     if isinstance(spec, dict):
-        pairs = [(one, value.get(name)) for name, one in spec.items()] if isinstance(value, dict) else []
+        pairs = [(entry, value.get(name)) for name, entry in spec.items()] if isinstance(value, dict) else []
     else:
         specs = jax.tree.leaves(spec, is_leaf=lambda s: isinstance(s, InputSpec))
-        single = len(specs) == 1 and hasattr(value, "shape")
-        values = [value] if single else jax.tree.leaves(value, is_leaf=lambda leaf: leaf is None)
-        strange = next((leaf for leaf in values if leaf is not None and not hasattr(leaf, "shape")), None)
-        if strange is not None:
-            received = type(value).__name__ + ("" if strange is value else f" of {type(strange).__name__}")
+        is_single = len(specs) == 1 and hasattr(value, "shape")
+        values = [value] if is_single else jax.tree.leaves(value, is_leaf=lambda leaf: leaf is None)
+        non_array = next((leaf for leaf in values if leaf is not None and not hasattr(leaf, "shape")), None)
+        if non_array is not None:
+            received = type(value).__name__ + ("" if non_array is value else f" of {type(non_array).__name__}")
             raise ValueError(
-                f"{place()!r} expects arrays; received {received}. A list of numbers is no array: make it one with "
-                "jnp.asarray."
+                f"{place()!r} expects arrays; received {received}. Convert lists of numbers with jnp.asarray first."
             )
         if len(specs) != len(values):
             raise ValueError(f"{place()!r} expects {len(specs)} inputs; received {len(values)}.")
         pairs = list(zip(specs, values, strict=True))
-    for number, (one, array) in enumerate(pairs):
-        if array is None and one.optional:
+    for number, (entry, array) in enumerate(pairs):
+        if array is None and entry.optional:
             continue
         if array is None or not hasattr(array, "shape"):
             raise ValueError(f"{place()!r} expects an array as input {number}; received {type(array).__name__}.")
-        wanted = one.problem(tuple(array.shape), array.dtype)
-        if wanted is not None:
-            which = f"input {one.name or number}" if len(pairs) > 1 else "an input"
+        requirement = entry.problem(tuple(array.shape), array.dtype)
+        if requirement is not None:
+            label = f"input {entry.name or number}" if len(pairs) > 1 else "an input"
             raise ValueError(
-                f"{place()!r} expects {which} with {wanted}; received shape {tuple(array.shape)}, "
+                f"{place()!r} expects {label} with {requirement}; received shape {tuple(array.shape)}, "
                 f"dtype {standardize_dtype(array.dtype)}."
             )

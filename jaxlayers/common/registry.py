@@ -1,8 +1,9 @@
-"""Tables of names by kind: how `"relu"`, `{"class_name": "L2", ...}` or a callable becomes an object, and back.
+"""Tables of named classes and functions, one for each kind, and their conversion to and from configs.
 
-A name is only ever looked up: first among the user's own objects (those of the innermost scope, then those registered
-for the process), then in the table of its kind; nothing is imported by a string. Each package above the kernel fills
-its own table when it is imported (`initializers`, `regularizers`, `activations`, ...).
+A string `"relu"` or a config `{"class_name": "L2", ...}` becomes an object by a look-up of its name: first among the
+user's own objects (those of the innermost scope, then those registered for the process), then in the table of the kind.
+A name in a config never causes an import. Each package above the kernel fills its own table when it is imported
+(`initializers`, `regularizers`, `activations`, ...).
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import Any
 from jaxlayers.common.errors import UnknownNameError
 
 _tables: dict[str, dict[str, Any]] = {}
-_homes: dict[Any, str] = {}  # classes of the library, and the modules that their configs name: Keras's
-_TOP = frozenset(
+_config_modules: dict[Any, str] = {}  # for each class of the library, the module (of Keras) that its config names
+_TOP_LEVEL = frozenset(  # classes whose configs name the module "keras"
     [
         "DTypePolicy",
         "Initializer",
@@ -30,42 +31,48 @@ _TOP = frozenset(
     ]
 )
 
-scoped: ContextVar[Mapping[str, Any]] = ContextVar("jaxlayers_custom_objects", default={})  # noqa: B039, only read
+scoped: ContextVar[Mapping[str, Any]] = ContextVar("jaxlayers_custom_objects", default={})  # noqa: B039, never changed
 registered: dict[str, Any] = {}  # the user's objects by "package>name"
 registered_names: dict[Any, str] = {}
 
 
 def register(kind: str, table: dict[str, Any], module: str | None = None) -> None:
-    """Add names to the table of a kind; `module` is the one in Keras's configs, by default that of the kind."""
+    """Add classes and functions to the table of a kind.
+
+    Args:
+        kind: the table, e.g. `"initializer"`.
+        table: classes and functions by name.
+        module: the module that configs of these classes name; by default Keras's module for the kind.
+    """
     _tables.setdefault(kind, {}).update(table)
     default = {"loss": "keras.losses", "schedule": "keras.optimizers.schedules"}.get(kind, f"keras.{kind}s")
     for name, thing in table.items():
         if isinstance(thing, type) and name == thing.__name__:
-            _homes[thing] = module or ("keras" if name in _TOP else default)
+            _config_modules[thing] = module or ("keras" if name in _TOP_LEVEL else default)
 
 
 def names(kind: str) -> dict[str, Any]:
-    """The table of a kind; a copy."""
+    """Return a copy of the table of a kind."""
     return dict(_tables.get(kind, {}))
 
 
 def custom(name: Any) -> Any:
-    """The user's object of a name, or None."""
+    """Return the user's object of this name, or None."""
     return scoped.get().get(name) or registered.get(name)
 
 
 def lookup(kind: str | None, identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The object that an identifier stands for.
+    """Return the object that an identifier names or describes.
 
     Args:
-        kind: which table, e.g. `"initializer"`; None where a config says it by its module.
-        identifier: None; a name in the table; a config `{"class_name": ..., "config": {...}}`; or the thing itself
-            (any callable). A class in the place of an object is called without arguments.
-        custom_objects: objects by name, looked at first, also for what is inside.
+        kind: the table to search, e.g. `"initializer"`; None for the table of the module that the config names.
+        identifier: None; a name in the table; a config `{"class_name": ..., "config": {...}}`; a callable, which is
+            returned as it is; or a class, which is called without arguments.
+        custom_objects: objects by name, searched first, also for nested configs.
 
     Raises:
-        ValueError: when the name is unknown; the message lists names that are close.
-        TypeError: when the identifier is of none of these kinds.
+        ValueError: when the name is unknown; the message lists similar names.
+        TypeError: when the identifier is none of these.
     """
     if custom_objects:
         token = scoped.set({**scoped.get(), **custom_objects})
@@ -76,11 +83,11 @@ def lookup(kind: str | None, identifier: Any, custom_objects: Mapping[str, Any] 
     if isinstance(identifier, dict):
         if "class_name" not in identifier:
             raise ValueError(f"A config of {_article(kind)} needs a 'class_name'; received keys {sorted(identifier)}.")
-        found = _find_described(kind, identifier)
-        return _make(found, identifier) if isinstance(found, type) else found
+        target = _find_by_config(kind, identifier)
+        return _create_and_build(target, identifier) if isinstance(target, type) else target
     if isinstance(identifier, str):
-        found = custom(identifier)
-        identifier = _find(kind, identifier, [kind]) if found is None else found
+        user_object = custom(identifier)
+        identifier = _find(kind, identifier, [kind]) if user_object is None else user_object
     if isinstance(identifier, type):
         return identifier()
     if identifier is None or callable(identifier):
@@ -92,46 +99,50 @@ def lookup(kind: str | None, identifier: Any, custom_objects: Mapping[str, Any] 
 
 
 def describe(value: Any) -> Any:
-    """The config of an object or a function, in the form `lookup` takes and Keras writes; plain data as it is.
+    """Return the config of an object or a function, in Keras's format, which `lookup` reads; plain data as it is.
 
     Raises:
-        TypeError: for other things: without a `get_config()`, or a function that no name would lead back to.
+        TypeError: when an object has no `get_config()`, or a function cannot be found again by its name.
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):
         return type(value)(map(describe, value)) if type(value) in (list, tuple) else [*map(describe, value)]
     if isinstance(value, dict):
-        return {key: describe(one) for key, one in value.items()}
+        return {key: describe(item) for key, item in value.items()}
     if isinstance(value, type) or not hasattr(value, "get_config"):
-        name = getattr(value, "__name__", "<lambda>")
-        if isinstance(value, type) or not callable(value) or name == "<lambda>":
-            raise TypeError(
-                f"{value!r} cannot be written to a config: it has neither a name nor get_config(). Define a function "
-                "with `def`, or give its class a get_config()."
-            )
-        name = registered_names.get(value, name)
-        others = [found for table in _tables.values() if not isinstance(found := table.get(name, type), type)]
-        if others and value not in others and custom(name) is not value:
-            raise TypeError(
-                f"{value!r} cannot be written to a config: {name!r} is the name of another function. Give it another "
-                "name, or register it with jaxlayers.saving.register_keras_serializable."
-            )
-        return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
+        return _describe_function(value)
     cls = type(value)
-    home = getattr(value, "keras_class", None)  # for a class that Keras has several for
-    module, name = home or (_homes.get(cls, cls.__module__), cls.__name__)
-    public = (home or cls in _homes) and not module.startswith("keras.src.")
+    keras_class = getattr(value, "keras_class", None)  # set where several classes of Keras are one class here
+    module, name = keras_class or (_config_modules.get(cls, cls.__module__), cls.__name__)
+    is_public = (keras_class or cls in _config_modules) and not module.startswith("keras.src.")
     return {
         "module": None if module == "__main__" else module,
         "class_name": name,
         "config": value.get_config(),
-        "registered_name": None if public else registered_names.get(cls, name),
+        "registered_name": None if is_public else registered_names.get(cls, name),
     }
 
 
+def _describe_function(function: Any) -> dict[str, Any]:
+    name = getattr(function, "__name__", "<lambda>")
+    if isinstance(function, type) or not callable(function) or name == "<lambda>":
+        raise TypeError(
+            f"{function!r} cannot be written to a config: it has neither a name nor get_config(). Define a function "
+            "with `def`, or give its class a get_config()."
+        )
+    name = registered_names.get(function, name)
+    namesakes = [other for table in _tables.values() if not isinstance(other := table.get(name, type), type)]
+    if namesakes and function not in namesakes and custom(name) is not function:
+        raise TypeError(
+            f"{function!r} cannot be written to a config: {name!r} is the name of another function. Give it another "
+            "name, or register it with jaxlayers.saving.register_keras_serializable."
+        )
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
+
+
 def revive(data: Any) -> Any:
-    """What `describe` wrote: with objects in the place of their configs, at any depth."""
+    """Return the data that `describe` wrote, with each config replaced by its object, at any depth."""
     if isinstance(data, dict):
         if "class_name" in data and "config" in data:
             return lookup(None, data)
@@ -139,44 +150,50 @@ def revive(data: Any) -> Any:
     return [*map(revive, data)] if isinstance(data, list | tuple) else data
 
 
-def _find_described(kind: str | None, config: dict[str, Any]) -> Any:
-    """The class or function that a config names."""
+def _find_by_config(kind: str | None, config: dict[str, Any]) -> Any:
+    """Return the class or function that a config names."""
     name, module = config["class_name"], config.get("module", "keras")
     if name == "function":
-        found = custom(config["config"])
-        return _find(kind, config["config"], [kind, *_tables], functions=True) if found is None else found
-    known = config.get("registered_name", name)
-    if known is not None and (found := custom(known) or custom(name)) is not None:
-        return found
+        user_function = custom(config["config"])
+        if user_function is not None:
+            return user_function
+        return _find(kind, config["config"], [kind, *_tables], only_functions=True)
+    registered_name = config.get("registered_name", name)
+    if registered_name is not None and (user_class := custom(registered_name) or custom(name)) is not None:
+        return user_class
     if module is None or not f"{module}.".startswith("keras."):
         raise UnknownNameError(
-            f"Unknown {kind or 'class'}: {name!r} of module {module!r}, registered_name {known!r}. Pass it in "
-            f"custom_objects={{{known!r}: ...}}, or register it with jaxlayers.saving.register_keras_serializable."
+            f"Unknown {kind or 'class'}: {name!r} of module {module!r}, registered_name {registered_name!r}. Pass it "
+            f"in custom_objects={{{registered_name!r}: ...}}, or register it with "
+            "jaxlayers.saving.register_keras_serializable."
         )
-    here = [one for one in _tables if _homes.get(_tables[one].get(name)) == module]
-    return _find(kind, name, [*here, kind] if kind or here else list(_tables))
+    kinds_of_module = [k for k, table in _tables.items() if _config_modules.get(table.get(name)) == module]
+    return _find(kind, name, [*kinds_of_module, kind] if kind or kinds_of_module else list(_tables))
 
 
-def _find(kind: str | None, name: str, kinds: list[Any], functions: bool = False) -> Any:
-    for one in kinds:
-        found = _tables.get(one, {}).get(name)
-        if found is not None and not (functions and isinstance(found, type)):
-            return found
+def _find(kind: str | None, name: str, kinds: list[Any], only_functions: bool = False) -> Any:
+    """Return the first object of this name in the tables of `kinds`; `kind` is for the error message."""
+    for table_kind in kinds:
+        entry = _tables.get(table_kind, {}).get(name)
+        if entry is not None and not (only_functions and isinstance(entry, type)):
+            return entry
     import difflib
 
-    table = {key for one in kinds for key in _tables.get(one, ())}
-    close = difflib.get_close_matches(name, table, n=3)
-    known = f" Known: {', '.join(sorted(table))}." if len(table) <= 60 else ""
-    hint = f" Close to it: {', '.join(map(repr, close))}." if close else known
-    what = (kind or "name").replace("_", " ")
-    raise UnknownNameError(f"Unknown {what}: {name!r}.{hint} Objects of your own go into custom_objects.")
+    known_names = {key for table_kind in kinds for key in _tables.get(table_kind, ())}
+    similar = difflib.get_close_matches(name, known_names, n=3)
+    if similar:
+        hint = f" Similar names: {', '.join(map(repr, similar))}."
+    else:
+        hint = f" Known names: {', '.join(sorted(known_names))}." if len(known_names) <= 60 else ""
+    label = (kind or "name").replace("_", " ")
+    raise UnknownNameError(f"Unknown {label}: {name!r}.{hint} Pass your own objects in custom_objects.")
 
 
-def _make(cls: Any, config: dict[str, Any]) -> Any:
-    made = cls.from_config(config.get("config") or {})
-    if config.get("build_config") and not getattr(made, "built", True) and hasattr(made, "build_from_config"):
-        made.build_from_config(config["build_config"])
-    return made
+def _create_and_build(cls: Any, config: dict[str, Any]) -> Any:
+    instance = cls.from_config(config.get("config") or {})
+    if config.get("build_config") and not getattr(instance, "built", True) and hasattr(instance, "build_from_config"):
+        instance.build_from_config(config["build_config"])
+    return instance
 
 
 def _article(kind: str | None) -> str:

@@ -1,6 +1,6 @@
-"""Process-wide settings: read by every thread, changed by few.
+"""Process-wide settings, dtype names and automatic names of objects.
 
-What belongs to one call (training, masks, the answer to a read) lives in a scope instead; see `scope`.
+State that belongs to one call (`training`, masks, the values of variables) lives in scopes instead; see `core`.
 """
 
 import itertools
@@ -24,15 +24,18 @@ _FLOATS = ("bfloat16", "float16", "float32", "float64")
 
 
 def floatx() -> str:
-    """The default float dtype, as a string: `"float32"` unless it was set."""
+    """Return the name of the default float dtype: `"float32"` unless it was set."""
     return _settings["floatx"]
 
 
 def set_floatx(value: str) -> None:
     """Set the default float dtype.
 
+    Args:
+        value: `"bfloat16"`, `"float16"`, `"float32"` or `"float64"`.
+
     Raises:
-        ValueError: when `value` is not the name of a float dtype.
+        ValueError: for any other value.
     """
     if value not in _FLOATS:
         raise ValueError(f"floatx must be one of {_FLOATS}; received {value!r}.")
@@ -40,25 +43,28 @@ def set_floatx(value: str) -> None:
 
 
 def epsilon() -> float:
-    """The fuzz factor added to divisors and logarithms: 1e-7 unless it was set."""
+    """Return the small number that is added to divisors and to arguments of logarithms: 1e-7 unless it was set."""
     return _settings["epsilon"]
 
 
 def set_epsilon(value: float) -> None:
-    """Set the fuzz factor that `epsilon()` returns."""
+    """Set the small number that `epsilon()` returns."""
     _settings["epsilon"] = float(value)
 
 
 def image_data_format() -> str:
-    """Where images keep their channels by default: `"channels_last"` or `"channels_first"`."""
+    """Return the default position of the channel axis: `"channels_last"` (unless it was set) or `"channels_first"`."""
     return _settings["image_data_format"]
 
 
 def set_image_data_format(data_format: str) -> None:
-    """Set what `image_data_format()` returns.
+    """Set the default position of the channel axis.
+
+    Args:
+        data_format: `"channels_last"` or `"channels_first"`.
 
     Raises:
-        ValueError: for anything but `"channels_last"` and `"channels_first"`.
+        ValueError: for any other value.
     """
     if data_format not in ("channels_last", "channels_first"):
         raise ValueError(f"data_format must be 'channels_last' or 'channels_first'; received {data_format!r}.")
@@ -76,15 +82,15 @@ def disable_traceback_filtering() -> None:
 
 
 def is_traceback_filtering_enabled() -> bool:
-    """Whether tracebacks end in the user's code."""
+    """True if tracebacks end in the user's code."""
     return _settings["traceback_filtering"]
 
 
 def standardize_dtype(dtype: Any = None) -> str:
-    """The name of a dtype, whatever it is given as; `floatx()` for None.
+    """Return the name of a dtype that is a name, a NumPy or JAX dtype, or a Python type; `floatx()` for None.
 
     Raises:
-        ValueError: when it is no dtype.
+        ValueError: when the argument is not a dtype.
 
     Example:
         >>> import numpy as np
@@ -95,20 +101,20 @@ def standardize_dtype(dtype: Any = None) -> str:
         return _settings["floatx"]
     if isinstance(dtype, str) and dtype in _KNOWN:
         return dtype
-    named = isinstance(dtype, str)  # NumPy's int64 equals "int", too
-    if dtype is int or (named and dtype == "int"):
+    is_name = isinstance(dtype, str)  # must be tested: NumPy's int64 compares equal to "int"
+    if dtype is int or (is_name and dtype == "int"):
         return "int32"
-    if dtype is float or (named and dtype == "float"):
+    if dtype is float or (is_name and dtype == "float"):
         return _settings["floatx"]
-    try:  # that of a NumPy array is the one which JAX gives such arrays
-        return jnp.dtype(dtype).name if named else jax.dtypes.canonicalize_dtype(jnp.dtype(dtype)).name
+    try:  # A dtype object may be that of a NumPy array, which JAX narrows to 32 bits unless x64 is enabled.
+        return jnp.dtype(dtype).name if is_name else jax.dtypes.canonicalize_dtype(jnp.dtype(dtype)).name
     except TypeError:
         name = str(dtype)
-        if name.startswith("key<"):  # a JAX random key
+        if name.startswith("key<"):  # the dtype of a JAX random key
             return name
         if name.startswith("torch."):
             return name.removeprefix("torch.")
-        way_out = " JAX has no arrays of strings: encode them beforehand." if name in ("string", "str") else ""
+        way_out = " JAX has no arrays of strings: encode them as integers first." if name in ("string", "str") else ""
         raise ValueError(f"Expected a dtype; received {dtype!r}.{way_out}") from None
 
 
@@ -132,12 +138,12 @@ _KNOWN = frozenset(
 
 
 def is_float(dtype: Any) -> bool:
-    """Whether a dtype is a real floating-point one."""
+    """True if a dtype is a real floating-point dtype."""
     return jnp.issubdtype(dtype, np.floating)
 
 
 def overflows(array: np.ndarray) -> bool:
-    """Whether some of NumPy's integers do not fit into the 32 bits that JAX would cut them off at."""
+    """True if a NumPy array has 64-bit integers that do not fit into the dtype to which JAX would narrow them."""
     if array.dtype.kind not in "iu" or array.dtype.itemsize < 8 or not array.size:
         return False
     limits = np.iinfo(jax.dtypes.canonicalize_dtype(array.dtype))
@@ -149,26 +155,26 @@ _counters_lock = threading.Lock()
 
 
 def to_snake_case(name: str) -> str:
-    """`"LayerNormalization"` to `"layer_normalization"`, as Keras names its layers."""
+    """Convert `"LayerNormalization"` to `"layer_normalization"`, as Keras names its layers."""
     name = re.sub(r"\W+", "", name)
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 def auto_name(prefix: str) -> str:
-    """A name nobody was given in this process: `prefix`, `prefix_1`, `prefix_2`, and so on."""
+    """Return a name that is new in this process: `prefix`, then `prefix_1`, `prefix_2`, and so on."""
     with _counters_lock:
         number = next(_counters[prefix])
     return f"{prefix}_{number}" if number else prefix
 
 
 def free_name(name: str, taken: Container[str]) -> str:
-    """The name, with the first number that makes it another than those taken."""
-    numbered = (f"{name}_{number}" if number else name for number in itertools.count())
-    return next(candidate for candidate in numbered if candidate not in taken)
+    """Return the first of `name`, `name_1`, `name_2`, ... that is not in `taken`."""
+    candidates = (f"{name}_{number}" if number else name for number in itertools.count())
+    return next(candidate for candidate in candidates if candidate not in taken)
 
 
 def reset_auto_names() -> None:
-    """Start the numbers of `auto_name` again."""
+    """Restart the numbering of `auto_name`."""
     with _counters_lock:
         _counters.clear()

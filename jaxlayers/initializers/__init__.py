@@ -1,4 +1,4 @@
-"""Initial values of variables."""
+"""Initializers: functions that compute the initial values of variables."""
 
 from jaxlayers.initializers._base import (
     Initializer,

@@ -1,8 +1,8 @@
-"""What an initializer is: a callable `(shape, dtype) -> array` with a config.
+"""The base classes of initializers. An initializer is a callable `(shape, dtype) -> array` with a config.
 
-A plain function with that signature serves wherever an initializer does. The classes add what a function lacks: a
-config that is written to files, and, for random ones, where the key comes from. Without a seed it comes from the
-surrounding scope: while a layer is built, it depends on the build and on the path of the variable alone.
+A plain function with that signature can be used wherever an initializer can. The classes add a config, which is written
+to files, and the source of the random key. Without a seed, the key comes from the surrounding scope: while a layer is
+built, it depends only on the key of the build and on the path of the variable.
 """
 
 from __future__ import annotations
@@ -34,7 +34,12 @@ class Initializer:
     """
 
     def __call__(self, shape: Any, dtype: Any = None) -> jax.Array:
-        """An array of a shape, in a dtype; `floatx()` when none is given."""
+        """Return an array.
+
+        Args:
+            shape: the shape of the array.
+            dtype: the dtype of the array; `floatx()` by default.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define __call__(self, shape, dtype=None).")
 
     def get_config(self) -> dict[str, Any]:
@@ -43,53 +48,72 @@ class Initializer:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The initializer that `get_config()` describes."""
+        """Return the initializer that `get_config()` describes."""
         return cls(**config)
 
     def clone(self) -> Self:
-        """Another one with the same config."""
+        """Return a new initializer with the same config."""
         return type(self).from_config(self.get_config())
 
 
 class RandomInitializer(Initializer):
-    """Base class of random initializers: draws a key, and leaves the numbers to `sample`.
+    """Base class of random initializers: it draws a key, and the subclass computes the values in `sample`.
 
     Args:
-        seed: where the key comes from. None: the surrounding scope, a new one each time. An integer: the same key,
-            and so the same values, each time. A `SeedGenerator`: its next key.
+        seed: the source of the key. None (the default): a new key from the surrounding scope at each call. An integer:
+            the same key, and so the same values, at each call. A `SeedGenerator`: its next key at each call.
 
     Raises:
-        ValueError: when `seed` is something else.
+        ValueError: for any other `seed`.
+
+    Example:
+        >>> import jax
+        >>> from jaxlayers import initializers
+        >>> class Signs(initializers.RandomInitializer):
+        ...     def sample(self, key, shape, dtype):
+        ...         return jax.random.rademacher(key, shape, dtype)
+        >>> abs(Signs(seed=1)((3,)))
+        Array([1., 1., 1.], dtype=float32)
     """
 
     def __init__(self, seed: int | keys.SeedGenerator | None = None):
         self.seed = _checked_seed(seed)
 
     def __call__(self, shape: Any, dtype: Any = None) -> jax.Array:
-        """An array of random numbers."""
+        """Return an array of random numbers.
+
+        Args:
+            shape: the shape of the array.
+            dtype: a float dtype; `floatx()` by default.
+
+        Raises:
+            ValueError: when the dtype is not a float dtype.
+        """
         return self._from_key(lambda: keys.draw_key(self.seed), standardize_shape(shape), standardize_dtype(dtype))
 
     def _from_key(self, key: Callable[[], jax.Array], shape: tuple[int, ...], dtype: str) -> jax.Array:
         if not is_float(dtype):
-            raise ValueError(f"{type(self).__name__} draws floats; received dtype {dtype!r}. Draw some and cast them.")
+            raise ValueError(
+                f"{type(self).__name__} expects a float dtype; received dtype {dtype!r}. Draw floats and cast them."
+            )
         shape = self.checked_shape(shape)
         return self.sample(key(), shape, dtype)
 
     def checked_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape, when arrays of it can be made."""
+        """Return the shape, or raise a ValueError if the initializer cannot make arrays of this shape."""
         return shape
 
     @property
     def pure(self) -> Any:
-        """A function of `(key, shape, dtype)`, when a key is all that a call would add; else None.
+        """A function of `(get_key, shape, dtype)` that returns the values, from which the kernel makes weights.
 
-        It is what the kernel makes weights with.
+        It is None if the initializer has a seed, or if a subclass overrides `__call__`.
         """
-        plain = type(self).__call__ is RandomInitializer.__call__
-        return self._from_key if plain and self.seed is None else None
+        is_overridden = type(self).__call__ is not RandomInitializer.__call__
+        return None if is_overridden or self.seed is not None else self._from_key
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: str) -> jax.Array:
-        """The values: a function of the config, the key, the shape and the dtype, and of nothing else."""
+        """Return the values. They must depend only on the config, the key, the shape and the dtype."""
         raise NotImplementedError(f"{type(self).__name__} must define sample(self, key, shape, dtype).")
 
     def get_config(self) -> dict[str, Any]:

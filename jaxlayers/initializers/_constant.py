@@ -1,4 +1,4 @@
-"""Initializers that are the same every time: constants, the identity, the kernels of a Fourier transform."""
+"""Initializers without randomness: constants, the identity matrix, the kernels of a Fourier transform."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from jaxlayers.initializers._base import Initializer
 
 
 class Constant(Initializer):
-    """The same value everywhere.
+    """An array filled with one value.
 
     Args:
-        value: a number, or an array that broadcasts to the shapes it is called with.
+        value: a number, or an array that broadcasts to the shape of each call; 0 by default.
 
     Example:
         >>> from jaxlayers import initializers
@@ -31,13 +31,13 @@ class Constant(Initializer):
 
     @property
     def constant_value(self) -> Any:
-        """The number that fills every array made here; None when there is no single one."""
-        if type(self).__call__ is not Constant.__call__:  # a subclass that does something else
+        """The number that fills every array; None if `value` is an array, or if a subclass overrides `__call__`."""
+        if type(self).__call__ is not Constant.__call__:
             return None
         return self.value if isinstance(self.value, numbers.Number | np.bool) else None
 
     def __call__(self, shape: Any, dtype: Any = None) -> jax.Array:
-        """An array of a shape, full of the value."""
+        """Return an array filled with the value; its dtype is `floatx()` by default."""
         return jnp.broadcast_to(jnp.asarray(self.value, standardize_dtype(dtype)), standardize_shape(shape))
 
     def get_config(self) -> dict[str, Any]:
@@ -52,7 +52,7 @@ class Constant(Initializer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The initializer that `get_config()` describes."""
+        """Return the initializer that `get_config()` describes."""
         value = config["value"]
         if isinstance(value, dict):
             array = np.array(value["config"]["value"], jnp.dtype(value["config"]["dtype"]))
@@ -74,12 +74,12 @@ class _Fixed(Constant):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The initializer that `get_config()` describes."""
+        """Return the initializer that `get_config()` describes."""
         return cls(**config)
 
 
 class Zeros(_Fixed):
-    """Zeros.
+    """An array of zeros.
 
     Example:
         >>> from jaxlayers import initializers
@@ -91,7 +91,7 @@ class Zeros(_Fixed):
 
 
 class Ones(_Fixed):
-    """Ones.
+    """An array of ones.
 
     Example:
         >>> from jaxlayers import initializers
@@ -103,13 +103,13 @@ class Ones(_Fixed):
 
 
 class Identity(Initializer):
-    """The identity matrix times `gain`; ones on the main diagonal when it is not square.
+    """The identity matrix times `gain`. A matrix that is not square has `gain` on its main diagonal.
 
     Args:
-        gain: what to multiply the matrix with.
+        gain: the factor; 1 by default.
 
     Raises:
-        ValueError: when called with a shape that is not a matrix's.
+        ValueError: when it is called with a shape that does not have two axes.
 
     Example:
         >>> from jaxlayers import initializers
@@ -122,10 +122,10 @@ class Identity(Initializer):
         self.gain = gain
 
     def __call__(self, shape: Any, dtype: Any = None) -> jax.Array:
-        """An identity matrix of a shape."""
+        """Return a matrix; its dtype is `floatx()` by default."""
         shape = standardize_shape(shape)
         if len(shape) != 2:
-            raise ValueError(f"Identity makes matrices, of two axes; received shape {shape}.")
+            raise ValueError(f"Identity expects a shape of two axes; received shape {shape}.")
         dtype = standardize_dtype(dtype)
         return (self.gain * jnp.eye(shape[0], shape[1], dtype=dtype)).astype(dtype)
 
@@ -135,21 +135,23 @@ class Identity(Initializer):
 
 
 class STFT(Initializer):
-    """The kernel of a convolution that computes a short-time Fourier transform, its real or its imaginary part.
+    """The kernel of a 1D convolution that computes the real or the imaginary part of a short-time Fourier transform.
 
-    `kernel[t, 0, k] = window[t] / norm * cos(2 pi t k / fft)`, or `-sin` of the same for the imaginary part, for a
-    shape `(frame_length, 1, fft // 2 + 1)`. The angles are computed in float64, where long frames keep their phase.
+    For the shape `(frame_length, 1, fft // 2 + 1)`, the real part is `kernel[t, 0, k] = window[t] / norm *
+    cos(2 pi t k / fft)`. The imaginary part has `-sin` in the place of `cos`. The angles are computed in float64: in
+    float32 they would be inexact in long frames.
 
     Args:
-        side: `"real"` or `"imag"`.
-        window: the name of one of SciPy's windows, the window's values, or None for no window.
-        scaling: what `norm` is: `"density"` (the window's L2 norm), `"spectrum"` (its L1 norm) or None (1). It needs
-            a window.
-        periodic: whether a window given by name is the periodic one, rather than the symmetric one.
+        side: `"real"` (the default) or `"imag"`.
+        window: the name of a window of `scipy.signal.get_window` (`"hann"` by default), the values of a window, or None
+            for no window.
+        scaling: the `norm`: `"density"` (the default) for the L2 norm of the window, `"spectrum"` for its L1 norm, None
+            for 1. It has no effect without a window.
+        periodic: If True, a window given by name is periodic; if False (the default), symmetric.
 
     Raises:
-        ValueError: when `side`, `window` or `scaling` is unknown; when called with a shape of another kind, or whose
-            first axis is not as long as the window.
+        ValueError: when `side`, `window` or `scaling` is unknown; when it is called with a shape that is not
+            `(frame_length, 1, bins)`, or whose `frame_length` is not that of the window.
 
     Example:
         >>> from jaxlayers import initializers
@@ -169,16 +171,19 @@ class STFT(Initializer):
         self.side, self.window, self.scaling, self.periodic = side, window, scaling, periodic
 
     def __call__(self, shape: Any, dtype: Any = None) -> jax.Array:
-        """A kernel of shape `(frame_length, 1, fft // 2 + 1)`."""
+        """Return a kernel of shape `(frame_length, 1, fft // 2 + 1)`; its dtype is `floatx()` by default."""
         shape = standardize_shape(shape)
         if len(shape) != 3 or shape[1] != 1:
-            raise ValueError(f"STFT makes kernels of shape (frame_length, 1, fft // 2 + 1); received shape {shape}.")
+            raise ValueError(f"STFT expects a shape (frame_length, 1, fft // 2 + 1); received shape {shape}.")
         frame_length, _, bins = shape
         window = np.ones(frame_length)
         if self.window is not None:
             window = np.asarray(_window(self.window, frame_length, self.periodic), np.float64)
             if window.shape != (frame_length,):
-                raise ValueError(f"The window has shape {window.shape}; shape {shape} needs ({frame_length},).")
+                raise ValueError(
+                    f"STFT expects a window of shape ({frame_length},) for the kernel shape {shape}; received a window "
+                    f"of shape {window.shape}."
+                )
             norms = {None: 1.0, "density": np.sqrt(np.sum(window**2)), "spectrum": np.sum(np.abs(window))}
             window = window / norms[self.scaling]
         fft = max(1, 2 * (bins - 1))
@@ -194,7 +199,7 @@ class STFT(Initializer):
 def _window(window: Any, length: int, periodic: bool) -> Any:
     if not isinstance(window, str):
         return window
-    from scipy.signal import get_window  # type: ignore[import-untyped]  # slow to import, and rarely needed
+    from scipy.signal import get_window  # type: ignore[import-untyped]  # imported here: slow to import, rarely needed
 
     return get_window(window, length, periodic)
 

@@ -1,4 +1,4 @@
-"""Initializers by name: how `"glorot_uniform"`, a config, an array or a function becomes an initializer, and back."""
+"""The table of initializers by name, and the conversion of names, configs and arrays to initializers and back."""
 
 from __future__ import annotations
 
@@ -96,7 +96,9 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Ca
 def _from_array(array: Any) -> Callable[..., jax.Array]:
     def initial_value(shape: Any, dtype: Any = None) -> jax.Array:
         if standardize_shape(shape) != np.shape(array):
-            raise ValueError(f"This initializer is an array of shape {np.shape(array)}; asked for shape {shape}.")
+            raise ValueError(
+                f"The initializer is an array and expects a weight of shape {np.shape(array)}; received shape {shape}."
+            )
         return jnp.asarray(array, standardize_dtype(dtype))
 
     return initial_value

@@ -1,4 +1,4 @@
-"""Initializers that draw from one distribution, whatever the shape, and random orthogonal matrices."""
+"""Initializers with a distribution that does not depend on the shape, and random orthogonal matrices."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from jaxlayers.initializers._base import RandomInitializer
 
 
 class RandomNormal(RandomInitializer):
-    """Normally distributed values.
+    """Values from the normal distribution: `mean + stddev * z`, with standard normal z.
 
     Args:
-        mean: their mean.
-        stddev: their standard deviation.
+        mean: the mean; 0 by default.
+        stddev: the standard deviation; 0.05 by default.
         seed: None, an integer or a `SeedGenerator`; see `RandomInitializer`.
 
     Example:
@@ -34,7 +34,7 @@ class RandomNormal(RandomInitializer):
         self.mean, self.stddev = mean, stddev
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: str) -> jax.Array:
-        """`mean + stddev * z`, with z from the standard normal distribution."""
+        """Return the values `mean + stddev * z`, with z from the standard normal distribution."""
         return _draws.normal(key, self.mean, self.stddev, shape=shape, dtype=dtype)
 
     def get_config(self) -> dict[str, Any]:
@@ -43,13 +43,13 @@ class RandomNormal(RandomInitializer):
 
 
 class TruncatedNormal(RandomInitializer):
-    """Normally distributed values, none further than two `stddev` from the mean.
+    """Values from the normal distribution truncated at two `stddev` on either side of the mean.
 
-    The standard deviation of what comes out is 0.8796 of `stddev`, since the tails are missing.
+    The truncation makes the standard deviation of the values smaller: `0.8796 * stddev`.
 
     Args:
-        mean: their mean.
-        stddev: the standard deviation before the tails are cut off.
+        mean: the mean; 0 by default.
+        stddev: the standard deviation before truncation; 0.05 by default.
         seed: None, an integer or a `SeedGenerator`; see `RandomInitializer`.
 
     Example:
@@ -64,7 +64,7 @@ class TruncatedNormal(RandomInitializer):
         self.mean, self.stddev = mean, stddev
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: str) -> jax.Array:
-        """`mean + stddev * z`, with z from the standard normal distribution between -2 and 2."""
+        """Return the values `mean + stddev * z`, with z from the standard normal distribution between -2 and 2."""
         return _draws.truncated_normal(key, self.mean, self.stddev, shape=shape, dtype=dtype)
 
     def get_config(self) -> dict[str, Any]:
@@ -73,11 +73,11 @@ class TruncatedNormal(RandomInitializer):
 
 
 class RandomUniform(RandomInitializer):
-    """Evenly distributed values.
+    """Values from the uniform distribution over `[minval, maxval)`.
 
     Args:
-        minval: the smallest value, included.
-        maxval: the largest value, excluded.
+        minval: the lower bound, included; -0.05 by default.
+        maxval: the upper bound, excluded; 0.05 by default.
         seed: None, an integer or a `SeedGenerator`; see `RandomInitializer`.
 
     Example:
@@ -92,7 +92,7 @@ class RandomUniform(RandomInitializer):
         self.minval, self.maxval = minval, maxval
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: str) -> jax.Array:
-        """Values in `[minval, maxval)`."""
+        """Return values in `[minval, maxval)`."""
         return _draws.uniform(key, self.minval, self.maxval, shape=shape, dtype=dtype)
 
     def get_config(self) -> dict[str, Any]:
@@ -101,18 +101,18 @@ class RandomUniform(RandomInitializer):
 
 
 class Orthogonal(RandomInitializer):
-    """A random matrix with orthonormal columns, or rows when it is wider than high; times `gain`.
+    """A random matrix with orthonormal columns (orthonormal rows if it has more columns than rows), times `gain`.
 
-    More than two axes are taken as a matrix: the last one is its columns, all others together its rows. Every
-    orthogonal matrix is as likely as any other: Q of the QR decomposition of a normally distributed matrix, each
-    column with the sign of R's diagonal entry.
+    An array of more than two axes is a reshaped matrix: the last axis is its columns, all other axes are its rows. All
+    orthogonal matrices are equally likely: the result is Q of the QR decomposition of a matrix of standard normal
+    values, with each column multiplied by the sign of R's diagonal entry.
 
     Args:
-        gain: what to multiply the matrix with.
+        gain: the factor; 1 by default.
         seed: None, an integer or a `SeedGenerator`; see `RandomInitializer`.
 
     Raises:
-        ValueError: when called with a shape of less than two axes.
+        ValueError: when it is called with a shape of fewer than two axes.
 
     Source: Saxe, McClelland and Ganguli, 2013, https://arxiv.org/abs/1312.6120
 
@@ -129,13 +129,13 @@ class Orthogonal(RandomInitializer):
         self.gain = gain
 
     def checked_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape, when it has two axes or more."""
+        """Return the shape, or raise a ValueError if it has fewer than two axes."""
         if len(shape) < 2:
-            raise ValueError(f"Orthogonal makes arrays of at least two axes; received shape {shape}.")
+            raise ValueError(f"Orthogonal expects a shape of at least two axes; received shape {shape}.")
         return shape
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: str) -> jax.Array:
-        """The matrix, in the shape asked for."""
+        """Return an orthogonal matrix times `gain`, reshaped to `shape`."""
         return _orthogonal(key, self.gain, shape=shape, dtype=dtype)
 
     def get_config(self) -> dict[str, Any]:
@@ -146,7 +146,7 @@ class Orthogonal(RandomInitializer):
 @functools.partial(jax.jit, static_argnames=("shape", "dtype"))
 def _orthogonal(key: jax.Array, gain: Any, shape: tuple[int, ...], dtype: str) -> jax.Array:
     rows, columns = math.prod(shape[:-1]), shape[-1]
-    wide = "float64" if dtype == "float64" else "float32"  # LAPACK has no QR of half-size floats
+    wide = "float64" if dtype == "float64" else "float32"  # LAPACK has no QR decomposition in half precision
     q, r = jnp.linalg.qr(_draws.normal(key, 0.0, 1.0, shape=(max(rows, columns), min(rows, columns)), dtype=wide))
     q = jnp.where(jnp.diagonal(r) < 0, -q, q)
     return (gain * (q if rows >= columns else q.T)).reshape(shape).astype(dtype)

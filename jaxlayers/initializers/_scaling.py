@@ -1,7 +1,8 @@
-"""Initializers whose spread depends on how many inputs and outputs a weight connects.
+"""Initializers whose variance depends on the number of inputs and outputs that a weight connects.
 
-The variance of every value is `scale / n`, where n is the fan-in, the fan-out or their mean. Glorot's, He's and
-LeCun's initializers are choices of `scale`, n and distribution.
+The variance of the values is `scale / n`, where n is the fan-in (the number of inputs of each output), the fan-out (the
+number of outputs of each input) or their mean. Glorot's, He's and LeCun's initializers are choices of the scale, of n
+and of the distribution.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from jaxlayers.initializers._base import RandomInitializer
 
 _MODES = ("fan_in", "fan_out", "fan_avg")
 _DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform")
-_TRUNCATED_STDDEV = 0.87962566103423978  # of the standard normal distribution cut off at two on either side
+_TRUNCATED_STDDEV = 0.87962566103423978  # the standard deviation of the standard normal distribution truncated at 2
 
 
 class VarianceScaling(RandomInitializer):
@@ -27,17 +28,18 @@ class VarianceScaling(RandomInitializer):
     n is at least 1. `"uniform"` draws from `[-limit, limit)`, with `limit = sqrt(3 * scale / n)`.
 
     Args:
-        scale: a positive number.
-        mode: what n is: `"fan_in"`, `"fan_out"` or `"fan_avg"`, the mean of the two.
-        distribution: `"truncated_normal"` (also called `"normal"`; the variance is that after truncation at two
-            standard deviations), `"untruncated_normal"` or `"uniform"`.
+        scale: a positive number; 1 by default.
+        mode: the meaning of n: `"fan_in"` (the default), `"fan_out"`, or `"fan_avg"` for the mean of the two.
+        distribution: `"truncated_normal"` (the default, also called `"normal"`; truncated at two standard deviations,
+            with the variance `scale / n` after truncation), `"untruncated_normal"` or `"uniform"`.
         seed: None, an integer or a `SeedGenerator`; see `RandomInitializer`.
-        input_axes: which axes to multiply for the fan-in; needs `output_axes` too.
-        output_axes: which axes to multiply for the fan-out; needs `input_axes` too. By default the last two axes are
-            inputs and outputs, and those before them positions that count in both (a convolution's kernel).
+        input_axes: the axes whose sizes are multiplied for the fan-in. It is used only together with `output_axes`.
+        output_axes: the axes whose sizes are multiplied for the fan-out. By default, the last two axes are the inputs
+            and the outputs, and both fans are multiplied by the sizes of all other axes, as in a convolution's kernel
+            `[height, width, inputs, outputs]`.
 
     Raises:
-        ValueError: when `scale` is not positive, or `mode` or `distribution` is none of these.
+        ValueError: when `scale` is not positive, or `mode` or `distribution` has another value.
 
     Example:
         >>> from jaxlayers import initializers
@@ -69,7 +71,7 @@ class VarianceScaling(RandomInitializer):
         self.input_axes, self.output_axes = input_axes, output_axes
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: str) -> jax.Array:
-        """Values of variance `scale / n`."""
+        """Return values of variance `scale / n`."""
         fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
         n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         stddev = math.sqrt(self.scale / max(1.0, n))
@@ -93,7 +95,7 @@ class VarianceScaling(RandomInitializer):
 
 
 class _Named(VarianceScaling):
-    """A choice of scale, mode and distribution that has a name."""
+    """Base class for a named choice of scale, mode and distribution."""
 
     choice: ClassVar[tuple[float, str, str]]
 
@@ -112,14 +114,14 @@ class _Named(VarianceScaling):
 
 
 class GlorotUniform(_Named):
-    """Evenly distributed in `[-limit, limit)`, with `limit = sqrt(6 / (fan_in + fan_out))`.
+    """Values from the uniform distribution over `[-limit, limit)`, with `limit = sqrt(6 / (fan_in + fan_out))`.
 
-    Keeps the variance of activations and of gradients about the same from layer to layer.
+    It keeps the variances of activations and of gradients about equal in all layers.
 
     Args:
         seed: None, an integer or a `SeedGenerator`; see `RandomInitializer`.
-        input_axes: which axes to multiply for the fan-in; see `VarianceScaling`.
-        output_axes: which axes to multiply for the fan-out.
+        input_axes: the axes whose sizes are multiplied for the fan-in; see `VarianceScaling`.
+        output_axes: the axes whose sizes are multiplied for the fan-out.
 
     Source: Glorot and Bengio, 2010, https://proceedings.mlr.press/v9/glorot10a.html
 
@@ -134,12 +136,12 @@ class GlorotUniform(_Named):
 
 
 class GlorotNormal(_Named):
-    """Truncated normal of standard deviation `sqrt(2 / (fan_in + fan_out))`.
+    """Values from a truncated normal distribution with the standard deviation `sqrt(2 / (fan_in + fan_out))`.
 
     Args:
         seed: None, an integer or a `SeedGenerator`; see `RandomInitializer`.
-        input_axes: which axes to multiply for the fan-in; see `VarianceScaling`.
-        output_axes: which axes to multiply for the fan-out.
+        input_axes: the axes whose sizes are multiplied for the fan-in; see `VarianceScaling`.
+        output_axes: the axes whose sizes are multiplied for the fan-out.
 
     Source: Glorot and Bengio, 2010, https://proceedings.mlr.press/v9/glorot10a.html
 
@@ -153,14 +155,14 @@ class GlorotNormal(_Named):
 
 
 class HeUniform(_Named):
-    """Evenly distributed in `[-limit, limit)`, with `limit = sqrt(6 / fan_in)`.
+    """Values from the uniform distribution over `[-limit, limit)`, with `limit = sqrt(6 / fan_in)`.
 
-    Keeps the variance of activations through layers with rectifiers.
+    It keeps the variances of activations about equal in all layers if the activation is ReLU.
 
     Args:
         seed: None, an integer or a `SeedGenerator`; see `RandomInitializer`.
-        input_axes: which axes to multiply for the fan-in; see `VarianceScaling`.
-        output_axes: which axes to multiply for the fan-out.
+        input_axes: the axes whose sizes are multiplied for the fan-in; see `VarianceScaling`.
+        output_axes: the axes whose sizes are multiplied for the fan-out.
 
     Source: He et al., 2015, https://arxiv.org/abs/1502.01852
 
@@ -174,12 +176,12 @@ class HeUniform(_Named):
 
 
 class HeNormal(_Named):
-    """Truncated normal of standard deviation `sqrt(2 / fan_in)`.
+    """Values from a truncated normal distribution with the standard deviation `sqrt(2 / fan_in)`.
 
     Args:
         seed: None, an integer or a `SeedGenerator`; see `RandomInitializer`.
-        input_axes: which axes to multiply for the fan-in; see `VarianceScaling`.
-        output_axes: which axes to multiply for the fan-out.
+        input_axes: the axes whose sizes are multiplied for the fan-in; see `VarianceScaling`.
+        output_axes: the axes whose sizes are multiplied for the fan-out.
 
     Source: He et al., 2015, https://arxiv.org/abs/1502.01852
 
@@ -193,12 +195,12 @@ class HeNormal(_Named):
 
 
 class LecunUniform(_Named):
-    """Evenly distributed in `[-limit, limit)`, with `limit = sqrt(3 / fan_in)`.
+    """Values from the uniform distribution over `[-limit, limit)`, with `limit = sqrt(3 / fan_in)`.
 
     Args:
         seed: None, an integer or a `SeedGenerator`; see `RandomInitializer`.
-        input_axes: which axes to multiply for the fan-in; see `VarianceScaling`.
-        output_axes: which axes to multiply for the fan-out.
+        input_axes: the axes whose sizes are multiplied for the fan-in; see `VarianceScaling`.
+        output_axes: the axes whose sizes are multiplied for the fan-out.
 
     Source: Klambauer et al., 2017, https://arxiv.org/abs/1706.02515
 
@@ -212,12 +214,12 @@ class LecunUniform(_Named):
 
 
 class LecunNormal(_Named):
-    """Truncated normal of standard deviation `sqrt(1 / fan_in)`, as self-normalising networks want it.
+    """Values from a truncated normal distribution with the standard deviation `sqrt(1 / fan_in)`, for `selu`.
 
     Args:
         seed: None, an integer or a `SeedGenerator`; see `RandomInitializer`.
-        input_axes: which axes to multiply for the fan-in; see `VarianceScaling`.
-        output_axes: which axes to multiply for the fan-out.
+        input_axes: the axes whose sizes are multiplied for the fan-in; see `VarianceScaling`.
+        output_axes: the axes whose sizes are multiplied for the fan-out.
 
     Source: Klambauer et al., 2017, https://arxiv.org/abs/1706.02515
 
@@ -233,7 +235,7 @@ class LecunNormal(_Named):
 def compute_fans(
     shape: tuple[int, ...], input_axes: Sequence[int] | None = None, output_axes: Sequence[int] | None = None
 ) -> tuple[int, int]:
-    """How many inputs and how many outputs the weights of a shape connect: `(fan_in, fan_out)`."""
+    """Return `(fan_in, fan_out)`: the numbers of inputs and of outputs that a weight of this shape connects."""
     if input_axes is not None and output_axes is not None:
         return math.prod(shape[axis] for axis in input_axes), math.prod(shape[axis] for axis in output_axes)
     if len(shape) < 2:

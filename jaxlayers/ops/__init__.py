@@ -1,6 +1,6 @@
-"""Functions of arrays, with Keras's names: a line or a few each over jax.numpy, jax.nn and jax.lax.
+"""Functions of arrays under Keras's names; most of them are a few lines over jax.numpy, jax.nn and jax.lax.
 
-They take variables, lists, NumPy arrays and symbolic tensors wherever an array stands.
+An argument that is an array may also be a variable, a list, a NumPy array, a Python scalar or a symbolic tensor.
 """
 
 from jaxlayers.ops import image as image

@@ -1,7 +1,8 @@
-"""Arithmetic, element by element: sums, products, powers, divisors.
+"""Element-wise arithmetic: sums, products, powers, divisors.
 
-Every function takes what becomes an array (see `_types`), and broadcasts two operands to one shape. Dtypes promote as
-in JAX: a Python scalar takes on the dtype of the array beside it.
+The arguments `x`, `x1` and `x2` are arrays, or values that can be converted to arrays (see `_types.ArrayLike`). Two
+arguments are broadcast to one shape. The dtype of the result follows JAX's rules of type promotion: a Python scalar
+takes the dtype of the other argument.
 """
 
 import jax.numpy as jnp
@@ -52,7 +53,7 @@ def multiply(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def divide(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Quotient in a float dtype, also of integers: x1 / x2.
+    """Quotient: x1 / x2. The quotient of integers is a float.
 
     Example:
         >>> divide([1, 3], 2)
@@ -63,7 +64,7 @@ def divide(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def true_divide(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Quotient in a float dtype: another name of `divide`.
+    """Quotient: another name of `divide`.
 
     Example:
         >>> true_divide([1, 3], 2)
@@ -74,7 +75,7 @@ def true_divide(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def divide_no_nan(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Quotient, with 0 where the divisor is 0; its gradients are finite there too.
+    """Quotient x1 / x2, but 0 where x2 is 0. The gradients are finite there too.
 
     Example:
         >>> divide_no_nan([1.0, 3.0], [0.0, 2.0])
@@ -108,7 +109,7 @@ def mod(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def fmod(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Remainder of the quotient rounded towards zero, with the sign of the dividend.
+    """Remainder of the division rounded towards zero, with the sign of the dividend.
 
     Example:
         >>> fmod([7, -7], 3)
@@ -141,7 +142,7 @@ def square(x: ArrayLike) -> Array:
 
 @operation("x")
 def sqrt(x: ArrayLike) -> Array:
-    """Square root; nan below zero.
+    """Square root; nan for negative numbers.
 
     Example:
         >>> sqrt([4, 9])
@@ -152,7 +153,7 @@ def sqrt(x: ArrayLike) -> Array:
 
 @operation("x")
 def cbrt(x: ArrayLike) -> Array:
-    """Cube root, of negative numbers too.
+    """Cube root, also of negative numbers.
 
     Example:
         >>> cbrt([8.0, -1.0])
@@ -163,7 +164,7 @@ def cbrt(x: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def hypot(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Longest side of a right triangle, without overflow on the way: sqrt(x1^2 + x2^2).
+    """Hypotenuse of a right triangle: sqrt(x1^2 + x2^2), without overflow in the squares.
 
     Example:
         >>> hypot([3.0], [4.0])
@@ -174,7 +175,7 @@ def hypot(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x")
 def reciprocal(x: ArrayLike) -> Array:
-    """One over each element: 1 / x.
+    """Reciprocal: 1 / x.
 
     Example:
         >>> reciprocal([2.0, -4.0])
@@ -185,7 +186,7 @@ def reciprocal(x: ArrayLike) -> Array:
 
 @operation("x")
 def negative(x: ArrayLike) -> Array:
-    """The opposite: -x.
+    """Negative: -x.
 
     Example:
         >>> negative([1, -2])
@@ -196,7 +197,7 @@ def negative(x: ArrayLike) -> Array:
 
 @operation("x")
 def absolute(x: ArrayLike) -> Array:
-    """Distance from zero: |x|; the modulus of complex numbers.
+    """Absolute value: |x|. For complex numbers, it is the modulus.
 
     Example:
         >>> absolute([1, -2])
@@ -207,7 +208,7 @@ def absolute(x: ArrayLike) -> Array:
 
 @operation("x")
 def abs(x: ArrayLike) -> Array:
-    """Distance from zero: another name of `absolute`.
+    """Absolute value: another name of `absolute`.
 
     Example:
         >>> abs([1, -2])
@@ -218,7 +219,7 @@ def abs(x: ArrayLike) -> Array:
 
 @operation("x")
 def fabs(x: ArrayLike) -> Array:
-    """Distance from zero, in a float dtype.
+    """Absolute value of real numbers as a float: |x|.
 
     Example:
         >>> fabs([1, -2])
@@ -229,7 +230,11 @@ def fabs(x: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def ldexp(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Scaled by a power of two: x1 * 2 ** x2.
+    """Product with a power of two: x1 * 2 ** x2.
+
+    Args:
+        x1: array.
+        x2: an array of integers.
 
     Raises:
         TypeError: when the exponents are not integers.
@@ -246,7 +251,7 @@ def ldexp(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def nextafter(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """The number of the dtype that comes after x1 towards x2.
+    """The next number after x1 in the direction of x2 that the dtype can represent.
 
     Example:
         >>> float(nextafter(1.0, 2.0)) - 1.0
@@ -257,7 +262,7 @@ def nextafter(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def gcd(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Greatest common divisor.
+    """Greatest common divisor of integers.
 
     Example:
         >>> gcd([12, 18], 8)
@@ -268,7 +273,7 @@ def gcd(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def lcm(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Least common multiple.
+    """Least common multiple of integers.
 
     Example:
         >>> lcm([4, 6], 10)

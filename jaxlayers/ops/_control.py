@@ -1,6 +1,8 @@
-"""Control flow: JAX's, with Keras's names and arguments, for functions that read and write variables, layers and keys.
+"""Control flow: JAX's loops and branches, with Keras's names and arguments.
 
-Functions are traced once and become part of the program; on symbolic tensors, the whole loop or branch is one node.
+The functions passed to them may call layers, read and write variables, and draw random numbers. Each function is traced
+once and becomes part of the compiled program. If an argument is a symbolic tensor, the whole loop or branch is one node
+of the model.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,12 +22,16 @@ __all__ = [
 
 @operation("pred")
 def cond(pred: ArrayLike, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> Any:
-    """One of two functions, as a bool says.
+    """Call one of two functions, depending on a condition.
 
     Args:
-        pred: the bool, which may be computed.
-        true_fn: called without arguments where it is True.
-        false_fn: called without arguments where it is False; returns the same structure, shapes and dtypes.
+        pred: a scalar bool; it may be a traced value.
+        true_fn: a function without arguments, called if `pred` is True.
+        false_fn: a function without arguments, called if `pred` is False. It returns the same structure, shapes and
+            dtypes as `true_fn`.
+
+    Returns:
+        The result of the function.
 
     Example:
         >>> x = jax.numpy.float32(3)
@@ -37,12 +43,15 @@ def cond(pred: ArrayLike, true_fn: Callable[[], Any], false_fn: Callable[[], Any
 
 @operation("index")
 def switch(index: ArrayLike, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
-    """One of several functions, as a number says.
+    """Call one of several functions, selected by its index.
 
     Args:
-        index: the number, which may be computed; moved to the nearest one there is.
+        index: a scalar integer; it may be a traced value. It is clipped to the range 0, ..., `len(branches) - 1`.
         branches: functions that return the same structure, shapes and dtypes.
-        *operands: what the chosen one is called with.
+        *operands: the arguments of the function.
+
+    Returns:
+        The result of the function.
 
     Example:
         >>> switch(1, [lambda x: x, lambda x: -x], jax.numpy.float32(3))
@@ -60,18 +69,18 @@ def scan(
     reverse: bool = False,
     unroll: int | bool = 1,
 ) -> tuple[Any, Any]:
-    """A loop over the first axis that carries something along: `carry, y = f(carry, x)`.
+    """Loop over the first axis of arrays with a carried state: `carry, y = f(carry, x)`.
 
     Args:
-        f: the body; what it returns first keeps structure, shapes and dtypes.
-        init: what it is first called with.
-        xs: arrays in any structure, of one size along the first axis; None for a loop without input.
-        length: the number of turns, where `xs` does not say.
-        reverse: from the last element to the first.
-        unroll: how many turns become one turn of the program; True for all.
+        f: the body of the loop. The carry that it returns has the structure, shapes and dtypes of `init`.
+        init: the first carry.
+        xs: arrays in any structure, with the same size of the first axis; None (the default) for a loop without input.
+        length: the number of iterations; needed only if `xs` is None.
+        reverse: If True, loop from the last element to the first. False by default.
+        unroll: the number of iterations of `f` in one iteration of the compiled loop, 1 by default; True for all.
 
     Returns:
-        What the last turn carried, and the y of all turns, stacked.
+        The last carry, and the `y` of all iterations stacked along a new first axis.
 
     Raises:
         ValueError: when `unroll` is neither a bool nor a positive integer.
@@ -87,26 +96,34 @@ def scan(
 
 @operation()
 def map(f: Callable[[Any], Any], xs: Any) -> Any:
-    """A function of each element along the first axis, one after the other; see `vectorized_map` for all at once.
+    """Apply a function to each element along the first axis, one element after the other.
+
+    `vectorized_map` applies the function to all elements at once.
 
     Args:
-        f: function of one element.
-        xs: arrays in any structure, of one size along the first axis.
+        f: a function of one element.
+        xs: arrays in any structure, with the same size of the first axis.
+
+    Returns:
+        The results stacked along a new first axis.
 
     Example:
         >>> map(lambda row: row.sum(), jax.numpy.array([[1, 2], [3, 4]]))
         Array([3, 7], dtype=int32)
     """
-    return loops.scan(lambda nothing, x: (nothing, f(x)), None, xs)[1]
+    return loops.scan(lambda carry, x: (carry, f(x)), None, xs)[1]
 
 
 @operation()
 def vectorized_map(function: Callable[[Any], Any], elements: Any) -> Any:
-    """A function of each element along the first axis, all at once.
+    """Apply a function to all elements along the first axis at once, by `jax.vmap`.
 
     Args:
-        function: function of one element.
-        elements: arrays in any structure, of one size along the first axis.
+        function: a function of one element.
+        elements: arrays in any structure, with the same size of the first axis.
+
+    Returns:
+        The results stacked along a new first axis.
 
     Example:
         >>> vectorized_map(lambda pair: pair[0] * pair[1], [jax.numpy.array([1, 2]), jax.numpy.array([3, 4])])
@@ -119,46 +136,52 @@ def vectorized_map(function: Callable[[Any], Any], elements: Any) -> Any:
 def while_loop(
     cond: Callable[..., Any], body: Callable[..., Any], loop_vars: Any, maximum_iterations: int | None = None
 ) -> Any:
-    """A loop that goes on as long as a condition holds.
+    """Repeat a function while a condition is true.
 
     Args:
-        cond: whether to go on; called with each element of `loop_vars` when that is a list or tuple, else with it.
-        body: the new `loop_vars`, of the same structure, shapes and dtypes; called likewise.
-        loop_vars: what the loop starts with.
-        maximum_iterations: the most turns.
+        cond: a function that returns True to continue. Its arguments are the elements of `loop_vars` if that is a list
+            or tuple, else `loop_vars` itself.
+        body: a function of the same arguments that returns the next `loop_vars`, with the same structure, shapes and
+            dtypes.
+        loop_vars: the first values.
+        maximum_iterations: the largest number of iterations; None (the default) for no limit.
 
     Returns:
-        `loop_vars` after the last turn; a tuple for a list.
+        `loop_vars` after the last iteration; a tuple if `loop_vars` is a list.
 
     Example:
         >>> while_loop(lambda x, n: x < 100, lambda x, n: (x * 3, n + 1), (1, 0))
         (Array(243, dtype=int32, weak_type=True), Array(5, dtype=int32, weak_type=True))
     """
-    several = isinstance(loop_vars, list | tuple)
+    is_sequence = isinstance(loop_vars, list | tuple)
 
-    def goes_on(state: Any) -> Any:
-        turn, values = state
-        wanted = cond(*values)
-        return wanted if maximum_iterations is None else wanted & (turn < maximum_iterations)
+    def should_continue(state: Any) -> Any:
+        iteration, values = state
+        condition = cond(*values)
+        return condition if maximum_iterations is None else condition & (iteration < maximum_iterations)
 
     def next_state(state: Any) -> Any:
-        turn, values = state
+        iteration, values = state
         values = body(*values)
-        return turn + 1, tuple(values) if several else (values,)
+        return iteration + 1, tuple(values) if is_sequence else (values,)
 
-    _, final = loops.while_loop(goes_on, next_state, (0, tuple(loop_vars) if several else (loop_vars,)))
-    return final if several else final[0]
+    first_values = tuple(loop_vars) if is_sequence else (loop_vars,)
+    _, last_values = loops.while_loop(should_continue, next_state, (0, first_values))
+    return last_values if is_sequence else last_values[0]
 
 
 @operation()
 def fori_loop(lower: ArrayLike, upper: ArrayLike, body_fun: Callable[[Any, Any], Any], init_val: Any) -> Any:
-    """A counted loop: `value = body_fun(i, value)` for i from `lower` to `upper - 1`.
+    """Repeat `value = body_fun(i, value)` for i from `lower` to `upper - 1`.
 
     Args:
         lower: the first i.
-        upper: one more than the last i.
-        body_fun: the body; what it returns keeps structure, shapes and dtypes.
-        init_val: what it is first called with.
+        upper: the last i plus one.
+        body_fun: the body of the loop. It returns a value of the structure, shapes and dtypes of `init_val`.
+        init_val: the first value.
+
+    Returns:
+        The last value.
 
     Example:
         >>> fori_loop(0, 5, lambda i, total: total + i, 0)
@@ -169,15 +192,19 @@ def fori_loop(lower: ArrayLike, upper: ArrayLike, body_fun: Callable[[Any, Any],
 
 @operation()
 def associative_scan(f: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0) -> Any:
-    """All partial results of an associative function, in a logarithm of the number of turns.
-
-    Source: Blelloch, "Prefix Sums and Their Applications", CMU-CS-90-190 (1990).
+    """Combine all elements up to each element by an associative function, in O(log n) parallel steps.
 
     Args:
-        f: joins two structures like `elems`, element by element; `f(a, f(b, c))` must be `f(f(a, b), c)`.
-        elems: arrays in any structure, of one size along the axis.
-        reverse: from the last element to the first.
-        axis: along which axis.
+        f: a function that combines two structures like `elems`, element by element. It must be associative:
+            `f(a, f(b, c))` equals `f(f(a, b), c)`.
+        elems: arrays in any structure, with the same size of the axis.
+        reverse: If True, combine all elements from each element to the last. False by default.
+        axis: the axis of the elements; 0 by default.
+
+    Returns:
+        The combined elements, in the structure and shapes of `elems`.
+
+    Source: Blelloch, "Prefix Sums and Their Applications", CMU-CS-90-190 (1990).
 
     Example:
         >>> associative_scan(lambda a, b: a * b, jax.numpy.array([1, 2, 3, 4]))

@@ -1,26 +1,29 @@
-"""New arrays: constants, ranges, grids, triangles, windows.
+"""Creation of arrays: constants, ranges, grids.
 
-Without a `dtype` they are in `floatx()`, or in the dtype of what they are made from.
+The default dtype is `floatx()`, or the dtype of the array that a function takes.
 """
 
 from typing import Any
 
 import jax.numpy as jnp
 
-from jaxlayers.common.settings import floatx, standardize_dtype
+from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.core import operation
 from jaxlayers.core.symbolic import as_array
 from jaxlayers.ops._types import Array, ArrayLike, DType, Shape, dtype_or_none
 
 __all__ = [
-    "arange", "array", "bartlett", "blackman", "diag", "diagflat", "empty", "empty_like", "eye", "full", "full_like",
-    "geomspace", "hamming", "hanning", "identity", "kaiser", "linspace", "logspace", "meshgrid", "ones", "ones_like",
-    "tri", "tril", "triu", "vander", "zeros", "zeros_like",
+    "arange", "array", "empty", "empty_like", "full", "full_like", "geomspace", "linspace", "logspace", "meshgrid",
+    "ones", "ones_like", "zeros", "zeros_like",
 ]  # fmt: skip
 
 
 def zeros(shape: Shape, dtype: DType = None) -> Array:
     """An array of zeros.
+
+    Args:
+        shape: the shape of the array.
+        dtype: the dtype of the array; `floatx()` by default.
 
     Example:
         >>> zeros((2,))
@@ -32,6 +35,10 @@ def zeros(shape: Shape, dtype: DType = None) -> Array:
 def ones(shape: Shape, dtype: DType = None) -> Array:
     """An array of ones.
 
+    Args:
+        shape: the shape of the array.
+        dtype: the dtype of the array; `floatx()` by default.
+
     Example:
         >>> ones((2,), "int32")
         Array([1, 1], dtype=int32)
@@ -40,7 +47,11 @@ def ones(shape: Shape, dtype: DType = None) -> Array:
 
 
 def empty(shape: Shape, dtype: DType = None) -> Array:
-    """An array of which only shape and dtype matter.
+    """An array with arbitrary values (zeros, in JAX).
+
+    Args:
+        shape: the shape of the array.
+        dtype: the dtype of the array; `floatx()` by default.
 
     Example:
         >>> empty((2, 3)).shape
@@ -51,7 +62,12 @@ def empty(shape: Shape, dtype: DType = None) -> Array:
 
 @operation("fill_value")
 def full(shape: Shape, fill_value: ArrayLike, dtype: DType = None) -> Array:
-    """An array of one value, or of what broadcasts to its shape.
+    """An array filled with one value, or with an array that is broadcast to the shape.
+
+    Args:
+        shape: the shape of the array.
+        fill_value: the value, or an array that broadcasts to the shape.
+        dtype: the dtype of the array; `floatx()` by default.
 
     Example:
         >>> full((2,), 7)
@@ -62,7 +78,11 @@ def full(shape: Shape, fill_value: ArrayLike, dtype: DType = None) -> Array:
 
 @operation("x")
 def zeros_like(x: ArrayLike, dtype: DType = None) -> Array:
-    """Zeros in the shape of an array.
+    """An array of zeros with the shape of another array.
+
+    Args:
+        x: array.
+        dtype: the dtype of the result; by default that of x.
 
     Example:
         >>> zeros_like([1, 2])
@@ -73,7 +93,11 @@ def zeros_like(x: ArrayLike, dtype: DType = None) -> Array:
 
 @operation("x")
 def ones_like(x: ArrayLike, dtype: DType = None) -> Array:
-    """Ones in the shape of an array.
+    """An array of ones with the shape of another array.
+
+    Args:
+        x: array.
+        dtype: the dtype of the result; by default that of x.
 
     Example:
         >>> ones_like([3.0, 2.0])
@@ -84,7 +108,11 @@ def ones_like(x: ArrayLike, dtype: DType = None) -> Array:
 
 @operation("x")
 def empty_like(x: ArrayLike, dtype: DType = None) -> Array:
-    """An array of the shape of another, of which only shape and dtype matter.
+    """An array with arbitrary values (zeros, in JAX) and the shape of another array.
+
+    Args:
+        x: array.
+        dtype: the dtype of the result; by default that of x.
 
     Example:
         >>> empty_like([3.0, 2.0]).shape
@@ -95,7 +123,12 @@ def empty_like(x: ArrayLike, dtype: DType = None) -> Array:
 
 @operation("x", "fill_value")
 def full_like(x: ArrayLike, fill_value: ArrayLike, dtype: DType = None) -> Array:
-    """One value in the shape of an array.
+    """An array filled with one value, with the shape of another array.
+
+    Args:
+        x: array.
+        fill_value: the value, or an array that broadcasts to the shape.
+        dtype: the dtype of the result; by default that of x.
 
     Example:
         >>> full_like([3, 2], 7)
@@ -106,7 +139,11 @@ def full_like(x: ArrayLike, fill_value: ArrayLike, dtype: DType = None) -> Array
 
 @operation("x")
 def array(x: ArrayLike, dtype: DType = None) -> Array:
-    """An array from what becomes one, in memory of its own.
+    """Convert a value to an array. The result is always a copy.
+
+    Args:
+        x: the value to convert.
+        dtype: the dtype of the result; by default that of x, narrowed to 32 bits as JAX does.
 
     Example:
         >>> array([1, 2], "float32")
@@ -117,13 +154,13 @@ def array(x: ArrayLike, dtype: DType = None) -> Array:
 
 @operation("start", "stop", "step")
 def arange(start: ArrayLike, stop: ArrayLike = None, step: ArrayLike = None, dtype: DType = None) -> Array:
-    """Numbers in even steps: start, start + step, ... while below stop.
+    """Evenly spaced numbers: start, start + step, ..., less than stop.
 
     Args:
-        start: the first; the end, from 0 on, when it is alone.
-        stop: the end, which does not belong to them.
-        step: from one to the next, 1 by default; may be negative.
-        dtype: by default int32, or that of floats among the arguments.
+        start: the first number. `arange(n)` is `arange(0, n)`.
+        stop: the end of the range, which is excluded.
+        step: the distance between neighbours, 1 by default; it may be negative.
+        dtype: the dtype of the result; by default int32 if all arguments are integers, else their float dtype.
 
     Example:
         >>> arange(3), arange(1.0, 0.0, -0.5)
@@ -142,16 +179,16 @@ def linspace(
     dtype: DType = None,
     axis: int = 0,
 ) -> Any:
-    """Numbers at even distances from one to another.
+    """A given number of evenly spaced numbers from start to stop.
 
     Args:
-        start: first number, or an array of them.
-        stop: last number, or an array of them.
-        num: how many.
-        endpoint: whether `stop` is among them.
-        retstep: whether to return the distance too.
-        dtype: by default a float dtype.
-        axis: which axis of the result they lie along, when start and stop are arrays.
+        start: the first number, or an array of first numbers.
+        stop: the last number, or an array of last numbers.
+        num: how many numbers to return; 50 by default.
+        endpoint: If True (the default), the last number is `stop`. If False, `stop` is excluded.
+        retstep: If True, return `(numbers, distance between neighbours)`. False by default.
+        dtype: the dtype of the result; a float dtype by default.
+        axis: the new axis of the result if `start` or `stop` is an array; 0 by default.
 
     Example:
         >>> linspace(0, 1, 3)
@@ -170,16 +207,16 @@ def logspace(
     dtype: DType = None,
     axis: int = 0,
 ) -> Array:
-    """Powers with even distances between the exponents: base ** linspace(start, stop).
+    """Powers with evenly spaced exponents: base ** linspace(start, stop).
 
     Args:
-        start: first exponent, or an array of them.
-        stop: last exponent, or an array of them.
-        num: how many.
-        endpoint: whether that of `stop` is among them.
-        base: what the exponents are of.
-        dtype: by default a float dtype.
-        axis: which axis of the result they lie along, when start and stop are arrays.
+        start: the first exponent, or an array of first exponents.
+        stop: the last exponent, or an array of last exponents.
+        num: how many numbers to return; 50 by default.
+        endpoint: If True (the default), the last exponent is `stop`. If False, `stop` is excluded.
+        base: the base of the powers; 10 by default.
+        dtype: the dtype of the result; a float dtype by default.
+        axis: the new axis of the result if `start` or `stop` is an array; 0 by default.
 
     Example:
         >>> logspace(0, 2, 3)
@@ -192,15 +229,15 @@ def logspace(
 def geomspace(
     start: ArrayLike, stop: ArrayLike, num: int = 50, endpoint: bool = True, dtype: DType = None, axis: int = 0
 ) -> Array:
-    """Numbers with even ratios from one to another.
+    """Numbers from start to stop with equal ratios of neighbours.
 
     Args:
-        start: first number, or an array of them.
-        stop: last number, or an array of them.
-        num: how many.
-        endpoint: whether `stop` is among them.
-        dtype: by default a float dtype.
-        axis: which axis of the result they lie along, when start and stop are arrays.
+        start: the first number, or an array of first numbers.
+        stop: the last number, or an array of last numbers.
+        num: how many numbers to return; 50 by default.
+        endpoint: If True (the default), the last number is `stop`. If False, `stop` is excluded.
+        dtype: the dtype of the result; a float dtype by default.
+        axis: the new axis of the result if `start` or `stop` is an array; 0 by default.
 
     Example:
         >>> geomspace(1, 100, 3)
@@ -211,11 +248,15 @@ def geomspace(
 
 @operation()
 def meshgrid(*x: ArrayLike, indexing: str = "xy") -> list[Array]:
-    """Coordinates of a grid, from those along its axes.
+    """The coordinates of all points of a grid, from the coordinates along its axes.
 
     Args:
-        *x: coordinates along each axis, [size_i].
-        indexing: `"ij"` for grids of shape [size_0, size_1, ...]; `"xy"` with the first two exchanged.
+        *x: the coordinates along each axis, [size_i].
+        indexing: `"ij"` for results of shape [size_0, size_1, ...]; `"xy"` (the default) for results with the first
+            two axes exchanged.
+
+    Returns:
+        One array for each axis.
 
     Example:
         >>> meshgrid([1, 2, 3], [4, 5])
@@ -224,162 +265,3 @@ def meshgrid(*x: ArrayLike, indexing: str = "xy") -> list[Array]:
                [5, 5, 5]], dtype=int32)]
     """
     return list(jnp.meshgrid(*map(as_array, x), indexing=indexing))
-
-
-def eye(N: int, M: int | None = None, k: int = 0, dtype: DType = None) -> Array:  # noqa: N803, NumPy's names
-    """Ones on a diagonal, zeros elsewhere.
-
-    Args:
-        N: rows.
-        M: columns; as many as rows by default.
-        k: which diagonal: 0 the main one, positive ones above it.
-        dtype: of the result.
-
-    Example:
-        >>> eye(2)
-        Array([[1., 0.],
-               [0., 1.]], dtype=float32)
-    """
-    return jnp.eye(N, M, k, standardize_dtype(dtype))
-
-
-def identity(n: int, dtype: DType = None) -> Array:
-    """The identity matrix, [n, n].
-
-    Example:
-        >>> identity(2)
-        Array([[1., 0.],
-               [0., 1.]], dtype=float32)
-    """
-    return jnp.identity(n, standardize_dtype(dtype))
-
-
-def tri(N: int, M: int | None = None, k: int = 0, dtype: DType = None) -> Array:  # noqa: N803, NumPy's names
-    """Ones on and below a diagonal, zeros above; arguments as for `eye`.
-
-    Example:
-        >>> tri(2)
-        Array([[1., 0.],
-               [1., 1.]], dtype=float32)
-    """
-    return jnp.tri(N, M, k, standardize_dtype(dtype))
-
-
-@operation("x")
-def tril(x: ArrayLike, k: int = 0) -> Array:
-    """What is on and below the k-th diagonal of the last two axes; zeros above.
-
-    Example:
-        >>> tril([[1, 2], [3, 4]])
-        Array([[1, 0],
-               [3, 4]], dtype=int32)
-    """
-    return jnp.tril(x, k)
-
-
-@operation("x")
-def triu(x: ArrayLike, k: int = 0) -> Array:
-    """What is on and above the k-th diagonal of the last two axes; zeros below.
-
-    Example:
-        >>> triu([[1, 2], [3, 4]])
-        Array([[1, 2],
-               [0, 4]], dtype=int32)
-    """
-    return jnp.triu(x, k)
-
-
-@operation("x")
-def diag(x: ArrayLike, k: int = 0) -> Array:
-    """A matrix with x on its k-th diagonal; or that diagonal of the matrix x.
-
-    Example:
-        >>> diag([1, 2]), diag([[1, 2], [3, 4]])
-        (Array([[1, 0],
-               [0, 2]], dtype=int32), Array([1, 4], dtype=int32))
-    """
-    return jnp.diag(x, k)
-
-
-@operation("x")
-def diagflat(x: ArrayLike, k: int = 0) -> Array:
-    """A matrix with the elements of x, flattened, on its k-th diagonal.
-
-    Example:
-        >>> diagflat([[1], [2]])
-        Array([[1, 0],
-               [0, 2]], dtype=int32)
-    """
-    return jnp.diagflat(x, k)
-
-
-@operation("x")
-def vander(x: ArrayLike, N: int | None = None, increasing: bool = False) -> Array:  # noqa: N803, NumPy's names
-    """Powers of each number in a row: x ** (N - 1), ..., x, 1.
-
-    Args:
-        x: [length].
-        N: how many powers; as many as numbers by default.
-        increasing: whether they begin with 1.
-
-    Example:
-        >>> vander([2, 3], 3)
-        Array([[4, 2, 1],
-               [9, 3, 1]], dtype=int32)
-    """
-    return jnp.vander(x, N, increasing)
-
-
-def bartlett(x: int) -> Array:
-    """Triangular window of x points, zero at both ends.
-
-    Example:
-        >>> bartlett(5)
-        Array([0. , 0.5, 1. , 0.5, 0. ], dtype=float32)
-    """
-    return jnp.bartlett(int(x)).astype(floatx())
-
-
-def blackman(x: int) -> Array:
-    """Blackman window of x points: 0.42 - 0.5 cos(2 pi n / (x - 1)) + 0.08 cos(4 pi n / (x - 1)).
-
-    Example:
-        >>> blackman(3)[1]
-        Array(0.99999994, dtype=float32)
-    """
-    return jnp.blackman(int(x)).astype(floatx())
-
-
-def hamming(x: int) -> Array:
-    """Hamming window of x points: 0.54 - 0.46 cos(2 pi n / (x - 1)).
-
-    Example:
-        >>> hamming(3)
-        Array([0.08000001, 1.        , 0.08000001], dtype=float32)
-    """
-    return jnp.hamming(int(x)).astype(floatx())
-
-
-def hanning(x: int) -> Array:
-    """Hann window of x points: 0.5 - 0.5 cos(2 pi n / (x - 1)).
-
-    Example:
-        >>> hanning(3)
-        Array([0., 1., 0.], dtype=float32)
-    """
-    return jnp.hanning(int(x)).astype(floatx())
-
-
-@operation("beta")
-def kaiser(x: int, beta: ArrayLike) -> Array:
-    """Kaiser window of x points: i0(beta sqrt(1 - (2 n / (x - 1) - 1)^2)) / i0(beta).
-
-    Args:
-        x: how many points.
-        beta: how steep; 0 is a rectangle.
-
-    Example:
-        >>> kaiser(3, 0.0)
-        Array([1., 1., 1.], dtype=float32)
-    """
-    return jnp.kaiser(int(x), beta).astype(floatx())

@@ -1,4 +1,7 @@
-"""Connectionist temporal classification: the loss, and the most likely label sequences.
+"""Connectionist temporal classification (CTC): the loss, and the decoding of the most likely label sequences.
+
+An alignment assigns a label or the blank class to each time step. The label sequence of an alignment is what remains
+when repeated labels are merged and blanks are removed.
 
 Source: Graves et al., "Connectionist Temporal Classification", ICML 2006.
 """
@@ -19,17 +22,19 @@ __all__ = ["ctc_decode", "ctc_loss"]
 def ctc_loss(
     target: ArrayLike, output: ArrayLike, target_length: ArrayLike, output_length: ArrayLike, mask_index: int = 0
 ) -> Array:
-    """Negative log-likelihood of label sequences, over all their alignments with the steps.
+    """CTC loss: the negative log-likelihood of label sequences, summed over all their alignments.
 
     Args:
         target: labels, [batch, labels].
-        output: logits, [batch, steps, classes].
-        target_length: how many labels count, [batch].
-        output_length: how many steps count, [batch].
-        mask_index: the class that stands for no label.
+        output: logits, [batch, time, classes].
+        target_length: the number of valid labels of each example, [batch].
+        output_length: the number of valid time steps of each example, [batch].
+        mask_index: the index of the blank class; 0 by default.
 
     Returns:
-        [batch], of at least float32.
+        The losses, [batch], in float32 or a wider dtype.
+
+    Source: Graves et al., "Connectionist Temporal Classification", ICML 2006.
 
     Example:
         >>> round(float(ctc_loss([[1, 2]], jnp.zeros((1, 3, 3)), [2], [3])[0]), 3)
@@ -70,24 +75,26 @@ def ctc_decode(
     merge_repeated: bool = True,
     mask_index: int | None = 0,
 ) -> tuple[Array, Array]:
-    """The most likely label sequences.
+    """Decode the output of a CTC model to the most likely label sequences.
 
     Args:
-        inputs: logits, [batch, steps, classes].
-        sequence_lengths: how many steps count, [batch].
-        strategy: `"greedy"` takes the largest logit of each step; `"beam_search"` keeps the likeliest sequences,
-            each summed over its alignments.
-        beam_width: how many sequences the search keeps.
-        top_paths: how many it returns.
-        merge_repeated: whether a class that is repeated from step to step is one label (greedy; the search does so).
-        mask_index: the class that stands for no label; None for the last one.
+        inputs: logits, [batch, time, classes].
+        sequence_lengths: the number of valid time steps of each example, [batch].
+        strategy: `"greedy"` (the default) takes the class with the largest logit at each time step. `"beam_search"`
+            keeps the most likely label sequences, each with the probability of all its alignments.
+        beam_width: the number of label sequences that the beam search keeps; 100 by default.
+        top_paths: the number of label sequences that the beam search returns; 1 by default.
+        merge_repeated: If True (the default), a label that is repeated at consecutive time steps is one label. It
+            applies to the greedy strategy; the beam search always merges.
+        mask_index: the index of the blank class, 0 by default; None for the last class.
 
     Returns:
-        Labels, `[1, batch, steps]` or `[top_paths, batch, steps]`, with -1 after the last; and scores: minus the sum
-        of the largest logits, `[batch, 1]`, or logarithms of probabilities, `[batch, top_paths]`, of at least float32.
+        A tuple of labels and scores. Labels: `[1, batch, time]` (greedy) or `[top_paths, batch, time]`, filled up
+        with -1. Scores, in float32 or a wider dtype: minus the sum of the largest logits, `[batch, 1]` (greedy), or
+        logarithms of probabilities, `[batch, top_paths]`.
 
     Raises:
-        ValueError: for another strategy, or more paths than the beam holds.
+        ValueError: for any other strategy, and when `top_paths` is larger than `beam_width`.
 
     Example:
         >>> steps = jax.nn.one_hot(jnp.array([[1, 1, 0, 2]]), 3)
@@ -101,74 +108,83 @@ def ctc_decode(
     if strategy != "beam_search":
         raise ValueError(f"ops.ctc_decode expects a strategy 'greedy' or 'beam_search'; received {strategy!r}.")
     if top_paths > beam_width:
-        raise ValueError(f"ops.ctc_decode finds at most beam_width={beam_width} paths; received top_paths={top_paths}.")
+        raise ValueError(
+            f"ops.ctc_decode expects top_paths to be at most beam_width={beam_width}; received top_paths={top_paths}."
+        )
     return _beam_search(inputs, sequence_lengths, blank, beam_width, top_paths)
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3))
 def _greedy(logits: Any, lengths: Any, blank: int, merge_repeated: bool) -> tuple[Array, Array]:
-    beyond = jnp.arange(logits.shape[1]) >= lengths[:, None]  # [batch, steps]
-    labels = jnp.where(beyond, blank, jnp.argmax(logits, -1))
-    nothing = labels == blank
+    is_padding = jnp.arange(logits.shape[1]) >= lengths[:, None]  # [batch, time]
+    labels = jnp.where(is_padding, blank, jnp.argmax(logits, -1))
+    is_dropped = labels == blank
     if merge_repeated:
-        nothing = nothing.at[:, 1:].set(nothing[:, 1:] | (labels[:, 1:] == labels[:, :-1]))
-    order = jnp.argsort(nothing, axis=-1, stable=True)  # labels first, in their order
-    found = jnp.take_along_axis(jnp.where(nothing, -1, labels), order, -1)
-    return found[None], -jnp.sum(jnp.where(beyond, 0, jnp.max(logits, -1)), 1, keepdims=True)
+        is_dropped = is_dropped.at[:, 1:].set(is_dropped[:, 1:] | (labels[:, 1:] == labels[:, :-1]))
+    order = jnp.argsort(is_dropped, axis=-1, stable=True)  # moves the labels to the front, in their order
+    paths = jnp.take_along_axis(jnp.where(is_dropped, -1, labels), order, -1)
+    return paths[None], -jnp.sum(jnp.where(is_padding, 0, jnp.max(logits, -1)), 1, keepdims=True)
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3, 4))
 def _beam_search(logits: Any, lengths: Any, blank: int, width: int, top: int) -> tuple[Array, Array]:
-    """Prefix search: each kept path has one score for alignments that end in the blank, one for those in its label."""
+    """Search the most likely label sequences (paths), one time step after the other.
+
+    Each path has two log-probabilities: that of the alignments that end in a blank, and that of the alignments that end
+    in the last label of the path. At each time step, a path stays as it is or is extended by one label; of all results,
+    the `width` most likely ones are kept.
+    """
     steps, classes = logits.shape[1:]
-    lowest = -jnp.inf
-    scores = jax.nn.log_softmax(logits)
+    log_zero = -jnp.inf
+    log_probabilities = jax.nn.log_softmax(logits)  # [batch, time, classes]
 
-    def step(state: Any, given: Any) -> Any:
-        paths, sizes, in_blank, in_label = state  # [width, steps], [width], [width], [width]
-        score, counts = given  # [classes], scalar
-        total = jnp.logaddexp(in_blank, in_label)
+    def step(state: Any, inputs: Any) -> Any:
+        paths, sizes, ends_in_blank, ends_in_label = state  # [width, time], [width], [width], [width]
+        log_p, is_valid = inputs  # [classes], scalar
+        total = jnp.logaddexp(ends_in_blank, ends_in_label)
         last = jnp.where(sizes > 0, jnp.take_along_axis(paths, jnp.maximum(sizes - 1, 0)[:, None], 1)[:, 0], -1)
-        stay_blank = total + score[blank]
-        stay_label = jnp.where(sizes > 0, in_label + score[last], lowest)
+        stay_blank = total + log_p[blank]
+        stay_label = jnp.where(sizes > 0, ends_in_label + log_p[last], log_zero)
 
-        # A repeated label makes a longer path only across a blank.
-        repeats = jnp.arange(classes) == last[:, None]
-        longer = jnp.where(repeats, in_blank[:, None], total[:, None]) + score  # [width, classes]
-        longer = longer.at[:, blank].set(lowest)
+        # The last label extends its own path only after a blank; without the blank it is merged.
+        is_last = jnp.arange(classes) == last[:, None]
+        extended = jnp.where(is_last, ends_in_blank[:, None], total[:, None]) + log_p  # [width, classes]
+        extended = extended.at[:, blank].set(log_zero)
 
-        # Some longer paths are kept ones already: their scores go there. Those without probability only fill up.
-        before = jnp.where(jnp.arange(steps) < sizes[:, None] - 1, paths, -1)
-        same = jnp.all(before[:, None] == paths[None], -1) & (sizes[:, None] == sizes[None] + 1)  # [kept, from]
-        same &= (total > lowest)[:, None]
-        ending = jnp.maximum(last, 0)
-        arriving = jnp.where(same, longer[:, ending].T, lowest)
-        stay_label = jnp.logaddexp(stay_label, jax.nn.logsumexp(arriving, axis=1))
-        longer = longer.at[:, ending].min(jnp.where(same.T, lowest, jnp.inf))
+        # An extended path may equal another path of the beam: move its probability to that path. Entries of the beam
+        # without probability are placeholders, not paths.
+        prefix = jnp.where(jnp.arange(steps) < sizes[:, None] - 1, paths, -1)
+        is_prefix = jnp.all(prefix[:, None] == paths[None], -1) & (sizes[:, None] == sizes[None] + 1)  # [path, prefix]
+        is_prefix &= (total > log_zero)[:, None]
+        last_label = jnp.maximum(last, 0)
+        from_prefixes = jnp.where(is_prefix, extended[:, last_label].T, log_zero)
+        stay_label = jnp.logaddexp(stay_label, jax.nn.logsumexp(from_prefixes, axis=1))
+        extended = extended.at[:, last_label].min(jnp.where(is_prefix.T, log_zero, jnp.inf))
 
-        best, where = jax.lax.top_k(jnp.concatenate([jnp.logaddexp(stay_blank, stay_label), longer.reshape(-1)]), width)
-        grown = where >= width
-        source = jnp.where(grown, (where - width) // classes, where)
-        label = (where - width) % classes
-        added = grown[:, None] & (jnp.arange(steps) == sizes[source][:, None])
-        new = (
-            jnp.where(added, label[:, None], paths[source]),
-            sizes[source] + grown,
-            jnp.where(grown, lowest, stay_blank[source]),
-            jnp.where(grown, best, stay_label[source]),
+        candidates = jnp.concatenate([jnp.logaddexp(stay_blank, stay_label), extended.reshape(-1)])
+        best, index = jax.lax.top_k(candidates, width)
+        is_extended = index >= width
+        source = jnp.where(is_extended, (index - width) // classes, index)
+        label = (index - width) % classes
+        is_new_label = is_extended[:, None] & (jnp.arange(steps) == sizes[source][:, None])
+        new_state = (
+            jnp.where(is_new_label, label[:, None], paths[source]),
+            sizes[source] + is_extended,
+            jnp.where(is_extended, log_zero, stay_blank[source]),
+            jnp.where(is_extended, best, stay_label[source]),
         )
-        return jax.tree.map(lambda a, b: jnp.where(counts, a, b), new, state), None
+        return jax.tree.map(lambda new, old: jnp.where(is_valid, new, old), new_state, state), None
 
-    def search(score: Any, length: Any) -> Any:
+    def search(log_p: Any, length: Any) -> Any:
         start = (
             jnp.full((width, steps), -1, "int32"),
             jnp.zeros(width, "int32"),
-            jnp.full(width, lowest, score.dtype).at[0].set(0),  # one path without labels
-            jnp.full(width, lowest, score.dtype),
+            jnp.full(width, log_zero, log_p.dtype).at[0].set(0),  # one empty path, with probability 1
+            jnp.full(width, log_zero, log_p.dtype),
         )
-        (paths, _, in_blank, in_label), _ = jax.lax.scan(step, start, (score, jnp.arange(steps) < length))
-        best, order = jax.lax.top_k(jnp.logaddexp(in_blank, in_label), top)
+        (paths, _, ends_in_blank, ends_in_label), _ = jax.lax.scan(step, start, (log_p, jnp.arange(steps) < length))
+        best, order = jax.lax.top_k(jnp.logaddexp(ends_in_blank, ends_in_label), top)
         return paths[order], best
 
-    paths, best = jax.vmap(search)(scores, lengths)
-    return jnp.swapaxes(paths, 0, 1), best
+    paths, scores = jax.vmap(search)(log_probabilities, lengths)
+    return jnp.swapaxes(paths, 0, 1), scores

@@ -1,4 +1,4 @@
-"""Classes as vectors, losses between them, and other small conversions of neural networks' inputs and outputs."""
+"""One-hot encodings, cross-entropies, and other conversions of the inputs and outputs of neural networks."""
 
 from typing import Any
 
@@ -18,17 +18,19 @@ __all__ = [
 
 @operation("x")
 def one_hot(x: ArrayLike, num_classes: int, axis: int = -1, dtype: DType = None, sparse: bool = False) -> Array:
-    """A one at the place of each class, zeros elsewhere; zeros alone for a class out of range.
+    """One-hot encoding: vectors with a 1 at the index of the class and 0 elsewhere.
+
+    The vector of an index outside of 0, ..., num_classes - 1 is zero.
 
     Args:
-        x: integers, [...].
-        num_classes: how many classes.
-        axis: where the axis of classes goes.
-        dtype: of the result; `floatx()` by default.
+        x: indices of classes, [...].
+        num_classes: the number of classes.
+        axis: the axis of the classes in the result; -1 by default.
+        dtype: the dtype of the result; `floatx()` by default.
         sparse: not supported.
 
     Returns:
-        [..., num_classes].
+        The encodings, [..., num_classes].
 
     Example:
         >>> one_hot([2, 0], 3)
@@ -41,17 +43,17 @@ def one_hot(x: ArrayLike, num_classes: int, axis: int = -1, dtype: DType = None,
 
 @operation("inputs")
 def multi_hot(inputs: ArrayLike, num_classes: int, axis: int = -1, dtype: DType = None, sparse: bool = False) -> Array:
-    """Ones at the places of all classes of an example, zeros elsewhere.
+    """Multi-hot encoding: vectors with a 1 at the indices of all classes of an example and 0 elsewhere.
 
     Args:
-        inputs: integers, [batch, classes of one example, ...], or [classes of one example].
-        num_classes: how many classes there are.
-        axis: where the axis of classes goes.
-        dtype: of the result; `floatx()` by default.
+        inputs: indices of classes, [batch, classes of one example, ...], or [classes of one example].
+        num_classes: the number of classes.
+        axis: the axis of the classes in the result; -1 by default.
+        dtype: the dtype of the result; `floatx()` by default.
         sparse: not supported.
 
     Returns:
-        [batch, ..., num_classes], or [num_classes].
+        The encodings, [batch, ..., num_classes], or [num_classes].
 
     Example:
         >>> multi_hot([[2, 0], [1, 1]], 3)
@@ -65,15 +67,15 @@ def multi_hot(inputs: ArrayLike, num_classes: int, axis: int = -1, dtype: DType 
 
 @operation("target", "output")
 def binary_crossentropy(target: ArrayLike, output: ArrayLike, from_logits: bool = False) -> Array:
-    """Cross-entropy of independent probabilities: -target log(output) - (1 - target) log(1 - output).
+    """Binary cross-entropy: -target log(output) - (1 - target) log(1 - output).
 
     Args:
-        target: probabilities, [...].
-        output: probabilities, which are held `epsilon()` away from 0 and 1; or logits. [...].
-        from_logits: whether they are logits.
+        target: labels or probabilities from 0 to 1, [...].
+        output: probabilities, which are clipped to `epsilon()` and `1 - epsilon()`, or logits, [...].
+        from_logits: If True, `output` are logits. If False (the default), probabilities.
 
     Returns:
-        [...].
+        The losses, [...].
 
     Raises:
         ValueError: when the shapes differ.
@@ -82,35 +84,35 @@ def binary_crossentropy(target: ArrayLike, output: ArrayLike, from_logits: bool 
         >>> binary_crossentropy([0.0, 1.0], [0.5, 0.9])
         Array([0.6931472 , 0.10536055], dtype=float32)
     """
-    _same_shape("binary_crossentropy", target, output)
+    _check_same_shape("binary_crossentropy", target, output)
     if from_logits:
         return -target * jax.nn.log_sigmoid(output) - (1.0 - target) * jax.nn.log_sigmoid(-output)
-    output = _inside(output)
+    output = _clip_probabilities(output)
     return -target * jnp.log(output) - (1.0 - target) * jnp.log(1.0 - output)
 
 
 @operation("target", "output")
 def categorical_crossentropy(target: ArrayLike, output: ArrayLike, from_logits: bool = False, axis: int = -1) -> Array:
-    """Cross-entropy of distributions over classes: -sum(target log(output)).
+    """Categorical cross-entropy: -sum(target log(output)) over the classes.
 
     Args:
-        target: probabilities, [..., classes].
-        output: probabilities, which are made to sum to 1 and held `epsilon()` away from 0 and 1; or logits.
+        target: one-hot labels or probabilities, [..., classes].
+        output: probabilities, which are divided by their sum and clipped to `epsilon()` and `1 - epsilon()`, or logits,
             [..., classes].
-        from_logits: whether they are logits.
-        axis: which axis the classes are.
+        from_logits: If True, `output` are logits. If False (the default), probabilities.
+        axis: the axis of the classes; -1 by default.
 
     Returns:
-        [...].
+        The losses, [...].
 
     Raises:
-        ValueError: when the shapes differ, or there are no axes.
+        ValueError: when the shapes differ or have no axes.
 
     Example:
         >>> categorical_crossentropy([0.0, 1.0], [0.5, 0.5])
         Array(0.6931472, dtype=float32)
     """
-    _same_shape("categorical_crossentropy", target, output)
+    _check_same_shape("categorical_crossentropy", target, output)
     if not target.ndim:
         raise ValueError("ops.categorical_crossentropy expects an axis of classes; received shapes ().")
     return -jnp.sum(target * _log_probabilities(output, from_logits, axis), axis)
@@ -120,20 +122,20 @@ def categorical_crossentropy(target: ArrayLike, output: ArrayLike, from_logits: 
 def sparse_categorical_crossentropy(
     target: ArrayLike, output: ArrayLike, from_logits: bool = False, axis: int = -1
 ) -> Array:
-    """Cross-entropy of distributions over classes, for known classes: -log(output[target]).
+    """Categorical cross-entropy for labels that are indices of classes: -log(output[target]).
 
     Args:
-        target: integers, [...] or [..., 1]; one out of range has the loss 0.
-        output: probabilities, which are made to sum to 1 and held `epsilon()` away from 0 and 1; or logits.
+        target: indices of classes, [...] or [..., 1]. The loss of an index out of range is 0.
+        output: probabilities, which are divided by their sum and clipped to `epsilon()` and `1 - epsilon()`, or logits,
             [..., classes].
-        from_logits: whether they are logits.
-        axis: which axis the classes are.
+        from_logits: If True, `output` are logits. If False (the default), probabilities.
+        axis: the axis of the classes; -1 by default.
 
     Returns:
-        [...].
+        The losses, [...].
 
     Raises:
-        ValueError: when the shapes do not fit.
+        ValueError: when the shape of the target is not that of the output without the axis of the classes.
 
     Example:
         >>> sparse_categorical_crossentropy([1, 0], [[0.5, 0.5], [0.2, 0.8]])
@@ -142,27 +144,27 @@ def sparse_categorical_crossentropy(
     target = jnp.asarray(target, "int32")
     if output.ndim and target.ndim == output.ndim and target.shape[-1] == 1:
         target = jnp.squeeze(target, -1)
-    expected = list(output.shape)
-    if not expected or (expected.pop(axis), target.shape != tuple(expected))[1]:
+    axes = range(output.ndim)
+    if not output.ndim or target.shape != tuple(output.shape[i] for i in axes if i != axes[axis]):
         raise ValueError(
             "ops.sparse_categorical_crossentropy expects a target of the output's shape without the axis of classes; "
             f"received target {target.shape} and output {output.shape}."
         )
-    chosen = jax.nn.one_hot(target, output.shape[axis], axis=axis, dtype=output.dtype)
-    return -jnp.sum(chosen * _log_probabilities(output, from_logits, axis), axis)
+    labels = jax.nn.one_hot(target, output.shape[axis], axis=axis, dtype=output.dtype)
+    return -jnp.sum(labels * _log_probabilities(output, from_logits, axis), axis)
 
 
 def _log_probabilities(output: Array, from_logits: bool, axis: int) -> Array:
     if from_logits:
         return jax.nn.log_softmax(output, axis)
-    return jnp.log(_inside(output / jnp.sum(output, axis, keepdims=True)))
+    return jnp.log(_clip_probabilities(output / jnp.sum(output, axis, keepdims=True)))
 
 
-def _inside(probabilities: Array) -> Array:
+def _clip_probabilities(probabilities: Array) -> Array:
     return jnp.clip(probabilities, settings.epsilon(), 1.0 - settings.epsilon())
 
 
-def _same_shape(function: str, target: Any, output: Any) -> None:
+def _check_same_shape(function: str, target: Any, output: Any) -> None:
     shapes = jnp.shape(target), jnp.shape(output)
     if shapes[0] != shapes[1]:
         raise ValueError(f"ops.{function} expects a target of the output's shape {shapes[1]}; received {shapes[0]}.")
@@ -170,7 +172,11 @@ def _same_shape(function: str, target: Any, output: Any) -> None:
 
 @operation("abs_", "angle")
 def polar(abs_: ArrayLike, angle: ArrayLike) -> Array:
-    """Complex numbers from modulus and angle: abs_ (cos(angle) + i sin(angle)).
+    """Complex numbers from polar coordinates: abs_ (cos(angle) + i sin(angle)).
+
+    Args:
+        abs_: the absolute values, [...].
+        angle: the angles in radians, [...].
 
     Example:
         >>> polar([2.0], [0.0])
@@ -184,12 +190,12 @@ def psnr(x1: ArrayLike, x2: ArrayLike, max_val: ArrayLike) -> Array:
     """Peak signal-to-noise ratio in decibels: 20 log10(max_val) - 10 log10(mean((x1 - x2)^2)).
 
     Args:
-        x1: signal.
-        x2: signal of the same shape.
-        max_val: the largest value they may have.
+        x1: a signal.
+        x2: a signal of the same shape.
+        max_val: the largest possible value of a signal.
 
     Returns:
-        One number.
+        A scalar: the mean is over all elements.
 
     Raises:
         ValueError: when the shapes differ.
@@ -205,15 +211,17 @@ def psnr(x1: ArrayLike, x2: ArrayLike, max_val: ArrayLike) -> Array:
 
 @operation("x")
 def depth_to_space(x: ArrayLike, block_size: int, data_format: str = "channels_last") -> Array:
-    """Channels laid out as blocks of pixels; arXiv:1609.05158.
+    """Rearrange the channels of each pixel into a block of pixels.
 
     Args:
-        x: [batch, height, width, block_size^2 channels], or with the channels first.
-        block_size: height and width of a block.
-        data_format: `"channels_last"` or `"channels_first"`.
+        x: images, [batch, height, width, block_size^2 * channels], or [batch, block_size^2 * channels, height, width].
+        block_size: the height and width of a block.
+        data_format: `"channels_last"` (the default) or `"channels_first"`.
 
     Returns:
-        [batch, height block_size, width block_size, channels].
+        Images, [batch, height * block_size, width * block_size, channels], or with the channels in axis 1.
+
+    Source: Shi et al., 2016, https://arxiv.org/abs/1609.05158
 
     Example:
         >>> depth_to_space([[[[1, 2, 3, 4]]]], 2)[0, :, :, 0]
@@ -232,7 +240,15 @@ def depth_to_space(x: ArrayLike, block_size: int, data_format: str = "channels_l
 
 @operation("x")
 def space_to_depth(x: ArrayLike, block_size: int, data_format: str = "channels_last") -> Array:
-    """Blocks of pixels laid out as channels: the inverse of `depth_to_space`, with the same arguments.
+    """Rearrange each block of pixels into the channels of one pixel: the inverse of `depth_to_space`.
+
+    Args:
+        x: images, [batch, height * block_size, width * block_size, channels], or with the channels in axis 1.
+        block_size: the height and width of a block.
+        data_format: `"channels_last"` (the default) or `"channels_first"`.
+
+    Returns:
+        Images, [batch, height, width, block_size^2 * channels], or with the channels in axis 1.
 
     Example:
         >>> space_to_depth([[[[1], [2]], [[3], [4]]]], 2)

@@ -1,4 +1,4 @@
-"""Fourier transforms; complex numbers are pairs of arrays, (real part, imaginary part), as Keras has them."""
+"""Fourier transforms. Complex arrays are pairs of arrays, (real part, imaginary part), as in Keras."""
 
 from typing import Any
 
@@ -13,18 +13,21 @@ from jaxlayers.ops._types import Array, ArrayLike
 __all__ = ["fft", "fft2", "ifft2", "irfft", "istft", "rfft", "stft"]
 
 Pair = tuple[Array, Array]
-_HIGHEST = {"hann": (0.5, 0.5), "hamming": (0.54, 0.46)}  # a - b cos(2 pi k / n)
+_WINDOWS = {"hann": (0.5, 0.5), "hamming": (0.54, 0.46)}  # the coefficients a and b of a - b cos(2 pi k / n)
 
 
 @operation()
 def fft(x: tuple[ArrayLike, ArrayLike]) -> Pair:
-    """Discrete Fourier transform along the last axis: sum over n of x[n] e ** (-2 pi i k n / size).
+    """Discrete Fourier transform along the last axis: y[k] = sum over n of x[n] e^(-2 pi i k n / size).
 
     Args:
         x: real and imaginary parts, [..., size] each.
 
+    Returns:
+        Real and imaginary parts, [..., size] each.
+
     Raises:
-        ValueError: when x is no pair of float arrays of one shape.
+        ValueError: when x is not a pair of float arrays of one shape.
 
     Example:
         >>> fft(([1.0, 2.0], [0.0, 1.0]))
@@ -40,8 +43,11 @@ def fft2(x: tuple[ArrayLike, ArrayLike]) -> Pair:
     Args:
         x: real and imaginary parts, [..., height, width] each.
 
+    Returns:
+        Real and imaginary parts, [..., height, width] each.
+
     Raises:
-        ValueError: when x is no pair of float arrays of one shape.
+        ValueError: when x is not a pair of float arrays of one shape.
 
     Example:
         >>> fft2(([[1.0, 2.0], [2.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]]))[0]
@@ -58,8 +64,11 @@ def ifft2(x: tuple[ArrayLike, ArrayLike]) -> Pair:
     Args:
         x: real and imaginary parts, [..., height, width] each.
 
+    Returns:
+        Real and imaginary parts, [..., height, width] each.
+
     Raises:
-        ValueError: when x is no pair of float arrays of one shape.
+        ValueError: when x is not a pair of float arrays of one shape.
 
     Example:
         >>> ifft2(fft2(([[1.0, 2.0], [2.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]])))[0]
@@ -71,11 +80,11 @@ def ifft2(x: tuple[ArrayLike, ArrayLike]) -> Pair:
 
 @operation("x")
 def rfft(x: ArrayLike, fft_length: int | None = None) -> Pair:
-    """Discrete Fourier transform of real numbers along the last axis, without the half that mirrors the other.
+    """Discrete Fourier transform of real arrays along the last axis, without the negative frequencies.
 
     Args:
         x: real numbers, [..., size].
-        fft_length: the size that x is cut or padded with zeros to.
+        fft_length: the size to which x is cut or padded with zeros; None (the default) for the size of x.
 
     Returns:
         Real and imaginary parts, [..., fft_length // 2 + 1] each.
@@ -93,10 +102,13 @@ def irfft(x: tuple[ArrayLike, ArrayLike], fft_length: int | None = None) -> Arra
 
     Args:
         x: real and imaginary parts, [..., bins] each.
-        fft_length: the size of the result; 2 (bins - 1) by default, so that an odd one must be given.
+        fft_length: the size of the result; 2 (bins - 1) by default. It is needed if the size is odd.
+
+    Returns:
+        Real numbers, [..., fft_length].
 
     Raises:
-        ValueError: when x is no pair of float arrays of one shape.
+        ValueError: when x is not a pair of float arrays of one shape.
 
     Example:
         >>> irfft(([4.0, -2.0, 0.0], [0.0, 0.0, 0.0]))
@@ -114,23 +126,24 @@ def stft(
     window: Any = "hann",
     center: bool = True,
 ) -> Pair:
-    """Short-time Fourier transform: `rfft` of overlapping windows cut from the last axis.
+    """Short-time Fourier transform: `rfft` of overlapping frames of the last axis, each multiplied by a window.
 
     Args:
         x: signals, [..., time].
-        sequence_length: of a window.
-        sequence_stride: from the start of one window to the next.
-        fft_length: of the transform; windows are padded with zeros on both sides to it.
-        window: what they are multiplied by: `"hann"`, `"hamming"`, an array of `sequence_length` numbers, or None.
-        center: whether window t is centred on time t `sequence_stride` (the signal is mirrored at its ends), instead
-            of starting there.
+        sequence_length: the length of the window.
+        sequence_stride: the distance between the starts of neighbouring frames.
+        fft_length: the length of the transform. The window is padded with zeros on both sides to this length.
+        window: `"hann"` (the default), `"hamming"`, an array of `sequence_length` numbers, or None for ones.
+        center: If True (the default), frame t is centred at time t * `sequence_stride`, and the signal is mirrored at
+            its ends. If False, frame t starts at that time.
 
     Returns:
-        Real and imaginary parts, [..., windows, fft_length // 2 + 1] each.
+        Real and imaginary parts, [..., frames, fft_length // 2 + 1] each.
 
     Raises:
-        TypeError: when x is not of float32.
-        ValueError: when the arguments do not fit together.
+        TypeError: when the dtype of x is not float32 (or float64).
+        ValueError: when `sequence_stride` is not a positive integer, `fft_length` is less than `sequence_length`, or
+            the window is unknown or of another length.
 
     Example:
         >>> real, imaginary = stft(jnp.sin(jnp.arange(32.0)), 8, 4, 8)
@@ -144,7 +157,7 @@ def stft(
     if center:
         x = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(fft_length // 2,) * 2], mode="reflect")
     starts = np.arange(0, x.shape[-1] - fft_length + 1, sequence_stride)
-    frames = x[..., starts[:, None] + np.arange(fft_length)]  # [..., windows, fft_length]
+    frames = x[..., starts[:, None] + np.arange(fft_length)]  # [..., frames, fft_length]
     weights = _window("stft", window, sequence_length, fft_length, x.dtype)
     return _pair(jnp.fft.rfft(frames * weights.reshape((1,) * (frames.ndim - 1) + weights.shape)))
 
@@ -159,25 +172,26 @@ def istft(
     window: Any = "hann",
     center: bool = True,
 ) -> Array:
-    """Inverse of `stft`, with the same arguments: the signals of which it is the transform.
+    """Inverse of `stft` with the same arguments.
 
-    Windows are added up and divided by the sum of the squared windows. That holds for `window=None` too, where Keras
-    returns the signal times `fft_length / sequence_stride`.
+    The inverse transforms of the frames are multiplied by the window, added up, and divided by the sum of the squared
+    windows. This is also done for `window=None`; Keras returns the signal times `fft_length / sequence_stride` then.
 
     Args:
-        x: real and imaginary parts, [..., windows, bins] each.
-        sequence_length: of a window.
-        sequence_stride: from the start of one window to the next.
-        fft_length: of the transform.
-        length: of the result; by default all that the windows cover.
+        x: real and imaginary parts, [..., frames, bins] each.
+        sequence_length: the length of the window.
+        sequence_stride: the distance between the starts of neighbouring frames.
+        fft_length: the length of the transform.
+        length: the length of the result; None (the default) for all that the frames cover.
         window: see `stft`.
         center: see `stft`.
 
     Returns:
-        signals, [..., time].
+        The signals, [..., time].
 
     Raises:
-        ValueError: when the arguments do not fit together.
+        ValueError: when x is not a pair of float arrays of one shape with two axes or more, and for the arguments that
+            `stft` refuses.
 
     Example:
         >>> x = jnp.sin(jnp.arange(32.0))
@@ -187,14 +201,14 @@ def istft(
     _check_steps("istft", sequence_length, sequence_stride, fft_length)
     values = _complex("istft", x)
     if values.ndim < 2:
-        raise ValueError(f"ops.istft expects parts of shape [..., windows, bins]; received {values.shape}.")
-    frames = jnp.fft.irfft(values, fft_length)  # [..., windows, fft_length]
+        raise ValueError(f"ops.istft expects parts of shape [..., frames, bins]; received {values.shape}.")
+    frames = jnp.fft.irfft(values, fft_length)  # [..., frames, fft_length]
     weights = _window("istft", window, sequence_length, fft_length, frames.dtype)
     count = values.shape[-2]
-    places = np.arange(count)[:, None] * sequence_stride + np.arange(fft_length)
+    times = np.arange(count)[:, None] * sequence_stride + np.arange(fft_length)
     size = fft_length + sequence_stride * (count - 1)
-    total = jnp.zeros((*frames.shape[:-2], size), frames.dtype).at[..., places].add(frames * weights)
-    squares = jnp.zeros(size, frames.dtype).at[places].add(jnp.broadcast_to(weights**2, places.shape))
+    total = jnp.zeros((*frames.shape[:-2], size), frames.dtype).at[..., times].add(frames * weights)
+    squares = jnp.zeros(size, frames.dtype).at[times].add(jnp.broadcast_to(weights**2, times.shape))
     signal = total / jnp.where(squares > 1e-10, squares, 1.0)
     start = fft_length // 2 if center else 0
     if length is not None:
@@ -229,15 +243,15 @@ def _check_steps(function: str, sequence_length: int, sequence_stride: int, fft_
 
 
 def _window(function: str, window: Any, sequence_length: int, fft_length: int, dtype: Any) -> Array:
-    """The window, with zeros on both sides up to the length of the transform; None is ones throughout."""
+    """Return the window, padded with zeros on both sides to `fft_length`; ones for None."""
     if window is None:
         return jnp.ones(fft_length, dtype)
     if isinstance(window, str):
-        if window not in _HIGHEST:
-            raise ValueError(f"ops.{function} expects a window among {list(_HIGHEST)}; received {window!r}.")
-        middle, swing = _HIGHEST[window]
+        if window not in _WINDOWS:
+            raise ValueError(f"ops.{function} expects a window among {list(_WINDOWS)}; received {window!r}.")
+        mean, amplitude = _WINDOWS[window]
         angles = 2 * np.pi * np.arange(sequence_length) / sequence_length
-        window = middle - swing * np.cos(angles) if sequence_length > 1 else np.ones(1)
+        window = mean - amplitude * np.cos(angles) if sequence_length > 1 else np.ones(1)
     values = jnp.asarray(as_array(window), dtype)
     if values.shape != (sequence_length,):
         raise ValueError(

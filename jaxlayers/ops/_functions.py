@@ -1,6 +1,8 @@
-"""Functions of one variable, element by element: exponentials, logarithms, angles, special functions, complex parts.
+"""Element-wise functions: exponentials, logarithms, trigonometric and special functions, parts of complex numbers.
 
-Integers and bools give floats. Out of its domain a function is nan, or infinite at a pole, as in NumPy.
+The arguments `x`, `x1` and `x2` are arrays, or values that can be converted to arrays (see `_types.ArrayLike`). All
+functions but `real`, `imag` and `conjugate` convert integers and bools to floats. As in NumPy, a function is nan
+outside of its domain and infinite at a pole.
 """
 
 import jax.numpy as jnp
@@ -39,7 +41,7 @@ def exp2(x: ArrayLike) -> Array:
 
 @operation("x")
 def expm1(x: ArrayLike) -> Array:
-    """Exponential less one, exact near zero: e ** x - 1.
+    """Exponential minus one: e ** x - 1, also precise near zero.
 
     Example:
         >>> expm1([0.0, 1e-8])
@@ -83,7 +85,7 @@ def log10(x: ArrayLike) -> Array:
 
 @operation("x")
 def log1p(x: ArrayLike) -> Array:
-    """Logarithm of one more, exact near zero: log(1 + x).
+    """Logarithm of one plus x: log(1 + x), also precise near zero.
 
     Example:
         >>> log1p([0.0, 1e-8])
@@ -94,7 +96,7 @@ def log1p(x: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def logaddexp(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Sum of what two logarithms stand for, without overflow: log(e ** x1 + e ** x2).
+    """Logarithm of a sum of exponentials: log(e ** x1 + e ** x2), without overflow.
 
     Example:
         >>> logaddexp([0.0, 1000.0], [0.0, 1000.0])
@@ -105,7 +107,7 @@ def logaddexp(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def logaddexp2(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """`logaddexp` to the base 2: log2(2 ** x1 + 2 ** x2).
+    """Logarithm to the base 2 of a sum of powers of two: log2(2 ** x1 + 2 ** x2), without overflow.
 
     Example:
         >>> logaddexp2([0.0], [0.0])
@@ -149,7 +151,7 @@ def tan(x: ArrayLike) -> Array:
 
 @operation("x")
 def arcsin(x: ArrayLike) -> Array:
-    """Angle in [-pi/2, pi/2] with the sine x.
+    """Inverse sine: the angle in [-pi/2, pi/2] whose sine is x.
 
     Example:
         >>> arcsin([0.0, 1.0])
@@ -160,7 +162,7 @@ def arcsin(x: ArrayLike) -> Array:
 
 @operation("x")
 def arccos(x: ArrayLike) -> Array:
-    """Angle in [0, pi] with the cosine x.
+    """Inverse cosine: the angle in [0, pi] whose cosine is x.
 
     Example:
         >>> arccos([0.0, 1.0])
@@ -171,7 +173,7 @@ def arccos(x: ArrayLike) -> Array:
 
 @operation("x")
 def arctan(x: ArrayLike) -> Array:
-    """Angle in (-pi/2, pi/2) with the tangent x.
+    """Inverse tangent: the angle in (-pi/2, pi/2) whose tangent is x.
 
     Example:
         >>> arctan([0.0, 1.0]).round(4)
@@ -182,7 +184,7 @@ def arctan(x: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def arctan2(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Angle in (-pi, pi] of the point with height x1 and width x2.
+    """Angle in [-pi, pi] between the positive horizontal axis and the point with the coordinates (x2, x1).
 
     Example:
         >>> arctan2([1.0, -1.0], [-1.0, 1.0])
@@ -270,7 +272,7 @@ def sinc(x: ArrayLike) -> Array:
 
 @operation("x")
 def deg2rad(x: ArrayLike) -> Array:
-    """Degrees to radians: x * pi / 180.
+    """Convert degrees to radians: x * pi / 180.
 
     Example:
         >>> deg2rad([0.0, 180.0])
@@ -281,7 +283,7 @@ def deg2rad(x: ArrayLike) -> Array:
 
 @operation("x")
 def rad2deg(x: ArrayLike) -> Array:
-    """Radians to degrees: x * 180 / pi.
+    """Convert radians to degrees: x * 180 / pi.
 
     Example:
         >>> rad2deg([0.0, 3.1415927])
@@ -303,7 +305,7 @@ def i0(x: ArrayLike) -> Array:
 
 @operation("x")
 def real(x: ArrayLike) -> Array:
-    """Real part.
+    """Real part of complex numbers; x itself for real numbers.
 
     Example:
         >>> real([1 + 2j])
@@ -314,7 +316,7 @@ def real(x: ArrayLike) -> Array:
 
 @operation("x")
 def imag(x: ArrayLike) -> Array:
-    """Imaginary part; zeros for real numbers.
+    """Imaginary part of complex numbers; zeros for real numbers.
 
     Example:
         >>> imag([1 + 2j])
@@ -325,7 +327,7 @@ def imag(x: ArrayLike) -> Array:
 
 @operation("x")
 def conjugate(x: ArrayLike) -> Array:
-    """Complex conjugate: real - i imag.
+    """Complex conjugate: real(x) - i imag(x).
 
     Example:
         >>> conjugate([1 + 2j])
@@ -347,7 +349,7 @@ def conj(x: ArrayLike) -> Array:
 
 @operation("x")
 def angle(x: ArrayLike) -> Array:
-    """Angle of a complex number in radians: arctan2(imag, real).
+    """Angle of complex numbers in radians: arctan2(imag(x), real(x)).
 
     Example:
         >>> angle([1 + 1j, -1])

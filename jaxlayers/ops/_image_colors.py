@@ -1,4 +1,4 @@
-"""Colours: red, green and blue to grey, to hue, saturation and value, and back."""
+"""Conversions of images between colour spaces: RGB, greyscale and HSV (hue, saturation, value)."""
 
 import functools
 from typing import Any
@@ -15,17 +15,18 @@ __all__ = ["hsv_to_rgb", "rgb_to_grayscale", "rgb_to_hsv"]
 
 @operation("images")
 def rgb_to_grayscale(images: ArrayLike, data_format: str | None = None) -> Array:
-    """Brightness: 0.2989 red + 0.587 green + 0.114 blue, cut to whole numbers in images of those.
+    """Convert RGB images to greyscale: 0.2989 red + 0.587 green + 0.114 blue, truncated if the dtype is an integer.
 
     Args:
-        images: one image or a batch, of 3 channels; of 1 channel, they stay as they are.
+        images: one image, [height, width, 3], or a batch, [batch, height, width, 3]; or with the channels first. Images
+            with 1 channel are returned unchanged.
         data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
 
     Returns:
-        the same shape with 1 channel, and the same dtype.
+        Images of the same dtype and the same shape with 1 channel.
 
     Raises:
-        ValueError: for another shape.
+        ValueError: for any other shape.
 
     Example:
         >>> rgb_to_grayscale([[[100, 0, 50]]])
@@ -49,17 +50,21 @@ def _grayscale(images: Any, axis: int) -> Array:
 
 @operation("images")
 def rgb_to_hsv(images: ArrayLike, data_format: str | None = None) -> Array:
-    """Red, green and blue to hue, saturation and value.
+    """Convert RGB images to HSV (hue, saturation, value).
 
-    value = max(rgb), saturation = (max - min) / max, and hue, from 0 to 1, is the place on the circle from red over
-    green and blue.
+    value = max(r, g, b); saturation = (value - min(r, g, b)) / value. The hue is an angle as a fraction of the full
+    circle: 0 for red, 1/3 for green, 2/3 for blue.
 
     Args:
-        images: one image or a batch, of 3 channels and a float dtype, from 0 to 1.
+        images: one image, [height, width, 3], or a batch, [batch, height, width, 3], or with the channels first; floats
+            from 0 to 1.
         data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
 
+    Returns:
+        Images of the same shape and dtype, from 0 to 1.
+
     Raises:
-        ValueError: for another shape or dtype.
+        ValueError: for any other shape or dtype.
 
     Example:
         >>> rgb_to_hsv([[[0.5, 0.25, 0.25]]])
@@ -73,25 +78,29 @@ def _rgb_to_hsv(images: Any, axis: int) -> Array:
     images = jnp.where(jnp.abs(images) < jnp.finfo(images.dtype).eps, 0, images)
     red, green, blue = jnp.unstack(images, axis=axis)
     value = jnp.maximum(jnp.maximum(red, green), blue)
-    spread = value - jnp.minimum(jnp.minimum(red, green), blue)
-    saturation = jnp.where(value > 0, spread / jnp.where(value > 0, value, 1), 0)
-    sixth = 1 / (6 * jnp.where(spread > 0, spread, 1))
-    hue = jnp.where(value == green, sixth * (blue - red) + 2 / 6, sixth * (red - green) + 4 / 6)
-    hue = jnp.where(value == red, sixth * (green - blue), hue)
-    hue = jnp.where(spread > 0, hue, 0)
+    chroma = value - jnp.minimum(jnp.minimum(red, green), blue)
+    saturation = jnp.where(value > 0, chroma / jnp.where(value > 0, value, 1), 0)
+    scale = 1 / (6 * jnp.where(chroma > 0, chroma, 1))
+    hue = jnp.where(value == green, scale * (blue - red) + 2 / 6, scale * (red - green) + 4 / 6)
+    hue = jnp.where(value == red, scale * (green - blue), hue)
+    hue = jnp.where(chroma > 0, hue, 0)
     return jnp.stack([hue + (hue < 0), saturation, value], axis=axis)
 
 
 @operation("images")
 def hsv_to_rgb(images: ArrayLike, data_format: str | None = None) -> Array:
-    """Hue, saturation and value to red, green and blue; the inverse of `rgb_to_hsv`.
+    """Convert HSV (hue, saturation, value) images to RGB: the inverse of `rgb_to_hsv`.
 
     Args:
-        images: one image or a batch, of 3 channels and a float dtype.
+        images: one image, [height, width, 3], or a batch, [batch, height, width, 3], or with the channels first; floats
+            from 0 to 1.
         data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
 
+    Returns:
+        Images of the same shape and dtype.
+
     Raises:
-        ValueError: for another shape or dtype.
+        ValueError: for any other shape or dtype.
 
     Example:
         >>> hsv_to_rgb([[[0.0, 0.5, 0.5]]])
@@ -104,8 +113,8 @@ def hsv_to_rgb(images: ArrayLike, data_format: str | None = None) -> Array:
 def _hsv_to_rgb(images: Any, axis: int) -> Array:
     hue, saturation, value = jnp.unstack(images, axis=axis)
     angle = jnp.mod(hue, 1) * 6
-    shares = jnp.abs(angle - 3) - 1, 2 - jnp.abs(angle - 2), 2 - jnp.abs(angle - 4)
-    return jnp.stack([value * (1 - saturation + saturation * jnp.clip(s, 0, 1)) for s in shares], axis=axis)
+    red_green_blue = jnp.abs(angle - 3) - 1, 2 - jnp.abs(angle - 2), 2 - jnp.abs(angle - 4)  # of the pure hue
+    return jnp.stack([value * (1 - saturation + saturation * jnp.clip(c, 0, 1)) for c in red_green_blue], axis=axis)
 
 
 def _color_axis(function: str, images: Any, data_format: str | None) -> int:

@@ -1,4 +1,4 @@
-"""Patches cut from images and volumes."""
+"""Patches of images and volumes, flattened into channels."""
 
 import functools
 import math
@@ -25,22 +25,26 @@ def extract_patches(
     padding: str = "valid",
     data_format: str | None = None,
 ) -> Array:
-    """Patches of images, each flattened into channels.
+    """Cut images into patches, and flatten each patch into channels.
 
     Args:
-        images: one image or a batch; with a `size` of three numbers, volumes.
-        size: of a patch, for both axes or each.
-        strides: from one patch to the next; by default its size, so that patches do not overlap.
-        dilation_rate: from one pixel of a patch to the next.
-        padding: `"valid"` for patches that are all inside; `"same"` for as many as fit with zeros around.
+        images: one image, [height, width, channels], or a batch, [batch, height, width, channels]; or with the channels
+            first. If `size` has three numbers, volumes.
+        size: the height and width of a patch: one integer for both, or a sequence.
+        strides: the distance between neighbouring patches along each axis; None (the default) for `size`, so that
+            patches do not overlap.
+        dilation_rate: the distance between neighbouring pixels of a patch; 1 by default.
+        padding: `"valid"` (the default) for the patches that lie inside of the image; `"same"` to pad the image with
+            zeros, so that there are ceil(size of the image / stride) patches along each axis.
         data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
 
     Returns:
-        `[batch, rows, columns, height * width * channels]`, or with the last axis in second place.
+        The patches, [batch, rows, columns, patch height * patch width * channels], or with the last axis as axis 1;
+        without the batch axis for one image.
 
     Raises:
         TypeError: when `size` is neither an integer nor a sequence.
-        ValueError: for arguments that do not fit.
+        ValueError: when an argument has another value, or the images another number of axes.
 
     Example:
         >>> extract_patches(jnp.arange(16).reshape(4, 4, 1), 2)[0]
@@ -64,18 +68,22 @@ def extract_patches_3d(
     padding: str = "valid",
     data_format: str | None = None,
 ) -> Array:
-    """Patches of volumes, each flattened into channels; arguments as for `extract_patches`.
+    """Cut volumes into patches, and flatten each patch into channels; see `extract_patches`.
 
     Args:
-        volumes: one volume `[depth, height, width, channels]` or a batch.
-        size: of a patch.
-        strides: from one patch to the next; by default its size.
-        dilation_rate: from one voxel of a patch to the next.
-        padding: `"valid"` or `"same"`.
+        volumes: one volume, [depth, height, width, channels], or a batch of volumes; or with the channels first.
+        size: the depth, height and width of a patch: one integer for all, or a sequence.
+        strides: the distance between neighbouring patches along each axis; None (the default) for `size`.
+        dilation_rate: the distance between neighbouring voxels of a patch; 1 by default.
+        padding: `"valid"` (the default) or `"same"`.
         data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
 
+    Returns:
+        The patches, [batch, planes, rows, columns, elements of a patch], or with the last axis as axis 1; without the
+        batch axis for one volume.
+
     Raises:
-        ValueError: for arguments that do not fit.
+        ValueError: when an argument has another value, or the volumes another number of axes.
 
     Example:
         >>> extract_patches_3d(jnp.ones((4, 4, 4, 1)), 2).shape
@@ -91,33 +99,34 @@ def _patches(
     last = channels_last(function, data_format)
     if images.ndim not in (axes + 1, axes + 2):
         raise ValueError(
-            f"{function} expects {axes + 1} axes, or {axes + 2} with a batch in front; received {images.shape}."
+            f"{function} expects {axes + 1} axes, or {axes + 2} axes for a batch; received shape {images.shape}."
         )
     if str(padding).lower() not in ("valid", "same"):
         raise ValueError(f"{function} expects padding 'valid' or 'same'; received {padding!r}.")
-    numbers = [_each(function, name, value, axes) for name, value in
-               (("size", size), ("strides", strides or size), ("dilation_rate", rate))]  # fmt: skip
-    return _cut(images, *numbers, str(padding).lower() == "same", last)
+    sizes = _per_axis(function, "size", size, axes)
+    steps = _per_axis(function, "strides", strides or size, axes)
+    rates = _per_axis(function, "dilation_rate", rate, axes)
+    return _cut_patches(images, sizes, steps, rates, str(padding).lower() == "same", last)
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3, 4, 5))
-def _cut(
+def _cut_patches(
     images: Any, sizes: tuple[int, ...], strides: tuple[int, ...], rates: tuple[int, ...], pad: bool, last: bool
 ) -> Array:
     axes = len(sizes)
-    single = images.ndim == axes + 1
-    images = images[None] if single else images
+    is_single = images.ndim == axes + 1
+    images = images[None] if is_single else images
     images = images if last else jnp.moveaxis(images, 1, -1)
     for number, (size, stride, rate) in enumerate(zip(sizes, strides, rates, strict=True)):
-        axis = 1 + 2 * number  # each axis done becomes two: patch, place in it
-        length, reach = images.shape[axis], (size - 1) * rate + 1
-        count = -(-length // stride) if pad else (length - reach) // stride + 1
+        axis = 1 + 2 * number  # each earlier axis has become two axes: patch, position in the patch
+        length, extent = images.shape[axis], (size - 1) * rate + 1
+        count = -(-length // stride) if pad else (length - extent) // stride + 1
         if pad:
-            missing = max((count - 1) * stride + reach - length, 0)
+            missing = max((count - 1) * stride + extent - length, 0)
             widths = [(0, 0)] * images.ndim
             widths[axis] = missing // 2, missing - missing // 2
             images = jnp.pad(images, widths)
-        if stride == size and rate == 1:  # side by side: no copying
+        if stride == size and rate == 1:  # patches without gaps or overlaps: a reshape, without a copy
             images = jax.lax.slice_in_dim(images, 0, count * size, axis=axis)
             images = images.reshape(*images.shape[:axis], count, size, *images.shape[axis + 1 :])
         else:
@@ -126,11 +135,13 @@ def _cut(
     patches = images.transpose(order)  # [batch, *counts, *sizes, channels]
     patches = patches.reshape(*patches.shape[: axes + 1], math.prod(patches.shape[axes + 1 :]))
     patches = patches if last else jnp.moveaxis(patches, -1, 1)
-    return patches[0] if single else patches
+    return patches[0] if is_single else patches
 
 
-def _each(function: str, name: str, value: Any, axes: int) -> tuple[int, ...]:
-    numbers = (value,) * axes if isinstance(value, int) else tuple(value)
-    if len(numbers) != axes or min(numbers) < 1:
-        raise ValueError(f"{function} expects one positive {name}, or {axes}; received {value!r}.")
-    return numbers
+def _per_axis(function: str, name: str, value: Any, axes: int) -> tuple[int, ...]:
+    integers = (value,) * axes if isinstance(value, int) else tuple(value)
+    if len(integers) != axes or min(integers) < 1:
+        raise ValueError(
+            f"{function} expects {name} to be a positive integer or {axes} positive integers; received {value!r}."
+        )
+    return integers

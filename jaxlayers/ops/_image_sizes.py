@@ -1,4 +1,4 @@
-"""Images of other sizes: interpolated, scaled and moved, cropped, padded."""
+"""Changes of the size of images: resizing, scaling and translation, cropping, padding."""
 
 import functools
 from collections.abc import Sequence
@@ -30,24 +30,28 @@ def resize(
     fill_value: float = 0.0,
     data_format: str | None = None,
 ) -> Array:
-    """Images of another size, by interpolation.
+    """Resize images by interpolation.
 
     Args:
-        images: one image or a batch.
+        images: one image, [height, width, channels], or a batch, [batch, height, width, channels]; or with the channels
+            first.
         size: the new height and width.
-        interpolation: `"bilinear"`, `"nearest"`, `"bicubic"`, `"lanczos3"` or `"lanczos5"`.
-        antialias: whether to smooth first what becomes smaller.
-        crop_to_aspect_ratio: whether to cut the middle out first, in the new ratio of height to width.
-        pad_to_aspect_ratio: whether to put a frame around first, to reach that ratio.
-        fill_mode: `"constant"`.
-        fill_value: what the frame is made of.
+        interpolation: `"bilinear"` (the default), `"nearest"`, `"bicubic"`, `"lanczos3"` or `"lanczos5"`.
+        antialias: If True, smooth the image before its size is reduced. False by default.
+        crop_to_aspect_ratio: If True, first crop the image to the new ratio of height to width, around its centre.
+            False by default.
+        pad_to_aspect_ratio: If True, first pad the image to the new ratio of height to width, evenly on both sides.
+            False by default.
+        fill_mode: `"constant"`, the only mode of padding.
+        fill_value: the value of the padding; 0 by default.
         data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
 
     Returns:
-        images of the new size and the same dtype; whole numbers are rounded, and held within their range.
+        Images of the new size and the same dtype. Results in an integer dtype are rounded, and clipped to its range.
 
     Raises:
-        ValueError: for arguments that make no sense, or another number of axes.
+        ValueError: when an argument has another value, both aspect ratio arguments are True, or the images have another
+            number of axes.
 
     Example:
         >>> resize([[[0.0], [1.0]]], (1, 4)).ravel()
@@ -64,7 +68,9 @@ def resize(
     if fill_mode != "constant":
         raise ValueError(f"ops.image.resize expects fill_mode 'constant'; received {fill_mode!r}.")
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
-        raise ValueError("ops.image.resize either crops or pads to the aspect ratio; received True for both.")
+        raise ValueError(
+            "ops.image.resize expects crop_to_aspect_ratio=True or pad_to_aspect_ratio=True, not both; received both."
+        )
     fit = "crop" if crop_to_aspect_ratio else "pad" if pad_to_aspect_ratio else ""
     return _resize(images, (int(size[0]), int(size[1])), interpolation, antialias, fit, fill_value, last)
 
@@ -74,9 +80,9 @@ def _resize(
     images: Any, size: tuple[int, int], interpolation: str, antialias: bool, fit: str, fill_value: Any, last: bool
 ) -> Array:
     dtype = images.dtype
-    axis = images.ndim - (3 if last else 2)  # of the height
+    axis = images.ndim - (3 if last else 2)  # the axis of the height; that of the width is the next
     height, width = images.shape[axis : axis + 2]
-    # The largest box inside of the image, or smallest around it, of the new aspect ratio.
+    # The height that the width requires at the new aspect ratio, and the width that the height requires.
     box = int(float(width * size[0]) / size[1]), int(float(height * size[1]) / size[0])
     if fit == "crop":
         rows, columns = max(min(height, box[0]), 1), max(min(width, box[1]), 1)
@@ -106,23 +112,23 @@ def scale_and_translate(
     method: str,
     antialias: bool = True,
 ) -> Array:
-    """Images scaled and moved, by interpolation: the pixel at x goes to x scale + translation.
+    """Scale and translate images by interpolation: the pixel at x moves to x * scale + translation.
 
     Args:
-        images: any array.
-        output_shape: the whole shape of the result.
-        scale: one number for each of the axes.
-        translation: one number for each of the axes.
-        spatial_dims: the axes that change.
-        method: `"linear"`, `"cubic"`, `"lanczos3"` or `"lanczos5"`; bilinear and trilinear are linear too, bicubic and
-            tricubic cubic.
-        antialias: whether to smooth first what becomes smaller.
+        images: an array of any shape.
+        output_shape: the shape of the result.
+        scale: the scale of each of the `spatial_dims`.
+        translation: the translation of each of the `spatial_dims`, in pixels.
+        spatial_dims: the axes to scale and translate.
+        method: `"linear"` (or `"bilinear"`, `"trilinear"`), `"cubic"` (or `"bicubic"`, `"tricubic"`), `"lanczos3"` or
+            `"lanczos5"`.
+        antialias: If True (the default), smooth the image before its size is reduced.
 
     Returns:
-        a float array.
+        An array of floats, [*output_shape].
 
     Raises:
-        ValueError: for another method.
+        ValueError: for any other method.
 
     Example:
         >>> scale_and_translate([[[0.0], [1.0]]], (1, 4, 1), [1.0], [1.0], (1,), "linear").ravel()
@@ -148,20 +154,28 @@ def pad_images(
     target_width: int | None = None,
     data_format: str | None = None,
 ) -> Array:
-    """Images with zeros around; two of the three arguments for each axis say how many.
+    """Pad images with zeros.
+
+    Exactly two of `top_padding`, `bottom_padding` and `target_height` must be given, and exactly two of `left_padding`,
+    `right_padding` and `target_width`.
 
     Args:
-        images: one image or a batch.
-        top_padding: rows above.
-        left_padding: columns on the left.
-        bottom_padding: rows below.
-        right_padding: columns on the right.
+        images: one image, [height, width, channels], or a batch, [batch, height, width, channels]; or with the channels
+            first.
+        top_padding: the number of rows to add above.
+        left_padding: the number of columns to add on the left.
+        bottom_padding: the number of rows to add below.
+        right_padding: the number of columns to add on the right.
         target_height: the new height.
         target_width: the new width.
         data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
 
+    Returns:
+        The padded images.
+
     Raises:
-        ValueError: unless exactly two are given, none negative, and they fit.
+        ValueError: when not exactly two arguments are given for an axis, an argument or a resulting number is negative,
+            or the images have another number of axes.
 
     Example:
         >>> pad_images([[[7]]], 0, 1, 0, target_width=3).ravel()
@@ -173,9 +187,9 @@ def pad_images(
         ((top_padding, bottom_padding, target_height), (left_padding, right_padding, target_width))
     ):
         name = ("height", "width")[number]
-        before, after, target = _two_of_three("pad_images", name, values)
-        grown = None if target is None else target - images.shape[axis + number]
-        before, after = _completed("pad_images", name, before, after, grown)
+        before, after, target = _check_two_of_three("pad_images", name, values)
+        growth = None if target is None else target - images.shape[axis + number]
+        before, after = _fill_in("pad_images", name, before, after, growth)
         widths[axis + number] = before, after
     return jnp.pad(images, widths)
 
@@ -191,20 +205,28 @@ def crop_images(
     target_width: int | None = None,
     data_format: str | None = None,
 ) -> Array:
-    """Images with something cut off; two of the three arguments for each axis say how much.
+    """Crop images.
+
+    Exactly two of `top_cropping`, `bottom_cropping` and `target_height` must be given, and exactly two of
+    `left_cropping`, `right_cropping` and `target_width`.
 
     Args:
-        images: one image or a batch.
-        top_cropping: rows cut off above.
-        left_cropping: columns cut off on the left.
-        bottom_cropping: rows cut off below.
-        right_cropping: columns cut off on the right.
+        images: one image, [height, width, channels], or a batch, [batch, height, width, channels]; or with the channels
+            first.
+        top_cropping: the number of rows to remove above.
+        left_cropping: the number of columns to remove on the left.
+        bottom_cropping: the number of rows to remove below.
+        right_cropping: the number of columns to remove on the right.
         target_height: the new height.
         target_width: the new width.
         data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
 
+    Returns:
+        The cropped images.
+
     Raises:
-        ValueError: unless exactly two are given, none negative, and they fit; Keras moves a crop that sticks out.
+        ValueError: when not exactly two arguments are given for an axis, an argument or a resulting number is negative,
+            the crop does not lie inside of the image (Keras moves it then), or the images have another number of axes.
 
     Example:
         >>> crop_images([[[1], [2], [3]]], 0, 1, 0, target_width=1).ravel()
@@ -215,11 +237,12 @@ def crop_images(
         ((top_cropping, bottom_cropping, target_height), (left_cropping, right_cropping, target_width))
     ):
         name, size = ("height", "width")[number], images.shape[axis + number]
-        before, after, target = _two_of_three("crop_images", name, values)
-        before, after = _completed("crop_images", name, before, after, None if target is None else size - target)
+        before, after, target = _check_two_of_three("crop_images", name, values)
+        before, after = _fill_in("crop_images", name, before, after, None if target is None else size - target)
         if before + after > size:
             raise ValueError(
-                f"ops.image.crop_images cuts {before} and {after} off a {name} of {size} in shape {images.shape}."
+                f"ops.image.crop_images cannot crop {before} and {after} pixels from the {name} {size} of images of "
+                f"shape {images.shape}."
             )
         images = jax.lax.slice_in_dim(images, before, size - after, axis=axis + number)
     return images
@@ -231,22 +254,22 @@ def _height_axis(function: str, images: Any, data_format: str | None) -> int:
     return images.ndim - (3 if last else 2)
 
 
-def _two_of_three(function: str, name: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
+def _check_two_of_three(function: str, name: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
     if values.count(None) != 1 or any(value is not None and value < 0 for value in values):
         raise ValueError(
-            f"ops.image.{function} expects two numbers, none negative, for the {name}: out of before, after and "
-            f"target; received {values}."
+            f"ops.image.{function} expects exactly two of (before, after, target) for the {name}, neither of them "
+            f"negative; received {values}."
         )
     return values
 
 
-def _completed(function: str, name: str, before: Any, after: Any, change: Any) -> tuple[int, int]:
-    """What is done before and after, from one of them and the change of size, or from both."""
+def _fill_in(function: str, name: str, before: Any, after: Any, change: Any) -> tuple[int, int]:
+    """Return the changes before and after; a missing one is computed from the other and the change of the size."""
     before = change - after if before is None else before
     after = change - before if after is None else after
     if before < 0 or after < 0:
         raise ValueError(
-            f"ops.image.{function}: the {name} would change by {before} before and {after} after, which must not be "
-            "negative. Choose another target."
+            f"ops.image.{function}: the target would change the {name} by {before} before and {after} after the image, "
+            "and neither may be negative. Choose another target."
         )
     return before, after

@@ -1,4 +1,4 @@
-"""Choosing elements: by index, by condition, by rank; sorting and searching."""
+"""Selection of elements by index, by condition and by rank; sorting and searching."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +17,11 @@ __all__ = [
 
 @operation("x")
 def get_item(x: ArrayLike, key: Any) -> Array:
-    """`x[key]`, for indices, slices, `None`, `...` and tuples of them.
+    """Index an array: `x[key]`.
+
+    Args:
+        x: array.
+        key: an index, a slice, None, `...`, or a tuple of these.
 
     Example:
         >>> get_item([[1, 2], [3, 4]], (slice(None), 1))
@@ -28,12 +32,14 @@ def get_item(x: ArrayLike, key: Any) -> Array:
 
 @operation("x", "indices")
 def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
-    """Elements or slices at given places; nan, or the dtype's extreme, where there is no such place.
+    """Select elements, or slices along an axis, by index.
+
+    For an index out of range, the result is nan, or the smallest integer (the largest if the dtype is unsigned).
 
     Args:
         x: array.
-        indices: integers of any shape, which takes the place of the axis.
-        axis: along which axis; None takes from the flattened array.
+        indices: integers of any shape. In the shape of the result, this shape replaces the axis.
+        axis: the axis; None (the default) for the flattened array.
 
     Example:
         >>> take([[1, 2], [3, 4]], [1, 0], axis=1)
@@ -45,12 +51,15 @@ def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
 
 @operation("x", "indices")
 def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
-    """Along an axis, the elements that an array of indices names at each place, as `argsort` gives them.
+    """Select elements along an axis by an array of indices, such as the result of `argsort`.
 
     Args:
         x: array.
-        indices: integers with as many axes as x, of the same sizes but along the axis.
-        axis: along which axis; None takes from the flattened array.
+        indices: integers, with as many axes as x, of the same sizes except along `axis`.
+        axis: the axis; None (the default) for the flattened array.
+
+    Returns:
+        An array of the shape of `indices`.
 
     Example:
         >>> take_along_axis([[1, 2], [3, 4]], [[1], [0]], axis=1)
@@ -62,12 +71,14 @@ def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -
 
 @operation("condition", "x1", "x2")
 def where(condition: ArrayLike, x1: ArrayLike = None, x2: ArrayLike = None) -> Any:
-    """x1 where a condition holds, x2 elsewhere; with the condition alone, the places where it holds.
+    """Select elements of x1 where a condition is true, and elements of x2 elsewhere.
+
+    Without x1 and x2, the result is that of `nonzero(condition)`.
 
     Args:
-        condition: array of bools, or of numbers that count as true when not zero.
-        x1: array; all three broadcast to one shape.
-        x2: array.
+        condition: an array of bools, or of numbers, which are true if they are not zero.
+        x1: array.
+        x2: array. All three arrays are broadcast to one shape.
 
     Example:
         >>> where([True, False], [1, 2], 0)
@@ -78,30 +89,35 @@ def where(condition: ArrayLike, x1: ArrayLike = None, x2: ArrayLike = None) -> A
 
 @operation()
 def select(condlist: Sequence[ArrayLike], choicelist: Sequence[ArrayLike], default: ArrayLike = 0) -> Array:
-    """Elements of the first array whose condition holds.
+    """Select each element from the first array whose condition is true there.
 
     Args:
-        condlist: arrays of bools.
-        choicelist: an array for each.
-        default: where none holds.
+        condlist: a list of arrays of bools.
+        choicelist: a list of arrays, one for each condition.
+        default: the value of elements for which no condition is true; 0 by default.
 
     Raises:
-        ValueError: when the lists are empty, or not lists.
+        ValueError: when `condlist` or `choicelist` is empty or not a list.
 
     Example:
         >>> select([[True, False], [True, True]], [[1, 2], [3, 4]])
         Array([1, 4], dtype=int32)
     """
-    for name, given in (("condlist", condlist), ("choicelist", choicelist)):
-        if not isinstance(given, list | tuple) or not given:
-            raise ValueError(f"ops.select expects a list of arrays as {name}; received {type(given).__name__}.")
-    conditions, choices = ([as_array(item) for item in given] for given in (condlist, choicelist))
+    for name, arrays in (("condlist", condlist), ("choicelist", choicelist)):
+        if not isinstance(arrays, list | tuple) or not arrays:
+            received = (
+                f"an empty {type(arrays).__name__}" if isinstance(arrays, list | tuple) else type(arrays).__name__
+            )
+            raise ValueError(f"ops.select expects a list of arrays as {name}; received {received}.")
+    conditions, choices = ([as_array(item) for item in arrays] for arrays in (condlist, choicelist))
     return jnp.select(conditions, choices, as_array(default))
 
 
 @operation("x")
 def nonzero(x: ArrayLike) -> tuple[Array, ...]:
-    """Indices of what is not zero, an array for each axis; not for compiled functions.
+    """The indices of all elements that are not zero: one array of indices for each axis.
+
+    It cannot be used in compiled functions, because the shape of the result depends on the values.
 
     Example:
         >>> nonzero([0, 3, 4])
@@ -112,16 +128,16 @@ def nonzero(x: ArrayLike) -> tuple[Array, ...]:
 
 @operation("x")
 def diagonal(x: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
-    """The elements on a diagonal.
+    """The elements of a diagonal.
 
     Args:
         x: array.
-        offset: how far above the main one.
-        axis1: which axis the rows are.
-        axis2: which axis the columns are.
+        offset: the diagonal: 0 (the default) for the main diagonal, positive numbers for those above it.
+        axis1: the axis of the rows; 0 by default.
+        axis2: the axis of the columns; 1 by default.
 
     Returns:
-        The other axes, then the diagonal.
+        An array with the other axes of x, followed by the axis of the diagonal.
 
     Example:
         >>> diagonal([[1, 2], [3, 4]])
@@ -132,7 +148,11 @@ def diagonal(x: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> A
 
 @operation("x")
 def sort(x: ArrayLike, axis: int | None = -1) -> Array:
-    """In ascending order along an axis; all elements, flattened, for `axis=None`.
+    """Sort elements in ascending order along an axis.
+
+    Args:
+        x: array.
+        axis: the axis; -1 by default; None for the flattened array.
 
     Example:
         >>> sort([3, 1, 2])
@@ -143,7 +163,11 @@ def sort(x: ArrayLike, axis: int | None = -1) -> Array:
 
 @operation("x")
 def argsort(x: ArrayLike, axis: int | None = -1) -> Array:
-    """Indices that `sort`, in int32; equal elements keep their order.
+    """The indices that sort an array along an axis, in int32. Equal elements keep their order.
+
+    Args:
+        x: array.
+        axis: the axis; -1 by default; None for the flattened array.
 
     Example:
         >>> argsort([3, 1, 2])
@@ -154,12 +178,12 @@ def argsort(x: ArrayLike, axis: int | None = -1) -> Array:
 
 @operation("x")
 def argpartition(x: ArrayLike, kth: int, axis: int | None = -1) -> Array:
-    """Indices that bring the kth smallest element to its place, smaller ones before it and larger ones behind.
+    """The indices of a partition: the smaller elements, the kth smallest element at index kth, the larger elements.
 
     Args:
         x: array.
-        kth: which place.
-        axis: along which axis; None partitions the flattened array.
+        kth: the index of the element, counted from 0.
+        axis: the axis; -1 by default; None for the flattened array.
 
     Example:
         >>> argpartition([3, 1, 2], 1)
@@ -170,15 +194,18 @@ def argpartition(x: ArrayLike, kth: int, axis: int | None = -1) -> Array:
 
 @operation("sorted_sequence", "values")
 def searchsorted(sorted_sequence: ArrayLike, values: ArrayLike, side: str = "left") -> Array:
-    """Where values would have to be put in to keep an order.
+    """The indices at which values would have to be inserted into a sorted sequence to keep it sorted.
 
     Args:
-        sorted_sequence: in ascending order, [length].
-        values: array.
-        side: `"left"` before, `"right"` behind elements equal to the value.
+        sorted_sequence: a sequence in ascending order, [length].
+        values: the values, an array of any shape.
+        side: `"left"` (the default) to insert before equal elements, `"right"` to insert after them.
+
+    Returns:
+        The indices, in the shape of `values`.
 
     Raises:
-        ValueError: when the sequence is not of one axis.
+        ValueError: when the sequence does not have one axis.
 
     Example:
         >>> searchsorted([1, 3, 5], [3, 4])
@@ -203,17 +230,21 @@ def unique(
     size: int | None = None,
     fill_value: ArrayLike = None,
 ) -> Any:
-    """Different elements, or different slices along an axis.
+    """The unique elements of an array, or its unique slices along an axis.
 
     Args:
         x: array.
-        sorted: whether in ascending order.
-        return_index: whether to return where each is first found.
-        return_inverse: whether to return which of them each element of x is.
-        return_counts: whether to return how often each occurs.
-        axis: along which axis; None looks through the flattened array.
-        size: how many to return, which compiled functions must say.
-        fill_value: what to fill up with when there are fewer; the smallest by default.
+        sorted: If True (the default), return them in ascending order.
+        return_index: If True, also return the index of the first occurrence of each unique element. False by default.
+        return_inverse: If True, also return for each element of x the index of its unique element. False by default.
+        return_counts: If True, also return the number of occurrences of each unique element. False by default.
+        axis: the axis of the slices; None (the default) for the elements of the flattened array.
+        size: the number of unique elements to return; needed in compiled functions.
+        fill_value: the value to fill up with when there are fewer than `size` unique elements; the smallest element by
+            default.
+
+    Returns:
+        The unique elements, or a tuple of them and of the arrays asked for.
 
     Example:
         >>> unique([3, 1, 3], return_counts=True)
@@ -227,11 +258,11 @@ def unique(
 
 @operation("indices")
 def unravel_index(indices: ArrayLike, shape: Sequence[int]) -> tuple[Array, ...]:
-    """Indices for each axis from indices into the flattened array.
+    """Convert indices of the flattened array to one array of indices for each axis.
 
     Args:
-        indices: integers.
-        shape: of the array they are of.
+        indices: indices of the flattened array.
+        shape: the shape of the array.
 
     Example:
         >>> unravel_index([3, 1], (2, 2))

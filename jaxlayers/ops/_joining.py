@@ -1,4 +1,4 @@
-"""Arrays joined, cut, repeated and padded."""
+"""Concatenation, splitting, repetition and padding of arrays."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,11 @@ __all__ = [
 
 @operation()
 def concatenate(xs: Sequence[ArrayLike], axis: int = 0) -> Array:
-    """Arrays joined along an axis they have.
+    """Concatenate arrays along an existing axis.
+
+    Args:
+        xs: a list of arrays.
+        axis: the axis; 0 by default.
 
     Example:
         >>> concatenate([[1, 2], [3]])
@@ -29,7 +33,12 @@ def concatenate(xs: Sequence[ArrayLike], axis: int = 0) -> Array:
 
 @operation("x1", "x2")
 def append(x1: ArrayLike, x2: ArrayLike, axis: int | None = None) -> Array:
-    """Two arrays joined along an axis; both flattened for `axis=None`.
+    """Concatenate two arrays along an axis.
+
+    Args:
+        x1: array.
+        x2: array.
+        axis: the axis; None (the default) to flatten both arrays first.
 
     Example:
         >>> append([1, 2], [[3], [4]])
@@ -40,7 +49,11 @@ def append(x1: ArrayLike, x2: ArrayLike, axis: int | None = None) -> Array:
 
 @operation()
 def stack(x: Sequence[ArrayLike], axis: int = 0) -> Array:
-    """Arrays of one shape joined along a new axis.
+    """Stack arrays of the same shape along a new axis.
+
+    Args:
+        x: a list of arrays.
+        axis: the new axis in the result; 0 by default.
 
     Example:
         >>> stack([[1, 2], [3, 4]], axis=1)
@@ -52,7 +65,10 @@ def stack(x: Sequence[ArrayLike], axis: int = 0) -> Array:
 
 @operation()
 def hstack(xs: Sequence[ArrayLike]) -> Array:
-    """Arrays joined along the second axis, or the only one.
+    """Concatenate arrays along the second axis, or along the first axis if they have one axis.
+
+    Args:
+        xs: a list of arrays.
 
     Example:
         >>> hstack([[1, 2], [3]])
@@ -63,7 +79,10 @@ def hstack(xs: Sequence[ArrayLike]) -> Array:
 
 @operation()
 def vstack(xs: Sequence[ArrayLike]) -> Array:
-    """Arrays joined along the first axis; those with one axis are rows.
+    """Concatenate arrays along the first axis. Arrays with one axis are rows, [1, length].
+
+    Args:
+        xs: a list of arrays.
 
     Example:
         >>> vstack([[1, 2], [3, 4]])
@@ -75,7 +94,10 @@ def vstack(xs: Sequence[ArrayLike]) -> Array:
 
 @operation()
 def dstack(xs: Sequence[ArrayLike]) -> Array:
-    """Arrays joined along the third axis, which is added where it is missing.
+    """Concatenate arrays along the third axis. Arrays [n] become [1, n, 1], and arrays [n, m] become [n, m, 1].
+
+    Args:
+        xs: a list of arrays.
 
     Example:
         >>> dstack([[1, 2], [3, 4]])
@@ -87,12 +109,15 @@ def dstack(xs: Sequence[ArrayLike]) -> Array:
 
 @operation("x")
 def split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Array]:
-    """Cut along an axis.
+    """Split an array along an axis.
 
     Args:
         x: array.
-        indices_or_sections: how many equal parts, or the places to cut at.
-        axis: along which axis.
+        indices_or_sections: the number of equal parts, or the indices at which new parts begin.
+        axis: the axis; 0 by default.
+
+    Returns:
+        The list of the parts.
 
     Example:
         >>> split([1, 2, 3, 4], 2)
@@ -103,7 +128,12 @@ def split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0)
 
 @operation("x")
 def array_split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Array]:
-    """`split` whose parts may differ in size by one.
+    """Split an array along an axis into parts whose sizes differ by one at most.
+
+    Args:
+        x: array.
+        indices_or_sections: the number of parts, or the indices at which new parts begin.
+        axis: the axis; 0 by default.
 
     Example:
         >>> array_split([1, 2, 3], 2)
@@ -114,7 +144,11 @@ def array_split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: in
 
 @operation("x")
 def hsplit(x: ArrayLike, indices_or_sections: Any) -> list[Array]:
-    """`split` along the second axis, or the only one.
+    """Split an array along the second axis, or along the first axis if it has one axis.
+
+    Args:
+        x: array.
+        indices_or_sections: the number of equal parts, or the indices at which new parts begin.
 
     Example:
         >>> hsplit([1, 2, 3, 4], 2)
@@ -125,7 +159,11 @@ def hsplit(x: ArrayLike, indices_or_sections: Any) -> list[Array]:
 
 @operation("x")
 def vsplit(x: ArrayLike, indices_or_sections: Any) -> list[Array]:
-    """`split` along the first axis.
+    """Split an array along the first axis.
+
+    Args:
+        x: array.
+        indices_or_sections: the number of equal parts, or the indices at which new parts begin.
 
     Example:
         >>> vsplit([[1, 2], [3, 4]], 2)
@@ -136,7 +174,11 @@ def vsplit(x: ArrayLike, indices_or_sections: Any) -> list[Array]:
 
 @operation("x")
 def dsplit(x: ArrayLike, indices_or_sections: Any) -> list[Array]:
-    """`split` along the third axis.
+    """Split an array along the third axis.
+
+    Args:
+        x: array.
+        indices_or_sections: the number of equal parts, or the indices at which new parts begin.
 
     Example:
         >>> dsplit([[[1, 2]]], 2)
@@ -147,28 +189,29 @@ def dsplit(x: ArrayLike, indices_or_sections: Any) -> list[Array]:
 
 @operation("x")
 def repeat(x: ArrayLike, repeats: ArrayLike, axis: int | None = None) -> Array:
-    """Each element several times, one after the other.
+    """Repeat each element of an array.
 
     Args:
         x: array.
-        repeats: how often, for all or for each along the axis.
-        axis: along which axis; None repeats in the flattened array.
+        repeats: the number of repetitions: an integer, or one integer for each element along the axis.
+        axis: the axis; None (the default) for the flattened array.
 
     Example:
         >>> repeat([1, 2], 2)
         Array([1, 1, 2, 2], dtype=int32)
     """
-    # NumPy's numbers stay known under a trace, where the size of the result has to be.
+    # A NumPy array is concrete while a function is traced; JAX needs concrete numbers for the size of the result.
     return jnp.repeat(x, np.asarray(repeats) if isinstance(repeats, list | tuple) else repeats, axis)
 
 
 @operation("x")
 def tile(x: ArrayLike, repeats: int | Sequence[int]) -> Array:
-    """The whole array several times, side by side.
+    """Repeat a whole array along its axes.
 
     Args:
         x: array.
-        repeats: how often along each axis; missing ones in front count as 1.
+        repeats: the number of repetitions along each axis. If there are fewer numbers than axes, they are for the last
+            axes.
 
     Example:
         >>> tile([1, 2], 2)
@@ -179,16 +222,17 @@ def tile(x: ArrayLike, repeats: int | Sequence[int]) -> Array:
 
 @operation("x", "constant_values")
 def pad(x: ArrayLike, pad_width: Any, mode: str = "constant", constant_values: ArrayLike = None) -> Array:
-    """Longer at the ends of its axes.
+    """Pad an array at the ends of its axes.
 
     Args:
         x: array.
-        pad_width: how many elements before and after: one number, one pair, or a pair for each axis.
-        mode: `"constant"`, `"reflect"`, `"symmetric"`, `"edge"`, `"wrap"`, or another mode of `jax.numpy.pad`.
-        constant_values: what to pad with in the mode `"constant"`; zero by default.
+        pad_width: the number of elements to add: one number, one pair (before, after), or a pair for each axis.
+        mode: `"constant"` (the default), `"reflect"`, `"symmetric"`, `"edge"`, `"wrap"`, or another mode of
+            `jax.numpy.pad`.
+        constant_values: the value of the new elements in the mode `"constant"`; zero by default.
 
     Raises:
-        ValueError: when `constant_values` comes with another mode.
+        ValueError: when `constant_values` is given with another mode.
 
     Example:
         >>> pad([1, 2], (1, 2), constant_values=7)
@@ -197,5 +241,5 @@ def pad(x: ArrayLike, pad_width: Any, mode: str = "constant", constant_values: A
     if constant_values is None:
         return jnp.pad(x, pad_width, mode)
     if mode != "constant":
-        raise ValueError(f"ops.pad takes constant_values with mode='constant' only; received mode={mode!r}.")
+        raise ValueError(f"ops.pad accepts constant_values only with mode='constant'; received mode={mode!r}.")
     return jnp.pad(x, pad_width, mode, constant_values=constant_values)

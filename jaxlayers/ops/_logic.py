@@ -1,4 +1,8 @@
-"""Comparisons, logic and bits, element by element, with `all` and `any` over axes."""
+"""Element-wise comparisons, logical and bitwise functions, and the reductions `all` and `any`.
+
+The arguments `x`, `y`, `x1` and `x2` are arrays, or values that can be converted to arrays (see `_types.ArrayLike`).
+Two arguments are broadcast to one shape. For logical functions, a number is true if it is not zero.
+"""
 
 import jax.numpy as jnp
 
@@ -15,7 +19,7 @@ __all__ = [
 
 @operation("x1", "x2")
 def equal(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Whether x1 == x2.
+    """True where x1 == x2.
 
     Example:
         >>> equal([1, 2], 2)
@@ -26,7 +30,7 @@ def equal(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def not_equal(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Whether x1 != x2.
+    """True where x1 != x2.
 
     Example:
         >>> not_equal([1, 2], 2)
@@ -37,7 +41,7 @@ def not_equal(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def less(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Whether x1 < x2.
+    """True where x1 < x2.
 
     Example:
         >>> less([1, 2], 2)
@@ -48,7 +52,7 @@ def less(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def less_equal(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Whether x1 <= x2.
+    """True where x1 <= x2.
 
     Example:
         >>> less_equal([1, 3], 2)
@@ -59,7 +63,7 @@ def less_equal(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def greater(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Whether x1 > x2.
+    """True where x1 > x2.
 
     Example:
         >>> greater([1, 3], 2)
@@ -70,7 +74,7 @@ def greater(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def greater_equal(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Whether x1 >= x2.
+    """True where x1 >= x2.
 
     Example:
         >>> greater_equal([1, 2], 2)
@@ -81,14 +85,14 @@ def greater_equal(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def isclose(x1: ArrayLike, x2: ArrayLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
-    """Whether two numbers differ little: |x1 - x2| <= atol + rtol |x2|.
+    """True where two numbers are almost equal: |x1 - x2| <= atol + rtol |x2|.
 
     Args:
         x1: array.
         x2: array.
-        rtol: relative tolerance.
-        atol: absolute tolerance.
-        equal_nan: whether two nan are close.
+        rtol: the relative tolerance; 1e-5 by default.
+        atol: the absolute tolerance; 1e-8 by default.
+        equal_nan: If True, nan is equal to nan. False by default.
 
     Example:
         >>> isclose([1.0, 1.1], 1.0000001)
@@ -99,14 +103,14 @@ def isclose(x1: ArrayLike, x2: ArrayLike, rtol: float = 1e-5, atol: float = 1e-8
 
 @operation("x1", "x2")
 def allclose(x1: ArrayLike, x2: ArrayLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
-    """Whether `isclose` holds everywhere.
+    """True if all elements of two arrays are almost equal: |x1 - x2| <= atol + rtol |x2|.
 
     Args:
         x1: array.
         x2: array.
-        rtol: relative tolerance.
-        atol: absolute tolerance.
-        equal_nan: whether two nan are close.
+        rtol: the relative tolerance; 1e-5 by default.
+        atol: the absolute tolerance; 1e-8 by default.
+        equal_nan: If True, nan is equal to nan. False by default.
 
     Example:
         >>> allclose([1.0, 1.1], 1.0)
@@ -117,13 +121,16 @@ def allclose(x1: ArrayLike, x2: ArrayLike, rtol: float = 1e-5, atol: float = 1e-
 
 @operation("x1", "x2")
 def isin(x1: ArrayLike, x2: ArrayLike, assume_unique: bool = False, invert: bool = False) -> Array:
-    """Whether each element of one array is among those of another.
+    """True for each element of x1 that is an element of x2.
 
     Args:
-        x1: array, in whose shape the answer comes.
-        x2: array of what is looked for.
-        assume_unique: whether no element comes twice in either, which is faster.
-        invert: whether to answer the opposite.
+        x1: array.
+        x2: the array to search.
+        assume_unique: If True, the elements of each array must be unique, which is faster. False by default.
+        invert: If True, return True for each element of x1 that is not an element of x2. False by default.
+
+    Returns:
+        An array of bools of the shape of x1.
 
     Example:
         >>> isin([1, 2, 3], [3, 1])
@@ -134,7 +141,7 @@ def isin(x1: ArrayLike, x2: ArrayLike, assume_unique: bool = False, invert: bool
 
 @operation("x")
 def isnan(x: ArrayLike) -> Array:
-    """Whether it is not a number.
+    """True where x is nan.
 
     Example:
         >>> isnan([1.0, float("nan")])
@@ -145,7 +152,7 @@ def isnan(x: ArrayLike) -> Array:
 
 @operation("x")
 def isinf(x: ArrayLike) -> Array:
-    """Whether it is infinite, of either sign.
+    """True where x is plus or minus infinity.
 
     Example:
         >>> isinf([1.0, float("-inf")])
@@ -156,7 +163,7 @@ def isinf(x: ArrayLike) -> Array:
 
 @operation("x")
 def isposinf(x: ArrayLike) -> Array:
-    """Whether it is plus infinity.
+    """True where x is plus infinity.
 
     Example:
         >>> isposinf([float("inf"), float("-inf")])
@@ -167,7 +174,7 @@ def isposinf(x: ArrayLike) -> Array:
 
 @operation("x")
 def isneginf(x: ArrayLike) -> Array:
-    """Whether it is minus infinity.
+    """True where x is minus infinity.
 
     Example:
         >>> isneginf([float("inf"), float("-inf")])
@@ -178,7 +185,7 @@ def isneginf(x: ArrayLike) -> Array:
 
 @operation("x")
 def isfinite(x: ArrayLike) -> Array:
-    """Whether it is neither infinite nor nan.
+    """True where x is neither infinite nor nan.
 
     Example:
         >>> isfinite([1.0, float("inf"), float("nan")])
@@ -189,7 +196,7 @@ def isfinite(x: ArrayLike) -> Array:
 
 @operation("x")
 def isreal(x: ArrayLike) -> Array:
-    """Whether the imaginary part is zero.
+    """True where the imaginary part of x is zero.
 
     Example:
         >>> isreal([1 + 0j, 1 + 2j])
@@ -200,12 +207,12 @@ def isreal(x: ArrayLike) -> Array:
 
 @operation("x")
 def all(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Whether all elements are true, or not zero.
+    """True if all elements along the axes are true.
 
     Args:
-        x: array.
-        axis: over which axis or axes; None for all.
-        keepdims: whether these stay, with size 1.
+        x: an array of bools, or of numbers, which are true if they are not zero.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
 
     Example:
         >>> all([[True, False], [True, True]], axis=1)
@@ -216,12 +223,12 @@ def all(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
 
 @operation("x")
 def any(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Whether some element is true, or not zero.
+    """True if at least one element along the axes is true.
 
     Args:
-        x: array.
-        axis: over which axis or axes; None for all.
-        keepdims: whether these stay, with size 1.
+        x: an array of bools, or of numbers, which are true if they are not zero.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
 
     Example:
         >>> any([[True, False], [False, False]], axis=1)
@@ -232,7 +239,7 @@ def any(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
 
 @operation("x1", "x2")
 def logical_and(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Whether both are true.
+    """True where x1 and x2 are true.
 
     Example:
         >>> logical_and([True, True], [True, False])
@@ -243,7 +250,7 @@ def logical_and(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def logical_or(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Whether one or both are true.
+    """True where x1 or x2 is true, or both.
 
     Example:
         >>> logical_or([True, False], [False, False])
@@ -254,7 +261,7 @@ def logical_or(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def logical_xor(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Whether exactly one is true.
+    """True where exactly one of x1 and x2 is true.
 
     Example:
         >>> logical_xor([True, True], [True, False])
@@ -265,7 +272,7 @@ def logical_xor(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x")
 def logical_not(x: ArrayLike) -> Array:
-    """Whether it is false.
+    """True where x is false.
 
     Example:
         >>> logical_not([True, False])
@@ -276,7 +283,7 @@ def logical_not(x: ArrayLike) -> Array:
 
 @operation("x", "y")
 def bitwise_and(x: ArrayLike, y: ArrayLike) -> Array:
-    """Bits set in both integers.
+    """Bitwise and: the bits that are set in x and in y.
 
     Example:
         >>> bitwise_and([12], [10])
@@ -287,7 +294,7 @@ def bitwise_and(x: ArrayLike, y: ArrayLike) -> Array:
 
 @operation("x", "y")
 def bitwise_or(x: ArrayLike, y: ArrayLike) -> Array:
-    """Bits set in one or both integers.
+    """Bitwise or: the bits that are set in x or in y, or in both.
 
     Example:
         >>> bitwise_or([12], [10])
@@ -298,7 +305,7 @@ def bitwise_or(x: ArrayLike, y: ArrayLike) -> Array:
 
 @operation("x", "y")
 def bitwise_xor(x: ArrayLike, y: ArrayLike) -> Array:
-    """Bits set in exactly one of two integers.
+    """Bitwise exclusive or: the bits that are set in exactly one of x and y.
 
     Example:
         >>> bitwise_xor([12], [10])
@@ -309,7 +316,7 @@ def bitwise_xor(x: ArrayLike, y: ArrayLike) -> Array:
 
 @operation("x")
 def bitwise_invert(x: ArrayLike) -> Array:
-    """Every bit the other way round: -x - 1 for signed integers.
+    """Bitwise not: each bit is inverted. For signed integers, it is -x - 1.
 
     Example:
         >>> bitwise_invert([12])
@@ -320,7 +327,7 @@ def bitwise_invert(x: ArrayLike) -> Array:
 
 @operation("x")
 def bitwise_not(x: ArrayLike) -> Array:
-    """Every bit the other way round: another name of `bitwise_invert`.
+    """Bitwise not: another name of `bitwise_invert`.
 
     Example:
         >>> bitwise_not([12])
@@ -331,7 +338,7 @@ def bitwise_not(x: ArrayLike) -> Array:
 
 @operation("x", "y")
 def bitwise_left_shift(x: ArrayLike, y: ArrayLike) -> Array:
-    """Bits moved up by y places: x * 2 ** y.
+    """Shift the bits of x to the left by y bits: x * 2 ** y.
 
     Example:
         >>> bitwise_left_shift([3], 2)
@@ -342,7 +349,7 @@ def bitwise_left_shift(x: ArrayLike, y: ArrayLike) -> Array:
 
 @operation("x", "y")
 def left_shift(x: ArrayLike, y: ArrayLike) -> Array:
-    """Bits moved up by y places: another name of `bitwise_left_shift`.
+    """Shift bits to the left: another name of `bitwise_left_shift`.
 
     Example:
         >>> left_shift([3], 2)
@@ -353,7 +360,7 @@ def left_shift(x: ArrayLike, y: ArrayLike) -> Array:
 
 @operation("x", "y")
 def bitwise_right_shift(x: ArrayLike, y: ArrayLike) -> Array:
-    """Bits moved down by y places: floor(x / 2 ** y).
+    """Shift the bits of x to the right by y bits: floor(x / 2 ** y).
 
     Example:
         >>> bitwise_right_shift([12], 2)
@@ -364,7 +371,7 @@ def bitwise_right_shift(x: ArrayLike, y: ArrayLike) -> Array:
 
 @operation("x", "y")
 def right_shift(x: ArrayLike, y: ArrayLike) -> Array:
-    """Bits moved down by y places: another name of `bitwise_right_shift`.
+    """Shift bits to the right: another name of `bitwise_right_shift`.
 
     Example:
         >>> right_shift([12], 2)

@@ -1,4 +1,4 @@
-"""Mathematics that NumPy lacks: special functions, segments, ranks, windows, complex parts."""
+"""Mathematical functions that NumPy lacks: special functions, segments, ranks, sequences, complex numbers."""
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ __all__ = [
 
 @operation("x")
 def rsqrt(x: ArrayLike) -> Array:
-    """One over the square root: x ** -0.5.
+    """Reciprocal of the square root: 1 / sqrt(x).
 
     Example:
         >>> rsqrt([4.0, 0.25])
@@ -25,7 +25,7 @@ def rsqrt(x: ArrayLike) -> Array:
 
 @operation("x")
 def erf(x: ArrayLike) -> Array:
-    """Error function: 2 / sqrt(pi) times the integral of e ** -t^2 from 0 to x.
+    """Error function: 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x.
 
     Example:
         >>> erf([0.0, 1.0])
@@ -36,7 +36,7 @@ def erf(x: ArrayLike) -> Array:
 
 @operation("x")
 def erfc(x: ArrayLike) -> Array:
-    """What the error function lacks to one, exact far out: 1 - erf(x).
+    """Complementary error function: 1 - erf(x), also precise for large x.
 
     Example:
         >>> erfc([0.0, 5.0])
@@ -58,7 +58,12 @@ def erfinv(x: ArrayLike) -> Array:
 
 @operation("x")
 def logsumexp(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Logarithm of a sum of exponentials, without overflow: log(sum(e ** x)).
+    """Logarithm of a sum of exponentials: log(sum(e ** x)), without overflow.
+
+    Args:
+        x: array.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
 
     Example:
         >>> logsumexp([1000.0, 1000.0])
@@ -72,10 +77,10 @@ def logdet(x: ArrayLike) -> Array:
     """Logarithm of the absolute value of the determinant.
 
     Args:
-        x: [..., n, n].
+        x: square matrices, [..., n, n].
 
     Returns:
-        [...].
+        The logarithms, [...].
 
     Example:
         >>> logdet([[2.0, 0.0], [0.0, 3.0]])
@@ -86,17 +91,17 @@ def logdet(x: ArrayLike) -> Array:
 
 @operation("x", "y")
 def cdist(x: ArrayLike, y: ArrayLike) -> Array:
-    """Euclidean distances between all points of two sets.
+    """Euclidean distances between all pairs of points of two sets: sqrt(sum((x[i] - y[j])^2)).
 
     Args:
-        x: [..., n, size].
-        y: [..., m, size].
+        x: n points, [..., n, size].
+        y: m points, [..., m, size].
 
     Returns:
-        [..., n, m].
+        The distances, [..., n, m].
 
     Raises:
-        ValueError: when there is no axis of points, or the sizes differ.
+        ValueError: when x or y has fewer than two axes, or the sizes of the last axes differ.
 
     Example:
         >>> cdist([[0.0, 0.0]], [[3.0, 4.0], [0.0, 1.0]])
@@ -110,15 +115,15 @@ def cdist(x: ArrayLike, y: ArrayLike) -> Array:
 
 @operation("x")
 def top_k(x: ArrayLike, k: int, sorted: bool = True) -> tuple[Array, Array]:
-    """The largest elements along the last axis, and where they are.
+    """The k largest elements along the last axis, and their indices.
 
     Args:
         x: [..., size].
-        k: how many.
-        sorted: they come in descending order either way.
+        k: the number of elements.
+        sorted: without effect: the elements are always in descending order.
 
     Returns:
-        Values and indices, each [..., k].
+        A tuple of the values and the indices, each [..., k].
 
     Example:
         >>> top_k([3, 1, 2], 2)
@@ -130,36 +135,38 @@ def top_k(x: ArrayLike, k: int, sorted: bool = True) -> tuple[Array, Array]:
 
 @operation("targets", "predictions")
 def in_top_k(targets: ArrayLike, predictions: ArrayLike, k: int) -> Array:
-    """Whether fewer than k predictions are larger than that of the target.
+    """True where the target is among the k classes with the largest predictions.
+
+    Classes whose predictions equal that of the target are not counted as larger. The prediction nan is treated as -inf.
 
     Args:
         targets: indices of classes, [batch].
-        predictions: [batch, classes].
-        k: among how many.
+        predictions: probabilities or logits, [batch, classes].
+        k: the number of classes.
 
     Returns:
-        bools, [batch].
+        An array of bools, [batch].
 
     Example:
         >>> in_top_k([2, 0], [[0.1, 0.3, 0.2], [0.1, 0.6, 0.3]], 2)
         Array([ True, False], dtype=bool)
     """
     predicted = jnp.take_along_axis(predictions, targets[..., None], axis=-1)  # [batch, 1]
-    predicted = jnp.where(jnp.isnan(predicted), -jnp.inf, predicted)  # nan is likely of nothing
+    predicted = jnp.where(jnp.isnan(predicted), -jnp.inf, predicted)  # nan is less than any other prediction
     return jnp.sum(predictions > predicted, axis=-1) < k
 
 
 @operation("x")
 def extract_sequences(x: ArrayLike, sequence_length: int, sequence_stride: int) -> Array:
-    """Windows cut from the last axis.
+    """Cut the last axis into sequences, which may overlap.
 
     Args:
         x: [..., length].
-        sequence_length: of each window.
-        sequence_stride: from the start of one to the next.
+        sequence_length: the length of each sequence.
+        sequence_stride: the distance between the starts of neighbouring sequences.
 
     Returns:
-        [..., windows, sequence_length]; what does not fill a window is left out.
+        The sequences, [..., sequences, sequence_length]. Elements at the end that do not fill a sequence are dropped.
 
     Example:
         >>> extract_sequences([1, 2, 3, 4, 5], 3, 2)
@@ -174,16 +181,17 @@ def extract_sequences(x: ArrayLike, sequence_length: int, sequence_stride: int) 
 def segment_sum(
     data: ArrayLike, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
 ) -> Array:
-    """Sums over the rows of each segment.
+    """Sum of the rows of each segment.
 
     Args:
         data: [rows, ...].
-        segment_ids: the segment of each row, [rows].
-        num_segments: how many there are; None for the largest number and one, outside of compiled functions.
-        sorted: whether `segment_ids` is in ascending order, which is faster.
+        segment_ids: the index of the segment of each row, [rows].
+        num_segments: the number of segments; None (the default) for the largest index plus one. Compiled functions must
+            give it.
+        sorted: If True, `segment_ids` must be in ascending order, which is faster. False by default.
 
     Returns:
-        [segments, ...].
+        The sums, [segments, ...]; 0 for a segment without rows.
 
     Example:
         >>> segment_sum([1.0, 2.0, 4.0], [0, 1, 0])
@@ -196,7 +204,14 @@ def segment_sum(
 def segment_prod(
     data: ArrayLike, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
 ) -> Array:
-    """Products over the rows of each segment; arguments as for `segment_sum`.
+    """Product of the rows of each segment; 1 for a segment without rows.
+
+    Args:
+        data: [rows, ...].
+        segment_ids: the index of the segment of each row, [rows].
+        num_segments: the number of segments; None (the default) for the largest index plus one. Compiled functions must
+            give it.
+        sorted: If True, `segment_ids` must be in ascending order, which is faster. False by default.
 
     Example:
         >>> segment_prod([3.0, 2.0, 4.0], [0, 1, 0])
@@ -209,7 +224,14 @@ def segment_prod(
 def segment_max(
     data: ArrayLike, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
 ) -> Array:
-    """Largest of the rows of each segment, -inf for one without rows; arguments as for `segment_sum`.
+    """Largest elements of the rows of each segment; -inf (or the smallest integer) for a segment without rows.
+
+    Args:
+        data: [rows, ...].
+        segment_ids: the index of the segment of each row, [rows].
+        num_segments: the number of segments; None (the default) for the largest index plus one. Compiled functions must
+            give it.
+        sorted: If True, `segment_ids` must be in ascending order, which is faster. False by default.
 
     Example:
         >>> segment_max([3.0, 2.0, 4.0], [0, 1, 0])
@@ -222,7 +244,14 @@ def segment_max(
 def segment_min(
     data: ArrayLike, segment_ids: ArrayLike, num_segments: int | None = None, sorted: bool = False
 ) -> Array:
-    """Smallest of the rows of each segment, inf for one without rows; arguments as for `segment_sum`.
+    """Smallest elements of the rows of each segment; inf (or the largest integer) for a segment without rows.
+
+    Args:
+        data: [rows, ...].
+        segment_ids: the index of the segment of each row, [rows].
+        num_segments: the number of segments; None (the default) for the largest index plus one. Compiled functions must
+            give it.
+        sorted: If True, `segment_ids` must be in ascending order, which is faster. False by default.
 
     Example:
         >>> segment_min([3.0, 2.0, 4.0], [0, 1, 0])
@@ -233,16 +262,16 @@ def segment_min(
 
 @operation("x")
 def view_as_complex(x: ArrayLike) -> Array:
-    """Complex numbers from pairs of parts.
+    """Convert pairs (real part, imaginary part) to complex numbers; the inverse of `view_as_real`.
 
     Args:
         x: real and imaginary parts, [..., 2].
 
     Returns:
-        complex64 array, [...].
+        An array in complex64, [...].
 
     Raises:
-        ValueError: when the last axis is not of size 2.
+        ValueError: when the size of the last axis is not 2.
 
     Example:
         >>> view_as_complex([[1.0, 2.0], [3.0, -4.0]])
@@ -256,13 +285,13 @@ def view_as_complex(x: ArrayLike) -> Array:
 
 @operation("x")
 def view_as_real(x: ArrayLike) -> Array:
-    """Pairs of parts from complex numbers.
+    """Convert complex numbers to pairs (real part, imaginary part).
 
     Args:
         x: complex numbers, [...].
 
     Returns:
-        real and imaginary parts, [..., 2].
+        Real and imaginary parts, [..., 2].
 
     Example:
         >>> view_as_real([1 + 2j])

@@ -1,4 +1,4 @@
-"""Images as columns of patches, and back: two linear maps, one the transpose of the other."""
+"""Conversion of images to columns of patches and back: two linear maps, each the transpose of the other."""
 
 import functools
 from typing import Any
@@ -15,20 +15,20 @@ __all__ = ["fold", "unfold"]
 
 @operation("x")
 def unfold(x: ArrayLike, kernel_size: Shape, dilation: Shape = 1, padding: Shape = 0, stride: Shape = 1) -> Array:
-    """The patches of images, each as a column.
+    """Cut images into patches, and flatten each patch into a column.
 
     Args:
-        x: [batch, channels, height, width].
-        kernel_size: the size of a patch; one number, or one each for height and width.
-        dilation: how far apart the elements of a patch are.
-        padding: how many zeros go around the images, on each side.
-        stride: how far apart patches are.
+        x: images, [batch, channels, height, width].
+        kernel_size: the height and width of a patch: one integer for both, or a pair.
+        dilation: the distance between neighbouring elements of a patch: one integer (1 by default), or a pair.
+        padding: the number of zeros added on each side of the images: one integer (0 by default), or a pair.
+        stride: the distance between neighbouring patches: one integer (1 by default), or a pair.
 
     Returns:
-        [batch, channels * patch height * patch width, patches].
+        The columns, [batch, channels * patch height * patch width, patches].
 
     Raises:
-        ValueError: when an argument is wrong, or no patch fits.
+        ValueError: when x does not have four axes, an argument is out of range, or no patch fits into the images.
 
     Example:
         >>> unfold([[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]]], 2)
@@ -39,9 +39,9 @@ def unfold(x: ArrayLike, kernel_size: Shape, dilation: Shape = 1, padding: Shape
     """
     if x.ndim != 4:
         raise ValueError(f"ops.unfold expects images [batch, channels, height, width]; received shape {x.shape}.")
-    how = _checked("ops.unfold", kernel_size, dilation, padding, stride)
-    _patches_along("ops.unfold", x.shape[2:], *how)
-    return _unfold(x, *how)
+    geometry = _check_geometry("ops.unfold", kernel_size, dilation, padding, stride)
+    _count_patches("ops.unfold", x.shape[2:], *geometry)
+    return _unfold(x, *geometry)
 
 
 @operation("x")
@@ -53,21 +53,22 @@ def fold(
     padding: Shape = 0,
     stride: Shape = 1,
 ) -> Array:
-    """Images from the columns that `unfold` makes of them, with what overlaps added up.
+    """Combine columns of patches, as `unfold` returns them, to images. Overlapping elements are added.
 
     Args:
-        x: [batch, channels * patch height * patch width, patches].
-        output_size: height and width of the images; one number when they are the same.
-        kernel_size: as for `unfold`.
-        dilation: likewise.
-        padding: likewise.
-        stride: likewise.
+        x: the columns, [batch, channels * patch height * patch width, patches].
+        output_size: the height and width of the images: one integer for both, or a pair.
+        kernel_size: the height and width of a patch: one integer for both, or a pair.
+        dilation: the distance between neighbouring elements of a patch: one integer (1 by default), or a pair.
+        padding: the number of zeros that were added on each side of the images: one integer (0 by default), or a pair.
+        stride: the distance between neighbouring patches: one integer (1 by default), or a pair.
 
     Returns:
-        [batch, channels, height, width].
+        The images, [batch, channels, height, width].
 
     Raises:
-        ValueError: when an argument is wrong, or images of that size do not have as many patches.
+        ValueError: when x does not have three axes, an argument is out of range, or images of `output_size` do not have
+            this number of patches.
 
     Example:
         >>> fold([[[1.0, 2.0], [2.0, 3.0], [4.0, 5.0], [5.0, 6.0]]], (2, 3), 2)
@@ -77,15 +78,15 @@ def fold(
     if x.ndim != 3:
         raise ValueError(f"ops.fold expects columns [batch, channels * patch, patches]; received shape {x.shape}.")
     image = per_axis("ops.fold", "output_size", output_size, 2)
-    how = _checked("ops.fold", kernel_size, dilation, padding, stride)
-    rows, columns = _patches_along("ops.fold", image, *how)
-    elements = how[0][0] * how[0][1]
+    geometry = _check_geometry("ops.fold", kernel_size, dilation, padding, stride)
+    rows, columns = _count_patches("ops.fold", image, *geometry)
+    elements = geometry[0][0] * geometry[0][1]
     if x.shape[1] % elements or x.shape[2] != rows * columns:
         raise ValueError(
-            f"ops.fold expects columns of a multiple of {elements} elements, {rows * columns} of them for images of "
-            f"{image}; received shape {x.shape}."
+            f"ops.fold expects columns [batch, channels * {elements}, {rows * columns}] for images of size {image}; "
+            f"received shape {x.shape}."
         )
-    return _fold(x, image, *how)
+    return _fold(x, image, *geometry)
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3, 4, 5), inline=True)
@@ -98,35 +99,37 @@ def _fold(x: Any, image: Any, kernel_size: Any, dilation: Any, padding: Any, str
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3, 4), inline=True)
 def _unfold(x: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> Array:
-    """Slices that are strided along one axis after the other: each value is moved, none is computed with."""
+    """Stack strided slices of each axis in turn. Values are only moved, so the results are exact."""
     x = jnp.pad(x, [(0, 0), (0, 0), *((size, size) for size in padding)])
     for axis in (0, 1):
-        at = 2 + 2 * axis  # [batch, channels, kernel height, rows, kernel width, columns]
-        last = x.shape[at] - (kernel_size[axis] - 1) * dilation[axis]
+        position = 2 + 2 * axis  # in [batch, channels, kernel height, rows, kernel width, columns]
+        length = x.shape[position] - (kernel_size[axis] - 1) * dilation[axis]
         slices = [
-            jax.lax.slice_in_dim(x, i * dilation[axis], i * dilation[axis] + last, stride[axis], at)
+            jax.lax.slice_in_dim(x, i * dilation[axis], i * dilation[axis] + length, stride[axis], position)
             for i in range(kernel_size[axis])
         ]
-        x = jnp.stack(slices, at)
+        x = jnp.stack(slices, position)
     batch, channels, height, rows, width, columns = x.shape
     return x.transpose(0, 1, 2, 4, 3, 5).reshape(batch, channels * height * width, rows * columns)
 
 
-def _checked(where: str, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> tuple[tuple[int, ...], ...]:
+def _check_geometry(
+    function: str, kernel_size: Any, dilation: Any, padding: Any, stride: Any
+) -> tuple[tuple[int, ...], ...]:
     return (
-        per_axis(where, "kernel_size", kernel_size, 2),
-        per_axis(where, "dilation", dilation, 2),
-        per_axis(where, "padding", padding, 2, least=0),
-        per_axis(where, "stride", stride, 2),
+        per_axis(function, "kernel_size", kernel_size, 2),
+        per_axis(function, "dilation", dilation, 2),
+        per_axis(function, "padding", padding, 2, least=0),
+        per_axis(function, "stride", stride, 2),
     )
 
 
-def _patches_along(where: str, image: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> list[int]:
-    """How many patches there are along height and width."""
-    spare = [n + 2 * p - d * (k - 1) - 1 for n, k, d, p in zip(image, kernel_size, dilation, padding, strict=True)]
-    if min(spare) < 0:
+def _count_patches(function: str, image: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> list[int]:
+    """Return the numbers of patches along the height and the width."""
+    last_start = [n + 2 * p - d * (k - 1) - 1 for n, k, d, p in zip(image, kernel_size, dilation, padding, strict=True)]
+    if min(last_start) < 0:
         raise ValueError(
-            f"{where}: patches of {kernel_size} with dilation {dilation} do not fit into images of {tuple(image)} with "
-            f"padding {padding}."
+            f"{function}: patches of size {kernel_size} with dilation {dilation} do not fit into images of size "
+            f"{tuple(image)} with padding {padding}."
         )
-    return [room // step + 1 for room, step in zip(spare, stride, strict=True)]
+    return [last // step + 1 for last, step in zip(last_start, stride, strict=True)]

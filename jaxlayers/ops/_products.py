@@ -1,4 +1,4 @@
-"""Products of arrays, and sums along axes that come with them: matrices, tensors, differences, integrals."""
+"""Products of vectors, matrices and tensors; determinants, differences, integrals."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,14 +19,14 @@ _INT8 = jnp.dtype("int8")
 
 @operation("x1", "x2")
 def matmul(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Matrix product over the last two axes; int8 matrices add up in int32.
+    """Matrix product over the last two axes. The product of two int8 matrices is in int32.
 
     Args:
-        x1: [..., n, k], or [k].
-        x2: [..., k, m], or [k].
+        x1: matrices, [..., n, k], or a vector, [k].
+        x2: matrices, [..., k, m], or a vector, [k].
 
     Returns:
-        [..., n, m], without the axes that x1 or x2 lack.
+        The products, [..., n, m]; without the axis n or m if x1 or x2 is a vector.
 
     Example:
         >>> matmul([[1, 2], [3, 4]], [1, 1])
@@ -39,7 +39,9 @@ def matmul(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def dot(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Sum of products over the last axis of x1 and the second to last of x2; a plain product with a scalar.
+    """Sum of products over the last axis of x1 and the second to last (or only) axis of x2.
+
+    If x1 or x2 is a scalar, it is the element-wise product.
 
     Example:
         >>> dot([1, 2], [3, 4])
@@ -50,7 +52,7 @@ def dot(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def vdot(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Sum of products of all elements; x1 is conjugated when it is complex.
+    """Sum of the products of all elements: sum(conj(x1) x2).
 
     Example:
         >>> vdot([[1, 2]], [[3, 4]])
@@ -61,7 +63,7 @@ def vdot(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def inner(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Sum of products over the last axis of both.
+    """Sum of products over the last axis of x1 and the last axis of x2.
 
     Example:
         >>> inner([[1, 2], [3, 4]], [1, 1])
@@ -72,7 +74,7 @@ def inner(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def outer(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Products of every element of one with every element of the other, both flattened.
+    """Outer product: the products of all pairs of elements, [size of x1, size of x2].
 
     Example:
         >>> outer([1, 2], [3, 4])
@@ -84,12 +86,13 @@ def outer(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def tensordot(x1: ArrayLike, x2: ArrayLike, axes: Any = 2) -> Array:
-    """Sum of products over chosen axes.
+    """Sum of products over given axes.
 
     Args:
         x1: array.
         x2: array.
-        axes: how many of the last axes of x1 go with as many first ones of x2; or a pair of lists that name them.
+        axes: an integer n (2 by default) for the last n axes of x1 and the first n axes of x2; or a pair of lists, the
+            axes of x1 and the axes of x2.
 
     Example:
         >>> tensordot([[1, 2], [3, 4]], [1, 1], axes=1)
@@ -100,12 +103,12 @@ def tensordot(x1: ArrayLike, x2: ArrayLike, axes: Any = 2) -> Array:
 
 @operation()
 def einsum(subscripts: str, *operands: ArrayLike, **kwargs: Any) -> Array:
-    """Sum of products in Einstein's notation; int8 operands add up in int32.
+    """Sum of products in Einstein notation. The result of int8 arrays is in int32.
 
     Args:
-        subscripts: the axes of each operand as letters, and of the result: `"ij,jk->ik"`.
+        subscripts: one letter for each axis of each operand and of the result, e.g. `"ij,jk->ik"`.
         *operands: arrays.
-        **kwargs: as for `jax.numpy.einsum`.
+        **kwargs: further arguments of `jax.numpy.einsum`.
 
     Example:
         >>> einsum("ij,j->i", [[1, 2], [3, 4]], [1, 1])
@@ -119,7 +122,7 @@ def einsum(subscripts: str, *operands: ArrayLike, **kwargs: Any) -> Array:
 
 @operation("x1", "x2")
 def kron(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Kronecker product: x1 with each element replaced by its product with x2.
+    """Kronecker product: each element of x1 is replaced by the block of its products with x2.
 
     Example:
         >>> kron([1, 2], [1, 1])
@@ -132,15 +135,15 @@ def kron(x1: ArrayLike, x2: ArrayLike) -> Array:
 def cross(
     x1: ArrayLike, x2: ArrayLike, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
 ) -> Array:
-    """Cross product of vectors with two or three parts.
+    """Cross product of vectors of size 2 or 3.
 
     Args:
-        x1: array of vectors.
-        x2: array of vectors.
-        axisa: which axis of x1 they lie along.
-        axisb: which axis of x2 they lie along.
-        axisc: which axis of the result they lie along.
-        axis: all three at once.
+        x1: an array of vectors.
+        x2: an array of vectors.
+        axisa: the axis of the vectors in x1; -1 by default.
+        axisb: the axis of the vectors in x2; -1 by default.
+        axisc: the axis of the vectors in the result; -1 by default.
+        axis: the axis of the vectors in x1, x2 and the result; it overrides the other three.
 
     Example:
         >>> cross([1, 0, 0], [0, 1, 0])
@@ -151,13 +154,13 @@ def cross(
 
 @operation("x")
 def trace(x: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
-    """Sum along a diagonal.
+    """Trace: the sum of the elements of a diagonal.
 
     Args:
         x: array.
-        offset: how far above the main diagonal.
-        axis1: which axis the rows are.
-        axis2: which axis the columns are.
+        offset: the diagonal: 0 (the default) for the main diagonal, positive numbers for those above it.
+        axis1: the axis of the rows; 0 by default.
+        axis2: the axis of the columns; 1 by default.
 
     Example:
         >>> trace([[1, 2], [3, 4]])
@@ -171,10 +174,10 @@ def slogdet(x: ArrayLike) -> tuple[Array, Array]:
     """Sign of the determinant, and the logarithm of its absolute value.
 
     Args:
-        x: [..., n, n].
+        x: square matrices, [..., n, n].
 
     Returns:
-        Two arrays, [...].
+        A tuple of the signs and the logarithms, each [...].
 
     Example:
         >>> slogdet([[2.0, 0.0], [0.0, -3.0]])
@@ -186,12 +189,12 @@ def slogdet(x: ArrayLike) -> tuple[Array, Array]:
 
 @operation("a")
 def diff(a: ArrayLike, n: int = 1, axis: int = -1) -> Array:
-    """Differences of neighbours: a[i + 1] - a[i], n times over.
+    """Differences of neighbours, taken n times: a[i + 1] - a[i].
 
     Args:
         a: array.
-        n: how many times.
-        axis: along which axis; it loses n elements.
+        n: the number of times; 1 by default.
+        axis: the axis, whose size is reduced by n; -1 by default.
 
     Example:
         >>> diff([1, 4, 9])
@@ -202,13 +205,13 @@ def diff(a: ArrayLike, n: int = 1, axis: int = -1) -> Array:
 
 @operation("y", "x", "dx")
 def trapezoid(y: ArrayLike, x: ArrayLike = None, dx: ArrayLike = 1.0, axis: int = -1) -> Array:
-    """Integral by the trapezoidal rule: sum of (y[i] + y[i + 1]) / 2 times the distance.
+    """Integral by the trapezoidal rule: sum of (x[i + 1] - x[i]) (y[i] + y[i + 1]) / 2.
 
     Args:
-        y: values.
-        x: where they are; None for even distances.
-        dx: those distances.
-        axis: along which axis.
+        y: the values of the function.
+        x: the points of the values; None (the default) for evenly spaced points.
+        dx: the distance of evenly spaced points; 1 by default.
+        axis: the axis of integration; -1 by default.
 
     Example:
         >>> trapezoid([1.0, 2.0, 4.0])
@@ -220,15 +223,19 @@ def trapezoid(y: ArrayLike, x: ArrayLike = None, dx: ArrayLike = 1.0, axis: int 
 def vectorize(
     pyfunc: Callable[..., Any], *, excluded: Sequence[Any] | None = None, signature: str | None = None
 ) -> Callable[..., Any]:
-    """A function of single elements as one of arrays.
+    """Convert a function of scalars, or of small arrays, to a function of arrays, with broadcasting.
 
     Args:
         pyfunc: the function.
-        excluded: names or positions of arguments that it is handed as they are.
-        signature: core axes, as `"(n),(n)->()"`, when it is one of small arrays.
+        excluded: names or positions of arguments that are passed to the function unchanged.
+        signature: the axes of the function's own arguments and result, e.g. `"(n),(n)->()"`; None (the default) for
+            scalars.
+
+    Returns:
+        The function of arrays.
 
     Raises:
-        ValueError: when it cannot be called.
+        ValueError: when `pyfunc` is not callable.
 
     Example:
         >>> vectorize(lambda a, b: a + b)([1, 2], [[3], [4]])
@@ -247,5 +254,5 @@ def vectorize(
 
 
 def _is_int8(array: Any) -> bool:
-    # Accelerators add products of int8 up in int32 as fast, and without overflow.
+    # Accelerators sum int8 products in int32 at the same speed, and the sum does not overflow.
     return getattr(array, "dtype", None) is _INT8

@@ -1,8 +1,7 @@
-"""Reductions: one number from those along some axes; and running sums and products.
+"""Reductions along axes, and running sums and products.
 
-In all of them `axis` is an axis, several, or None for all, and `keepdims=True` leaves the reduced axes in place with
-size 1. Means of integers are floats; sums of bools and of narrow integers are in 32 bits; positions are int32. The
-`nan...` functions pass over nan.
+Dtypes: means of integers are floats; sums and products of bools and of narrow integers are in 32 bits; indices are in
+int32. The functions that ignore nan are in `_nan_reductions`.
 """
 
 import jax.numpy as jnp
@@ -11,15 +10,19 @@ from jaxlayers.core import operation
 from jaxlayers.ops._types import Array, ArrayLike, Axis, DType, dtype_or_none, hashable
 
 __all__ = [
-    "amax", "amin", "argmax", "argmin", "count_nonzero", "cumprod", "cumsum", "max", "mean", "min", "nanargmax",
-    "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar",
-    "prod", "ptp", "std", "sum", "var",
+    "amax", "amin", "argmax", "argmin", "count_nonzero", "cumprod", "cumsum", "max", "mean", "min", "prod", "ptp",
+    "std", "sum", "var",
 ]  # fmt: skip
 
 
 @operation("x")
 def sum(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Sum.
+    """Sum of the elements along the axes.
+
+    Args:
+        x: array.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
 
     Example:
         >>> sum([[1, 2], [3, 4]], axis=0)
@@ -30,7 +33,13 @@ def sum(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
 
 @operation("x")
 def prod(x: ArrayLike, axis: Axis = None, keepdims: bool = False, dtype: DType = None) -> Array:
-    """Product, computed in `dtype` when it is given.
+    """Product of the elements along the axes.
+
+    Args:
+        x: array.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
+        dtype: the dtype of the computation and of the result; None (the default) to choose it from the dtype of x.
 
     Example:
         >>> prod([[1, 2], [3, 4]], axis=0)
@@ -41,7 +50,12 @@ def prod(x: ArrayLike, axis: Axis = None, keepdims: bool = False, dtype: DType =
 
 @operation("x")
 def mean(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Arithmetic mean; of half-precision numbers it is computed in float32.
+    """Arithmetic mean along the axes. The sum of half-precision numbers is computed in float32.
+
+    Args:
+        x: array.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
 
     Example:
         >>> mean([[1, 2], [3, 5]], axis=0)
@@ -52,7 +66,12 @@ def mean(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
 
 @operation("x")
 def var(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Variance: mean(|x - mean(x)|^2).
+    """Variance along the axes: mean(|x - mean(x)|^2).
+
+    Args:
+        x: array.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
 
     Example:
         >>> var([1.0, 2.0, 6.0])
@@ -63,7 +82,12 @@ def var(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
 
 @operation("x")
 def std(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Standard deviation: sqrt(var(x)).
+    """Standard deviation along the axes: sqrt(var(x)).
+
+    Args:
+        x: array.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
 
     Example:
         >>> std([1.0, 3.0])
@@ -74,7 +98,13 @@ def std(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
 
 @operation("x", "initial")
 def max(x: ArrayLike, axis: Axis = None, keepdims: bool = False, initial: ArrayLike = None) -> Array:
-    """Largest element, and at least `initial` when that is given; nan when there is one.
+    """Largest element along the axes; nan if one of the elements is nan.
+
+    Args:
+        x: array.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
+        initial: a number that is treated as one more element; None (the default) for none.
 
     Example:
         >>> max([[1, 7], [3, 4]], axis=0)
@@ -85,7 +115,13 @@ def max(x: ArrayLike, axis: Axis = None, keepdims: bool = False, initial: ArrayL
 
 @operation("x", "initial")
 def min(x: ArrayLike, axis: Axis = None, keepdims: bool = False, initial: ArrayLike = None) -> Array:
-    """Smallest element, and at most `initial` when that is given; nan when there is one.
+    """Smallest element along the axes; nan if one of the elements is nan.
+
+    Args:
+        x: array.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
+        initial: a number that is treated as one more element; None (the default) for none.
 
     Example:
         >>> min([[1, 7], [3, 4]], axis=0)
@@ -96,7 +132,12 @@ def min(x: ArrayLike, axis: Axis = None, keepdims: bool = False, initial: ArrayL
 
 @operation("x")
 def amax(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Largest element: another name of `max`.
+    """Largest element along the axes: another name of `max`.
+
+    Args:
+        x: array.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
 
     Example:
         >>> amax([[1, 7], [3, 4]], axis=0)
@@ -107,7 +148,12 @@ def amax(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
 
 @operation("x")
 def amin(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Smallest element: another name of `min`.
+    """Smallest element along the axes: another name of `min`.
+
+    Args:
+        x: array.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
 
     Example:
         >>> amin([[1, 7], [3, 4]], axis=0)
@@ -118,7 +164,12 @@ def amin(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
 
 @operation("x")
 def ptp(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Distance from the smallest to the largest element.
+    """Difference of the largest and the smallest element along the axes.
+
+    Args:
+        x: array.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
 
     Example:
         >>> ptp([[1, 7], [3, 4]], axis=0)
@@ -129,7 +180,12 @@ def ptp(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
 
 @operation("x")
 def argmax(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Array:
-    """Position of the largest element, the first of several; in the flattened array for `axis=None`.
+    """Index of the largest element along an axis; the first index if there are several.
+
+    Args:
+        x: array.
+        axis: the axis; None (the default) for the flattened array.
+        keepdims: If True, keep the axis with size 1. False by default.
 
     Example:
         >>> argmax([[1, 7], [3, 4]], axis=1)
@@ -140,7 +196,12 @@ def argmax(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Arr
 
 @operation("x")
 def argmin(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Array:
-    """Position of the smallest element, the first of several; in the flattened array for `axis=None`.
+    """Index of the smallest element along an axis; the first index if there are several.
+
+    Args:
+        x: array.
+        axis: the axis; None (the default) for the flattened array.
+        keepdims: If True, keep the axis with size 1. False by default.
 
     Example:
         >>> argmin([[1, 7], [3, 2]], axis=1)
@@ -151,7 +212,11 @@ def argmin(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Arr
 
 @operation("x")
 def count_nonzero(x: ArrayLike, axis: Axis = None) -> Array:
-    """How many elements are not zero.
+    """Number of elements along the axes that are not zero.
+
+    Args:
+        x: array.
+        axis: the axis or axes to reduce; None (the default) for all axes.
 
     Example:
         >>> count_nonzero([[1, 0], [3, 4]], axis=0)
@@ -162,7 +227,12 @@ def count_nonzero(x: ArrayLike, axis: Axis = None) -> Array:
 
 @operation("x")
 def cumsum(x: ArrayLike, axis: int | None = None, dtype: DType = None) -> Array:
-    """Running sum along an axis; of the flattened array for `axis=None`.
+    """Running sum along an axis: y[i] = x[0] + ... + x[i].
+
+    Args:
+        x: array.
+        axis: the axis; None (the default) for the flattened array.
+        dtype: the dtype of the computation and of the result; None (the default) to choose it from the dtype of x.
 
     Example:
         >>> cumsum([[1, 2], [3, 4]], axis=1)
@@ -174,7 +244,12 @@ def cumsum(x: ArrayLike, axis: int | None = None, dtype: DType = None) -> Array:
 
 @operation("x")
 def cumprod(x: ArrayLike, axis: int | None = None, dtype: DType = None) -> Array:
-    """Running product along an axis; of the flattened array for `axis=None`.
+    """Running product along an axis: y[i] = x[0] * ... * x[i].
+
+    Args:
+        x: array.
+        axis: the axis; None (the default) for the flattened array.
+        dtype: the dtype of the computation and of the result; None (the default) to choose it from the dtype of x.
 
     Example:
         >>> cumprod([[1, 2], [3, 4]], axis=1)
@@ -182,124 +257,3 @@ def cumprod(x: ArrayLike, axis: int | None = None, dtype: DType = None) -> Array
                [ 3, 12]], dtype=int32)
     """
     return jnp.cumprod(x, axis=axis, dtype=dtype_or_none(dtype))
-
-
-@operation("x")
-def nansum(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Sum of what is not nan.
-
-    Example:
-        >>> nansum([1.0, float("nan"), 2.0])
-        Array(3., dtype=float32)
-    """
-    return jnp.nansum(x, axis=hashable(axis), keepdims=keepdims)
-
-
-@operation("x")
-def nanprod(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Product of what is not nan.
-
-    Example:
-        >>> nanprod([3.0, float("nan"), 2.0])
-        Array(6., dtype=float32)
-    """
-    return jnp.nanprod(x, axis=hashable(axis), keepdims=keepdims)
-
-
-@operation("x")
-def nanmean(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Mean of what is not nan.
-
-    Example:
-        >>> nanmean([1.0, float("nan"), 2.0])
-        Array(1.5, dtype=float32)
-    """
-    return jnp.nanmean(x, axis=hashable(axis), keepdims=keepdims)
-
-
-@operation("x")
-def nanvar(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Variance of what is not nan.
-
-    Example:
-        >>> nanvar([1.0, float("nan"), 3.0])
-        Array(1., dtype=float32)
-    """
-    return jnp.nanvar(x, axis=hashable(axis), keepdims=keepdims)
-
-
-@operation("x")
-def nanstd(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Standard deviation of what is not nan.
-
-    Example:
-        >>> nanstd([1.0, float("nan"), 5.0])
-        Array(2., dtype=float32)
-    """
-    return jnp.nanstd(x, axis=hashable(axis), keepdims=keepdims)
-
-
-@operation("x")
-def nanmax(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Largest of what is not nan.
-
-    Example:
-        >>> nanmax([1.0, float("nan"), 3.0])
-        Array(3., dtype=float32)
-    """
-    return jnp.nanmax(x, axis=hashable(axis), keepdims=keepdims)
-
-
-@operation("x")
-def nanmin(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Smallest of what is not nan.
-
-    Example:
-        >>> nanmin([1.0, float("nan"), 3.0])
-        Array(1., dtype=float32)
-    """
-    return jnp.nanmin(x, axis=hashable(axis), keepdims=keepdims)
-
-
-@operation("x")
-def nanargmax(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Array:
-    """Position of the largest of what is not nan; -1 where all is.
-
-    Example:
-        >>> nanargmax([1.0, float("nan"), 3.0])
-        Array(2, dtype=int32)
-    """
-    return jnp.nanargmax(x, axis=axis, keepdims=keepdims)
-
-
-@operation("x")
-def nanargmin(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Array:
-    """Position of the smallest of what is not nan; -1 where all is.
-
-    Example:
-        >>> nanargmin([float("nan"), 1.0, 3.0])
-        Array(1, dtype=int32)
-    """
-    return jnp.nanargmin(x, axis=axis, keepdims=keepdims)
-
-
-@operation("x")
-def nancumsum(x: ArrayLike, axis: int | None = None, dtype: DType = None) -> Array:
-    """Running sum in which nan counts as 0.
-
-    Example:
-        >>> nancumsum([1.0, float("nan"), 2.0])
-        Array([1., 1., 3.], dtype=float32)
-    """
-    return jnp.nancumsum(x, axis=axis, dtype=dtype_or_none(dtype))
-
-
-@operation("x")
-def nancumprod(x: ArrayLike, axis: int | None = None, dtype: DType = None) -> Array:
-    """Running product in which nan counts as 1.
-
-    Example:
-        >>> nancumprod([3.0, float("nan"), 2.0])
-        Array([3., 3., 6.], dtype=float32)
-    """
-    return jnp.nancumprod(x, axis=axis, dtype=dtype_or_none(dtype))

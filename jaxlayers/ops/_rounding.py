@@ -1,4 +1,8 @@
-"""Rounding, signs and bounds, element by element."""
+"""Element-wise rounding, signs, minima and maxima.
+
+The arguments `x`, `x1` and `x2` are arrays, or values that can be converted to arrays (see `_types.ArrayLike`). Two
+arguments are broadcast to one shape.
+"""
 
 import jax.numpy as jnp
 
@@ -13,7 +17,7 @@ __all__ = [
 
 @operation("x")
 def sign(x: ArrayLike) -> Array:
-    """-1, 0 or 1, in the dtype of x.
+    """Sign: -1, 0 or 1, in the dtype of x.
 
     Example:
         >>> sign([-0.5, 0.0, 7.0])
@@ -24,7 +28,7 @@ def sign(x: ArrayLike) -> Array:
 
 @operation("x")
 def signbit(x: ArrayLike) -> Array:
-    """Whether the sign is negative; that of -0.0 is.
+    """True where the sign bit is set: for negative numbers and for -0.0.
 
     Example:
         >>> signbit([-0.0, 0.0, 7.0])
@@ -35,24 +39,24 @@ def signbit(x: ArrayLike) -> Array:
 
 @operation("x")
 def round(x: ArrayLike, decimals: int = 0) -> Array:
-    """Rounded to a number of decimals, halves to the even neighbour.
+    """Round to a number of decimals; halves are rounded to the even neighbour.
 
     Args:
         x: array.
-        decimals: places after the point; negative ones count before it.
+        decimals: the number of decimals, 0 by default; -1 to round to tens, -2 to hundreds, and so on.
 
     Example:
         >>> round([0.5, 1.5, 2.26], 1), round([1251], -2)
         (Array([0.5, 1.5, 2.3], dtype=float32), Array([1300], dtype=int32))
     """
-    if decimals < 0:  # jax.numpy has this for floats only
+    if decimals < 0:  # jax.numpy supports negative decimals for floats only
         return jnp.round(as_float(x), decimals).astype(jnp.result_type(x))
     return jnp.round(x, decimals)
 
 
 @operation("x")
 def floor(x: ArrayLike) -> Array:
-    """Largest whole number not above x, in a float dtype.
+    """Largest integer that is not greater than x, as a float.
 
     Example:
         >>> floor([1.7, -1.2])
@@ -63,7 +67,7 @@ def floor(x: ArrayLike) -> Array:
 
 @operation("x")
 def ceil(x: ArrayLike) -> Array:
-    """Smallest whole number not below x, in a float dtype.
+    """Smallest integer that is not less than x, as a float.
 
     Example:
         >>> ceil([1.2, -1.7])
@@ -74,7 +78,7 @@ def ceil(x: ArrayLike) -> Array:
 
 @operation("x")
 def trunc(x: ArrayLike) -> Array:
-    """Without what is behind the point; integers as they are.
+    """Integer part: x rounded towards zero, in the dtype of x.
 
     Example:
         >>> trunc([1.7, -1.7])
@@ -85,7 +89,7 @@ def trunc(x: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def maximum(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """The larger of two; nan where either is.
+    """The larger of two numbers; nan if one of them is nan.
 
     Example:
         >>> maximum([1, 5], 3)
@@ -96,7 +100,7 @@ def maximum(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def minimum(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """The smaller of two; nan where either is.
+    """The smaller of two numbers; nan if one of them is nan.
 
     Example:
         >>> minimum([1, 5], 3)
@@ -107,7 +111,7 @@ def minimum(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def fmax(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """The larger of two, passing over nan.
+    """The larger of two numbers; the other number if one of them is nan.
 
     Example:
         >>> fmax([float("nan"), 5.0], 3.0)
@@ -118,7 +122,7 @@ def fmax(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x1", "x2")
 def fmin(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """The smaller of two, passing over nan.
+    """The smaller of two numbers; the other number if one of them is nan.
 
     Example:
         >>> fmin([float("nan"), 5.0], 3.0)
@@ -129,7 +133,12 @@ def fmin(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @operation("x", "x_min", "x_max")
 def clip(x: ArrayLike, x_min: ArrayLike, x_max: ArrayLike) -> Array:
-    """Held within bounds: min(max(x, x_min), x_max).
+    """Clip to a range: min(max(x, x_min), x_max).
+
+    Args:
+        x: array.
+        x_min: the lower bound; it broadcasts with x.
+        x_max: the upper bound; it broadcasts with x.
 
     Example:
         >>> clip([-3.0, 0.5, 3.0], -1, 1)
@@ -140,13 +149,13 @@ def clip(x: ArrayLike, x_min: ArrayLike, x_max: ArrayLike) -> Array:
 
 @operation("x")
 def nan_to_num(x: ArrayLike, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Array:
-    """With finite numbers in the places of nan and of infinities.
+    """Replace nan and infinities by finite numbers.
 
     Args:
         x: array.
-        nan: stands for nan.
-        posinf: stands for inf; by default the largest number of the dtype.
-        neginf: stands for -inf; by default the smallest number of the dtype.
+        nan: the replacement of nan; 0 by default.
+        posinf: the replacement of inf; the largest number of the dtype by default.
+        neginf: the replacement of -inf; the smallest number of the dtype by default.
 
     Example:
         >>> nan_to_num([float("nan"), float("inf"), 1.0], posinf=9.0)
@@ -157,7 +166,7 @@ def nan_to_num(x: ArrayLike, nan: float = 0.0, posinf: float | None = None, negi
 
 @operation("x1", "x2")
 def heaviside(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Step: 0 below zero, 1 above, and x2 at zero.
+    """Heaviside step function: 0 if x1 < 0, x2 if x1 == 0, 1 if x1 > 0.
 
     Example:
         >>> heaviside([-1.0, 0.0, 2.0], 0.5)

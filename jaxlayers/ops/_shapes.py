@@ -1,4 +1,4 @@
-"""Shapes: reshaping, moving and reversing axes."""
+"""Functions of shapes: reshaping, transposing, adding, removing and reversing axes."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ __all__ = [
 
 
 def ndim(x: ArrayLike) -> int:
-    """The number of axes.
+    """Return the number of axes.
 
     Example:
         >>> ndim([[1, 2], [3, 4]])
@@ -26,7 +26,7 @@ def ndim(x: ArrayLike) -> int:
 
 @operation("x")
 def size(x: ArrayLike) -> int:
-    """The number of elements.
+    """Return the number of elements.
 
     Example:
         >>> size([[1, 2], [3, 4]])
@@ -37,7 +37,7 @@ def size(x: ArrayLike) -> int:
 
 @operation("x")
 def copy(x: ArrayLike) -> Array:
-    """The same values in memory of their own.
+    """Copy an array.
 
     Example:
         >>> copy([1, 2])
@@ -48,11 +48,13 @@ def copy(x: ArrayLike) -> Array:
 
 @operation("x")
 def view(x: ArrayLike, dtype: DType = None) -> Array:
-    """The same bits read as another dtype; the last axis grows or shrinks with the width.
+    """Reinterpret the bits of an array as another dtype.
+
+    If the number of bits of the dtype changes, the size of the last axis changes as well.
 
     Args:
         x: array.
-        dtype: what to read them as; None leaves x as it is.
+        dtype: the dtype of the result; None (the default) to leave x unchanged.
 
     Example:
         >>> view([1.0], "int32")
@@ -63,11 +65,11 @@ def view(x: ArrayLike, dtype: DType = None) -> Array:
 
 @operation("x")
 def reshape(x: ArrayLike, newshape: Shape) -> Array:
-    """The same elements, in the same order, in another shape.
+    """Change the shape of an array. The elements keep their (row-major) order.
 
     Args:
         x: array.
-        newshape: sizes; one may be -1, for what remains.
+        newshape: the new shape. One size may be -1: it is computed from the others.
 
     Example:
         >>> reshape([1, 2, 3, 4], (2, -1))
@@ -79,7 +81,7 @@ def reshape(x: ArrayLike, newshape: Shape) -> Array:
 
 @operation("x")
 def ravel(x: ArrayLike) -> Array:
-    """All elements along one axis.
+    """Flatten an array to one axis.
 
     Example:
         >>> ravel([[1, 2], [3, 4]])
@@ -90,11 +92,11 @@ def ravel(x: ArrayLike) -> Array:
 
 @operation("x")
 def transpose(x: ArrayLike, axes: Sequence[int] | None = None) -> Array:
-    """Axes in another order.
+    """Permute the axes of an array.
 
     Args:
         x: array.
-        axes: which axis of x comes where; None turns them all round.
+        axes: the axes of x in the order of the result; None (the default) for the reverse order.
 
     Example:
         >>> transpose([[1, 2], [3, 4]])
@@ -106,7 +108,12 @@ def transpose(x: ArrayLike, axes: Sequence[int] | None = None) -> Array:
 
 @operation("x")
 def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> Array:
-    """Two axes in each other's place.
+    """Exchange two axes of an array.
+
+    Args:
+        x: array.
+        axis1: an axis.
+        axis2: another axis.
 
     Example:
         >>> swapaxes([[1, 2], [3, 4]], 0, 1)
@@ -118,12 +125,12 @@ def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> Array:
 
 @operation("x")
 def moveaxis(x: ArrayLike, source: int | Sequence[int], destination: int | Sequence[int]) -> Array:
-    """Some axes moved to other places, the rest in order.
+    """Move axes of an array to other positions; the other axes keep their order.
 
     Args:
         x: array.
-        source: which axes.
-        destination: where each goes.
+        source: the axis or axes to move.
+        destination: the positions of these axes in the result.
 
     Example:
         >>> moveaxis([[[1, 2, 3]]], -1, 0).shape
@@ -134,7 +141,11 @@ def moveaxis(x: ArrayLike, source: int | Sequence[int], destination: int | Seque
 
 @operation("x")
 def expand_dims(x: ArrayLike, axis: int | Sequence[int]) -> Array:
-    """New axes of size 1, at these places of the result.
+    """Add axes of size 1.
+
+    Args:
+        x: array.
+        axis: the position or positions of the new axes in the result.
 
     Example:
         >>> expand_dims([1, 2], -1)
@@ -146,7 +157,11 @@ def expand_dims(x: ArrayLike, axis: int | Sequence[int]) -> Array:
 
 @operation("x")
 def squeeze(x: ArrayLike, axis: Axis = None) -> Array:
-    """Without these axes of size 1; without all such for `axis=None`.
+    """Remove axes of size 1.
+
+    Args:
+        x: array.
+        axis: the axis or axes to remove; None (the default) for all axes of size 1.
 
     Example:
         >>> squeeze([[1, 2]])
@@ -157,7 +172,11 @@ def squeeze(x: ArrayLike, axis: Axis = None) -> Array:
 
 @operation("x")
 def broadcast_to(x: ArrayLike, shape: Shape) -> Array:
-    """Repeated along axes of size 1, and along new ones in front, to a shape.
+    """Broadcast an array to a shape: repeat it along axes of size 1, and along new axes in front.
+
+    Args:
+        x: array.
+        shape: the shape of the result.
 
     Example:
         >>> broadcast_to([1, 2], (2, 2))
@@ -169,7 +188,11 @@ def broadcast_to(x: ArrayLike, shape: Shape) -> Array:
 
 @operation("x")
 def flip(x: ArrayLike, axis: Axis = None) -> Array:
-    """In the opposite order along some axes; along all for `axis=None`.
+    """Reverse the order of the elements along axes.
+
+    Args:
+        x: array.
+        axis: the axis or axes; None (the default) for all axes.
 
     Example:
         >>> flip([[1, 2], [3, 4]], axis=1)
@@ -181,7 +204,7 @@ def flip(x: ArrayLike, axis: Axis = None) -> Array:
 
 @operation("x")
 def fliplr(x: ArrayLike) -> Array:
-    """In the opposite order along the second axis: left and right exchanged.
+    """Reverse the order of the elements along the second axis (left and right).
 
     Example:
         >>> fliplr([[1, 2], [3, 4]])
@@ -193,7 +216,7 @@ def fliplr(x: ArrayLike) -> Array:
 
 @operation("x")
 def flipud(x: ArrayLike) -> Array:
-    """In the opposite order along the first axis: up and down exchanged.
+    """Reverse the order of the elements along the first axis (up and down).
 
     Example:
         >>> flipud([[1, 2], [3, 4]])
@@ -205,10 +228,15 @@ def flipud(x: ArrayLike) -> Array:
 
 @operation("array")
 def rot90(array: ArrayLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Array:
-    """Turned by k right angles, from the first of two axes towards the second.
+    """Rotate an array by multiples of 90 degrees in the plane of two axes.
+
+    Args:
+        array: array.
+        k: the number of rotations by 90 degrees, 1 by default; negative numbers for the opposite direction.
+        axes: the two axes of the plane, `(0, 1)` by default. The rotation is from the first towards the second axis.
 
     Raises:
-        ValueError: when the array has fewer than two axes, or the two axes are one.
+        ValueError: when the array has fewer than two axes, or the two axes are equal.
 
     Example:
         >>> rot90([[1, 2], [3, 4]])
@@ -216,18 +244,18 @@ def rot90(array: ArrayLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Array
                [1, 3]], dtype=int32)
     """
     if jnp.ndim(array) < 2:
-        raise ValueError(f"ops.rot90 expects an array of two axes or more; received shape {jnp.shape(array)}.")
+        raise ValueError(f"ops.rot90 expects an array of at least two axes; received shape {jnp.shape(array)}.")
     return jnp.rot90(array, k, axes)
 
 
 @operation("x")
 def roll(x: ArrayLike, shift: int | Sequence[int], axis: Axis = None) -> Array:
-    """Moved on by some places; what leaves at one end enters at the other.
+    """Shift elements along axes; elements that leave at one end enter at the other end.
 
     Args:
         x: array.
-        shift: by how many places, for each axis.
-        axis: along which axis or axes; None moves the flattened array.
+        shift: the number of positions: one integer, or one for each axis.
+        axis: the axis or axes; None (the default) for the flattened array.
 
     Example:
         >>> roll([1, 2, 3], 1)

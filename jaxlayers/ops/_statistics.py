@@ -1,4 +1,4 @@
-"""Statistics: quantiles, weighted means, correlations, counts, and reductions over segments."""
+"""Statistics: quantiles, weighted means, correlations, counts."""
 
 import builtins
 
@@ -20,8 +20,9 @@ def average(x: ArrayLike, axis: Axis = None, weights: ArrayLike = None) -> Array
 
     Args:
         x: array.
-        axis: over which axis or axes; None for all.
-        weights: of the shape of x, or one for each place along one axis; None for the plain mean.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        weights: the weights, of the shape of x, or of shape [size of the axis] for a single axis; None (the default)
+            for equal weights.
 
     Example:
         >>> average([1.0, 2.0, 5.0], weights=[1.0, 1.0, 2.0])
@@ -32,12 +33,12 @@ def average(x: ArrayLike, axis: Axis = None, weights: ArrayLike = None) -> Array
 
 @operation("x")
 def median(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Middle of the sorted elements, or the mean of the middle two.
+    """Median: the middle one of the sorted elements, or the mean of the middle two.
 
     Args:
         x: array.
-        axis: over which axis or axes; None for all.
-        keepdims: whether these stay, with size 1.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
 
     Example:
         >>> median([1.0, 9.0, 2.0, 4.0])
@@ -48,12 +49,12 @@ def median(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
 
 @operation("x")
 def nanmedian(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
-    """`median` of what is not nan.
+    """Median of the elements that are not nan.
 
     Args:
         x: array.
-        axis: over which axis or axes; None for all.
-        keepdims: whether these stay, with size 1.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
 
     Example:
         >>> nanmedian([1.0, float("nan"), 2.0])
@@ -64,14 +65,15 @@ def nanmedian(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
 
 @operation("x", "q")
 def quantile(x: ArrayLike, q: ArrayLike, axis: Axis = None, method: str = "linear", keepdims: bool = False) -> Array:
-    """Values below which given shares of the elements lie.
+    """Quantiles: the values below which the fractions q of the elements lie.
 
     Args:
         x: array.
-        q: shares from 0 to 1; their axes come first in the result.
-        axis: over which axis or axes; None for all.
-        method: between two elements, one of `"linear"`, `"lower"`, `"higher"`, `"midpoint"`, `"nearest"`.
-        keepdims: whether the reduced axes stay, with size 1.
+        q: fractions from 0 to 1. The axes of q are the first axes of the result.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        method: the interpolation between two elements: `"linear"` (the default), `"lower"`, `"higher"`, `"midpoint"`
+            or `"nearest"`.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
 
     Example:
         >>> quantile([1.0, 2.0, 4.0], [0.5, 0.75])
@@ -82,7 +84,15 @@ def quantile(x: ArrayLike, q: ArrayLike, axis: Axis = None, method: str = "linea
 
 @operation("x", "q")
 def nanquantile(x: ArrayLike, q: ArrayLike, axis: Axis = None, method: str = "linear", keepdims: bool = False) -> Array:
-    """`quantile` of what is not nan; with the same arguments.
+    """Quantiles of the elements that are not nan.
+
+    Args:
+        x: array.
+        q: fractions from 0 to 1. The axes of q are the first axes of the result.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        method: the interpolation between two elements: `"linear"` (the default), `"lower"`, `"higher"`, `"midpoint"` or
+            `"nearest"`.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
 
     Example:
         >>> nanquantile([1.0, float("nan"), 2.0], 0.5)
@@ -93,7 +103,15 @@ def nanquantile(x: ArrayLike, q: ArrayLike, axis: Axis = None, method: str = "li
 
 @operation("x", "q")
 def percentile(x: ArrayLike, q: ArrayLike, axis: Axis = None, method: str = "linear", keepdims: bool = False) -> Array:
-    """`quantile` with shares in percent, from 0 to 100; the other arguments are the same.
+    """Percentiles: the values below which q percent of the elements lie.
+
+    Args:
+        x: array.
+        q: percentages from 0 to 100. The axes of q are the first axes of the result.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        method: the interpolation between two elements: `"linear"` (the default), `"lower"`, `"higher"`, `"midpoint"` or
+            `"nearest"`.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
 
     Example:
         >>> percentile([1.0, 2.0, 4.0], 75)
@@ -106,7 +124,15 @@ def percentile(x: ArrayLike, q: ArrayLike, axis: Axis = None, method: str = "lin
 def nanpercentile(
     x: ArrayLike, q: ArrayLike, axis: Axis = None, method: str = "linear", keepdims: bool = False
 ) -> Array:
-    """`percentile` of what is not nan; with the same arguments.
+    """Percentiles of the elements that are not nan.
+
+    Args:
+        x: array.
+        q: percentages from 0 to 100. The axes of q are the first axes of the result.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        method: the interpolation between two elements: `"linear"` (the default), `"lower"`, `"higher"`, `"midpoint"` or
+            `"nearest"`.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
 
     Example:
         >>> nanpercentile([1.0, float("nan"), 2.0], 50)
@@ -117,13 +143,13 @@ def nanpercentile(
 
 @operation("x")
 def corrcoef(x: ArrayLike) -> Array:
-    """Correlations between rows: covariances divided by both standard deviations.
+    """Pearson correlation coefficients of the rows: covariances divided by both standard deviations.
 
     Args:
         x: [variables, observations].
 
     Returns:
-        [variables, variables], ones on the diagonal.
+        The coefficients, [variables, variables].
 
     Example:
         >>> corrcoef([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]])
@@ -138,9 +164,11 @@ def correlate(x1: ArrayLike, x2: ArrayLike, mode: str = "valid") -> Array:
     """Cross-correlation of two sequences: c[k] = sum over n of x1[n + k] conj(x2[n]).
 
     Args:
-        x1: [length].
-        x2: [window].
-        mode: `"valid"` where both overlap wholly, `"same"` with the longer one's length, `"full"` for every overlap.
+        x1: a sequence, [length].
+        x2: a sequence, [window].
+        mode: `"valid"` (the default) for the shifts k at which the shorter sequence lies inside of the longer one;
+            `"same"` for a result of the length of the longer sequence; `"full"` for all shifts at which the sequences
+            overlap.
 
     Example:
         >>> correlate([1.0, 2.0, 3.0], [0.0, 1.0])
@@ -151,17 +179,18 @@ def correlate(x1: ArrayLike, x2: ArrayLike, mode: str = "valid") -> Array:
 
 @operation("x", "weights")
 def bincount(x: ArrayLike, weights: ArrayLike = None, minlength: int = 0, sparse: bool = False) -> Array:
-    """How often each number 0, 1, 2, ... occurs, or the sum of the weights where it does.
+    """Count the occurrences of each integer 0, 1, 2, ..., or sum their weights.
+
+    It cannot be used in compiled functions, because the size of the result depends on the largest element of x.
 
     Args:
-        x: non-negative integers, [length] or [batch, length]; their largest says the size of the result, so that
-            this is not for compiled functions.
-        weights: of the shape of x; None counts.
-        minlength: least size of the result.
+        x: non-negative integers, [length] or [batch, length].
+        weights: the weight of each element, of the shape of x; None (the default) to count.
+        minlength: the smallest size of the result; 0 by default.
         sparse: not supported.
 
     Returns:
-        [numbers] or [batch, numbers].
+        The counts or sums, [bins] or [batch, bins].
 
     Example:
         >>> bincount([1, 1, 3]), bincount([[0, 1], [2, 2]])
@@ -177,19 +206,20 @@ def bincount(x: ArrayLike, weights: ArrayLike = None, minlength: int = 0, sparse
 
 @operation("x")
 def histogram(x: ArrayLike, bins: int = 10, range: tuple[float, float] | None = None) -> tuple[Array, Array]:
-    """How many elements fall into each of several bins of equal width.
+    """Histogram: the number of elements in each of several bins of equal width.
 
     Args:
         x: [length].
-        bins: how many bins.
-        range: from where to where they reach; None for the smallest and largest element.
+        bins: the number of bins; 10 by default.
+        range: the lower end of the first bin and the upper end of the last bin; None (the default) for the smallest
+            and the largest element.
 
     Returns:
-        Counts, [bins], and the edges, [bins + 1].
+        A tuple of the counts, [bins], and of the edges of the bins, [bins + 1].
 
     Raises:
         TypeError: when `bins` is not an integer.
-        ValueError: when x is not of one axis, or `bins` or `range` make no bins.
+        ValueError: when x has more than one axis, `bins` is negative, or `range` is not a pair in ascending order.
 
     Example:
         >>> histogram([0.0, 1.0, 3.0, 4.0], bins=2)
@@ -206,11 +236,14 @@ def histogram(x: ArrayLike, bins: int = 10, range: tuple[float, float] | None = 
 
 @operation("x", "bins")
 def digitize(x: ArrayLike, bins: ArrayLike) -> Array:
-    """Which bin each element falls into: i with bins[i - 1] <= x < bins[i].
+    """The index of the bin of each element: the i with bins[i - 1] <= x < bins[i].
 
     Args:
         x: array.
-        bins: edges, sorted, [edges].
+        bins: the edges of the bins in ascending order, [edges].
+
+    Returns:
+        The indices, in the shape of x: 0 below the first edge, `edges` from the last edge on.
 
     Example:
         >>> digitize([0.5, 3.0, 9.0], [1.0, 3.0, 5.0])

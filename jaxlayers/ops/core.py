@@ -1,4 +1,4 @@
-"""What arrays are and become: conversion, shapes, dtypes; slices and scattered updates; gradients of one's own."""
+"""Conversion of arrays, shapes and dtypes; slices and scattered updates; custom gradients."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -23,16 +23,16 @@ __all__ = [
 def convert_to_tensor(
     x: ArrayLike, dtype: DType = None, sparse: bool | None = None, ragged: bool | None = None
 ) -> Array:
-    """An array from a variable, a list, a NumPy array or a number; an array as it is.
+    """Convert a variable, a list, a NumPy array or a number to an array; an array is returned unchanged.
 
     Args:
-        x: what becomes an array.
-        dtype: of the result; by default that of x, and `"float32"` or `"int32"` for what has 64 bits.
+        x: the value to convert.
+        dtype: the dtype of the result; by default that of x, narrowed to 32 bits as JAX does.
         sparse: not supported.
         ragged: not supported.
 
     Raises:
-        ValueError: for a sparse or ragged one.
+        ValueError: when `sparse` or `ragged` is True.
 
     Example:
         >>> convert_to_tensor([1, 2], "float32")
@@ -43,7 +43,7 @@ def convert_to_tensor(
 
 
 def convert_to_numpy(x: ArrayLike) -> np.ndarray:
-    """A NumPy array with a copy of the values.
+    """Copy an array to a NumPy array.
 
     Example:
         >>> convert_to_numpy(jnp.ones(2))
@@ -53,7 +53,7 @@ def convert_to_numpy(x: ArrayLike) -> np.ndarray:
 
 
 def is_tensor(x: Any) -> bool:
-    """Whether something is a JAX array, or a traced one.
+    """True if x is a JAX array or a tracer.
 
     Example:
         >>> is_tensor(jnp.ones(2)), is_tensor([1.0, 1.0])
@@ -63,30 +63,34 @@ def is_tensor(x: Any) -> bool:
 
 
 def shape(x: ArrayLike) -> tuple[int | None, ...]:
-    """The sizes of the axes; None for one that a symbolic tensor does not know.
+    """Return the shape of an array as a tuple; None for an axis of unknown size of a symbolic tensor.
 
     Example:
         >>> shape([[1, 2, 3]])
         (1, 3)
     """
-    found = getattr(x, "shape", None)
-    return jnp.shape(as_array(x)) if found is None else tuple(found)
+    known_shape = getattr(x, "shape", None)
+    return jnp.shape(as_array(x)) if known_shape is None else tuple(known_shape)
 
 
 def dtype(x: ArrayLike) -> str:
-    """The name of the dtype.
+    """Return the name of the dtype of an array.
 
     Example:
         >>> dtype([1.0, 2.0])
         'float32'
     """
-    found = getattr(x, "dtype", None)
-    return standardize_dtype(jnp.result_type(as_array(x)) if found is None else found)
+    known_dtype = getattr(x, "dtype", None)
+    return standardize_dtype(jnp.result_type(as_array(x)) if known_dtype is None else known_dtype)
 
 
 @operation("x")
 def cast(x: ArrayLike, dtype: DType) -> Array:
-    """The same values in another dtype.
+    """Convert an array to another dtype.
+
+    Args:
+        x: array.
+        dtype: the dtype of the result.
 
     Example:
         >>> cast([1.7, -1.7], "int32")
@@ -97,7 +101,11 @@ def cast(x: ArrayLike, dtype: DType) -> Array:
 
 @operation("x")
 def saturate_cast(x: ArrayLike, dtype: DType) -> Array:
-    """The same values in another dtype, held within its range.
+    """Convert an array to another dtype; values outside of its range become its smallest or largest value.
+
+    Args:
+        x: array.
+        dtype: the dtype of the result.
 
     Example:
         >>> saturate_cast([300, -1], "uint8")
@@ -106,26 +114,26 @@ def saturate_cast(x: ArrayLike, dtype: DType) -> Array:
     target = jax.dtypes.canonicalize_dtype(standardize_dtype(dtype))
     if target.kind == "b":
         return jnp.clip(x, 0, 1).astype(bool)
-    own = jnp.result_type(x)
-    low, high = _range(target)
-    own_low, own_high = _range(own)
-    # A bound outside of x's own range cannot be written in x's dtype, and holds anyway.
-    lowest = np.asarray(low, own) if low > own_low else None
-    highest = np.asarray(high, own) if high < own_high else None
-    return jnp.clip(x, lowest, highest).astype(target)
+    source = jnp.result_type(x)
+    target_min, target_max = _range(target)
+    source_min, source_max = _range(source)
+    # A bound outside of the range of x's dtype has no effect, and cannot be represented in that dtype.
+    lower = np.asarray(target_min, source) if target_min > source_min else None
+    upper = np.asarray(target_max, source) if target_max < source_max else None
+    return jnp.clip(x, lower, upper).astype(target)
 
 
-def _range(kind: jnp.dtype) -> tuple[float, float]:
-    if kind.kind == "b":
+def _range(dtype: jnp.dtype) -> tuple[float, float]:
+    if dtype.kind == "b":
         return 0, 1
-    if jnp.issubdtype(kind, jnp.floating):
-        return float(jnp.finfo(kind).min), float(jnp.finfo(kind).max)
-    return int(jnp.iinfo(kind).min), int(jnp.iinfo(kind).max)
+    if jnp.issubdtype(dtype, jnp.floating):
+        return float(jnp.finfo(dtype).min), float(jnp.finfo(dtype).max)
+    return int(jnp.iinfo(dtype).min), int(jnp.iinfo(dtype).max)
 
 
 @operation("variable")
 def stop_gradient(variable: ArrayLike) -> Array:
-    """The same values, as constants to differentiation.
+    """Return the same values as constants: gradients do not flow through the result.
 
     Example:
         >>> jax.grad(lambda x: x * stop_gradient(x))(jnp.float32(3))
@@ -135,14 +143,15 @@ def stop_gradient(variable: ArrayLike) -> Array:
 
 
 def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
-    """A function with a gradient of one's own.
+    """Give a function a custom gradient; usable as a decorator.
 
     Args:
-        f: returns its output and a function: from the gradient of the output (positional, one for each output) to
-            those of the arguments, a tuple when there are several.
+        f: a function that returns `(output, grad)`. `grad` is a function that takes the gradient of the output (one
+            positional argument for each output) and returns the gradient of the argument of `f`, or a tuple with the
+            gradient of each argument.
 
     Returns:
-        A function that returns the output alone.
+        A function of the same arguments that returns the output only.
 
     Example:
         >>> @custom_gradient
@@ -157,32 +166,33 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
 
 @operation("indices", "values")
 def scatter(indices: ArrayLike, values: ArrayLike, shape: Sequence[int]) -> Array:
-    """Zeros, with values added at given places.
+    """Return an array of zeros to which values are added at the given indices.
 
     Args:
-        indices: one index for each of the first k axes, [..., k].
-        values: [..., *shape[k:]]; those that share a place add up.
-        shape: of the result.
+        indices: one index for each of the first k axes of the result, [..., k].
+        values: the values, [..., *shape[k:]]; values with equal indices are summed.
+        shape: the shape of the result.
 
     Example:
         >>> scatter([[0], [2], [2]], [1.0, 2.0, 3.0], (4,))
         Array([1., 0., 5., 0.], dtype=float32)
     """
-    return jnp.zeros(shape, values.dtype).at[_places(indices)].add(values)
+    return jnp.zeros(shape, values.dtype).at[_index_arrays(indices)].add(values)
 
 
 @operation("inputs", "indices", "updates")
 def scatter_update(inputs: ArrayLike, indices: ArrayLike, updates: ArrayLike, reduction: str | None = None) -> Array:
-    """An array with some places changed.
+    """Return a copy of an array, updated at the given indices.
 
     Args:
         inputs: array.
-        indices: one index for each of the first k axes, [updates, k].
-        updates: [updates, *inputs.shape[k:]].
-        reduction: how they are joined with what is there: None to replace it, `"add"`, `"max"`, `"min"` or `"mul"`.
+        indices: one index for each of the first k axes of `inputs`, [updates, k].
+        updates: the new values, [updates, *inputs.shape[k:]].
+        reduction: None (the default) to replace the old values; `"add"`, `"max"`, `"min"` or `"mul"` to combine the
+            old and the new values.
 
     Raises:
-        ValueError: for another reduction.
+        ValueError: for any other reduction.
 
     Example:
         >>> scatter_update([1, 2, 3], [[0], [2]], [7, 9])
@@ -191,21 +201,22 @@ def scatter_update(inputs: ArrayLike, indices: ArrayLike, updates: ArrayLike, re
     methods = {None: "set", "add": "add", "max": "max", "min": "min", "mul": "multiply"}
     if reduction not in methods:
         raise ValueError(f"ops.scatter_update expects a reduction among {list(methods)}; received {reduction!r}.")
-    return getattr(jnp.asarray(inputs).at[_places(indices)], methods[reduction])(updates)
+    return getattr(jnp.asarray(inputs).at[_index_arrays(indices)], methods[reduction])(updates)
 
 
-def _places(indices: Array) -> tuple[Array, ...]:
+def _index_arrays(indices: Array) -> tuple[Array, ...]:
+    """Split [..., k] into k arrays of indices, one for each axis."""
     return tuple(jnp.moveaxis(indices, -1, 0))
 
 
 @operation("inputs")
 def slice(inputs: ArrayLike, start_indices: Any, shape: Sequence[int]) -> Array:
-    """A block of an array, from a place that may be computed.
+    """Return a block of an array; its start may be a traced value.
 
     Args:
         inputs: array.
-        start_indices: where it starts along each axis; moved back where it would stick out.
-        shape: sizes of the block; -1, with a start that is known, for all that remains.
+        start_indices: the start of the block along each axis. It is reduced if the block would exceed the array.
+        shape: the sizes of the block. -1 is the size from the start, which must not be a traced value then, to the end.
 
     Example:
         >>> slice([1, 2, 3, 4], [1], [2])
@@ -218,12 +229,12 @@ def slice(inputs: ArrayLike, start_indices: Any, shape: Sequence[int]) -> Array:
 
 @operation("inputs", "updates")
 def slice_update(inputs: ArrayLike, start_indices: Any, updates: ArrayLike) -> Array:
-    """An array with a block replaced, at a place that may be computed.
+    """Return a copy of an array with one block replaced; the start of the block may be a traced value.
 
     Args:
         inputs: array.
-        start_indices: where the block starts along each axis; moved back where it would stick out.
-        updates: the block, with as many axes.
+        start_indices: the start of the block along each axis. It is reduced if the block would exceed the array.
+        updates: the new block, with as many axes as `inputs`.
 
     Example:
         >>> slice_update([1, 2, 3, 4], [1], [7, 8])
@@ -233,18 +244,18 @@ def slice_update(inputs: ArrayLike, start_indices: Any, updates: ArrayLike) -> A
 
 
 def _starts(start_indices: Any) -> Any:
-    # A list stays one: the numbers in it are known also while a function is traced.
+    # A list stays a list: the numbers in it are concrete while a function is traced.
     return start_indices if isinstance(start_indices, list | tuple) else as_array(start_indices)
 
 
 @operation("x")
 def unstack(x: ArrayLike, num: int | None = None, axis: int = 0) -> list[Array]:
-    """The slices along an axis, without it.
+    """Split an array along an axis into slices of size 1, and remove that axis.
 
     Args:
         x: array.
-        num: how many there are; not needed.
-        axis: along which axis.
+        num: the number of slices. It has no effect: the size of the axis is known.
+        axis: the axis; 0 by default.
 
     Example:
         >>> unstack([[1, 2], [3, 4]])

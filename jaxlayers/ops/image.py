@@ -1,4 +1,4 @@
-"""`ops.image`: functions of images and volumes, gathered from the modules that hold them."""
+"""`ops.image`: functions of images and volumes, collected from their modules."""
 
 from jaxlayers.ops._image_colors import *  # noqa: F403
 from jaxlayers.ops._image_filters import *  # noqa: F403

@@ -17,17 +17,17 @@ __all__ = [
 
 @operation("x")
 def cholesky(x: ArrayLike, upper: bool = False) -> Array:
-    """Cholesky factor: x = L L^T with L lower triangular, or x = U^T U.
+    """Cholesky factor: x = L L^T with a lower triangular L, or x = U^T U with an upper triangular U.
 
     Args:
         x: symmetric, positive definite matrices, [..., n, n].
-        upper: whether to return U.
+        upper: If True, return U. If False (the default), return L.
 
     Returns:
-        [..., n, n]; nan inside of compiled functions where x is not positive definite.
+        The factors, [..., n, n]. In a compiled function, the factor of a matrix that is not positive definite is nan.
 
     Raises:
-        ValueError: outside of compiled functions, when x is not positive definite.
+        ValueError: when x is not positive definite, outside of compiled functions.
 
     Example:
         >>> cholesky([[4.0, 2.0], [2.0, 5.0]])
@@ -36,7 +36,10 @@ def cholesky(x: ArrayLike, upper: bool = False) -> Array:
     """
     factor = jnp.linalg.cholesky(x, upper=upper)
     if not isinstance(factor, jax.core.Tracer) and bool(jnp.isnan(factor).any()):
-        raise ValueError(f"ops.cholesky expects positive definite matrices; one among {jnp.shape(x)} is not.")
+        raise ValueError(
+            f"ops.cholesky expects positive definite matrices; received an array of shape {jnp.shape(x)} with at least "
+            "one matrix that is not positive definite."
+        )
     return factor
 
 
@@ -45,8 +48,8 @@ def cholesky_inverse(x: ArrayLike, upper: bool = False) -> Array:
     """Inverse of a matrix from its Cholesky factor: (L L^T)^-1, or (U^T U)^-1.
 
     Args:
-        x: L, or U, [..., n, n].
-        upper: whether it is U.
+        x: the Cholesky factors L or U, [..., n, n].
+        upper: If True, x is U. If False (the default), x is L.
 
     Example:
         >>> cholesky_inverse([[2.0, 0.0], [1.0, 2.0]])
@@ -64,10 +67,10 @@ def det(x: ArrayLike) -> Array:
     """Determinant.
 
     Args:
-        x: [..., n, n].
+        x: square matrices, [..., n, n].
 
     Returns:
-        [...].
+        The determinants, [...].
 
     Example:
         >>> det([[1.0, 2.0], [3.0, 4.0]])
@@ -78,13 +81,13 @@ def det(x: ArrayLike) -> Array:
 
 @operation("x")
 def eig(x: ArrayLike) -> tuple[Array, Array]:
-    """Eigenvalues and eigenvectors of square matrices, complex; on the CPU only.
+    """Eigenvalues and eigenvectors of square matrices, as complex numbers; on CPUs only.
 
     Args:
-        x: [..., n, n].
+        x: square matrices, [..., n, n].
 
     Returns:
-        Values, [..., n], and vectors in columns, [..., n, n].
+        The eigenvalues, [..., n], and the eigenvectors as columns, [..., n, n].
 
     Example:
         >>> eig([[2.0, 0.0], [0.0, 3.0]])[0]
@@ -99,10 +102,10 @@ def eigh(x: ArrayLike) -> tuple[Array, Array]:
     """Eigenvalues, in ascending order, and eigenvectors of symmetric or Hermitian matrices.
 
     Args:
-        x: [..., n, n].
+        x: symmetric or Hermitian matrices, [..., n, n].
 
     Returns:
-        Values, [..., n], and vectors in columns, [..., n, n].
+        The eigenvalues, [..., n], and the eigenvectors as columns, [..., n, n].
 
     Example:
         >>> eigh([[2.0, 0.0], [0.0, 3.0]])[0]
@@ -117,7 +120,7 @@ def inv(x: ArrayLike) -> Array:
     """Inverse of square matrices.
 
     Args:
-        x: [..., n, n].
+        x: square matrices, [..., n, n].
 
     Example:
         >>> inv([[2.0, 0.0], [0.0, 4.0]])
@@ -129,14 +132,18 @@ def inv(x: ArrayLike) -> Array:
 
 @operation("x")
 def pinv(x: ArrayLike, rcond: ArrayLike = None) -> Array:
-    """Moore-Penrose inverse, of any matrices.
+    """Moore-Penrose inverse of any matrices.
 
     Args:
-        x: [..., n, m].
-        rcond: singular values below this share of the largest count as zero.
+        x: matrices, [..., n, m].
+        rcond: singular values below `rcond` times the largest one are treated as zero; None (the default) for the
+            default of `jax.numpy.linalg.pinv`.
 
     Returns:
-        [..., m, n].
+        The inverses, [..., m, n].
+
+    Raises:
+        ValueError: when x has fewer than two axes.
 
     Example:
         >>> pinv([[2.0], [0.0]])
@@ -147,14 +154,18 @@ def pinv(x: ArrayLike, rcond: ArrayLike = None) -> Array:
 
 @operation("x")
 def matrix_rank(x: ArrayLike, tol: ArrayLike = None) -> Array:
-    """Rank: how many singular values are not zero.
+    """Rank of matrices: the number of singular values that are not zero.
 
     Args:
-        x: [..., n, m].
-        tol: up to where they count as zero.
+        x: matrices, [..., n, m].
+        tol: singular values up to this value are treated as zero; None (the default) for the default of
+            `jax.numpy.linalg.matrix_rank`.
 
     Returns:
-        int32, [...].
+        The ranks in int32, [...].
+
+    Raises:
+        ValueError: when x has fewer than two axes.
 
     Example:
         >>> matrix_rank([[1.0, 2.0], [2.0, 4.0]])
@@ -165,14 +176,14 @@ def matrix_rank(x: ArrayLike, tol: ArrayLike = None) -> Array:
 
 @operation("x")
 def lu_factor(x: ArrayLike) -> tuple[Array, Array]:
-    """LU factorisation with exchanged rows.
+    """LU factorisation with partial pivoting.
 
     Args:
-        x: [..., n, m].
+        x: matrices, [..., n, m].
 
     Returns:
-        Both factors in one, [..., n, m] (the ones on the diagonal of L left out), and which row each was exchanged
-        with, [..., min(n, m)].
+        L and U in one array, [..., n, m], without the ones on the diagonal of L; and the pivots, [..., min(n, m)]: row
+        i was exchanged with row `pivots[i]`.
 
     Example:
         >>> lu_factor([[1.0, 2.0], [4.0, 3.0]])
@@ -185,17 +196,17 @@ def lu_factor(x: ArrayLike) -> tuple[Array, Array]:
 
 @operation("x")
 def qr(x: ArrayLike, mode: str = "reduced") -> tuple[Array, Array]:
-    """QR factorisation: x = Q R, with orthonormal columns of Q and R upper triangular.
+    """QR factorisation: x = Q R; the columns of Q are orthonormal, R is upper triangular.
 
     Args:
-        x: [..., n, m].
-        mode: `"reduced"`, or `"complete"` for a square Q.
+        x: matrices, [..., n, m].
+        mode: `"reduced"` (the default), or `"complete"` for a square Q.
 
     Returns:
-        Q, [..., n, k], and R, [..., k, m]; k = min(n, m), or n when complete.
+        Q, [..., n, k], and R, [..., k, m]. k is min(n, m) with `"reduced"`, and n with `"complete"`.
 
     Raises:
-        ValueError: for another mode.
+        ValueError: for any other mode.
 
     Example:
         >>> qr([[0.0, 2.0], [1.0, 3.0]])[1]
@@ -210,32 +221,35 @@ def qr(x: ArrayLike, mode: str = "reduced") -> tuple[Array, Array]:
 
 @operation("x")
 def svd(x: ArrayLike, full_matrices: bool = True, compute_uv: bool = True) -> Any:
-    """Singular values: x = U diag(s) V^T.
+    """Singular value decomposition: x = U diag(s) V^T.
 
     Args:
-        x: [..., n, m].
-        full_matrices: whether U and V^T are square, [..., n, n] and [..., m, m]; or [..., n, k] and [..., k, m] with
-            k = min(n, m).
-        compute_uv: whether to return U and V^T.
+        x: matrices, [..., n, m].
+        full_matrices: If True (the default), U is [..., n, n] and V^T is [..., m, m]. If False, U is [..., n, k] and
+            V^T is [..., k, m], with k = min(n, m).
+        compute_uv: If True (the default), return U, s and V^T. If False, return s only.
 
     Returns:
-        U, s and V^T, or s alone; s is [..., k] in descending order.
+        `(U, s, V^T)`, or s. The singular values s, [..., k], are in descending order.
 
     Example:
         >>> svd([[3.0, 0.0], [0.0, 4.0]], compute_uv=False)
         Array([4., 3.], dtype=float32)
     """
-    found = jnp.linalg.svd(x, full_matrices, compute_uv)
-    return tuple(found) if compute_uv else found
+    result = jnp.linalg.svd(x, full_matrices, compute_uv)
+    return tuple(result) if compute_uv else result
 
 
 @operation("a", "b")
 def solve(a: ArrayLike, b: ArrayLike) -> Array:
-    """What solves a x = b.
+    """Solution x of the linear equations a x = b.
 
     Args:
-        a: [..., n, n].
-        b: [..., n, m], or [n].
+        a: square matrices, [..., n, n].
+        b: right-hand sides, [..., n, m], or [n].
+
+    Returns:
+        The solutions, in the shape of b.
 
     Example:
         >>> solve([[2.0, 0.0], [0.0, 4.0]], [1.0, 1.0])
@@ -246,12 +260,15 @@ def solve(a: ArrayLike, b: ArrayLike) -> Array:
 
 @operation("a", "b")
 def solve_triangular(a: ArrayLike, b: ArrayLike, lower: bool = False) -> Array:
-    """What solves a x = b, for triangular a.
+    """Solution x of the linear equations a x = b with a triangular a.
 
     Args:
-        a: [..., n, n]; the other triangle is not looked at.
-        b: [..., n, m], or [n].
-        lower: whether a is lower triangular.
+        a: triangular matrices, [..., n, n]; elements in the other triangle are ignored.
+        b: right-hand sides, [..., n, m], or [n].
+        lower: If True, a is lower triangular. If False (the default), a is upper triangular.
+
+    Returns:
+        The solutions, in the shape of b.
 
     Example:
         >>> solve_triangular([[2.0, 0.0], [1.0, 4.0]], [2.0, 5.0], lower=True)
@@ -262,12 +279,16 @@ def solve_triangular(a: ArrayLike, b: ArrayLike, lower: bool = False) -> Array:
 
 @operation("a", "b")
 def lstsq(a: ArrayLike, b: ArrayLike, rcond: float | None = None) -> Array:
-    """What comes nearest to a x = b, in the sum of squares.
+    """Least-squares solution of a x = b: the x with the smallest sum of squares of a x - b.
 
     Args:
-        a: [n, m].
-        b: [n, k], or [n].
-        rcond: singular values of a below this share of the largest count as zero.
+        a: a matrix, [n, m].
+        b: right-hand sides, [n, k], or [n].
+        rcond: singular values of a below `rcond` times the largest one are treated as zero; None (the default) for the
+            default of `jax.numpy.linalg.lstsq`.
+
+    Returns:
+        The solutions, [m, k], or [m].
 
     Example:
         >>> lstsq([[2.0], [0.0]], [1.0, 3.0])
@@ -282,10 +303,10 @@ def norm(x: ArrayLike, ord: Any = None, axis: Axis = None, keepdims: bool = Fals
 
     Args:
         x: array.
-        ord: 2, 1, inf, -inf, 0 or another p; for matrices also `"fro"` and `"nuc"`. None is the root of the sum of
-            squares.
-        axis: one axis for vectors, two for matrices; None for all of x.
-        keepdims: whether these stay, with size 1.
+        ord: the order of the norm: 2, 1, inf, -inf, 0 or another number; for matrices also `"fro"` and `"nuc"`. None
+            (the default) is the square root of the sum of squares.
+        axis: one axis for vectors, two axes for matrices; None (the default) for all axes.
+        keepdims: If True, keep these axes with size 1. False by default.
 
     Example:
         >>> norm([[3.0, 4.0], [5.0, 12.0]], axis=1)
@@ -297,16 +318,16 @@ def norm(x: ArrayLike, ord: Any = None, axis: Axis = None, keepdims: bool = Fals
 def jvp(
     fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
 ) -> tuple[Any, ...]:
-    """A function's value, and its derivative along a direction.
+    """Jacobian-vector product: the value of a function, and its directional derivative.
 
     Args:
-        fun: function of arrays.
-        primals: where, one for each argument.
-        tangents: which way, of the same shapes.
-        has_aux: whether `fun` returns a pair, of which the second is not differentiated.
+        fun: a function of arrays.
+        primals: the arguments of the function.
+        tangents: the direction: one array for each argument, of the same shape.
+        has_aux: If True, `fun` returns a pair `(output, aux)`, and `aux` is not differentiated. False by default.
 
     Returns:
-        Value and derivative; with `has_aux`, and the second of the pair.
+        `(output, derivative)`, or `(output, derivative, aux)` if `has_aux` is True.
 
     Example:
         >>> jvp(jnp.sum, (jnp.ones(3),), (jnp.arange(3.0),))

@@ -1,4 +1,4 @@
-"""`ops.nn`: the functions of neural networks, gathered from the modules that hold them."""
+"""`ops.nn`: the functions of neural networks, collected from their modules."""
 
 from jaxlayers.ops._attention import *  # noqa: F403
 from jaxlayers.ops._convolution import *  # noqa: F403

@@ -1,6 +1,6 @@
-"""Configs: every object as plain data, and back, in Keras's format.
+"""Conversion of objects to configs (plain data) and back, in Keras's format.
 
-Classes and functions of one's own are found by the names they were registered by, or by those of `custom_objects`.
+The user's own classes and functions are found by the names they were registered under, or in `custom_objects`.
 """
 
 from jaxlayers.saving._custom_objects import (

@@ -1,4 +1,4 @@
-"""The user's own classes and functions by name: registered for the process, or known within a `with` block."""
+"""The user's own classes and functions by name: registered for the process, or for the length of a `with` block."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from typing import Any, Self, TypeVar
 
 from jaxlayers.common import registry
 
-Thing = TypeVar("Thing")
+ClassOrFunction = TypeVar("ClassOrFunction")
 
 
-def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Thing], Thing]:
-    """Decorator: a class or function that configs call `"package>name"`, and that they find by it.
+def register_keras_serializable(
+    package: str = "Custom", name: str | None = None
+) -> Callable[[ClassOrFunction], ClassOrFunction]:
+    """Register a class or function, as a decorator: configs then refer to it as `"package>name"`.
 
     Args:
-        package: what it is part of.
-        name: its name there; that of the class or function by default.
+        package: the first part of the registered name; `"Custom"` by default.
+        name: the second part of the registered name; the name of the class or function by default.
 
     Raises:
-        ValueError: for a class without `get_config()`.
+        ValueError: when a class has no `get_config()`.
 
     Example:
         >>> import jaxlayers as jl
@@ -30,24 +32,25 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
         'demo>halved'
     """
 
-    def decorate(thing: Any) -> Any:
-        if isinstance(thing, type) and not hasattr(thing, "get_config"):
-            raise ValueError(f"{thing.__name__} has no get_config(), so there is nothing to make it from again.")
-        full_name = f"{package}>{thing.__name__ if name is None else name}"
-        registry.registered[full_name] = thing
-        registry.registered_names[thing] = full_name
-        return thing
+    def decorate(target: Any) -> Any:
+        if isinstance(target, type) and not hasattr(target, "get_config"):
+            raise ValueError(f"Cannot register the class {target.__name__}: it has no get_config(). Define one.")
+        registered_name = f"{package}>{target.__name__ if name is None else name}"
+        registry.registered[registered_name] = target
+        registry.registered_names[target] = registered_name
+        return target
 
     return decorate
 
 
 class CustomObjectScope:
-    """Within its `with` block, every lookup knows these objects: of configs, and of names like `activation="mine"`.
+    """A `with` block in which configs and names like `activation="mine"` may refer to the given objects.
 
-    Scopes add up, the innermost first, and hold for their own thread (or asynchronous task) alone.
+    In nested blocks, the objects of all blocks are available; if names are equal, the innermost object is used. A block
+    has no effect on other threads and other asynchronous tasks.
 
     Args:
-        custom_objects: classes and functions by name.
+        custom_objects: a dict of classes and functions by name.
 
     Example:
         >>> import jaxlayers as jl
@@ -73,12 +76,12 @@ custom_object_scope = CustomObjectScope
 
 
 def get_custom_objects() -> dict[str, Any]:
-    """The registered objects by name: the dict itself, so that what is changed in it is changed for the process."""
+    """Return the dict of registered objects by name. It is the registry itself: changes apply to the whole process."""
     return registry.registered
 
 
 def get_registered_name(obj: Any) -> str:
-    """The name that a class or function was registered by, else the one it was defined by.
+    """Return the name under which a class or function was registered, or its own name if it was not registered.
 
     Example:
         >>> from jaxlayers import layers, saving
@@ -91,14 +94,14 @@ def get_registered_name(obj: Any) -> str:
 def get_registered_object(
     name: str, custom_objects: Mapping[str, Any] | None = None, module_objects: Mapping[str, Any] | None = None
 ) -> Any:
-    """The class or function of a name; None when there is none.
+    """Return the class or function of this name, or None.
 
     Args:
-        name: `"package>name"` as it was registered, or a name of one of the scopes around.
-        custom_objects: looked at after those.
-        module_objects: looked at last.
+        name: a registered name, `"package>name"`, or a name of a surrounding `CustomObjectScope`.
+        custom_objects: objects by name, searched after the registered objects.
+        module_objects: objects by name, searched last.
     """
-    found = registry.custom(name)
-    for more in (custom_objects, module_objects):
-        found = (more or {}).get(name) if found is None else found
-    return found
+    target = registry.custom(name)
+    for table in (custom_objects, module_objects):
+        target = (table or {}).get(name) if target is None else target
+    return target

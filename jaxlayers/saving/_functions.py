@@ -1,4 +1,4 @@
-"""Functions without a name as data: their compiled code, which is as dangerous to load as any program."""
+"""Lambdas as plain data: their compiled code, which is as dangerous to load as any program."""
 
 from __future__ import annotations
 
@@ -8,28 +8,32 @@ import types
 from contextvars import ContextVar
 from typing import Any
 
-# What the call says that is going on: whether code may be rebuilt. None outside of every call.
+# The `safe_mode` of the deserialization that is running; None if none is running.
 safe: ContextVar[bool | None] = ContextVar("jaxlayers_safe_mode", default=None)
 
 
 def dump(function: types.FunctionType) -> tuple[str, Any, Any]:
-    """Code, defaults and the values it closes over, in the form in which Keras writes them."""
+    """Return the code, the defaults and the closure's values of a function, in Keras's format."""
     cells = tuple(cell.cell_contents for cell in function.__closure__ or ())
     return base64.encodebytes(marshal.dumps(function.__code__)).decode("ascii"), function.__defaults__, cells or None
 
 
 def load(config: dict[str, Any], where: str) -> types.FunctionType:
-    """The function that `{"code": ..., "defaults": ..., "closure": ...}`, or `{"value": [...]}`, describes.
+    """Return the function that `{"code": ..., "defaults": ..., "closure": ...}` or `{"value": [...]}` describes.
 
-    Its globals are this module's `jax`, `jnp`, `np`, not those of the module that it was written in.
+    Its globals are `jax`, `jnp`, `np` and `numpy`, not those of the module in which it was written.
+
+    Args:
+        config: the config of the function.
+        where: the subject of the error message, e.g. `"This config"`.
 
     Raises:
-        ValueError: unless the call that is going on was given `safe_mode=False`.
+        ValueError: unless the deserialization that is running has `safe_mode=False`.
     """
     if safe.get() is not False:
         raise ValueError(
-            f"{where} holds a Python lambda: compiled code, which can do anything when it runs. It is only rebuilt "
-            "where the call says so, for that call alone: pass safe_mode=False if you trust where this comes from."
+            f"{where} holds a Python lambda: compiled code, which can do anything when it runs. If you trust its "
+            "source, pass safe_mode=False to this call."
         )
     parts = config["value"] if "value" in config else (config["code"], config.get("defaults"), config.get("closure"))
     code, defaults, values = parts

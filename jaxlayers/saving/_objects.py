@@ -1,8 +1,8 @@
-"""Anything to plain data and back: Keras's format.
+"""Conversion of any object to plain data and back, in Keras's format.
 
-Plain values stay as they are. An object with `get_config()` is a dict with `module`, `class_name`, `config` and
-`registered_name`, and `build_config` when it is built; values that JSON lacks are dicts with a `class_name` between
-underscores. What a `from_config` is handed is still plain data: a class makes of it what it wants.
+Plain values stay as they are. An object with `get_config()` becomes a dict with `module`, `class_name`, `config` and
+`registered_name`, and with `build_config` if it is built. A value that JSON lacks becomes a dict whose `class_name`
+begins and ends with two underscores. A `from_config` receives plain data: nested configs are not objects yet.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.core import SymbolicTensor
 from jaxlayers.saving import _functions
 
+# By id, the configs written so far or the objects created so far; None outside of a `sharing` block.
 _shared: ContextVar[dict[int, Any] | None] = ContextVar("jaxlayers_shared_objects", default=None)
 
 
 def serialize_keras_object(obj: Any) -> Any:
-    """Plain data that `deserialize_keras_object`, Keras's too, makes the object of again; without weights.
+    """Return plain data from which `deserialize_keras_object`, also Keras's, creates the object again; without weights.
 
     Args:
         obj: a layer, model, optimizer, loss, initializer, ... or any other object with a `get_config()`; a function
-            with a name; None, numbers, strings, bytes, slices, `...`, dtypes, arrays, symbolic tensors; lists,
-            tuples and dicts of all these.
+            with a name; None, a number, a string, bytes, a slice, `...`, a dtype, an array or a symbolic tensor; or a
+            list, tuple or dict of these.
 
     Raises:
-        TypeError: when it is something else.
+        TypeError: for any other value.
 
     Example:
         >>> import jaxlayers as jl
@@ -49,14 +50,17 @@ def serialize_keras_object(obj: Any) -> Any:
         return tuple(items) if isinstance(obj, tuple) else items
     if isinstance(obj, dict):
         return {key: serialize_keras_object(value) for key, value in obj.items()}
-    name, config = _special(obj)
-    if name == "":
+    class_name, config = _describe_value(obj)
+    if class_name == "":
         return config
-    return _describe(obj) if name is None else {"class_name": name, "config": config}
+    return _describe_object(obj) if class_name is None else {"class_name": class_name, "config": config}
 
 
-def _special(obj: Any) -> tuple[str | None, Any]:
-    """The name and config of a value that is no object of a class of ours; "" where the config alone stands for it."""
+def _describe_value(obj: Any) -> tuple[str | None, Any]:
+    """Return the `class_name` and config of a value that JSON lacks.
+
+    The `class_name` is "" if the config alone is written, and None if the value is an object with a `get_config()`.
+    """
     if isinstance(obj, bytes):
         return "__bytes__", {"value": obj.decode("utf-8")}
     if isinstance(obj, slice):
@@ -64,11 +68,11 @@ def _special(obj: Any) -> tuple[str | None, Any]:
     if obj is Ellipsis:
         return "__ellipsis__", {}
     if isinstance(obj, SymbolicTensor):
-        maker = obj.node.function if obj.node else obj
-        position = [id(one) for one in jax.tree.leaves(obj.node.outputs)].index(id(obj)) if obj.node else 0
-        nodes = [ref() for ref in getattr(maker, "_nodes", ())]
+        source = obj.node.function if obj.node else obj
+        position = [id(output) for output in jax.tree.leaves(obj.node.outputs)].index(id(obj)) if obj.node else 0
+        nodes = [ref() for ref in getattr(source, "_nodes", ())]
         call = nodes.index(obj.node) if obj.node in nodes else 0
-        history = [getattr(maker, "name", None) or getattr(maker, "__name__", "operation"), call, position]
+        history = [getattr(source, "name", None) or getattr(source, "__name__", "operation"), call, position]
         return "__keras_tensor__", {"shape": obj.shape, "dtype": obj.dtype, "keras_history": history}
     if isinstance(obj, jax.Array):
         return "__tensor__", {"value": np.asarray(obj).tolist(), "dtype": standardize_dtype(obj.dtype)}
@@ -80,8 +84,9 @@ def _special(obj: Any) -> tuple[str | None, Any]:
         return "", standardize_dtype(obj)
     if isinstance(obj, types.FunctionType) and obj.__name__ == "<lambda>":
         warnings.warn(
-            f"A lambda is written as compiled code ({obj.__code__.co_filename}, line {obj.__code__.co_firstlineno}): "
-            "reading it takes safe_mode=False, and the same version of Python. A function made by `def` has a name.",
+            f"The lambda in {obj.__code__.co_filename}, line {obj.__code__.co_firstlineno}, is written as compiled "
+            "code, which can only be read with safe_mode=False and by the same version of Python. Define the function "
+            "with `def` to write its name instead.",
             stacklevel=3,
         )
         return "__lambda__", {"value": _functions.dump(obj)}
@@ -89,45 +94,46 @@ def _special(obj: Any) -> tuple[str | None, Any]:
 
 
 def serialize_function(value: Any) -> Any:
-    """As `serialize_keras_object`, with lambdas as Keras writes them in a `Lambda` layer."""
+    """Return what `serialize_keras_object` returns, but lambdas in the format of Keras's `Lambda` layer."""
     if isinstance(value, types.FunctionType) and value.__name__ == "<lambda>":
         return {"class_name": "__lambda__", "config": dict(zip(_PARTS, _functions.dump(value), strict=True))}
     return serialize_keras_object(value)
 
 
-def _describe(obj: Any) -> dict[str, Any]:
-    described = registry.describe(obj)
-    if described["class_name"] == "function":
-        return described
-    if not isinstance(described["config"], dict):
-        raise TypeError(f"{type(obj).__name__}.get_config() must return a dict; it returned {described['config']!r}.")
-    described["config"] = serialize_keras_object(described["config"])
-    for part in ("build_config", "compile_config"):
-        found = getattr(obj, f"get_{part}", lambda: None)()
-        if found is not None:
-            described[part] = serialize_keras_object(found)
-    seen = _shared.get()
-    if seen is not None and seen.setdefault(id(obj), described) is not described:
-        described["shared_object_id"] = seen[id(obj)]["shared_object_id"] = id(obj)
-    return described
+def _describe_object(obj: Any) -> dict[str, Any]:
+    config = registry.describe(obj)
+    if config["class_name"] == "function":
+        return config
+    if not isinstance(config["config"], dict):
+        raise TypeError(f"{type(obj).__name__}.get_config() must return a dict; it returned {config['config']!r}.")
+    config["config"] = serialize_keras_object(config["config"])
+    for key in ("build_config", "compile_config"):
+        part = getattr(obj, f"get_{key}", lambda: None)()
+        if part is not None:
+            config[key] = serialize_keras_object(part)
+    configs = _shared.get()
+    if configs is not None and configs.setdefault(id(obj), config) is not config:
+        config["shared_object_id"] = configs[id(obj)]["shared_object_id"] = id(obj)
+    return config
 
 
 def deserialize_keras_object(
     config: Any, custom_objects: Mapping[str, Any] | None = None, safe_mode: bool = True
 ) -> Any:
-    """The object that plain data describes, ours or Keras's; without weights.
+    """Return a new object from plain data that jaxlayers or Keras wrote; without weights.
 
-    Nothing is imported or run because the data says so: classes and functions are looked up by name, in
-    `custom_objects` and scopes, among those registered, then among the library's own.
+    The data cannot cause an import or run code. Classes and functions are looked up by name: in `custom_objects` and in
+    the surrounding `CustomObjectScope`s, then among the registered objects, then among jaxlayers' own.
 
     Args:
-        config: what `serialize_keras_object` returned, also after a way through JSON.
-        custom_objects: classes and functions by name.
-        safe_mode: False lets this one call rebuild the code of lambdas, which then can do anything.
+        config: the result of `serialize_keras_object`, also after it was written to and read from JSON.
+        custom_objects: a dict of classes and functions by name.
+        safe_mode: If False, this call may rebuild lambdas from compiled code, which can do anything when it runs. True
+            by default.
 
     Raises:
-        ValueError: for an unknown name; for a lambda in safe mode.
-        TypeError: when this is no config.
+        ValueError: for an unknown name, and for a lambda in safe mode.
+        TypeError: when the data is not a config.
 
     Example:
         >>> import jaxlayers as jl
@@ -138,15 +144,15 @@ def deserialize_keras_object(
     with contextlib.ExitStack() as stack:
         if custom_objects:
             stack.enter_context(_set(registry.scoped, {**registry.scoped.get(), **custom_objects}))
-        if _functions.safe.get() is None:  # otherwise the call around this one has said it
+        if _functions.safe.get() is None:  # in a nested call, the safe_mode of the outermost call applies
             stack.enter_context(_set(_functions.safe, bool(safe_mode)))
         return _deserialize(config)
 
 
 def _deserialize(config: Any) -> Any:
     if isinstance(config, str):
-        found = registry.custom(config)
-        return config if found is None else found
+        user_object = registry.custom(config)
+        return config if user_object is None else user_object
     if config is None or isinstance(config, bool | int | float):
         return config
     if isinstance(config, list | tuple):
@@ -155,22 +161,26 @@ def _deserialize(config: Any) -> Any:
         raise TypeError(f"Expected the config of an object; received {config!r} of type {type(config).__name__}.")
     if "class_name" not in config or "config" not in config:
         return {key: _deserialize(value) for key, value in config.items()}
-    if config["class_name"] in _READ:
-        return _READ[config["class_name"]](config["config"])
-    known, number = _shared.get(), config.get("shared_object_id")
-    if known is not None and number in known:
-        return known[number]
-    made = registry.lookup(None, config)
-    if config.get("compile_config") and hasattr(made, "compile_from_config"):
-        made.compile_from_config(config["compile_config"])
-    if known is not None and number is not None:
-        known[number] = made
-    return made
+    if config["class_name"] in _VALUE_READERS:
+        return _VALUE_READERS[config["class_name"]](config["config"])
+    shared, shared_id = _shared.get(), config.get("shared_object_id")
+    if shared is not None and shared_id in shared:
+        return shared[shared_id]
+    obj = registry.lookup(None, config)
+    if config.get("compile_config") and hasattr(obj, "compile_from_config"):
+        obj.compile_from_config(config["compile_config"])
+    if shared is not None and shared_id is not None:
+        shared[shared_id] = obj
+    return obj
 
 
 @contextlib.contextmanager
 def sharing() -> Iterator[None]:
-    """Within this block, what stands in several places of a config is written with a number, and made once."""
+    """Keep shared objects shared within a `with` block.
+
+    An object that appears several times in a config is written with a `shared_object_id`; when the config is read, all
+    entries with one id become one object.
+    """
     with _set(_shared, {}):
         yield
 
@@ -189,7 +199,7 @@ def _is_dtype(obj: Any) -> bool:
 
 
 _PARTS = ("code", "defaults", "closure")
-_READ: dict[str, Any] = {
+_VALUE_READERS: dict[str, Any] = {
     "__bytes__": lambda config: config["value"].encode("utf-8"),
     "__ellipsis__": lambda config: ...,
     "__keras_tensor__": lambda config: SymbolicTensor(config["shape"], config["dtype"]),

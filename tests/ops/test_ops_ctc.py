@@ -84,5 +84,5 @@ def test_unknown_batch():
 def test_bad_input_says_so():
     with pytest.raises(ValueError, match="'sideways'"):
         ops.ctc_decode(LOGITS, LENGTHS, "sideways")
-    with pytest.raises(ValueError, match="beam_width=2 paths; received top_paths=3"):
+    with pytest.raises(ValueError, match="at most beam_width=2; received top_paths=3"):
         ops.ctc_decode(LOGITS, LENGTHS, "beam_search", 2, 3)

@@ -242,7 +242,7 @@ def test_elastic_transforms():
         (lambda: image.pad_images(BATCH, 1, 1, 1), "None, None"),
         (lambda: image.pad_images(BATCH, 1, 1, target_height=4, target_width=9), "by 1 before and -3 after"),
         (lambda: image.crop_images(BATCH, 3, 1, target_height=4, target_width=2), "by 3 before and -1 after"),
-        (lambda: image.crop_images(BATCH, 4, 1, 4, 1), "4 and 4 off a height of 6"),
+        (lambda: image.crop_images(BATCH, 4, 1, 4, 1), "4 and 4 pixels from the height 6"),
     ],
 )
 def test_bad_input_says_so(call, message):

@@ -1,0 +1,187 @@
+"""Reductions and running sums and products that ignore nan; see `_reductions` for the same functions without `nan`."""
+
+import jax.numpy as jnp
+
+from jaxlayers.core import operation
+from jaxlayers.ops._types import Array, ArrayLike, Axis, DType, dtype_or_none, hashable
+
+__all__ = [
+    "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum",
+    "nanvar",
+]  # fmt: skip
+
+
+@operation("x")
+def nansum(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Sum of the elements that are not nan.
+
+    Args:
+        x: array.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
+
+    Example:
+        >>> nansum([1.0, float("nan"), 2.0])
+        Array(3., dtype=float32)
+    """
+    return jnp.nansum(x, axis=hashable(axis), keepdims=keepdims)
+
+
+@operation("x")
+def nanprod(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Product of the elements that are not nan.
+
+    Args:
+        x: array.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
+
+    Example:
+        >>> nanprod([3.0, float("nan"), 2.0])
+        Array(6., dtype=float32)
+    """
+    return jnp.nanprod(x, axis=hashable(axis), keepdims=keepdims)
+
+
+@operation("x")
+def nanmean(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Mean of the elements that are not nan.
+
+    Args:
+        x: array.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
+
+    Example:
+        >>> nanmean([1.0, float("nan"), 2.0])
+        Array(1.5, dtype=float32)
+    """
+    return jnp.nanmean(x, axis=hashable(axis), keepdims=keepdims)
+
+
+@operation("x")
+def nanvar(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Variance of the elements that are not nan.
+
+    Args:
+        x: array.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
+
+    Example:
+        >>> nanvar([1.0, float("nan"), 3.0])
+        Array(1., dtype=float32)
+    """
+    return jnp.nanvar(x, axis=hashable(axis), keepdims=keepdims)
+
+
+@operation("x")
+def nanstd(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Standard deviation of the elements that are not nan.
+
+    Args:
+        x: array.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
+
+    Example:
+        >>> nanstd([1.0, float("nan"), 5.0])
+        Array(2., dtype=float32)
+    """
+    return jnp.nanstd(x, axis=hashable(axis), keepdims=keepdims)
+
+
+@operation("x")
+def nanmax(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Largest of the elements that are not nan.
+
+    Args:
+        x: array.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
+
+    Example:
+        >>> nanmax([1.0, float("nan"), 3.0])
+        Array(3., dtype=float32)
+    """
+    return jnp.nanmax(x, axis=hashable(axis), keepdims=keepdims)
+
+
+@operation("x")
+def nanmin(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Smallest of the elements that are not nan.
+
+    Args:
+        x: array.
+        axis: the axis or axes to reduce; None (the default) for all axes.
+        keepdims: If True, keep the reduced axes with size 1. False by default.
+
+    Example:
+        >>> nanmin([1.0, float("nan"), 3.0])
+        Array(1., dtype=float32)
+    """
+    return jnp.nanmin(x, axis=hashable(axis), keepdims=keepdims)
+
+
+@operation("x")
+def nanargmax(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Array:
+    """Index of the largest element that is not nan; -1 if all elements are nan.
+
+    Args:
+        x: array.
+        axis: the axis; None (the default) for the flattened array.
+        keepdims: If True, keep the axis with size 1. False by default.
+
+    Example:
+        >>> nanargmax([1.0, float("nan"), 3.0])
+        Array(2, dtype=int32)
+    """
+    return jnp.nanargmax(x, axis=axis, keepdims=keepdims)
+
+
+@operation("x")
+def nanargmin(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Array:
+    """Index of the smallest element that is not nan; -1 if all elements are nan.
+
+    Args:
+        x: array.
+        axis: the axis; None (the default) for the flattened array.
+        keepdims: If True, keep the axis with size 1. False by default.
+
+    Example:
+        >>> nanargmin([float("nan"), 1.0, 3.0])
+        Array(1, dtype=int32)
+    """
+    return jnp.nanargmin(x, axis=axis, keepdims=keepdims)
+
+
+@operation("x")
+def nancumsum(x: ArrayLike, axis: int | None = None, dtype: DType = None) -> Array:
+    """Running sum along an axis, with 0 in the place of nan.
+
+    Args:
+        x: array.
+        axis: the axis; None (the default) for the flattened array.
+        dtype: the dtype of the computation and of the result; None (the default) to choose it from the dtype of x.
+
+    Example:
+        >>> nancumsum([1.0, float("nan"), 2.0])
+        Array([1., 1., 3.], dtype=float32)
+    """
+    return jnp.nancumsum(x, axis=axis, dtype=dtype_or_none(dtype))
+
+
+@operation("x")
+def nancumprod(x: ArrayLike, axis: int | None = None, dtype: DType = None) -> Array:
+    """Running product along an axis, with 1 in the place of nan.
+
+    Args:
+        x: array.
+        axis: the axis; None (the default) for the flattened array.
+        dtype: the dtype of the computation and of the result; None (the default) to choose it from the dtype of x.
+
+    Example:
+        >>> nancumprod([3.0, float("nan"), 2.0])
+        Array([3., 3., 6.], dtype=float32)
+    """
+    return jnp.nancumprod(x, axis=axis, dtype=dtype_or_none(dtype))
