@@ -33,6 +33,7 @@ _TOP = frozenset(
 scoped: ContextVar[Mapping[str, Any]] = ContextVar("jaxlayers_custom_objects", default={})  # noqa: B039, only read
 registered: dict[str, Any] = {}  # the user's objects by "package>name"
 registered_names: dict[Any, str] = {}
+serializers: dict[str, Any] = {}  # by kind: functions from an object to its config, for arguments of that kind
 
 
 def register(kind: str, table: dict[str, Any], module: str | None = None) -> None:
