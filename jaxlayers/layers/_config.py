@@ -1,31 +1,11 @@
-"""How layers read and write the arguments that stand for other objects."""
+"""What several layers do with their arguments: check them, make a layer from those of another."""
 
 from __future__ import annotations
 
 import types
 from typing import Any
 
-from jaxlayers import activations
-from jaxlayers.saving import custom_object_scope, serialize_keras_object
-
-_KINDS = ("activation", "initializer", "regularizer", "constraint")
-
-
-def kind_of(name: str) -> str | None:
-    """Which table an argument's values come from, told by its name: `kernel_initializer`, `beta_constraint`, ..."""
-    last = name.rpartition("_")[2]
-    return last if last in _KINDS else None
-
-
-def describe(layer: Any, *names: str) -> dict[str, Any]:
-    """The attributes with these names as plain data."""
-    described = {}
-    for name in names:
-        value, kind = getattr(layer, name), kind_of(name)
-        if kind is not None and value is not None:
-            value = activations.serialize(value) if kind == "activation" else serialize_keras_object(value)
-        described[name] = value
-    return described
+from jaxlayers.saving import custom_object_scope
 
 
 def activated(layer: Any, outputs: Any) -> Any:

@@ -46,10 +46,6 @@ class Masking(Layer):
         """Which steps hold anything but the value."""
         return ops.any(ops.not_equal(inputs, self.mask_value), axis=-1)
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "mask_value": self.mask_value}
-
 
 @jax.jit  # one dispatch when it is called eagerly
 def _masked(inputs: jax.Array, value: Any) -> tuple[jax.Array, jax.Array]:

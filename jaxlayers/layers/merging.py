@@ -67,10 +67,6 @@ class Merge(Layer):
             return None
         return functools.reduce(ops.logical_or, previous_mask)
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return super().get_config()
-
 
 def _neutral(value: float, dtype: Any) -> Any:
     """The value in a dtype; infinities as the largest number where there is none."""
@@ -262,10 +258,6 @@ class Concatenate(Merge):
             spread.append(counts)
         return ops.any(ops.concatenate(spread, axis=self.axis), axis=tuple(range(most, rank)))
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "axis": self.axis}
-
 
 class Dot(Merge):
     """The products of two inputs, sample by sample, summed over one axis of each.
@@ -317,10 +309,6 @@ class Dot(Merge):
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """None: the steps are gone or paired."""
         return None
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "axes": self.axes, "normalize": self.normalize}
 
 
 def add(inputs: Any, **kwargs: Any) -> Any:

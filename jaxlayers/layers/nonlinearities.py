@@ -11,7 +11,6 @@ import jax.numpy as jnp
 from jaxlayers import activations, constraints, initializers, regularizers
 from jaxlayers.core import InputSpec, Layer
 from jaxlayers.core.scope import unwrap
-from jaxlayers.layers._config import describe
 from jaxlayers.ops._types import as_float
 
 
@@ -47,10 +46,6 @@ class ReLU(Layer):
         """Rectify."""
         return activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), **describe(self, "max_value", "negative_slope", "threshold")}
-
 
 class LeakyReLU(Layer):
     """Rectified linear unit with a slope on the left: x where x >= 0, `negative_slope * x` elsewhere.
@@ -81,10 +76,6 @@ class LeakyReLU(Layer):
         """Rectify."""
         return activations.leaky_relu(inputs, self.negative_slope)
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "negative_slope": self.negative_slope}
-
 
 class ELU(Layer):
     """Exponential linear unit: x where x > 0, `alpha * (exp(x) - 1)` elsewhere.
@@ -110,10 +101,6 @@ class ELU(Layer):
     def call(self, inputs: jax.Array) -> jax.Array:
         """Apply the function."""
         return activations.elu(inputs, self.alpha)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "alpha": self.alpha}
 
 
 class PReLU(Layer):
@@ -179,11 +166,6 @@ class PReLU(Layer):
         """Rectify."""
         return _sloped(inputs, unwrap(self.alpha))
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        config = describe(self, "alpha_initializer", "alpha_regularizer", "alpha_constraint", "shared_axes")
-        return {**super().get_config(), **config}
-
 
 @jax.jit  # one dispatch when it is called eagerly
 def _sloped(inputs: jax.Array, alpha: jax.Array) -> jax.Array:
@@ -232,10 +214,6 @@ class Softmax(Layer):
         mask = mask.reshape((1,) * (inputs.ndim - mask.ndim) + mask.shape)
         left = jnp.where(mask, inputs, jnp.finfo(inputs.dtype).min)
         return jnp.where(mask, activations.softmax(left, axis), 0)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "axis": self.axis}
 
 
 def _not_negative(layer: Layer, name: str, value: Any) -> Any:

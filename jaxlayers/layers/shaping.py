@@ -56,10 +56,6 @@ class Flatten(Layer):
             inputs = jnp.moveaxis(inputs, 1, -1)
         return inputs.reshape(inputs.shape[0], math.prod(inputs.shape[1:]))
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "data_format": self.data_format}
-
 
 class Reshape(Layer):
     """Gives each sample another shape: `[batch, ...]` to `[batch, *target_shape]`.
@@ -105,10 +101,6 @@ class Reshape(Layer):
             return super().compute_output_shape(input_shape)
         return (input_shape[0], *(None if size == -1 else size for size in self.target_shape))
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "target_shape": self.target_shape}
-
 
 class Permute(Layer):
     """Puts the axes of each sample into another order.
@@ -141,10 +133,6 @@ class Permute(Layer):
         """Transpose."""
         return jnp.transpose(inputs, (0, *self.dims))
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "dims": self.dims}
-
 
 class RepeatVector(Layer):
     """Makes a sequence of one vector: `[batch, features]` to `[batch, n, features]`.
@@ -171,7 +159,3 @@ class RepeatVector(Layer):
     def call(self, inputs: jax.Array) -> jax.Array:
         """Repeat."""
         return jnp.broadcast_to(inputs[:, None], (inputs.shape[0], self.n, inputs.shape[1]))
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "n": self.n}

@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers import random
+from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.settings import image_data_format
 from jaxlayers.core import Layer
 from jaxlayers.core import random as keys
-from jaxlayers.layers._config import describe
 from jaxlayers.layers.preprocessing import _boxes
 
 Transformation = Any
@@ -51,7 +51,7 @@ class BaseImagePreprocessingLayer(Layer):
         (2, 4, 4, 3)
     """
 
-    _arguments: tuple[str, ...] = ()  # the attributes that make it again
+    _config_if_changed = ("bounding_box_format",)
 
     def __init__(self, bounding_box_format: str | None = None, data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
@@ -133,13 +133,6 @@ class BaseImagePreprocessingLayer(Layer):
         """The segmentation masks of the changed images; here, the same."""
         return segmentation_masks
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        config = {**super().get_config(), "data_format": self.data_format, **describe(self, *self._arguments)}
-        if self.bounding_box_format is not None:
-            config["bounding_box_format"] = self.bounding_box_format
-        return config
-
     def _size(self, images: Any) -> tuple[int, int]:
         """Height and width."""
         return images.shape[self.height_axis], images.shape[self.width_axis]
@@ -215,7 +208,7 @@ _programs: weakref.WeakKeyDictionary[RandomImageLayer, tuple[Any, Callable[..., 
 
 def _compiled(layer: RandomImageLayer) -> Callable[..., Any]:
     """A layer's change as one compiled function, made again when an argument of the layer was changed."""
-    state = repr([getattr(layer, name) for name in ("compute_dtype", "data_format", *layer._arguments)])
+    state = repr((layer.compute_dtype, constructor_config(layer)))
     made, program = _programs.get(layer, (None, None))
     if program is None or made != state:
         reference = weakref.ref(layer)  # the table must not keep the layer alive

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -94,8 +94,6 @@ class RandomRotation(_Moving):
         [[2.0, 4.0], [1.0, 3.0]]
     """
 
-    _arguments = ("factor", "fill_mode", "fill_value", "interpolation", "seed")
-
     def __init__(
         self,
         factor: Any,
@@ -140,8 +138,6 @@ class RandomTranslation(_Moving):
         >>> layer(jnp.arange(1.0, 5.0).reshape(1, 4, 1)).ravel().tolist()
         [0.0, 1.0, 2.0, 3.0]
     """
-
-    _arguments = ("height_factor", "width_factor", "fill_mode", "interpolation", "seed", "fill_value")
 
     def __init__(
         self,
@@ -191,8 +187,6 @@ class RandomZoom(_Moving):
         >>> layer(jnp.arange(5.0).reshape(1, 5, 1)).ravel().tolist()
         [1.0, 1.5, 2.0, 2.5, 3.0]
     """
-
-    _arguments = ("height_factor", "width_factor", "fill_mode", "interpolation", "seed", "fill_value")
 
     def __init__(
         self,
@@ -247,8 +241,6 @@ class RandomShear(_Moving):
         (2, 4, 4, 3)
     """
 
-    _arguments = ("x_factor", "y_factor", "fill_mode", "interpolation", "seed", "fill_value")
-
     def __init__(
         self,
         x_factor: Any = 0.0,
@@ -298,7 +290,7 @@ class RandomPerspective(_Moving):
         (2, 4, 4, 3)
     """
 
-    _arguments = ("factor", "scale", "interpolation", "fill_value", "seed")
+    _config_attributes: ClassVar[dict[str, str | None]] = {"fill_mode": None}
 
     def __init__(
         self,
