@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common import dtype_policies
+from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.settings import auto_name, floatx, to_snake_case
 from jaxlayers.core.masks import get_mask, set_mask
 from jaxlayers.core.symbolic import SymbolicTensor
@@ -54,6 +55,7 @@ class Loss:
         0.5
     """
 
+    _config_attributes: ClassVar[dict[str, str | None]] = {"dtype": None}
     _casts_targets = True
     _uses_mask = False  # whether the mask of predictions is what call() reads, and no weight of the values
 
@@ -99,7 +101,7 @@ class Loss:
 
     def get_config(self) -> dict[str, Any]:
         """What makes it again."""
-        return {"name": self.name, "reduction": self.reduction}
+        return constructor_config(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -147,7 +149,7 @@ class LossFunctionWrapper(Loss):
 
     def get_config(self) -> dict[str, Any]:
         """What makes it again: the function by its name, which must be known to `get` when it is read."""
-        return {**super().get_config(), "fn": write("loss", self.fn), **self._fn_kwargs}
+        return {**super().get_config(), "fn": write(self.fn), **self._fn_kwargs}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -158,13 +160,7 @@ class LossFunctionWrapper(Loss):
 class NamedLoss(LossFunctionWrapper):
     """A loss of the library: its class stands for the function, so that a config holds the options alone."""
 
-    _defaults: ClassVar[dict[str, Any]] = {}  # of options that Keras's configs leave out: written when they differ
-
-    def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
-        unset = self._defaults.items()
-        options = {name: value for name, value in self._fn_kwargs.items() if (name, value) not in unset}
-        return {**Loss.get_config(self), **options}
+    get_config = Loss.get_config
 
 
 def _cast(structure: Any, dtype: str | None) -> Any:

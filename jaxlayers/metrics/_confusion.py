@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 
@@ -16,6 +16,8 @@ _LOWEST = -1e10  # the threshold under which no score lies that `top_k` lets thr
 
 class _Count(OutcomeMetric):
     """The number of one outcome."""
+
+    _config_attributes: ClassVar[dict[str, str | None]] = {"thresholds": "init_thresholds"}
 
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None):
         super().__init__(name=name, dtype=dtype)
@@ -31,10 +33,6 @@ class _Count(OutcomeMetric):
     def result(self) -> jax.Array:
         """The number so far; with several thresholds, one for each."""
         return _one_or_all(read(self.accumulator))
-
-    def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
-        return {**super().get_config(), "thresholds": self.init_thresholds}
 
 
 class TruePositives(_Count):
@@ -120,6 +118,7 @@ class FalseNegatives(_Count):
 class _Share(OutcomeMetric):
     """The share of the first of two outcomes."""
 
+    _config_attributes: ClassVar[dict[str, str | None]] = {"thresholds": "init_thresholds"}
     _direction = "up"
 
     def __init__(
@@ -143,11 +142,6 @@ class _Share(OutcomeMetric):
         """The share so far, 0 when there is nothing yet; with several thresholds, one for each."""
         right, wrong = (read(variable) for variable in self._sums())
         return _one_or_all(divide_no_nan(right, right + wrong))
-
-    def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
-        options = {"thresholds": self.init_thresholds, "top_k": self.top_k, "class_id": self.class_id}
-        return {**super().get_config(), **options}
 
 
 class Precision(_Share):

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.common.settings import is_float
 from jaxlayers.core.masks import get_mask
 from jaxlayers.core.scope import read
@@ -123,11 +124,6 @@ class IoU(Metric):
         either = (jnp.sum(matrix, axis=0) + jnp.sum(matrix, axis=1))[chosen] - both
         return divide_no_nan(jnp.sum(divide_no_nan(both, either)), jnp.sum(either > 0))
 
-    def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
-        options = ("num_classes", "target_class_ids", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis")
-        return {**super().get_config(), **{option: getattr(self, option) for option in options}}
-
 
 class BinaryIoU(IoU):
     """Intersection over union of yes-or-no labels and scores.
@@ -172,11 +168,6 @@ class BinaryIoU(IoU):
         """
         self._add(y_true, y_pred, sample_weight, get_mask(y_pred), self.threshold)
 
-    def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
-        options = {"target_class_ids": self.target_class_ids, "threshold": self.threshold}
-        return {**Metric.get_config(self), **options}
-
 
 class MeanIoU(IoU):
     """Intersection over union, TP / (TP + FP + FN), averaged over all classes.
@@ -212,10 +203,6 @@ class MeanIoU(IoU):
             axis=axis,
         )
 
-    def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
-        return {name: value for name, value in super().get_config().items() if name != "target_class_ids"}
-
 
 class OneHotIoU(IoU):
     """Intersection over union for one-hot labels, averaged over some classes.
@@ -238,6 +225,7 @@ class OneHotIoU(IoU):
         0.25
     """
 
+    @passes_on
     def __init__(
         self,
         num_classes: int,
@@ -248,20 +236,7 @@ class OneHotIoU(IoU):
         sparse_y_pred: bool = False,
         axis: int = -1,
     ):
-        super().__init__(
-            num_classes=num_classes,
-            target_class_ids=target_class_ids,
-            name=name,
-            dtype=dtype,
-            ignore_class=ignore_class,
-            sparse_y_true=False,
-            sparse_y_pred=sparse_y_pred,
-            axis=axis,
-        )
-
-    def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
-        return {name: value for name, value in super().get_config().items() if name != "sparse_y_true"}
+        self.sparse_y_true = False
 
 
 class OneHotMeanIoU(MeanIoU):
@@ -281,6 +256,7 @@ class OneHotMeanIoU(MeanIoU):
         0.167
     """
 
+    @passes_on
     def __init__(
         self,
         num_classes: int,
@@ -290,19 +266,7 @@ class OneHotMeanIoU(MeanIoU):
         sparse_y_pred: bool = False,
         axis: int = -1,
     ):
-        super().__init__(
-            num_classes=num_classes,
-            name=name,
-            dtype=dtype,
-            ignore_class=ignore_class,
-            sparse_y_true=False,
-            sparse_y_pred=sparse_y_pred,
-            axis=axis,
-        )
-
-    def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
-        return {name: value for name, value in super().get_config().items() if name != "sparse_y_true"}
+        self.sparse_y_true = False
 
 
 @functools.partial(jax.jit, static_argnames=("ignore_class", "axes", "threshold", "name"), inline=True)

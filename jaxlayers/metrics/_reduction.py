@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -147,7 +147,7 @@ class MeanMetricWrapper(Mean):
 
     def get_config(self) -> dict[str, Any]:
         """What makes it again: the function by its name, which must be known to `get` when it is read."""
-        return {**super().get_config(), "fn": write("loss", self._fn), **self._fn_kwargs}
+        return {**super().get_config(), "fn": write(self._fn), **self._fn_kwargs}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -158,13 +158,7 @@ class MeanMetricWrapper(Mean):
 class NamedMean(MeanMetricWrapper):
     """A mean of the library: its class stands for the function, so that a config holds the options alone."""
 
-    _defaults: ClassVar[dict[str, Any]] = {}  # of options that Keras's configs leave out: written when they differ
-
-    def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
-        unset = self._defaults.items()
-        options = {name: value for name, value in self._fn_kwargs.items() if (name, value) not in unset}
-        return {**Metric.get_config(self), **options}
+    get_config = Metric.get_config
 
 
 # Each is one dispatch, and inlined where something is being traced.

@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxlayers.common import registry
 from jaxlayers.common.settings import to_snake_case
-from jaxlayers.losses._configs import read, write
+from jaxlayers.losses._configs import write
 from jaxlayers.metrics import (
     _accuracy,
     _auc,
@@ -122,7 +122,7 @@ def get(identifier: Any) -> Any:
         >>> metrics.get("mse")
         <MeanSquaredError name=mean_squared_error>
     """
-    return read("metric", identifier)
+    return registry.lookup("metric", identifier)
 
 
 def serialize(metric: Any) -> Any:
@@ -133,7 +133,7 @@ def serialize(metric: Any) -> Any:
         >>> metrics.serialize(metrics.Mean(name="so_far"))["config"]
         {'name': 'so_far', 'dtype': 'float32'}
     """
-    return write("metric", metric)
+    return write(metric)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
@@ -146,4 +146,4 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
     Raises:
         ValueError: for an unknown name.
     """
-    return read("metric", config, custom_objects)
+    return registry.lookup("metric", config, custom_objects)
