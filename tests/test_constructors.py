@@ -96,6 +96,15 @@ def test_a_changed_attribute_is_in_the_config():
     assert initializer.get_config()["stddev"] == 2.0
 
 
+def test_a_changed_option_of_a_loss_is_used():
+    loss, metric = losses.Huber(0.5), metrics.BinaryAccuracy(threshold=0.5)
+    loss.delta, metric.threshold = 1.0, 0.9
+    assert float(loss([[0.0]], [[3.0]])) == float(losses.Huber(1.0)([[0.0]], [[3.0]])) == 2.5
+    assert float(metric([[1.0]], [[0.8]])) == 0.0
+    assert losses.Huber.from_config({"delta": 0.25, **loss.get_config()}).delta == 0.25  # the default is not written
+    assert metric.get_config()["threshold"] == 0.9
+
+
 def test_the_config_of_a_layer_holds_no_list_of_its_own():
     layer = layers.Discretization([1.0, 2.0])
     layer.get_config()["bin_boundaries"].append(3.0)

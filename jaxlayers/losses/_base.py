@@ -145,7 +145,10 @@ class LossFunctionWrapper(Loss):
         """What the function gives."""
         if hasattr(y_true, "ndim") and hasattr(y_pred, "ndim"):
             y_true, y_pred = match_ranks(y_true, y_pred)
-        return self.fn(y_true, y_pred, **self._fn_kwargs)
+        return self.fn(y_true, y_pred, **self._options())
+
+    def _options(self) -> dict[str, Any]:
+        return self._fn_kwargs
 
     def get_config(self) -> dict[str, Any]:
         """What makes it again: the function by its name, which must be known to `get` when it is read."""
@@ -161,6 +164,9 @@ class NamedLoss(LossFunctionWrapper):
     """A loss of the library: its class stands for the function, so that a config holds the options alone."""
 
     get_config = Loss.get_config
+
+    def _options(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self._fn_kwargs}  # they may have been changed
 
 
 def _cast(structure: Any, dtype: str | None) -> Any:

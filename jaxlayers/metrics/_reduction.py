@@ -143,7 +143,10 @@ class MeanMetricWrapper(Mean):
         Raises:
             ValueError: when the shapes do not fit each other.
         """
-        self._take_in(self._fn(y_true, y_pred, **self._fn_kwargs), sample_weight, get_mask(y_pred))
+        self._take_in(self._fn(y_true, y_pred, **self._options()), sample_weight, get_mask(y_pred))
+
+    def _options(self) -> dict[str, Any]:
+        return self._fn_kwargs
 
     def get_config(self) -> dict[str, Any]:
         """What makes it again: the function by its name, which must be known to `get` when it is read."""
@@ -159,6 +162,9 @@ class NamedMean(MeanMetricWrapper):
     """A mean of the library: its class stands for the function, so that a config holds the options alone."""
 
     get_config = Metric.get_config
+
+    def _options(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self._fn_kwargs}  # they may have been changed
 
 
 # Each is one dispatch, and inlined where something is being traced.
