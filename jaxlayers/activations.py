@@ -194,3 +194,6 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Ca
         1.5
     """
     return registry.lookup("activation", config, custom_objects)
+
+
+registry.serializers["activation"] = serialize

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.common import registry
+from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.settings import epsilon, to_snake_case
 from jaxlayers.core import operation
 from jaxlayers.saving import serialize_keras_object
@@ -38,7 +39,7 @@ class Constraint:
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make it again."""
-        return {}
+        return constructor_config(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -74,10 +75,6 @@ class MaxNorm(Constraint):
         """Return the constrained weight."""
         norms = _norms(w, self.axis)
         return w * (jnp.clip(norms, 0, self.max_value) / (epsilon() + norms))
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return {"max_value": self.max_value, "axis": self.axis}
 
 
 class NonNeg(Constraint):
@@ -115,10 +112,6 @@ class UnitNorm(Constraint):
         """Return the constrained weight."""
         return w / (epsilon() + _norms(w, self.axis))
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return {"axis": self.axis}
-
 
 class MinMaxNorm(Constraint):
     """A lower and an upper limit of the L2 norm of vectors.
@@ -148,10 +141,6 @@ class MinMaxNorm(Constraint):
         norms = _norms(w, self.axis)
         new_norms = self.rate * jnp.clip(norms, self.min_value, self.max_value) + (1 - self.rate) * norms
         return w * (new_norms / (epsilon() + norms))
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return {"min_value": self.min_value, "max_value": self.max_value, "rate": self.rate, "axis": self.axis}
 
 
 max_norm, min_max_norm, non_neg, unit_norm = MaxNorm, MinMaxNorm, NonNeg, UnitNorm
@@ -192,6 +181,9 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Ca
         ValueError: when the name is unknown.
     """
     return registry.lookup("constraint", config, custom_objects)
+
+
+registry.serializers["constraint"] = serialize
 
 
 def _norms(w: jax.Array, axis: Any) -> jax.Array:

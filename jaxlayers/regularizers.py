@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.common import registry
+from jaxlayers.common.constructors import constructor_config, library_class
 from jaxlayers.common.settings import epsilon, to_snake_case
 from jaxlayers.core import operation
 from jaxlayers.saving import serialize_keras_object
@@ -40,7 +41,9 @@ class Regularizer:
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make it again."""
-        raise NotImplementedError(f"{type(self).__name__} must define get_config() to be written to a config.")
+        if library_class(type(self)) is Regularizer:
+            raise NotImplementedError(f"{type(self).__name__} must define get_config() to be written to a config.")
+        return constructor_config(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -78,10 +81,6 @@ class L1L2(Regularizer):
             total += self.l2 * jnp.sum(jnp.square(x))
         return total
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return {"l1": self.l1, "l2": self.l2}
-
 
 class L1(Regularizer):
     """The L1 penalty, `l1 * sum(|x|)`, which makes many weights exactly or almost zero.
@@ -106,10 +105,6 @@ class L1(Regularizer):
         """Return the penalty for an array."""
         return self.l1 * jnp.sum(jnp.abs(x))
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return {"l1": self.l1}
-
 
 class L2(Regularizer):
     """The L2 penalty, `l2 * sum(x ** 2)`, which keeps weights small.
@@ -133,10 +128,6 @@ class L2(Regularizer):
     def __call__(self, x: Any) -> jax.Array:
         """Return the penalty for an array."""
         return self.l2 * jnp.sum(jnp.square(x))
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return {"l2": self.l2}
 
 
 class OrthogonalRegularizer(Regularizer):
@@ -175,10 +166,6 @@ class OrthogonalRegularizer(Regularizer):
         count = vectors.shape[0]
         cosines = jnp.abs(vectors @ vectors.T) * (1 - jnp.eye(count, dtype=vectors.dtype))
         return self.factor * jnp.sum(cosines) / max(1, count * (count - 1))
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return {"factor": self.factor, "mode": self.mode}
 
 
 l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
@@ -220,6 +207,9 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Ca
         ValueError: when the name is unknown.
     """
     return registry.lookup("regularizer", config, custom_objects)
+
+
+registry.serializers["regularizer"] = serialize
 
 
 def _checked_weight(name: str, value: Any) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import jax
@@ -78,8 +78,8 @@ class CallSpec:
             return (), {name: shapes[name] for name in self.build_names if name in shapes}
         return tuple(shapes.values())[: max(1, len(self.build_names))], {}
 
-    def made_with(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Return the arguments of `__init__` by name as plain data, defaults included."""
+    def made_with(self, args: tuple[Any, ...], kwargs: dict[str, Any], without: Collection[str] = ()) -> dict[str, Any]:
+        """Return the arguments of `__init__` by name as plain data, defaults included; some names can be left out."""
         signature = inspect.signature(self.cls.__init__)  # type: ignore[misc]
         bound = signature.bind(None, *args, **kwargs)
         bound.apply_defaults()
@@ -90,10 +90,10 @@ class CallSpec:
                 found.update(value)
             elif kind is not inspect.Parameter.VAR_POSITIONAL:
                 found[name] = value
-            elif value:
+            elif value and not without:
                 raise TypeError(f"{self.cls.__name__} takes *{name}, so it must have its own get_config().")
         try:
-            return {name: registry.describe(value) for name, value in found.items()}
+            return {name: registry.describe(value) for name, value in found.items() if name not in without}
         except TypeError as error:
             raise TypeError(f"{self.cls.__name__} has no get_config() of its own, and {error}") from None
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax.numpy as jnp
 
 from jaxlayers.common import dtype_policies, registry
 from jaxlayers.common.call_spec import CallSpec
+from jaxlayers.common.constructors import (
+    constructor_config,
+    constructor_parameters,
+    defined_in_library,
+    library_class,
+)
 
 # Arguments in Keras's configs that jaxlayers lacks. They are dropped if they have the value that has no effect.
 _ABSENT = {"quantization_config": None, "rms_scaling": False}
@@ -16,6 +22,10 @@ _ABSENT = {"quantization_config": None, "rms_scaling": False}
 class Described:
     """The base class of `Layer` that holds its dtype policy and its configs."""
 
+    # The parameters of every layer and model that `get_config` writes by itself, or that are not written.
+    _config_attributes: ClassVar[dict[str, str | None]] = dict.fromkeys(
+        ["activity_regularizer", "trainable", "dtype", "autocast", "name", "inputs", "outputs"]
+    )
     _call_spec: CallSpec
     _made_with: tuple[tuple[Any, ...], dict[str, Any]]
     activity_regularizer: Any
@@ -58,8 +68,8 @@ class Described:
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again: plain data.
 
-        A subclass that adds arguments adds them here; one that does not gets those that its `__init__` was given:
-        numbers, strings, layers and whatever else has a config.
+        A subclass that adds arguments may add them here. One that does not has those arguments in its config that its
+        `__init__` was given: numbers, strings, layers and whatever else has a config.
         """
         config = {
             "name": self.name,
@@ -68,16 +78,17 @@ class Described:
         }
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = registry.describe(self.activity_regularizer)
-        own_arguments = not getattr(type(self).__init__, "is_default", False)
-        if own_arguments and getattr(type(self).get_config, "is_default", False):
-            return {**self._call_spec.made_with(*self._made_with), **config}
-        return config
+        config |= constructor_config(self)
+        if not _adds_arguments(type(self)):
+            return config
+        of_library = {*constructor_parameters(library_class(type(self)))} - {*Described._config_attributes}
+        return {**self._call_spec.made_with(*self._made_with, without=of_library), **config}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """Return a new layer from the config of `get_config()`, jaxlayers' or Keras's; without its weights."""
         config = {name: value for name, value in config.items() if name not in _ABSENT or value != _ABSENT[name]}
-        if not getattr(cls.get_config, "is_default", False):
+        if not _adds_arguments(cls):
             return cls(**config)
         config = registry.revive(config)
         layer = cls(**{name: value for name, value in config.items() if cls._call_spec.takes(name)})
@@ -99,3 +110,8 @@ class Described:
             self.build(config["input_shape"])
         elif "shapes_dict" in config:
             self.build(**config["shapes_dict"])
+
+
+def _adds_arguments(cls: type) -> bool:
+    """True for a class of a user's with an `__init__` of its own, and without a `get_config`."""
+    return defined_in_library(cls, "get_config") and not defined_in_library(cls, "__init__")

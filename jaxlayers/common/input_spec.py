@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 
+from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.settings import standardize_dtype
 
 
@@ -30,6 +31,8 @@ class InputSpec:
         >>> layers.InputSpec(ndim=3, axes={-1: 8})
         InputSpec(ndim=3, axes={-1: 8})
     """
+
+    _config_attributes: ClassVar[dict[str, str | None]] = {"allow_last_axis_squeeze": None, "name": None}
 
     def __init__(
         self,
@@ -58,15 +61,7 @@ class InputSpec:
 
     def get_config(self) -> dict[str, Any]:
         """What makes it again."""
-        return {
-            "dtype": self.dtype,
-            "shape": self.shape,
-            "ndim": self.ndim,
-            "max_ndim": self.max_ndim,
-            "min_ndim": self.min_ndim,
-            "axes": self.axes,
-            "optional": self.optional,
-        }
+        return constructor_config(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> InputSpec:

@@ -34,6 +34,7 @@ _TOP_LEVEL = frozenset(  # classes whose configs name the module "keras"
 scoped: ContextVar[Mapping[str, Any]] = ContextVar("jaxlayers_custom_objects", default={})  # noqa: B039, never changed
 registered: dict[str, Any] = {}  # the user's objects by "package>name"
 registered_names: dict[Any, str] = {}
+serializers: dict[str, Any] = {}  # by kind: functions from an object to its config, for arguments of that kind
 
 
 def register(kind: str, table: dict[str, Any], module: str | None = None) -> None:

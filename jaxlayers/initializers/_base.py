@@ -13,6 +13,7 @@ from typing import Any, Self
 import jax
 import numpy as np
 
+from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.settings import is_float, standardize_dtype
 from jaxlayers.core import random as keys
 from jaxlayers.core.variable import standardize_shape
@@ -44,7 +45,7 @@ class Initializer:
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make it again."""
-        return {}
+        return constructor_config(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -118,11 +119,11 @@ class RandomInitializer(Initializer):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make it again."""
-        seed = self.seed
+        seed: Any = self.seed
         if isinstance(seed, keys.SeedGenerator):
             config = {"module": "keras.random", "class_name": "SeedGenerator", "config": seed.get_config()}
-            return {"seed": {**config, "registered_name": None}}
-        return {"seed": seed}
+            seed = {**config, "registered_name": None}
+        return {**super().get_config(), "seed": seed}
 
 
 def _checked_seed(seed: Any) -> int | keys.SeedGenerator | None:

@@ -129,10 +129,6 @@ class Identity(Initializer):
         dtype = standardize_dtype(dtype)
         return (self.gain * jnp.eye(shape[0], shape[1], dtype=dtype)).astype(dtype)
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return {"gain": self.gain}
-
 
 class STFT(Initializer):
     """The kernel of a 1D convolution that computes the real or the imaginary part of a short-time Fourier transform.
@@ -190,10 +186,6 @@ class STFT(Initializer):
         angles = 2 * np.pi / fft * (np.outer(np.arange(frame_length), np.arange(bins)) % fft)
         kernel = window[:, None] * (np.cos(angles) if self.side == "real" else -np.sin(angles))
         return jnp.asarray(kernel[:, None, :], standardize_dtype(dtype))
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return {"side": self.side, "window": self.window, "periodic": self.periodic, "scaling": self.scaling}
 
 
 def _window(window: Any, length: int, periodic: bool) -> Any:

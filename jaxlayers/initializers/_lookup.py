@@ -93,6 +93,9 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Ca
     return registry.lookup("initializer", config, custom_objects)
 
 
+registry.serializers["initializer"] = serialize
+
+
 def _from_array(array: Any) -> Callable[..., jax.Array]:
     def initial_value(shape: Any, dtype: Any = None) -> jax.Array:
         if standardize_shape(shape) != np.shape(array):

@@ -37,10 +37,6 @@ class RandomNormal(RandomInitializer):
         """Return the values `mean + stddev * z`, with z from the standard normal distribution."""
         return _draws.normal(key, self.mean, self.stddev, shape=shape, dtype=dtype)
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return {**super().get_config(), "mean": self.mean, "stddev": self.stddev}
-
 
 class TruncatedNormal(RandomInitializer):
     """Values from the normal distribution truncated at two `stddev` on either side of the mean.
@@ -67,10 +63,6 @@ class TruncatedNormal(RandomInitializer):
         """Return the values `mean + stddev * z`, with z from the standard normal distribution between -2 and 2."""
         return _draws.truncated_normal(key, self.mean, self.stddev, shape=shape, dtype=dtype)
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return {**super().get_config(), "mean": self.mean, "stddev": self.stddev}
-
 
 class RandomUniform(RandomInitializer):
     """Values from the uniform distribution over `[minval, maxval)`.
@@ -94,10 +86,6 @@ class RandomUniform(RandomInitializer):
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: str) -> jax.Array:
         """Return values in `[minval, maxval)`."""
         return _draws.uniform(key, self.minval, self.maxval, shape=shape, dtype=dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return {**super().get_config(), "minval": self.minval, "maxval": self.maxval}
 
 
 class Orthogonal(RandomInitializer):
@@ -137,10 +125,6 @@ class Orthogonal(RandomInitializer):
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: str) -> jax.Array:
         """Return an orthogonal matrix times `gain`, reshaped to `shape`."""
         return _orthogonal(key, self.gain, shape=shape, dtype=dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return {**super().get_config(), "gain": self.gain}
 
 
 @functools.partial(jax.jit, static_argnames=("shape", "dtype"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 
@@ -82,17 +82,6 @@ class VarianceScaling(RandomInitializer):
             return _draws.normal(key, 0.0, stddev, shape=shape, dtype=dtype)
         return _draws.truncated_normal(key, 0.0, stddev / _TRUNCATED_STDDEV, shape=shape, dtype=dtype)
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return {
-            **super().get_config(),
-            "scale": self.scale,
-            "mode": self.mode,
-            "distribution": self.distribution,
-            "input_axes": self.input_axes,
-            "output_axes": self.output_axes,
-        }
-
 
 class _Named(VarianceScaling):
     """Base class for a named choice of scale, mode and distribution."""
@@ -106,11 +95,6 @@ class _Named(VarianceScaling):
         output_axes: Sequence[int] | None = None,
     ):
         super().__init__(*self.choice, seed, input_axes, output_axes)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        config = super().get_config()
-        return {name: config[name] for name in ("seed", "input_axes", "output_axes")}
 
 
 class GlorotUniform(_Named):

@@ -1,31 +1,11 @@
-"""Constructor arguments of layers: conversion to plain data and back, and checks."""
+"""Helpers for the arguments of layers: checks, and new layers from the configs of others."""
 
 from __future__ import annotations
 
 import types
 from typing import Any
 
-from jaxlayers import activations
-from jaxlayers.saving import custom_object_scope, serialize_keras_object
-
-_KINDS = ("activation", "initializer", "regularizer", "constraint")
-
-
-def kind_of(name: str) -> str | None:
-    """The registry kind of an argument, from the end of its name (`kernel_initializer`: "initializer"), or None."""
-    last = name.rpartition("_")[2]
-    return last if last in _KINDS else None
-
-
-def describe(layer: Any, *names: str) -> dict[str, Any]:
-    """The attributes of a layer with these names, serialized as plain data."""
-    described = {}
-    for name in names:
-        value, kind = getattr(layer, name), kind_of(name)
-        if kind is not None and value is not None:
-            value = activations.serialize(value) if kind == "activation" else serialize_keras_object(value)
-        described[name] = value
-    return described
+from jaxlayers.saving import custom_object_scope
 
 
 def activated(layer: Any, outputs: Any) -> Any:

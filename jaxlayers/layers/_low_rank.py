@@ -44,6 +44,7 @@ class LowRank(Layer):
 
     adapted: str
     lora_enabled = False
+    _config_if_changed = ("lora_rank", "lora_alpha")
 
     def __init_subclass__(cls, adapted: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -128,8 +129,3 @@ class LowRank(Layer):
         """The frozen weight and the two low-rank weights."""
         factors = (getattr(self, f"lora_{self.adapted}_{part}") for part in "ab")
         return (getattr(self, f"_{self.adapted}"), *factors)
-
-    def get_config(self) -> dict[str, Any]:
-        """The rank and alpha, where there are any."""
-        low = {"lora_rank": self.lora_rank, "lora_alpha": self.lora_alpha} if self.lora_rank else {}
-        return {**super().get_config(), **low}

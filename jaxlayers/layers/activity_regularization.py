@@ -38,4 +38,4 @@ class ActivityRegularization(Layer):
         """The arguments that make this layer again."""
         config = super().get_config()
         del config["activity_regularizer"]
-        return {**config, "l1": self.l1, "l2": self.l2}
+        return config

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxlayers import activations, constraints, initializers, regularizers
 from jaxlayers.core import InputSpec, Variable
 from jaxlayers.core.scope import unwrap
-from jaxlayers.layers._config import activated, describe, positive
+from jaxlayers.layers._config import activated, positive
 from jaxlayers.layers._low_rank import LowRank
 
 
@@ -96,24 +96,6 @@ class Dense(LowRank, adapted="kernel"):
     def call(self, inputs: jax.Array) -> jax.Array:
         """Multiply by the kernel, add the bias, and apply the activation."""
         return activated(self, _affine(inputs, unwrap(self.kernel), unwrap(self.bias)))
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {
-            **super().get_config(),
-            **describe(
-                self,
-                "units",
-                "activation",
-                "use_bias",
-                "kernel_initializer",
-                "bias_initializer",
-                "kernel_regularizer",
-                "bias_regularizer",
-                "kernel_constraint",
-                "bias_constraint",
-            ),
-        }
 
 
 @jax.jit  # one dispatch in an eager call, one cached trace in a compiled one

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers import random
+from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.settings import image_data_format
 from jaxlayers.core import InputSpec, Layer
 
@@ -57,10 +58,6 @@ class _Dropping(Layer):
                 f"axes; received shape {inputs.shape}."
             )
         return tuple(own if size is None else size for own, size in zip(inputs.shape, self.noise_shape, strict=True))
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "rate": self.rate, "seed": self.seed, "noise_shape": self.noise_shape}
 
 
 class Dropout(_Dropping):
@@ -158,7 +155,7 @@ class _SpatialDropout(Dropout):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""
-        return {"rate": self.rate, "seed": self.seed, "name": self.name, "dtype": self.dtype_policy.name}
+        return {**constructor_config(self), "name": self.name, "dtype": self.dtype_policy.name}
 
 
 class SpatialDropout1D(_SpatialDropout):
@@ -201,10 +198,6 @@ class _SpatialDropoutOfImages(_SpatialDropout):
                 f"{type(self).__name__}: data_format must be 'channels_first' or 'channels_last'; received "
                 f"{data_format!r}."
             )
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "data_format": self.data_format}
 
 
 class SpatialDropout2D(_SpatialDropoutOfImages):

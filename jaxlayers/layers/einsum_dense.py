@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxlayers import activations, constraints, initializers, regularizers
 from jaxlayers.core import InputSpec, Variable
 from jaxlayers.core.scope import unwrap
-from jaxlayers.layers._config import activated, describe
+from jaxlayers.layers._config import activated
 from jaxlayers.layers._low_rank import LowRank
 
 _FORM = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
@@ -48,6 +48,11 @@ class EinsumDense(LowRank, adapted="kernel"):
         >>> layer(jnp.ones((5, 7, 3))).shape, layer.kernel.shape, layer.bias.shape
         ((5, 7, 2, 4), (3, 2, 4), (4,))
     """
+
+    _config_attributes: ClassVar[dict[str, str | None]] = {
+        "output_shape": "partial_output_shape",
+        "activity_regularizer": "activity_regularizer",
+    }
 
     def __init__(
         self,
@@ -135,26 +140,6 @@ class EinsumDense(LowRank, adapted="kernel"):
     def call(self, inputs: jax.Array) -> jax.Array:
         """Multiply by the kernel, add the bias, and apply the activation."""
         return activated(self, _affine(inputs, unwrap(self.kernel), unwrap(self.bias), self.equation))
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {
-            **super().get_config(),
-            "output_shape": self.partial_output_shape,
-            **describe(
-                self,
-                "equation",
-                "activation",
-                "bias_axes",
-                "kernel_initializer",
-                "bias_initializer",
-                "kernel_regularizer",
-                "bias_regularizer",
-                "activity_regularizer",
-                "kernel_constraint",
-                "bias_constraint",
-            ),
-        }
 
 
 class _Terms(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ import numpy as np
 from jaxlayers import constraints, initializers, ops, regularizers
 from jaxlayers.core import InputSpec
 from jaxlayers.core.scope import unwrap
-from jaxlayers.layers._config import describe, positive
+from jaxlayers.layers._config import positive
 from jaxlayers.layers._low_rank import LowRank
 
 
@@ -44,6 +44,11 @@ class Embedding(LowRank, adapted="embeddings"):
         >>> layer(np.array([[0, 2]])).tolist()
         [[[1.0, 1.0], [1.0, 1.0]]]
     """
+
+    _config_attributes: ClassVar[dict[str, str | None]] = {
+        "weights": None,
+        "activity_regularizer": "activity_regularizer",
+    }
 
     def __init__(
         self,
@@ -98,17 +103,3 @@ class Embedding(LowRank, adapted="embeddings"):
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The mask `inputs != 0` if `mask_zero` is True, otherwise None."""
         return ops.not_equal(inputs, 0) if self.mask_zero else None
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        config = describe(
-            self,
-            "input_dim",
-            "output_dim",
-            "embeddings_initializer",
-            "embeddings_regularizer",
-            "activity_regularizer",
-            "embeddings_constraint",
-            "mask_zero",
-        )
-        return {**super().get_config(), **config}

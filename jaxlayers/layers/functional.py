@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, ClassVar
 
 from jaxlayers import activations
 from jaxlayers.core import Layer
-from jaxlayers.layers._config import activated, describe
+from jaxlayers.layers._config import activated
 from jaxlayers.saving import deserialize_keras_object
 from jaxlayers.saving._objects import serialize_function
 
@@ -39,10 +39,6 @@ class Activation(Layer):
         """Apply the activation function."""
         return activated(self, inputs)
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), **describe(self, "activation")}
-
 
 class Lambda(Layer):
     """Any function as a layer: `outputs = function(inputs, **arguments)`.
@@ -67,6 +63,9 @@ class Lambda(Layer):
         >>> jl.layers.Lambda(lambda x: x**2)(jnp.array([3.0])).tolist()
         [9.0]
     """
+
+    _config_if_changed = ("output_shape", "mask")
+    _config_attributes: ClassVar[dict[str, str | None]] = {"output_shape": "_output_shape"}
 
     def __init__(self, function: Any, output_shape: Any = None, mask: Any = None, arguments: Any = None, **kwargs: Any):
         super().__init__(**kwargs)
@@ -101,10 +100,9 @@ class Lambda(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again: functions by their names, lambdas as compiled code."""
-        config = {"function": self.function, "arguments": self.arguments}
-        config |= {"output_shape": self._output_shape} if self._output_shape is not None else {}
-        config |= {"mask": self.mask} if self.mask is not None else {}
-        return {**super().get_config(), **{name: serialize_function(value) for name, value in config.items()}}
+        config = super().get_config()
+        own = [name for name in ("function", "arguments", "output_shape", "mask") if name in config]
+        return {**config, **{name: serialize_function(config[name]) for name in own}}
 
     @classmethod
     def from_config(

@@ -47,10 +47,6 @@ class Masking(Layer):
         """The mask of the outputs, `[batch, time]`: False at padding."""
         return ops.any(ops.not_equal(inputs, self.mask_value), axis=-1)
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "mask_value": self.mask_value}
-
 
 @jax.jit  # one dispatch in an eager call
 def _clear_padding(inputs: jax.Array, value: Any) -> tuple[jax.Array, jax.Array]:

@@ -67,10 +67,6 @@ class Merge(Layer):
             return None
         return functools.reduce(ops.logical_or, previous_mask)
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return super().get_config()
-
 
 def _neutral(value: float, dtype: Any) -> Any:
     """A neutral value in a dtype; integer dtypes have their largest or smallest value instead of an infinity."""
@@ -267,10 +263,6 @@ class Concatenate(Merge):
             full_masks.append(full)
         return ops.any(ops.concatenate(full_masks, axis=self.axis), axis=tuple(range(max(mask_ranks), rank)))
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "axis": self.axis}
-
 
 class Dot(Merge):
     """The dot product of two inputs along one axis of each, sample by sample.
@@ -326,7 +318,3 @@ class Dot(Merge):
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """None: the axes of the inputs' masks are contracted or combined."""
         return None
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "axes": self.axes, "normalize": self.normalize}

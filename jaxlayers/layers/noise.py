@@ -47,10 +47,6 @@ class GaussianNoise(Layer):
             return inputs
         return inputs + random.normal(inputs.shape, 0.0, self.stddev, self.compute_dtype, self.seed_generator)
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "stddev": self.stddev, "seed": self.seed}
-
 
 class GaussianDropout(Layer):
     """Multiplicative normal noise during training: `inputs * (1 + sqrt(rate / (1 - rate)) * n)`, `n` standard normal.
@@ -89,7 +85,3 @@ class GaussianDropout(Layer):
             return inputs
         stddev = (self.rate / (1 - self.rate)) ** 0.5
         return inputs * random.normal(inputs.shape, 1.0, stddev, self.compute_dtype, self.seed_generator)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "rate": self.rate, "seed": self.seed}

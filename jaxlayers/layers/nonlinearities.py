@@ -11,7 +11,6 @@ import jax.numpy as jnp
 from jaxlayers import activations, constraints, initializers, regularizers
 from jaxlayers.core import InputSpec, Layer
 from jaxlayers.core.scope import unwrap
-from jaxlayers.layers._config import describe
 from jaxlayers.ops._types import as_float
 
 
@@ -50,10 +49,6 @@ class ReLU(Layer):
         """Apply the function."""
         return activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), **describe(self, "max_value", "negative_slope", "threshold")}
-
 
 class LeakyReLU(Layer):
     """A leaky rectified linear unit: `x` where `x >= 0`, `negative_slope * x` elsewhere.
@@ -87,10 +82,6 @@ class LeakyReLU(Layer):
         """Apply the function."""
         return activations.leaky_relu(inputs, self.negative_slope)
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "negative_slope": self.negative_slope}
-
 
 class ELU(Layer):
     """An exponential linear unit: `x` where `x > 0`, `alpha * (exp(x) - 1)` elsewhere.
@@ -122,10 +113,6 @@ class ELU(Layer):
     def call(self, inputs: jax.Array) -> jax.Array:
         """Apply the function."""
         return activations.elu(inputs, self.alpha)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "alpha": self.alpha}
 
 
 class PReLU(Layer):
@@ -194,11 +181,6 @@ class PReLU(Layer):
         """Apply the function."""
         return _prelu(inputs, unwrap(self.alpha))
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        config = describe(self, "alpha_initializer", "alpha_regularizer", "alpha_constraint", "shared_axes")
-        return {**super().get_config(), **config}
-
 
 @jax.jit  # one dispatch in an eager call
 def _prelu(inputs: jax.Array, alpha: jax.Array) -> jax.Array:
@@ -251,10 +233,6 @@ class Softmax(Layer):
         mask = mask.reshape((1,) * (inputs.ndim - mask.ndim) + mask.shape)
         logits = jnp.where(mask, inputs, jnp.finfo(inputs.dtype).min)
         return jnp.where(mask, activations.softmax(logits, axis), 0)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "axis": self.axis}
 
 
 def _not_negative(layer: Layer, name: str, value: Any) -> Any:

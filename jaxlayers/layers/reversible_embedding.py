@@ -9,7 +9,6 @@ import jax.numpy as jnp
 
 from jaxlayers.core import Variable
 from jaxlayers.core.scope import unwrap
-from jaxlayers.layers._config import describe
 from jaxlayers.layers.embedding import Embedding
 
 
@@ -99,7 +98,3 @@ class ReversibleEmbedding(Embedding):
         """The mask of integers `inputs != 0` if `mask_zero` is True; for vectors, the mask of the inputs."""
         vectors = jnp.issubdtype(inputs.dtype, jnp.floating) and inputs.ndim > 1 and inputs.shape[-1] == self.output_dim
         return previous_mask if vectors else super().compute_mask(inputs, previous_mask)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), **describe(self, "tie_weights", "reverse_dtype", "logit_soft_cap")}

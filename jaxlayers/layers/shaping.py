@@ -66,10 +66,6 @@ class Flatten(Layer):
             inputs = jnp.moveaxis(inputs, 1, -1)
         return inputs.reshape(inputs.shape[0], math.prod(inputs.shape[1:]))
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "data_format": self.data_format}
-
 
 class Reshape(Layer):
     """A layer that gives each sample another shape.
@@ -124,10 +120,6 @@ class Reshape(Layer):
             return super().compute_output_shape(input_shape)
         return (input_shape[0], *(None if size == -1 else size for size in self.target_shape))
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "target_shape": self.target_shape}
-
 
 class Permute(Layer):
     """A layer that permutes the axes of each sample.
@@ -160,10 +152,6 @@ class Permute(Layer):
         """Permute the axes."""
         return jnp.transpose(inputs, (0, *self.dims))
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "dims": self.dims}
-
 
 class RepeatVector(Layer):
     """A layer that repeats a vector along a new axis of time steps.
@@ -193,7 +181,3 @@ class RepeatVector(Layer):
     def call(self, inputs: jax.Array) -> jax.Array:
         """Repeat the vectors."""
         return jnp.broadcast_to(inputs[:, None], (inputs.shape[0], self.n, inputs.shape[1]))
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "n": self.n}

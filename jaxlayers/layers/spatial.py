@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 
 from jaxlayers import ops
-from jaxlayers.layers._config import describe, positive
+from jaxlayers.layers._config import positive
 from jaxlayers.layers._ranked import Ranked
 from jaxlayers.ops._spatial import everywhere, format_of, one_of, pair_per_axis, per_axis, spatial_axes
 
@@ -17,7 +17,6 @@ from jaxlayers.ops._spatial import everywhere, format_of, one_of, pair_per_axis,
 class _Spatial(Ranked):
     """The base of the layers: arguments with a value, or a pair of values, for each spatial axis."""
 
-    arguments: tuple[str, ...]
     data_format = "channels_last"
 
     def pairs(self, name: str, value: Any) -> Any:
@@ -31,14 +30,8 @@ class _Spatial(Ranked):
         """Return the values of an argument for all axes, with `fill` for the batch and the channels."""
         return everywhere((value,) if self.rank == 1 else value, self.data_format, fill)
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), **describe(self, *self.arguments)}
-
 
 class _Cropping(_Spatial):
-    arguments: tuple[str, ...] = ("cropping", "data_format")
-
     def __init__(self, cropping: Any, data_format: str | None, **kwargs: Any):
         super().__init__(**kwargs)
         self.cropping = self.pairs("cropping", cropping)
@@ -75,7 +68,7 @@ class Cropping1D(_Cropping, rank=1):
         [[[2.0], [3.0]]]
     """
 
-    arguments: tuple[str, ...] = ("cropping",)
+    _config_attributes: ClassVar[dict[str, str | None]] = {"data_format": None}
 
     def __init__(self, cropping: Any = (1, 1), **kwargs: Any):
         super().__init__(cropping, "channels_last", **kwargs)
@@ -122,8 +115,6 @@ class Cropping3D(_Cropping, rank=3):
 
 
 class _ZeroPadding(_Spatial):
-    arguments: tuple[str, ...] = ("padding", "data_format")
-
     def __init__(self, padding: Any, data_format: str | None, **kwargs: Any):
         super().__init__(**kwargs)
         self.padding = self.pairs("padding", padding)
@@ -230,8 +221,6 @@ class UpSampling1D(_UpSampling, rank=1):
         [[[1.0], [1.0], [2.0], [2.0]]]
     """
 
-    arguments: tuple[str, ...] = ("size",)
-
     def __init__(self, size: int = 2, **kwargs: Any):
         super().__init__(size, **kwargs)
 
@@ -258,8 +247,6 @@ class UpSampling2D(_UpSampling, rank=2):
         >>> jl.layers.UpSampling2D((1, 2))(jnp.array([[[[1.0], [2.0]]]])).tolist()
         [[[[1.0], [1.0], [2.0], [2.0]]]]
     """
-
-    arguments: tuple[str, ...] = ("size", "data_format", "interpolation")
 
     def __init__(
         self,
@@ -302,8 +289,6 @@ class UpSampling3D(_UpSampling, rank=3):
         >>> jl.layers.UpSampling3D((1, 2, 3))(jnp.ones((1, 2, 2, 2, 5))).shape
         (1, 2, 4, 6, 5)
     """
-
-    arguments: tuple[str, ...] = ("size", "data_format")
 
     def __init__(self, size: Any = (2, 2, 2), data_format: str | None = None, **kwargs: Any):
         super().__init__(size, **kwargs)

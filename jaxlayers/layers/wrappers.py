@@ -44,10 +44,6 @@ class Wrapper(Layer):
             self.layer.build(input_shape)
         super().build(input_shape)
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again; the layer inside as a config of its own."""
-        return {**super().get_config(), "layer": registry.describe(self.layer)}
-
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
         """A new layer from a config that `get_config` returned; without weights."""

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common import dtype_policies
+from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.masks import get_mask, set_mask
 from jaxlayers.common.settings import auto_name, floatx, to_snake_case
 from jaxlayers.core.symbolic import SymbolicTensor
@@ -54,6 +55,7 @@ class Loss:
         0.5
     """
 
+    _config_attributes: ClassVar[dict[str, str | None]] = {"dtype": None}
     _casts_targets = True
     _uses_mask = False  # if True, call() reads the mask of the predictions, and the mask does not weight the values
 
@@ -102,7 +104,7 @@ class Loss:
 
     def get_config(self) -> dict[str, Any]:
         """What makes it again."""
-        return {"name": self.name, "reduction": self.reduction}
+        return constructor_config(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -147,11 +149,14 @@ class LossFunctionWrapper(Loss):
         """Return the values of the function."""
         if hasattr(y_true, "ndim") and hasattr(y_pred, "ndim"):
             y_true, y_pred = match_ranks(y_true, y_pred)
-        return self.fn(y_true, y_pred, **self._fn_kwargs)
+        return self.fn(y_true, y_pred, **self._options())
+
+    def _options(self) -> dict[str, Any]:
+        return self._fn_kwargs
 
     def get_config(self) -> dict[str, Any]:
         """What makes it again: the function by its name, which must be known to `get` when it is read."""
-        return {**super().get_config(), "fn": write("loss", self.fn), **self._fn_kwargs}
+        return {**super().get_config(), "fn": write(self.fn), **self._fn_kwargs}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -162,13 +167,10 @@ class LossFunctionWrapper(Loss):
 class NamedLoss(LossFunctionWrapper):
     """The base class of the library's losses. A config holds only the options: the class determines the function."""
 
-    _defaults: ClassVar[dict[str, Any]] = {}  # of options that Keras's configs leave out: written when they differ
+    get_config = Loss.get_config
 
-    def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
-        unset = self._defaults.items()
-        options = {name: value for name, value in self._fn_kwargs.items() if (name, value) not in unset}
-        return {**Loss.get_config(self), **options}
+    def _options(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self._fn_kwargs}  # they may have been changed
 
 
 def _cast(structure: Any, dtype: str | None) -> Any:

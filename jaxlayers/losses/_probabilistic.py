@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -290,7 +290,7 @@ class SparseCategoricalCrossentropy(NamedLoss):
         0.693
     """
 
-    _defaults: ClassVar[dict[str, Any]] = {"axis": -1}
+    _config_if_changed = ("axis",)
     _casts_targets = False
 
     def __init__(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -302,7 +302,7 @@ class Huber(NamedLoss):
         2.25
     """
 
-    _defaults: ClassVar[dict[str, Any]] = {"delta": 1.0}
+    _config_if_changed = ("delta",)
 
     def __init__(
         self,
@@ -312,6 +312,7 @@ class Huber(NamedLoss):
         dtype: Any = None,
     ):
         super().__init__(huber, reduction=reduction, name=name, dtype=dtype, delta=delta)
+        self.delta = delta
 
 
 class LogCosh(NamedLoss):
@@ -354,7 +355,7 @@ class CosineSimilarity(NamedLoss):
         -0.5
     """
 
-    _defaults: ClassVar[dict[str, Any]] = {"axis": -1}
+    _config_if_changed = ("axis",)
 
     def __init__(
         self,
@@ -364,3 +365,4 @@ class CosineSimilarity(NamedLoss):
         dtype: Any = None,
     ):
         super().__init__(cosine_similarity, reduction=reduction, name=name, dtype=dtype, axis=axis)
+        self.axis = axis

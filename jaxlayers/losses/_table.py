@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxlayers.common import registry
 from jaxlayers.losses import _base, _circle, _ctc, _focal, _hinge, _overlap, _probabilistic, _regression
-from jaxlayers.samplewise.configs import read, write
+from jaxlayers.samplewise.configs import write
 
 FUNCTIONS = {
     function.__name__: function
@@ -96,7 +96,7 @@ def get(identifier: Any) -> Any:
         >>> losses.get("mse").__name__, losses.get("Huber").name
         ('mean_squared_error', 'huber_loss')
     """
-    return read("loss", identifier)
+    return registry.lookup("loss", identifier)
 
 
 def serialize(loss: Any) -> Any:
@@ -105,9 +105,9 @@ def serialize(loss: Any) -> Any:
     Example:
         >>> from jaxlayers import losses
         >>> losses.serialize(losses.get("Huber"))["config"]
-        {'name': 'huber_loss', 'reduction': 'sum_over_batch_size'}
+        {'reduction': 'sum_over_batch_size', 'name': 'huber_loss'}
     """
-    return write("loss", loss)
+    return write(loss)
 
 
 def deserialize(name: Any, custom_objects: dict[str, Any] | None = None) -> Any:
@@ -120,4 +120,4 @@ def deserialize(name: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     Raises:
         ValueError: for an unknown name.
     """
-    return read("loss", name, custom_objects)
+    return registry.lookup("loss", name, custom_objects)

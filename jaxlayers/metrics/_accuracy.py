@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -310,7 +310,7 @@ class SparseTopKCategoricalAccuracy(NamedMean):
     """
 
     _direction = "up"
-    _defaults: ClassVar[dict[str, Any]] = {"from_sorted_ids": False}
+    _config_if_changed = ("from_sorted_ids",)
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -61,6 +61,9 @@ class AUC(OutcomeMetric):
     """
 
     _direction = "up"
+    _config_attributes: ClassVar[dict[str, str | None]] = {"thresholds": "_own_thresholds"}
+    _config_if_changed = ("thresholds",)
+    _own_thresholds: list[float] | None = None
 
     def __init__(
         self,
@@ -80,13 +83,12 @@ class AUC(OutcomeMetric):
         self.summation_method = _one_of("summation_method", str(summation_method).lower(), _METHODS)
         if num_labels and not multi_label:
             raise ValueError(f"num_labels needs multi_label=True; received num_labels={num_labels}.")
-        self._own_thresholds = thresholds is not None
         if thresholds is None:
             if num_thresholds < 2:
                 raise ValueError(f"num_thresholds must be at least 2; received {num_thresholds}.")
             inner = [i / (num_thresholds - 1) for i in range(1, num_thresholds - 1)]
         else:
-            inner = sorted(float(threshold) for threshold in thresholds)
+            inner = self._own_thresholds = sorted(float(threshold) for threshold in thresholds)
             if inner and not 0 <= inner[0] <= inner[-1] <= 1:
                 raise ValueError(f"thresholds must be between 0 and 1; received {inner}.")
         all_thresholds = (-epsilon(), *inner, 1 + epsilon())
@@ -143,21 +145,6 @@ class AUC(OutcomeMetric):
             return jnp.mean(areas)
         weights = jnp.asarray(self.label_weights, areas.dtype)
         return divide_no_nan(jnp.sum(areas * weights), jnp.sum(weights))
-
-    def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
-        options = {
-            "num_thresholds": self.num_thresholds,
-            "curve": self.curve,
-            "summation_method": self.summation_method,
-            "multi_label": self.multi_label,
-            "num_labels": self.num_labels,
-            "label_weights": self.label_weights,
-            "from_logits": self.from_logits,
-        }
-        if self._own_thresholds:
-            options["thresholds"] = self.thresholds[1:-1]
-        return {**super().get_config(), **options}
 
 
 def _one_of(argument: str, value: str, allowed: tuple[str, ...]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 
@@ -16,6 +16,8 @@ _LOWEST = -1e10  # a threshold below every score that `top_k` keeps
 
 class _Count(OutcomeMetric):
     """The base class of metrics that count one outcome."""
+
+    _config_attributes: ClassVar[dict[str, str | None]] = {"thresholds": "init_thresholds"}
 
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None):
         super().__init__(name=name, dtype=dtype)
@@ -31,10 +33,6 @@ class _Count(OutcomeMetric):
     def result(self) -> jax.Array:
         """Return the count: a scalar, or one value per threshold if there are several."""
         return _scalar_if_single(read(self.accumulator))
-
-    def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
-        return {**super().get_config(), "thresholds": self.init_thresholds}
 
 
 class TruePositives(_Count):
@@ -128,6 +126,7 @@ class FalseNegatives(_Count):
 class _Ratio(OutcomeMetric):
     """The base class of precision and recall: the first of two outcomes over the sum of both."""
 
+    _config_attributes: ClassVar[dict[str, str | None]] = {"thresholds": "init_thresholds"}
     _direction = "up"
 
     def __init__(
@@ -151,11 +150,6 @@ class _Ratio(OutcomeMetric):
         """Return the ratio, 0 before the first batch: a scalar, or one value per threshold if there are several."""
         first, second = (read(variable) for variable in self._sums())
         return _scalar_if_single(divide_no_nan(first, first + second))
-
-    def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
-        options = {"thresholds": self.init_thresholds, "top_k": self.top_k, "class_id": self.class_id}
-        return {**super().get_config(), **options}
 
 
 class Precision(_Ratio):

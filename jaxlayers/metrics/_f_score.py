@@ -110,11 +110,6 @@ class FBetaScore(Metric):
             return jnp.sum(score * divide_no_nan(frequency, jnp.sum(frequency)))
         return score if self.average is None else jnp.mean(score)
 
-    def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
-        options = {"average": self.average, "beta": self.beta, "threshold": self.threshold}
-        return {**super().get_config(), **options}
-
 
 class F1Score(FBetaScore):
     """F1 score: the harmonic mean of precision and recall, 2 TP / (2 TP + FN + FP) for each class.
@@ -144,10 +139,6 @@ class F1Score(FBetaScore):
         self, average: str | None = None, threshold: float | None = None, name: str = "f1_score", dtype: Any = None
     ):
         super().__init__(average=average, threshold=threshold, name=name, dtype=dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
-        return {name: value for name, value in super().get_config().items() if name != "beta"}
 
 
 @functools.partial(jax.jit, static_argnames=("threshold",), inline=True)

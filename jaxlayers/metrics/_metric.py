@@ -18,6 +18,7 @@ import numpy as np
 
 from jaxlayers import initializers
 from jaxlayers.common import dtype_policies
+from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.settings import auto_name, floatx, to_snake_case
 from jaxlayers.core.effects import run
 from jaxlayers.core.protocols import Role
@@ -249,7 +250,7 @@ class Metric(Tracked):
 
     def get_config(self) -> dict[str, Any]:
         """What makes it again."""
-        return {"name": self.name, "dtype": self.dtype}
+        return constructor_config(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

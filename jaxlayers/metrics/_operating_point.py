@@ -47,15 +47,6 @@ class _BestAt(OutcomeMetric):
         good_enough = rates[self._limited] >= getattr(self, self._limited)
         return jnp.max(jnp.where(good_enough, rates[self._wanted], 0))
 
-    def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
-        options = {
-            "class_id": self.class_id,
-            "num_thresholds": self.num_thresholds,
-            self._limited: getattr(self, self._limited),
-        }
-        return {**super().get_config(), **options}
-
 
 class SensitivityAtSpecificity(_BestAt):
     """The highest sensitivity TP / (TP + FN) among thresholds with at least a given specificity TN / (TN + FP).

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.common.masks import get_mask
 from jaxlayers.common.settings import is_float
 from jaxlayers.core.scope import read
@@ -124,11 +125,6 @@ class IoU(Metric):
         union = (jnp.sum(matrix, axis=0) + jnp.sum(matrix, axis=1))[targets] - intersection
         return divide_no_nan(jnp.sum(divide_no_nan(intersection, union)), jnp.sum(union > 0))
 
-    def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
-        options = ("num_classes", "target_class_ids", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis")
-        return {**super().get_config(), **{option: getattr(self, option) for option in options}}
-
 
 class BinaryIoU(IoU):
     """Intersection over union, TP / (TP + FP + FN), of labels 0 and 1 and scores.
@@ -175,11 +171,6 @@ class BinaryIoU(IoU):
         """
         self._add(y_true, y_pred, sample_weight, get_mask(y_pred), self.threshold)
 
-    def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
-        options = {"target_class_ids": self.target_class_ids, "threshold": self.threshold}
-        return {**Metric.get_config(self), **options}
-
 
 class MeanIoU(IoU):
     """Intersection over union, TP / (TP + FP + FN), averaged over all classes.
@@ -217,10 +208,6 @@ class MeanIoU(IoU):
             axis=axis,
         )
 
-    def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
-        return {name: value for name, value in super().get_config().items() if name != "target_class_ids"}
-
 
 class OneHotIoU(IoU):
     """Intersection over union, TP / (TP + FP + FN), of one-hot labels, averaged over some classes.
@@ -245,6 +232,7 @@ class OneHotIoU(IoU):
         0.25
     """
 
+    @passes_on
     def __init__(
         self,
         num_classes: int,
@@ -255,20 +243,7 @@ class OneHotIoU(IoU):
         sparse_y_pred: bool = False,
         axis: int = -1,
     ):
-        super().__init__(
-            num_classes=num_classes,
-            target_class_ids=target_class_ids,
-            name=name,
-            dtype=dtype,
-            ignore_class=ignore_class,
-            sparse_y_true=False,
-            sparse_y_pred=sparse_y_pred,
-            axis=axis,
-        )
-
-    def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
-        return {name: value for name, value in super().get_config().items() if name != "sparse_y_true"}
+        self.sparse_y_true = False
 
 
 class OneHotMeanIoU(MeanIoU):
@@ -290,6 +265,7 @@ class OneHotMeanIoU(MeanIoU):
         0.167
     """
 
+    @passes_on
     def __init__(
         self,
         num_classes: int,
@@ -299,19 +275,7 @@ class OneHotMeanIoU(MeanIoU):
         sparse_y_pred: bool = False,
         axis: int = -1,
     ):
-        super().__init__(
-            num_classes=num_classes,
-            name=name,
-            dtype=dtype,
-            ignore_class=ignore_class,
-            sparse_y_true=False,
-            sparse_y_pred=sparse_y_pred,
-            axis=axis,
-        )
-
-    def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
-        return {name: value for name, value in super().get_config().items() if name != "sparse_y_true"}
+        self.sparse_y_true = False
 
 
 @functools.partial(jax.jit, static_argnames=("ignore_class", "axes", "threshold", "name"), inline=True)

@@ -112,11 +112,6 @@ class R2Score(Metric):
         adjusted = 1 - (1 - scores) * divide_no_nan(freedom + self.num_regressors, freedom)
         return jnp.where(freedom > 0, adjusted, scores)
 
-    def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
-        options = {"class_aggregation": self.class_aggregation, "num_regressors": self.num_regressors}
-        return {**super().get_config(), **options}
-
 
 @functools.partial(jax.jit, inline=True)
 def _add_sums(sums: list[jax.Array], y_true: Any, y_pred: Any, sample_weight: Any, mask: Any) -> list[jax.Array]:

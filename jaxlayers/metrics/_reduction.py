@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -146,11 +146,14 @@ class MeanMetricWrapper(Mean):
         Raises:
             ValueError: if the shapes do not fit each other.
         """
-        self._add_values(self._fn(y_true, y_pred, **self._fn_kwargs), sample_weight, get_mask(y_pred))
+        self._add_values(self._fn(y_true, y_pred, **self._options()), sample_weight, get_mask(y_pred))
+
+    def _options(self) -> dict[str, Any]:
+        return self._fn_kwargs
 
     def get_config(self) -> dict[str, Any]:
         """What makes it again: the function by its name, which must be known to `get` when it is read."""
-        return {**super().get_config(), "fn": write("loss", self._fn), **self._fn_kwargs}
+        return {**super().get_config(), "fn": write(self._fn), **self._fn_kwargs}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -161,13 +164,10 @@ class MeanMetricWrapper(Mean):
 class NamedMean(MeanMetricWrapper):
     """The base class of the library's means. A config holds only the options: the class determines the function."""
 
-    _defaults: ClassVar[dict[str, Any]] = {}  # of options that Keras's configs leave out: written when they differ
+    get_config = Metric.get_config
 
-    def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
-        unset = self._defaults.items()
-        options = {name: value for name, value in self._fn_kwargs.items() if (name, value) not in unset}
-        return {**Metric.get_config(self), **options}
+    def _options(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self._fn_kwargs}  # they may have been changed
 
 
 # Compiled functions: each is one dispatch when called eagerly, and is inlined inside a trace.

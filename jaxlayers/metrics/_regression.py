@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -138,10 +138,11 @@ class CosineSimilarity(NamedMean):
     """
 
     _direction = "up"
-    _defaults: ClassVar[dict[str, Any]] = {"axis": -1}
+    _config_if_changed = ("axis",)
 
     def __init__(self, name: str = "cosine_similarity", dtype: Any = None, axis: int = -1):
         super().__init__(_cosine, name=name, dtype=dtype, axis=axis)
+        self.axis = axis
 
 
 def _cosine(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:

@@ -21,7 +21,7 @@ from jaxlayers.metrics import (
     _regression,
 )
 from jaxlayers.metrics._metric import Metric
-from jaxlayers.samplewise.configs import read, write
+from jaxlayers.samplewise.configs import write
 
 _CLASSES: tuple[type[Metric], ...] = (
     Metric,
@@ -122,7 +122,7 @@ def get(identifier: Any) -> Any:
         >>> metrics.get("mse")
         <MeanSquaredError name=mean_squared_error>
     """
-    return read("metric", identifier)
+    return registry.lookup("metric", identifier)
 
 
 def serialize(metric: Any) -> Any:
@@ -133,7 +133,7 @@ def serialize(metric: Any) -> Any:
         >>> metrics.serialize(metrics.Mean(name="so_far"))["config"]
         {'name': 'so_far', 'dtype': 'float32'}
     """
-    return write("metric", metric)
+    return write(metric)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
@@ -146,4 +146,4 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
     Raises:
         ValueError: for an unknown name.
     """
-    return read("metric", config, custom_objects)
+    return registry.lookup("metric", config, custom_objects)

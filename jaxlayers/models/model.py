@@ -263,8 +263,6 @@ class Model(Trainer, Layer):
             return super().get_config()
         return {"name": self.name, "trainable": self.trainable, **graph_config.describe(self._graph, self.name)}
 
-    get_config.is_default = True  # type: ignore[attr-defined]
-
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """The model that `get_config()`, ours or Keras's, describes; with new weights."""
@@ -345,5 +343,4 @@ def _alone(outputs: Any) -> Any:
     return outputs[0] if isinstance(outputs, list | tuple) and len(outputs) == 1 else outputs
 
 
-Model.__init__.is_default = True  # type: ignore[attr-defined]
 registry.register("layer", {"Model": Model, "Functional": Model})

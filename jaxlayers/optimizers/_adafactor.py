@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.optimizers._optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Adafactor(Optimizer):
 
     slot_order = (("r", "c", "velocity"),)
 
+    @passes_on
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -62,19 +64,6 @@ class Adafactor(Optimizer):
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
     ):
-        super().__init__(
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            name=name,
-        )
         self.beta_2_decay = beta_2_decay
         self.epsilon_1 = epsilon_1
         self.epsilon_2 = epsilon_2
@@ -85,14 +74,3 @@ class Adafactor(Optimizer):
         from jaxlayers.optimizers._directions import step_by_adafactor
 
         return step_by_adafactor(self.beta_2_decay, self.epsilon_1, self.epsilon_2, self.clip_threshold)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        options = (
-            "beta_2_decay",
-            "epsilon_1",
-            "epsilon_2",
-            "clip_threshold",
-            "relative_step",
-        )
-        return {**super().get_config(), **{option: getattr(self, option) for option in options}}

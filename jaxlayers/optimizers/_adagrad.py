@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.optimizers._optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Adagrad(Optimizer):
     slot_order = (("accumulator",),)
     slot_names: ClassVar[dict[str, str]] = {"sum_of_squares": "accumulator"}
 
+    @passes_on
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -52,19 +54,6 @@ class Adagrad(Optimizer):
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
     ):
-        super().__init__(
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            name=name,
-        )
         self.initial_accumulator_value = initial_accumulator_value
         self.epsilon = epsilon
 
@@ -74,14 +63,6 @@ class Adagrad(Optimizer):
         from jaxlayers.optimizers._transformations import scale_by_learning_rate
 
         return optax.chain(optax.scale_by_rss(self.initial_accumulator_value, self.epsilon), scale_by_learning_rate(-1))
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        options = (
-            "initial_accumulator_value",
-            "epsilon",
-        )
-        return {**super().get_config(), **{option: getattr(self, option) for option in options}}
 
 
 class Adadelta(Optimizer):
@@ -111,6 +92,7 @@ class Adadelta(Optimizer):
     slot_order = (("accumulated_grad", "accumulated_delta_var"),)
     slot_names: ClassVar[dict[str, str]] = {"e_g": "accumulated_grad", "e_x": "accumulated_delta_var"}
 
+    @passes_on
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -127,19 +109,6 @@ class Adadelta(Optimizer):
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
     ):
-        super().__init__(
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            name=name,
-        )
         self.rho = rho
         self.epsilon = epsilon
 
@@ -149,11 +118,3 @@ class Adadelta(Optimizer):
         from jaxlayers.optimizers._transformations import scale_by_learning_rate
 
         return optax.chain(optax.scale_by_adadelta(self.rho, self.epsilon), scale_by_learning_rate(-1))
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        options = (
-            "rho",
-            "epsilon",
-        )
-        return {**super().get_config(), **{option: getattr(self, option) for option in options}}

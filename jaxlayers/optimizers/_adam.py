@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.optimizers._optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Adam(Optimizer):
 
     slot_order = (("momentum", "velocity"), ("velocity_hat",))
 
+    @passes_on
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -61,19 +63,6 @@ class Adam(Optimizer):
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
     ):
-        super().__init__(
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            name=name,
-        )
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
@@ -83,16 +72,6 @@ class Adam(Optimizer):
         from jaxlayers.optimizers._transformations import step_by_adam
 
         return step_by_adam(self.beta_1, self.beta_2, self.epsilon, self.amsgrad)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return {
-            **super().get_config(),
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "epsilon": self.epsilon,
-            "amsgrad": self.amsgrad,
-        }
 
 
 class AdamW(Adam):
@@ -119,6 +98,7 @@ class AdamW(Adam):
         [0.85, -1.8]
     """
 
+    @passes_on
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -139,23 +119,6 @@ class AdamW(Adam):
     ):
         if weight_decay is None:
             raise ValueError("AdamW's weight_decay must be a number; received None. Adam does without.")
-        super().__init__(
-            learning_rate=learning_rate,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            amsgrad=amsgrad,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            name=name,
-        )
 
 
 class Nadam(Optimizer):
@@ -187,6 +150,7 @@ class Nadam(Optimizer):
 
     slot_order = (("momentum", "velocity"),)
 
+    @passes_on
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -204,19 +168,6 @@ class Nadam(Optimizer):
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
     ):
-        super().__init__(
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            name=name,
-        )
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
@@ -225,7 +176,3 @@ class Nadam(Optimizer):
         from jaxlayers.optimizers._transformations import step_by_nadam
 
         return step_by_nadam(self.beta_1, self.beta_2, self.epsilon)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.optimizers._optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Adamax(Optimizer):
 
     slot_order = (("momentum", "norm"),)
 
+    @passes_on
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -54,19 +56,6 @@ class Adamax(Optimizer):
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
     ):
-        super().__init__(
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            name=name,
-        )
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
@@ -75,12 +64,3 @@ class Adamax(Optimizer):
         from jaxlayers.optimizers._directions import step_by_adamax
 
         return step_by_adamax(self.beta_1, self.beta_2, self.epsilon)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        options = (
-            "beta_1",
-            "beta_2",
-            "epsilon",
-        )
-        return {**super().get_config(), **{option: getattr(self, option) for option in options}}

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.settings import auto_name, floatx, to_snake_case
 from jaxlayers.core import Variable, scope
 from jaxlayers.core.protocols import Role
@@ -23,6 +24,7 @@ _SCHEDULE = schedules.LearningRateSchedule
 class Arguments(Tracked):
     """The arguments common to all optimizers, and the attributes and variables made from them; see `Optimizer`."""
 
+    _config_attributes: ClassVar[dict[str, str | None]] = {"learning_rate": "_learning_rate"}
     _role = Role.SLOT
     slot_order: ClassVar[tuple[tuple[str, ...], ...]] = ()  # see `_slots.Layout`
     slot_names: ClassVar[dict[str, str]] = {}
@@ -157,20 +159,8 @@ class Arguments(Tracked):
         """The arguments that make it again."""
         rate = self._learning_rate
         factors = {"learning_rate_factors": dict(self._rate_factors)} if self._rate_factors else {}
-        return {
-            "name": self.name,
-            "learning_rate": float(rate.numpy()) if isinstance(rate, Variable) else schedules.serialize(rate),
-            "weight_decay": self.weight_decay,
-            "clipnorm": self.clipnorm,
-            "global_clipnorm": self.global_clipnorm,
-            "clipvalue": self.clipvalue,
-            "use_ema": self.use_ema,
-            "ema_momentum": self.ema_momentum,
-            "ema_overwrite_frequency": self.ema_overwrite_frequency,
-            "loss_scale_factor": self.loss_scale_factor,
-            "gradient_accumulation_steps": self.gradient_accumulation_steps,
-            **factors,
-        }
+        rate = float(rate.numpy()) if isinstance(rate, Variable) else schedules.serialize(rate)
+        return {**constructor_config(self), "learning_rate": rate, **factors}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.optimizers._checks import check_between
 from jaxlayers.optimizers._optimizer import Optimizer
 
@@ -47,6 +48,7 @@ class Ftrl(Optimizer):
 
     slot_order = (("accumulator", "linear"),)
 
+    @passes_on
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -73,19 +75,6 @@ class Ftrl(Optimizer):
         check_between("l1_regularization_strength", l1_regularization_strength, 0, infinity)
         check_between("l2_regularization_strength", l2_regularization_strength, 0, infinity)
         check_between("l2_shrinkage_regularization_strength", l2_shrinkage_regularization_strength, 0, infinity)
-        super().__init__(
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            name=name,
-        )
         self.learning_rate_power = learning_rate_power
         self.initial_accumulator_value = initial_accumulator_value
         self.l1_regularization_strength = l1_regularization_strength
@@ -104,15 +93,3 @@ class Ftrl(Optimizer):
             self.l2_shrinkage_regularization_strength,
             self.beta,
         )
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        options = (
-            "learning_rate_power",
-            "initial_accumulator_value",
-            "l1_regularization_strength",
-            "l2_regularization_strength",
-            "l2_shrinkage_regularization_strength",
-            "beta",
-        )
-        return {**super().get_config(), **{option: getattr(self, option) for option in options}}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.optimizers import _paths
 from jaxlayers.optimizers._optimizer import Optimizer
 
@@ -57,6 +58,7 @@ class Muon(Optimizer):
 
     slot_order = (("momentum", "velocity"),)
 
+    @passes_on
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -85,19 +87,6 @@ class Muon(Optimizer):
         nesterov: bool = True,
         rms_rate: float | None = 0.2,
     ):
-        super().__init__(
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            name=name,
-        )
         self.adam_beta_1 = adam_beta_1
         self.adam_beta_2 = adam_beta_2
         self.adam_weight_decay = adam_weight_decay
@@ -140,23 +129,3 @@ class Muon(Optimizer):
             return (self.adam_weight_decay if adam else self.weight_decay) or 0.0 if decays else 0.0
 
         return jax.tree_util.tree_map_with_path(rate, params, self._decayed(params))
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        options = (
-            "adam_beta_1",
-            "adam_beta_2",
-            "adam_weight_decay",
-            "epsilon",
-            "exclude_layers",
-            "exclude_embeddings",
-            "muon_a",
-            "muon_b",
-            "muon_c",
-            "adam_lr_ratio",
-            "momentum",
-            "ns_steps",
-            "nesterov",
-            "rms_rate",
-        )
-        return {**super().get_config(), **{option: getattr(self, option) for option in options}}

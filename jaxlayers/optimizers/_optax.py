@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.optimizers._optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class OptaxOptimizer(Optimizer):
         Array([0.5, 1. ], dtype=float32)
     """
 
+    @passes_on
     def __init__(
         self,
         transformation: optax.GradientTransformation,
@@ -52,15 +54,6 @@ class OptaxOptimizer(Optimizer):
                 f"Expected an optax.GradientTransformation; received {transformation!r} of type "
                 f"{type(transformation).__name__}."
             )
-        super().__init__(
-            learning_rate=learning_rate,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            name=name,
-        )
         self.transformation = transformation
 
     def _direction(self) -> optax.GradientTransformationExtraArgs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.optimizers._optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class RMSprop(Optimizer):
     slot_order = (("velocity",), ("momentum",), ("average_gradient",))
     slot_names: ClassVar[dict[str, str]] = {"nu": "velocity", "trace": "momentum", "mu": "average_gradient"}
 
+    @passes_on
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -59,19 +61,6 @@ class RMSprop(Optimizer):
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
     ):
-        super().__init__(
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            name=name,
-        )
         self.rho = rho
         self.momentum = momentum
         self.epsilon = epsilon
@@ -85,13 +74,3 @@ class RMSprop(Optimizer):
         normalize = optax.scale_by_stddev if self.centered else optax.scale_by_rms
         momentum = optax.trace(self.momentum) if self.momentum else optax.identity()
         return optax.chain(normalize(self.rho, self.epsilon), scale_by_learning_rate(1), momentum, optax.scale(-1))
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return {
-            **super().get_config(),
-            "rho": self.rho,
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-            "centered": self.centered,
-        }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.optimizers._optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class ScheduleFreeAdamW(Optimizer):
 
     slot_order = (("momentum", "velocity"),)
 
+    @passes_on
     def __init__(
         self,
         learning_rate: Any = 0.0025,
@@ -62,19 +64,6 @@ class ScheduleFreeAdamW(Optimizer):
     ):
         if not 0 < beta_1 <= 1:
             raise ValueError(f"beta_1 must be above 0 and at most 1; received {beta_1}.")
-        super().__init__(
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            name=name,
-        )
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
@@ -84,13 +73,3 @@ class ScheduleFreeAdamW(Optimizer):
         from jaxlayers.optimizers._directions import step_schedule_free
 
         return step_schedule_free(self.beta_1, self.beta_2, self.epsilon, self.warmup_steps)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        options = (
-            "beta_1",
-            "beta_2",
-            "epsilon",
-            "warmup_steps",
-        )
-        return {**super().get_config(), **{option: getattr(self, option) for option in options}}

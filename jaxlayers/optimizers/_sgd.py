@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.optimizers._checks import check_between
 from jaxlayers.optimizers._optimizer import Optimizer
 
@@ -43,6 +44,7 @@ class SGD(Optimizer):
     slot_order = (("momentum",),)
     slot_names: ClassVar[dict[str, str]] = {"trace": "momentum"}
 
+    @passes_on
     def __init__(
         self,
         learning_rate: Any = 0.01,
@@ -59,19 +61,6 @@ class SGD(Optimizer):
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
     ):
-        super().__init__(
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            name=name,
-        )
         check_between("momentum", momentum, 0, 1)
         self.momentum = momentum
         self.nesterov = nesterov
@@ -83,7 +72,3 @@ class SGD(Optimizer):
 
         descend = scale_by_learning_rate(-1)
         return optax.chain(descend, optax.trace(self.momentum, self.nesterov)) if self.momentum else descend
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}

@@ -8,8 +8,8 @@ from jaxlayers.common import registry
 from jaxlayers.saving import serialize_keras_object
 
 
-def write(kind: str, value: Any) -> Any:
-    """The config of a function or object of a kind; None and names as they are.
+def write(value: Any) -> Any:
+    """The config of a loss, a metric or a function; None and names as they are.
 
     Raises:
         ValueError: when it is a function without a name that it could be found by.
@@ -17,16 +17,6 @@ def write(kind: str, value: Any) -> Any:
     if getattr(value, "__name__", None) == "<lambda>":
         raise ValueError(f"{value!r} has no name to write to a config. Define it with `def`.")
     return serialize_keras_object(value)
-
-
-def read(kind: str, identifier: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """What a name, config, function, class or object of a kind stands for; names of `custom_objects` come first.
-
-    Raises:
-        ValueError: for an unknown name.
-        TypeError: when it is none of these.
-    """
-    return registry.lookup(kind, identifier, custom_objects)
 
 
 def read_fn(config: dict[str, Any], kind: str) -> dict[str, Any]:

@@ -6,14 +6,14 @@ outputs. The subclasses differ in the number of heads of key and value, and in t
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 
 from jaxlayers import constraints, initializers, ops, regularizers
 from jaxlayers.core import Layer
-from jaxlayers.layers._config import describe, positive
+from jaxlayers.layers._config import positive
 from jaxlayers.layers.attention._folding import fold, joint_mask, unfold, unfold_scores
 from jaxlayers.layers.dropout import Dropout, checked_rate
 from jaxlayers.layers.einsum_dense import EinsumDense
@@ -32,6 +32,8 @@ class ProjectedAttention(Layer):
     value_size: int  # of a head of the value
     output_sizes: tuple[int, ...] | None = None  # the last axes of the outputs; None for the last size of the query
     axes: tuple[int, ...] | None = None  # the attention axes; None for all but the first and the last
+    _config_attributes: ClassVar[dict[str, str | None]] = {"activity_regularizer": "_projections_regularizer"}
+    _config_if_changed = ("flash_attention",)  # Keras's configs have no such option
 
     def __init__(
         self,
@@ -245,10 +247,3 @@ class ProjectedAttention(Layer):
             *heads, mask=mask[None, None], scale=self.size**-0.5, flash_attention=self.flash_attention
         )
         return self._project_outputs(outputs, query), cache
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again; `flash_attention`, which Keras's lack, when it is not None."""
-        arguments = ("dropout", "use_bias", "use_gate", "sliding_window", "seed", *_OF_WEIGHTS, *_CONSTRAINTS)
-        config = {**super().get_config(), **describe(self, *arguments)}
-        config["activity_regularizer"] = regularizers.serialize(self._projections_regularizer)
-        return config if self.flash_attention is None else {**config, "flash_attention": self.flash_attention}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,6 @@ import jax.numpy as jnp
 from jaxlayers import random
 from jaxlayers.core import Layer, Variable
 from jaxlayers.core.scope import unwrap
-from jaxlayers.layers._config import describe
 from jaxlayers.layers.dropout import checked_rate
 from jaxlayers.ops._attention import masked_softmax
 
@@ -127,10 +126,6 @@ class Attention(Layer):
                 f"received {jax.tree.map(lambda a: getattr(a, 'shape', a), mask)}."
             )
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), **describe(self, "use_scale", "score_mode", "dropout", "seed")}
-
 
 class AdditiveAttention(Attention):
     """Additive attention (Bahdanau): `outputs = softmax(sum(scale * tanh(query + key))) value`.
@@ -157,6 +152,8 @@ class AdditiveAttention(Attention):
         [[[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]]
     """
 
+    _config_attributes: ClassVar[dict[str, str | None]] = {"score_mode": None}
+
     def __init__(self, use_scale: bool = True, dropout: float = 0.0, **kwargs: Any):
         super().__init__(use_scale=use_scale, dropout=dropout, **kwargs)
 
@@ -170,12 +167,6 @@ class AdditiveAttention(Attention):
 
     def _scores(self, query: jax.Array, key: jax.Array) -> jax.Array:
         return _additive_scores(query, key, unwrap(self.scale))
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        config = super().get_config()
-        del config["score_mode"]
-        return config
 
 
 def _sums_of_pairs(query: jax.Array, key: jax.Array) -> jax.Array:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from jaxlayers import regularizers
-from jaxlayers.layers._config import describe, positive
+from jaxlayers.common.constructors import passes_on
+from jaxlayers.layers._config import positive
 from jaxlayers.layers.attention._projected import ProjectedAttention
 
 
@@ -57,6 +58,7 @@ class GroupQueryAttention(ProjectedAttention):
         (1, 3, 8)
     """
 
+    @passes_on
     def __init__(
         self,
         head_dim: int,
@@ -77,22 +79,6 @@ class GroupQueryAttention(ProjectedAttention):
         seed: Any = None,
         **kwargs: Any,
     ):
-        super().__init__(
-            dropout,
-            use_bias,
-            sliding_window,
-            flash_attention,
-            kernel_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            bias_regularizer,
-            activity_regularizer,
-            kernel_constraint,
-            bias_constraint,
-            use_gate,
-            seed,
-            **kwargs,
-        )
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.head_dim = self.size = self.value_size = positive(self, "head_dim", head_dim)
         self.num_query_heads = self.heads = positive(self, "num_query_heads", num_query_heads)
@@ -102,7 +88,3 @@ class GroupQueryAttention(ProjectedAttention):
                 "GroupQueryAttention: num_key_value_heads must divide num_query_heads; received "
                 f"{num_key_value_heads} and {num_query_heads}."
             )
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), **describe(self, "head_dim", "num_query_heads", "num_key_value_heads")}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from jaxlayers.layers._config import describe, positive
+from jaxlayers.common.constructors import passes_on
+from jaxlayers.layers._config import positive
 from jaxlayers.layers.attention._projected import ProjectedAttention
 from jaxlayers.layers.einsum_dense import EinsumDense
 
@@ -70,6 +71,9 @@ class MultiHeadAttention(ProjectedAttention):
         (1, 1, 8)
     """
 
+    _config_attributes: ClassVar[dict[str, str | None]] = {"output_shape": "output_sizes"}
+
+    @passes_on
     def __init__(
         self,
         num_heads: int,
@@ -92,28 +96,13 @@ class MultiHeadAttention(ProjectedAttention):
         seed: Any = None,
         **kwargs: Any,
     ):
-        super().__init__(
-            dropout,
-            use_bias,
-            sliding_window,
-            flash_attention,
-            kernel_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            bias_regularizer,
-            activity_regularizer,
-            kernel_constraint,
-            bias_constraint,
-            use_gate,
-            seed,
-            **kwargs,
-        )
         self.num_heads = self.heads = self.shared_heads = positive(self, "num_heads", num_heads)
         self.key_dim = self.size = positive(self, "key_dim", key_dim)
         value_dim = key_dim if value_dim is None else value_dim
         self.value_dim = self.value_size = positive(self, "value_dim", value_dim)
-        sizes = output_shape if isinstance(output_shape, list | tuple) else [output_shape]
-        self.output_sizes = tuple(positive(self, "output_shape", size) for size in sizes if output_shape is not None)
+        if output_shape is not None:
+            sizes = output_shape if isinstance(output_shape, list | tuple) else [output_shape]
+            self.output_sizes = tuple(positive(self, "output_shape", size) for size in sizes) or None
         axes = attention_axes if isinstance(attention_axes, list | tuple) else [attention_axes]
         if attention_axes is not None:
             if not axes or not all(hasattr(axis, "__index__") for axis in axes):
@@ -147,8 +136,3 @@ class MultiHeadAttention(ProjectedAttention):
     def output_dense(self) -> EinsumDense:
         """The projection of the heads to the outputs."""
         return self._output_dense
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        config = describe(self, "num_heads", "key_dim", "value_dim", "attention_axes")
-        return {**super().get_config(), **config, "output_shape": self.output_sizes or None}

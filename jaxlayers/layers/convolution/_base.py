@@ -6,16 +6,16 @@ public class is a family with a number of spatial axes: `class Conv2D(_Conv, ran
 
 from __future__ import annotations
 
+import functools
 import inspect
-import types
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 
 from jaxlayers import activations, constraints, initializers, regularizers
 from jaxlayers.core import InputSpec, Variable
 from jaxlayers.core.scope import unwrap
-from jaxlayers.layers._config import activated, describe
+from jaxlayers.layers._config import activated
 from jaxlayers.layers._ranked import Ranked
 from jaxlayers.ops._spatial import channel_axis, format_of, one_of, per_axis
 
@@ -25,13 +25,17 @@ _SPELLED_OUT = ("strides", "dilation_rate")
 class Convolution(Ranked):
     """The base of convolutional layers."""
 
+    _config_attributes: ClassVar[dict[str, str | None]] = {"activity_regularizer": "activity_regularizer"}
+    _passed_on: list[str]  # what `__init__` takes in **kwargs: how each kernel and the bias start and are held
     paddings: tuple[str, ...] = ("valid", "same")
     kernels: tuple[tuple[str, str], ...] = (("kernel", "kernel"),)  # names of weights, and prefixes of their arguments
     strides_or_dilation = True  # if True, only one of the two may be more than 1, as in Keras
-    arguments: tuple[str, ...] = ()  # the arguments of a family besides those of all convolutional layers
 
     def __init_subclass__(cls, rank: int | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(rank=rank, **kwargs)
+        cls._passed_on = [
+            f"{name}_{kind}" for name in (*(prefix for _, prefix in cls.kernels), "bias") for kind in _PIECES
+        ]
         if rank is not None and rank > 1 and "__init__" not in cls.__dict__:
             cls.__init__ = _spelled_out(cls.__init__, rank)  # type: ignore[method-assign]
 
@@ -46,12 +50,7 @@ class Convolution(Ranked):
         use_bias: bool,
         **kwargs: Any,
     ):
-        own = [prefix for _, prefix in self.kernels] + ["bias"]
-        made = {
-            f"{prefix}_{kind}": module.get(kwargs.pop(f"{prefix}_{kind}"))
-            for prefix in own
-            for kind, module in _PIECES.items()
-        }
+        made = {name: _PIECES[name.rpartition("_")[2]].get(kwargs.pop(name)) for name in self._passed_on}
         super().__init__(**kwargs)
         where = type(self).__name__
         self.kernel_size = per_axis(where, "kernel_size", kernel_size, self.rank)
@@ -100,13 +99,6 @@ class Convolution(Ranked):
         convolve = _convolve_and_shift if isinstance(inputs, jax.core.Tracer) else _compiled
         return activated(self, convolve(function, settings, inputs, kernels, unwrap(self.bias)))
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        given = ("kernel_size", "strides", "padding", "data_format", "dilation_rate", "activation", "use_bias")
-        own = [prefix for _, prefix in self.kernels] + ["bias"]
-        pieces = [f"{prefix}_{kind}" for prefix in own for kind in _PIECES]
-        return {**super().get_config(), **describe(self, *self.arguments, *given, *pieces, "activity_regularizer")}
-
 
 _PIECES = {"initializer": initializers, "regularizer": regularizers, "constraint": constraints}
 
@@ -136,10 +128,14 @@ def with_bias(outputs: jax.Array, bias: Any, data_format: str) -> jax.Array:
 
 def _spelled_out(initialize: Any, rank: int) -> Any:
     """A copy of `__init__` whose defaults of strides and dilation rate are `(1, ...)`, as in Keras's signatures."""
-    own = types.FunctionType(
-        initialize.__code__, initialize.__globals__, "__init__", initialize.__defaults__, initialize.__closure__
-    )
-    parameters = [p for p in inspect.signature(initialize).parameters.values() if p.default is not p.empty]
-    own.__defaults__ = tuple((p.default,) * rank if p.name in _SPELLED_OUT else p.default for p in parameters)
-    own.__annotations__, own.__qualname__ = initialize.__annotations__, initialize.__qualname__
+
+    @functools.wraps(initialize)
+    def own(self: Any, *args: Any, **kwargs: Any) -> None:
+        initialize(self, *args, **kwargs)
+
+    signature = inspect.signature(initialize)
+    parameters = [
+        p.replace(default=(p.default,) * rank) if p.name in _SPELLED_OUT else p for p in signature.parameters.values()
+    ]
+    own.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     return own

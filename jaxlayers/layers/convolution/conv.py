@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.core.scope import unwrap
 from jaxlayers.layers._config import activated, positive
 from jaxlayers.layers._low_rank import LowRank
@@ -14,9 +15,9 @@ from jaxlayers.ops._convolution import compiled, convolve
 
 
 class _Conv(Convolution, LowRank, adapted="kernel"):
-    arguments = ("filters", "groups")
     kernel: Any
 
+    @passes_on
     def __init__(
         self,
         filters: int,
@@ -37,23 +38,6 @@ class _Conv(Convolution, LowRank, adapted="kernel"):
         bias_constraint: Any = None,
         **kwargs: Any,
     ):
-        super().__init__(
-            kernel_size,
-            strides,
-            padding,
-            data_format,
-            dilation_rate,
-            activation,
-            use_bias,
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            bias_regularizer=bias_regularizer,
-            activity_regularizer=activity_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
-            **kwargs,
-        )
         self.filters = positive(self, "filters", filters)
         self.groups = positive(self, "groups", groups)
         if self.filters % self.groups:

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.layers._config import positive
 from jaxlayers.layers.convolution._base import Convolution
 from jaxlayers.ops._convolution import convolve_transposed
@@ -13,8 +14,7 @@ from jaxlayers.ops._spatial import per_axis
 
 
 class _ConvTranspose(Convolution):
-    arguments = ("filters", "output_padding")
-
+    @passes_on
     def __init__(
         self,
         filters: int,
@@ -35,23 +35,6 @@ class _ConvTranspose(Convolution):
         bias_constraint: Any = None,
         **kwargs: Any,
     ):
-        super().__init__(
-            kernel_size,
-            strides,
-            padding,
-            data_format,
-            dilation_rate,
-            activation,
-            use_bias,
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            bias_regularizer=bias_regularizer,
-            activity_regularizer=activity_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
-            **kwargs,
-        )
         where = type(self).__name__
         self.filters = positive(self, "filters", filters)
         self.output_padding = None
@@ -154,6 +137,7 @@ class Conv3DTranspose(_ConvTranspose, rank=3):
         (1, 4, 6, 8, 5)
     """
 
+    @passes_on
     def __init__(
         self,
         filters: int,
@@ -174,25 +158,7 @@ class Conv3DTranspose(_ConvTranspose, rank=3):
         bias_constraint: Any = None,
         **kwargs: Any,
     ):
-        super().__init__(
-            filters,
-            kernel_size,
-            strides,
-            padding,
-            output_padding,
-            data_format,
-            dilation_rate,
-            activation,
-            use_bias,
-            kernel_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            bias_regularizer,
-            activity_regularizer,
-            kernel_constraint,
-            bias_constraint,
-            **kwargs,
-        )
+        pass
 
 
 Convolution1DTranspose, Convolution2DTranspose, Convolution3DTranspose = (

@@ -6,16 +6,17 @@ from typing import Any
 
 import jax
 
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.layers._config import positive
 from jaxlayers.layers.convolution._base import Convolution
 from jaxlayers.ops._convolution import convolve_depthwise, convolve_separably
 
 
 class _DepthwiseConv(Convolution):
-    arguments = ("depth_multiplier",)
     kernels = (("kernel", "depthwise"),)
     strides_or_dilation = False
 
+    @passes_on
     def __init__(
         self,
         kernel_size: Any,
@@ -35,23 +36,6 @@ class _DepthwiseConv(Convolution):
         bias_constraint: Any = None,
         **kwargs: Any,
     ):
-        super().__init__(
-            kernel_size,
-            strides,
-            padding,
-            data_format,
-            dilation_rate,
-            activation,
-            use_bias,
-            depthwise_initializer=depthwise_initializer,
-            bias_initializer=bias_initializer,
-            depthwise_regularizer=depthwise_regularizer,
-            bias_regularizer=bias_regularizer,
-            activity_regularizer=activity_regularizer,
-            depthwise_constraint=depthwise_constraint,
-            bias_constraint=bias_constraint,
-            **kwargs,
-        )
         self.depth_multiplier = positive(self, "depth_multiplier", depth_multiplier)
 
     def kernel_shapes(self, channels: int) -> list[tuple[int, ...]]:
@@ -129,10 +113,10 @@ class DepthwiseConv2D(_DepthwiseConv, rank=2):
 
 
 class _SeparableConv(Convolution):
-    arguments = ("filters", "depth_multiplier")
     kernels = (("depthwise_kernel", "depthwise"), ("pointwise_kernel", "pointwise"))
     strides_or_dilation = False
 
+    @passes_on
     def __init__(
         self,
         filters: int,
@@ -156,26 +140,6 @@ class _SeparableConv(Convolution):
         bias_constraint: Any = None,
         **kwargs: Any,
     ):
-        super().__init__(
-            kernel_size,
-            strides,
-            padding,
-            data_format,
-            dilation_rate,
-            activation,
-            use_bias,
-            depthwise_initializer=depthwise_initializer,
-            pointwise_initializer=pointwise_initializer,
-            bias_initializer=bias_initializer,
-            depthwise_regularizer=depthwise_regularizer,
-            pointwise_regularizer=pointwise_regularizer,
-            bias_regularizer=bias_regularizer,
-            activity_regularizer=activity_regularizer,
-            depthwise_constraint=depthwise_constraint,
-            pointwise_constraint=pointwise_constraint,
-            bias_constraint=bias_constraint,
-            **kwargs,
-        )
         self.filters = positive(self, "filters", filters)
         self.depth_multiplier = positive(self, "depth_multiplier", depth_multiplier)
 

@@ -9,7 +9,6 @@ import jax
 from jaxlayers import constraints, initializers, regularizers
 from jaxlayers.core import Layer, Variable
 from jaxlayers.core.scope import unwrap
-from jaxlayers.layers._config import describe
 
 _ARGUMENTS = (
     "axis",
@@ -97,7 +96,3 @@ class ScaleAndOffset(Layer):
     def scale_and_offset(self) -> tuple[jax.Array | None, jax.Array | None]:
         """The arrays of `gamma` and `beta`; None for a weight that the layer does not have."""
         return unwrap(self.gamma), unwrap(self.beta)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), **describe(self, *_ARGUMENTS)}

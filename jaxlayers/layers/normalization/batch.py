@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers import initializers
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.core import InputSpec, Variable, scope
-from jaxlayers.layers._config import describe
 from jaxlayers.layers.normalization._scale_and_offset import ScaleAndOffset
 from jaxlayers.ops._normalization import scale_and_shift, shifted, wide
 
@@ -66,6 +66,7 @@ class BatchNormalization(ScaleAndOffset):
         [[-1.0], [1.0]]
     """
 
+    @passes_on
     def __init__(
         self,
         axis: Any = -1,
@@ -87,19 +88,6 @@ class BatchNormalization(ScaleAndOffset):
         synchronized: bool = False,
         **kwargs: Any,
     ):
-        super().__init__(
-            axis,
-            epsilon,
-            center,
-            scale,
-            beta_initializer,
-            gamma_initializer,
-            beta_regularizer,
-            gamma_regularizer,
-            beta_constraint,
-            gamma_constraint,
-            **kwargs,
-        )
         self.momentum, self.synchronized = momentum, synchronized
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
@@ -184,14 +172,6 @@ class BatchNormalization(ScaleAndOffset):
                 f"{mask.shape} for inputs of shape {x.shape}."
             )
         return jnp.broadcast_to(mask.astype(bool)[..., None], x.shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        more = ("momentum", "moving_mean_initializer", "moving_variance_initializer", "synchronized")
-        return {
-            **super().get_config(),
-            **describe(self, *more, "renorm", "renorm_clipping", "renorm_momentum"),
-        }
 
 
 def _checked_clipping(clipping: dict[str, float]) -> dict[str, float]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.core import InputSpec
 from jaxlayers.layers.normalization._scale_and_offset import ScaleAndOffset
 from jaxlayers.ops._normalization import normalize_over
@@ -44,6 +45,7 @@ class GroupNormalization(ScaleAndOffset):
         [[-1.0, 1.0, -1.0, 1.0]]
     """
 
+    @passes_on
     def __init__(
         self,
         groups: int = 32,
@@ -59,19 +61,6 @@ class GroupNormalization(ScaleAndOffset):
         gamma_constraint: Any = None,
         **kwargs: Any,
     ):
-        super().__init__(
-            axis,
-            epsilon,
-            center,
-            scale,
-            beta_initializer,
-            gamma_initializer,
-            beta_regularizer,
-            gamma_regularizer,
-            beta_constraint,
-            gamma_constraint,
-            **kwargs,
-        )
         if isinstance(axis, list | tuple):
             raise TypeError(f"GroupNormalization: axis must be an integer; received {axis!r}.")
         if isinstance(groups, bool) or not hasattr(groups, "__index__") or groups < -1 or groups == 0:
@@ -103,7 +92,3 @@ class GroupNormalization(ScaleAndOffset):
         weights = self.scale_and_offset()
         outputs = normalize_over(inputs.reshape(split), *weights, reduced, shape, self.epsilon, self._compute)
         return outputs.reshape(inputs.shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "groups": self.groups}

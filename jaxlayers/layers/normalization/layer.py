@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.core import InputSpec
 from jaxlayers.layers.normalization._scale_and_offset import ScaleAndOffset
 from jaxlayers.ops._normalization import normalize_over
@@ -39,6 +40,7 @@ class LayerNormalization(ScaleAndOffset):
         [[-1.0, 1.0]]
     """
 
+    @passes_on
     def __init__(
         self,
         axis: Any = -1,
@@ -53,19 +55,7 @@ class LayerNormalization(ScaleAndOffset):
         gamma_constraint: Any = None,
         **kwargs: Any,
     ):
-        super().__init__(
-            sorted(axis) if isinstance(axis, list | tuple) else axis,
-            epsilon,
-            center,
-            scale,
-            beta_initializer,
-            gamma_initializer,
-            beta_regularizer,
-            gamma_regularizer,
-            beta_constraint,
-            gamma_constraint,
-            **kwargs,
-        )
+        self.axis = sorted(axis) if isinstance(axis, list | tuple) else axis
 
     def build(self, input_shape: Any) -> None:
         """Make the weights for the features of the inputs."""

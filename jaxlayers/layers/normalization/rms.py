@@ -8,7 +8,6 @@ import jax
 
 from jaxlayers.core import Layer
 from jaxlayers.core.scope import unwrap
-from jaxlayers.layers._config import describe
 from jaxlayers.layers.normalization._scale_and_offset import axes_of, checked_axes
 from jaxlayers.ops._normalization import normalize_by_root_mean_square
 
@@ -54,7 +53,3 @@ class RMSNormalization(Layer):
         axes = axes_of(self, self.axis, x.shape)
         shape = tuple(size if axis in axes else 1 for axis, size in enumerate(x.shape))
         return normalize_by_root_mean_square(x, unwrap(self.scale), axes, shape, self.epsilon, self._compute)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), **describe(self, "axis", "epsilon")}

@@ -38,7 +38,3 @@ class UnitNormalization(Layer):
     def call(self, inputs: jax.Array) -> jax.Array:
         """Divide by the norm."""
         return ops.normalize(inputs, axis=axes_of(self, self.axis, inputs.shape), order=2, epsilon=1e-12)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "axis": self.axis}

@@ -6,7 +6,6 @@ from typing import Any
 
 import jax
 
-from jaxlayers.layers._config import describe
 from jaxlayers.layers._ranked import Ranked
 from jaxlayers.ops._pooling import adaptive_average_pool, adaptive_max_pool
 from jaxlayers.ops._spatial import format_of, per_axis
@@ -24,10 +23,6 @@ class _AdaptivePooling(Ranked):
     def call(self, inputs: jax.Array) -> jax.Array:
         """Pool each window."""
         return self.pooled(inputs, self.output_size, self.data_format)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), **describe(self, "output_size", "data_format")}
 
 
 class _AdaptiveMaxPooling(_AdaptivePooling):

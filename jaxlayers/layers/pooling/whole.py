@@ -22,10 +22,6 @@ class _GlobalPooling(Ranked):
         """The spatial axes, over which the layer pools."""
         return spatial_axes(self.rank, self.data_format)
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "data_format": self.data_format, "keepdims": self.keepdims}
-
 
 class _GlobalMaxPooling(_GlobalPooling):
     def call(self, inputs: jax.Array) -> jax.Array:

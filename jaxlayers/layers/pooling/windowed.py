@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from jaxlayers.layers._config import describe
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.layers._ranked import Ranked
 from jaxlayers.ops._pooling import pooled_maximum, pooled_mean
 from jaxlayers.ops._spatial import format_of, one_of, per_axis
@@ -41,10 +41,6 @@ class _Pooling(Ranked):
             )
         return outputs
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), **describe(self, "pool_size", "strides", "padding", "data_format")}
-
 
 class _MaxPooling(_Pooling):
     pooled = staticmethod(pooled_maximum)
@@ -69,6 +65,7 @@ class MaxPooling1D(_MaxPooling, rank=1):
         [[[5.0], [3.0]]]
     """
 
+    @passes_on
     def __init__(
         self,
         pool_size: Any = 2,
@@ -78,7 +75,7 @@ class MaxPooling1D(_MaxPooling, rank=1):
         name: str | None = None,
         **kwargs: Any,
     ):
-        super().__init__(pool_size, strides, padding, data_format, name, **kwargs)
+        pass
 
 
 class MaxPooling2D(_MaxPooling, rank=2):
@@ -107,6 +104,7 @@ class MaxPooling2D(_MaxPooling, rank=2):
         [[[[5.0], [7.0]]]]
     """
 
+    @passes_on
     def __init__(
         self,
         pool_size: Any = (2, 2),
@@ -116,7 +114,7 @@ class MaxPooling2D(_MaxPooling, rank=2):
         name: str | None = None,
         **kwargs: Any,
     ):
-        super().__init__(pool_size, strides, padding, data_format, name, **kwargs)
+        pass
 
 
 class MaxPooling3D(_MaxPooling, rank=3):
@@ -134,6 +132,7 @@ class MaxPooling3D(_MaxPooling, rank=3):
         (1, 3, 2, 3, 2)
     """
 
+    @passes_on
     def __init__(
         self,
         pool_size: Any = (2, 2, 2),
@@ -143,7 +142,7 @@ class MaxPooling3D(_MaxPooling, rank=3):
         name: str | None = None,
         **kwargs: Any,
     ):
-        super().__init__(pool_size, strides, padding, data_format, name, **kwargs)
+        pass
 
 
 class AveragePooling1D(_AveragePooling, rank=1):

@@ -15,10 +15,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers import random
+from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.settings import image_data_format
 from jaxlayers.core import Layer
 from jaxlayers.core import random as keys
-from jaxlayers.layers._config import describe
 from jaxlayers.layers.preprocessing import _boxes
 
 Transformation = Any
@@ -56,7 +56,7 @@ class BaseImagePreprocessingLayer(Layer):
         (2, 4, 4, 3)
     """
 
-    _arguments: tuple[str, ...] = ()  # the attributes that make it again
+    _config_if_changed = ("bounding_box_format",)
 
     def __init__(self, bounding_box_format: str | None = None, data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
@@ -137,13 +137,6 @@ class BaseImagePreprocessingLayer(Layer):
     ) -> Any:
         """Return the segmentation masks of the changed images; here, the masks themselves."""
         return segmentation_masks
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        config = {**super().get_config(), "data_format": self.data_format, **describe(self, *self._arguments)}
-        if self.bounding_box_format is not None:
-            config["bounding_box_format"] = self.bounding_box_format
-        return config
 
     def _size(self, images: Any) -> tuple[int, int]:
         """Return the height and width of images."""
@@ -243,7 +236,7 @@ _programs: weakref.WeakKeyDictionary[RandomImageLayer, tuple[Any, Callable[..., 
 
 def _compiled(layer: RandomImageLayer) -> Callable[..., Any]:
     """Return `layer._change` as a compiled function; it is compiled again after an argument of the layer changed."""
-    state = repr([getattr(layer, name) for name in ("compute_dtype", "data_format", *layer._arguments)])
+    state = repr((layer.compute_dtype, constructor_config(layer)))
     compiled_for, program = _programs.get(layer, (None, None))
     if program is None or compiled_for != state:
         reference = weakref.ref(layer)  # a strong reference in the table would keep the layer alive

@@ -334,13 +334,10 @@ class IndexLookup(HostLayer):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again, with its vocabulary; Keras's leaves out what `adapt` found."""
-        names = ("invert", "max_tokens", "num_oov_indices", "oov_token", "mask_token", "output_mode", "sparse",
-                 "pad_to_max_tokens", "oov_method")  # fmt: skip
         weighted = self.idf_weights is not None
         vocabulary = self.get_vocabulary(include_special_tokens=weighted) if len(self._tokens) else None
         return {
             **super().get_config(),
-            **{name: getattr(self, name) for name in names},
             "vocabulary_dtype": self.dtype_of_tokens,
             "vocabulary": vocabulary,
             "idf_weights": self.idf_weights.tolist() if self.idf_weights is not None else None,

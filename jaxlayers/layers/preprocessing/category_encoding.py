@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -39,6 +39,8 @@ class CategoryEncoding(Layer):
         [[1.0, 2.0, 0.0, 0.0], [0.0, 0.0, 0.0, 3.0]]
     """
 
+    _config_attributes: ClassVar[dict[str, str | None]] = {"sparse": None}
+
     def __init__(
         self, num_tokens: int | None = None, output_mode: str = "multi_hot", sparse: bool = False, **kwargs: Any
     ):
@@ -57,7 +59,3 @@ class CategoryEncoding(Layer):
             count_weights = jnp.asarray(count_weights, self.compute_dtype)
         indices = jnp.asarray(inputs).astype("int32")
         return encode(indices, self.output_mode, self.num_tokens, self.compute_dtype, count_weights)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "num_tokens": self.num_tokens, "output_mode": self.output_mode}

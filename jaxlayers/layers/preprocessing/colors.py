@@ -39,8 +39,6 @@ class RandomBrightness(RandomImageLayer):
         0.75
     """
 
-    _arguments = ("factor", "value_range", "seed")
-
     def __init__(self, factor: Any, value_range: Any = (0, 255), seed: int | None = None, **kwargs: Any):
         super().__init__(seed=seed, **kwargs)
         self.factor, self.value_range = self._pair("factor", factor, -1, 1), self._range(value_range)
@@ -68,8 +66,6 @@ class RandomContrast(RandomImageLayer):
         >>> jl.layers.RandomContrast(0.5, seed=1)(jnp.ones((4, 4, 3))).shape
         (4, 4, 3)
     """
-
-    _arguments = ("factor", "value_range", "seed")
 
     def __init__(self, factor: Any, value_range: Any = (0, 255), seed: int | None = None, **kwargs: Any):
         super().__init__(seed=seed, **kwargs)
@@ -102,8 +98,6 @@ class RandomSaturation(RandomImageLayer):
         >>> jl.layers.RandomSaturation(0.0)(jnp.array([[[4.0, 2.0, 3.0]]])).tolist()
         [[[4.0, 4.0, 4.0]]]
     """
-
-    _arguments = ("factor", "value_range", "seed")
 
     def __init__(
         self,
@@ -152,8 +146,6 @@ class RandomHue(RandomImageLayer):
         (4, 4, 3)
     """
 
-    _arguments = ("factor", "value_range", "seed")
-
     def __init__(
         self,
         factor: Any,
@@ -195,6 +187,8 @@ class RandomGrayscale(RandomImageLayer):
         [30.0, 30.0, 30.0]
     """
 
+    _config_if_changed = ("seed",)
+
     def __init__(self, factor: float = 0.5, data_format: str | None = None, seed: int | None = None, **kwargs: Any):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
         self._pair("factor", factor, 0, 1)
@@ -205,11 +199,6 @@ class RandomGrayscale(RandomImageLayer):
 
     def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:
         return jnp.where(transformation, ops.image.rgb_to_grayscale(images, self.data_format), images)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again; the seed too, where there is one, which Keras leaves out."""
-        own = {"factor": self.factor} | ({} if self.seed is None else {"seed": self.seed})
-        return {**super().get_config(), **own}
 
 
 class RandomColorDegeneration(RandomImageLayer):
@@ -227,8 +216,6 @@ class RandomColorDegeneration(RandomImageLayer):
         >>> jl.layers.RandomColorDegeneration(0.5, seed=1)(jnp.ones((4, 4, 3))).shape
         (4, 4, 3)
     """
-
-    _arguments = ("factor", "value_range", "seed")
 
     def __init__(
         self,
@@ -266,8 +253,6 @@ class RandomPosterization(RandomImageLayer):
         >>> jl.layers.RandomPosterization((3, 3))(jnp.array([[[63.0], [64.0]]])).ravel().tolist()
         [32.0, 64.0]
     """
-
-    _arguments = ("factor", "value_range", "seed")
 
     def __init__(
         self,
@@ -309,8 +294,6 @@ class RandomInvert(RandomImageLayer):
         [0.75, 0.0]
     """
 
-    _arguments = ("factor", "value_range", "seed")
-
     def __init__(
         self,
         factor: Any = 1.0,
@@ -347,8 +330,6 @@ class RandomColorJitter(RandomImageLayer):
         >>> jl.layers.RandomColorJitter(brightness_factor=0.2, hue_factor=0.1)(jnp.ones((4, 4, 3))).shape
         (4, 4, 3)
     """
-
-    _arguments = ("value_range", "brightness_factor", "contrast_factor", "saturation_factor", "hue_factor", "seed")
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.constructors import constructor_config
 from jaxlayers.core import Layer, SymbolicTensor, symbolic
 from jaxlayers.layers._config import positive
 from jaxlayers.layers.preprocessing._encoding import check_mode, encode, refuse_sparse
@@ -142,15 +143,7 @@ class Discretization(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again, with the boundaries that were found."""
-        return {
-            "bin_boundaries": None if self.bin_boundaries is None else list(self.bin_boundaries),
-            "num_bins": self.num_bins,
-            "epsilon": self.epsilon,
-            "output_mode": self.output_mode,
-            "sparse": self.sparse,
-            "name": self.name,
-            "dtype": self.dtype_policy.name,
-        }
+        return {**constructor_config(self), "name": self.name, "dtype": self.dtype_policy.name}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Discretization:

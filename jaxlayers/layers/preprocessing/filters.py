@@ -44,8 +44,6 @@ class RandomSharpness(RandomImageLayer):
         [1.0, 7.0]
     """
 
-    _arguments = ("factor", "value_range", "seed")
-
     def __init__(
         self,
         factor: Any,
@@ -93,8 +91,6 @@ class RandomGaussianBlur(RandomImageLayer):
         >>> jl.layers.RandomGaussianBlur(seed=1)(jnp.ones((4, 4, 3))).shape
         (4, 4, 3)
     """
-
-    _arguments = ("factor", "kernel_size", "sigma", "value_range", "seed")
 
     def __init__(
         self,
@@ -164,8 +160,6 @@ class RandomErasing(RandomImageLayer):
         >>> jl.layers.RandomErasing((1.0, 1.0), scale=(1.0, 1.0), fill_value=5)(jnp.ones((1, 2, 1))).ravel().tolist()
         [5.0, 5.0]
     """
-
-    _arguments = ("factor", "scale", "fill_value", "value_range", "seed")
 
     def __init__(
         self,

@@ -49,8 +49,6 @@ class RandomFlip(RandomImageLayer):
         [0.0, 2.0]
     """
 
-    _arguments = ("mode", "seed")
-
     def __init__(
         self,
         mode: str = "horizontal_and_vertical",
@@ -139,8 +137,6 @@ class RandomElasticTransform(RandomImageLayer):
         >>> jl.layers.RandomElasticTransform(seed=1)(jnp.ones((2, 8, 8, 3))).shape
         (2, 8, 8, 3)
     """
-
-    _arguments = ("factor", "scale", "interpolation", "fill_mode", "fill_value", "value_range", "seed")
 
     def __init__(
         self,

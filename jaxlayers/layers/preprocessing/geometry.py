@@ -6,7 +6,7 @@ Each is a projective transformation of eight coefficients for each image, as `op
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -106,8 +106,6 @@ class RandomRotation(_GeometricLayer):
         [[2.0, 4.0], [1.0, 3.0]]
     """
 
-    _arguments = ("factor", "fill_mode", "fill_value", "interpolation", "seed")
-
     def __init__(
         self,
         factor: Any,
@@ -162,8 +160,6 @@ class RandomTranslation(_GeometricLayer):
         >>> layer(jnp.arange(1.0, 5.0).reshape(1, 4, 1)).ravel().tolist()
         [0.0, 1.0, 2.0, 3.0]
     """
-
-    _arguments = ("height_factor", "width_factor", "fill_mode", "interpolation", "seed", "fill_value")
 
     def __init__(
         self,
@@ -220,8 +216,6 @@ class RandomZoom(_GeometricLayer):
         >>> layer(jnp.arange(5.0).reshape(1, 5, 1)).ravel().tolist()
         [1.0, 1.5, 2.0, 2.5, 3.0]
     """
-
-    _arguments = ("height_factor", "width_factor", "fill_mode", "interpolation", "seed", "fill_value")
 
     def __init__(
         self,
@@ -284,8 +278,6 @@ class RandomShear(_GeometricLayer):
         (2, 4, 4, 3)
     """
 
-    _arguments = ("x_factor", "y_factor", "fill_mode", "interpolation", "seed", "fill_value")
-
     def __init__(
         self,
         x_factor: Any = 0.0,
@@ -342,7 +334,7 @@ class RandomPerspective(_GeometricLayer):
         (2, 4, 4, 3)
     """
 
-    _arguments = ("factor", "scale", "interpolation", "fill_value", "seed")
+    _config_attributes: ClassVar[dict[str, str | None]] = {"fill_mode": None}
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.settings import floatx, is_float
 from jaxlayers.layers._config import positive
 from jaxlayers.layers.preprocessing import _hashes
@@ -80,8 +81,7 @@ class Hashing(HostLayer):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""
-        own = {name: getattr(self, name) for name in ("num_bins", "mask_value", "output_mode", "sparse")}
-        return {**super().get_config(), **own, "salt": None if self.salt is None else list(self.salt)}
+        return {**super().get_config(), "salt": None if self.salt is None else list(self.salt)}
 
 
 class HashedCrossing(HostLayer):
@@ -153,8 +153,7 @@ class HashedCrossing(HostLayer):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""
-        own = {name: getattr(self, name) for name in ("num_bins", "output_mode", "sparse", "name")}
-        return {**own, "dtype": self.dtype_policy.name}
+        return {**constructor_config(self), "name": self.name, "dtype": self.dtype_policy.name}
 
 
 def hash_bins(values: Any, bins: int, salt: tuple[int, int] | None) -> jax.Array:

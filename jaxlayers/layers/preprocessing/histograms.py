@@ -38,8 +38,6 @@ class AutoContrast(BaseImagePreprocessingLayer):
         [0.0, 0.5, 1.0]
     """
 
-    _arguments = ("value_range",)
-
     def __init__(self, value_range: Any = (0, 255), **kwargs: Any):
         super().__init__(**kwargs)
         self.value_range = self._range(value_range)
@@ -82,8 +80,6 @@ class Solarization(RandomImageLayer):
         >>> jl.layers.Solarization(0.0, 0.0)(jnp.array([[[5.0], [250.0]]])).ravel().tolist()
         [250.0, 5.0]
     """
-
-    _arguments = ("value_range", "addition_factor", "threshold_factor", "seed")
 
     def __init__(
         self,
@@ -139,8 +135,6 @@ class Equalization(BaseImagePreprocessingLayer):
         >>> jl.layers.Equalization()(jnp.array([[[10.0], [11.0], [12.0], [90.0]]])).ravel().tolist()
         [0.0, 85.0, 170.0, 255.0]
     """
-
-    _arguments = ("bins", "value_range")
 
     def __init__(self, value_range: Any = (0, 255), bins: int = 256, data_format: str | None = None, **kwargs: Any):
         super().__init__(data_format=data_format, **kwargs)
@@ -198,8 +192,6 @@ class ContrastLimitedAdaptiveHistogramEqualization(BaseImagePreprocessingLayer):
         >>> layer(jnp.ones((8, 8, 3))).shape
         (8, 8, 3)
     """
-
-    _arguments = ("value_range", "clip_limit", "tile_grid_size")
 
     def __init__(
         self,

@@ -231,7 +231,7 @@ class StringLookup(IndexLookup):
         """The arguments that make this layer again, with its vocabulary."""
         config = super().get_config()
         del config["vocabulary_dtype"]
-        return {**config, "encoding": self.encoding}
+        return config
 
 
 @functools.partial(jax.jit, static_argnums=(3, 4, 5, 6))

@@ -50,8 +50,6 @@ class MixUp(RandomImageLayer):
         [1.0, 1.0]
     """
 
-    _arguments = ("alpha", "seed")
-
     def __init__(self, alpha: float = 0.2, data_format: str | None = None, seed: int | None = None, **kwargs: Any):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
         self.alpha = alpha
@@ -126,8 +124,6 @@ class CutMix(RandomImageLayer):
         >>> jl.layers.CutMix(seed=1)(data)["labels"].sum(1).tolist()
         [1.0, 1.0]
     """
-
-    _arguments = ("factor", "seed")
 
     def __init__(self, factor: Any = 1.0, seed: int | None = None, data_format: str | None = None, **kwargs: Any):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
@@ -232,8 +228,6 @@ class RandAugment(RandomImageLayer):
         (2, 8, 8, 3)
     """
 
-    _arguments = ("value_range", "num_ops", "factor", "interpolation", "seed")
-
     def __init__(
         self,
         value_range: Any = (0, 255),
@@ -325,10 +319,6 @@ class AugMix(RandomImageLayer):
         >>> jl.layers.AugMix(seed=1)(jnp.ones((2, 8, 8, 3))).shape
         (2, 8, 8, 3)
     """
-
-    _arguments = (
-        "value_range", "num_chains", "chain_depth", "factor", "alpha", "all_ops", "interpolation", "seed",
-    )  # fmt: skip
 
     def __init__(
         self,

@@ -95,6 +95,8 @@ class MaxNumBoundingBoxes(BaseImagePreprocessingLayer):
         (2, 5, 4)
     """
 
+    _config_if_changed = ("fill_value",)
+
     def __init__(self, max_number: int, fill_value: int = -1, **kwargs: Any):
         super().__init__(**kwargs)
         self.max_number, self.fill_value = positive(self, "max_number", max_number), int(fill_value)
@@ -117,8 +119,3 @@ class MaxNumBoundingBoxes(BaseImagePreprocessingLayer):
             name: truncate_or_pad(value) if name in ("boxes", "labels") else value
             for name, value in bounding_boxes.items()
         }
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again; the fill too, unless it is -1, which Keras leaves out."""
-        fill = {} if self.fill_value == -1 else {"fill_value": self.fill_value}
-        return {**super().get_config(), "max_number": self.max_number, **fill}

@@ -49,11 +49,6 @@ class Resizing(BaseImagePreprocessingLayer):
         (2, 4, 6, 3)
     """
 
-    _arguments = (
-        "height", "width", "interpolation", "crop_to_aspect_ratio", "pad_to_aspect_ratio", "fill_mode", "fill_value",
-        "antialias",
-    )  # fmt: skip
-
     def __init__(
         self,
         height: int,
@@ -173,8 +168,6 @@ class CenterCrop(BaseImagePreprocessingLayer):
         [5.0, 6.0]
     """
 
-    _arguments = ("height", "width")
-
     def __init__(self, height: int, width: int, data_format: str | None = None, **kwargs: Any):
         super().__init__(data_format=data_format, **kwargs)
         self.height, self.width = positive(self, "height", height), positive(self, "width", width)
@@ -243,8 +236,6 @@ class RandomCrop(RandomImageLayer):
         >>> jl.layers.RandomCrop(4, 6, seed=1)(jnp.ones((2, 9, 9, 3))).shape
         (2, 4, 6, 3)
     """
-
-    _arguments = ("height", "width", "seed")
 
     def __init__(
         self,

@@ -142,16 +142,6 @@ class STFTSpectrogram(Layer):
         magnitude = jnp.sqrt(jnp.maximum(power, epsilon()))
         return magnitude if self.mode == "magnitude" else jnp.log(jnp.maximum(magnitude, epsilon()))
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        names = ("mode", "frame_length", "frame_step", "fft_length", "periodic", "scaling", "padding", "data_format",
-                 "expand_dims")  # fmt: skip
-        return {
-            **super().get_config(),
-            **{name: getattr(self, name) for name in names},
-            "window": _plain(self.window),
-        }
-
 
 class MelSpectrogram(Layer):
     """The mel spectrogram of signals in decibels: `10 log10(max(p, min_power) / ref_power)`, `p = |stft|^mag_exp mel`.
@@ -187,11 +177,6 @@ class MelSpectrogram(Layer):
         >>> jl.layers.MelSpectrogram(64, 16, num_mel_bins=10)(jnp.sin(jnp.arange(160.0))).shape
         (10, 11)
     """
-
-    _arguments = (
-        "fft_length", "sequence_stride", "sequence_length", "sampling_rate", "num_mel_bins", "min_freq", "max_freq",
-        "power_to_db", "top_db", "mag_exp", "min_power", "ref_power",
-    )  # fmt: skip
 
     def __init__(
         self,
@@ -278,13 +263,3 @@ class MelSpectrogram(Layer):
         matrix = np.maximum(0.0, np.minimum(rising, falling))
         matrix[0] = 0.0
         return jnp.asarray(matrix, dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        own = {name: getattr(self, name) for name in self._arguments}
-        return {**super().get_config(), **own, "window": _plain(self.window)}
-
-
-def _plain(window: Any) -> Any:
-    """Return a window as plain data for a config."""
-    return window.tolist() if hasattr(window, "tolist") else window

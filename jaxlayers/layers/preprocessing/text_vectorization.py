@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -72,6 +72,9 @@ class TextVectorization(HostLayer):
         [[4, 1, 3, 0], [1, 2, 0, 0]]
     """
 
+    _config_attributes: ClassVar[dict[str, str | None]] = {
+        name: f"_{name}" for name in ("ngrams", "output_mode", "output_sequence_length", "ragged")
+    }
     text_only = True
 
     def __init__(
@@ -240,17 +243,12 @@ class TextVectorization(HostLayer):
             "vocabulary",
             "idf_weights",
             "vocabulary_size",
-            "encoding",
         )
         return {
             **super().get_config(),
             **{name: below[name] for name in names},
             "standardize": serialize_keras_object(self._standardize),
             "split": serialize_keras_object(self._split),
-            "ngrams": self._ngrams,
-            "output_mode": self._output_mode,
-            "output_sequence_length": self._output_sequence_length,
-            "ragged": self._ragged,
             **{name: below[name] for name in ("has_input_vocabulary",) if name in below},
         }
 

@@ -48,11 +48,6 @@ class Rescaling(Layer):
             value = value.reshape(value.shape + (1,) * (3 - value.ndim))
         return value.reshape((1,) * (inputs.ndim - value.ndim) + value.shape) if value.ndim else value
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        scale, offset = (value.tolist() if hasattr(value, "tolist") else value for value in (self.scale, self.offset))
-        return {**super().get_config(), "scale": scale, "offset": offset}
-
 
 class Normalization(Layer):
     """Normalisation to mean 0 and variance 1: `(inputs - mean) / max(sqrt(variance), epsilon)`.
@@ -192,5 +187,4 @@ class Normalization(Layer):
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""
         mean, variance = (np.array(value).tolist() for value in (self.input_mean, self.input_variance))
-        own = {"axis": self.axis, "invert": self.invert, "mean": mean, "variance": variance}
-        return {**super().get_config(), **own}
+        return {**super().get_config(), "mean": mean, "variance": variance}

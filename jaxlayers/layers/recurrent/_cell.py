@@ -11,7 +11,6 @@ import jax.numpy as jnp
 from jaxlayers import constraints, initializers, random, regularizers
 from jaxlayers.common import registry
 from jaxlayers.core import InputSpec, Layer, Variable, scope
-from jaxlayers.layers._config import describe
 from jaxlayers.layers.recurrent import _cudnn, _loop
 from jaxlayers.layers.recurrent._recurrences import Arrays, Recurrence, Weights
 
@@ -25,12 +24,18 @@ class Cell(Layer):
     A subclass defines its arguments, the shapes of its weights, and its recurrence.
     """
 
-    arguments: tuple[str, ...] = ()  # the arguments of a subclass that are in its config
+    _passed_on = PIECES
     builds_from_shape = True
     units: int
 
     def __init__(
-        self, use_bias: bool, dropout: float, recurrent_dropout: float, seed: Any, implementation: int, **kwargs: Any
+        self,
+        use_bias: bool,
+        dropout: float,
+        recurrent_dropout: float,
+        seed: Any,
+        implementation: int = 2,
+        **kwargs: Any,
     ):
         pieces = {name: _KINDS[name.rpartition("_")[2]].get(kwargs.pop(name)) for name in PIECES}
         super().__init__(**kwargs)
@@ -189,10 +194,6 @@ class Cell(Layer):
         """The states before the first step: zeros."""
         sizes = self.state_size if isinstance(self.state_size, list) else [self.state_size]
         return [jnp.zeros((batch_size, size), self.compute_dtype) for size in sizes]
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this cell again."""
-        return {**super().get_config(), **describe(self, *self.arguments)}
 
 
 def has_own_loop(cell: Any) -> bool:

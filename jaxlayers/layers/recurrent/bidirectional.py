@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -55,6 +55,8 @@ class Bidirectional(Layer):
         >>> jl.layers.Bidirectional(jl.layers.LSTM(4))(jnp.ones((2, 5, 3))).shape
         (2, 8)
     """
+
+    _config_attributes: ClassVar[dict[str, str | None]] = {"layer": "forward_layer", "weights": None}
 
     def __init__(
         self,
@@ -157,15 +159,6 @@ class Bidirectional(Layer):
     def reset_states(self) -> None:
         """Call `reset_state`, of which this is the former name."""
         self.reset_state()
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again; both layers as configs of their own."""
-        return {
-            **super().get_config(),
-            "merge_mode": self.merge_mode,
-            "layer": registry.describe(self.forward_layer),
-            "backward_layer": registry.describe(self.backward_layer),
-        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:

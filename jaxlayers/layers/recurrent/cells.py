@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from jaxlayers import activations
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.layers._config import positive
 from jaxlayers.layers.recurrent import _recurrences
-from jaxlayers.layers.recurrent._cell import PIECES, Cell
+from jaxlayers.layers.recurrent._cell import Cell
 
 
 class SimpleRNNCell(Cell):
@@ -43,8 +44,7 @@ class SimpleRNNCell(Cell):
         [[3.0, 3.0]]
     """
 
-    arguments = ("units", "activation", "use_bias", *PIECES, "dropout", "recurrent_dropout", "seed")
-
+    @passes_on
     def __init__(
         self,
         units: int,
@@ -64,23 +64,6 @@ class SimpleRNNCell(Cell):
         seed: Any = None,
         **kwargs: Any,
     ):
-        super().__init__(
-            use_bias,
-            dropout,
-            recurrent_dropout,
-            seed,
-            implementation=2,
-            kernel_initializer=kernel_initializer,
-            recurrent_initializer=recurrent_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            recurrent_regularizer=recurrent_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            recurrent_constraint=recurrent_constraint,
-            bias_constraint=bias_constraint,
-            **kwargs,
-        )
         self.units = positive(self, "units", units)
         self.activation = activations.get(activation)
 
@@ -135,11 +118,7 @@ class LSTMCell(Cell):
         ((1, 2), (1, 2))
     """
 
-    arguments = (
-        *("units", "activation", "recurrent_activation", "use_bias", "unit_forget_bias"),
-        *(*PIECES, "dropout", "recurrent_dropout", "seed"),
-    )
-
+    @passes_on
     def __init__(
         self,
         units: int,
@@ -161,23 +140,6 @@ class LSTMCell(Cell):
         seed: Any = None,
         **kwargs: Any,
     ):
-        super().__init__(
-            use_bias,
-            dropout,
-            recurrent_dropout,
-            seed,
-            implementation=kwargs.pop("implementation", 2),
-            kernel_initializer=kernel_initializer,
-            recurrent_initializer=recurrent_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            recurrent_regularizer=recurrent_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            recurrent_constraint=recurrent_constraint,
-            bias_constraint=bias_constraint,
-            **kwargs,
-        )
         self.units = positive(self, "units", units)
         self.activation = activations.get(activation)
         self.recurrent_activation = activations.get(recurrent_activation)
@@ -247,11 +209,7 @@ class GRUCell(Cell):
         (1, 2)
     """
 
-    arguments = (
-        *("units", "activation", "recurrent_activation", "use_bias"),
-        *(*PIECES, "dropout", "recurrent_dropout", "reset_after", "seed"),
-    )
-
+    @passes_on
     def __init__(
         self,
         units: int,
@@ -273,23 +231,6 @@ class GRUCell(Cell):
         seed: Any = None,
         **kwargs: Any,
     ):
-        super().__init__(
-            use_bias,
-            dropout,
-            recurrent_dropout,
-            seed,
-            implementation=kwargs.pop("implementation", 2),
-            kernel_initializer=kernel_initializer,
-            recurrent_initializer=recurrent_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            recurrent_regularizer=recurrent_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            recurrent_constraint=recurrent_constraint,
-            bias_constraint=bias_constraint,
-            **kwargs,
-        )
         self.units = positive(self, "units", units)
         self.activation = activations.get(activation)
         self.recurrent_activation = activations.get(recurrent_activation)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 
 from jaxlayers import activations
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.core import InputSpec
 from jaxlayers.layers._config import positive
 from jaxlayers.layers.recurrent import _recurrences
-from jaxlayers.layers.recurrent._cell import PIECES, Cell
+from jaxlayers.layers.recurrent._cell import Cell
 from jaxlayers.layers.recurrent.layers import CellRNN
 from jaxlayers.ops._convolution import convolve
 from jaxlayers.ops._spatial import channel_axis, format_of, one_of, per_axis
@@ -30,10 +31,7 @@ class ConvLSTMCell(Cell):
         **kwargs: the other arguments of `ConvLSTM2D`.
     """
 
-    arguments = (
-        *("filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "activation"),
-        *("recurrent_activation", "use_bias", "unit_forget_bias", *PIECES, "dropout", "recurrent_dropout", "seed"),
-    )
+    _config_attributes: ClassVar[dict[str, str | None]] = {"rank": None}
 
     def __init__(
         self,
@@ -105,12 +103,12 @@ class ConvLSTMCell(Cell):
         return [jnp.zeros(state.shape, state.dtype) for _ in range(2)]
 
 
-class _ConvLSTM(CellRNN):
+class _ConvLSTM(CellRNN, cell=ConvLSTMCell):
     """The base of the three layers; a subclass sets the number of spatial axes."""
 
     rank: int
-    arguments = ConvLSTMCell.arguments
 
+    @passes_on
     def __init__(
         self,
         filters: int,
@@ -142,43 +140,11 @@ class _ConvLSTM(CellRNN):
         stateful: bool = False,
         **kwargs: Any,
     ):
-        cell = ConvLSTMCell(
-            self.rank,
-            filters,
-            kernel_size,
-            strides,
-            padding,
-            data_format,
-            dilation_rate,
-            activation,
-            recurrent_activation,
-            unit_forget_bias,
-            use_bias=use_bias,
-            kernel_initializer=kernel_initializer,
-            recurrent_initializer=recurrent_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            recurrent_regularizer=recurrent_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            recurrent_constraint=recurrent_constraint,
-            bias_constraint=bias_constraint,
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
-            seed=seed,
-            name="conv_lstm_cell",
-            **{name: kwargs[name] for name in ("dtype", "trainable") if name in kwargs},
-        )
-        super().__init__(
-            cell,
-            return_sequences,
-            return_state,
-            go_backwards,
-            stateful,
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
         self.input_spec = InputSpec(ndim=self.rank + 3)
+
+    def make_cell(self, **arguments: Any) -> Cell:
+        """The cell for this number of axes."""
+        return ConvLSTMCell(self.rank, **arguments)
 
 
 class ConvLSTM1D(_ConvLSTM):

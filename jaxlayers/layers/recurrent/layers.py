@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from jaxlayers.core import InputSpec
-from jaxlayers.layers._config import describe
-from jaxlayers.layers.recurrent._cell import PIECES
+from jaxlayers.common.constructors import constructor_parameters, passes_on
+from jaxlayers.common.settings import to_snake_case
+from jaxlayers.core import InputSpec, Layer
+from jaxlayers.layers.recurrent._cell import PIECES, Cell
 from jaxlayers.layers.recurrent.cells import GRUCell, LSTMCell, SimpleRNNCell
 from jaxlayers.layers.recurrent.rnn import RNN
 
@@ -14,12 +15,33 @@ from jaxlayers.layers.recurrent.rnn import RNN
 class CellRNN(RNN):
     """The base of recurrent layers that make their cell, and have its arguments as attributes."""
 
-    arguments: tuple[str, ...] = ()  # the arguments of the cell that are in the config
+    _config_attributes: ClassVar[dict[str, str | None]] = {
+        "cell": None,
+        "use_cudnn": None,
+        "activity_regularizer": "activity_regularizer",
+    }
+    cell_class: type[Cell]
+    _passed_on: list[str]  # the arguments of the cell
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, cell: type[Cell] | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name in cls.arguments:
-            setattr(cls, name, _attribute_of_cell(name))
+        if cell is not None:
+            apart = {*constructor_parameters(Layer), "implementation", "rank"}
+            names = dict.fromkeys([*constructor_parameters(cell), *PIECES])  # type: ignore[arg-type]
+            cls.cell_class, cls._passed_on = cell, [name for name in names if name not in apart]
+            for name in cls._passed_on:
+                setattr(cls, name, _attribute_of_cell(name))
+
+    def __init__(self, use_cudnn: bool | str = "auto", **kwargs: Any):
+        own = {name: kwargs.pop(name) for name in (*self._passed_on, "implementation") if name in kwargs}
+        shared = {name: kwargs[name] for name in ("dtype", "trainable") if name in kwargs}
+        super().__init__(self.make_cell(name=to_snake_case(self.cell_class.__name__), **own, **shared), **kwargs)
+        self.use_cudnn = use_cudnn
+        self.input_spec = InputSpec(ndim=3)
+
+    def make_cell(self, **arguments: Any) -> Cell:
+        """Make the cell from its arguments."""
+        return self.cell_class(**arguments)
 
     @property
     def use_cudnn(self) -> bool | str:
@@ -32,18 +54,12 @@ class CellRNN(RNN):
             raise ValueError(f"{type(self).__name__}: use_cudnn must be 'auto', True or False; received {value!r}.")
         self.cell.use_cudnn = value
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        config = {**super().get_config(), **describe(self, *self.arguments, "activity_regularizer")}
-        del config["cell"]
-        return config
-
 
 def _attribute_of_cell(name: str) -> property:
     return property(lambda self: getattr(self.cell, name), doc=f"The attribute `{name}` of the cell.")
 
 
-class SimpleRNN(CellRNN):
+class SimpleRNN(CellRNN, cell=SimpleRNNCell):
     """A simple recurrent layer: `h' = activation(x W + h R + b)` for each time step.
 
     Args:
@@ -81,8 +97,9 @@ class SimpleRNN(CellRNN):
         [[7.0]]
     """
 
-    arguments = ("units", "activation", "use_bias", *PIECES, "dropout", "recurrent_dropout")
+    _config_if_changed = ("seed",)
 
+    @passes_on
     def __init__(
         self,
         units: int,
@@ -108,43 +125,10 @@ class SimpleRNN(CellRNN):
         seed: Any = None,
         **kwargs: Any,
     ):
-        cell = SimpleRNNCell(
-            units,
-            activation,
-            use_bias,
-            kernel_initializer,
-            recurrent_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            recurrent_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            recurrent_constraint,
-            bias_constraint,
-            dropout,
-            recurrent_dropout,
-            seed,
-            name="simple_rnn_cell",
-            **_shared(kwargs),
-        )
-        super().__init__(
-            cell,
-            return_sequences,
-            return_state,
-            go_backwards,
-            stateful,
-            unroll,
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
-        self.input_spec = InputSpec(ndim=3)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return super().get_config() | ({} if self.cell.seed is None else {"seed": self.cell.seed})
+        pass
 
 
-class LSTM(CellRNN):
+class LSTM(CellRNN, cell=LSTMCell):
     """A long short-term memory (LSTM): `c' = s(f) c + s(i) activation(g)`, `h' = s(o) activation(c')` for each step.
 
     `i`, `f`, `g` and `o` are the four quarters of `x W + h R + b`, and `s` is the recurrent activation.
@@ -194,11 +178,7 @@ class LSTM(CellRNN):
         ((2, 5, 4), True)
     """
 
-    arguments = (
-        *("units", "activation", "recurrent_activation", "use_bias", "unit_forget_bias"),
-        *(*PIECES, "dropout", "recurrent_dropout", "seed"),
-    )
-
+    @passes_on
     def __init__(
         self,
         units: int,
@@ -227,43 +207,10 @@ class LSTM(CellRNN):
         use_cudnn: bool | str = "auto",
         **kwargs: Any,
     ):
-        cell = LSTMCell(
-            units,
-            activation,
-            recurrent_activation,
-            use_bias,
-            kernel_initializer,
-            recurrent_initializer,
-            bias_initializer,
-            unit_forget_bias,
-            kernel_regularizer,
-            recurrent_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            recurrent_constraint,
-            bias_constraint,
-            dropout,
-            recurrent_dropout,
-            seed,
-            name="lstm_cell",
-            implementation=kwargs.pop("implementation", 2),
-            **_shared(kwargs),
-        )
-        super().__init__(
-            cell,
-            return_sequences,
-            return_state,
-            go_backwards,
-            stateful,
-            unroll,
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
-        self.use_cudnn = use_cudnn
-        self.input_spec = InputSpec(ndim=3)
+        pass
 
 
-class GRU(CellRNN):
+class GRU(CellRNN, cell=GRUCell):
     """A layer of gated recurrent units (GRU): `h' = z h + (1 - z) activation(n)` for each time step.
 
     `z` is the update gate and `n` the candidate, which depends on the reset gate; their equations are those of
@@ -312,11 +259,7 @@ class GRU(CellRNN):
         (2, 4)
     """
 
-    arguments = (
-        *("units", "activation", "recurrent_activation", "use_bias"),
-        *(*PIECES, "dropout", "recurrent_dropout", "reset_after", "seed"),
-    )
-
+    @passes_on
     def __init__(
         self,
         units: int,
@@ -345,42 +288,4 @@ class GRU(CellRNN):
         use_cudnn: bool | str = "auto",
         **kwargs: Any,
     ):
-        cell = GRUCell(
-            units,
-            activation,
-            recurrent_activation,
-            use_bias,
-            kernel_initializer,
-            recurrent_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            recurrent_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            recurrent_constraint,
-            bias_constraint,
-            dropout,
-            recurrent_dropout,
-            reset_after,
-            seed,
-            name="gru_cell",
-            implementation=kwargs.pop("implementation", 2),
-            **_shared(kwargs),
-        )
-        super().__init__(
-            cell,
-            return_sequences,
-            return_state,
-            go_backwards,
-            stateful,
-            unroll,
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
-        self.use_cudnn = use_cudnn
-        self.input_spec = InputSpec(ndim=3)
-
-
-def _shared(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a layer that are passed on to its cell."""
-    return {name: kwargs[name] for name in ("dtype", "trainable") if name in kwargs}
+        pass

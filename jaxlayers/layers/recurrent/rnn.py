@@ -203,12 +203,6 @@ class RNN(Layer):
                 mask = ops.any(mask, axis=-1)
         return [mask, *(None for _ in jax.tree.leaves(self.state_size))] if self.return_state else mask
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again; the cell as a config of its own."""
-        names = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask")
-        own = {name: getattr(self, name) for name in names}
-        return {**super().get_config(), **own, "cell": registry.describe(self.cell)}
-
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
         """A new layer from a config that `get_config` returned; without weights."""

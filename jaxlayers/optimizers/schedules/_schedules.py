@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.common import registry
+from jaxlayers.common.constructors import constructor_config, library_class
 from jaxlayers.common.settings import floatx
 from jaxlayers.core import scope
 from jaxlayers.saving import serialize_keras_object
@@ -42,7 +43,10 @@ class LearningRateSchedule:
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make it again."""
-        raise NotImplementedError(f"{type(self).__name__} needs a method get_config(self) to be written to a config.")
+        if library_class(type(self)) is LearningRateSchedule:
+            name = type(self).__name__
+            raise NotImplementedError(f"{name} needs a method get_config(self) to be written to a config.")
+        return constructor_config(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> LearningRateSchedule:
@@ -88,10 +92,6 @@ class ExponentialDecay(LearningRateSchedule):
         """Return the learning rate at a step, or at each of an array of steps."""
         return self.initial_learning_rate * self.decay_rate ** _periods(step, self.decay_steps, self.staircase)
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return _config(self, "initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name")
-
 
 class InverseTimeDecay(LearningRateSchedule):
     """Inverse time decay: `initial_learning_rate / (1 + decay_rate * step / decay_steps)`.
@@ -131,10 +131,6 @@ class InverseTimeDecay(LearningRateSchedule):
         """Return the learning rate at a step, or at each of an array of steps."""
         return self.initial_learning_rate / (1 + self.decay_rate * _periods(step, self.decay_steps, self.staircase))
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return _config(self, "initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name")
-
 
 class PiecewiseConstantDecay(LearningRateSchedule):
     """A piecewise constant: `values[i]` for `boundaries[i - 1] < step <= boundaries[i]`.
@@ -169,10 +165,6 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         step = jnp.asarray(scope.unwrap(step))
         passed = sum(((step > jnp.asarray(boundary, step.dtype)).astype("int32") for boundary in self.boundaries), 0)
         return jnp.asarray(self.values, floatx())[passed]
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return _config(self, "boundaries", "values", "name")
 
 
 class PolynomialDecay(LearningRateSchedule):
@@ -223,10 +215,6 @@ class PolynomialDecay(LearningRateSchedule):
         # Subtract before dividing: in compiled code, 1 - step / steps may be slightly negative, and its power NaN.
         remaining = jnp.maximum(steps - step, 0) / steps
         return (self.initial_learning_rate - self.end_learning_rate) * remaining**self.power + self.end_learning_rate
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return _config(self, "initial_learning_rate", "decay_steps", "end_learning_rate", "power", "cycle", "name")
 
 
 class CosineDecay(LearningRateSchedule):
@@ -284,10 +272,6 @@ class CosineDecay(LearningRateSchedule):
             warmup = optax.linear_schedule(self.initial_learning_rate, self.warmup_target, self.warmup_steps)
             schedule = optax.join_schedules([warmup, schedule], [self.warmup_steps])
         return schedule(_as_float(step))
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return _config(self, "initial_learning_rate", "decay_steps", "alpha", "name", "warmup_target", "warmup_steps")
 
 
 class CosineDecayRestarts(LearningRateSchedule):
@@ -349,10 +333,6 @@ class CosineDecayRestarts(LearningRateSchedule):
         decayed = 0.5 * self.m_mul**period * (1 + jnp.cos(jnp.pi * fraction))
         return self.initial_learning_rate * ((1 - self.alpha) * decayed + self.alpha)
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return _config(self, "initial_learning_rate", "first_decay_steps", "t_mul", "m_mul", "alpha", "name")
-
 
 def serialize(learning_rate_schedule: Any) -> dict[str, Any]:
     """The config of a schedule: `module`, `class_name`, `config` and `registered_name`."""
@@ -387,10 +367,6 @@ def _positive(steps: Any, argument: str, schedule: LearningRateSchedule) -> Any:
     if steps <= 0:
         raise ValueError(f"{type(schedule).__name__}: {argument} must be more than 0; received {steps!r}.")
     return steps
-
-
-def _config(schedule: LearningRateSchedule, *names: str) -> dict[str, Any]:
-    return {name: getattr(schedule, name) for name in names}
 
 
 PURE_SCHEDULES: tuple[type[LearningRateSchedule], ...] = (  # those that may be compiled into an update

@@ -1,0 +1,138 @@
+"""Constructors: the arguments that make an object again, and arguments that are passed on to a base's constructor.
+
+The config of an object of the library is derived from the signature of its constructor: each parameter is read from the
+attribute of the same name. A parameter without such an attribute is left out: its class writes it in a `get_config` of
+its own. A class with other exceptions lists them in two attributes, which add to those of its bases:
+
+- `_config_attributes`: for a parameter that is kept in an attribute of another name, that name; None for a parameter
+  that is left out of configs.
+- `_config_if_changed`: parameters that are written only where they differ from their default, because Keras's configs
+  do not have them.
+
+A class outside of the library has the config of the most derived class of the library among its bases.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+
+from jaxlayers.common import registry
+
+_Constructor = TypeVar("_Constructor", bound=Callable[..., None])
+_MISSING = object()
+_OBJECTS = ("cell", "layer", "optimizer")  # the last word of parameters that hold objects with configs of their own
+
+
+def library_class(cls: type) -> type:
+    """The most derived class of the library among a class and its bases."""
+    return next(base for base in cls.__mro__ if _in_library(base))
+
+
+def defined_in_library(cls: type, method: str) -> bool:
+    """True if a class has a method from a class of the library, and no version of its own."""
+    return _in_library(next(base for base in cls.__mro__ if method in base.__dict__))
+
+
+def _in_library(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] == "jaxlayers"
+
+
+@functools.cache
+def constructor_parameters(cls: type, of_bases: bool = False) -> dict[str, inspect.Parameter]:
+    """The named parameters of a class's constructor, with those of its bases as far as it takes `**kwargs`.
+
+    Args:
+        cls: the class.
+        of_bases: if True, those of the constructor that `super().__init__` calls. False by default.
+    """
+    parameters: dict[str, inspect.Parameter] = {}
+    for base in cls.__mro__[of_bases:]:
+        if "__init__" not in base.__dict__:
+            continue
+        own = list(inspect.signature(base.__dict__["__init__"]).parameters.values())[1:]
+        for parameter in own:
+            if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+                parameters.setdefault(parameter.name, parameter)
+        if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in own):
+            break
+    return parameters
+
+
+def constructor_config(instance: Any) -> dict[str, Any]:
+    """The arguments that make an object again, as plain data."""
+    config = {}
+    for name, attribute, skipped in _config_entries(library_class(type(instance))):
+        value = getattr(instance, attribute, _MISSING)
+        if value is not _MISSING and (skipped is _MISSING or value != skipped):
+            config[name] = _plain(name, value)
+    return config
+
+
+@functools.cache
+def _config_entries(cls: type) -> list[tuple[str, str, Any]]:
+    """Of each argument in a config: its name, its attribute, and the value at which it is left out, if there is one."""
+    bases = [vars(base) for base in reversed(cls.__mro__)]
+    attributes = {name: value for base in bases for name, value in base.get("_config_attributes", {}).items()}
+    if_changed = {name for base in bases for name in base.get("_config_if_changed", ())}
+    entries = []
+    for name, parameter in constructor_parameters(cls).items():
+        attribute = attributes.get(name, name)
+        if attribute is not None:
+            entries.append((name, attribute, parameter.default if name in if_changed else _MISSING))
+    return entries
+
+
+def _plain(name: str, value: Any) -> Any:
+    """An argument as plain data: activations, initializers, layers and so on, told by the name, as configs."""
+    kind = name.rpartition("_")[2]
+    if kind in registry.serializers and value is not None:
+        return registry.serializers[kind](value)
+    if isinstance(value, np.ndarray | np.generic | jax.Array):
+        return value.tolist()
+    if isinstance(value, list | dict):
+        return copy.copy(value)
+    return registry.describe(value) if kind in _OBJECTS else value
+
+
+def passes_on(constructor: _Constructor) -> _Constructor:
+    """Let a constructor begin with a call of its base's, which gets the arguments that it has parameters for.
+
+    It also gets those that the class names in `_passed_on`, and all of `**kwargs`. So parameters that a class shares
+    with its base are written in its signature, and nowhere else.
+
+    Example:
+        >>> class Base:
+        ...     def __init__(self, rate=0.1, name=None):
+        ...         self.rate, self.name = rate, name
+        >>> class Derived(Base):
+        ...     @passes_on
+        ...     def __init__(self, units, rate=0.2, name="derived"):
+        ...         self.units = units
+        >>> vars(Derived(3, name="mine"))
+        {'rate': 0.2, 'name': 'mine', 'units': 3}
+    """
+    signature = inspect.signature(constructor)
+    rest = next((p.name for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD), "")
+
+    @functools.wraps(constructor)
+    def whole(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            bound = signature.bind(self, *args, **kwargs)
+        except TypeError:
+            constructor(self, *args, **kwargs)  # raises the same error, with the name of the class
+            raise
+        bound.apply_defaults()
+        owner: Any = next(cls for cls in type(self).__mro__ if cls.__dict__.get("__init__") is whole)
+        shared = {*constructor_parameters(owner, of_bases=True), *getattr(owner, "_passed_on", ())}
+        arguments = {name: value for name, value in bound.arguments.items() if name in shared}
+        super(owner, self).__init__(**arguments, **bound.arguments.get(rest, {}))
+        constructor(self, *args, **kwargs)
+
+    return whole  # type: ignore[return-value]
