@@ -1,11 +1,10 @@
 """Constructors: the arguments that make an object again, and arguments that are passed on to a base's constructor.
 
 The config of an object of the library is derived from the signature of its constructor: each parameter is read from the
-attribute of the same name. A parameter without such an attribute is left out: its class writes it in a `get_config` of
-its own. A class with other exceptions lists them in two attributes, which add to those of its bases:
+attribute of the same name. A class with exceptions lists them in two attributes, which add to those of its bases:
 
 - `_config_attributes`: for a parameter that is kept in an attribute of another name, that name; None for a parameter
-  that is left out of configs.
+  that is left out of configs, or that the class writes in a `get_config` of its own.
 - `_config_if_changed`: parameters that are written only where they differ from their default, because Keras's configs
   do not have them.
 
@@ -69,8 +68,8 @@ def constructor_config(instance: Any) -> dict[str, Any]:
     """The arguments that make an object again, as plain data."""
     config = {}
     for name, attribute, skipped in _config_entries(library_class(type(instance))):
-        value = getattr(instance, attribute, _MISSING)
-        if value is not _MISSING and (skipped is _MISSING or value != skipped):
+        value = getattr(instance, attribute)
+        if skipped is _MISSING or value != skipped:
             config[name] = _plain(name, value)
     return config
 
@@ -99,6 +98,16 @@ def _plain(name: str, value: Any) -> Any:
     if isinstance(value, list | dict):
         return copy.copy(value)
     return registry.describe(value) if kind in _OBJECTS else value
+
+
+class ConstructorSignature:
+    """The signature of the constructor as that of its class, for `help()` and editors; not that of instances."""
+
+    def __get__(self, instance: Any, owner: type) -> inspect.Signature:
+        if instance is not None:
+            raise AttributeError("__signature__")
+        signature = inspect.signature(owner.__init__)  # type: ignore[misc]
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 
 def passes_on(constructor: _Constructor) -> _Constructor:

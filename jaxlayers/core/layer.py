@@ -15,6 +15,7 @@ import numpy as np
 
 from jaxlayers.common import masks, registry
 from jaxlayers.common.call_spec import CallSpec, LazyCallSpec
+from jaxlayers.common.constructors import ConstructorSignature
 from jaxlayers.common.described import Described
 from jaxlayers.common.errors import filtered
 from jaxlayers.common.input_spec import InputSpec, check_inputs
@@ -67,6 +68,7 @@ class Layer(Symbolic, Described, Weighted):
 
     _call_spec: CallSpec = LazyCallSpec()  # type: ignore[assignment]
     _made_with: tuple[tuple[Any, ...], dict[str, Any]]
+    __signature__ = ConstructorSignature()  # that of `__new__` says nothing
     supports_masking = True
     input_spec: InputSpec | Any = None
     _blueprint: list[Any] | None = None  # the structure that `init` found out, for a layer that is not built
@@ -336,7 +338,7 @@ class Layer(Symbolic, Described, Weighted):
 _TEXT = "USOT"  # the kinds of NumPy dtypes that hold strings
 _RESERVED = frozenset(["init", "apply", "params", "state"])
 Layer.build = building.explicit(Layer.build)  # type: ignore[method-assign]
-for _method in (Layer.__init__, Layer.build, Layer.call, Layer.get_config, Layer.compute_output_shape):
+for _method in (Layer.__init__, Layer.build, Layer.call, Layer.compute_output_shape):
     _method.is_default = True  # type: ignore[union-attr]
 
 

@@ -11,7 +11,7 @@ The loop is a pure function, compiled once for each signature: eager calls are o
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -68,6 +68,8 @@ class Repeat(Layer):
         >>> repeat(jnp.ones((1, 2))).tolist()
         [[40.0, 40.0]]
     """
+
+    _config_attributes: ClassVar[dict[str, str | None]] = {"block": None}
 
     def __init__(self, block: Any, n: int, unroll: int | bool = 1, remat: Any = False, **kwargs: Any):
         template = _copied(block) if isinstance(block, Layer) else block() if callable(block) else block
@@ -138,13 +140,8 @@ class Repeat(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again; the block as a config of its own."""
-        return {
-            **super().get_config(),
-            "block": registry.describe(self._program.template),
-            "n": self.n,
-            "unroll": self.unroll,
-            "remat": registry.describe(self.remat),
-        }
+        described = {"block": self._program.template, "remat": self.remat}
+        return {**super().get_config(), **registry.describe(described)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:

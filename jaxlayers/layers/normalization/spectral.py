@@ -79,10 +79,6 @@ class SpectralNormalization(Wrapper):
             self.vector_u.assign(vector)
         return run_with({self.kernel: new}, self.layer, inputs)
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        return {**super().get_config(), "power_iterations": self.power_iterations}
-
 
 @functools.partial(jax.jit, static_argnums=(2,))  # one dispatch when it is called eagerly
 def _normalized(kernel: jax.Array, vector: jax.Array, iterations: int) -> tuple[jax.Array, jax.Array]:
