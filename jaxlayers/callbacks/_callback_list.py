@@ -105,7 +105,10 @@ class CallbackList(Callback):
                 else:
                     failing.add_note(f"Closing {type(callback).__name__} failed as well: {error!r}")
         if failing is not None and failing is not sys.exception():
-            raise failing
+            try:
+                raise failing
+            finally:
+                del failing  # its traceback refers to this frame, which would be a reference cycle
 
 
 def _flat(callbacks: Any) -> Iterator[Any]:
