@@ -122,7 +122,7 @@ def load():
         try:
             return "Tiny Shakespeare", jl.datasets.tiny_shakespeare.load_data()
         except ConnectionError:
-            print("Tiny Shakespeare is not at hand.")
+            print("Tiny Shakespeare was not found.")
     return "four sonnets", SONNETS
 
 

@@ -56,7 +56,7 @@ def load():
         try:
             return "MNIST", *jl.datasets.mnist.load_data()
         except ConnectionError:
-            print("MNIST is not at hand.")
+            print("MNIST was not found.")
     return "the digits of scikit-learn", *jl.datasets.digits.load_data()
 
 
