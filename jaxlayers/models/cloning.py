@@ -54,6 +54,7 @@ def clone_model(
     if kwargs:
         raise ValueError(f"clone_model() received unknown arguments: {', '.join(kwargs)}.")
     clone_layer = _layer_cloner(clone_function, call_function, recursive)
+    clone: Model
     if isinstance(model, Sequential):
         clone = _clone_sequential(model, input_tensors, clone_layer, call_function, clone_function is not None)
     elif model._graph is not None:

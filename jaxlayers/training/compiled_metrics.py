@@ -21,14 +21,14 @@ class CompiledMetrics(metrics.Metric):
     for each kind of output.
 
     Args:
-        given: the `metrics` of `compile`.
+        unweighted: the `metrics` of `compile`.
         weighted: the `weighted_metrics` of `compile`.
         names: the names of the outputs, if the model knows them.
     """
 
-    def __init__(self, given: Any, weighted: Any, names: list[str] | None):
+    def __init__(self, unweighted: Any, weighted: Any, names: list[str] | None):
         super().__init__(name="compile_metrics")
-        self._arguments = _Arguments(given, weighted)
+        self._arguments = _Arguments(unweighted, weighted)
         self._output_names = names
         self.outputs_with_loss: list[int] = []  # the numbers of these outputs
         self._entries: list[_Entry] | None = None
@@ -79,9 +79,9 @@ class CompiledMetrics(metrics.Metric):
     def _resolve(self, tree: Any, names: list[Any], targets: list[Any], outputs: list[Any]) -> Iterator[_Entry]:
         """Yield an entry for each metric, under a name that no other has."""
         taken: set[str] = set()
-        for argument, given in vars(self._arguments).items():
+        for argument, value in vars(self._arguments).items():
             is_weighted = argument == "weighted_metrics"
-            metrics_of = [given] if len(names) == 1 else by_output(given, tree, names, argument)
+            metrics_of = [value] if len(names) == 1 else by_output(value, tree, names, argument)
             for output, of_output in enumerate(metrics_of):
                 prefix = f"{names[output]}_" if len(names) > 1 and names[output] else ""
                 for identifier in jax.tree.leaves(of_output, is_leaf=is_leaf):
@@ -112,10 +112,10 @@ class _Entry(NamedTuple):
     name: str
 
 
-def single_metrics(several: list[Any]) -> list[Any]:
-    """Return a list of metrics in which the single compiled metrics replace the `CompiledMetrics`."""
+def single_metrics(model_metrics: list[Any]) -> list[Any]:
+    """Return the metrics of a model, with the single compiled metrics instead of the `CompiledMetrics`."""
     singles: list[Any] = []
-    for metric in several:
+    for metric in model_metrics:
         singles += metric.metrics if isinstance(metric, CompiledMetrics) else [metric]
     return singles
 

@@ -61,7 +61,7 @@ class Loop:
         """
         model = self._model
         model.reset_metrics()
-        model.stop_evaluating = False  # stop_training is reset by `fit`: it must end the pass after this one too
+        model.stop_evaluating = False  # `fit` resets stop_training, which ends all epochs and not this pass alone
         logs: Any = {}
         count = 0
         max_steps = config.max_steps_per_epoch()

@@ -146,8 +146,10 @@ class Objective(Tracked):
     @property
     def is_resolved(self) -> bool:
         """True if all metrics are known. Some depend on the outputs, and are known after the first batch only."""
-        several = self._number_of_losses > 1 or (self.has_loss and len(self._names or ()) > 1)
-        return (self.metrics is None or self.metrics.is_resolved) and (self._terms is not None or not several)
+        has_loss_metrics = self._number_of_losses > 1 or (self.has_loss and len(self._names or ()) > 1)
+        if has_loss_metrics and self._terms is None:
+            return False
+        return self.metrics is None or self.metrics.is_resolved
 
 
 @dataclasses.dataclass(frozen=True)
