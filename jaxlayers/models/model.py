@@ -259,6 +259,7 @@ class Model(Trainer, Layer):
         object.__setattr__(self, "_named", {**self._named, "outputs": value})
 
     def _names(self) -> list[str]:
+        """Return the name of each layer in the trees of the model."""
         return local_names(self.layers if self._graph is None else self._graph.layers, self.name)
 
     def summary(

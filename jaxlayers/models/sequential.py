@@ -80,7 +80,7 @@ class Sequential(Model):
             self._input = _input_of(layer)
         self._chain.append(layer)
         try:
-            self._changed(rebuild)
+            self._invalidate(rebuild)
         except Exception:
             self._chain.pop()
             self._input, self.built = before
@@ -98,17 +98,19 @@ class Sequential(Model):
         if not self._chain:
             raise ValueError(f"{self.name!r} has no layers to remove.")
         layer = self._chain.pop()
-        self._changed(rebuild)
+        self._invalidate(rebuild)
         return layer
 
-    def _changed(self, rebuild: bool) -> None:
+    def _invalidate(self, rebuild: bool) -> None:
+        """Drop what was known about the model before its layers changed; build it again if `rebuild` is True."""
         self.built = False
         object.__setattr__(self, "_tensors", None)
         if rebuild:
             self._build_on_input()
 
     def _build_on_input(self) -> None:
-        start = self._start()
+        """Build the model if its input is known."""
+        start = self._start_tensor()
         if start is None or not self._chain:
             return
         if None in start.shape[1:]:  # no array has this shape; the layers may be built without knowing the size
@@ -117,7 +119,7 @@ class Sequential(Model):
         else:
             building.from_call(self, (symbolic.fill(start.shape, start.dtype),), {})
 
-    def _start(self) -> SymbolicTensor | None:
+    def _start_tensor(self) -> SymbolicTensor | None:
         """Return the declared symbolic input; if there is none, one like the array that the model was built for."""
         if self._input is not None or self._tensors is not None:
             return self._input if self._tensors is None else self._tensors[0]
@@ -134,7 +136,7 @@ class Sequential(Model):
     def _symbols(self) -> tuple[Any, Any, list[SymbolicTensor]]:
         """Return the symbolic input, the symbolic output, and an empty list of losses."""
         if self._tensors is None:
-            tensor = start = self._start()
+            tensor = start = self._start_tensor()
             if start is None:
                 raise AttributeError(
                     f"{self.name!r} was given no Input and is not built, so its symbolic input and output are not "
