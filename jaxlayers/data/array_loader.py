@@ -135,6 +135,17 @@ class ArrayLoader:
 
         The next batch is number `batch` of epoch number `epoch`, both counted from 0. `set_state` compares the other
         entries with the settings of the loader.
+
+        Example:
+            >>> import numpy as np
+            >>> from jaxlayers.data import ArrayLoader
+            >>> batches = iter(loader := ArrayLoader(np.arange(5), batch_size=2))
+            >>> next(batches).tolist()
+            [0, 1]
+            >>> resumed = ArrayLoader(np.arange(5), batch_size=2)
+            >>> resumed.set_state(loader.get_state())
+            >>> [batch.tolist() for batch in resumed]
+            [[2, 3], [4]]
         """
         epoch, batch = self._position
         return {

@@ -107,6 +107,13 @@ def plot_model(
     Raises:
         ImportError: if `dot` is not installed.
         ValueError: if an argument is unknown.
+
+    Example:
+        >>> import pathlib, tempfile, jaxlayers as jl
+        >>> model = jl.Sequential([jl.Input((2,)), jl.layers.Dense(3)])
+        >>> path = jl.utils.plot_model(model, pathlib.Path(tempfile.mkdtemp(), "model.dot"), show_shapes=True)
+        >>> "shape: (None, 3)" in path.read_text()
+        True
     """
     source = model_to_dot(
         model,

@@ -94,6 +94,14 @@ class Sequential(Model):
 
         Raises:
             ValueError: if the model has no layers.
+
+        Example:
+            >>> import jaxlayers as jl
+            >>> model = jl.Sequential([jl.Input((2,)), jl.layers.Dense(3), jl.layers.Dense(1)])
+            >>> model.pop().name.startswith("dense")
+            True
+            >>> model.output_shape
+            (None, 3)
         """
         if not self._chain:
             raise ValueError(f"{self.name!r} has no layers to remove.")

@@ -163,6 +163,13 @@ class Trainer(Compiled):
 
         Raises:
             ValueError: if the model is not compiled, or the data has no batches.
+
+        Example:
+            >>> import jaxlayers as jl, numpy as np
+            >>> model = jl.Sequential([jl.layers.Dense(1, kernel_initializer="zeros")])
+            >>> model.compile("sgd", "mse", metrics=["mae"])
+            >>> model.evaluate(np.ones((4, 2)), 3 * np.ones((4, 1)), verbose=0, return_dict=True)
+            {'loss': 9.0, 'mae': 3.0}
         """
         self._check_compiled("evaluate")
         data = feed(x, y, sample_weight, batch_size=batch_size, steps=steps, from_start=True)
@@ -198,6 +205,12 @@ class Trainer(Compiled):
 
         Raises:
             ValueError: if the data has no batches.
+
+        Example:
+            >>> import jaxlayers as jl, numpy as np
+            >>> model = jl.Sequential([jl.layers.Dense(2)])
+            >>> model.predict(np.ones((5, 3)), verbose=0).shape
+            (5, 2)
         """
         parts = list(Trainer.predict_batches(self, x, batch_size, verbose, steps, callbacks))
         if not parts:
