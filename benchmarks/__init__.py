@@ -1,6 +1,6 @@
-"""What jaxlayers costs beside the same thing written by hand and beside its peers: `python -m benchmarks`.
+"""Benchmarks of jaxlayers against hand-written JAX and other libraries: `python -m benchmarks`.
 
-`problem` is what everybody computes; `by_hand`, `ours` and `peers/` are the same two models, once per library, as
-contestants; each file of `measure/` is one question; `clock` times, `table` prints and judges; `__main__` runs every
-measurement in a process of its own.
+`problem` defines what all contestants compute. `by_hand`, `ours/` and `peers/` are the contestants: the same two models
+in each library. Each file of `measure/` has one kind of measurement. `clock` measures times, `table` prints the results
+and compares them with the limits, and `__main__` runs each measurement in a process of its own.
 """

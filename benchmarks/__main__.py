@@ -1,6 +1,6 @@
-"""`python -m benchmarks [MEASUREMENT ...] [--json FILE]`: runs measurements one by one, and prints one table.
+"""`python -m benchmarks [MEASUREMENT ...] [--json FILE]`: run measurements one after the other and print a table.
 
-Every measurement runs in a process of its own, so that what one imports or compiles does not help or hinder another.
+Each measurement runs in a process of its own, so that the imports and compilations of one do not affect another.
 """
 
 from __future__ import annotations
@@ -48,44 +48,45 @@ MEASUREMENTS = {
     "resnet-step": "resnet:step",
     "repeat": "repeat:run",
 }
-IN_ANY_TYPE = (
+IN_ANY_DTYPE = (
     "conv2d", "conv2d-loop", "lstm", "gru", "attention", "resnet-forward", "resnet-step", "transformer-step",
 )  # fmt: skip
-LONGEST = 600  # seconds for one measurement, on a machine that is busy
+TIMEOUT = 600  # seconds for one measurement, enough for a busy machine
 
 
 def main() -> int:
-    """Runs what was asked for; the exit status is 1 where a measurement failed, whatever the limits say."""
+    """Run the requested measurements. The exit status is 1 if a measurement failed; a missed limit is no failure."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("measurement", nargs="*", help=f"some of: {', '.join(MEASUREMENTS)}; all by default")
-    parser.add_argument("--json", metavar="FILE", help="write the raw figures to a file")
-    parser.add_argument("--compute", default=COMPUTE, help=f"the type computed in, for {', '.join(IN_ANY_TYPE)}")
+    parser.add_argument("--json", metavar="FILE", help="also write the raw figures to a file")
+    parser.add_argument("--compute", default=COMPUTE, help=f"the dtype to compute in, for {', '.join(IN_ANY_DTYPE)}")
     parser.add_argument("--one", metavar="FILE", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     unknown = set(arguments.measurement) - set(MEASUREMENTS)
     if unknown:
-        parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
-    known = MEASUREMENTS if arguments.compute == "float32" else IN_ANY_TYPE
-    if set(arguments.measurement) - set(known):
-        parser.error(f"only {', '.join(known)} can be had in {arguments.compute}")
+        parser.error(f"no such measurement: {', '.join(sorted(unknown))}; expected some of {', '.join(MEASUREMENTS)}")
+    available = MEASUREMENTS if arguments.compute == "float32" else IN_ANY_DTYPE
+    if set(arguments.measurement) - set(available):
+        parser.error(f"only {', '.join(available)} can be run in {arguments.compute}")
     if arguments.one:
         Path(arguments.one).write_text(json.dumps([row.as_json() for row in _measure(arguments.measurement[0])]))
         return 0
     os.environ[VARIABLE] = arguments.compute
     rows, notes = [], []
     print(f"{_machine()}, computing in {arguments.compute}\n", flush=True)
-    for name in arguments.measurement or known:
+    for name in arguments.measurement or available:
         start = time.perf_counter()
-        found, complaints = _in_own_process(name)
+        new_rows, failures = _run_in_process(name)
         print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
-        rows += found
-        notes += [f"{name}: {complaint}" for complaint in complaints]
+        rows += new_rows
+        notes += [f"{name}: {failure}" for failure in failures]
     print(markdown(rows))
     for note in notes:
         print(f"- {note}")
     verdicts = [row.verdict for row in rows if row.verdict]
-    missed, unsure = (sum(text in verdict for verdict in verdicts) for text in ("MISSED", "?"))
-    print(f"\n{len(verdicts) - missed} limits kept, {missed} missed; for {unsure} the quartiles disagree.")
+    missed, uncertain = (sum(text in verdict for verdict in verdicts) for text in ("MISSED", "?"))
+    kept = len(verdicts) - missed
+    print(f"\n{kept} limits kept, {missed} missed; for {uncertain} the limit lies between the quartiles.")
     if arguments.json:
         result = {"machine": _machine(), "rows": [row.as_json() for row in rows], "notes": notes}
         Path(arguments.json).write_text(json.dumps(result, indent=1))
@@ -97,24 +98,24 @@ def _measure(name: str) -> list[Row]:
     return getattr(importlib.import_module(f"benchmarks.measure.{module}"), function)()
 
 
-def _in_own_process(name: str) -> tuple[list[Row], list[str]]:
+def _run_in_process(name: str) -> tuple[list[Row], list[str]]:
     environment = os.environ | {"KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    environment.pop("JAX_COMPILATION_CACHE_DIR", None)  # what was compiled yesterday would be no cold start
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package comes with its bytecode
+    environment.pop("JAX_COMPILATION_CACHE_DIR", None)  # earlier compilations would shorten a cold start
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # installed packages have their bytecode
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "rows.json"
         command = [sys.executable, "-m", "benchmarks", name, "--one", str(result)]
         try:
             done = subprocess.run(
-                command, stderr=subprocess.PIPE, text=True, env=environment, timeout=LONGEST, check=False
+                command, stderr=subprocess.PIPE, text=True, env=environment, timeout=TIMEOUT, check=False
             )
         except subprocess.TimeoutExpired:
-            return [], [f"took longer than {LONGEST} s"]
+            return [], [f"took longer than {TIMEOUT} s"]
         notes = [line.removeprefix("NOTE ") for line in done.stderr.splitlines() if line.startswith("NOTE ")]
         if done.returncode or notes:
             print(done.stderr, file=sys.stderr)
         if done.returncode:
-            return [], [*notes, f"failed: {(done.stderr.strip().splitlines() or ['without a word'])[-1]}"]
+            return [], [*notes, f"failed: {(done.stderr.strip().splitlines() or ['no output'])[-1]}"]
         return [_row(fields) for fields in json.loads(result.read_text())], notes
 
 
@@ -133,7 +134,7 @@ def _machine() -> str:
         except metadata.PackageNotFoundError:
             continue
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    # In a process of its own: one that looks for a GPU takes its memory.
+    # In a process of its own, because a process that lists the devices also reserves the memory of a GPU.
     command = [sys.executable, "-c", "import jax; print(jax.device_count(), jax.devices()[0].device_kind)"]
     devices = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
     return (

@@ -1,4 +1,4 @@
-"""The two models in plain JAX and optax: what a careful person writes with no library for layers."""
+"""The two models in plain JAX and optax, written carefully without a library for layers."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ uniform = jax.nn.initializers.uniform(0.05)
 
 
 def adam() -> optax.GradientTransformation:
-    """The optimizer that every JAX contestant uses."""
+    """Return the optimizer of all contestants that use optax."""
     return optax.adam(LEARNING_RATE, eps=ADAM_EPSILON)
 
 
 def dense_weights(key: jax.Array, inputs: int, units: int) -> dict[str, jax.Array]:
-    """A kernel and a bias."""
+    """Return a kernel and a bias."""
     return {"kernel": glorot(key, (inputs, units)), "bias": jnp.zeros(units)}
 
 
 def norm_weights() -> dict[str, jax.Array]:
-    """The scale and shift of a layer normalisation."""
+    """Return the scale and shift of a layer normalisation."""
     return {"gamma": jnp.ones(WIDTH), "beta": jnp.zeros(WIDTH)}
 
 
@@ -46,7 +46,7 @@ def norm(weights: dict[str, jax.Array], x: jax.Array) -> jax.Array:
 
 
 def transformer_weights(key: jax.Array) -> dict[str, Any]:
-    """All the transformer's weights."""
+    """Return all weights of the transformer."""
     tokens, positions, logits, *blocks = jax.random.split(key, 3 + BLOCKS)
 
     def block(key: jax.Array) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def transformer_logits(weights: dict[str, Any], tokens: jax.Array) -> jax.Array:
 
 
 def transformer() -> dict[str, Any]:
-    """The weights are the model."""
+    """Return the model, which is its weights."""
     return transformer_weights(jax.random.key(0))
 
 
@@ -86,12 +86,12 @@ BUILDS: dict[str, Callable[[], Any]] = {"by hand": transformer}
 
 
 def forward(weights: dict[str, Any], tokens: jax.Array) -> jax.Array:
-    """Logits, eagerly."""
+    """Return the logits, computed eagerly."""
     return transformer_logits(weights, tokens)
 
 
 def transformer_step() -> Step:
-    """One step of Adam on the transformer."""
+    """Return a step of Adam on the transformer."""
     optimizer, weights = adam(), transformer()
 
     @partial(jax.jit, donate_argnums=0)
@@ -107,14 +107,14 @@ def transformer_step() -> Step:
 
 
 def vae_weights(key: jax.Array) -> dict[str, Any]:
-    """All the autoencoder's weights."""
+    """Return all weights of the autoencoder."""
     names = ("hidden", "mean", "log_variance", "decode", "pixels")
     sizes = [(PIXELS, HIDDEN), (HIDDEN, LATENT), (HIDDEN, LATENT), (LATENT, HIDDEN), (HIDDEN, PIXELS)]
     return {n: dense_weights(k, *s) for n, k, s in zip(names, jax.random.split(key, 5), sizes, strict=True)}
 
 
 def vae_loss(weights: dict[str, Any], pixels: jax.Array, key: jax.Array) -> jax.Array:
-    """Squared error of the reconstruction, and the divergence."""
+    """Return the squared error of the reconstruction plus the divergence."""
     h = jax.nn.relu(dense(weights["hidden"], pixels))
     mean, log_variance = dense(weights["mean"], h), dense(weights["log_variance"], h)
     z = mean + jnp.exp(0.5 * log_variance) * jax.random.normal(key, mean.shape)
@@ -123,7 +123,7 @@ def vae_loss(weights: dict[str, Any], pixels: jax.Array, key: jax.Array) -> jax.
 
 
 def vae_step() -> Step:
-    """One step of Adam on the autoencoder."""
+    """Return a step of Adam on the autoencoder."""
     optimizer, weights = adam(), vae_weights(jax.random.key(0))
 
     @partial(jax.jit, donate_argnums=0)
@@ -138,7 +138,7 @@ def vae_step() -> Step:
 
 
 def _epochs(step: Step, data: tuple[np.ndarray, ...], batch: int) -> Callable[[], float]:
-    """The usual loop: shuffle, gather a batch, step; the losses are fetched once, at the end of the epoch."""
+    """Return a function for one epoch: shuffle, gather batches, run steps; fetch the losses at the end of the epoch."""
     carry, random = step.carry, np.random.default_rng(0)
 
     def epoch() -> float:
@@ -154,12 +154,12 @@ def _epochs(step: Step, data: tuple[np.ndarray, ...], batch: int) -> Callable[[]
 
 
 def vae_fit(pixels: np.ndarray) -> Callable[[], float]:
-    """Trains the autoencoder for an epoch."""
+    """Return a function that trains the autoencoder for an epoch."""
     return _epochs(vae_step(), (pixels,), problem.VAE_BATCH)
 
 
 def vae_scanned(pixels: np.ndarray) -> Callable[[], float]:
-    """Trains the autoencoder for an epoch that is one `lax.scan`; rows are gathered on the device."""
+    """Return a function that trains for an epoch in one `lax.scan`; the rows are gathered on the device."""
     step, random, size = vae_step(), np.random.default_rng(0), problem.VAE_BATCH
     data, carry = jax.device_put(pixels), step.carry
     whole = len(pixels) // size * size
@@ -181,7 +181,7 @@ def vae_scanned(pixels: np.ndarray) -> Callable[[], float]:
 
 
 def small_loop(inputs: np.ndarray, targets: np.ndarray, size: int) -> Callable[[], float]:
-    """An epoch of the smallest of steps: a line fitted by gradient descent."""
+    """Return a function for an epoch of a very small step: linear regression by gradient descent."""
     weights = {"w": jnp.zeros((inputs.shape[1], 1)), "b": jnp.zeros(1)}
 
     @partial(jax.jit, donate_argnums=0)
@@ -193,12 +193,12 @@ def small_loop(inputs: np.ndarray, targets: np.ndarray, size: int) -> Callable[[
 
 
 def transformer_fit(inputs: np.ndarray, targets: np.ndarray) -> Callable[[], float]:
-    """Trains the transformer for an epoch."""
+    """Return a function that trains the transformer for an epoch."""
     return _epochs(transformer_step(), (inputs, targets), problem.BATCH)
 
 
 def counters(count: int) -> Callable[[int], None]:
-    """Adds one to each of some numbers: what a call of a compiled function costs at the least."""
+    """Return a function that adds one to each of `count` arrays: the minimal cost of calling a compiled function."""
     step = jax.jit(lambda values: ([value + 1 for value in values], 2 * values[0]), donate_argnums=0)
     values = [jnp.zeros(()) for _ in range(count)]
 

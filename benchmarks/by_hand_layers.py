@@ -1,4 +1,4 @@
-"""Single layers in plain JAX, as a careful person writes them."""
+"""Single layers in plain JAX, written carefully."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _recurrent_weights(name: str, gates: int, biases: tuple[int, ...]) -> dict[s
 
 
 def lstm() -> Layer:
-    """Long short-term memory, the inputs projected before the loop."""
+    """Long short-term memory; the inputs are projected before the loop."""
 
     def function(weights: dict, x: jax.Array) -> jax.Array:
         weights = as_computed(weights)
@@ -57,7 +57,7 @@ def lstm() -> Layer:
 
 
 def gru() -> Layer:
-    """Gated recurrent unit that resets after the product, as cuDNN's does."""
+    """A gated recurrent unit whose reset gate is applied after the matrix product, as in cuDNN."""
 
     def function(weights: dict, x: jax.Array) -> jax.Array:
         weights = as_computed(weights)
@@ -76,7 +76,7 @@ def gru() -> Layer:
 
 
 def attention() -> Layer:
-    """Self-attention with JAX's own product of heads."""
+    """Self-attention with `jax.nn.dot_product_attention`."""
     keys = jax.random.split(jax.random.key(0), 4)
     weights = {
         name: {"kernel": glorot(key, (WIDTH, WIDTH)), "bias": jnp.zeros(WIDTH)}

@@ -34,14 +34,14 @@ def _conv_and_norm(key: jax.Array, size: int, inputs: int, filters: int) -> tupl
 
 
 def weights() -> tuple[Any, Any]:
-    """Weights and statistics, both by the name of what they belong to."""
+    """Return the weights and the moving averages, each keyed by the name of the layer."""
     params, state = {}, {}
     key = jax.random.key(0)
 
     def add(name: str, *sizes: int) -> None:
         nonlocal key
-        key, mine = jax.random.split(key)
-        params[name], state[name] = _conv_and_norm(mine, *sizes)
+        key, layer_key = jax.random.split(key)
+        params[name], state[name] = _conv_and_norm(layer_key, *sizes)
 
     add("start", 7, IMAGE[-1], 64)
     inputs = 64
@@ -58,7 +58,7 @@ def weights() -> tuple[Any, Any]:
 
 
 def predict(params: Any, state: Any, x: jax.Array, training: bool) -> tuple[jax.Array, Any]:
-    """Probabilities, and the new statistics."""
+    """Return the probabilities and the new moving averages."""
     new = {}
 
     def layer(name: str, x: jax.Array, stride: int = 1, padding: Any = "SAME") -> jax.Array:
@@ -90,12 +90,12 @@ def predict(params: Any, state: Any, x: jax.Array, training: bool) -> tuple[jax.
 
 
 def forward() -> tuple[Any, Any]:
-    """A function of weights and images, and the weights."""
+    """Return a function of weights and images, and the weights."""
     return lambda weights, images: predict(*weights, images, False)[0], weights()
 
 
 def step() -> Step:
-    """One step of gradient descent."""
+    """Return a step of gradient descent."""
 
     @partial(jax.jit, donate_argnums=0)
     def step(carry: Any, images: jax.Array, labels: jax.Array) -> tuple[Any, jax.Array]:

@@ -1,8 +1,8 @@
-"""Timing on a machine that other work shares: contestants take turns, and ratios are taken turn by turn.
+"""Time measurements on a shared machine: contestants take turns, and a ratio is computed for each turn.
 
-A slow moment then slows both sides of a ratio; and where a measurement is short, a turn is the quickest of several
-rounds, most of which fall between two interruptions. A ratio is reported as its median over the turns, with its
-quartiles; a time as its median.
+A disturbance then affects both sides of a ratio. The time of a turn is the shortest of several rounds, because some
+rounds of a short measurement have no interruption. A ratio is reported as its median over the turns, with its
+quartiles; a time is reported as its median.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Samples = dict[str, list[float]]
 
 
 class Spread(NamedTuple):
-    """The middle of some numbers, and the quartiles around it."""
+    """The median and the quartiles of some numbers."""
 
     median: float
     lower: float
@@ -26,28 +26,34 @@ class Spread(NamedTuple):
 
 
 def spread(numbers: Any) -> Spread:
-    """Median, lower and upper quartile."""
+    """Return the median and the quartiles."""
     lower, median, upper = np.percentile(np.asarray(numbers, float), [25, 50, 75])
     return Spread(float(median), float(lower), float(upper))
 
 
 def ratios(samples: Samples, name: str, baseline: str) -> Spread:
-    """How many times as long as the baseline a contestant took, turn by turn."""
+    """Return the ratio of the times of a contestant and the baseline, over the turns."""
     return spread(np.divide(samples[name], samples[baseline]))
 
 
 def seconds(function: Callable[[], Any]) -> float:
-    """How long one call takes."""
+    """Return the time of one call."""
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
 
 
 def take_turns(contestants: Mapping[str, Callable[[], float]], turns: int, rounds: int = 1) -> Samples:
-    """Lets every contestant measure itself once a round, each round in another order; the quickest of a turn counts."""
+    """Run each contestant once per round, in a rotating order; return its shortest time of each turn.
+
+    Args:
+        contestants: functions that run once and return their time in seconds.
+        turns: the number of samples for each contestant.
+        rounds: the number of runs per turn.
+    """
     names, samples = list(contestants), {name: [] for name in contestants}
     gc.collect()
-    gc.freeze()  # what is alive by now is not looked through again while the clock runs
+    gc.freeze()  # a collection during a measurement then skips the objects that exist now
     for turn in range(turns):
         best = dict.fromkeys(names, float("inf"))
         for this_round in range(turn, turn + rounds):
@@ -61,7 +67,7 @@ def take_turns(contestants: Mapping[str, Callable[[], float]], turns: int, round
 
 
 def time_turns(contestants: Mapping[str, Callable[[], Any]], turns: int, rounds: int = 1) -> Samples:
-    """The seconds that each contestant's calls take; the first call of each is not counted."""
+    """Return the seconds of each contestant's calls; the first call of each is not measured."""
     for function in contestants.values():
         function()
     return take_turns({name: lambda f=function: seconds(f) for name, function in contestants.items()}, turns, rounds)

@@ -1,4 +1,4 @@
-"""Who takes part: the hand-written version, jaxlayers in its two faces, and the peers that are installed."""
+"""The contestants: the hand-written version, jaxlayers in two ways of use, and the other libraries if installed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 BY_HAND, APPLY, FACADE = "by hand", "jaxlayers apply", "jaxlayers facade"
 LINEN, NNX, EQUINOX, KERAS = "Linen", "NNX", "Equinox", "Keras"
 OURS, PEERS = (APPLY, FACADE), (LINEN, NNX, EQUINOX, KERAS)
-EVERYBODY = (BY_HAND, *OURS, *PEERS)
+ALL = (BY_HAND, *OURS, *PEERS)
 
 MODULES = {
     BY_HAND: "benchmarks.by_hand",
@@ -28,13 +28,13 @@ MODULES = {
 NEEDS = {LINEN: "flax", NNX: "flax", EQUINOX: "equinox", KERAS: "keras"}
 
 
-def installed(names: Iterable[str] = EVERYBODY) -> list[str]:
-    """Those of the contestants whose library is here."""
+def installed(names: Iterable[str] = ALL) -> list[str]:
+    """Return the contestants whose library is installed."""
     return [name for name in names if importlib.util.find_spec(NEEDS.get(name, "jax")) is not None]
 
 
 def attempt(name: str, function: Callable[[], T]) -> T | None:
-    """What the function returns; where it fails, None and a note: one contestant must not stop the rest."""
+    """Return the result of a function; if it fails, print a note and return None, so that the others can run."""
     try:
         return function()
     except Exception as error:
@@ -43,13 +43,13 @@ def attempt(name: str, function: Callable[[], T]) -> T | None:
         return None
 
 
-def load(names: Iterable[str] = EVERYBODY) -> dict[str, Any]:
-    """The modules of the contestants that can be imported."""
+def load(names: Iterable[str] = ALL) -> dict[str, Any]:
+    """Return the modules of the contestants that can be imported."""
     loaded = {name: attempt(name, lambda n=name: importlib.import_module(MODULES[n])) for name in installed(names)}
     return {name: module for name, module in loaded.items() if module is not None}
 
 
 def prepare(modules: dict[str, Any], make: Callable[[Any], T]) -> dict[str, T]:
-    """What `make` makes of each module, for those where it works."""
-    made = {name: attempt(name, lambda m=module: make(m)) for name, module in modules.items()}
-    return {name: thing for name, thing in made.items() if thing is not None}
+    """Return `make(module)` for each module for which it does not fail."""
+    results = {name: attempt(name, lambda m=module: make(m)) for name, module in modules.items()}
+    return {name: result for name, result in results.items() if result is not None}

@@ -1,7 +1,8 @@
-"""What the benchmarks of single layers compute: sizes, inputs, and what is differentiated.
+"""The task of the benchmarks of single layers: sizes, inputs, and the function that is differentiated.
 
-A contestant is a module with a dict `LAYERS`: by the names in `SHAPES`, functions that make `(function, weights)`, the
-layer as a pure function `function(weights, inputs)` of arrays. Recurrent layers return all steps.
+A contestant is a module with a dict `LAYERS` from the names in `SHAPES` to functions that return `(function, weights)`:
+the layer as a pure function `function(weights, inputs)` of arrays. Recurrent layers return the outputs of all time
+steps.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ Layer = tuple[Callable[[Any, jax.Array], jax.Array], Any]
 
 
 def inputs(name: str) -> jax.Array:
-    """One batch for a layer."""
+    """Return a batch of inputs for a layer."""
     return jnp.asarray(np.random.default_rng(0).normal(size=SHAPES[name]), COMPUTE)
 
 
 def forward_and_gradient(layer: Layer) -> Callable[[Any, jax.Array], Any]:
-    """A scalar of the outputs, and its gradients by weights and inputs."""
+    """Return a function that computes a scalar of the outputs, and its gradients with respect to weights and inputs."""
     function, _ = layer
     return jax.value_and_grad(lambda weights, x: jnp.mean(jnp.square(wide(function(weights, x)))), argnums=(0, 1))

@@ -1,4 +1,4 @@
-"""The floating type that layers compute in, which `python -m benchmarks --compute` says; weights are float32 anyway."""
+"""The dtype that layers compute in, set by `python -m benchmarks --compute`. Weights are always float32."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import jax
 
 VARIABLE = "JAXLAYERS_BENCHMARKS_COMPUTE"
 COMPUTE = os.environ.get(VARIABLE, "float32")
-POLICY = COMPUTE if COMPUTE == "float32" else f"mixed_{COMPUTE}"  # as jaxlayers and Keras call it
+POLICY = COMPUTE if COMPUTE == "float32" else f"mixed_{COMPUTE}"  # the name of the dtype policy in jaxlayers and Keras
 
 
 def as_computed(tree: Any) -> Any:
-    """Arrays in the type that is computed in."""
+    """Cast arrays to the dtype to compute in."""
     return jax.tree.map(lambda array: array.astype(COMPUTE), tree)
 
 
 def wide(array: jax.Array) -> jax.Array:
-    """For what is summed or divided: float32."""
+    """Cast an array to float32, for sums and divisions."""
     return array.astype("float32")

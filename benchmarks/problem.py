@@ -1,13 +1,13 @@
-"""What every contestant computes: the sizes, the data, and the mathematics that belongs to no library.
+"""The task of all contestants: the sizes, the data, and the mathematics that is the same in all libraries.
 
-Two models: a small variational autoencoder on rows of pixels, and a pre-norm transformer language model, both trained
-with Adam. A contestant is a module with these functions, as far as they make sense for its library:
+There are two models, both trained with Adam: a small variational autoencoder of rows of pixels, and a pre-norm
+transformer language model. A contestant is a module with these functions, as far as its library has them:
 
-- `BUILDS`: how the transformer's weights are made from nothing, by name, each returning something to wait for;
-- `transformer()`: a built model, and `forward(model, tokens)`, its logits, computed eagerly;
-- `transformer_step()` and `vae_step()`: a compiled training step, as a `Step`;
-- `vae_fit(pixels)` and `transformer_fit(inputs, targets)`: a function that trains for one epoch;
-- `counters(n)`: a function that makes so many calls of a compiled one, which adds one to each of n variables.
+- `BUILDS`: a dict from names to functions that make the transformer's weights; each returns arrays to wait for;
+- `transformer()` returns a built model, and `forward(model, tokens)` its logits, computed eagerly;
+- `transformer_step()` and `vae_step()` return a compiled training step, as a `Step`;
+- `vae_fit(pixels)` and `transformer_fit(inputs, targets)` return a function that trains for one epoch;
+- `counters(n)` returns a function `run(calls)`, which calls a compiled function that adds one to each of n variables.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ BLOCKS, WIDTH, HEADS, LENGTH, VOCABULARY, BATCH = 12, 128, 4, 64, 256, 4
 
 
 class Step(NamedTuple):
-    """A compiled step: `carry, loss = run(carry, *batch)`, again and again. The carry of a stateful one is None.
+    """A compiled step, called repeatedly as `carry, loss = run(carry, *batch)`. The carry of a stateful step is None.
 
-    `lower` makes a new one of the same step and returns it lowered but not compiled, where the library can do that.
+    `lower` lowers the same step anew without compiling it. None if the library has no such function.
     """
 
     run: Callable[..., tuple[Any, jax.Array]]
@@ -40,28 +40,28 @@ class Step(NamedTuple):
 
 
 def pixel_rows(count: int) -> np.ndarray:
-    """Rows of pixels in [0, 1), for the autoencoder. Shape: [count, pixels]."""
+    """Return rows of pixels in [0, 1), for the autoencoder. Shape: [count, pixels]."""
     return np.random.default_rng(0).random((count, PIXELS), dtype=np.float32)
 
 
 def token_rows(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens, and the token that follows each. Shapes: [count, length]."""
+    """Return tokens, and the token that follows each. Shapes: [count, length]."""
     tokens = np.random.default_rng(1).integers(0, VOCABULARY, (count, LENGTH + 1), dtype=np.int32)
     return tokens[:, :-1], tokens[:, 1:]
 
 
 def attend(query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
-    """Causal attention of heads side by side. Shapes: [..., time, width] each, and of the result."""
+    """Return causal attention with `HEADS` heads. Shapes: [..., time, width] for the arguments and the result."""
     heads = [array.reshape(*array.shape[:-1], HEADS, WIDTH // HEADS) for array in (query, key, value)]
     return jax.nn.dot_product_attention(*heads, is_causal=True).reshape(query.shape)
 
 
 def next_token_loss(logits: jax.Array, targets: jax.Array) -> jax.Array:
-    """Mean cross-entropy of the tokens that follow. Shapes: [..., vocabulary] and [...]."""
-    of_target = jnp.take_along_axis(jax.nn.log_softmax(wide(logits)), targets[..., None], axis=-1)
-    return -of_target.mean()
+    """Return the mean cross-entropy of the next tokens. Shapes: [..., vocabulary] and [...]."""
+    log_probabilities = jnp.take_along_axis(jax.nn.log_softmax(wide(logits)), targets[..., None], axis=-1)
+    return -log_probabilities.mean()
 
 
 def divergence(mean: jax.Array, log_variance: jax.Array) -> jax.Array:
-    """KL divergence of N(mean, exp(log_variance)) from N(0, 1), averaged over everything (arXiv:1312.6114)."""
+    """Return the KL divergence of N(mean, exp(log_variance)) from N(0, 1), averaged over all axes (arXiv:1312.6114)."""
     return -0.5 * jnp.mean(log_variance - jnp.square(mean) - jnp.exp(log_variance) + 1)

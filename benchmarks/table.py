@@ -1,4 +1,4 @@
-"""Rows of results: what was measured, the ratio with its spread, the limit, and whether it was kept."""
+"""The table of results: for each measurement the times, the ratio with its quartiles, the limit, and the verdict."""
 
 from __future__ import annotations
 
@@ -9,7 +9,21 @@ from benchmarks.clock import Samples, Spread, ratios, spread
 
 @dataclass
 class Row:
-    """One comparison. `ratio` may be a difference instead, in `unit`; without a limit a row only informs."""
+    """One comparison of a contestant with a baseline.
+
+    Attributes:
+        part: the part of the benchmarks, a letter.
+        what: the measured quantity.
+        who: the contestant.
+        value: the result of the contestant.
+        baseline: the contestant to compare with.
+        baseline_value: the result of the baseline.
+        ratio: the ratio of the two results; or their difference, if `unit` is a unit of time.
+        unit: `"x"` for a ratio, `"exact"` for a ratio with five digits, or the unit of a difference.
+        limit: the limit of the ratio; None for a row without a verdict.
+        at_least: if True, the ratio must be at least the limit. By default it must be at most the limit.
+        raw: the samples of each contestant.
+    """
 
     part: str
     what: str
@@ -25,7 +39,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """Whether the limit was kept, judged by the median; with a question mark where the quartiles disagree."""
+        """`"ok"` or `"MISSED"`, decided by the median; with a question mark if the limit lies between the quartiles."""
         if self.limit is None:
             return ""
         if self.ratio is None:
@@ -34,7 +48,7 @@ class Row:
         return ("ok" if kept else "MISSED") + ("" if all(other == kept for other in others) else "?")
 
     def cells(self) -> list[str]:
-        """The row as text."""
+        """Return the cells of the row as text."""
         digits = 1 if self.unit == "us" else 5 if self.unit == "exact" else 3
         unit = "" if self.unit in ("x", "exact") else f" {self.unit}"
         shown = f"{{:.{digits}f}}"
@@ -56,15 +70,15 @@ class Row:
         ]
 
     def as_json(self) -> dict[str, object]:
-        """The row with its raw figures."""
+        """Return the row with its raw figures."""
         return asdict(self) | {"verdict": self.verdict}
 
 
-HEADINGS = ["", "what", "who", "takes", "against", "takes", "ratio [quartiles]", "limit", ""]
+HEADINGS = ["part", "measurement", "contestant", "value", "baseline", "value", "ratio [quartiles]", "limit", "verdict"]
 
 
 def clock_time(duration: float) -> str:
-    """Seconds, in the unit that fits."""
+    """Return seconds as text, in s, ms, us or ns."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
         if duration >= size:
             return f"{duration / size:.3g} {unit}"
@@ -80,14 +94,14 @@ def time_row(
     limit: float | None = None,
     per: int = 1,
 ) -> Row:
-    """A row of times and their ratio, from samples that each cover `per` repetitions."""
+    """Return a row of times and their ratio, from samples that each measure `per` repetitions."""
     own, other = (clock_time(spread(samples[name]).median / per) for name in (who, baseline))
     raw = {name: [sample / per for sample in samples[name]] for name in (who, baseline)}
     return Row(part, what, who, own, baseline, other, ratios(samples, who, baseline), limit=limit, raw=raw)
 
 
 def markdown(rows: list[Row]) -> str:
-    """The rows as a table that can be read in a terminal and pasted into a document."""
+    """Return the rows as a Markdown table with aligned columns."""
     lines = [HEADINGS, *(row.cells() for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
     text = [" | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]

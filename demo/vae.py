@@ -1,4 +1,4 @@
-"""Trains a variational autoencoder of handwritten digits, and draws what it learned.
+"""Train a variational autoencoder of handwritten digits, and draw reconstructions and new digits.
 
 D. P. Kingma, M. Welling, "Auto-Encoding Variational Bayes", arXiv:1312.6114. Run by `make demo`.
 """
@@ -15,12 +15,12 @@ from jaxlayers import layers, ops
 
 SIDE = 28
 PIXELS = SIDE * SIDE
-ROWS = 8  # of digits in each panel of the picture
+ROWS = 8  # rows of digits in each panel of the picture
 PICTURE = Path(__file__).parents[1] / "reports" / "vae.png"
 
 
 class Encoder(layers.Layer):
-    """From images [batch, pixels] to the mean and the log variance of their codes, [batch, latent] each."""
+    """Map images [batch, pixels] to the mean and the log variance of their codes, [batch, latent] each."""
 
     def __init__(self, hidden, latent, **kwargs):
         super().__init__(**kwargs)
@@ -33,7 +33,7 @@ class Encoder(layers.Layer):
 
 
 class Vae(jl.Model):
-    """An encoder, a draw of a code around its mean, and a decoder."""
+    """An encoder, a random code with the mean and variance of the encoder, and a decoder."""
 
     def __init__(self, hidden=256, latent=16, **kwargs):
         super().__init__(**kwargs)
@@ -46,7 +46,7 @@ class Vae(jl.Model):
 
     def call(self, images, training=False):
         mean, log_variance = self.encoder(images)
-        # The Kullback-Leibler divergence of N(mean, variance) from N(0, 1), summed over the code.
+        # The Kullback-Leibler divergence of N(mean, variance) from N(0, 1), summed over the axis of the code.
         divergence = 0.5 * ops.sum(ops.square(mean) + ops.exp(log_variance) - log_variance - 1, axis=-1)
         self.add_loss(ops.mean(divergence))
         if training:
@@ -56,27 +56,25 @@ class Vae(jl.Model):
 
 
 def reconstruction_loss(images, outputs):
-    """Minus the log likelihood of the images: the binary cross-entropy summed over pixels, [batch]."""
+    """Return the negative log likelihood of the images, [batch]: the binary cross-entropy summed over pixels."""
     return PIXELS * jl.losses.binary_crossentropy(images, outputs)
 
 
 def load():
-    """The images, in the range 0 to 1, for training and for testing, and how many epochs they need."""
+    """Return the images for training and for testing, in the range 0 to 1, and the number of epochs to train."""
     try:
         (train, _), (test, _) = jl.datasets.mnist.load_data()
-        print(f"Data: MNIST, {len(train):,} images, since it was found in {jl.datasets.mnist.find()[0].parent}")
+        print(f"Data: MNIST, {len(train):,} images from {jl.datasets.mnist.find()[0].parent}")
         epochs = 8
     except ConnectionError as error:
         (train, _), (test, _) = jl.datasets.digits.load_data()
-        print(
-            f"{error}\nData: the {len(train):,} digits that scikit-learn carries, enlarged, since MNIST cannot be had."
-        )
+        print(f"{error}\nData: {len(train):,} digits of scikit-learn, enlarged, because MNIST was not found.")
         epochs = 60
     return *(images.reshape(-1, PIXELS).astype("float32") / 255 for images in (train, test)), epochs
 
 
 def draw(panels, path):
-    """Writes panels of digits side by side; each is a title and images [ROWS * ROWS, pixels]."""
+    """Draw panels of digits side by side into a file; a panel is a title and images [ROWS * ROWS, pixels]."""
     figure = Figure(figsize=(4 * len(panels), 4.3))
     figure.subplots_adjust(left=0.01, right=0.99, bottom=0.02, top=0.92, wspace=0.06)
     for axes, (title, images) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
@@ -89,7 +87,7 @@ def draw(panels, path):
 
 
 def main():
-    """Trains and draws."""
+    """Train the model and draw the panels."""
     jl.utils.set_random_seed(0)
     train, test, epochs = load()
     vae = Vae()
@@ -102,7 +100,7 @@ def main():
     panels = {
         "originals": originals,
         "reconstructions": vae.predict(originals, verbose=0),
-        "fresh samples": vae.decoder.predict(codes, verbose=0),
+        "new samples": vae.decoder.predict(codes, verbose=0),
     }
     draw(panels, PICTURE)
     print(f"Wrote {PICTURE.relative_to(Path.cwd()) if PICTURE.is_relative_to(Path.cwd()) else PICTURE}")

@@ -11,14 +11,13 @@
 # %% [markdown]
 # # A character transformer
 #
-# A language model that reads Shakespeare letter by letter and goes on writing: blocks of causal attention, trained by
-# `fit`, then sampled from in one compiled loop that keeps keys and values instead of computing them again. A. Vaswani
-# et al., "Attention Is All You Need", arXiv:1706.03762.
+# A language model that predicts the next character of Shakespeare's plays. It consists of blocks of causal attention
+# and is trained by `fit`. Then it writes text in one compiled loop, with a cache of the keys and values of earlier
+# positions. A. Vaswani et al., "Attention Is All You Need", arXiv:1706.03762.
 #
-# To run it in a clone of the repository: `pip install '.[notebooks]' jupyterlab`, then `jupyter lab`. As it stands it
-# is written for a GPU or TPU runtime, where it computes in bfloat16; on a CPU it is smaller. It uses Tiny Shakespeare
-# where that can be had, and four sonnets where not. This file and the script `character_transformer.py` hold the same
-# cells.
+# To run it in a clone of the repository: `pip install '.[notebooks]' jupyterlab`, then `jupyter lab`. On a GPU or TPU
+# the model computes in bfloat16; on a CPU it is smaller. It uses Tiny Shakespeare if it can be found or downloaded,
+# otherwise four sonnets. The script `character_transformer.py` has the same cells.
 
 # %%
 import math
@@ -36,8 +35,8 @@ from jaxlayers import layers
 # %% [markdown]
 # ## Size
 #
-# `full` on an accelerator, `small` on a CPU; the environment variable `JAXLAYERS_NOTEBOOK_SIZE` says otherwise. With
-# the policy `mixed_bfloat16`, weights are kept in float32 and computed with in bfloat16.
+# `full` on an accelerator, `small` on a CPU. The environment variable `JAXLAYERS_NOTEBOOK_SIZE` overrides it. With
+# the dtype policy `mixed_bfloat16`, weights are stored in float32 and layers compute in bfloat16.
 
 # %%
 SIZE = os.environ.get("JAXLAYERS_NOTEBOOK_SIZE") or ("small" if jax.default_backend() == "cpu" else "full")
@@ -123,7 +122,7 @@ def load():
         try:
             return "Tiny Shakespeare", jl.datasets.tiny_shakespeare.load_data()
         except ConnectionError:
-            print("Tiny Shakespeare is not at hand.")
+            print("Tiny Shakespeare was not found.")
     return "four sonnets", SONNETS
 
 
@@ -142,19 +141,19 @@ def to_text(tokens):
 
 tokens = to_tokens(text)
 cut = int(0.9 * len(tokens))
-LENGTH = min(LENGTH, len(tokens) // 20)  # of a short text the part held back is short
+LENGTH = min(LENGTH, len(tokens) // 20)  # a window must fit into the validation part of a short text
 print(f"{name}: {len(text):,} characters, {len(alphabet)} different ones\n")
 print(textwrap.indent(text[:200], "    "))
 
 # %% [markdown]
-# The model sees windows of the text, and is to say at every character which one is next. An epoch is a number of
-# batches of windows from anywhere in the first nine tenths; the rest is for validation.
+# The model takes windows of the text and predicts the next character at each position. An epoch is a fixed number of
+# batches of random windows from the first nine tenths of the text; the rest is for validation.
 
 
 # %%
 def windows(tokens, starts):
-    found = tokens[np.asarray(starts)[:, None] + np.arange(LENGTH + 1)]
-    return found[:, :-1], found[:, 1:]
+    rows = tokens[np.asarray(starts)[:, None] + np.arange(LENGTH + 1)]
+    return rows[:, :-1], rows[:, 1:]
 
 
 def batches(seed=0):
@@ -169,9 +168,9 @@ print(f"{len(held_back[0])} windows of {LENGTH} characters are held back")
 # %% [markdown]
 # ## The model
 #
-# A block adds to what passes through it: first what attention gathers from earlier positions, then what a small
-# network makes of each position alone. `decode` of a block is `call` for the next characters only, with the keys and
-# values of those before from a cache.
+# A block adds two terms to its input: attention over earlier positions, then a small network applied to each
+# position. `decode` of a block does the same as `call` for the next characters only, with the keys and values of the
+# characters before them from a cache.
 
 
 # %%
@@ -219,11 +218,11 @@ class LanguageModel(jl.Model):
         return self.logits(self.normalization(x))
 
     def scores(self, tokens):  # [blocks, batch, heads, steps, steps]
-        x, found = self.embed(tokens), []
+        x, scores = self.embed(tokens), []
         for block in self.blocks:
-            found.append(block.scores(x))
+            scores.append(block.scores(x))
             x = block(x)
-        return jnp.stack(found)
+        return jnp.stack(scores)
 
     def init_cache(self, batch):
         return [block.attention.init_cache(batch, self.length) for block in self.blocks]
@@ -241,8 +240,9 @@ model = LanguageModel(len(alphabet), LENGTH, BLOCKS, WIDTH, HEADS, DROPOUT)
 # %% [markdown]
 # ## Training
 #
-# The learning rate rises for a while, then falls along a cosine. Perplexity is the exponential of the loss: among how
-# many characters, equally likely, the model would be as unsure. Guessing blindly it is the size of the alphabet.
+# The learning rate increases linearly at first, then decreases along a cosine. Perplexity is the exponential of the
+# loss: the number of equally likely characters with the same uncertainty. For a uniform guess it is the size of the
+# alphabet.
 
 # %%
 schedule = jl.optimizers.schedules.CosineDecay(
@@ -267,9 +267,9 @@ texts = panel.set(title="learning rate", xlabel="step")
 # %% [markdown]
 # ## Writing
 #
-# First the prompt is read at once, then the rest is written character by character. The whole is one compiled
-# program: the loop is `jl.scan`, the caches are what it carries. A temperature below one makes likely characters
-# likelier, and there may be one for each row of the batch.
+# The prompt is read in one call, then the text is written character by character. All of this is one compiled
+# program: the loop is `jl.scan`, which carries the caches. A temperature below one makes likely characters more
+# likely; each row of the batch has its own.
 
 
 # %%
@@ -278,13 +278,13 @@ def write(prompt, temperatures, key):  # [batch, some], [batch] -> [batch, lengt
     batch, start = prompt.shape
     logits, caches = model.decode(prompt, model.init_cache(batch), 0)
 
-    def one(carry, index):
+    def write_next(carry, index):
         logits, caches = carry
         drawn = jax.random.categorical(jax.random.fold_in(key, index), logits / temperatures[:, None])
         logits, caches = model.decode(drawn[:, None], caches, index)
         return (logits[:, -1], caches), drawn
 
-    _, written = jl.scan(one, (logits[:, -1], caches), jnp.arange(start, LENGTH))
+    _, written = jl.scan(write_next, (logits[:, -1], caches), jnp.arange(start, LENGTH))
     return jnp.concatenate([prompt, written.T], axis=1)
 
 
@@ -295,7 +295,7 @@ for number in range(2):
         print(f"temperature {temperature:.1f}:\n{textwrap.indent(to_text(row).strip(), '    ')}\n")
 
 # %% [markdown]
-# Reading with caches, character by character, gives what reading all at once gives.
+# Reading character by character with caches gives the same logits as reading all characters at once.
 
 # %%
 some = held_back[0][:2]
@@ -307,9 +307,10 @@ gap = float(jnp.abs(jnp.concatenate(steps, axis=1) - model(some)[:, :8]).max())
 print("largest difference below 0.001:", gap < 1e-3 if POLICY == "float32" else gap < 0.2)
 
 # %% [markdown]
-# ## What it looks at
+# ## Attention weights
 #
-# For each position (down) the weights with which a head of the last block sums up the positions before it (across).
+# The weights of three heads of the last block: for each position (rows), the weights of the positions before it
+# (columns).
 
 # %%
 line = held_back[0][0][: min(32, LENGTH)]
@@ -324,14 +325,15 @@ for head, (panel, scores) in enumerate(zip(panels[0], shown, strict=True)):
     panel.set(title=f"head {head + 1}")
 
 # %% [markdown]
-# ## Where it is surprised
+# ## Information of each character
 #
-# Each character's surprise in bits, given those before: words begin hard and end easily.
+# The negative log probability of each character in bits, given the characters before it. The first characters of a
+# word have more bits than its last ones.
 
 # %%
 inputs, targets = (part[:1] for part in held_back)
-given = jax.nn.log_softmax(model(inputs))[0]
-bits = -np.array(jnp.take_along_axis(given, targets[0][:, None], axis=-1)[:, 0]) / math.log(2)
+log_probabilities = jax.nn.log_softmax(model(inputs))[0]
+bits = -np.array(jnp.take_along_axis(log_probabilities, targets[0][:, None], axis=-1)[:, 0]) / math.log(2)
 few = min(64, LENGTH)
 figure, panel = plt.subplots(figsize=(11, 2.6), layout="constrained")
 panel.bar(range(few), bits[:few], color=plt.get_cmap("viridis_r")(np.clip(bits[:few] / 8, 0, 1)))

@@ -11,13 +11,13 @@
 # %% [markdown]
 # # A convolutional classifier of handwritten digits
 #
-# A network with augmentation, batch normalisation and dropout, trained by `fit`. Then a look inside: which digits it
-# gets wrong, what its first layer looks for, which pixels it goes by. In the end the same training step as a pure
-# function under `jax.jit`, on as many devices as there are.
+# A network with augmentation, batch normalisation and dropout is trained by `fit`. Then its errors, the filters of
+# its first layer, and the pixels that its predictions depend on are shown. At the end, the same training step runs as
+# a pure function under `jax.jit`, on all devices.
 #
-# To run it in a clone of the repository: `pip install '.[notebooks]' jupyterlab`, then `jupyter lab`. As it stands it
-# is written for a GPU or TPU runtime; on a CPU it takes fewer images. It uses MNIST where that can be had, and the
-# small digits of scikit-learn where not. This file and the script `mnist_convnet.py` hold the same cells.
+# To run it in a clone of the repository: `pip install '.[notebooks]' jupyterlab`, then `jupyter lab`. On a GPU or TPU
+# it uses the full data set, on a CPU fewer images. It uses MNIST if it can be found or downloaded, otherwise the
+# small digits of scikit-learn. The script `mnist_convnet.py` has the same cells.
 
 # %%
 import os
@@ -34,7 +34,7 @@ from jaxlayers import layers
 # %% [markdown]
 # ## Size
 #
-# `full` on an accelerator, `small` on a CPU; the environment variable `JAXLAYERS_NOTEBOOK_SIZE` says otherwise.
+# `full` on an accelerator, `small` on a CPU. The environment variable `JAXLAYERS_NOTEBOOK_SIZE` overrides it.
 
 # %%
 SIZE = os.environ.get("JAXLAYERS_NOTEBOOK_SIZE") or ("small" if jax.default_backend() == "cpu" else "full")
@@ -56,7 +56,7 @@ def load():
         try:
             return "MNIST", *jl.datasets.mnist.load_data()
         except ConnectionError:
-            print("MNIST is not at hand.")
+            print("MNIST was not found.")
     return "the digits of scikit-learn", *jl.datasets.digits.load_data()
 
 
@@ -85,8 +85,8 @@ print(f"{name}: {len(x):,} images to train on, {len(x_test):,} to test with")
 # %% [markdown]
 # ## Augmentation
 #
-# Small rotations, shifts and zooms, drawn anew for every image of every step. They are layers: a part of the model,
-# on the device, inside of the compiled step, and at rest when the model is not training.
+# Small random rotations, shifts and zooms, different for each image in each step. They are layers of the model, so
+# they run on the device, inside the compiled step, and only in training.
 
 # %%
 augmentation = jl.Sequential(
@@ -104,7 +104,7 @@ title = figure.suptitle("above as they are, below augmented twice", fontsize=11)
 # %% [markdown]
 # ## The model
 #
-# Calling layers on an `Input` records a graph, and a `Model` is cut out of it.
+# Calling layers on an `Input` records a graph; `Model(inputs, outputs)` is the part of it between two tensors.
 
 
 # %%
@@ -126,8 +126,8 @@ model.summary()
 # %% [markdown]
 # ## Training
 #
-# The learning rate falls when the validation loss stalls, and training ends when it goes on stalling, with the
-# weights of the best epoch.
+# The learning rate is reduced when the validation loss stops decreasing. If it still does not decrease, training ends
+# with the weights of the best epoch.
 
 # %%
 model.compile(
@@ -151,7 +151,7 @@ losses = history.history["loss"]
 figure = history.plot(["loss", "accuracy"])
 
 # %% [markdown]
-# ## What it gets right and wrong
+# ## Accuracy and errors
 
 # %%
 figures = model.evaluate(x_test, y_test, batch_size=500, verbose=0, return_dict=True)
@@ -174,16 +174,16 @@ panel.set(xticks=range(10), yticks=range(10), xlabel="guess", ylabel="digit", ti
 bar = figure.colorbar(picture)
 
 # %% [markdown]
-# The wrong digits of which it was surest: what was meant, and what it took them for.
+# The errors with the highest predicted probability: the label, and the prediction.
 
 # %%
 surest = wrong[np.argsort(-probabilities[wrong, guesses[wrong]])][:24]
 figure = show(x_test[surest], [f"{y_test[i]}, not {guesses[i]}" for i in surest]) if len(surest) else None
 
 # %% [markdown]
-# ## What the first layer looks for
+# ## The filters of the first layer
 #
-# Each filter is five by five weights: red where ink speaks for it, blue where ink speaks against it.
+# Each filter has five by five weights: positive ones are red, negative ones are blue.
 
 # %%
 kernel = np.array(model.get_layer("first_convolution").kernel)  # [5, 5, 1, filters]
@@ -191,11 +191,12 @@ limit = np.abs(kernel).max()
 figure = show(np.moveaxis(kernel, -1, 0), columns=8, cmap="RdBu_r", vmin=-limit, vmax=limit)
 
 # %% [markdown]
-# ## Which pixels it goes by
+# ## The pixels that a prediction depends on
 #
-# The gradient of the winning score with respect to the image, by `jl.grad`: where a little more ink would change the
-# score most. The mean over many noisy copies shows it more clearly than the image alone (D. Smilkov et al.,
-# "SmoothGrad", arXiv:1706.03825). `jl.jit` and `jl.grad` are JAX's, for functions that use models.
+# `jl.grad` computes the gradient of the highest logit with respect to the image: where it is large, a change of the
+# pixel changes the logit most. The mean over many noisy copies of the image is clearer than the gradient for the
+# image alone (D. Smilkov et al., "SmoothGrad", arXiv:1706.03825). `jl.jit` and `jl.grad` are JAX's transformations
+# for functions that use models.
 
 
 # %%
@@ -215,11 +216,11 @@ for panel in panels.flat:
     panel.set_axis_off()
 
 # %% [markdown]
-# ## The same step as a pure function
+# ## The training step as a pure function
 #
-# What `fit` runs is at hand as `(train_state, batch) -> (train_state, logs)`. All that training changes is in
-# `train_state`, a tree of arrays; nothing on the model changes until the state is put back. The key of the next draws
-# is in it too, so each step augments anew.
+# `make_train_step` returns the training step of `fit` as a function `(train_state, batch) -> (train_state, logs)`.
+# The train state is a tree with all arrays that training changes, including the random keys. The model itself does
+# not change until the state is assigned to it.
 
 # %%
 step = jax.jit(model.make_train_step())
@@ -233,10 +234,10 @@ figures = model.evaluate(x_test, y_test, batch_size=500, verbose=0, return_dict=
 print(f"test accuracy {figures['accuracy']:.2%}")
 
 # %% [markdown]
-# ## On many devices
+# ## On several devices
 #
-# Each device gets its part of every batch, and all of the state. The step is the same; XLA adds the sums between
-# devices. On one device this is what was above.
+# Each device has a part of each batch and a copy of the state. The step is the same function; XLA adds the
+# communication between devices. On a single device this is the same as above.
 
 # %%
 mesh = jax.make_mesh((jax.device_count(),), ("batch",), axis_types=(AxisType.Auto,))

@@ -9,10 +9,10 @@
 # ---
 
 # %% [markdown]
-# # Two faces of one layer
+# # Two ways to use a layer
 #
 # A jaxlayers layer is an object with weights, used as in Keras, and a pair of pure functions, used as in Flax or
-# Haiku. This notebook does the same thing both ways: it fits a sine with a small network.
+# Haiku. This notebook fits a sine with a small network in both ways.
 
 # %%
 import jax
@@ -44,9 +44,10 @@ history = model.fit(x, y, batch_size=32, epochs=40, verbose=0)
 print(f"mean squared error: {history.history['loss'][0]:.3f} at first, {history.history['loss'][-1]:.5f} in the end")
 
 # %% [markdown]
-# ## A loop of your own, compiled
+# ## Your own compiled training loop
 #
-# `jl.jit` finds the model and the optimizer that the function uses; nothing has to be handed in or out.
+# `jl.jit` finds the variables of the model and the optimizer that the function uses. They are neither arguments nor
+# return values.
 
 # %%
 model, optimizer = make(), jl.optimizers.Adam(1e-2)
@@ -69,8 +70,8 @@ print(f"mean squared error: {float(mse(y, model(x))):.5f} after {int(optimizer.i
 # %% [markdown]
 # ## The pure functions
 #
-# `init` makes the weights as plain trees, `apply` computes with them, and everything JAX can do to a function it can
-# do to these. Here: eight networks trained at once under `jax.vmap`.
+# `init` makes the weights as nested dicts of arrays, and `apply` computes with them. All transformations of JAX work
+# with these functions. Here `jax.vmap` trains eight networks at the same time.
 
 # %%
 net, adam = make(), optax.adam(1e-2)
@@ -82,13 +83,13 @@ def train(key):
     def loss(params):
         return jnp.mean((net.apply(params, state, x).outputs - y) ** 2)
 
-    def one(carry, _):
+    def step(carry, _):
         params, slots = carry
         value, gradients = jax.value_and_grad(loss)(params)
         updates, slots = adam.update(gradients, slots)
         return (optax.apply_updates(params, updates), slots), value
 
-    (params, _), losses = jax.lax.scan(one, (params, adam.init(params)), None, length=300)
+    (params, _), losses = jax.lax.scan(step, (params, adam.init(params)), None, length=300)
     return params, losses
 
 
@@ -96,9 +97,9 @@ ensemble, losses = jax.jit(jax.vmap(train))(jax.random.split(jax.random.key(0), 
 print("mean squared errors:", np.array(losses[:, -1]).round(4))
 
 # %% [markdown]
-# ## From one to the other
+# ## From the functions back to the object
 #
-# The best of the eight becomes what the object holds.
+# Assign the weights of the best of the eight networks to the object.
 
 # %%
 best = int(np.argmin(losses[:, -1]))

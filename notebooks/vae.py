@@ -11,13 +11,13 @@
 # %% [markdown]
 # # A variational autoencoder
 #
-# An encoder says where in a plane an image may lie, a decoder draws what lies at a point of the plane. Trained
-# together they lay out all digits on a map, from which new ones can be drawn. D. P. Kingma, M. Welling,
-# "Auto-Encoding Variational Bayes", arXiv:1312.6114.
+# An encoder maps an image to a distribution over the points of a plane, a decoder maps a point of the plane to an
+# image. After training, similar digits are close together in the plane, and the decoder draws new digits at other
+# points. D. P. Kingma, M. Welling, "Auto-Encoding Variational Bayes", arXiv:1312.6114.
 #
-# To run it in a clone of the repository: `pip install '.[notebooks]' jupyterlab`, then `jupyter lab`. As it stands it
-# is written for a GPU or TPU runtime; on a CPU it takes fewer images. It uses MNIST where that can be had, and the
-# small digits of scikit-learn where not. This file and the script `vae.py` hold the same cells.
+# To run it in a clone of the repository: `pip install '.[notebooks]' jupyterlab`, then `jupyter lab`. On a GPU or TPU
+# it uses the full data set, on a CPU fewer images. It uses MNIST if it can be found or downloaded, otherwise the
+# small digits of scikit-learn. The script `vae.py` has the same cells.
 
 # %%
 import os
@@ -34,7 +34,7 @@ from jaxlayers import layers, ops
 # %% [markdown]
 # ## Size
 #
-# `full` on an accelerator, `small` on a CPU; the environment variable `JAXLAYERS_NOTEBOOK_SIZE` says otherwise.
+# `full` on an accelerator, `small` on a CPU. The environment variable `JAXLAYERS_NOTEBOOK_SIZE` overrides it.
 
 # %%
 SIZE = os.environ.get("JAXLAYERS_NOTEBOOK_SIZE") or ("small" if jax.default_backend() == "cpu" else "full")
@@ -53,7 +53,7 @@ def load():
         try:
             return "MNIST", *jl.datasets.mnist.load_data()
         except ConnectionError:
-            print("MNIST is not at hand.")
+            print("MNIST was not found.")
     return "the digits of scikit-learn", *jl.datasets.digits.load_data()
 
 
@@ -81,10 +81,10 @@ figure = show(x[:36], 18)
 # %% [markdown]
 # ## The model
 #
-# The encoder gives the mean and the log variance of a normal distribution over the plane. The loss has two parts: how
-# badly the image is drawn again from a draw of that distribution, and the Kullback-Leibler divergence of the
-# distribution from a standard normal one. `call` adds the second by `add_loss`; `train_step` is plain code, which
-# `fit` compiles and drives.
+# The encoder returns the mean and the log variance of a normal distribution over the plane. The loss has two parts:
+# the error of the image that the decoder reconstructs from a sample of this distribution, and the Kullback-Leibler
+# divergence of the distribution from a standard normal one. `call` adds the second part by `add_loss`. `train_step`
+# uses the objects directly; `fit` compiles it and calls it for each batch.
 
 
 # %%
@@ -152,9 +152,10 @@ print({name: round(values[-1], 2) for name, values in history.history.items()})
 figure = history.plot()
 
 # %% [markdown]
-# ## Drawn again
+# ## Reconstructions
 #
-# Above digits that it has not seen, below what it makes of them. Two numbers are all that passes between the halves.
+# Above, digits of the test set; below, their reconstructions. The code between the encoder and the decoder has two
+# numbers.
 
 
 # %%
@@ -170,9 +171,9 @@ codes = encode(x_test)
 figure = show(np.concatenate([x_test[:18], draw(codes[:18])]), 18)
 
 # %% [markdown]
-# ## The map
+# ## The plane of codes
 #
-# Where the encoder puts the digits, coloured by what they are, which it was never told.
+# The means of the digits of the test set, coloured by their labels. The labels were not used in training.
 
 # %%
 figure, panel = plt.subplots(figsize=(6, 5), layout="constrained")
@@ -182,7 +183,7 @@ bar = figure.colorbar(points, ticks=range(10))
 bar.solids.set_alpha(1)
 
 # %% [markdown]
-# And what the decoder draws there: a grid over the plane, in steps of equal probability.
+# The images of the decoder on a grid over the plane, in steps of equal probability.
 
 # %%
 side = 18
@@ -193,15 +194,15 @@ figure = show(draw(grid), side, size=0.36)
 # %% [markdown]
 # ## New digits
 #
-# Points drawn at random from the standard normal distribution.
+# The images of random points with a standard normal distribution.
 
 # %%
 figure = show(draw(np.random.default_rng(0).normal(size=(54, 2))), 18)
 
 # %% [markdown]
-# ## A walk
+# ## Interpolation
 #
-# Along straight lines from the middle of one kind of digit to the middle of another.
+# The images along straight lines from the median code of one digit to that of another.
 
 # %%
 middles = np.array([np.median(codes[y_test == digit], axis=0) for digit in range(10)])
@@ -210,11 +211,11 @@ walks = np.concatenate([np.linspace(*pair, num=18) for pair in ends])
 figure = show(draw(walks), 18)
 
 # %% [markdown]
-# ## How fast the picture changes, by the pure functions
+# ## The derivative of the image, by the pure functions
 #
-# `apply` takes the weights as trees, so JAX's transformations compose around it: here the picture's derivative with
-# respect to the code, at every point of the plane. Where it is large, a small step changes the picture a lot: those
-# are the borders between digits.
+# `apply` takes the weights as arguments, so JAX's transformations can be applied to it. Here they compute the norm of
+# the derivative of the image with respect to the code at each point of the plane. It is large at the borders between
+# digits, where a small step changes the image a lot.
 
 
 # %%

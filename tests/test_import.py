@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 HEAVY = [
     "flax",
     "grain",
@@ -34,3 +36,21 @@ def test_importing_starts_no_device():
     code = "import os; os.environ['JAX_PLATFORMS'] = 'nowhere'; import jaxlayers; print('imported')"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "imported\n"
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("broken", [None, "jaxlayers.utils", "jaxlayers.core"])
+def test_importing_leaves_the_garbage_collector_as_it_was(enabled, broken):
+    code = (
+        "import gc, sys\n"
+        f"{'gc.enable()' if enabled else 'gc.disable()'}\n"
+        f"broken = {broken!r}\n"
+        "if broken: sys.modules[broken] = None  # importing this module raises\n"
+        "try:\n"
+        "    import jaxlayers\n"
+        "    print('imported', gc.isenabled())\n"
+        "except ImportError:\n"
+        "    print('failed', gc.isenabled())\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["failed" if broken else "imported", str(enabled)]

@@ -1,1 +1,1 @@
-"""One question per file; each has `run()`, which returns rows of the table."""
+"""The measurements, one kind in each file: functions that return rows of the table."""

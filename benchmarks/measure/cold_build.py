@@ -1,6 +1,6 @@
-"""Making the transformer's weights from nothing, each time in a fresh process: `python -m ... MODULE BUILD` is one.
+"""The time to make the transformer's weights, each time in a new process: `python -m ... MODULE BUILD` runs one.
 
-Importing and starting JAX's backend are not counted.
+The time of imports and of the start of JAX's backend is not included.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LIMIT, TURNS = 0.5, 3
 
 
 def run() -> list[Row]:
-    """Everybody's way, against the fastest of the peers'."""
+    """The builds of all contestants, against the fastest of the other libraries."""
     present = contestants.installed()
     builds = [build for build, name in BUILDS.items() if name in present]
     first = contestants.prepare({build: build for build in builds}, _in_fresh_process)
@@ -39,7 +39,7 @@ def run() -> list[Row]:
 
 
 def against_fastest(part: str, what: str, samples: Samples, ours: tuple[str, ...], limit: float) -> list[Row]:
-    """Rows that compare everybody with the fastest peer, or without peers with what is written by hand."""
+    """Return rows that compare all with the fastest other library; with the hand-written version if there is none."""
     peers = [name for name in samples if not name.startswith("jaxlayers") and name != BY_HAND]
     fastest = min(peers or [BY_HAND], key=lambda name: spread(samples[name]).median)
     limits = dict.fromkeys(ours, limit) if peers else {}
@@ -50,7 +50,7 @@ def _in_fresh_process(build: str) -> float:
     command = [sys.executable, "-m", __name__, MODULES[BUILDS[build]], build]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     if done.returncode:
-        raise RuntimeError(f"building failed: {done.stderr.strip().splitlines()[-1:]}")
+        raise RuntimeError(f"The build {build!r} failed: {done.stderr.strip().splitlines()[-1:]}")
     return float(done.stdout.split()[-1])
 
 

@@ -1,4 +1,4 @@
-"""What a call of a compiled function over objects costs more than `jax.jit` of the same pure function."""
+"""The time that a call of a compiled function over objects takes longer than `jax.jit` of the same pure function."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from benchmarks.contestants import BY_HAND, FACADE, NNX
 from benchmarks.table import Row, clock_time
 
 FIXED, PER_VARIABLE = 15.0, 0.2  # microseconds
-PLANS = {10: (10, 15), 100: (10, 10), 1000: (1, 10)}  # variables: calls in a round, rounds in a turn
+PLANS = {10: (10, 15), 100: (10, 10), 1000: (1, 10)}  # number of variables: (calls in a round, rounds in a turn)
 TURNS = 15
 
 
 def run() -> list[Row]:
-    """One trivial function over 10, 100 and 1,000 variables: `v.assign(v + 1)` for each."""
+    """A function that adds one to each of 10, 100 or 1,000 variables."""
     rows = []
     for count, (calls, rounds) in PLANS.items():
         made = contestants.prepare(contestants.load((BY_HAND, FACADE, NNX)), lambda m, n=count: m.counters(n))

@@ -1,4 +1,4 @@
-"""`fit` beside a jitted loop written by hand: epochs over arrays in memory, shuffled, batch by batch."""
+"""The time of `fit`, against a loop by hand over a jitted step: epochs over shuffled arrays in memory."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from benchmarks.clock import Spread, ratios, spread, time_turns
 from benchmarks.contestants import BY_HAND, FACADE, KERAS
 from benchmarks.table import Row, clock_time, time_row
 
-LIMIT = 0.95  # of the samples per second that the loop by hand gets through
-OVERHEAD = 50.0  # microseconds that fit may add to a step
-BAR = 1.02  # what an epoch with the progress bar may take, against one without
-MEMORY = 1.1  # what the tenth epoch may hold, against the first
+LIMIT = 0.95  # samples per second, relative to the loop by hand
+OVERHEAD = 50.0  # microseconds that `fit` may add to a step
+BAR = 1.02  # the time of an epoch with the progress bar, relative to one without
+MEMORY = 1.1  # the peak memory after the tenth epoch, relative to the first
 
 
 def vae() -> list[Row]:
-    """Epochs of 60,000 rows of pixels, as MNIST has."""
+    """Epochs of 60,000 rows of pixels, the size of MNIST."""
     pixels = problem.pixel_rows(problem.EXAMPLES)
     epochs = contestants.prepare(contestants.load((BY_HAND, FACADE, KERAS)), lambda module: module.vae_fit(pixels))
     return _compare("VAE epoch (fit)", epochs, turns=5, rounds=3)
 
 
 def scanned() -> list[Row]:
-    """The same epochs as one loop on the device: `steps_per_execution="auto"` beside a scan by hand."""
+    """The same epochs as one loop on the device: `steps_per_execution="auto"`, against a scan by hand."""
     pixels = problem.pixel_rows(problem.EXAMPLES)
     epochs = contestants.prepare(contestants.load((BY_HAND, FACADE)), lambda module: module.vae_scanned(pixels))
     return _compare("VAE epoch (scanned)", epochs, turns=5, rounds=3)
 
 
 def overhead() -> list[Row]:
-    """What `fit` adds to each step: the smallest of steps, 2,000 times, beside a loop by hand."""
+    """The time that `fit` adds to each step: 2,000 very small steps, against a loop by hand."""
     steps, size = 2000, 16
     random = np.random.default_rng(0)
     inputs = random.random((steps * size, 4), np.float32)
@@ -48,7 +48,7 @@ def overhead() -> list[Row]:
 
 
 def bar() -> list[Row]:
-    """The progress bar: the same epochs with it and without."""
+    """Epochs with the progress bar, against epochs without it."""
     pixels = problem.pixel_rows(problem.EXAMPLES)
     module = contestants.load((FACADE,))[FACADE]
     samples = time_turns({"with the bar": module.vae_shown(pixels), "without": module.vae_fit(pixels)}, 7, 3)
@@ -56,14 +56,14 @@ def bar() -> list[Row]:
 
 
 def memory() -> list[Row]:
-    """The most that the process has held after ten epochs, against after one."""
+    """The peak memory of the process after ten epochs, against that after one."""
     run = contestants.load((FACADE,))[FACADE].vae_fit(problem.pixel_rows(problem.EXAMPLES))
-    held = []
+    peaks = []
     for _ in range(10):
         run()
-        held.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    ratio = held[-1] / held[0]
-    first, last = f"{held[0]:.0f} MiB", f"{held[-1]:.0f} MiB"
+        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    ratio = peaks[-1] / peaks[0]
+    first, last = f"{peaks[0]:.0f} MiB", f"{peaks[-1]:.0f} MiB"
     return [
         Row(
             "g",
@@ -80,7 +80,7 @@ def memory() -> list[Row]:
 
 
 def transformer() -> list[Row]:
-    """Short epochs of a heavier step."""
+    """Short epochs of a larger step."""
     data = problem.token_rows(12 * problem.BATCH)
     epochs = contestants.prepare(contestants.load((BY_HAND, FACADE)), lambda module: module.transformer_fit(*data))
     return _compare("transformer epoch of 12 steps (fit)", epochs, turns=5, rounds=2)

@@ -1,7 +1,7 @@
-"""What importing a library costs after `import jax`, each time in a fresh process.
+"""The time to import a library after `import jax`, each time in a new process.
 
-Counted in the processor's time, not the clock's: importing is one thread's work, and other work on the machine would
-count in full here, where there is no baseline that it slows down as well.
+Processor time is measured instead of elapsed time: there is no baseline that other work on the machine would slow down
+too.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ PROGRAM = "import time, jax; start = time.process_time(); import {}; print(time.
 
 
 def run() -> list[Row]:
-    """Seconds of one processor over `import jax`."""
+    """The processor time of each import, in seconds."""
     present = [name for name in LIBRARIES if importlib.util.find_spec(name.split(".")[0]) is not None]
     for name in present:
-        _import_seconds(name)  # the first import of all may have to compile the files
+        _import_seconds(name)  # the first import may have to compile the source files
     samples = take_turns({name: lambda n=name: _import_seconds(n) for name in present}, TURNS)
     rows = []
     for name, times in samples.items():

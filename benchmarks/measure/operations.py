@@ -1,4 +1,4 @@
-"""What an eager call of an op costs over the call of `jax.numpy` or `jax.nn` that it is."""
+"""The time that an eager call of an operation takes longer than the same function of `jax.numpy` or `jax.nn`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PAIRS: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
 
 
 def run() -> list[Row]:
-    """Small arrays, so that nothing but the call counts."""
+    """Each operation on small arrays, so that the cost of the call dominates."""
     rows = []
     for name, pair in PAIRS.items():
         ready = {who: _repeated(call) for who, call in zip(("jaxlayers", "jax"), pair, strict=True)}

@@ -1,4 +1,4 @@
-"""What the step of a transformer of 48 repeated blocks takes to trace and compile, beside that of one block."""
+"""The time to trace and compile the step of a transformer of 48 repeated blocks, against one block."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ONE, MANY, REMAT = "one block", f"Repeat of {BLOCKS}", f"Repeat of {BLOCKS}, rem
 
 
 class Block(layers.Layer):
-    """One pre-norm block of the library's own parts."""
+    """A pre-norm block of layers of jaxlayers."""
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
@@ -28,14 +28,14 @@ class Block(layers.Layer):
         self.expand, self.contract = layers.Dense(4 * problem.WIDTH, ops.gelu), layers.Dense(problem.WIDTH)
 
     def call(self, x: jax.Array) -> jax.Array:
-        """[batch, time, width] -> the same."""
+        """[batch, time, width] -> [batch, time, width]."""
         h = self.norm_1(x)
         x = x + self.attention(h, h, use_causal_mask=True)
         return x + self.contract(self.expand(self.norm_2(x)))
 
 
 def run() -> list[Row]:
-    """With the blocks' insides kept for the gradient, and computed again."""
+    """With and without `remat`, which computes the activations of the blocks again for the gradient."""
     batch = tuple(map(jnp.asarray, problem.token_rows(problem.BATCH)))
     bodies = {
         ONE: Block,

@@ -1,6 +1,6 @@
-"""ResNet-50 on small images: its forward pass, its training step, and what compiling them takes.
+"""ResNet-50 on small images: the time of its forward pass and of its training step, and of their compilation.
 
-Each is compiled once or twice only: that takes most of a measurement.
+Each is compiled only once or twice, because compilation takes most of the time of a measurement.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MODULES = {
 
 
 def forward() -> list[Row]:
-    """Probabilities of four images."""
+    """The forward pass of four images."""
     images, _ = resnet_problem.batch()
     made = contestants.prepare(_modules(), lambda module: module.forward())
 
@@ -39,7 +39,7 @@ def forward() -> list[Row]:
 
 
 def step() -> list[Row]:
-    """A training step with four images."""
+    """The training step with four images."""
     batch = resnet_problem.batch()
     made = contestants.prepare(_modules(), lambda module: module.step())
     carries = {name: step.carry for name, step in made.items()}

@@ -1,7 +1,7 @@
-"""One layer at a time, forward and gradient under `jax.jit`: its time, and that to compile it.
+"""The time of a single layer, forward pass and gradient under `jax.jit`, and of its compilation.
 
-Everybody's layer is a pure function of weights and inputs, so that only what it computes is compared. Ours against the
-fastest of the others, the one by hand among them.
+The layer of each contestant is a pure function of weights and inputs, so that only its computation is compared.
+jaxlayers is compared with the fastest of the others, including the hand-written one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from benchmarks.clock import Samples, seconds, spread, take_turns, time_turns
 from benchmarks.contestants import APPLY, BY_HAND, KERAS, LINEN, NNX
 from benchmarks.table import Row, time_row
 
-SPEED, COMPILATION = 1.03, 1.05  # "no slower", and what the clock can tell
+SPEED, COMPILATION = 1.03, 1.05  # no slower, up to the precision of the measurement
 STEPS = 4
 MODULES = {
     BY_HAND: "benchmarks.by_hand_layers",
@@ -34,7 +34,7 @@ def conv() -> list[Row]:
 
 
 def conv_in_loop() -> list[Row]:
-    """Steps of gradient descent on a convolution's kernel, several in one `lax.scan`."""
+    """Several steps of gradient descent on the kernel of a convolution, in one `lax.scan`."""
     x = layer_problem.inputs("Conv2D")
     modules = contestants.prepare({n: n for n in contestants.installed(MODULES)}, _module)
     layers = contestants.prepare(modules, lambda module: module.LAYERS["Conv2D"]())
@@ -57,17 +57,17 @@ def _module(name: str) -> Any:
 
 
 def lstm() -> list[Row]:
-    """Sequences of 256 steps."""
+    """An LSTM over sequences of 256 time steps."""
     return _layer("LSTM", calls=1, turns=9, rounds=4)
 
 
 def gru() -> list[Row]:
-    """Sequences of 256 steps."""
+    """A GRU over sequences of 256 time steps."""
     return _layer("GRU", calls=1, turns=9, rounds=4)
 
 
 def attention() -> list[Row]:
-    """Self-attention of sequences of 512 steps."""
+    """Self-attention of sequences of 512 time steps."""
     return _layer("MultiHeadAttention", calls=1, turns=9, rounds=4)
 
 
@@ -95,7 +95,7 @@ def _layer(name: str, calls: int, turns: int, rounds: int) -> list[Row]:
 
 
 def against_fastest(part: str, what: str, samples: Samples, limit: float) -> list[Row]:
-    """Ours against the fastest of the others, which are listed against by hand."""
+    """Return rows that compare jaxlayers with the fastest of the others, and the others with the hand-written one."""
     others = [name for name in samples if name != APPLY]
     fastest = min(others, key=lambda name: spread(samples[name]).median)
     rows = [time_row(part, what, samples, APPLY, fastest, limit)] if APPLY in samples else []

@@ -1,7 +1,7 @@
-"""The compiled training step: its time, its FLOPs and its memory, beside the same step written by hand.
+"""The time, FLOPs and memory of the compiled training step, against the same step written by hand.
 
-FLOPs and memory are what XLA says of the compiled program, so that they do not depend on how busy the machine is.
-Times are those of calls through Python, each waiting for the one before.
+XLA reports FLOPs and memory of the compiled program, so they do not depend on other work on the machine. Times are
+those of calls from Python, each of which needs the result of the call before.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from benchmarks.problem import Step
 from benchmarks.table import Row, time_row
 
 LIMITS = {APPLY: 1.02}
-FLOPS_LIMIT = 1.0001  # equal, but for the handful that deriving a layer's key from the step's takes
+FLOPS_LIMIT = 1.0001  # equal, except for the few operations that derive the keys of layers from that of the step
 MEMORY_LIMIT = 1.05
 
 
 def vae() -> list[Row]:
-    """The autoencoder's step, of everybody."""
+    """The step of the autoencoder, of all contestants."""
     batch = (jnp.asarray(problem.pixel_rows(problem.VAE_BATCH)),)
     steps = contestants.prepare(contestants.load(), lambda module: module.vae_step())
     return _compare("VAE step", steps, batch, calls=4, turns=25, rounds=12)
 
 
 def transformer() -> list[Row]:
-    """The transformer's step, of jaxlayers and Linen: that of the others is a long time in the compiler."""
+    """The step of the transformer, of jaxlayers and Linen only: the others take long to compile."""
     batch = tuple(map(jnp.asarray, problem.token_rows(problem.BATCH)))
     names = (BY_HAND, *OURS, contestants.LINEN)
     steps = contestants.prepare(contestants.load(names), lambda module: module.transformer_step())
@@ -77,7 +77,7 @@ def _times(steps: dict[str, Step], batch: tuple[Any, ...], calls: int, turns: in
 
 
 def _peak(program: Any) -> int:
-    """Bytes that the step needs at most: arguments, results that do not take their place, and what lies between."""
+    """Return the peak memory in bytes: arguments, results that do not reuse their memory, and temporary arrays."""
     memory = program.memory_analysis()
-    kept = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
-    return kept + memory.temp_size_in_bytes
+    arrays = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
+    return arrays + memory.temp_size_in_bytes

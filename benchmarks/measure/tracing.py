@@ -1,7 +1,6 @@
-"""How long the transformer's training step takes to trace and lower, and how long its first call takes.
+"""The time to trace and lower the transformer's training step, and the time of its first call.
 
-JAX's own caches are emptied before every measurement. The first call includes XLA's compilation, in which the
-contestants differ only as far as their programs do.
+JAX's caches are cleared before each measurement. The first call includes the compilation by XLA.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ LIMIT = 1.0
 
 
 def trace() -> list[Row]:
-    """Tracing and lowering alone."""
+    """Tracing and lowering without compilation."""
     batch = _batch()
     steps = contestants.prepare(contestants.load(), lambda module: module.transformer_step())
 
@@ -32,7 +31,7 @@ def trace() -> list[Row]:
 
 
 def first_step() -> list[Row]:
-    """From a built model to the end of its first step, with a step made anew for every measurement."""
+    """The first call of a step of a built model, with a new step for each measurement."""
     batch = _batch()
     modules = contestants.load((BY_HAND, *OURS, LINEN))
 

@@ -1,4 +1,4 @@
-"""jaxlayers: the two models, and their two faces."""
+"""The two models in jaxlayers, as objects and as pure functions."""
 
 import jaxlayers as jl
 from benchmarks.precision import POLICY

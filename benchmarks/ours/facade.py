@@ -1,4 +1,4 @@
-"""jaxlayers as objects: a step over facades under `jl.jit`, and `fit`."""
+"""jaxlayers as objects: a step that uses objects under `jl.jit`, and `fit`."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from benchmarks.problem import ADAM_EPSILON, LEARNING_RATE, Step
 
 
 def adam() -> Any:
-    """The optimizer of all of these."""
+    """Return the optimizer of all steps."""
     return jl.optimizers.Adam(LEARNING_RATE, epsilon=ADAM_EPSILON)
 
 
 def transformer() -> Transformer:
-    """The model, built for its shape of input."""
+    """Return the model, built for the shape of its input."""
     model = Transformer()
     model.build((problem.BATCH, problem.LENGTH))
     return model
@@ -36,7 +36,7 @@ BUILDS: dict[str, Callable[[], Any]] = {
 
 
 def forward(model: Transformer, tokens: jax.Array) -> jax.Array:
-    """Logits, eagerly."""
+    """Return the logits, computed eagerly."""
     return model(tokens)
 
 
@@ -56,12 +56,12 @@ def _step(model: Any, loss_function: Callable[..., Any]) -> Step:
 
 
 def transformer_step() -> Step:
-    """One step of Adam on the transformer."""
+    """Return a step of Adam on the transformer."""
     return _step(transformer(), jl.losses.SparseCategoricalCrossentropy(from_logits=True))
 
 
 def vae_step() -> Step:
-    """One step of Adam on the autoencoder."""
+    """Return a step of Adam on the autoencoder."""
     model = Vae()
     model.build((problem.VAE_BATCH, problem.PIXELS))
     return _step(model, jl.losses.MeanSquaredError())
@@ -75,18 +75,18 @@ def _epoch(
 
 
 def vae_fit(pixels: np.ndarray) -> Callable[[], float]:
-    """Trains the autoencoder for an epoch."""
+    """Return a function that trains the autoencoder for an epoch."""
     return _epoch(Vae(), jl.losses.MeanSquaredError(), problem.VAE_BATCH, pixels, pixels)
 
 
 def vae_scanned(pixels: np.ndarray) -> Callable[[], float]:
-    """Trains the autoencoder for an epoch, many steps in one call."""
+    """Return a function that trains for an epoch, with many steps in one call."""
     loss = jl.losses.MeanSquaredError()
     return _epoch(Vae(), loss, problem.VAE_BATCH, pixels, pixels, steps_per_execution="auto")
 
 
 def vae_shown(pixels: np.ndarray) -> Callable[[], float]:
-    """Trains the autoencoder for an epoch with the progress bar, as on a terminal."""
+    """Return a function that trains for an epoch with the progress bar of a terminal."""
     train = _epoch(Vae(), jl.losses.MeanSquaredError(), problem.VAE_BATCH, pixels, pixels, verbose=1)
 
     def epoch() -> float:
@@ -97,31 +97,31 @@ def vae_shown(pixels: np.ndarray) -> Callable[[], float]:
 
 
 class _Terminal(io.TextIOWrapper):
-    """Takes what is written, and says that it is a terminal."""
+    """A text file that claims to be a terminal."""
 
     def __init__(self, nowhere: Any):
         super().__init__(nowhere.buffer, encoding="utf-8")
 
     def isatty(self) -> bool:
-        """What a progress bar asks."""
+        """True: a progress bar draws on terminals only."""
         return True
 
 
 def small_loop(inputs: np.ndarray, targets: np.ndarray, size: int) -> Callable[[], float]:
-    """An epoch of the smallest of steps."""
+    """Return a function for an epoch of a very small step: linear regression by gradient descent."""
     model = jl.Sequential([jl.Input((inputs.shape[1],)), jl.layers.Dense(1)])
     model.compile(jl.optimizers.SGD(0.01), "mse")
     return lambda: model.fit(inputs, targets, batch_size=size, verbose=0).history["loss"][-1]
 
 
 def transformer_fit(inputs: np.ndarray, targets: np.ndarray) -> Callable[[], float]:
-    """Trains the transformer for an epoch."""
+    """Return a function that trains the transformer for an epoch."""
     loss = jl.losses.SparseCategoricalCrossentropy(from_logits=True)
     return _epoch(Transformer(), loss, problem.BATCH, inputs, targets)
 
 
 def counters(count: int) -> Callable[[int], None]:
-    """Adds one to each of some variables."""
+    """Return a function that adds one to each of `count` variables."""
     variables = [jl.Variable(jnp.zeros(()), trainable=False) for _ in range(count)]
 
     @jl.jit

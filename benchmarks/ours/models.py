@@ -1,4 +1,4 @@
-"""The two models, written as a user of jaxlayers writes them."""
+"""The two models, written as a user of jaxlayers would write them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ norm = partial(layers.LayerNormalization, epsilon=NORM_EPSILON)
 
 
 class Block(layers.Layer):
-    """One pre-norm block."""
+    """A pre-norm block."""
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
@@ -26,7 +26,7 @@ class Block(layers.Layer):
         self.expand, self.contract = layers.Dense(4 * WIDTH, jl.ops.gelu), layers.Dense(WIDTH)
 
     def call(self, x: jax.Array) -> jax.Array:
-        """[batch, time, width] -> the same."""
+        """[batch, time, width] -> [batch, time, width]."""
         h = self.norm_1(x)
         x = x + self.out(problem.attend(self.query(h), self.key(h), self.value(h)))
         return x + self.contract(self.expand(self.norm_2(x)))
@@ -36,16 +36,16 @@ class Positions(layers.Layer):
     """A learned vector for every position."""
 
     def build(self, input_shape: Any) -> None:
-        """One row per position."""
+        """Make a table with a row for each position."""
         self.table = self.add_weight(shape=(problem.LENGTH, WIDTH), initializer="uniform", name="table")
 
     def call(self, x: jax.Array) -> jax.Array:
-        """[batch, time, width] -> the same."""
+        """[batch, time, width] -> [batch, time, width]."""
         return x + self.table
 
 
 class Transformer(jl.Model):
-    """Tokens to logits."""
+    """A transformer from tokens to logits."""
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
@@ -62,7 +62,7 @@ class Transformer(jl.Model):
 
 
 class Vae(jl.Model):
-    """Pixels to reconstruction; the divergence is an added loss."""
+    """An autoencoder from pixels to their reconstruction, which adds the divergence as a loss."""
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
@@ -73,7 +73,7 @@ class Vae(jl.Model):
         self.seed_generator = jl.random.SeedGenerator(0)
 
     def call(self, pixels: jax.Array) -> jax.Array:
-        """[batch, pixels] -> the same."""
+        """[batch, pixels] -> [batch, pixels]."""
         h = self.hidden(pixels)
         mean, log_variance = self.mean(h), self.log_variance(h)
         self.add_loss(problem.divergence(mean, log_variance))

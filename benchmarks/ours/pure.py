@@ -20,7 +20,7 @@ PIXELS = jax.ShapeDtypeStruct((problem.VAE_BATCH, problem.PIXELS), "float32")
 
 
 def transformer() -> tuple[Transformer, Any, Any]:
-    """A layer, its params and its state."""
+    """Return the model, its params and its state."""
     model = Transformer()
     return model, *model.init(jax.random.key(0), TOKENS)
 
@@ -29,12 +29,13 @@ BUILDS: dict[str, Callable[[], Any]] = {"jaxlayers init": lambda: transformer()[
 
 
 def forward(model: tuple[Transformer, Any, Any], tokens: jax.Array) -> jax.Array:
-    """Logits, eagerly."""
+    """Return the logits, computed eagerly."""
     layer, params, state = model
     return layer.apply(params, state, tokens).outputs
 
 
 def training_step(layer: Any, example: Any, loss_function: Callable[..., jax.Array]) -> Step:
+    """Return a step of Adam on a layer, initialized for an example of its input."""
     optimizer = adam()
     params, state = layer.init(jax.random.key(0), example)
 
@@ -54,10 +55,10 @@ def training_step(layer: Any, example: Any, loss_function: Callable[..., jax.Arr
 
 
 def transformer_step() -> Step:
-    """One step of Adam on the transformer."""
+    """Return a step of Adam on the transformer."""
     return training_step(Transformer(), TOKENS, problem.next_token_loss)
 
 
 def vae_step() -> Step:
-    """One step of Adam on the autoencoder."""
+    """Return a step of Adam on the autoencoder."""
     return training_step(Vae(), PIXELS, lambda out, pixels: jnp.mean((out - pixels) ** 2))

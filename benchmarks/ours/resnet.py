@@ -26,7 +26,7 @@ def _block(x: Any, filters: int, stride: int, first: bool) -> Any:
 
 
 def resnet() -> Any:
-    """Images to probabilities: ResNet-50 (arXiv:1512.03385) with the strides where `keras.applications` has them."""
+    """Return ResNet-50 (arXiv:1512.03385) with its strides placed as in `keras.applications`."""
     images = jl.Input(IMAGE)
     x = layers.Conv2D(64, 7, 2)(layers.ZeroPadding2D(3)(images))
     x = layers.MaxPooling2D(3, 2)(layers.ZeroPadding2D(1)(layers.ReLU()(_norm(x))))
@@ -42,13 +42,13 @@ def _parts() -> tuple[Any, Any, Any]:
 
 
 def forward() -> tuple[Any, Any]:
-    """A function of weights and images, and the weights."""
+    """Return a function of weights and images, and the weights."""
     model, params, state = _parts()
     return lambda weights, images: model.apply(*weights, images, training=False).outputs, (params, state)
 
 
 def step() -> Step:
-    """One step of gradient descent."""
+    """Return a step of gradient descent."""
     model, params, state = _parts()
 
     @partial(jax.jit, donate_argnums=0)

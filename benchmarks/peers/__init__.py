@@ -1,1 +1,1 @@
-"""The same two models in the libraries that jaxlayers is compared with, each in its own idiom."""
+"""The same models in the libraries that jaxlayers is compared with, each in its own idiom."""

@@ -1,4 +1,4 @@
-"""Equinox: modules that are pytrees, written for one example and mapped over the batch."""
+"""Equinox: modules that are pytrees, written for one example and mapped over the batch by `jax.vmap`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.problem import HIDDEN, LATENT, NORM_EPSILON, PIXELS, WIDTH, Step
 
 
 class Block(eqx.Module):
-    """One pre-norm block."""
+    """A pre-norm block."""
 
     norm_1: eqx.nn.LayerNorm
     query: eqx.nn.Linear
@@ -38,7 +38,7 @@ class Block(eqx.Module):
         self.contract = eqx.nn.Linear(4 * WIDTH, WIDTH, key=keys[5])
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[time, width] -> the same."""
+        """[time, width] -> [time, width]."""
         h = jax.vmap(self.norm_1)(x)
         h = problem.attend(*(jax.vmap(layer)(h) for layer in (self.query, self.key, self.value)))
         x = x + jax.vmap(self.out)(h)
@@ -47,7 +47,7 @@ class Block(eqx.Module):
 
 
 class Transformer(eqx.Module):
-    """Tokens to logits."""
+    """A transformer from tokens to logits."""
 
     tokens: eqx.nn.Embedding
     positions: eqx.nn.Embedding
@@ -72,7 +72,7 @@ class Transformer(eqx.Module):
 
 
 class Vae(eqx.Module):
-    """Pixels to reconstruction, with the parameters of the latent distribution."""
+    """An autoencoder from pixels to their reconstruction and the parameters of the latent distribution."""
 
     hidden: eqx.nn.Linear
     mean: eqx.nn.Linear
@@ -89,7 +89,7 @@ class Vae(eqx.Module):
         self.pixels = eqx.nn.Linear(HIDDEN, PIXELS, key=keys[4])
 
     def __call__(self, pixels: jax.Array, noise: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """[pixels] and [latent] -> [pixels], and two of [latent]."""
+        """[pixels] and noise [latent] -> [pixels], mean [latent], log variance [latent]."""
         h = jax.nn.relu(self.hidden(pixels))
         mean, log_variance = self.mean(h), self.log_variance(h)
         h = jax.nn.relu(self.decode(mean + jnp.exp(0.5 * log_variance) * noise))
@@ -97,7 +97,7 @@ class Vae(eqx.Module):
 
 
 def transformer() -> Transformer:
-    """The module, its parameters made by its constructor."""
+    """Return the module; its constructor makes the parameters."""
     return Transformer(jax.random.key(0))
 
 
@@ -105,7 +105,7 @@ BUILDS: dict[str, Callable[[], Any]] = {"Equinox": lambda: eqx.filter(transforme
 
 
 def forward(model: Transformer, tokens: jax.Array) -> jax.Array:
-    """Logits, eagerly."""
+    """Return the logits, computed eagerly."""
     return jax.vmap(model)(tokens)
 
 
@@ -129,7 +129,7 @@ def _step(model: Any, loss_function: Callable[..., jax.Array]) -> Step:
 
 
 def transformer_step() -> Step:
-    """One step of Adam on the transformer."""
+    """Return a step of Adam on the transformer."""
 
     def compute_loss(model: Transformer, _: jax.Array, inputs: jax.Array, targets: jax.Array) -> jax.Array:
         return problem.next_token_loss(jax.vmap(model)(inputs), targets)
@@ -138,7 +138,7 @@ def transformer_step() -> Step:
 
 
 def vae_step() -> Step:
-    """One step of Adam on the autoencoder."""
+    """Return a step of Adam on the autoencoder."""
 
     def compute_loss(model: Vae, key: jax.Array, pixels: jax.Array) -> jax.Array:
         noise = jax.random.normal(key, (len(pixels), LATENT))

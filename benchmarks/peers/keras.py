@@ -1,4 +1,4 @@
-"""Keras 3 on its JAX backend: subclassed models, `fit`, and the stateless calls that its guide to JAX loops uses."""
+"""Keras 3 on its JAX backend: subclassed models, `fit`, and a step made of its stateless methods."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ norm = partial(layers.LayerNormalization, epsilon=NORM_EPSILON)
 
 
 class Block(layers.Layer):
-    """One pre-norm block."""
+    """A pre-norm block."""
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
@@ -31,14 +31,14 @@ class Block(layers.Layer):
         self.expand, self.contract = layers.Dense(4 * WIDTH), layers.Dense(WIDTH)
 
     def call(self, x: Any, training: Any = None) -> Any:
-        """[batch, time, width] -> the same."""
+        """[batch, time, width] -> [batch, time, width]."""
         h = self.norm_1(x)
         x = x + self.out(problem.attend(self.query(h), self.key(h), self.value(h)))
         return x + self.contract(ops.gelu(self.expand(self.norm_2(x)), approximate=True))
 
 
 class Transformer(keras.Model):
-    """Tokens to logits."""
+    """A transformer from tokens to logits."""
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
@@ -56,7 +56,7 @@ class Transformer(keras.Model):
 
 
 class Vae(keras.Model):
-    """Pixels to reconstruction; the divergence is an added loss."""
+    """An autoencoder from pixels to their reconstruction, which adds the divergence as a loss."""
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
@@ -67,7 +67,7 @@ class Vae(keras.Model):
         self.seed_generator = keras.random.SeedGenerator(0)
 
     def call(self, pixels: Any, training: Any = None) -> Any:
-        """[batch, pixels] -> the same."""
+        """[batch, pixels] -> [batch, pixels]."""
         h = self.hidden(pixels)
         mean, log_variance = self.mean(h), self.log_variance(h)
         self.add_loss(-0.5 * ops.mean(log_variance - ops.square(mean) - ops.exp(log_variance) + 1))
@@ -76,12 +76,12 @@ class Vae(keras.Model):
 
 
 def adam() -> keras.optimizers.Optimizer:
-    """The optimizer of all of these."""
+    """Return the optimizer of all steps."""
     return keras.optimizers.Adam(LEARNING_RATE, epsilon=ADAM_EPSILON)
 
 
 def transformer() -> Transformer:
-    """The model, built by a symbolic call."""
+    """Return the model, built by a symbolic call."""
     model = Transformer()
     model(keras.Input(batch_shape=(problem.BATCH, problem.LENGTH), dtype="int32"))
     return model
@@ -91,7 +91,7 @@ BUILDS: dict[str, Callable[[], Any]] = {"Keras": lambda: [weight.value for weigh
 
 
 def forward(model: Transformer, tokens: jax.Array) -> jax.Array:
-    """Logits, eagerly."""
+    """Return the logits, computed eagerly."""
     return model(tokens)
 
 
@@ -110,18 +110,18 @@ def _step(model: keras.Model, loss_function: Callable[..., Any]) -> Step:
         trainable, slots = optimizer.stateless_apply(slots, gradients, trainable)
         return (trainable, other, slots), loss
 
-    # Copies: the step donates them, and the model goes on holding the arrays it was built with.
+    # Copies, because the step donates its arguments and the model still holds the original arrays.
     held = model.trainable_variables, model.non_trainable_variables, optimizer.variables
     return Step(step, [[jnp.array(variable.value) for variable in group] for group in held], step.lower)
 
 
 def transformer_step() -> Step:
-    """One step of Adam on the transformer."""
+    """Return a step of Adam on the transformer."""
     return _step(transformer(), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
 
 
 def vae_step() -> Step:
-    """One step of Adam on the autoencoder."""
+    """Return a step of Adam on the autoencoder."""
     model = Vae()
     model(keras.Input(batch_shape=(problem.VAE_BATCH, problem.PIXELS)))
     return _step(model, keras.losses.MeanSquaredError())
@@ -133,11 +133,11 @@ def _epoch(model: keras.Model, loss: Any, batch: int, inputs: np.ndarray, target
 
 
 def vae_fit(pixels: np.ndarray) -> Callable[[], float]:
-    """Trains the autoencoder for an epoch."""
+    """Return a function that trains the autoencoder for an epoch."""
     return _epoch(Vae(), keras.losses.MeanSquaredError(), problem.VAE_BATCH, pixels, pixels)
 
 
 def transformer_fit(inputs: np.ndarray, targets: np.ndarray) -> Callable[[], float]:
-    """Trains the transformer for an epoch."""
+    """Return a function that trains the transformer for an epoch."""
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     return _epoch(Transformer(), loss, problem.BATCH, inputs, targets)

@@ -1,4 +1,4 @@
-"""Single layers of Keras on JAX, as `stateless_call`."""
+"""Single layers of Keras on JAX, called by `stateless_call`."""
 
 from __future__ import annotations
 

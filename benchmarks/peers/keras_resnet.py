@@ -1,4 +1,4 @@
-"""ResNet-50 as Keras's own `keras.applications` has it."""
+"""ResNet-50 of `keras.applications`."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def _parts() -> tuple[Any, list[jax.Array], list[jax.Array]]:
 
 
 def forward() -> tuple[Any, Any]:
-    """A function of weights and images, and the weights."""
+    """Return a function of weights and images, and the weights."""
     model, trainable, other = _parts()
     return lambda weights, images: model.stateless_call(*weights, images, training=False)[0], (trainable, other)
 
 
 def step() -> Step:
-    """One step of gradient descent."""
+    """Return a step of gradient descent."""
     model, trainable, other = _parts()
 
     @partial(jax.jit, donate_argnums=0)

@@ -21,11 +21,11 @@ Dense, Embed = partial(nn.Dense, dtype=COMPUTE), partial(nn.Embed, dtype=COMPUTE
 
 
 class Block(nn.Module):
-    """One pre-norm block."""
+    """A pre-norm block."""
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[batch, time, width] -> the same."""
+        """[batch, time, width] -> [batch, time, width]."""
         h = norm()(x)
         query, key, value = (Dense(WIDTH, name=name)(h) for name in ("query", "key", "value"))
         x = x + Dense(WIDTH, name="out")(problem.attend(query, key, value))
@@ -34,7 +34,7 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Tokens to logits."""
+    """A transformer from tokens to logits."""
 
     @nn.compact
     def __call__(self, tokens: jax.Array) -> jax.Array:
@@ -47,11 +47,11 @@ class Transformer(nn.Module):
 
 
 class Vae(nn.Module):
-    """Pixels to reconstruction, with the parameters of the latent distribution."""
+    """An autoencoder from pixels to their reconstruction and the parameters of the latent distribution."""
 
     @nn.compact
     def __call__(self, pixels: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """[batch, pixels] -> [batch, pixels], and two of [batch, latent]."""
+        """[batch, pixels] -> [batch, pixels], mean [batch, latent], log variance [batch, latent]."""
         h = nn.relu(nn.Dense(problem.HIDDEN)(pixels))
         mean, log_variance = nn.Dense(problem.LATENT)(h), nn.Dense(problem.LATENT)(h)
         z = mean + jnp.exp(0.5 * log_variance) * jax.random.normal(self.make_rng("sample"), mean.shape)
@@ -63,12 +63,12 @@ TOKENS = jax.ShapeDtypeStruct((problem.BATCH, problem.LENGTH), "int32")
 
 
 def transformer() -> Any:
-    """The variables, made eagerly, as in Flax's first examples."""
+    """Return the variables of an eager `init`, as in the introductory examples of Flax."""
     return Transformer().init(jax.random.key(0), jnp.zeros(TOKENS.shape, TOKENS.dtype))
 
 
 def transformer_jitted() -> Any:
-    """The variables, made by a compiled `init`, as in Flax's larger examples."""
+    """Return the variables of a compiled `init`, as in the larger examples of Flax."""
     return jax.jit(Transformer().init)(jax.random.key(0), jnp.zeros(TOKENS.shape, TOKENS.dtype))
 
 
@@ -76,12 +76,12 @@ BUILDS: dict[str, Callable[[], Any]] = {"Linen init": transformer, "Linen jit(in
 
 
 def forward(variables: Any, tokens: jax.Array) -> jax.Array:
-    """Logits, eagerly."""
+    """Return the logits, computed eagerly."""
     return Transformer().apply(variables, tokens)
 
 
 def transformer_step() -> Step:
-    """One step of Adam on the transformer."""
+    """Return a step of Adam on the transformer."""
     model, optimizer, variables = Transformer(), adam(), transformer_jitted()
 
     @partial(jax.jit, donate_argnums=0)
@@ -97,7 +97,7 @@ def transformer_step() -> Step:
 
 
 def vae_step() -> Step:
-    """One step of Adam on the autoencoder."""
+    """Return a step of Adam on the autoencoder."""
     model, optimizer = Vae(), adam()
     keys = {"params": jax.random.key(0), "sample": jax.random.key(1)}
     variables = jax.jit(model.init)(keys, jnp.zeros((1, problem.PIXELS)))

@@ -1,4 +1,4 @@
-"""Single layers of Flax Linen, as `init` and `apply`."""
+"""Single layers of Flax Linen, by `init` and `apply`."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from benchmarks.problem import HIDDEN, LATENT, NORM_EPSILON, PIXELS, WIDTH, Step
 
 
 class Block(nnx.Module):
-    """One pre-norm block."""
+    """A pre-norm block."""
 
     def __init__(self, *, rngs: nnx.Rngs):
         self.norm_1 = nnx.LayerNorm(WIDTH, epsilon=NORM_EPSILON, rngs=rngs)
@@ -28,14 +28,14 @@ class Block(nnx.Module):
         self.contract = nnx.Linear(4 * WIDTH, WIDTH, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[batch, time, width] -> the same."""
+        """[batch, time, width] -> [batch, time, width]."""
         h = self.norm_1(x)
         x = x + self.out(problem.attend(self.query(h), self.key(h), self.value(h)))
         return x + self.contract(nnx.gelu(self.expand(self.norm_2(x))))
 
 
 class Transformer(nnx.Module):
-    """Tokens to logits."""
+    """A transformer from tokens to logits."""
 
     def __init__(self, *, rngs: nnx.Rngs):
         self.tokens = nnx.Embed(problem.VOCABULARY, WIDTH, rngs=rngs)
@@ -53,7 +53,7 @@ class Transformer(nnx.Module):
 
 
 class Vae(nnx.Module):
-    """Pixels to reconstruction, with the parameters of the latent distribution."""
+    """An autoencoder from pixels to their reconstruction and the parameters of the latent distribution."""
 
     def __init__(self, *, rngs: nnx.Rngs):
         self.hidden = nnx.Linear(PIXELS, HIDDEN, rngs=rngs)
@@ -64,7 +64,7 @@ class Vae(nnx.Module):
         self.rngs = rngs
 
     def __call__(self, pixels: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """[batch, pixels] -> [batch, pixels], and two of [batch, latent]."""
+        """[batch, pixels] -> [batch, pixels], mean [batch, latent], log variance [batch, latent]."""
         h = nnx.relu(self.hidden(pixels))
         mean, log_variance = self.mean(h), self.log_variance(h)
         z = mean + jnp.exp(0.5 * log_variance) * jax.random.normal(self.rngs.sample(), mean.shape)
@@ -72,14 +72,14 @@ class Vae(nnx.Module):
 
 
 class Counters(nnx.Module):
-    """Some numbers."""
+    """A module with `count` scalar variables."""
 
     def __init__(self, count: int):
         self.counts = nnx.List([nnx.Variable(jnp.zeros(())) for _ in range(count)])
 
 
 def transformer() -> Transformer:
-    """The module, its parameters made by its constructor."""
+    """Return the module; its constructor makes the parameters."""
     return Transformer(rngs=nnx.Rngs(0))
 
 
@@ -87,12 +87,12 @@ BUILDS: dict[str, Callable[[], Any]] = {"NNX": lambda: nnx.state(transformer())}
 
 
 def forward(model: Transformer, tokens: jax.Array) -> jax.Array:
-    """Logits, eagerly."""
+    """Return the logits, computed eagerly."""
     return model(tokens)
 
 
 def transformer_step() -> Step:
-    """One step of Adam on the transformer."""
+    """Return a step of Adam on the transformer."""
     model = transformer()
     optimizer = nnx.Optimizer(model, adam(), wrt=nnx.Param)
 
@@ -110,7 +110,7 @@ def transformer_step() -> Step:
 
 
 def vae_step() -> Step:
-    """One step of Adam on the autoencoder."""
+    """Return a step of Adam on the autoencoder."""
     model = Vae(rngs=nnx.Rngs(0))
     optimizer = nnx.Optimizer(model, adam(), wrt=nnx.Param)
 
@@ -132,7 +132,7 @@ def vae_step() -> Step:
 
 
 def counters(count: int) -> Callable[[int], None]:
-    """Adds one to each of some variables."""
+    """Return a function that adds one to each of `count` variables."""
     model = Counters(count)
 
     @nnx.jit

@@ -24,7 +24,7 @@ def _size(name: str) -> int:
 def _recurrent(cell: Any, name: str, states: int) -> Layer:
     start = (
         jnp.zeros((SHAPES[name][0], UNITS), COMPUTE),
-    ) * states  # without one it draws a key, which jax.jit refuses it
+    ) * states  # without an initial state the cell draws a key from its rngs, which cannot change under jax.jit
     layer = nnx.RNN(cell(_size(name), UNITS, dtype=COMPUTE, rngs=nnx.Rngs(0)))
     return _pure(layer, initial_carry=start if states > 1 else start[0])
 

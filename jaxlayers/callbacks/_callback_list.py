@@ -96,8 +96,7 @@ class CallbackList(Callback):
 
         If the loop is already failing, errors raised here become notes on the error of the loop.
         """
-        error_of_loop = sys.exception()
-        failing = error_of_loop
+        failing = sys.exception()
         for callback in reversed(self.callbacks):
             try:
                 getattr(callback, "close", _do_nothing)()
@@ -106,8 +105,11 @@ class CallbackList(Callback):
                     failing = error
                 else:
                     failing.add_note(f"Closing {type(callback).__name__} failed as well: {error!r}")
-        if failing is not None and failing is not error_of_loop:
-            raise failing
+        if failing is not None and failing is not sys.exception():
+            try:
+                raise failing
+            finally:
+                del failing  # its traceback refers to this frame, which would be a reference cycle
 
 
 def _flatten(callbacks: Any) -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,25 @@ class History(Callback):
         self.history: dict[str, list[float]] = {}
         self.epoch: list[int] = []
         self._epochs_of: dict[str, list[int]] = {}  # the epochs of each entry: validation may be skipped in some epochs
+
+    # The model holds its history, so the history refers to the model weakly: a strong reference would be a cycle, and
+    # the model would be freed by the garbage collector only.
+
+    @property
+    def model(self) -> Any:
+        """The model that was trained; None if it no longer exists."""
+        return None if self._model is None else self._model()
+
+    def set_model(self, model: Any) -> None:
+        """Refer to the model weakly."""
+        self._model = None if model is None else weakref.ref(model)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_model": self.model}  # a weak reference cannot be pickled
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.set_model(state["_model"])
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Forget the previous training."""

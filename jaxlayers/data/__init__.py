@@ -1,4 +1,4 @@
-"""Feeding training: batches of arrays in memory, of samples made when needed, or written in Python."""
+"""Loaders of batches for training: from arrays in memory, from a function of the sample index, or from a class."""
 
 from jaxlayers.data.array_loader import ArrayLoader
 from jaxlayers.data.mapped_loader import MappedLoader

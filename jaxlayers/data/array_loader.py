@@ -1,10 +1,10 @@
-"""Batches of arrays held in memory, in an order that is a pure function of a seed and the number of the epoch.
+"""`ArrayLoader`: batches of arrays in memory, in an order that is a pure function of a seed and the epoch.
 
-Nothing random is carried along: the order of epoch 7 is drawn anew from (seed, 7). So the whole position is two small
-numbers, the epoch and how many of its batches have been handed out, and a loader in another process that is given
-them goes on with exactly the batch that would have come next.
+The loader keeps no random state: the order of epoch 7 is drawn from (seed, 7). So its position consists of two
+integers, the epoch and the number of batches returned in it. A loader in another process that is set to this position
+continues with exactly the batch that would have come next.
 
-A batch is gathered by one vectorised `take` per array, or is a slice (no copy) where nothing is shuffled.
+A batch is gathered by one `take` per array; without shuffling it is a slice, which is not a copy.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from jaxlayers.data.batches import aligned_empty
 
 
 class ArrayLoader:
-    """Batches of arrays in memory; each pass over it is the next epoch.
+    """Batches of arrays in memory. Each pass over the loader is the next epoch.
 
-    The last batch of an epoch is shorter when the samples do not divide by the batch size. A pass that is broken off
-    leaves its position to `get_state`; the next `iter()` is the next epoch all the same. Passes may overlap: each goes
-    through an epoch of its own, and the state follows the one begun last.
+    If the number of samples is no multiple of the batch size, the last batch of an epoch is shorter. If a pass is ended
+    early, `get_state` returns the position in it, and the next `iter()` starts the next epoch. Passes may overlap: each
+    has an epoch of its own, and the state is that of the pass started last.
 
     Args:
         arrays: an array, or a nested structure (tuple, list, dict) of arrays, with samples along the first axis.
-        batch_size: samples in a batch.
-        shuffle: whether each epoch has a random order of its own, rather than the order of the arrays.
-        seed: a non-negative integer that the orders follow from. Without one, a number is drawn from NumPy's global
-            generator once, so that `jl.utils.set_random_seed` makes it repeat.
-        drop_remainder: whether to leave out the last batch when it is shorter.
+        batch_size: the number of samples in a batch; 32 by default.
+        shuffle: if True, each epoch has a random order of its own; if False (the default), the order of the arrays.
+        seed: a non-negative integer that determines the orders. By default it is drawn once from NumPy's global
+            generator, so that it is reproducible after `jl.utils.set_random_seed`.
+        drop_remainder: if True, leave out a shorter last batch. False by default.
 
     Shapes:
         arrays: `[samples, ...]` each; a batch: `[batch, ...]` each, NumPy arrays in the structure of `arrays`.
 
     Raises:
-        ValueError: when the arrays have no samples, or not the same number; when a batch size, a seed or both of
-            `batch_size` and `drop_remainder` together make no sense.
+        ValueError: if the arrays have no samples, or different numbers of samples; if `batch_size` or `seed` is no
+            integer in the allowed range; if `drop_remainder` would leave no batch.
 
     Example:
         >>> import numpy as np
@@ -65,18 +65,18 @@ class ArrayLoader:
         self.drop_remainder = bool(drop_remainder)
         if self.drop_remainder and self.batch_size > self.num_samples:
             raise ValueError(
-                f"ArrayLoader would never give a batch: drop_remainder=True with batch_size={self.batch_size} and "
-                f"{self.num_samples} samples. Make batch_size smaller, or leave drop_remainder out."
+                f"ArrayLoader has no batches: drop_remainder=True with batch_size={self.batch_size} and only "
+                f"{self.num_samples} samples. Use a smaller batch_size, or drop_remainder=False."
             )
         self._seed_given = seed is not None
         if seed is None:
             seed = int(np.random.randint(2**31)) if self.shuffle else 0
         self.seed = _integer("seed", seed, minimum=0)
-        different = {id(leaf): leaf for leaf in self._leaves}
-        self._different = list(different.values())  # an array that stands in two places is gathered once
-        self._which = [list(different).index(id(leaf)) for leaf in self._leaves]
-        self._position = (0, 0)  # epoch, how many of its batches were handed out; replaced as one, for other threads
-        self._current: ArrayPass | None = None  # the pass that moves the position
+        unique = {id(leaf): leaf for leaf in self._leaves}
+        self._unique = list(unique.values())  # an array that is a leaf twice is gathered once
+        self._index_of_leaf = [list(unique).index(id(leaf)) for leaf in self._leaves]
+        self._position = (0, 0)  # the epoch and the next batch, in one tuple so that another thread reads both at once
+        self._current: ArrayPass | None = None  # the pass whose position this is
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
@@ -85,45 +85,67 @@ class ArrayLoader:
 
     def __iter__(self) -> ArrayPass:
         epoch, batch = self._position
-        if self._current is not None:  # a pass that has not come to its end
+        if self._current is not None:  # the pass before has not ended
             epoch, batch = epoch + 1, 0
         this_pass = self._current = ArrayPass(self, epoch, batch)
         self._position = (epoch, batch)
         return this_pass
 
-    def _take(self, order: np.ndarray | None, part: slice, room: int | None = None) -> Any:
-        """A part of all samples in an order; with `room` as batches, with memory for so many."""
-        where: Any = part if order is None else order[part]
-        if room is None:
-            values = [_rows(leaf, where) for leaf in self._different]
+    def _gather(self, order: np.ndarray | None, part: slice, stack_size: int | None = None) -> Any:
+        """Return the samples of a part of an order.
+
+        Args:
+            order: the indices of all samples; None for the order of the arrays.
+            part: the part of the order.
+            stack_size: None for one batch. Otherwise the samples are stacked batches, in arrays
+                `[stack_size, batch, ...]`; entries after the last sample are undefined.
+        """
+        rows: Any = part if order is None else order[part]
+        if stack_size is None:
+            values = [_gather_rows(leaf, rows) for leaf in self._unique]
         else:
-            values = [self._batches(leaf, where, part.stop - part.start, room) for leaf in self._different]
-        return jax.tree.unflatten(self._structure, [values[number] for number in self._which])
+            values = [self._gather_stack(leaf, rows, part.stop - part.start, stack_size) for leaf in self._unique]
+        return jax.tree.unflatten(self._structure, [values[index] for index in self._index_of_leaf])
 
-    def _batches(self, leaf: np.ndarray, where: Any, count: int, room: int) -> np.ndarray:
-        memory = aligned_empty((room * self.batch_size, *leaf.shape[1:]), leaf.dtype)
-        _rows(leaf, where, memory[:count])
-        return memory.reshape(room, self.batch_size, *leaf.shape[1:])
+    def _gather_stack(self, leaf: np.ndarray, rows: Any, count: int, stack_size: int) -> np.ndarray:
+        memory = aligned_empty((stack_size * self.batch_size, *leaf.shape[1:]), leaf.dtype)
+        _gather_rows(leaf, rows, memory[:count])
+        return memory.reshape(stack_size, self.batch_size, *leaf.shape[1:])
 
-    def _tell(self, this_pass: ArrayPass, epoch: int, batch: int, ended: bool = False) -> None:
-        """Move the position, for the pass that does."""
+    def _move(self, this_pass: ArrayPass, epoch: int, batch: int, ended: bool = False) -> None:
+        """Set the position, if `this_pass` is the pass started last."""
         if self._current is this_pass:
             self._position = (epoch, batch)
             if ended:
                 self._current = None
 
     def order(self, epoch: int) -> np.ndarray | None:
-        """The indices of all samples in the order of an epoch; None when that is the order of the arrays."""
+        """Return the indices of all samples in the order of an epoch; None without shuffling.
+
+        Args:
+            epoch: the number of the epoch, counted from 0.
+        """
         if not self.shuffle:
             return None
         source = np.random.Philox(np.random.SeedSequence([self.seed, _integer("epoch", epoch, minimum=0)]))
         return np.random.Generator(source).permutation(self.num_samples)
 
     def get_state(self) -> dict[str, int]:
-        """Where it is, and what it goes over: a dict of integers, as JSON and checkpoints take them.
+        """Return the position and the settings of the loader, as a dict of integers for JSON or a checkpoint.
 
-        `epoch` and `batch` say what comes next: batch number `batch` of epoch number `epoch`, both counted from 0. The
-        rest is what `set_state` checks.
+        The next batch is number `batch` of epoch number `epoch`, both counted from 0. `set_state` compares the other
+        entries with the settings of the loader.
+
+        Example:
+            >>> import numpy as np
+            >>> from jaxlayers.data import ArrayLoader
+            >>> batches = iter(loader := ArrayLoader(np.arange(5), batch_size=2))
+            >>> next(batches).tolist()
+            [0, 1]
+            >>> resumed = ArrayLoader(np.arange(5), batch_size=2)
+            >>> resumed.set_state(loader.get_state())
+            >>> [batch.tolist() for batch in resumed]
+            [[2, 3], [4]]
         """
         epoch, batch = self._position
         return {
@@ -137,23 +159,30 @@ class ArrayLoader:
         }
 
     def set_state(self, state: Mapping[str, int]) -> None:
-        """Let the next `iter()` go on where another loader was: in the middle of an epoch, in another process.
+        """Set the position: the next `iter()` continues where the loader of `state` was, also within an epoch.
 
-        A loader that was not given a seed takes over the one in `state`.
+        A loader that was made without a seed takes the seed of `state`.
+
+        Args:
+            state: the dict that `get_state` of a loader of the same settings has returned.
 
         Raises:
-            ValueError: when `state` is not from a loader like this one; nothing is changed then.
+            ValueError: if `state` is from a loader with other settings. Nothing is changed then.
         """
         own = self.get_state()
         if set(state) != set(own):
             raise ValueError(f"The state of an ArrayLoader has the keys {sorted(own)}; received {sorted(state)}.")
         new = {name: _integer(f"state[{name!r}]", value, minimum=0) for name, value in state.items()}
         checked = ["num_samples", "batch_size", "shuffle", "drop_remainder", *(["seed"] if self._seed_given else [])]
-        different = [f"{name} is {own[name]} here and {new[name]} there" for name in checked if new[name] != own[name]]
+        different = [
+            f"{name} is {own[name]} in this loader and {new[name]} in the state"
+            for name in checked
+            if new[name] != own[name]
+        ]
         if different:
             raise ValueError(
-                f"This state is of another ArrayLoader: {'; '.join(different)}. Make the loader as it was made when "
-                "the state was saved."
+                f"The state is from an ArrayLoader with other settings: {'; '.join(different)}. Make the loader with "
+                "the arguments it had when the state was saved."
             )
         if new["batch"] > len(self):
             raise ValueError(f"state['batch'] is {new['batch']}, but an epoch has {len(self)} batches.")
@@ -163,10 +192,10 @@ class ArrayLoader:
 
 
 class ArrayPass:
-    """One pass over an `ArrayLoader`: an iterator of its batches, which also hands out several as one.
+    """One pass over an `ArrayLoader`: an iterator of its batches, which can also return several batches stacked.
 
     Args:
-        loader: what it goes over.
+        loader: the loader.
         epoch: the number of the epoch.
         batch: the number of the first batch.
     """
@@ -174,21 +203,21 @@ class ArrayPass:
     def __init__(self, loader: ArrayLoader, epoch: int, batch: int):
         self._loader, self._epoch, self._batch = loader, epoch, batch
         self._order: np.ndarray | None = None
-        self._begun = False
+        self._has_order = False
 
     def __iter__(self) -> ArrayPass:
         return self
 
     def __next__(self) -> Any:
-        taken = self.take(1)
-        if taken is None:
+        entry = self.take(1)
+        if entry is None:
             raise StopIteration
-        return taken[0]
+        return entry[0]
 
     def order(self) -> np.ndarray | None:
-        """The order of all samples; None when that is the order of the arrays."""
-        if not self._begun:
-            self._order, self._begun = self._loader.order(self._epoch), True
+        """Return the order of all samples; None without shuffling."""
+        if not self._has_order:
+            self._order, self._has_order = self._loader.order(self._epoch), True
         return self._order
 
     @property
@@ -197,52 +226,52 @@ class ArrayPass:
         return self._batch
 
     def skip(self, count: int) -> None:
-        """Go on by so many batches, which somebody else has gathered."""
+        """Move the position by `count` batches, without gathering them."""
         self._batch += count
-        self._loader._tell(self, self._epoch, self._batch)
+        self._loader._move(self, self._epoch, self._batch)
 
     def take(self, count: int, most: int | None = None) -> tuple[Any, int | None] | None:
-        """The next batches as one, gathered at once.
+        """Return the next batches, stacked; or the next one alone.
 
         Args:
-            count: for how many there is to be room.
-            most: how many to take at most; `count` by default.
+            count: the size of the leading axis of the stack.
+            most: the most batches to take; `count` by default.
 
         Returns:
-            `(batches, number)`, with arrays `[count, batch, ...]`, of which the first `number` hold batches;
-            `(batch, None)`, with arrays `[batch, ...]`, where `count` is 1 and for a shorter batch; None at the end of
+            `(batches, number)`: arrays `[count, batch, ...]`, of which the first `number` entries hold batches. Or
+            `(batch, None)`: arrays `[batch, ...]`, if `count` is 1 or the next batch is shorter. Or None at the end of
             the pass.
         """
         loader, first = self._loader, self._batch
         self.order()
         if first >= len(loader):
-            loader._tell(self, self._epoch + 1, 0, ended=True)
+            loader._move(self, self._epoch + 1, 0, ended=True)
             return None
         size = loader.batch_size
         number = min(count if most is None else most, loader.num_samples // size - first)
         if count == 1 or number < 1:
-            taken: tuple[Any, int | None] = loader._take(self._order, slice(first * size, (first + 1) * size)), None
+            batch = loader._gather(self._order, slice(first * size, (first + 1) * size))
             self.skip(1)
-        else:
-            taken = loader._take(self._order, slice(first * size, (first + number) * size), count), number
-            self.skip(number)
-        return taken
+            return batch, None
+        batches = loader._gather(self._order, slice(first * size, (first + number) * size), count)
+        self.skip(number)
+        return batches, number
 
     def close(self) -> None:
-        """Break it off; the loader keeps the position."""
+        """End the pass early; the loader keeps the position."""
 
 
 def _common_size(arrays: Any) -> int:
-    """The size of the first axis, which all arrays must share."""
+    """Return the size of the first axis, which must be the same for all arrays."""
     sizes = {
         "arrays" + jax.tree_util.keystr(path): leaf.shape[0] if leaf.ndim else None
         for path, leaf in jax.tree_util.tree_leaves_with_path(arrays)
     }
     if not sizes or len(set(sizes.values())) > 1 or None in sizes.values():
-        found = ", ".join(f"{name}: {'no axes' if size is None else size}" for name, size in sizes.items())
+        listed = ", ".join(f"{name}: {'no axes' if size is None else size}" for name, size in sizes.items())
         raise ValueError(
             f"ArrayLoader needs arrays with the same number of samples along the first axis; received "
-            f"{found or 'no array'}."
+            f"{listed or 'no array'}."
         )
     size = next(iter(sizes.values()))
     if not size:
@@ -250,15 +279,23 @@ def _common_size(arrays: Any) -> int:
     return size
 
 
-def _rows(leaf: np.ndarray, where: Any, into: np.ndarray | None = None) -> np.ndarray:
-    """Rows by a slice or by index. `take` copies them whole, but would copy all of an array that is not contiguous."""
-    if isinstance(where, slice) or not (leaf.flags.c_contiguous and leaf.flags.aligned):
-        rows = leaf[where]
+def _gather_rows(leaf: np.ndarray, rows: Any, into: np.ndarray | None = None) -> np.ndarray:
+    """Return rows of an array.
+
+    `take` is faster than indexing, but would first copy the whole of an array that is not contiguous.
+
+    Args:
+        leaf: the array.
+        rows: a slice, or an array of indices.
+        into: the array to write the rows to; None for a new one.
+    """
+    if isinstance(rows, slice) or not (leaf.flags.c_contiguous and leaf.flags.aligned):
+        values = leaf[rows]
         if into is None:
-            return rows
-        into[...] = rows
+            return values
+        into[...] = values
         return into
-    return leaf.take(where, axis=0) if into is None else leaf.take(where, axis=0, out=into, mode="clip")
+    return leaf.take(rows, axis=0) if into is None else leaf.take(rows, axis=0, out=into, mode="clip")
 
 
 def _integer(name: str, value: Any, minimum: int) -> int:

@@ -1,4 +1,4 @@
-"""What a step is handed: `x`, `(x, y)` or `(x, y, sample_weight)`, in memory that a device may read from as it is."""
+"""Pack and unpack batches `x`, `(x, y)` and `(x, y, sample_weight)`, and allocate aligned memory for them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-_ALIGNMENT = 64  # bytes: XLA reads arrays on the host that begin at a multiple of it without a copy
+_ALIGNMENT = 64  # bytes; XLA on a CPU uses an array whose address is a multiple of it without a copy
 
 
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-    """The shortest of `x`, `(x, y)` and `(x, y, sample_weight)`; weights are kept also where there is no `y`.
+    """Return the shortest of `x`, `(x, y)` and `(x, y, sample_weight)` that holds all arguments that are not None.
 
     Args:
-        x: inputs; a list or tuple of them goes into a tuple, so that it is not taken for `(x, y)`.
-        y: targets.
-        sample_weight: a weight for each sample.
+        x: the inputs. A list or tuple of inputs alone is returned as `(x,)`, because `x` would be taken for `(x, y)`.
+        y: the targets.
+        sample_weight: a weight for each sample. With weights and without targets, `y` is None in the result.
 
     Example:
         >>> from jaxlayers import utils
@@ -31,13 +31,13 @@ def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> 
 
 
 def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
-    """`(x, y, sample_weight)` from what a step is handed, with None for what is missing.
+    """Return `(x, y, sample_weight)` of a batch, with None for a missing part.
 
     Args:
         data: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
 
     Raises:
-        ValueError: when it has more than three parts, or none.
+        ValueError: if a tuple or list has no parts, or more than three.
 
     Example:
         >>> from jaxlayers import utils
@@ -54,7 +54,7 @@ def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """An array like `np.empty`, which `jax.device_put` gives to a CPU without a copy."""
+    """Return an array like `np.empty`, aligned so that `jax.device_put` to a CPU does not copy it."""
     if dtype.hasobject:
         return np.empty(shape, dtype)
     size = math.prod(shape) * dtype.itemsize

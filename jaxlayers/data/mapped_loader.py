@@ -1,4 +1,4 @@
-"""Batches of samples that are made when they are needed: read from files, cut out of longer arrays."""
+"""`MappedLoader`: batches of samples that a function makes when they are needed, for example from files."""
 
 from __future__ import annotations
 
@@ -13,26 +13,29 @@ import numpy as np
 
 
 def stack(samples: Sequence[Any]) -> Any:
-    """Samples of one structure as a batch: each of their arrays stacked along a new first axis."""
+    """Return a batch of samples of the same structure: each array stacked along a new first axis."""
     return jax.tree.map(lambda *leaves: np.stack(leaves), *samples)
 
 
 class MappedLoader:
-    """Batches of what a function makes of the numbers 0, 1, ...; can be iterated over again and again.
-
-    Each pass over shuffled samples has an order of its own, which follows from the seed and the number of the pass.
+    """Batches of the samples that a function makes from the indices 0, 1, ... Each iteration is a new pass.
 
     Args:
-        make: called with a sample's number; gives an array, or a structure of arrays.
-        num_samples: how many samples there are.
-        batch_size: samples in a batch; None for single samples without an axis of their own.
-        shuffle: whether each pass has a random order.
-        seed: what the orders follow from.
-        collate: makes a batch of a list of samples; by default their arrays are stacked.
-        workers: how many samples are made at a time, by threads; these end with the pass.
+        make: a function from the index of a sample to an array, or a structure of arrays.
+        num_samples: the number of samples.
+        batch_size: the number of samples in a batch; 32 by default. None yields single samples without a batch axis.
+        shuffle: if True, each pass has a random order, determined by the seed and the number of the pass. False by
+            default.
+        seed: the seed of the orders; 0 by default.
+        collate: a function from a list of samples to a batch; by default it stacks their arrays.
+        workers: the number of threads that make samples; they end with the pass. With 0 (the default) samples are made
+            in the thread of the caller.
 
     Shapes:
         a batch: `[batch, ...]` each, in the structure of a sample; the last one may be shorter.
+
+    Raises:
+        ValueError: if `batch_size` is less than 1.
 
     Example:
         >>> import numpy as np
@@ -59,7 +62,10 @@ class MappedLoader:
         self._functions: tuple[Callable[..., Any], ...] = ()
 
     def map(self, function: Callable[..., Any]) -> MappedLoader:
-        """A loader of what a function makes of each batch, with an order of its own; a tuple is several arguments.
+        """Return a loader that applies a function to each batch. It counts its passes from 0.
+
+        Args:
+            function: the function. A batch that is a tuple is passed as several arguments.
 
         Example:
             >>> import numpy as np

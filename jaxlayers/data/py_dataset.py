@@ -1,4 +1,4 @@
-"""Batches by their number, written in Python: what `fit` can make several of at a time."""
+"""`PyDataset`: the base class of data sets that make a batch from its index, in several threads or processes."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Any
 
 
 class PyDataset:
-    """The base of data sets that make a batch from its number: subclass it with `__getitem__` and `__len__`.
+    """The base class of data sets that make a batch from its index. A subclass defines `__getitem__` and `__len__`.
 
     Args:
-        workers: how many batches `fit` makes at a time.
-        use_multiprocessing: whether in processes of their own, rather than threads: worth it where making a batch is
-            Python code that computes. The object must be picklable then.
-        max_queue_size: how many batches may wait to be used.
+        workers: the number of threads or processes in which `fit` makes batches; 1 by default. With threads, 0 and 1
+            both mean the thread of `fit` itself.
+        use_multiprocessing: if True, use processes instead of threads. That is faster if `__getitem__` spends its time
+            in Python code. The object must be picklable. False by default.
+        max_queue_size: the number of batches that are made ahead; 10 by default.
 
     Raises:
-        ValueError: when a number is less than 0, or `max_queue_size` less than 1.
+        ValueError: if `workers` is less than 0, or `max_queue_size` less than 1.
 
     Example:
         >>> import numpy as np, jaxlayers as jl
@@ -48,8 +49,8 @@ class PyDataset:
         self.max_queue_size = max_queue_size
 
     def __getitem__(self, index: int) -> Any:
-        """The batch with a number: `x`, `(x, y)` or `(x, y, sample_weight)`; a subclass has its own version."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what a batch is: it has no __getitem__().")
+        """Return the batch at an index: `x`, `(x, y)` or `(x, y, sample_weight)`. A subclass overrides this."""
+        raise NotImplementedError(f"{type(self).__name__} has no __getitem__(). Write one that returns a batch.")
 
     def __iter__(self) -> Iterator[Any]:
         number = self.num_batches
@@ -58,11 +59,11 @@ class PyDataset:
 
     @property
     def num_batches(self) -> int | None:
-        """How many batches make an epoch: `len()` of the object, or None for no end, where a subclass says so."""
+        """The number of batches in an epoch: `len()` of the object. A subclass may return None for endless data."""
         if not hasattr(self, "__len__"):
             raise NotImplementedError(
-                f"{type(self).__name__} does not say how many batches it has. Give it a __len__(), or a property "
-                "num_batches (None for no end)."
+                f"{type(self).__name__} has no number of batches. Give it a __len__(), or a property num_batches (None "
+                "for endless data)."
             )
         return len(self)
 
@@ -70,7 +71,7 @@ class PyDataset:
         """Called before each epoch."""
 
     def on_epoch_end(self) -> None:
-        """Called after each epoch: the place to shuffle."""
+        """Called after each epoch. A subclass may shuffle its samples here."""
 
 
-Sequence = PyDataset
+Sequence = PyDataset  # an older name in Keras

@@ -1,4 +1,4 @@
-"""Data sets to try things on: found on disk, or downloaded once and checked."""
+"""Small data sets: read from disk, or downloaded once and checked by hash."""
 
 from jaxlayers.datasets import digits, mnist, tiny_shakespeare
 

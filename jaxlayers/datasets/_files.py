@@ -1,8 +1,8 @@
-"""Where the files of data sets are looked for, and how they are downloaded.
+"""Find the files of data sets on disk, or download them.
 
-In order: the folder named by the environment variable `JAXLAYERS_DATA`; the cache of pooch; the network, into that
-cache, with known hashes. A missing network is noticed in seconds: all sources are asked at once whether they are
-there, and only what answers in time is downloaded from.
+The places, in order: the folder in the environment variable `JAXLAYERS_DATA`; the cache of pooch; the network, from
+which files are downloaded into that cache and checked against known hashes. A missing network is noticed within
+seconds: all sources are asked for the first file at the same time, and only those that answer in time are used.
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-PATIENCE = 4.0  # seconds for a source to answer at all
-STALLED = 20.0  # seconds without a byte until a download that has begun is given up
+ANSWER_TIMEOUT = 4.0  # seconds that a source has to answer
+STALL_TIMEOUT = 20.0  # seconds without a byte after which a running download fails
 
 
 def data_folder() -> Path | None:
-    """The folder named by `JAXLAYERS_DATA`, or None."""
-    named = os.environ.get("JAXLAYERS_DATA")
-    return Path(named).expanduser() if named else None
+    """Return the folder in the environment variable `JAXLAYERS_DATA`; None if it is not set."""
+    folder = os.environ.get("JAXLAYERS_DATA")
+    return Path(folder).expanduser() if folder else None
 
 
 def cache_folder(dataset: str) -> Path:
-    """Where the downloaded files of a data set are kept."""
+    """Return the folder of the downloaded files of a data set."""
     import pooch
 
     return Path(pooch.os_cache("jaxlayers")) / dataset
 
 
-def fetch(files: dict[str, str], sources: Sequence[str], folder: Path, patience: float = PATIENCE) -> list[Path]:
-    """The paths of files with known hashes, after downloading those that are not in a folder yet.
+def fetch(files: dict[str, str], sources: Sequence[str], folder: Path, timeout: float = ANSWER_TIMEOUT) -> list[Path]:
+    """Return the paths of files in a folder, after downloading the missing ones.
 
     Args:
-        files: names and their SHA-256 hashes.
-        sources: addresses that a name is appended to; any of them will do.
-        folder: where the files are, or will be. A file with another hash is replaced.
-        patience: seconds until a source that has not answered counts as not there.
+        files: a dict from the name of each file to its SHA-256 hash.
+        sources: alternative URLs of the folder of the files.
+        folder: the local folder. A file in it with another hash is downloaded again.
+        timeout: the seconds that a source has to answer.
 
     Raises:
-        ConnectionError: when no source gives files with these hashes; the message says what was tried.
+        ConnectionError: if no source has files with these hashes. The message lists the sources and their errors.
     """
     import pooch
 
@@ -49,51 +49,57 @@ def fetch(files: dict[str, str], sources: Sequence[str], folder: Path, patience:
     wrong = [path for path in paths if not path.is_file() or pooch.file_hash(path) != files[path.name]]
     if not wrong:
         return paths
-    failures = dict.fromkeys(sources, f"no answer within {patience:g} s")
-    downloader = pooch.HTTPDownloader(timeout=(patience, STALLED), chunk_size=1 << 16)
-    for source, refusal in _answers(sources, wrong[0].name, patience):
+    failures = dict.fromkeys(sources, f"no answer within {timeout:g} s")
+    downloader = pooch.HTTPDownloader(timeout=(timeout, STALL_TIMEOUT), chunk_size=1 << 16)
+    for source, failure in _answers(sources, wrong[0].name, timeout):
+        if failure is not None:
+            failures[source] = failure
+            continue
         try:
-            if refusal is not None:
-                raise refusal
             for path in wrong:
                 pooch.retrieve(
                     source + path.name, f"sha256:{files[path.name]}", path.name, folder, downloader=downloader
                 )
             return paths
-        except (OSError, ValueError) as error:  # what requests and pooch raise: no connection, another hash
-            failures[source] = _reason(error)
+        except (OSError, ValueError) as error:  # from requests: no connection; from pooch: another hash
+            failures[source] = _root_cause(error)
     tried = "\n".join(f"  {source}: {failure}" for source, failure in failures.items())
     damaged = [str(path) for path in wrong if path.is_file()]
     raise ConnectionError(
         f"{', '.join(path.name for path in wrong)} could not be downloaded to {folder}. Tried:\n{tried}"
-        + (f"\nThere, but with another SHA-256 hash than expected: {', '.join(damaged)}." if damaged else "")
+        + (f"\nOn disk, but with another SHA-256 hash than expected: {', '.join(damaged)}." if damaged else "")
     )
 
 
-def _reason(error: BaseException) -> str:
-    """The first error of a chain: what the wrappers of network libraries are about."""
+def _root_cause(error: BaseException) -> str:
+    """Return the first error of a chain as text: network libraries wrap it in several others."""
     while error.__context__ is not None:
         error = error.__context__
     return f"{type(error).__name__}: {error}"
 
 
-def _answers(sources: Sequence[str], name: str, patience: float) -> Iterator[tuple[str, Exception | None]]:
-    """Sources in the order in which they answer, with what spoke against them; those too late are left out.
+def _answers(sources: Sequence[str], name: str, timeout: float) -> Iterator[tuple[str, str | None]]:
+    """Yield the sources in the order in which they answer, each with None or a failure; not those that are too late.
 
-    Threads, because the time that looking up a host's name takes cannot be limited otherwise.
+    The sources are asked in threads, because a name lookup has no timeout of its own.
+
+    Args:
+        sources: the URLs.
+        name: the name of the file to ask for.
+        timeout: the seconds that a source has to answer.
     """
     import pooch
 
-    answers: queue.SimpleQueue[tuple[str, Exception | None]] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[tuple[str, str | None]] = queue.SimpleQueue()
 
     def ask(source: str) -> None:
         try:
-            there = pooch.HTTPDownloader(timeout=patience)(source + name, "", None, check_only=True)
-            answers.put((source, None if there else FileNotFoundError(f"the server has no {name}")))
+            exists = pooch.HTTPDownloader(timeout=timeout)(source + name, "", None, check_only=True)
+            answers.put((source, None if exists else f"FileNotFoundError: the server has no {name}"))
         except (OSError, ValueError) as error:
-            answers.put((source, error))
+            answers.put((source, _root_cause(error)))
 
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     for source in sources:
         threading.Thread(target=ask, args=(source,), daemon=True).start()
     for _ in sources:

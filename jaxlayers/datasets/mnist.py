@@ -35,23 +35,24 @@ _ARCHIVE = ("x_train", "y_train", "x_test", "y_test")
 
 
 def load_data(path: str | os.PathLike[str] = "mnist.npz") -> tuple[Arrays, Arrays]:
-    """The images and labels of MNIST, for training and for testing.
+    """Return the images and labels of MNIST, for training and for testing.
 
-    Looked for in the folder `mnist` of the one that the environment variable `JAXLAYERS_DATA` names, as the four
-    original `.gz` files or as a NumPy archive; then in the download cache; then downloaded, and checked by hash.
+    The files are searched in the folder in the environment variable `JAXLAYERS_DATA` and in its subfolder `mnist`, as
+    the four original `.gz` files or as a NumPy archive; then in the download cache. If they are in neither, they are
+    downloaded and checked by hash.
 
     Args:
-        path: a NumPy archive with `x_train`, `y_train`, `x_test` and `y_test`, as Keras's. A path with a folder is
-            read as it is; a bare name is looked for in `JAXLAYERS_DATA`, beside the original files.
+        path: the name of a NumPy archive with `x_train`, `y_train`, `x_test` and `y_test`, as Keras has it. A path with
+            a folder is read directly; a name without a folder (`"mnist.npz"` by default) is searched as above.
 
     Returns:
         `(x_train, y_train), (x_test, y_test)`, uint8: images `[60000, 28, 28]` and `[10000, 28, 28]`, 0 the
         background and 255 the ink; labels `[60000]` and `[10000]`, 0 to 9.
 
     Raises:
-        FileNotFoundError: when a path with a folder, or one of the original files among others, is not there.
-        ValueError: when a file is damaged, or holds something else; the message names it.
-        ConnectionError: when the files are nowhere, and no download works; within seconds without a network.
+        FileNotFoundError: if `path` has a folder and does not exist, or a folder has only some of the four files.
+        ValueError: if a file is damaged, or is not MNIST; the message names it.
+        ConnectionError: if the files are not on disk and no download works; without a network within seconds.
 
     Example:
         >>> (x_train, y_train), (x_test, y_test) = load_data()  # doctest: +SKIP
@@ -63,12 +64,19 @@ def load_data(path: str | os.PathLike[str] = "mnist.npz") -> tuple[Arrays, Array
 
 
 def find(path: str | os.PathLike[str] = "mnist.npz") -> list[Path]:
-    """The files that `load_data` reads: one archive, or the four originals; downloads them when they are nowhere."""
+    """Return the paths of the files that `load_data` reads, downloading them if they are not on disk.
+
+    Args:
+        path: as for `load_data`.
+
+    Returns:
+        The path of one archive, or those of the four original files.
+    """
     path = Path(path)
     if len(path.parts) > 1:
         if not path.exists():
             raise FileNotFoundError(
-                f"There is no {path}. Call load_data() without a path to look elsewhere and download."
+                f"There is no {path}. Call load_data() without a path to search other folders and to download."
             )
         return [path]
     folder = _files.data_folder()
@@ -79,23 +87,23 @@ def find(path: str | os.PathLike[str] = "mnist.npz") -> list[Path]:
             return originals
         if len(missing) < len(originals):
             raise FileNotFoundError(
-                f"{place} has only some of MNIST's files. Add {', '.join(missing)}, or remove the rest."
+                f"{place} has only some of MNIST's files. Add {', '.join(missing)}, or remove the others."
             )
         if (place / path).exists():
             return [place / path]
     try:
         return _files.fetch(FILES, SOURCES, _files.cache_folder("mnist"))
     except ConnectionError as error:
-        looked = "JAXLAYERS_DATA is not set" if folder is None else f"JAXLAYERS_DATA={folder} has no MNIST"
+        setting = "JAXLAYERS_DATA is not set" if folder is None else f"JAXLAYERS_DATA={folder} has no MNIST"
         raise ConnectionError(
-            f"MNIST was not found: {looked}, and {error}\nPut the four files into a folder 'mnist' and name the "
-            "folder around it in JAXLAYERS_DATA; or use jaxlayers.datasets.digits, which needs no network."
+            f"MNIST was not found: {setting}, and {error}\nPut the four files into a folder 'mnist' and set "
+            "JAXLAYERS_DATA to its parent folder; or use jaxlayers.datasets.digits, which needs no network."
         ) from None
 
 
 def _read_originals(paths: list[Path]) -> tuple[Arrays, Arrays]:
     x_train, y_train, x_test, y_test = (read_idx(path) for path in paths)
-    return _checked(x_train, y_train, *paths[:2]), _checked(x_test, y_test, *paths[2:])
+    return _check(x_train, y_train, *paths[:2]), _check(x_test, y_test, *paths[2:])
 
 
 def _read_archive(path: Path) -> tuple[Arrays, Arrays]:
@@ -104,26 +112,32 @@ def _read_archive(path: Path) -> tuple[Arrays, Arrays]:
             x_train, y_train, x_test, y_test = (archive[name] for name in _ARCHIVE)
     except (EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} is damaged, or no NumPy archive of {', '.join(_ARCHIVE)}: {error}") from error
-    return _checked(x_train, y_train, path, path), _checked(x_test, y_test, path, path)
+    return _check(x_train, y_train, path, path), _check(x_test, y_test, path, path)
 
 
-def _checked(x: np.ndarray, y: np.ndarray, x_path: Path, y_path: Path) -> Arrays:
-    """The two arrays, if they can be MNIST's."""
+def _check(x: np.ndarray, y: np.ndarray, x_path: Path, y_path: Path) -> Arrays:
+    """Check the dtypes, shapes and labels of MNIST, and return both arrays.
+
+    Raises:
+        ValueError: if they are others.
+    """
     if x.dtype != np.uint8 or x.ndim != 3 or x.shape[1:] != (28, 28) or not len(x):
-        raise ValueError(f"{x_path}: expected images, uint8 of shape (n, 28, 28); found {x.dtype} of shape {x.shape}.")
+        raise ValueError(
+            f"{x_path}: expected images, uint8 of shape (n, 28, 28); received {x.dtype} of shape {x.shape}."
+        )
     if y.dtype != np.uint8 or y.shape != x.shape[:1] or y.max() > 9:
         raise ValueError(
-            f"{y_path}: expected labels from 0 to 9, uint8 of shape {x.shape[:1]} for as many images; found {y.dtype} "
-            f"of shape {y.shape}" + (f", up to {y.max()}." if y.size else ".")
+            f"{y_path}: expected labels from 0 to 9, uint8 of shape {x.shape[:1]} for as many images; received "
+            f"{y.dtype} of shape {y.shape}" + (f", up to {y.max()}." if y.size else ".")
         )
     return x, y
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """An array of uint8 from a gzipped file in the idx format.
+    """Return the uint8 array of a gzipped file in the idx format.
 
     Raises:
-        ValueError: when the file is damaged, or has another format; the message names it.
+        ValueError: if the file is damaged, or has another format; the message names it.
     """
     try:
         with gzip.open(path) as file:
@@ -139,6 +153,6 @@ def read_idx(path: Path) -> np.ndarray:
     shape = tuple(np.frombuffer(data, ">u4", axes, offset=4).tolist())
     if len(data) - start != math.prod(shape):
         raise ValueError(
-            f"{path} is damaged: its shape {shape} takes {math.prod(shape)} values, but {len(data) - start} are there."
+            f"{path} is damaged: its shape {shape} has {math.prod(shape)} values, but the file has {len(data) - start}."
         )
     return np.frombuffer(bytearray(data), np.uint8, offset=start).reshape(shape)

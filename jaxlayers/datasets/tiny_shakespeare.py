@@ -1,4 +1,4 @@
-"""Tiny Shakespeare: 40,000 lines from the plays, 1,115,394 characters, to model letter by letter.
+"""Tiny Shakespeare: 40,000 lines from the plays, 1,115,394 characters, for character-level language models.
 
 A. Karpathy, "The Unreasonable Effectiveness of Recurrent Neural Networks" (2015),
 https://karpathy.github.io/2015/05/21/rnn-effectiveness. One file of plain ASCII, in the public domain.
@@ -20,44 +20,48 @@ _NAMES = ("tinyshakespeare/input.txt", "tiny_shakespeare/input.txt", "tinyshakes
 
 
 def load_data(path: str | os.PathLike[str] | None = None) -> str:
-    """The text of Tiny Shakespeare.
+    """Return the text of Tiny Shakespeare.
 
-    Looked for in the folder that the environment variable `JAXLAYERS_DATA` names, as `tinyshakespeare.txt` or
-    `tinyshakespeare/input.txt` (either name also with an underscore); then in the download cache; then downloaded,
-    and checked by hash.
+    The file is searched in the folder in the environment variable `JAXLAYERS_DATA`, as `tinyshakespeare.txt` or
+    `tinyshakespeare/input.txt` (or the same with `tiny_shakespeare`); then in the download cache. If it is in neither,
+    it is downloaded and checked by hash.
 
     Args:
-        path: a text file to read instead, as it is.
+        path: the path of another text file to read instead. None by default.
 
     Returns:
-        The whole text, with 65 different characters.
+        The whole text; Tiny Shakespeare has 65 different characters.
 
     Raises:
-        FileNotFoundError: when `path` is not there.
-        ValueError: when the file is empty, or no UTF-8 text; the message names it.
-        ConnectionError: when the text is nowhere, and no download works; within seconds without a network.
+        FileNotFoundError: if `path` does not exist.
+        ValueError: if the file is empty, or is no UTF-8 text; the message names it.
+        ConnectionError: if the file is not on disk and no download works; without a network within seconds.
 
     Example:
         >>> text = load_data()  # doctest: +SKIP
         >>> len(text), text[:14]  # doctest: +SKIP
         (1115394, 'First Citizen:')
     """
-    found = find(path)
+    file = find(path)
     try:
-        text = found.read_bytes().decode()
+        text = file.read_bytes().decode()
     except UnicodeDecodeError as error:
-        raise ValueError(f"{found} is damaged, or no text: expected UTF-8; {error}.") from error
+        raise ValueError(f"{file} is damaged, or no text: expected UTF-8; {error}.") from error
     if not text:
-        raise ValueError(f"{found} is damaged: expected a text, but it is empty.")
+        raise ValueError(f"{file} is damaged: expected a text, but the file is empty.")
     return text
 
 
 def find(path: str | os.PathLike[str] | None = None) -> Path:
-    """The file that `load_data` reads; downloads it when it is nowhere."""
+    """Return the path of the file that `load_data` reads, downloading it if it is not on disk.
+
+    Args:
+        path: as for `load_data`.
+    """
     if path is not None:
         if not Path(path).is_file():
             raise FileNotFoundError(
-                f"There is no {path}. Call load_data() without a path to look elsewhere and download."
+                f"There is no {path}. Call load_data() without a path to search other folders and to download."
             )
         return Path(path)
     folder = _files.data_folder()
@@ -67,8 +71,8 @@ def find(path: str | os.PathLike[str] | None = None) -> Path:
     try:
         return _files.fetch(FILES, SOURCES, _files.cache_folder("tinyshakespeare"))[0]
     except ConnectionError as error:
-        looked = "JAXLAYERS_DATA is not set" if folder is None else f"JAXLAYERS_DATA={folder} does not have it"
+        setting = "JAXLAYERS_DATA is not set" if folder is None else f"JAXLAYERS_DATA={folder} does not have it"
         raise ConnectionError(
-            f"Tiny Shakespeare was not found: {looked}, and {error}\nPut it into a folder as 'tinyshakespeare.txt', "
-            "and name the folder in JAXLAYERS_DATA; or hand the path of another text to load_data."
+            f"Tiny Shakespeare was not found: {setting}, and {error}\nPut the file into a folder as "
+            "'tinyshakespeare.txt' and set JAXLAYERS_DATA to the folder; or pass the path of another text to load_data."
         ) from None

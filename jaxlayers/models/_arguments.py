@@ -1,4 +1,4 @@
-"""What a functional model is called with, as what its graph wants: matched by name or place, checked, cast."""
+"""Match the arguments of a model's call to the declared inputs of its graph, and check and cast them."""
 
 from __future__ import annotations
 
@@ -13,71 +13,73 @@ from jaxlayers.layers import InputLayer
 from jaxlayers.training.outputs import items
 
 
-def match(model: str, structure: Any, sources: list[InputLayer], given: Any) -> list[Any]:
-    """The inputs in the order of the graph.
+def match_inputs(model: str, structure: Any, sources: list[InputLayer], values: Any) -> list[Any]:
+    """Return a value for each input of a graph, in the order of the inputs.
 
     Args:
-        model: its name, for messages.
-        structure: the model's inputs, in their structure.
-        sources: an `InputLayer` for each.
-        given: what the model was called with: the same structure; or a list in the order of the inputs, or a dict by
-            the names of the inputs. What a dict has beyond them is left out.
+        model: the name of the model, for error messages.
+        structure: the structure of the model's inputs.
+        sources: the `InputLayer` of each input.
+        values: the argument of the model's call. It has the structure of the inputs, or it is a list in the order of
+            the inputs, or a dict with the names of the inputs as keys. Further keys of a dict are ignored.
 
     Raises:
-        ValueError: when an input is missing, or does not have the shape or kind of dtype declared.
+        ValueError: if an input is missing, or its shape is not the declared one.
     """
     names = _paths(structure) if isinstance(structure, dict) else [source.name for source in sources]
-    values = _values(model, structure, names, given)
-    for name, source, value in zip(names, sources, values, strict=True):
+    matched = _match(model, structure, names, values)
+    for name, source, value in zip(names, sources, matched, strict=True):
         if value is _MISSING and not source.optional:
             raise ValueError(
-                f"{model!r} takes the inputs {names}; {name!r} is missing from the dict, which has "
-                f"{sorted(map(str, given))}."
+                f"{model!r} takes the inputs {names}; {name!r} is missing from the dict it was called with, which has "
+                f"the keys {sorted(map(str, values))}."
             )
-    return [_fit(model, *three) for three in zip(names, sources, values, strict=True)]
+    return [_fit(model, name, source, value) for name, source, value in zip(names, sources, matched, strict=True)]
 
 
-def _values(model: str, structure: Any, names: list[str], given: Any) -> list[Any]:
-    """What stands in the place of each input; `_MISSING` where a dict has no entry for it."""
-    if isinstance(given, dict) and not isinstance(structure, dict):
-        return [given.get(name, _MISSING) for name in names]
-    found: list[Any] = []
-
-    def take(place: Any, value: Any) -> bool:
-        """Go down both; false where they differ."""
-        if not isinstance(place, list | tuple | dict):
-            found.append(value)
-            return not isinstance(value, list | tuple | dict)
-        if value is _MISSING or isinstance(place, dict) != isinstance(value, dict):
-            return False
-        if isinstance(place, dict):
-            return all(take(one, value.get(key, _MISSING)) for key, one in items(place))
-        return isinstance(value, list | tuple) and len(place) == len(value) and all(map(take, place, value))
-
-    if take(structure, given):
-        return found
-    values = jax.tree.leaves(given, is_leaf=lambda leaf: leaf is None or isinstance(leaf, Variable))
-    if len(values) != len(names):
-        raise ValueError(f"{model!r} takes {len(names)} inputs ({', '.join(names)}); received {len(values)}.")
+def _match(model: str, structure: Any, names: list[str], values: Any) -> list[Any]:
+    """Return the value for each input; `_MISSING` for an input that a dict has no entry for."""
+    if isinstance(values, dict) and not isinstance(structure, dict):
+        return [values.get(name, _MISSING) for name in names]
+    matched: list[Any] = []
+    if _match_structure(structure, values, matched):
+        return matched
+    leaves = jax.tree.leaves(values, is_leaf=lambda leaf: leaf is None or isinstance(leaf, Variable))
+    if len(leaves) != len(names):
+        raise ValueError(f"{model!r} takes {len(names)} inputs ({', '.join(names)}); received {len(leaves)}.")
     if isinstance(structure, dict) and list(structure) != [key for key, _ in items(structure)]:
         raise ValueError(
-            f"{model!r} takes a dict of the inputs {list(structure)}; received {type(given).__name__}, whose order "
-            "could be theirs or that of their names. Use a dict."
+            f"{model!r} takes a dict of the inputs {list(structure)}; received {type(values).__name__}. Its order is "
+            "ambiguous: it could be that of the dict or that of the sorted names. Use a dict."
         )
-    return values
+    return leaves
+
+
+def _match_structure(structure: Any, values: Any, matched: list[Any]) -> bool:
+    """Append the value for each input to `matched`; return False if the two structures differ."""
+    if not isinstance(structure, list | tuple | dict):
+        matched.append(values)
+        return not isinstance(values, list | tuple | dict)
+    if values is _MISSING or isinstance(structure, dict) != isinstance(values, dict):
+        return False
+    if isinstance(structure, dict):
+        return all(_match_structure(below, values.get(key, _MISSING), matched) for key, below in items(structure))
+    if not isinstance(values, list | tuple) or len(structure) != len(values):
+        return False
+    return all(_match_structure(below, value, matched) for below, value in zip(structure, values, strict=True))
 
 
 def _paths(structure: Any) -> list[str]:
-    """The keys that lead to each input."""
-    found = jax.tree_util.tree_leaves_with_path(structure)
-    return ["/".join(str(getattr(key, "key", getattr(key, "idx", key))) for key in path) for path, _ in found]
+    """Return the path of keys and indices to each input, joined by slashes."""
+    leaves = jax.tree_util.tree_leaves_with_path(structure)
+    return ["/".join(str(getattr(key, "key", getattr(key, "idx", key))) for key in path) for path, _ in leaves]
 
 
 _MISSING: Any = object()
 
 
 def _fit(model: str, name: str, source: InputLayer, value: Any) -> Any:
-    """One input, of the declared rank and dtype."""
+    """Return the value of one input in the declared rank and dtype, with its mask."""
     if value is None or value is _MISSING:
         if source.optional:
             return None
@@ -86,20 +88,22 @@ def _fit(model: str, name: str, source: InputLayer, value: Any) -> Any:
     if shape is None:
         value = jnp.asarray(value)
         shape = value.shape
-    wanted = source.batch_shape
+    declared_shape = source.batch_shape
     mask = get_mask(value)
-    if len(shape) == len(wanted) + 1 and shape[-1] == 1:
+    if len(shape) == len(declared_shape) + 1 and shape[-1] == 1:
         value = value[..., 0]
-    elif len(shape) == len(wanted) - 1 and wanted[-1] == 1:
+    elif len(shape) == len(declared_shape) - 1 and declared_shape[-1] == 1:
         value = value[..., None]
-    fits = [m is None or n is None or m == n for m, n in zip(value.shape[1:], wanted[1:], strict=False)]
-    if len(value.shape) != len(wanted) or not all(fits):  # a batch of another size than the declared one will do
+    # The batch axis is not compared: a batch of another size than the declared one is accepted.
+    sizes = zip(value.shape[1:], declared_shape[1:], strict=False)
+    fits = all(size is None or declared is None or size == declared for size, declared in sizes)
+    if len(value.shape) != len(declared_shape) or not fits:
         raise ValueError(
-            f"{model!r}: the input {name!r} must have shape {wanted}; received {tuple(shape)} of {value.dtype}."
+            f"{model!r}: the input {name!r} must have shape {declared_shape}; received {tuple(shape)} of {value.dtype}."
         )
-    declared = jax.dtypes.canonicalize_dtype(source.dtype) if isinstance(value, jax.Array) else source.dtype
-    if value.dtype != declared:
-        value = value.astype(declared)
+    dtype = jax.dtypes.canonicalize_dtype(source.dtype) if isinstance(value, jax.Array) else source.dtype
+    if value.dtype != dtype:
+        value = value.astype(dtype)
     if mask is not None and get_mask(value) is None:
         set_mask(value, mask)
     return value

@@ -1,4 +1,4 @@
-"""Which layers of a model feed which, and what they give: for tables and pictures."""
+"""The connections between the layers of a model, and the outputs of each layer, for summaries and plots."""
 
 from __future__ import annotations
 
@@ -11,35 +11,41 @@ from jaxlayers.core import Layer
 
 
 def layers_of(model: Any) -> list[Layer]:
-    """The layers of a model, inputs of a graph among them."""
+    """Return the layers of a model, including the input layers of a graph."""
     return model.layers if model._graph is None else model._graph.layers
 
 
 def outputs_of(model: Any) -> dict[int, list[Any]]:
-    """What each layer, by its id, gives at its first call: things with a shape and a dtype, where that is known."""
+    """Return the outputs of each layer's first call, keyed by the layer's id.
+
+    The outputs have a shape and a dtype. A layer whose outputs are unknown has no entry.
+    """
     graph = model._graph
     if graph is None:
         model._record_calls()
         nodes = {id(layer): layer._living_nodes() for layer in model.layers}
         return {layer: jax.tree.leaves(calls[0].outputs) for layer, calls in nodes.items() if len(calls) == 1}
-    found = {id(layer): [slot] for slot, layer in zip(jax.tree.leaves(graph.inputs), graph.sources, strict=True)}
+    outputs = {id(layer): [slot] for slot, layer in zip(jax.tree.leaves(graph.inputs), graph.sources, strict=True)}
     for call in graph.calls:
-        found.setdefault(id(call.function), jax.tree.leaves(call.outputs))
-    return found
+        outputs.setdefault(id(call.function), jax.tree.leaves(call.outputs))
+    return outputs
 
 
 def edges_of(model: Any) -> list[tuple[int, int]]:
-    """Pairs of ids of layers, from one to the next; operations between them are seen through."""
+    """Return the edges between layers, as pairs of ids `(from, to)`.
+
+    An operation between two layers is no layer: the edge joins the layers on both sides of it.
+    """
     graph = model._graph
     if graph is None:
-        return [(id(one), id(other)) for one, other in itertools.pairwise(model.layers)]
-    made_by = {s.number: [id(layer)] for s, layer in zip(jax.tree.leaves(graph.inputs), graph.sources, strict=True)}
+        return [(id(layer), id(successor)) for layer, successor in itertools.pairwise(model.layers)]
+    makers = {s.number: [id(layer)] for s, layer in zip(jax.tree.leaves(graph.inputs), graph.sources, strict=True)}
     edges: dict[tuple[int, int], None] = {}
     for call in graph.calls:
-        sources = list(dict.fromkeys(one for _, number in call._reads for one in made_by[number]))
+        sources = list(dict.fromkeys(maker for _, number in call._reads for maker in makers[number]))
         is_layer = isinstance(call.function, Layer)
         for slot in jax.tree.leaves(call.outputs):
-            made_by[slot.number] = [id(call.function)] if is_layer else sources
+            makers[slot.number] = [id(call.function)] if is_layer else sources
         if is_layer:
-            edges.update({(one, id(call.function)): None for one in sources})
+            edges.update({(source, id(call.function)): None for source in sources})
     return list(edges)

@@ -1,4 +1,4 @@
-"""The architecture of a model as JSON."""
+"""Models from JSON."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from jaxlayers.saving import deserialize_keras_object
 
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The model that `model.to_json()`, ours or Keras's, describes; with new weights.
+    """Return a new model from the JSON of `model.to_json()`, written by jaxlayers or by Keras.
+
+    JSON holds the architecture alone: the new model has new weights.
 
     Args:
-        json_string: what `to_json` returned.
-        custom_objects: classes and functions of your own by name, unless they are registered.
+        json_string: the return value of `to_json`.
+        custom_objects: a dict from names to your own classes and functions. Registered ones are found without it.
 
     Raises:
-        ValueError: for an unknown class; when this is no JSON.
+        ValueError: if the JSON names an unknown class, or is not valid.
 
     Example:
         >>> import jaxlayers as jl

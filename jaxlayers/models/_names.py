@@ -1,4 +1,4 @@
-"""What layers are called in the trees of the model that they make up."""
+"""Names of layers within the parameter trees of their model."""
 
 from __future__ import annotations
 
@@ -9,20 +9,25 @@ from jaxlayers.core import Layer
 
 
 def local_names(layers: Iterable[Layer], model: str) -> list[str]:
-    """A name for each layer: its own where it was given one, else one that is counted within the model.
+    """Return a unique name for each layer of a model.
 
-    So two models of one architecture have one tree, however many layers were made before.
+    A name that the user chose is used as it is. An automatic name is numbered again within the model, so that two
+    models of the same architecture have the same tree, however many layers were made before.
+
+    Args:
+        layers: the layers of the model.
+        model: the name of the model, for error messages.
 
     Raises:
-        ValueError: when two layers were given one name.
+        ValueError: if the user gave two layers the same name.
     """
     layers = list(layers)
-    given: set[str] = set()
+    chosen: set[str] = set()
     for layer in layers:
         if not layer.auto_named:
-            if layer.name in given:
+            if layer.name in chosen:
                 raise ValueError(f"{model!r} has two layers named {layer.name!r}. Give one of them another name.")
-            given.add(layer.name)
+            chosen.add(layer.name)
     counts: dict[str, int] = {}
     names = []
     for layer in layers:
@@ -33,7 +38,7 @@ def local_names(layers: Iterable[Layer], model: str) -> list[str]:
                 number = counts.get(base, 0)
                 counts[base] = number + 1
                 name = f"{base}_{number}" if number else base
-                if name not in given:
+                if name not in chosen:
                     break
         names.append(name)
     return names

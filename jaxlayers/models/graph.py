@@ -1,13 +1,13 @@
-"""What lies between symbolic tensors, as a list of calls in an order in which they can be made.
+"""The graph of a functional model: a list of calls, each after the calls it depends on.
 
-A symbolic tensor knows the call that made it; `record` walks from the outputs back to the inputs once, and what it
-returns needs no walking any more. The places where values stand between calls are numbered `Slot`s, so a graph is
-plain data beside its functions: it can be copied, pickled, and made again on other inputs with other layers.
+A symbolic tensor refers to the call that made it. `record` walks once from the outputs back to the inputs and returns
+a `Graph`, which runs its calls in order without a walk. Numbered `Slot`s stand for the values between calls. So a
+graph is plain data apart from its functions: it can be copied, pickled, and run on other inputs with other layers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 import jax
@@ -18,7 +18,13 @@ from jaxlayers.layers import InputLayer
 
 
 class Slot:
-    """The place of a value of some shape (None is an unknown size) and dtype, in the structure where it belongs."""
+    """The place of one value in a graph.
+
+    Attributes:
+        number: the index of the value in the list of all values of a run.
+        shape: the shape of the value; None stands for an unknown size.
+        dtype: the dtype of the value.
+    """
 
     __slots__ = ("dtype", "number", "shape")
 
@@ -30,7 +36,7 @@ class Slot:
 
 
 class Call:
-    """One call: a layer or operation, its arguments with slots in them, and the slots of what it returns."""
+    """One call of a layer or operation: its arguments, with slots for values, and the slots of its results."""
 
     __slots__ = ("_leaves", "_reads", "_simple", "_structure", "args", "function", "kwargs", "outputs")
 
@@ -41,15 +47,20 @@ class Call:
         self._simple = not kwargs and all(isinstance(arg, Slot) for arg in args) and isinstance(outputs, Slot)
 
     def run(self, values: list[Any], function: Callable[..., Any] | None = None) -> None:
-        """Read arguments from `values`, and write results there."""
+        """Call the function on arguments from `values`, and write its results there.
+
+        Args:
+            values: the values of all slots, by number.
+            function: called instead of the call's own function, if given.
+        """
         function = self.function if function is None else function
         if self._simple:
             values[self.outputs.number] = function(*[values[number] for _, number in self._reads])
             return
-        filled = list(self._leaves)
+        leaves = list(self._leaves)
         for place, number in self._reads:
-            filled[place] = values[number]
-        args, kwargs = jax.tree.unflatten(self._structure, filled)
+            leaves[place] = values[number]
+        args, kwargs = jax.tree.unflatten(self._structure, leaves)
         results = function(*args, **kwargs)
         for slot, value in zip(jax.tree.leaves(self.outputs), _leaves_like(self.outputs, results), strict=True):
             values[slot.number] = value
@@ -62,73 +73,74 @@ class Graph:
     """A computation from inputs to outputs.
 
     Attributes:
-        inputs: slots in the structure that the inputs have.
-        outputs: slots in the structure that the outputs have.
-        losses: slots of values that are added to the losses.
-        sources: an `InputLayer` for each input, in the order of their slots.
-        calls: all calls, each after those it depends on.
-        layers: every layer once, the inputs' among them, in the order of Keras's `layers`.
+        inputs: the slots of the inputs, in the structure of the inputs.
+        outputs: the slots of the outputs, in the structure of the outputs.
+        losses: the slots of the values that are added to the losses.
+        sources: the `InputLayer` of each input, in the order of the input slots.
+        calls: all calls, each after the calls it depends on.
+        layers: every layer once, including the input layers, in the order of Keras's `Model.layers`.
     """
 
     def __init__(self, inputs: Any, outputs: Any, losses: list[Slot], sources: list[InputLayer], calls: list[Call]):
         self.inputs, self.outputs, self.losses = inputs, outputs, losses
         self.sources, self.calls = sources, calls
-        self.layers = _in_order(self)
-        every = [*jax.tree.leaves(inputs), *(slot for call in calls for slot in jax.tree.leaves(call.outputs))]
-        self._size = 1 + max(slot.number for slot in every)
+        self.layers = _sorted_layers(self)
+        slots = [*jax.tree.leaves(inputs), *(slot for call in calls for slot in jax.tree.leaves(call.outputs))]
+        self._size = 1 + max(slot.number for slot in slots)
 
     def run(self, inputs: list[Any], function_of: Callable[[Call], Any] | None = None) -> tuple[Any, list[Any]]:
-        """The outputs, and the values for the losses.
+        """Run all calls; return the outputs and the values of the losses.
 
         Args:
-            inputs: a value for each input, in the order of their slots: arrays, or symbolic tensors to record anew.
-            function_of: what to call in the place of each call's own function.
+            inputs: a value for each input, in the order of the input slots: arrays, or symbolic tensors to record
+                the graph again.
+            function_of: a function from a `Call` to the function to call instead of its own.
         """
         values: list[Any] = [None] * self._size
         for slot, value in zip(jax.tree.leaves(self.inputs), inputs, strict=True):
             values[slot.number] = value
         for call in self.calls:
             call.run(values, None if function_of is None else function_of(call))
-        outputs = _filled(self.outputs, values)
+        outputs = _fill(self.outputs, values)
         return outputs, [values[slot.number] for slot in self.losses]
 
     @property
     def variables(self) -> list[Variable]:
-        """Variables that stand among the arguments of calls, outside of every layer."""
-        found = [leaf for call in self.calls for leaf in call._leaves if isinstance(leaf, Variable)]
-        return list(dict.fromkeys(found))
+        """The variables that are arguments of calls and belong to no layer of the graph."""
+        variables = [leaf for call in self.calls for leaf in call._leaves if isinstance(leaf, Variable)]
+        return list(dict.fromkeys(variables))
 
     def __reduce__(self) -> Any:
         return Graph, (self.inputs, self.outputs, self.losses, self.sources, self.calls)
 
 
-def _filled(slots: Any, values: list[Any]) -> Any:
-    """Values in the places of their slots; dicts in the order they were written in, which JAX would sort."""
+def _fill(slots: Any, values: list[Any]) -> Any:
+    """Return a structure with the value of each slot. A dict keeps its order; `jax.tree.map` would sort it."""
     if type(slots) is dict:
-        return {key: _filled(slot, values) for key, slot in slots.items()}
+        return {key: _fill(slot, values) for key, slot in slots.items()}
     if type(slots) in (list, tuple):
-        return type(slots)(_filled(slot, values) for slot in slots)
+        return type(slots)(_fill(slot, values) for slot in slots)
     return jax.tree.map(lambda slot: values[slot.number], slots)
 
 
 def record(inputs: Any, outputs: Any, losses: list[SymbolicTensor]) -> Graph:
-    """The graph between symbolic tensors.
+    """Return the graph from symbolic inputs to symbolic outputs.
 
     Args:
         inputs: symbolic tensors in any structure: made by `Input`, or in the middle of a larger graph.
         outputs: symbolic tensors in any structure.
-        losses: further ones to be computed.
+        losses: symbolic tensors that the graph computes too, and adds to the losses.
 
     Raises:
-        ValueError: when something else stands there, an input stands there twice, or the outputs depend on an input
-            that is not among `inputs`.
+        ValueError: if a leaf is no symbolic tensor, a tensor is an input twice, or the outputs depend on an input that
+            is not in `inputs`.
     """
     starts, ends = jax.tree.leaves(inputs), jax.tree.leaves(outputs)
-    for what, tensors in (("inputs", starts), ("outputs", ends), ("losses", losses)):
+    for role, tensors in (("inputs", starts), ("outputs", ends), ("losses", losses)):
         wrong = [tensor for tensor in tensors if not isinstance(tensor, SymbolicTensor)]
-        if wrong or (not tensors and what != "losses"):
+        if wrong or (not tensors and role != "losses"):
             raise ValueError(
-                f"A functional model's {what} must be symbolic tensors, which come from Input(); received "
+                f"A functional model's {role} must be symbolic tensors, which come from Input(); received "
                 f"{wrong[0] if wrong else tensors!r} of type {type(wrong[0] if wrong else tensors).__name__}."
             )
     numbers = {id(tensor): number for number, tensor in enumerate(starts)}
@@ -137,7 +149,7 @@ def record(inputs: Any, outputs: Any, losses: list[SymbolicTensor]) -> Graph:
     sources = [source_of(tensor) for tensor in starts]
     calls = []
 
-    def place(tree: Any) -> Any:
+    def with_slots(tree: Any) -> Any:
         return jax.tree.map(
             lambda t: Slot(numbers[id(t)], t.shape, t.dtype) if isinstance(t, SymbolicTensor) else t,
             tree,
@@ -149,30 +161,37 @@ def record(inputs: Any, outputs: Any, losses: list[SymbolicTensor]) -> Graph:
     for node, result in zip(nodes, results, strict=True):
         for tensor in jax.tree.leaves(result):
             numbers.setdefault(id(tensor), len(numbers))
-        calls.append(Call(node.function, place(node.args), place(node.kwargs), place(result)))
+        calls.append(Call(node.function, with_slots(node.args), with_slots(node.kwargs), with_slots(result)))
 
-    ordered = _ordered(place(inputs), inputs), _ordered(place(outputs), outputs)
-    return Graph(*ordered, place(losses), sources, calls)
+    ordered = _in_order_of(with_slots(inputs), inputs), _in_order_of(with_slots(outputs), outputs)
+    return Graph(*ordered, with_slots(losses), sources, calls)
 
 
-def _ordered(tree: Any, like: Any) -> Any:
-    """A dict with its keys in the order of another, which JAX has sorted."""
+def _in_order_of(tree: Any, like: Any) -> Any:
+    """Return a dict with its keys in the order of `like`: `jax.tree.map` has sorted them."""
     return {key: tree[key] for key in like} if type(like) is dict else tree
 
 
-def _sorted_nodes(ends: list[SymbolicTensor], known: dict[int, int]) -> list[Node]:
-    """The nodes that tensors depend on, each after those it depends on itself; without recursion, for deep graphs."""
+def _sorted_nodes(ends: list[SymbolicTensor], inputs: Container[int]) -> list[Node]:
+    """Return the nodes that tensors depend on, each after the nodes it depends on.
+
+    A stack instead of recursion, because a deep graph would exceed Python's recursion limit.
+
+    Args:
+        ends: the tensors.
+        inputs: the ids of the tensors at which the search stops.
+    """
     done: dict[int, Node] = {}
     stack: list[tuple[SymbolicTensor, bool]] = [(tensor, False) for tensor in reversed(ends)]
     while stack:
         tensor, visited = stack.pop()
-        if id(tensor) in known or id(tensor.node) in done:
+        if id(tensor) in inputs or id(tensor.node) in done:
             continue
         node = tensor.node
         if node is None or isinstance(node.function, InputLayer):
             raise ValueError(
-                f"The outputs depend on {tensor!r}, which is not among the inputs. Add it to inputs=, or cut the "
-                "graph behind it."
+                f"The outputs depend on {tensor!r}, which is not among the inputs. Add it to inputs=, or start the "
+                "model at a tensor computed from it."
             )
         if visited:
             done[id(node)] = node
@@ -183,50 +202,70 @@ def _sorted_nodes(ends: list[SymbolicTensor], known: dict[int, int]) -> list[Nod
 
 
 def source_of(tensor: SymbolicTensor) -> InputLayer:
-    """What says the name, shape and dtype of an input."""
+    """Return the `InputLayer` with the name, shape and dtype of an input."""
     if tensor.node is not None and isinstance(tensor.node.function, InputLayer):
         return tensor.node.function
     return InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype)  # the graph begins in the middle of another
 
 
-def _in_order(graph: Graph) -> list[Layer]:
-    """The layers as Keras orders them: by their distance from the outputs, then as found on the way back from those."""
-    maker = {slot.number: call for call in graph.calls for slot in jax.tree.leaves(call.outputs)}
-    source = {slot.number: layer for slot, layer in zip(jax.tree.leaves(graph.inputs), graph.sources, strict=True)}
+def _sorted_layers(graph: Graph) -> list[Layer]:
+    """Return the layers in Keras's order: farthest from the outputs first.
 
-    def what(call: Any) -> Any:
-        return call.function if isinstance(getattr(call, "function", None), Layer) else call
+    Layers at the same distance come in the order in which a search from the outputs back to the inputs meets them.
+    """
+    makers: dict[int, Any] = {
+        slot.number: layer for slot, layer in zip(jax.tree.leaves(graph.inputs), graph.sources, strict=True)
+    }
+    makers.update({slot.number: call for call in graph.calls for slot in jax.tree.leaves(call.outputs)})
+    distances, places = _distances(graph, makers), _search_order(graph, makers)
+    layers: list[Any] = [*graph.sources, *(call.function for call in graph.calls if isinstance(call.function, Layer))]
+    layers = list({id(layer): layer for layer in layers}.values())
+    return sorted(layers, key=lambda layer: (-distances[id(layer)], places.get(id(layer), -1)))
 
-    found: dict[int, int] = {}  # when each layer or operation was first met, coming from the outputs
+
+def _search_order(graph: Graph, makers: dict[int, Any]) -> dict[int, int]:
+    """Return the place of each layer and operation, by id, in a depth-first search from the outputs."""
+    places: dict[int, int] = {}
     stack = [slot.number for slot in reversed([*jax.tree.leaves(graph.outputs), *graph.losses])]
     seen: set[int] = set()
     while stack:
-        number = stack.pop()
-        call: Any = maker.get(number, source.get(number))
-        if id(call) in seen:
+        maker = makers[stack.pop()]
+        if id(maker) in seen:
             continue
-        seen.add(id(call))
-        found.setdefault(id(what(call)), len(found))
-        stack += [number for _, number in reversed(getattr(call, "_reads", []))]
-    depth: dict[int, int] = {}  # of layers and operations
-    far: dict[int, int] = {}  # of calls
+        seen.add(id(maker))
+        places.setdefault(id(_layer_or_operation(maker)), len(places))
+        if isinstance(maker, Call):
+            stack += [number for _, number in reversed(maker._reads)]
+    return places
+
+
+def _distances(graph: Graph, makers: dict[int, Any]) -> dict[int, int]:
+    """Return the distance from the outputs of each layer and operation, by id: that of its farthest call."""
+    of_layer: dict[int, int] = {}
+    of_maker: dict[int, int] = {}  # of single calls, and of input layers
     for call in reversed(graph.calls):
-        here = max(far.get(id(call), 0), depth.get(id(what(call)), 0))
-        far[id(call)] = depth[id(what(call))] = here
+        layer = id(_layer_or_operation(call))
+        distance = max(of_maker.get(id(call), 0), of_layer.get(layer, 0))
+        of_maker[id(call)] = of_layer[layer] = distance
         for _, number in call._reads:
-            above: Any = maker.get(number, source.get(number))
-            far[id(above)] = max(far.get(id(above), 0), here + 1)
-    for layer in graph.sources:
-        depth[id(layer)] = far.get(id(layer), 0)
-    every: list[Any] = [*graph.sources, *(call.function for call in graph.calls if isinstance(call.function, Layer))]
-    every = list({id(layer): layer for layer in every}.values())
-    return sorted(every, key=lambda layer: (-depth[id(layer)], found.get(id(layer), -1)))
+            maker = id(makers[number])
+            of_maker[maker] = max(of_maker.get(maker, 0), distance + 1)
+    for source in graph.sources:
+        of_layer[id(source)] = of_maker.get(id(source), 0)
+    return of_layer
+
+
+def _layer_or_operation(maker: Any) -> Any:
+    """Return the layer of a call. A call of an operation stands for the operation, which has no identity of its own."""
+    return maker.function if isinstance(maker, Call) and isinstance(maker.function, Layer) else maker
 
 
 def _is_whole(leaf: Any) -> bool:
+    """True for a leaf that JAX must not look into."""
     return isinstance(leaf, Variable | Slot)
 
 
 def _leaves_like(structure: Any, values: Any) -> list[Any]:
+    """Return the parts of `values` at the leaves of a structure."""
     definition: Any = jax.tree.structure(structure)
     return definition.flatten_up_to(values)

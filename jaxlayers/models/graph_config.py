@@ -1,8 +1,9 @@
-"""Graphs as plain data and back, in the form in which Keras writes its functional models.
+"""Convert graphs to plain data and back, in Keras's format for functional models.
 
-Each layer is its config with `inbound_nodes`: the arguments of each of its calls, in which a symbolic tensor is the
-name of what made it, the number of the call and the number of the output. An operation is written as Keras's class
-of that name: arrays are arguments of the call, everything else is its config.
+Each layer is written as its config with `inbound_nodes`, the arguments of each of its calls. There a symbolic tensor is
+written as a history: the name of the layer that made it, the number of the call, and the number of the output. An
+operation is written as the Keras class of that name: its arrays are arguments of the call, its other arguments are its
+config.
 """
 
 from __future__ import annotations
@@ -26,7 +27,12 @@ _NAMESPACES = ("nn", "image", "linalg", "numpy", "core")
 
 
 def describe(graph: Graph, model: str) -> dict[str, Any]:
-    """`layers`, `input_layers` and `output_layers` of a config."""
+    """Return `layers`, `input_layers` and `output_layers` of a model's config.
+
+    Args:
+        graph: the graph of the model.
+        model: the name of the model, for error messages.
+    """
     names = dict(zip(map(id, graph.layers), local_names(graph.layers, model), strict=True))
     taken = set(names.values())
     entries: dict[int, dict[str, Any]] = {}
@@ -68,13 +74,13 @@ def describe(graph: Graph, model: str) -> dict[str, Any]:
 
 
 def _entry(described: dict[str, Any], name: str) -> dict[str, Any]:
-    if "name" in described["config"]:  # of a class with a get_config of its own, perhaps not
-        described["config"]["name"] = name  # so that what is made from this has the same trees
+    if "name" in described["config"]:  # a get_config of the user's own may leave the name out
+        described["config"]["name"] = name  # the layer made from this config then has the same path in the trees
     return {**described, "name": name, "inbound_nodes": []}
 
 
 def _split_arguments(call: Call) -> tuple[list[Any], dict[str, Any]]:
-    """The arguments of an operation that are arrays, and the others by name."""
+    """Return the arguments of an operation that are arrays, and a dict of the others by name."""
     function: Any = call.function
     bound = inspect.signature(function).bind(*call.args, **call.kwargs)
     bound.apply_defaults()
@@ -85,7 +91,7 @@ def _split_arguments(call: Call) -> tuple[list[Any], dict[str, Any]]:
         if parameter.kind is parameter.VAR_POSITIONAL:
             arrays += value
         elif parameter.kind is parameter.VAR_KEYWORD:
-            settings.update({key: serialize_keras_object(one) for key, one in value.items()})
+            settings.update({key: serialize_keras_object(argument) for key, argument in value.items()})
         elif _has_slots(value) or name == "key" or (name in function.arrays and parameter.default is parameter.empty):
             arrays.append(value)
         else:
@@ -99,94 +105,103 @@ def _has_slots(value: Any) -> bool:
 
 def _describe_operation(function: Callable[..., Any], config: dict[str, Any]) -> dict[str, Any]:
     name = function.__name__
-    home = next((one for one in _NAMESPACES if hasattr(getattr(ops, one, None), name)), "numpy")
+    namespace = next((space for space in _NAMESPACES if hasattr(getattr(ops, space, None), name)), "numpy")
     cls = "".join(part.title() for part in name.split("_"))
-    return {"module": f"keras.src.ops.{home}", "class_name": cls, "config": config, "registered_name": cls}
+    return {"module": f"keras.src.ops.{namespace}", "class_name": cls, "config": config, "registered_name": cls}
 
 
 def revive(config: dict[str, Any], custom_objects: Any = None) -> tuple[Any, Any]:
-    """The symbolic inputs and outputs that `layers`, `input_layers` and `output_layers` describe.
+    """Return the symbolic inputs and outputs that a model's config describes.
+
+    Args:
+        config: a dict with `layers`, `input_layers` and `output_layers`.
+        custom_objects: a dict from names to the user's own classes and functions.
 
     Raises:
-        ValueError: for an unknown class or operation, or when the calls do not fit together.
+        ValueError: if a class or operation is unknown, or a call depends on a result that no call makes.
     """
-    made: dict[str, Any] = {}
+    functions: dict[str, Any] = {}  # layers, and functions for operations
     results: dict[tuple[str, int], list[Any]] = {}
     pending: list[tuple[str, int, dict[str, Any]]] = []
     for entry in config["layers"]:
         name = entry.get("name") or entry["config"]["name"]
-        made[name] = _revive_one(entry, custom_objects)
-        if isinstance(made[name], Layer) and "name" not in entry["config"]:
-            made[name].name = name
-        if isinstance(made[name], InputLayer):
-            results[name, 0] = [made[name].output]
+        functions[name] = function = _revive_function(entry, custom_objects)
+        if isinstance(function, Layer) and "name" not in entry["config"]:
+            function.name = name
+        if isinstance(function, InputLayer):
+            results[name, 0] = [function.output]
         pending += [(name, number, node) for number, node in enumerate(entry.get("inbound_nodes", []))]
-    while pending:
+    while pending:  # make the calls whose arguments exist, until all are made
         waiting = []
         for name, number, node in pending:
-            needed = _histories((node.get("args"), node.get("kwargs")))
-            ready = all((other, call) in results for other, call, _ in needed) and (
+            histories = _histories((node.get("args"), node.get("kwargs")))
+            ready = all((maker, call) in results for maker, call, _ in histories) and (
                 number == 0 or (name, number - 1) in results
             )
             if not ready:
                 waiting.append((name, number, node))
                 continue
-            args, kwargs = _read((node.get("args", []), node.get("kwargs") or {}), results)
-            results[name, number] = jax.tree.leaves(made[name](*args, **kwargs))
+            args, kwargs = _read_arguments((node.get("args", []), node.get("kwargs") or {}), results)
+            results[name, number] = jax.tree.leaves(functions[name](*args, **kwargs))
         if len(waiting) == len(pending):
-            raise ValueError(f"The calls of {sorted({name for name, _, _ in waiting})} depend on what nothing makes.")
+            raise ValueError(
+                f"The calls of {sorted({name for name, _, _ in waiting})} depend on results that nothing makes: the "
+                "config is incomplete, or its calls form a cycle."
+            )
         pending = waiting
-
-    def tensors(tree: Any) -> Any:
-        if _is_history(tree):
-            return results[tree[0], tree[1]][tree[2]]
-        if isinstance(tree, dict):
-            return {key: tensors(value) for key, value in tree.items()}
-        items = [tensors(item) for item in tree]
-        return tuple(items) if isinstance(tree, tuple) else items
-
-    return tensors(config["input_layers"]), tensors(config["output_layers"])
+    return _read_tensors(config["input_layers"], results), _read_tensors(config["output_layers"], results)
 
 
-def _revive_one(entry: dict[str, Any], custom_objects: Any) -> Any:
-    """A layer, or the function of an operation with its settings."""
+def _read_tensors(tree: Any, results: dict[tuple[str, int], list[SymbolicTensor]]) -> Any:
+    """Return the symbolic tensors whose histories a structure holds."""
+    if _is_history(tree):
+        return results[tree[0], tree[1]][tree[2]]
+    if isinstance(tree, dict):
+        return {key: _read_tensors(value, results) for key, value in tree.items()}
+    tensors = [_read_tensors(item, results) for item in tree]
+    return tuple(tensors) if isinstance(tree, tuple) else tensors
+
+
+def _revive_function(entry: dict[str, Any], custom_objects: Any) -> Any:
+    """Return a layer, or a function that calls an operation with the settings of its config."""
     if not str(entry.get("module")).startswith("keras.src.ops."):
         return deserialize_keras_object(
             {key: value for key, value in entry.items() if key not in ("inbound_nodes", "build_config", "name")},
             custom_objects,
         )
-    home = getattr(ops, entry["module"].rpartition(".")[2], ops)
-    wanted = entry["class_name"].lower()
-    function: Any = _by_class_name(home).get(wanted) or _by_class_name(ops).get(wanted)
+    namespace = getattr(ops, entry["module"].rpartition(".")[2], ops)
+    class_name = entry["class_name"].lower()
+    function: Any = _by_class_name(namespace).get(class_name) or _by_class_name(ops).get(class_name)
     if function is None:
         raise ValueError(f"Unknown operation {entry['class_name']!r} of {entry['module']!r}.")
     parameters = inspect.signature(function).parameters
-    settings = {k: _unlisted(v, custom_objects) for k, v in entry["config"].items() if k in parameters}
+    settings = {k: _read_setting(v, custom_objects) for k, v in entry["config"].items() if k in parameters}
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        pending, named = list(args), {**settings, **kwargs}
-        leading: list[Any] = []
-        for name, parameter in parameters.items():  # arrays go where no setting does
+        arrays, named = list(args), {**settings, **kwargs}
+        positional: list[Any] = []
+        for name, parameter in parameters.items():  # the arrays fill the parameters that no setting has a value for
             if parameter.kind is parameter.VAR_POSITIONAL:
-                leading += pending
+                positional += arrays
                 break
-            if parameter.kind is parameter.KEYWORD_ONLY or (name not in named and not pending):
+            if parameter.kind is parameter.KEYWORD_ONLY or (name not in named and not arrays):
                 break
-            leading.append(named.pop(name) if name in named else pending.pop(0))
-        return function(*leading, **named)
+            positional.append(named.pop(name) if name in named else arrays.pop(0))
+        return function(*positional, **named)
 
     return call
 
 
 @functools.cache
 def _by_class_name(namespace: Any) -> dict[str, Callable[..., Any]]:
-    """The operations of a module by the names that Keras's classes have for them, in lower case."""
+    """Return the operations of a module, keyed by the lower-case names of Keras's classes for them."""
     return {
         name.replace("_", ""): function for name, function in vars(namespace).items() if hasattr(function, "arrays")
     }
 
 
-def _unlisted(value: Any, custom_objects: Any) -> Any:
+def _read_setting(value: Any, custom_objects: Any) -> Any:
+    """Return the value of a setting. A list was a tuple before it was written: JSON has no tuples."""
     value = deserialize_keras_object(value, custom_objects)
     return tuple(value) if isinstance(value, list) else value
 
@@ -205,16 +220,16 @@ def _histories(tree: Any) -> list[Any]:
     return [leaf["config"]["keras_history"] for leaf in jax.tree.leaves(tree, is_leaf=_is_tensor) if _is_tensor(leaf)]
 
 
-def _read(tree: Any, results: dict[tuple[str, int], list[SymbolicTensor]]) -> Any:
-    """Arguments with symbolic tensors and values in the place of their descriptions."""
+def _read_arguments(tree: Any, results: dict[tuple[str, int], list[SymbolicTensor]]) -> Any:
+    """Return the arguments of a call, with symbolic tensors and objects instead of their descriptions."""
     if _is_tensor(tree):
         name, call, position = tree["config"]["keras_history"]
         return results[name, call][position]
     if isinstance(tree, dict) and "class_name" in tree and "config" in tree:
         return deserialize_keras_object(tree)
     if isinstance(tree, dict):
-        return {key: _read(value, results) for key, value in tree.items()}
+        return {key: _read_arguments(value, results) for key, value in tree.items()}
     if isinstance(tree, list | tuple):
-        items = [_read(item, results) for item in tree]
-        return items if _histories(tree) else tuple(items)  # an index, a shape: JSON knows no tuples
+        items = [_read_arguments(item, results) for item in tree]
+        return items if _histories(tree) else tuple(items)  # an index or a shape: JSON has no tuples
     return tree

@@ -1,4 +1,4 @@
-"""A layer that can be trained."""
+"""`Model`: a layer with `compile`, `fit`, `evaluate` and `predict`."""
 
 from __future__ import annotations
 
@@ -21,19 +21,24 @@ from jaxlayers.training.trainer import Trainer
 
 
 class Model(Trainer, Layer):
-    """A layer with `compile`, `fit`, `evaluate` and `predict`: a subclass with a `call`, or a graph.
+    """A layer with `compile`, `fit`, `evaluate` and `predict`.
+
+    There are two ways to make one: write a subclass with a `call` method, or pass symbolic inputs and outputs. The
+    second is called a functional model; it runs the graph of layers and operations between its inputs and outputs.
 
     Args:
-        inputs: for a graph: symbolic tensors, from `Input` or from anywhere in another graph, in any structure.
-        outputs: the symbolic tensors that it computes, in any structure.
-        name: a name without slashes; one is made up when none is given.
-        **kwargs: `dtype`, `trainable`, ... of `Layer`.
+        inputs: the symbolic inputs of a functional model, in any structure: from `Input`, or from the middle of another
+            functional model. None for a subclass with its own `call`.
+        outputs: the symbolic outputs of a functional model, in any structure.
+        name: a name without slashes. By default a unique name is made from the name of the class.
+        **kwargs: the other arguments of `Layer`: `dtype`, `trainable`, ...
 
     Raises:
-        ValueError: when the outputs depend on an input that is not given, or two layers have one name.
+        ValueError: if only one of `inputs` and `outputs` is given, the outputs depend on an input that is not in
+            `inputs`, or two layers have the same name.
 
     Example:
-        A subclass is written as a `Layer` is:
+        A subclass is written like a `Layer`:
 
         >>> import jaxlayers as jl, numpy as np
         >>> class Linear(jl.Model):
@@ -49,7 +54,7 @@ class Model(Trainer, Layer):
         >>> history["loss"][1] < history["loss"][0]
         True
 
-        A graph is made by calling layers and operations on symbolic tensors:
+        A functional model is made by calling layers and operations on symbolic tensors:
 
         >>> inputs = jl.Input((3,))
         >>> hidden = jl.layers.Dense(4, activation="relu")(inputs)
@@ -62,25 +67,25 @@ class Model(Trainer, Layer):
 
     _graph: Graph | None = None
     _tensors: tuple[Any, Any, list[SymbolicTensor]] | None = None  # a graph's symbolic inputs, outputs and losses
-    _named: Mapping[str, Any] = {"inputs": [], "outputs": None}  # what inputs and outputs of another model are called
+    _named: Mapping[str, Any] = {"inputs": [], "outputs": None}  # input and output names set on a model without graph
 
     def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None, **kwargs: Any):
         if (inputs is None) != (outputs is None):
-            raise ValueError(f"{type(self).__name__} as a graph needs both inputs= and outputs=.")
-        given = name
+            raise ValueError(f"{type(self).__name__} needs both inputs= and outputs=, or neither.")
+        auto_named = name is None
         if inputs is not None and type(self) is Model:
             name = name or auto_name("functional")
         super().__init__(name=name, **kwargs)
-        self.auto_named = given is None
+        self.auto_named = auto_named
         if inputs is not None:
             if type(self) is Model:
                 object.__setattr__(self, "keras_class", ("keras.src.models.functional", "Functional"))
-            self.autocast = False  # each layer inside casts what it is given
+            self.autocast = False  # each layer of the graph casts its own inputs
             self._set_graph(inputs, outputs, [])
 
     def _set_graph(self, inputs: Any, outputs: Any, losses: list[SymbolicTensor]) -> None:
         graph = record(inputs, outputs, losses)
-        local_names(graph.layers, self.name)  # raises before anything has changed
+        local_names(graph.layers, self.name)  # raises for a duplicate name before the model changes
         object.__setattr__(self, "_graph", graph)
         object.__setattr__(self, "_tensors", (inputs, outputs, losses))
         object.__setattr__(self, "_made_with", ((), {}))
@@ -91,8 +96,8 @@ class Model(Trainer, Layer):
         self.built = True
 
     def _adopt_graph(self) -> None:
-        for thing in (*self._graph.layers, *self._graph.variables):  # type: ignore[union-attr]
-            thing._adopt(self)
+        for child in (*self._graph.layers, *self._graph.variables):  # type: ignore[union-attr]
+            child._adopt(self)
         tracking.structure_changed()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -104,61 +109,78 @@ class Model(Trainer, Layer):
         return {name: value for name, value in super().__getstate__().items() if name not in ("_tensors", "_steps")}
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Compute the outputs: a subclass has its own version; a graph makes its calls one after the other.
+        """Compute the outputs. A subclass overrides this method; a functional model runs its graph.
 
-        What a call inside a graph was given for `training` it keeps, as a frozen base's `base(x, training=False)`;
-        in Keras the model's own argument takes its place. A single output in a list is not in it when it is returned.
+        A layer of the graph that was called with an explicit `training`, such as a frozen `base(x, training=False)`,
+        keeps it; in Keras the `training` of the model overrides it. If the outputs are a list with one entry, that
+        entry is returned without the list.
+
+        Args:
+            inputs: a value for each input: in the structure of the inputs, in a list in their order, or in a dict by
+                name.
+            training: True in training, False in inference; None (the default) takes the value of the surrounding call.
+            mask: a mask for each input, or None.
+
+        Raises:
+            NotImplementedError: if a subclass has no `call`.
+            ValueError: if an input is missing or has another shape than declared.
         """
         if self._graph is None:
-            raise NotImplementedError(f"{type(self).__name__} does not say what it computes: it has no call().")
-        values = _arguments.match(self.name, self._graph.inputs, self._graph.sources, inputs)
+            raise NotImplementedError(f"{type(self).__name__} has no call(). Write one, or pass inputs= and outputs=.")
+        values = _arguments.match_inputs(self.name, self._graph.inputs, self._graph.sources, inputs)
         if mask is not None:
-            given = jax.tree.leaves(mask, is_leaf=lambda leaf: leaf is None)
-            for value, one in zip(values, given, strict=False):
-                set_mask(value, one)
+            masks = jax.tree.leaves(mask, is_leaf=lambda leaf: leaf is None)
+            for value, input_mask in zip(values, masks, strict=False):
+                set_mask(value, input_mask)
         outputs, losses = self._graph.run(values)
         for loss in losses:
             self.add_loss(loss)
-        return _alone(outputs)
+        return _unwrap_single(outputs)
 
     call.is_default = True  # type: ignore[attr-defined]
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The mask of the outputs; in a graph the layers have put it there."""
+        """The mask of the outputs; None for a functional model, whose layers set the masks of its outputs."""
         return None if self._graph is not None else previous_mask
 
     def add_loss(self, loss: Any) -> None:
-        """Add a scalar (or a list of them) to the losses; in a graph also symbolic ones, once and for all.
+        """Add a scalar loss, or a list of them.
+
+        A functional model also takes a symbolic loss, outside of any call. The loss becomes part of the graph and is
+        added in every call.
+
+        Args:
+            loss: a scalar, a symbolic tensor computed from the inputs of the model, or a list of these.
 
         Raises:
-            ValueError: for a symbolic tensor, when this is no graph, or it depends on another input.
+            ValueError: if a loss is symbolic and the model has no graph, or depends on an input of another model.
         """
         losses = list(loss) if isinstance(loss, list | tuple) else [loss]
-        symbolic = [one for one in losses if isinstance(one, SymbolicTensor)]
+        symbolic = [value for value in losses if isinstance(value, SymbolicTensor)]
         if not symbolic:
             return super().add_loss(loss)
         if self._graph is None:
             raise ValueError(
-                f"{self.name!r} is no graph, so it cannot add a symbolic loss. Add it in call(), or make the model "
-                "with Model(inputs, outputs)."
+                f"{self.name!r} is no graph of layers, so it cannot add a symbolic loss. Add it in call(), or make "
+                "the model with Model(inputs, outputs)."
             )
         inputs, outputs, old = self._symbols()
         self._set_graph(inputs, outputs, [*old, *symbolic])
         return None
 
     def _tracked_children(self) -> Iterator[tuple[str, Any]]:
-        """The layers of a graph by name, then what is assigned to attributes."""
+        """The layers and variables of a graph by name, then those assigned to attributes."""
         if self._graph is not None:
             yield from zip(local_names(self._graph.layers, self.name), self._graph.layers, strict=True)
             yield from ((variable.name, variable) for variable in self._graph.variables)
         yield from super()._tracked_children()
 
-    # What a graph starts from and ends in.
+    # The symbolic inputs and outputs.
 
     def _symbols(self) -> tuple[Any, Any, list[SymbolicTensor]]:
-        """The symbolic inputs, outputs and losses; a copy of a model records its own."""
+        """Return the symbolic inputs, outputs and losses. A copy of a model records them when first asked."""
         if self._graph is None:
-            raise AttributeError(f"{self.name!r} is no graph, so it has no symbolic inputs and outputs.")
+            raise AttributeError(f"{self.name!r} is no graph of layers, so it has no symbolic inputs and outputs.")
         if self._tensors is None:
             tensors = [source.output for source in self._graph.sources]
             inputs = jax.tree.unflatten(jax.tree.structure(self._graph.inputs), tensors)
@@ -167,48 +189,48 @@ class Model(Trainer, Layer):
         return self._tensors  # type: ignore[return-value]
 
     def _record_calls(self) -> None:
-        """Make the symbolic calls inside again, in a copy."""
+        """Make sure that the layers have their symbolic calls, which a copy of a model lacks at first."""
         if self._graph is not None:
             self._symbols()
 
     @property
     def inputs(self) -> list[SymbolicTensor]:
-        """The symbolic inputs of a graph, in a flat list."""
+        """The symbolic inputs of a functional model, as a flat list."""
         return jax.tree.leaves(self._symbols()[0])
 
     @property
     def outputs(self) -> list[SymbolicTensor]:
-        """The symbolic outputs of a graph, in a flat list."""
+        """The symbolic outputs of a functional model, as a flat list."""
         return jax.tree.leaves(self._symbols()[1])
 
     @property
     def input(self) -> Any:
-        """The symbolic inputs of a graph, in their structure; of another model, what it was called with."""
+        """The symbolic inputs, in their structure. A subclass has them after a call on a symbolic tensor."""
         return self._symbols()[0] if self._graph is not None else super().input
 
     @property
     def output(self) -> Any:
-        """The symbolic outputs of a graph, in their structure; of another model, what its symbolic call gave."""
+        """The symbolic outputs, in their structure. A subclass has them after a call on a symbolic tensor."""
         return self._symbols()[1] if self._graph is not None else super().output
 
     @property
     def input_shape(self) -> Any:
-        """The shapes of the inputs of a graph, in their structure; None is an unknown size."""
-        return jax.tree.map(lambda tensor: tensor.shape, _alone(self.input))
+        """The shapes of the symbolic inputs, in their structure; None is an unknown size."""
+        return jax.tree.map(lambda tensor: tensor.shape, _unwrap_single(self.input))
 
     @property
     def output_shape(self) -> Any:
-        """The shapes of the outputs of a graph, in their structure; None is an unknown size."""
-        return jax.tree.map(lambda tensor: tensor.shape, _alone(self.output))
+        """The shapes of the symbolic outputs, in their structure; None is an unknown size."""
+        return jax.tree.map(lambda tensor: tensor.shape, _unwrap_single(self.output))
 
     @property
     def compiled(self) -> bool:
-        """Whether `compile` was called."""
+        """True after `compile`."""
         return self._objective is not None
 
     @property
     def input_names(self) -> list[str]:
-        """The names of the inputs of a graph; of another model, what it says itself."""
+        """The names of the inputs of a functional model. Another model has those it assigned here, by default none."""
         return [source.name for source in self._graph.sources] if self._graph is not None else self._named["inputs"]
 
     @input_names.setter
@@ -217,7 +239,10 @@ class Model(Trainer, Layer):
 
     @property
     def output_names(self) -> list[str] | None:
-        """What the outputs are called in losses, metrics and figures; None where that is known after a call only."""
+        """The names of the outputs in losses, metrics and logs.
+
+        None for a model that is no graph, unless it assigned them here: its outputs are known after a call only.
+        """
         if self._graph is None:
             return self._named["outputs"]
         layers = {id(layer): n for n, layer in zip(self._names(), self._graph.layers, strict=True)}
@@ -234,6 +259,7 @@ class Model(Trainer, Layer):
         object.__setattr__(self, "_named", {**self._named, "outputs": value})
 
     def _names(self) -> list[str]:
+        """Return the name of each layer in the trees of the model."""
         return local_names(self.layers if self._graph is None else self._graph.layers, self.name)
 
     def summary(
@@ -248,85 +274,106 @@ class Model(Trainer, Layer):
         """Print a table of the layers: name, shape of the outputs, number of parameters.
 
         Args:
-            line_length: the width in characters; that of the terminal by default.
-            positions: where the columns end, as parts of the width.
-            print_fn: called with each line, in the place of printing it.
-            expand_nested: whether the layers of models inside are shown too.
-            show_trainable: whether there is a column that says what is trained.
-            layer_range: the names of the first and the last layer to show, or regular expressions for them.
+            line_length: the width in characters; by default that of the terminal, or 100 with `print_fn`.
+            positions: the right ends of the columns as fractions of the width, such as `[0.4, 0.8, 1.0]`.
+            print_fn: called with each line instead of printing it.
+            expand_nested: if True, show the layers of nested models too. False by default.
+            show_trainable: if True, add a column that shows if the layer is trainable. False by default.
+            layer_range: a pair of names, or of regular expressions, of the first and the last layer to show. All
+                layers by default.
+
+        Raises:
+            ValueError: if `layer_range` names a layer that the model does not have.
         """
         summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
 
     def get_config(self) -> dict[str, Any]:
-        """What makes the model again, without weights: of a graph, its layers and the calls between them."""
+        """Return a dict from which `from_config` makes the model again, without its weights.
+
+        The config of a functional model holds its layers and the calls between them.
+        """
         if self._graph is None or type(self).__init__ is not Model.__init__:
             return super().get_config()
         return {"name": self.name, "trainable": self.trainable, **graph_config.describe(self._graph, self.name)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
-        """The model that `get_config()`, ours or Keras's, describes; with new weights."""
+        """Return a model, with new weights, from the dict of `get_config()`, written by jaxlayers or by Keras.
+
+        Args:
+            config: the dict.
+            custom_objects: a dict from names to your own classes and functions, unless they are registered.
+
+        Raises:
+            ValueError: if the config names an unknown class or operation, or is incomplete.
+        """
         if "input_layers" not in config or "output_layers" not in config:
             return super().from_config(config)
         inputs, outputs = graph_config.revive(config, custom_objects)
         return cls(inputs, outputs, name=config.get("name"), trainable=config.get("trainable", True))
 
     def to_json(self, **kwargs: Any) -> str:
-        """The architecture as JSON; `models.model_from_json`, Keras's too, makes the model again, without weights.
+        """Return the architecture as JSON, which `models.model_from_json` and Keras read. Weights are not included.
 
         Args:
-            **kwargs: for `json.dumps`.
+            **kwargs: passed to `json.dumps`.
         """
         return json.dumps(serialize_keras_object(self), **kwargs)
 
     def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, Any]:
-        """All that the model and its training hold, as nested dicts of arrays; `train_state` is the same for steps.
+        """Return the values of all variables of the model, its optimizer and its metrics, as nested dicts.
+
+        For a training step as a pure function use `train_state`, which holds the same values.
 
         Args:
-            value_format: `"backend_tensor"` for JAX's arrays, `"numpy_array"` for NumPy's.
+            value_format: `"backend_tensor"` (the default) for JAX arrays, `"numpy_array"` for NumPy arrays.
 
         Returns:
-            `trainable_variables` and `non_trainable_variables` by their paths, `optimizer_variables` and
-            `metrics_variables` by the names of their owners.
+            A dict with the entries `trainable_variables` and `non_trainable_variables`, keyed by path, and
+            `optimizer_variables` and `metrics_variables`, keyed by the name of the optimizer or metric.
 
         Raises:
-            ValueError: for another format.
+            ValueError: if `value_format` is neither of the two.
         """
         return _states.read(self, value_format)
 
     def set_state_tree(self, state_tree: Mapping[str, Any]) -> None:
-        """Put arrays of a tree like that of `get_state_tree`, or of a part of one, into the model.
+        """Assign the values of a tree like that of `get_state_tree`, or of a part of it.
+
+        Args:
+            state_tree: nested dicts of arrays.
 
         Raises:
-            ValueError: when one belongs to nothing or has another shape; then nothing has changed. Keras passes over
-                what it does not know.
+            ValueError: if an entry matches no variable, or has another shape than its variable. Nothing is assigned
+                then. Keras ignores entries that match no variable.
         """
         _states.write(self, state_tree)
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers directly inside, however they are held."""
-        found: dict[int, Layer] = {}
-
-        def visit(value: Any) -> None:
+        """The layers that the model holds itself: in attributes, or in lists and dicts of any depth."""
+        unique: dict[int, Layer] = {}
+        stack = [value for _, value in self._tracked_children()][::-1]
+        while stack:
+            value = stack.pop()
             if isinstance(value, Layer):
-                found.setdefault(id(value), value)
+                unique.setdefault(id(value), value)
             elif isinstance(value, list | tuple | dict):
-                for item in value.values() if isinstance(value, dict) else value:
-                    visit(item)
-
-        for _, value in self._tracked_children():
-            visit(value)
-        return list(found.values())
+                stack += list(value.values() if isinstance(value, dict) else value)[::-1]
+        return list(unique.values())
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """One of `layers`, by its name or its place.
+        """Return one of `layers`.
+
+        Args:
+            name: the name of the layer.
+            index: the index of the layer in `layers`; a negative index counts from the end.
 
         Raises:
-            ValueError: when there is none, or not exactly one of the two is given.
+            ValueError: if there is no such layer, or if both or neither of `name` and `index` are given.
         """
         if (name is None) == (index is None):
-            raise ValueError("get_layer() takes either a name or an index.")
+            raise ValueError("get_layer() takes either a name or an index; pass exactly one of them.")
         layers = self.layers
         if index is not None:
             if not -len(layers) <= index < len(layers):
@@ -338,8 +385,8 @@ class Model(Trainer, Layer):
         raise ValueError(f"{self.name!r} has no layer {name!r}; it has {[layer.name for layer in layers]}.")
 
 
-def _alone(outputs: Any) -> Any:
-    """What is in a list with nothing else."""
+def _unwrap_single(outputs: Any) -> Any:
+    """Return the only entry of a list or tuple with one entry; anything else as it is."""
     return outputs[0] if isinstance(outputs, list | tuple) and len(outputs) == 1 else outputs
 
 

@@ -1,4 +1,4 @@
-"""Models as pictures, by Graphviz."""
+"""Draw models with Graphviz."""
 
 from __future__ import annotations
 
@@ -25,21 +25,25 @@ def model_to_dot(
     splines: str = "ortho",
     **kwargs: Any,
 ) -> str:
-    """A model's graph in Graphviz's language, as text.
+    """Return the layers of a model and the edges between them in Graphviz's DOT language.
 
     Args:
-        model: a graph, or any other model: then its layers stand in a row.
-        show_shapes: whether each layer says the shapes of its outputs.
-        show_dtype: whether it says their dtypes.
-        show_layer_names: whether it says its name beside its class.
-        rankdir: `"TB"` for top to bottom, `"LR"` for left to right.
-        expand_nested: whether models inside are drawn as boxes around their layers.
-        dpi: dots per inch.
-        subgraph: whether only the inside of a box is returned.
-        show_layer_activations: whether layers with an activation function say which.
-        show_trainable: whether each layer says if it is trained.
-        splines: how Graphviz draws the lines.
-        **kwargs: none; whatever is given here is an error.
+        model: a functional model; or any other model, whose layers are then joined in their order.
+        show_shapes: if True, show the shapes of each layer's outputs. False by default.
+        show_dtype: if True, show the dtypes of each layer's outputs. False by default.
+        show_layer_names: if True (the default), show the name of each layer beside its class.
+        rankdir: the direction of the edges: `"TB"` (top to bottom, the default) or `"LR"` (left to right).
+        expand_nested: if True, draw a nested model as a box around its layers. False by default.
+        dpi: the resolution in dots per inch; 200 by default.
+        subgraph: if True, return only the lines of the layers and edges, to be put into a graph of your own. False by
+            default.
+        show_layer_activations: if True, show the activation function of each layer that has one. False by default.
+        show_trainable: if True, show for each layer if it is trainable. False by default.
+        splines: Graphviz's setting for the shape of the edges; `"ortho"` by default.
+        **kwargs: not accepted; any name is an error.
+
+    Raises:
+        ValueError: if an argument is unknown.
 
     Example:
         >>> import jaxlayers as jl
@@ -48,7 +52,7 @@ def model_to_dot(
         digraph model {
     """
     if kwargs:
-        raise ValueError(f"model_to_dot() was given arguments that it does not have: {', '.join(kwargs)}.")
+        raise ValueError(f"model_to_dot() received unknown arguments: {', '.join(kwargs)}.")
     options = {
         "show_shapes": show_shapes,
         "show_dtype": show_dtype,
@@ -57,7 +61,7 @@ def model_to_dot(
         "show_layer_activations": show_layer_activations,
         "show_trainable": show_trainable,
     }
-    lines = _inside(model, "", options)[0]
+    lines = _layer_lines(model, "", options)[0]
     if subgraph:
         return "\n".join(lines)
     head = [f"rankdir={rankdir};", f"splines={splines};", f"dpi={dpi};", "node [shape=record];"]
@@ -78,27 +82,38 @@ def plot_model(
     splines: str = "ortho",
     **kwargs: Any,
 ) -> Path:
-    """Draw a model's graph into a file; needs Graphviz's program `dot`, except for files that end in `.dot`.
+    """Draw the layers of a model and the edges between them into a file.
+
+    Graphviz's program `dot` must be installed, except for a file whose name ends in `.dot`. All arguments but `to_file`
+    are those of `model_to_dot`.
 
     Args:
-        model: as for `model_to_dot`, like all others.
-        to_file: the picture; its ending says the format.
-        show_shapes: likewise.
-        show_dtype: likewise.
-        show_layer_names: likewise.
-        rankdir: likewise.
-        expand_nested: likewise.
-        dpi: likewise.
-        show_layer_activations: likewise.
-        show_trainable: likewise.
-        splines: likewise.
-        **kwargs: none; whatever is given here is an error.
+        model: the model.
+        to_file: the path of the file; its suffix is the format. `"model.png"` by default.
+        show_shapes: if True, show the shapes of each layer's outputs.
+        show_dtype: if True, show the dtypes of each layer's outputs.
+        show_layer_names: if True, show the name of each layer. False by default, unlike in `model_to_dot`.
+        rankdir: the direction of the edges: `"TB"` or `"LR"`.
+        expand_nested: if True, draw a nested model as a box around its layers.
+        dpi: the resolution in dots per inch.
+        show_layer_activations: if True, show the activation functions.
+        show_trainable: if True, show for each layer if it is trainable.
+        splines: Graphviz's setting for the shape of the edges.
+        **kwargs: not accepted; any name is an error.
 
     Returns:
         The path of the file.
 
     Raises:
-        ImportError: when `dot` is not installed.
+        ImportError: if `dot` is not installed.
+        ValueError: if an argument is unknown.
+
+    Example:
+        >>> import pathlib, tempfile, jaxlayers as jl
+        >>> model = jl.Sequential([jl.Input((2,)), jl.layers.Dense(3)])
+        >>> path = jl.utils.plot_model(model, pathlib.Path(tempfile.mkdtemp(), "model.dot"), show_shapes=True)
+        >>> "shape: (None, 3)" in path.read_text()
+        True
     """
     source = model_to_dot(
         model,
@@ -114,22 +129,26 @@ def plot_model(
         **kwargs,
     )
     path = Path(to_file)
-    kind = path.suffix.removeprefix(".") or "png"
-    if kind == "dot":
+    file_format = path.suffix.removeprefix(".") or "png"
+    if file_format == "dot":
         path.write_text(source)
         return path
     program = shutil.which("dot")
     if program is None:
         raise ImportError(
-            "plot_model() needs Graphviz's program 'dot', which is not on the PATH. Install Graphviz, or write a file "
-            "that ends in .dot, or take the text of model_to_dot()."
+            "plot_model() needs Graphviz's program 'dot', which is not on the PATH. Install Graphviz, or pass to_file= "
+            "with a name that ends in .dot, or call model_to_dot() for the text."
         )
-    subprocess.run([program, f"-T{kind}", "-o", str(path)], input=source.encode(), check=True)
+    subprocess.run([program, f"-T{file_format}", "-o", str(path)], input=source.encode(), check=True)
     return path
 
 
-def _inside(model: Any, prefix: str, options: dict[str, Any]) -> tuple[list[str], dict[int, str], dict[int, str]]:
-    """The lines for the layers of a model and their edges; where edges into a layer end, and where those out start."""
+def _layer_lines(model: Any, prefix: str, options: dict[str, Any]) -> tuple[list[str], dict[int, str], dict[int, str]]:
+    """Return the lines that draw a model's layers and edges, and the first and last node of each layer by id.
+
+    An edge into a layer ends at its first node; an edge out of it starts at its last node. The two differ for a nested
+    model that is drawn as a box.
+    """
     layers: list[Any] = layers_of(model)
     lines: list[str] = []
     first: dict[int, str] = {}
@@ -138,19 +157,19 @@ def _inside(model: Any, prefix: str, options: dict[str, Any]) -> tuple[list[str]
     for name, layer in zip(model._names(), layers, strict=True):
         key = f'"{prefix}{name}"'
         if options["expand_nested"] and hasattr(layer, "_names") and layer.layers:
-            inner, starts, ends = _inside(layer, f"{prefix}{name}/", options)
+            inner, starts, ends = _layer_lines(layer, f"{prefix}{name}/", options)
             lines += [
                 f'subgraph "cluster_{prefix}{name}" {{',
                 f'  label="{name}";',
-                *(f"  {one}" for one in inner),
+                *(f"  {line}" for line in inner),
                 "}",
             ]
             first[id(layer)], last[id(layer)] = next(iter(starts.values())), list(ends.values())[-1]
             continue
         lines.append(f'{key} [label="{_label(name, layer, shapes.get(id(layer), []), options)}"];')
         first[id(layer)] = last[id(layer)] = key
-    for one, other in edges_of(model):
-        lines.append(f"{last[one]} -> {first[other]};")
+    for source, target in edges_of(model):
+        lines.append(f"{last[source]} -> {first[target]};")
     return lines, first, last
 
 
@@ -160,9 +179,9 @@ def _label(name: str, layer: Layer, outputs: list[Any], options: dict[str, Any])
     if options["show_layer_activations"] and activation is not None:
         parts.append(f"activation: {getattr(activation, '__name__', type(activation).__name__)}")
     if options["show_dtype"]:
-        parts.append("dtype: " + ", ".join(str(one.dtype) for one in outputs) if outputs else "dtype: ?")
+        parts.append("dtype: " + ", ".join(str(output.dtype) for output in outputs) if outputs else "dtype: ?")
     if options["show_shapes"]:
-        parts.append("shape: " + ", ".join(str(tuple(one.shape)) for one in outputs) if outputs else "shape: ?")
+        parts.append("shape: " + ", ".join(str(tuple(output.shape)) for output in outputs) if outputs else "shape: ?")
     if options["show_trainable"]:
         parts.append("trainable" if layer.trainable else "not trainable")
     return "{" + "|".join(parts) + "}"

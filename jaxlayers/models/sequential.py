@@ -1,4 +1,4 @@
-"""A model that is a chain of layers."""
+"""`Sequential`: a model that calls its layers one after the other."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ from jaxlayers.saving import deserialize_keras_object, serialize_keras_object
 
 
 class Sequential(Model):
-    """A chain of layers: each is called with what the one before returned.
+    """A model that calls each layer on the output of the layer before it.
 
-    Its trees are keyed by the layers' names; a name made up for a layer is counted within the model.
+    The keys of its parameter trees are the names of the layers. Automatic names are numbered within the model.
 
     Args:
-        layers: the layers, first to last; also functions, and at the beginning an `Input`, with which the weights
-            are known at once. A first layer that was given `input_shape=`, or is a model that knows its input, says
-            it as well.
-        trainable: whether its weights are trained.
-        name: a name without slashes; one is made up when none is given.
+        layers: the layers, first to last. A function is wrapped in a `Lambda` layer. The first entry may be an
+            `Input`: then the model is built at once. A first layer with `input_shape=`, or a first layer that is a
+            model with a known input, has the same effect.
+        trainable: if True (the default), the weights are trained.
+        name: a name without slashes. By default a unique name is made.
+        **kwargs: the other arguments of `Layer`.
 
     Raises:
-        ValueError: when two layers have one name.
+        ValueError: if two layers have the same name, an entry is neither a layer nor a function, or an `Input` is not
+            the first entry.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -50,16 +52,21 @@ class Sequential(Model):
         self._build_on_input()
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
-        """Put a layer (or a function, or first of all an `Input`) at the end.
+        """Add a layer at the end.
+
+        Args:
+            layer: a layer, a function, or, in an empty model, an `Input`.
+            rebuild: if True (the default), build the model if its input is known.
 
         Raises:
-            ValueError: when it is no layer, its name is taken, or an `Input` does not come first.
+            ValueError: if `layer` is neither a layer nor a function, its name is taken, or it is an `Input` and not the
+                first entry.
         """
         if isinstance(layer, InputLayer):
             layer = layer.output
         if isinstance(layer, SymbolicTensor):
             if self._chain or self._input is not None:
-                raise ValueError(f"{self.name!r}: an Input must come first, and once.")
+                raise ValueError(f"{self.name!r}: an Input must come first, and there can be only one.")
             self._input = layer
             return
         if not isinstance(layer, Layer):
@@ -73,42 +80,55 @@ class Sequential(Model):
             self._input = _input_of(layer)
         self._chain.append(layer)
         try:
-            self._changed(rebuild)
+            self._invalidate(rebuild)
         except Exception:
             self._chain.pop()
             self._input, self.built = before
             raise
 
     def pop(self, rebuild: bool = True) -> Layer:
-        """Take the last layer away, and return it.
+        """Remove and return the last layer.
+
+        Args:
+            rebuild: if True (the default), build the model if its input is known.
 
         Raises:
-            ValueError: when there is none.
+            ValueError: if the model has no layers.
+
+        Example:
+            >>> import jaxlayers as jl
+            >>> model = jl.Sequential([jl.Input((2,)), jl.layers.Dense(3), jl.layers.Dense(1)])
+            >>> model.pop().name.startswith("dense")
+            True
+            >>> model.output_shape
+            (None, 3)
         """
         if not self._chain:
-            raise ValueError(f"{self.name!r} has no layers to take away.")
+            raise ValueError(f"{self.name!r} has no layers to remove.")
         layer = self._chain.pop()
-        self._changed(rebuild)
+        self._invalidate(rebuild)
         return layer
 
-    def _changed(self, rebuild: bool) -> None:
+    def _invalidate(self, rebuild: bool) -> None:
+        """Drop what was known about the model before its layers changed; build it again if `rebuild` is True."""
         self.built = False
         object.__setattr__(self, "_tensors", None)
         if rebuild:
             self._build_on_input()
 
     def _build_on_input(self) -> None:
-        start = self._start()
+        """Build the model if its input is known."""
+        start = self._start_tensor()
         if start is None or not self._chain:
             return
-        if None in start.shape[1:]:  # which no number stands for: the layers may do without
+        if None in start.shape[1:]:  # no array has this shape; the layers may be built without knowing the size
             self._symbols()
             self.built = all(layer.built for layer in self._chain)
         else:
             building.build_for_call(self, (symbolic.fill(start.shape, start.dtype),), {})
 
-    def _start(self) -> SymbolicTensor | None:
-        """The declared input; or one like what it was built for, if that was an array."""
+    def _start_tensor(self) -> SymbolicTensor | None:
+        """Return the declared symbolic input; if there is none, one like the array that the model was built for."""
         if self._input is not None or self._tensors is not None:
             return self._input if self._tensors is None else self._tensors[0]
         shapes = list(self.__dict__.get("_build_shapes", {}).values())
@@ -122,9 +142,9 @@ class Sequential(Model):
         return list(self._chain)
 
     def _symbols(self) -> tuple[Any, Any, list[SymbolicTensor]]:
-        """The input, and what the chain makes of it."""
+        """Return the symbolic input, the symbolic output, and an empty list of losses."""
         if self._tensors is None:
-            tensor = start = self._start()
+            tensor = start = self._start_tensor()
             if start is None:
                 raise AttributeError(
                     f"{self.name!r} was given no Input and is not built, so its symbolic input and output are not "
@@ -136,16 +156,19 @@ class Sequential(Model):
             except Exception as error:
                 if self._input is not None:
                     raise
-                # Nobody has said that there is such an input: it was made up after an array.
+                # The input is only a guess from an array, so an error in its call is no error of the user.
                 raise AttributeError(
-                    f"{self.name!r} was given no Input, and its layers cannot be called on one like the arrays that it "
-                    "was built on, so its symbolic input and output are not known."
+                    f"{self.name!r} was given no Input, and its layers cannot be called on a symbolic tensor like the "
+                    "arrays it was built on, so its symbolic input and output are not known. Put jl.Input(shape) first."
                 ) from error
             object.__setattr__(self, "_tensors", (start, tensor, []))
         return self._tensors  # type: ignore[return-value]
 
     def _record_calls(self) -> None:
-        """Call the layers on the input, if it is known and was declared, or they can be called so."""
+        """Call the layers on the symbolic input, if it is known.
+
+        Errors are raised for a declared input, and ignored for one that is guessed from an array.
+        """
         with contextlib.suppress(*([] if self._input is not None else [AttributeError])):
             self._symbols()
 
@@ -160,16 +183,25 @@ class Sequential(Model):
         return self._symbols()[1]
 
     def _tracked_children(self) -> Iterator[tuple[str, Any]]:
-        """The layers by name, then whatever else a subclass keeps."""
+        """The attributes of a subclass, then the layers by name."""
         for key, value in super()._tracked_children():
             if value is not self._chain:
                 yield key, value
         yield from zip(self._names(), self._chain, strict=True)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Call the layers one after the other, on an array like the declared input if there is one."""
+        """Call the layers one after the other.
+
+        Args:
+            inputs: the input of the first layer.
+            training: True in training, False in inference; None (the default) takes the value of the surrounding call.
+            mask: the mask of the input, or None.
+
+        Raises:
+            ValueError: if the input has another shape than the declared one.
+        """
         if self._input is not None:
-            inputs = _arguments.match(self.name, self._input, [source_of(self._input)], inputs)[0]
+            inputs = _arguments.match_inputs(self.name, self._input, [source_of(self._input)], inputs)[0]
         for layer in self._chain:
             inputs = (
                 layer(inputs, mask=mask) if mask is not None and "mask" in layer._call_spec.all_names else layer(inputs)
@@ -178,38 +210,43 @@ class Sequential(Model):
         return inputs
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The mask of the outputs: whatever the last layer left on them."""
+        """None: the last layer has set the mask of the outputs."""
         return None
 
     def get_config(self) -> dict[str, Any]:
-        """What makes the chain again: the configs of its layers."""
-        self._record_calls()  # so that layers know which of the sizes they were built for are known
-        found = [serialize_keras_object(layer) for layer in self._chain]
-        for key, one in zip(self._names(), found, strict=True):
-            if "name" in one["config"]:  # of a class with a get_config of its own, perhaps not
-                one["config"]["name"] = key  # so that what is made from this has the same trees
-        config = {**super().get_config(), "layers": found}
+        """Return a dict from which `from_config` makes the model again, without its weights."""
+        self._record_calls()  # the shapes that layers were built for then have None for the batch size
+        configs = [serialize_keras_object(layer) for layer in self._chain]
+        for name, layer_config in zip(self._names(), configs, strict=True):
+            if "name" in layer_config["config"]:  # a get_config of the user's own may leave the name out
+                layer_config["config"]["name"] = name  # the layer made from it then has the same path in the trees
+        config = {**super().get_config(), "layers": configs}
         if self._tensors is not None:
             start = self._tensors[0]
             layer = InputLayer(batch_shape=start.shape, dtype=start.dtype, name=start.name)
-            found.insert(0, serialize_keras_object(layer))
+            configs.insert(0, serialize_keras_object(layer))
             config["build_input_shape"] = start.shape
         return config
 
     def get_build_config(self) -> dict[str, Any] | None:
-        """The shape it was declared for, or built for."""
+        """Return a dict with the declared input shape, or with the shapes that the model was built for."""
         return super().get_build_config() if self._input is None else {"input_shape": self._input.shape}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Sequential:
-        """The model that `get_config()` describes; without weights."""
+        """Return a model, with new weights, from the dict of `get_config()`.
+
+        Args:
+            config: the dict.
+            custom_objects: a dict from names to your own classes and functions, unless they are registered.
+        """
         rest = {name: value for name, value in config.items() if name not in ("layers", "build_input_shape")}
-        layers = [deserialize_keras_object(one, custom_objects) for one in config["layers"]]
-        return cls([one.output if isinstance(one, InputLayer) else one for one in layers], **rest)
+        layers = [deserialize_keras_object(layer, custom_objects) for layer in config["layers"]]
+        return cls([layer.output if isinstance(layer, InputLayer) else layer for layer in layers], **rest)
 
 
 def _input_of(layer: Layer) -> SymbolicTensor | None:
-    """The input that a first layer says: by `input_shape=`, or as a model that has one."""
+    """Return the symbolic input that a first layer asks for: by `input_shape=`, or as a model with one input."""
     if layer._input_shape_argument is not None:
         return Input(layer._input_shape_argument)
     tensors = jax.tree.leaves(layer.input) if isinstance(layer, Model) and hasattr(layer, "inputs") else []

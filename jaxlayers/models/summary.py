@@ -1,8 +1,9 @@
-"""`model.summary()`: a table of the layers, on rich."""
+"""`model.summary()`: a table of the layers, printed with rich."""
 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,7 +23,7 @@ def summary(
     show_trainable: bool = False,
     layer_range: Any = None,
 ) -> None:
-    """Show a model's layers; see `Model.summary`."""
+    """Print a table of a model's layers; see `Model.summary`."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -31,8 +32,8 @@ def summary(
     if layer_range is not None:
         rows = _between(rows, layer_range, model.name)
     headers = ["Layer (type)", "Output shape", "Parameters"]
-    connected = model._graph is not None and _branches(model)
-    if connected:
+    show_inbound = model._graph is not None and _has_branches(model)
+    if show_inbound:
         headers.append("Connected to")
     if show_trainable:
         headers.append("Trainable")
@@ -43,7 +44,7 @@ def summary(
         table.add_column(header, justify="right" if header == "Parameters" else "left", ratio=ratio, overflow="fold")
     for depth, name, layer, shape, inbound in rows:
         cells = [f"{'  ' * depth}{name} ({type(layer).__name__})", shape, _count(layer)]
-        if connected:
+        if show_inbound:
             cells.append(inbound)
         if show_trainable:
             cells.append("yes" if layer.trainable else "no")
@@ -54,16 +55,16 @@ def summary(
     for line in _totals(model):
         console.print(Text(line))
     if print_fn is not None and text is not None:
-        for one in text.getvalue().splitlines():
-            print_fn(one)
+        for line in text.getvalue().splitlines():
+            print_fn(line)
 
 
 def _rows(model: Any, expand_nested: bool, depth: int = 0) -> Iterator[tuple[int, str, Layer, str, str]]:
-    """Depth, name, layer, shape of the outputs, names of the layers that they come from."""
+    """Yield for each layer: depth of nesting, name, layer, shapes of its outputs, names of the layers before it."""
     outputs, names = outputs_of(model), dict(zip(map(id, layers_of(model)), model._names(), strict=True))
     inbound: dict[int, list[str]] = {}
-    for one, other in edges_of(model):
-        inbound.setdefault(other, []).append(names[one])
+    for source, target in edges_of(model):
+        inbound.setdefault(target, []).append(names[source])
     for layer in layers_of(model):
         shapes = ", ".join(str(tuple(output.shape)) for output in outputs.get(id(layer), [])) or "?"
         yield depth, names[id(layer)], layer, shapes, ", ".join(inbound.get(id(layer), ["-"]))
@@ -71,8 +72,8 @@ def _rows(model: Any, expand_nested: bool, depth: int = 0) -> Iterator[tuple[int
             yield from _rows(layer, expand_nested, depth + 1)
 
 
-def _branches(model: Any) -> bool:
-    """Whether a graph is more than a chain of layers."""
+def _has_branches(model: Any) -> bool:
+    """True if the graph of a model is more than a chain of layers."""
     counts = [len(jax.tree.leaves(call.outputs)) for call in model._graph.calls]
     reads = [number for call in model._graph.calls for _, number in call._reads]
     return len(model._graph.sources) > 1 or any(n > 1 for n in counts) or len(reads) != len(set(reads))
@@ -85,10 +86,10 @@ def _count(layer: Layer) -> str:
 
 
 def _totals(model: Any) -> list[str]:
-    def line(what: str, weights: list[Any]) -> str:
+    def line(label: str, weights: list[Any]) -> str:
         unique = list(dict.fromkeys(weights))
         size = sum(weight.size * np.dtype(jax.numpy.dtype(weight.dtype)).itemsize for weight in unique)
-        return f"{what}: {sum(weight.size for weight in unique):,} ({_bytes(size)})"
+        return f"{label}: {sum(weight.size for weight in unique):,} ({_bytes(size)})"
 
     lines = [
         line("Total params", model.weights),
@@ -110,12 +111,12 @@ def _bytes(size: float) -> str:
 
 
 def _between(rows: list[Any], layer_range: Any, model: str) -> list[Any]:
-    import re
-
-    found = []
+    """Return the rows from the first match of one pattern to the last match of the other."""
+    matches = []
     for pattern in layer_range:
         places = [i for i, row in enumerate(rows) if re.match(pattern, row[1])]
         if not places:
-            raise ValueError(f"{model!r} has no layer {pattern!r}, which layer_range names.")
-        found.append(places)
-    return rows[found[0][0] : found[1][-1] + 1]
+            names = [row[1] for row in rows]
+            raise ValueError(f"{model!r} has no layer {pattern!r}, which layer_range names; it has {names}.")
+        matches.append(places)
+    return rows[matches[0][0] : matches[1][-1] + 1]

@@ -1,4 +1,4 @@
-"""Training: what `compile`, `fit`, `evaluate` and `predict` are made of."""
+"""Training: `compile`, `fit`, `evaluate` and `predict`, and the callbacks that they call."""
 
 from jaxlayers.callbacks import Callback, CallbackList, History
 from jaxlayers.training.trainer import Trainer

@@ -1,110 +1,141 @@
-"""The metrics that a model was compiled with, for outputs in any structure: one metric, of a dict of figures."""
+"""The metrics that a model is compiled with, as one metric whose result is a dict, for outputs in any structure."""
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
-import types
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
 from jaxlayers import metrics
 from jaxlayers.common.settings import free_name, to_snake_case
-from jaxlayers.training.outputs import arrays_by_output, by_output, is_leaf, numbered, output_names
+from jaxlayers.training.outputs import arrays_by_output, by_output, is_leaf, number_leaves, output_names
 
 
 class CompiledMetrics(metrics.Metric):
-    """All compiled metrics in one, as in Keras: `update_state(y, y_pred)` gives each the outputs it is for.
+    """All compiled metrics as one, as in Keras: `update_state(y, y_pred)` updates each with the outputs it is for.
 
-    Which metrics there are is known when outputs have been seen: names such as `"accuracy"` wait for them.
+    The metrics are known after the first batch only, because a name such as `"accuracy"` stands for a different metric
+    for each kind of output.
 
     Args:
-        given: what `compile` was given as `metrics`.
-        weighted: what it was given as `weighted_metrics`.
-        names: what the outputs of a graph are called.
+        unweighted: the `metrics` of `compile`.
+        weighted: the `weighted_metrics` of `compile`.
+        names: the names of the outputs, if the model knows them.
     """
 
-    def __init__(self, given: Any, weighted: Any, names: list[str] | None):
+    def __init__(self, unweighted: Any, weighted: Any, names: list[str] | None):
         super().__init__(name="compile_metrics")
-        self._asked = types.SimpleNamespace(metrics=given, weighted_metrics=weighted)  # where nobody looks for metrics
+        self._arguments = _Arguments(unweighted, weighted)
         self._output_names = names
-        self.judged: list[int] = []  # the numbers of the outputs that have a loss
-        self._entries: list[tuple[int, Any, bool, str]] | None = None  # output, metric, whether weighted, figure
+        self.outputs_with_loss: list[int] = []  # the numbers of these outputs
+        self._entries: list[_Entry] | None = None
 
     @property
     def is_resolved(self) -> bool:
-        """Whether all metrics are known."""
+        """True if all metrics are known."""
         return self._entries is not None
 
     @property
     def metrics(self) -> list[Any]:
-        """The metrics, as far as they are known."""
-        return [metric for _, metric, _, _ in self._entries or ()]
+        """The metrics; an empty list before the first batch."""
+        return [entry.metric for entry in self._entries or ()]
 
     def _tracked_children(self) -> Iterator[tuple[str, Any]]:
-        """The metrics by the names of their figures."""
-        for _, metric, _, figure in self._entries or ():
-            yield figure, metric
+        """The metrics, by the names under which they are reported."""
+        for entry in self._entries or ():
+            yield entry.name, entry.metric
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch to every metric."""
-        tree = numbered(y_pred)
+        tree = number_leaves(y_pred)
         names, outputs = output_names(tree, self._output_names), jax.tree.leaves(y_pred)
-        targets = arrays_by_output(y_true, tree, names, "targets", self.judged)
+        targets = arrays_by_output(y_true, tree, names, "targets", self.outputs_with_loss)
         samples = arrays_by_output(sample_weight, tree, names, "sample_weight")
         if self._entries is None:
             self._entries = list(self._resolve(tree, names, targets, outputs))
-        for number, metric, weighted, _ in self._entries:
-            if targets[number] is None:
+        for entry in self._entries:
+            target, output = targets[entry.output], outputs[entry.output]
+            if target is None:
                 continue
-            if weighted:
-                metric.update_state(targets[number], outputs[number], sample_weight=samples[number])
+            if entry.is_weighted:
+                entry.metric.update_state(target, output, sample_weight=samples[entry.output])
             else:
-                metric.update_state(targets[number], outputs[number])
+                entry.metric.update_state(target, output)
 
     def result(self) -> dict[str, Any]:
-        """The figures by name."""
-        return {figure: metric.result() for _, metric, _, figure in self._entries or ()}
+        """Return the result of each metric by name."""
+        return {entry.name: entry.metric.result() for entry in self._entries or ()}
 
     def reset_state(self) -> None:
-        """Forget everything, also in metrics that were used before."""
-        given = jax.tree.leaves(vars(self._asked), is_leaf=is_leaf)
-        for metric in self.metrics if self.is_resolved else given:
+        """Reset every metric, including metric objects that another model has used before."""
+        arguments = jax.tree.leaves(vars(self._arguments), is_leaf=is_leaf)
+        for metric in self.metrics if self.is_resolved else arguments:
             if isinstance(metric, metrics.Metric):
                 metric.reset_state()
 
-    def _resolve(self, tree: Any, names: list[Any], targets: list[Any], outputs: list[Any]) -> Iterator[Any]:
+    def _resolve(self, tree: Any, names: list[Any], targets: list[Any], outputs: list[Any]) -> Iterator[_Entry]:
+        """Yield an entry for each metric, under a name that no other has."""
         taken: set[str] = set()
-        for what, given in vars(self._asked).items():
-            lists = [given] if len(names) == 1 else by_output(given, tree, names, what)
-            for number, some in enumerate(lists):
-                prefix = f"{names[number]}_" if len(names) > 1 and names[number] else ""
-                for one in jax.tree.leaves(some, is_leaf=is_leaf):
-                    if one is None:
+        for argument, value in vars(self._arguments).items():
+            is_weighted = argument == "weighted_metrics"
+            metrics_of = [value] if len(names) == 1 else by_output(value, tree, names, argument)
+            for output, of_output in enumerate(metrics_of):
+                prefix = f"{names[output]}_" if len(names) > 1 and names[output] else ""
+                for identifier in jax.tree.leaves(of_output, is_leaf=is_leaf):
+                    if identifier is None:
                         continue
-                    metric, weighted = as_metric(one, targets[number], outputs[number]), what == "weighted_metrics"
-                    again = weighted and prefix + metric.name in taken
-                    figure = f"{prefix}weighted_{metric.name}" if again else f"{prefix}{metric.name}"
-                    figure = free_name(figure, taken)
-                    taken.add(figure)
-                    yield number, metric, weighted, figure
+                    metric = as_metric(identifier, targets[output], outputs[output])
+                    is_repeated = is_weighted and prefix + metric.name in taken
+                    name = f"{prefix}weighted_{metric.name}" if is_repeated else f"{prefix}{metric.name}"
+                    name = free_name(name, taken)
+                    taken.add(name)
+                    yield _Entry(output, metric, is_weighted, name)
 
 
-def single_metrics(several: list[Any]) -> list[Any]:
-    """Metrics, with those in the place of the compiled ones that they are made of."""
-    return [one for metric in several for one in (metric.metrics if isinstance(metric, CompiledMetrics) else [metric])]
+@dataclasses.dataclass(frozen=True)
+class _Arguments:
+    """The arguments of `compile`. Tracking does not look into this class: metrics are tracked once resolved."""
+
+    metrics: Any
+    weighted_metrics: Any
+
+
+class _Entry(NamedTuple):
+    """A metric, the number of its output, and the name under which it is reported."""
+
+    output: int
+    metric: Any
+    is_weighted: bool
+    name: str
+
+
+def single_metrics(model_metrics: list[Any]) -> list[Any]:
+    """Return the metrics of a model, with the single compiled metrics instead of the `CompiledMetrics`."""
+    singles: list[Any] = []
+    for metric in model_metrics:
+        singles += metric.metrics if isinstance(metric, CompiledMetrics) else [metric]
+    return singles
 
 
 def as_metric(identifier: Any, y: Any, y_pred: Any) -> Any:
-    """A metric from a name, function or object; `"accuracy"` is the kind that the outputs call for.
+    """Return a metric from a name, function or metric object.
+
+    The names `"accuracy"` and `"crossentropy"` stand for the kind of metric that the outputs call for.
+
+    Args:
+        identifier: the name, function or object.
+        y: the targets of a batch.
+        y_pred: the outputs of a batch.
 
     Raises:
-        TypeError: for one that does not compare predictions with targets, as `Mean`.
+        TypeError: if the metric, such as `Mean`, does not compare predictions with targets.
     """
     if isinstance(identifier, metrics.Metric):
-        takes = list(inspect.signature(identifier.update_state).parameters)
-        if takes[1:2] == ["sample_weight"]:
+        parameters = list(inspect.signature(identifier.update_state).parameters)
+        if parameters[1:2] == ["sample_weight"]:
             raise TypeError(
                 f"The metric {identifier.name!r} takes values, and no targets to compare them with. Update it in "
                 "call() or in a train_step of your own, or wrap a function: MeanMetricWrapper(lambda y, y_pred: ...)."
@@ -133,12 +164,12 @@ _BY_KIND: dict[str, Any] = {
 
 
 def output_kind(y: Any, y_pred: Any) -> int:
-    """0 for yes or no, 1 for class numbers, 2 for one-hot rows."""
+    """Return the kind of the targets: 0 for binary labels, 1 for class indices, 2 for one-hot rows."""
     if y_pred.ndim == 0 or y_pred.shape[-1] == 1:
         return 0
     return 1 if y.ndim < y_pred.ndim or y.shape[-1] == 1 else 2
 
 
 def name_of(function: Any) -> str:
-    """What the figure of a function is called."""
+    """Return the name under which the metric or loss of a function is reported."""
     return getattr(function, "name", None) or to_snake_case(getattr(function, "__name__", type(function).__name__))

@@ -1,7 +1,7 @@
-"""One pass over data: batches in, figures out, and the device is never waited for on the way.
+"""Run one pass over the data: take batches, run a step on each, return the logs. Never wait for the device on the way.
 
-A pass is a number of *executions*: single steps, or several steps that are one call of a compiled loop. The host runs
-ahead of the device by a bounded number of executions, so that what waits in memory does not grow.
+A pass consists of *executions*: single steps, or calls of a compiled loop of several steps. The host runs ahead of the
+device by a bounded number of executions, so that the memory for waiting batches does not grow.
 """
 
 from __future__ import annotations
@@ -19,54 +19,54 @@ import numpy as np
 from jaxlayers import config
 from jaxlayers.training.compiled_metrics import single_metrics
 
-_AHEAD = 32  # executions handed to the device before the host waits for the oldest
-_STACKED = 32  # steps per execution of "auto" where the host gathers batches, at most
-_SHORT = 5e-3  # seconds of a step up to which they are run so: a bar moves, an interrupt comes through
-_TIMED = 8  # steps that are timed to find that out
-_RESIDENT = 2**30  # bytes of arrays that "auto" puts onto an accelerator
-_TARGET = 0.25  # seconds that an execution there is to take
-_STOPS = {"train_step": "stop_training", "test_step": "stop_evaluating"}
+_MAX_PENDING = 32  # executions that the device may have before the host waits for the oldest
+_MAX_STACKED = 32  # the most steps per execution of "auto" when the host gathers the batches
+_SHORT_STEP = 5e-3  # seconds; "auto" combines only shorter steps, so that the bar moves and interrupts take effect
+_TIMED_STEPS = 8  # the number of steps that are timed for this
+_MAX_RESIDENT = 2**30  # the most bytes of arrays that "auto" copies to an accelerator
+_EXECUTION_TIME = 0.25  # seconds that one execution should take when the arrays are on the accelerator
+_STOP_FLAGS = {"train_step": "stop_training", "test_step": "stop_evaluating"}
 
 
 class Loop:
-    """Runs one of a model's steps over a feed, epoch after epoch.
+    """Runs one of a model's steps over a feed, one pass per call of `run`.
 
     Args:
         model: the model.
-        name: of the step: `"train_step"` or `"test_step"`. The loop ends early when `model.stop_training`, or
-            `model.stop_evaluating`, has been set.
-        data: a feed of batches.
-        hooks: what to call before and after each execution with the number of the batch, or None.
-        progress: shows how far it is, or None.
+        name: the name of the step: `"train_step"` or `"test_step"`. A pass ends early when `model.stop_training`
+            (or `model.stop_evaluating`) is set.
+        data: the feed of batches.
+        hooks: the functions to call before and after each execution, with the number of the batch; None for none.
+        progress: the progress bar, or None.
     """
 
     def __init__(self, model: Any, name: str, data: Any, hooks: tuple[Any, Any] = (None, None), progress: Any = None):
         self._model, self._name, self._data = model, name, data
         self._begin, self._end = hooks
         self._progress = progress
-        self._stop = _STOPS[name]
-        several = model.steps_per_execution
-        if several == "auto" and (hooks != (None, None) or model.run_eagerly):
-            several = 1  # whoever listens to batches wants to hear of each
-        self._number = several
-        self._room: int | None = None  # how many batches there is room for in one call, once that is settled
-        self._pace = model._kept((name, "pace"), Pace)
-        self._resident = Resident.of(data, self._pace) if several == "auto" and is_on_accelerator() else None
+        self._stop_flag = _STOP_FLAGS[name]
+        steps = model.steps_per_execution
+        if steps == "auto" and (hooks != (None, None) or model.run_eagerly):
+            steps = 1  # a callback that listens to batches is called for each of them
+        self._steps_per_execution = steps
+        self._stack_size: int | None = None  # the batches per stack, once decided
+        self._timer = model._kept((name, "pace"), StepTimer)
+        self._resident = Resident.of(data, self._timer) if steps == "auto" and is_on_accelerator() else None
 
     def run(self) -> tuple[int, dict[str, Any]]:
-        """One pass: the number of steps, and the figures it ends with, as floats and NumPy arrays.
+        """Run one pass; return the number of its steps, and the final logs as floats and NumPy arrays.
 
         Raises:
-            ValueError: when the data has no batches.
+            ValueError: if the data has no batches.
         """
         model = self._model
         model.reset_metrics()
-        model.stop_evaluating = False  # stop_training lasts from epoch to epoch
+        model.stop_evaluating = False  # `fit` resets stop_training, which ends all epochs and not this pass alone
         logs: Any = {}
         count = 0
-        most = config.max_steps_per_epoch()
-        waiting: collections.deque[Any] = collections.deque()
-        began = time.perf_counter()
+        max_steps = config.max_steps_per_epoch()
+        pending: collections.deque[Any] = collections.deque()
+        start = time.perf_counter()
         for size, execute in self._executions():
             if self._begin is not None:
                 self._begin(count)
@@ -80,97 +80,107 @@ class Loop:
                 self._end(count - 1, logs)
             if self._progress is not None:
                 self._progress.step(count - 1, logs)
-            waiting.append(logs)
-            if len(waiting) > _AHEAD:
-                jax.block_until_ready(waiting.popleft())
-            if getattr(model, self._stop) or (most is not None and count >= most):
+            pending.append(logs)
+            if len(pending) > _MAX_PENDING:
+                jax.block_until_ready(pending.popleft())
+            if getattr(model, self._stop_flag) or (max_steps is not None and count >= max_steps):
                 break
         if not count:
-            raise ValueError("The data has no batches (left).")
-        figures = as_figures(logs)
-        self._pace.heard((time.perf_counter() - began) / count)
-        return count, figures
+            raise ValueError(
+                f"{model.name!r}: the data has no batches, or no batches are left. Pass data with at least one batch."
+            )
+        logs = to_host(logs)
+        self._timer.add_mean((time.perf_counter() - start) / count)
+        return count, logs
 
     def _executions(self) -> Iterator[tuple[int, Callable[[], Any]]]:
-        """The numbers of steps and the calls that make up a pass."""
+        """Yield for each execution of a pass its number of steps and the call that runs it."""
         model, name = self._model, self._name
         if self._resident is not None:
             yield from self._resident.executions(model, name)
             return
         step: Any = None
-        for batches, number in self._data.stacked(self._wanted):
+        for batches, number in self._data.stacked(self._next_stack_size):
             if not model.built:
                 model._build_for(batches if number is None else jax.tree.map(lambda leaf: leaf[0], batches))
             if number is not None:
-                # What is aligned goes to a CPU without another copy; as an argument it would not.
+                # `device_put` does not copy an aligned array on a CPU; passing it as an argument would.
                 yield number, functools.partial(model._several(name), jax.device_put(batches), np.int32(number))
                 continue
             if step is None:
                 step = model._step(name)
-            if self._number == "auto" and self._pace.seconds is None:
-                yield 1, functools.partial(self._pace.time, step, batches)
+            if self._steps_per_execution == "auto" and self._timer.seconds is None:
+                yield 1, functools.partial(self._timer.time, step, batches)
             else:
                 yield 1, functools.partial(step, batches)
 
-    def _wanted(self) -> int:
-        """How many batches to run in one call; for "auto" parts of an epoch of one size, if its steps are short."""
-        if self._room is not None:  # for all epochs: another number would be another compilation
-            return self._room
-        number, steps = self._number, self._data.whole_steps
+    def _next_stack_size(self) -> int:
+        """Return the number of batches to run in one call.
+
+        With "auto" and short steps, an epoch is divided into equal parts of at most `_MAX_STACKED` batches.
+        """
+        if self._stack_size is not None:  # the same for all epochs: another size would be compiled again
+            return self._stack_size
+        number, steps = self._steps_per_execution, self._data.whole_steps
         if number == "auto":
-            if self._pace.seconds is None or self._pace.seconds > _SHORT:
+            if self._timer.seconds is None or self._timer.seconds > _SHORT_STEP:
                 return 1
-            number = math.ceil(steps / math.ceil(steps / _STACKED)) if steps else _STACKED
-        self._room = min(number, steps) if steps else number
-        return self._room
+            number = math.ceil(steps / math.ceil(steps / _MAX_STACKED)) if steps else _MAX_STACKED
+        self._stack_size = min(number, steps) if steps else number
+        return self._stack_size
 
 
-class Pace:
-    """How long a step takes, at best."""
+class StepTimer:
+    """Measures the time of a step.
+
+    Attributes:
+        seconds: the shortest time measured; None until enough steps were timed.
+    """
 
     def __init__(self) -> None:
         self.seconds: float | None = None
         self._times: list[float] = []
 
     def time(self, step: Callable[[Any], Any], batch: Any) -> Any:
-        """Run a step and wait for it: after a few, it is known how long one takes."""
+        """Run a step, wait for its logs and return them. The first steps include compilation, so several are timed."""
         start = time.perf_counter()
         logs = jax.block_until_ready(step(batch))
         self._times.append(time.perf_counter() - start)
-        if len(self._times) > _TIMED:
+        if len(self._times) > _TIMED_STEPS:
             self.seconds = min(self._times)
         return logs
 
-    def heard(self, seconds: float) -> None:
-        """How long a step of the last pass took, with all that is around it."""
+    def add_mean(self, seconds: float) -> None:
+        """Take the mean time of a step over a whole pass into account."""
         if self.seconds is not None or not self._times:
             self.seconds = min(seconds, self.seconds or seconds)
 
 
 class Resident:
-    """`steps_per_execution="auto"` for arrays in memory, on an accelerator.
+    """The executions of `steps_per_execution="auto"` over arrays in memory, on an accelerator.
 
-    They are put there once: each step gathers its batch from them, and only an order of rows travels.
+    The arrays are copied to the device once. Each step gathers its batch there, so that an epoch sends only the order
+    of the rows.
 
     Args:
-        loader: the `ArrayLoader` that says which rows make up which batch.
-        pace: how long a step takes.
+        loader: the `ArrayLoader` with the arrays and the order of their rows.
+        timer: the measured time of a step.
     """
 
-    def __init__(self, loader: Any, pace: Pace):
-        self._loader, self._pace = loader, pace
+    def __init__(self, loader: Any, timer: StepTimer):
+        self._loader, self._timer = loader, timer
         self._arrays: Any = None
 
     @classmethod
-    def of(cls, data: Any, pace: Pace) -> Resident | None:
-        """For a feed of arrays that are small enough; None for another."""
+    def of(cls, data: Any, timer: StepTimer) -> Resident | None:
+        """Return the executions over a feed of arrays; None if it has no arrays, or if they are too large."""
         loader = data.loader
-        if loader is None or sum(leaf.nbytes for leaf in jax.tree.leaves(loader.arrays)) > _RESIDENT:
+        if loader is None or sum(leaf.nbytes for leaf in jax.tree.leaves(loader.arrays)) > _MAX_RESIDENT:
             return None
-        return cls(loader, pace)
+        return cls(loader, timer)
 
     def executions(self, model: Any, name: str) -> Iterator[tuple[int, Callable[[], Any]]]:
-        """The numbers of steps and the calls that make up an epoch."""
+        """Yield for each execution of an epoch its number of steps and the call that runs it."""
         loader = self._loader
         whole = loader.num_samples // loader.batch_size
         batches = iter(loader)
@@ -181,13 +191,13 @@ class Resident:
             yield 1, functools.partial(model._step(name), batch)
 
     def _gathered(self, model: Any, name: str, batches: Any, whole: int) -> Iterator[tuple[int, Callable[[], Any]]]:
-        """All whole batches that are left, many in one call."""
+        """Yield the executions of all whole batches that are left, with many batches in each."""
         loader = self._loader
         leaves, structure = jax.tree.flatten(loader.arrays)
-        different = {id(leaf): leaf for leaf in leaves}
+        unique = {id(leaf): leaf for leaf in leaves}
         if self._arrays is None:
-            self._arrays = jax.device_put(list(different.values()))
-        batch = jax.tree.unflatten(structure, [list(different).index(id(leaf)) for leaf in leaves])
+            self._arrays = jax.device_put(list(unique.values()))
+        batch = jax.tree.unflatten(structure, [list(unique).index(id(leaf)) for leaf in leaves])
         order = batches.order()
         order = np.arange(loader.num_samples) if order is None else order
         rows = order[: whole * loader.batch_size].reshape(whole, -1).astype("int32")  # [steps, batch]
@@ -195,29 +205,33 @@ class Resident:
         step = model._gathered(name, batch)
         while batches.batch < whole:
             start = batches.batch
-            count = min(max(1, round(_TARGET / (self._pace.seconds or _TARGET / 64))), whole - start)
+            seconds = self._timer.seconds or _EXECUTION_TIME / 64
+            count = min(max(1, round(_EXECUTION_TIME / seconds)), whole - start)
             yield count, functools.partial(step, self._arrays, rows, np.int32(start), np.int32(count))
             batches.skip(count)
 
 
 def is_on_accelerator() -> bool:
-    """Whether computations run elsewhere than on the host."""
+    """True if the default device is no CPU."""
     return jax.default_backend() != "cpu"
 
 
-def as_figures(logs: dict[str, Any]) -> dict[str, Any]:
-    """Figures by name as floats, and NumPy arrays where a metric has several values; those of a dict by their own."""
-    figures: dict[str, Any] = {}
+def to_host(logs: dict[str, Any]) -> dict[str, Any]:
+    """Return logs, sorted by name, as floats, and as NumPy arrays for metrics with several values.
+
+    The entries of a nested dict are put into the result under their own names.
+    """
+    on_host: dict[str, Any] = {}
     for name, value in sorted(jax.device_get(logs).items()):
         if isinstance(value, dict):
-            figures.update(as_figures(value))
+            on_host.update(to_host(value))
         else:
-            figures[name] = float(value) if np.ndim(value) == 0 else np.asarray(value)
-    return figures
+            on_host[name] = float(value) if np.ndim(value) == 0 else np.asarray(value)
+    return on_host
 
 
-def as_list(model: Any, figures: dict[str, Any]) -> Any:
-    """The figures in the order of the model's metrics, the rest by name; the figure where there is but one."""
+def to_list(model: Any, logs: dict[str, Any]) -> Any:
+    """Return the values of logs: first in the order of the model's metrics, then by name. A single value is no list."""
     names = [metric.name for metric in single_metrics(model.metrics)]
-    values = [figures[name] for name in dict.fromkeys((*(n for n in names if n in figures), *sorted(figures)))]
+    values = [logs[name] for name in dict.fromkeys((*(name for name in names if name in logs), *sorted(logs)))]
     return values[0] if len(values) == 1 else values

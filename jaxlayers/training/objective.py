@@ -1,8 +1,12 @@
-"""The loss and the metrics that a model was compiled with, for outputs in any structure."""
+"""The loss and the metrics that a model is compiled with, for outputs in any structure.
+
+`compile` may name losses before the outputs of the model are known. The first call of `compute_loss` resolves them into
+a list of terms: each term is one loss, the outputs it is for, and its weight.
+"""
 
 from __future__ import annotations
 
-import types
+import dataclasses
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -18,45 +22,55 @@ from jaxlayers.training.outputs import (
     arrays_by_output,
     by_name,
     by_output,
-    in_given_order,
     is_leaf,
     items,
-    numbered,
+    number_leaves,
     output_names,
+    written_order,
 )
 
 
 class Term(NamedTuple):
-    """One loss of the sum.
+    """One term of the total loss.
 
     Attributes:
-        place: the numbers of the outputs that it is of: one, or a structure of them for a loss of several at once.
+        outputs: the number of its output; or a structure of numbers, for a loss of several outputs at once.
         loss: a `Loss`, a function, or the name of either.
-        weight: what it counts; None for 1.
-        name: what its figure is called, in parts; None stands for the name of the loss.
+        weight: the factor of the term; None for 1.
+        name: the parts of the name under which it is reported; None stands for the name of the loss.
     """
 
-    place: Any
+    outputs: Any
     loss: Any
     weight: Any
     name: tuple[Any, ...]
 
 
+@dataclasses.dataclass(frozen=True)
+class _Entry:
+    """A loss as `compile` received it, with its weight and its number in the order in which it was written."""
+
+    loss: Any
+    weight: Any
+    number: int
+
+
 @keep_apart
 class Objective(Tracked):
-    """What `compile` was given to judge outputs by.
+    """The losses and metrics that `compile` received.
 
     Args:
-        loss: a loss (or its name) for every output, or losses in the structure of the outputs: by places in lists, by
-            keys or the names of outputs in dicts, None where there is none. A list in the place of an output, or a
-            tuple in the place of a list of outputs (or the other way around), holds several losses for the same
-            thing, and they are added up. A function in the place of several outputs is given all of them.
+        loss: a loss (or its name) for every output; or losses in the structure of the outputs, in a list, or in a dict
+            keyed by the names of the outputs, with None for an output without a loss. A list for a single output, or a
+            tuple for a list of outputs (or a list for a tuple), holds several losses of the same outputs, and they are
+            added up. A function for several outputs is called with all of them.
         loss_weights: numbers in the structure of `loss`, or by output.
-        metrics, weighted_metrics: a list of metrics for a single output; a list or dict by output of such lists.
-        names: what the outputs of a graph are called.
+        given_metrics: a list of metrics for a single output; for several outputs a list or dict of such lists.
+        weighted_metrics: like `given_metrics`, for the metrics that use the sample weights.
+        names: the names of the outputs, if the model knows them.
 
     Raises:
-        ValueError: for the name of no loss.
+        ValueError: if the name of a loss is unknown, or a loss weight is no number.
     """
 
     _role = Role.METRIC
@@ -64,51 +78,55 @@ class Objective(Tracked):
     def __init__(self, loss: Any, loss_weights: Any, given_metrics: Any, weighted_metrics: Any, names: Any = None):
         self.name = "objective"
         self.tracker = metrics.Mean(name="loss")
-        asked = given_metrics is not None or weighted_metrics is not None
-        self.metrics = CompiledMetrics(given_metrics, weighted_metrics, names) if asked else None
-        self._given = types.SimpleNamespace(loss=loss, loss_weights=loss_weights)
-        every = [one for one in jax.tree.leaves(loss, is_leaf=is_leaf) if one is not None]
-        for one in every:
-            if not _is_any_crossentropy(one):
-                losses.get(one)  # an unknown name is told now, not in the first step
-        strange = [one for one in jax.tree.leaves(loss_weights) if isinstance(one, str | losses.Loss | metrics.Metric)]
-        if strange:
+        has_metrics = given_metrics is not None or weighted_metrics is not None
+        self.metrics = CompiledMetrics(given_metrics, weighted_metrics, names) if has_metrics else None
+        self._arguments = _Arguments(loss, loss_weights)
+        single_losses = [leaf for leaf in jax.tree.leaves(loss, is_leaf=is_leaf) if leaf is not None]
+        for single_loss in single_losses:
+            if not _is_generic_crossentropy(single_loss):
+                losses.get(single_loss)  # raise for an unknown name now, not in the first step
+        kinds = str | losses.Loss | metrics.Metric
+        wrong = [weight for weight in jax.tree.leaves(loss_weights) if isinstance(weight, kinds)]
+        if wrong:
             raise ValueError(
-                f"loss_weights must be numbers in the structure of the loss; received {strange[0]!r}. What is to be "
-                "measured goes into metrics=."
+                f"loss_weights must be numbers in the structure of the loss; received {wrong[0]!r}. Pass metrics as "
+                "metrics=."
             )
-        self._number_of_losses = len(every)
+        self._number_of_losses = len(single_losses)
         self._names = names
-        self._terms: list[Term] | None = None  # known once outputs were seen
+        self._terms: list[Term] | None = None  # known after the first call of compute_loss
         self._loss_trackers: list[Any] = []
 
     @property
     def has_loss(self) -> bool:
-        """Whether there is a loss on the outputs."""
+        """True if there is a loss on the outputs."""
         return self._number_of_losses > 0
 
     def compute_loss(self, y: Any, y_pred: Any, sample_weight: Any) -> jax.Array:
-        """The weighted sum of all losses."""
-        tree = numbered(y_pred)
+        """Return the weighted sum of all losses, and update the means of the single ones."""
+        tree = number_leaves(y_pred)
         names, outputs = output_names(tree, self._names), jax.tree.leaves(y_pred)
-        terms = _terms(self._given.loss, self._given.loss_weights, tree, names)
-        targets = arrays_by_output(y, tree, names, "targets", _judged(terms))
+        terms = _make_terms(self._arguments.loss, self._arguments.loss_weights, tree, names)
+        targets = arrays_by_output(y, tree, names, "targets", _outputs_with_loss(terms))
         samples = arrays_by_output(sample_weight, tree, names, "sample_weight")
         if self._terms is None:
             self._terms = [term._replace(loss=_as_loss(term, targets, outputs)) for term in terms]
             if len(terms) > 1:
-                called: dict[str, None] = {}
+                tracker_names: dict[str, None] = {}
                 for term in self._terms:
-                    called[free_name(f"{_joined(term.name, term.loss.name)}_loss", called)] = None
-                self._loss_trackers = [metrics.Mean(name=name) for name in called]
+                    tracker_names[free_name(f"{_join(term.name, term.loss.name)}_loss", tracker_names)] = None
+                self._loss_trackers = [metrics.Mean(name=name) for name in tracker_names]
         total: Any = 0.0
         values = []
-        for place, loss, weight, _ in self._terms:
-            missing = [names[i] or i for i in jax.tree.leaves(place) if targets[i] is None]
+        for numbers, loss, weight, _ in self._terms:
+            missing = [names[i] or i for i in jax.tree.leaves(numbers) if targets[i] is None]
             if missing:
-                raise ValueError(f"The output {missing[0]!r} has a loss, and no target: y must have an entry for it.")
-            target, output, sample = (_take(place, entries) for entries in (targets, outputs, samples))
-            value = loss(target, output, sample)
+                raise ValueError(
+                    f"The output {missing[0]!r} has a loss but no target. Add an entry for it to y, or set its loss to "
+                    "None."
+                )
+            target, output, weights = (_gather(numbers, entries) for entries in (targets, outputs, samples))
+            value = loss(target, output, weights)
             values.append(value)
             total = total + (value if weight is None else weight * value)
         for tracker, value in zip(self._loss_trackers, values, strict=False):
@@ -118,113 +136,133 @@ class Objective(Tracked):
     def update_metrics(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
         """Add a batch to every metric."""
         if self.metrics is not None:
-            self.metrics.judged = _judged(self._terms or [])
+            self.metrics.outputs_with_loss = _outputs_with_loss(self._terms or [])
             self.metrics.update_state(y, y_pred, sample_weight)
 
     @property
     def parts(self) -> list[Any]:
-        """The metrics that it is made of: the loss, those of `compile` as one, the losses by output."""
+        """The metrics: the mean of the loss, the metrics of `compile` as one, and the means of the single losses."""
         return [self.tracker, *([] if self.metrics is None else [self.metrics]), *self._loss_trackers]
 
     @property
     def is_resolved(self) -> bool:
-        """Whether all metrics are known."""
-        several = self._number_of_losses > 1 or (self.has_loss and len(self._names or ()) > 1)
-        return (self.metrics is None or self.metrics.is_resolved) and (self._terms is not None or not several)
+        """True if all metrics are known. Some depend on the outputs, and are known after the first batch only."""
+        has_loss_metrics = self._number_of_losses > 1 or (self.has_loss and len(self._names or ()) > 1)
+        if has_loss_metrics and self._terms is None:
+            return False
+        return self.metrics is None or self.metrics.is_resolved
 
 
-def _terms(loss: Any, weights: Any, tree: Any, names: list[Any]) -> list[Term]:
-    """The losses that are asked for, with their weights, in the structure of the outputs and the order they came in."""
+@dataclasses.dataclass(frozen=True)
+class _Arguments:
+    """The arguments of `compile` that the terms are made from. Tracking does not look into this class."""
+
+    loss: Any
+    loss_weights: Any
+
+
+def _make_terms(loss: Any, loss_weights: Any, tree: Any, names: list[Any]) -> list[Term]:
+    """Return the terms of the total loss, in the order in which the losses were written.
+
+    Args:
+        loss: the losses as `compile` received them.
+        loss_weights: their weights as `compile` received them.
+        tree: the numbered structure of the outputs.
+        names: the names of the outputs.
+    """
     if is_leaf(loss):
         loss = jax.tree.map(lambda _: loss, tree)
     elif isinstance(loss, dict) and not isinstance(tree, dict):
         loss = by_name(loss, names, "loss")
-    found, structure = jax.tree.flatten(loss, is_leaf=is_leaf)
-    beside, by_place = _weights(weights, len(found), tree, names)
-    numbers = in_given_order(loss)
-    found = [
-        types.SimpleNamespace(loss=one, weight=w, number=n) for one, w, n in zip(found, beside, numbers, strict=True)
-    ]
-
-    def walk(given: Any, place: Any, path: tuple[Any, ...]) -> Iterator[tuple[int, Term]]:
-        if is_leaf(given):
-            if given.loss is not None:
-                weight = given.weight if by_place is None or not is_leaf(place) else by_place[place]
-                yield given.number, Term(place, given.loss, weight, _figure(path, place, names))
-            return
-        if isinstance(given, list | tuple):
-            if len(given) == len(jax.tree.leaves(place)) and all(map(is_leaf, given)):
-                given = jax.tree.unflatten(jax.tree.structure(place), given)
-                if is_leaf(given):
-                    yield from walk(given, place, path)
-                    return
-            elif not isinstance(place, list if isinstance(given, list) else tuple):
-                for one in given:
-                    yield from walk(one, place, path)
-                return
-        here = dict(items(place)) if not is_leaf(place) and isinstance(given, dict) == isinstance(place, dict) else {}
-        for key, one in items(given):
-            if key not in here:
-                where = "/".join(map(str, (*path, key)))
-                raise ValueError(
-                    f"loss has an entry {where!r}, and the outputs there are {list(here) or 'a single one'}."
-                )
-            yield from walk(one, here[key], (*path, key))
-
-    terms = walk(jax.tree.unflatten(structure, found), tree, ())
-    return [term for _, term in sorted(terms, key=lambda entry: entry[0])]
+    leaves, structure = jax.tree.flatten(loss, is_leaf=is_leaf)
+    of_loss, of_output = _weights(loss_weights, len(leaves), tree, names)
+    entries = list(map(_Entry, leaves, of_loss, written_order(loss)))
+    terms: list[tuple[int, Term]] = []
+    for entry, outputs, path in _assign_losses(jax.tree.unflatten(structure, entries), tree, ()):
+        weight = entry.weight if of_output is None or not is_leaf(outputs) else of_output[outputs]
+        terms.append((entry.number, Term(outputs, entry.loss, weight, _term_name(path, outputs, names))))
+    return [term for _, term in sorted(terms, key=lambda numbered_term: numbered_term[0])]
 
 
-def _weights(given: Any, count: int, tree: Any, names: list[Any]) -> tuple[list[Any], list[Any] | None]:
-    """The weights of losses in their order; or, by output, where they were given so."""
-    if is_leaf(given):
-        return [given] * count, None
-    found = jax.tree.leaves(given, is_leaf=is_leaf)
-    if len(found) == count and (isinstance(tree, dict) or not isinstance(given, dict)):
-        return found, None
-    return [None] * count, by_output(given, tree, names, "loss_weights")
+def _assign_losses(losses: Any, tree: Any, path: tuple[Any, ...]) -> Iterator[tuple[_Entry, Any, tuple[Any, ...]]]:
+    """Yield each loss with the outputs it is for and the path of keys and indices to them."""
+    if not is_leaf(losses):
+        for part, below, path_below in _pair_children(losses, tree, path):
+            yield from _assign_losses(part, below, path_below)
+    elif losses.loss is not None:
+        yield losses, tree, path
 
 
-def _figure(path: tuple[Any, ...], place: Any, names: list[Any]) -> tuple[Any, ...]:
-    """What a loss is called: the way to its outputs, with the name of an output for its number in a list."""
-    if is_leaf(place):
-        return path if path and not isinstance(path[-1], int) else (*path[:-1], names[place])
+def _pair_children(losses: Any, tree: Any, path: tuple[Any, ...]) -> list[tuple[Any, Any, tuple[Any, ...]]]:
+    """Return each entry of a container of losses with the outputs it is for and the path to them."""
+    if isinstance(losses, list | tuple):
+        if len(losses) == len(jax.tree.leaves(tree)) and all(map(is_leaf, losses)):
+            losses = jax.tree.unflatten(jax.tree.structure(tree), losses)  # one loss for each output
+            if is_leaf(losses):
+                return [(losses, tree, path)]
+        elif not isinstance(tree, list if isinstance(losses, list) else tuple):
+            return [(loss, tree, path) for loss in losses]  # several losses of the same outputs
+    children = dict(items(tree)) if not is_leaf(tree) and isinstance(losses, dict) == isinstance(tree, dict) else {}
+    for key, _ in items(losses):
+        if key not in children:
+            raise ValueError(
+                f"loss has an entry {'/'.join(map(str, (*path, key)))!r}, but the outputs there are "
+                f"{list(children) or 'a single one'}."
+            )
+    return [(loss, children[key], (*path, key)) for key, loss in items(losses)]
+
+
+def _weights(loss_weights: Any, count: int, tree: Any, names: list[Any]) -> tuple[list[Any], list[Any] | None]:
+    """Return the weight of each loss; and the weight of each output, if the weights are given by output."""
+    if is_leaf(loss_weights):
+        return [loss_weights] * count, None
+    leaves = jax.tree.leaves(loss_weights, is_leaf=is_leaf)
+    if len(leaves) == count and (isinstance(tree, dict) or not isinstance(loss_weights, dict)):
+        return leaves, None
+    return [None] * count, by_output(loss_weights, tree, names, "loss_weights")
+
+
+def _term_name(path: tuple[Any, ...], outputs: Any, names: list[Any]) -> tuple[Any, ...]:
+    """Return the parts of a term's name: the path to its outputs, with the name of an output instead of an index."""
+    if is_leaf(outputs):
+        return path if path and not isinstance(path[-1], int) else (*path[:-1], names[outputs])
     if path:
         return path
-    parts = list(place) if isinstance(place, dict) else names
+    parts = list(outputs) if isinstance(outputs, dict) else names
     return (None if None in parts else "_".join(parts),)
 
 
-def _joined(parts: tuple[Any, ...], name: str) -> str:
-    return "/".join(name if part is None else str(part) for part in parts)
+def _join(parts: tuple[Any, ...], loss_name: str) -> str:
+    return "/".join(loss_name if part is None else str(part) for part in parts)
 
 
-def _judged(terms: list[Term]) -> list[int]:
-    """The numbers of the outputs that have a loss."""
-    return sorted({number for term in terms for number in jax.tree.leaves(term.place)})
+def _outputs_with_loss(terms: list[Term]) -> list[int]:
+    """Return the numbers of the outputs that have a loss."""
+    return sorted({number for term in terms for number in jax.tree.leaves(term.outputs)})
 
 
-def _take(place: Any, entries: list[Any]) -> Any:
-    """What there is for some outputs, in their structure; one thing, where it is the same for all of them."""
-    numbers = jax.tree.leaves(place)
-    first = entries[numbers[0]]
-    if all(entries[number] is first for number in numbers):
+def _gather(numbers: Any, entries: list[Any]) -> Any:
+    """Return the entries of some outputs in their structure; a single entry if it is the same for all of them."""
+    leaves = jax.tree.leaves(numbers)
+    first = entries[leaves[0]]
+    if all(entries[number] is first for number in leaves):
         return first
-    return jax.tree.map(lambda number: entries[number], place)
+    return jax.tree.map(lambda number: entries[number], numbers)
 
 
 def _as_loss(term: Term, targets: list[Any], outputs: list[Any]) -> losses.Loss:
-    given = term.loss
-    if _is_any_crossentropy(given):
-        loss = _CROSSENTROPIES[output_kind(_take(term.place, targets), _take(term.place, outputs))]
+    """Return the loss of a term as an object; `"crossentropy"` becomes the kind that the output calls for."""
+    if _is_generic_crossentropy(term.loss):
+        loss = _CROSSENTROPIES[output_kind(_gather(term.outputs, targets), _gather(term.outputs, outputs))]
     else:
-        loss = losses.get(given)
+        loss = losses.get(term.loss)
     if isinstance(loss, losses.Loss):
         return loss
-    return losses.LossFunctionWrapper(loss, name=given if isinstance(given, str) else name_of(loss))
+    return losses.LossFunctionWrapper(loss, name=term.loss if isinstance(term.loss, str) else name_of(loss))
 
 
-def _is_any_crossentropy(loss: Any) -> bool:
+def _is_generic_crossentropy(loss: Any) -> bool:
+    """True for the names that stand for the crossentropy of any kind of output."""
     return isinstance(loss, str) and loss.lower() in ("crossentropy", "ce")
 
 

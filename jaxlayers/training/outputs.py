@@ -1,30 +1,32 @@
-"""Outputs of a model in any structure, and what is given for each of them: targets, weights, metrics, losses.
+"""The outputs of a model in any structure, and the values given for each of them: targets, weights, metrics, losses.
 
-The outputs are numbered in the order of their leaves. `numbered` is their structure with the numbers in it: what is
-given for them is laid over it, by keys, places or the names of outputs.
+The outputs are numbered in the order of their leaves. `number_leaves` returns their structure with the numbers in it.
+Values are assigned to the outputs by comparing their structure with this one: by the keys of dicts, by the positions in
+lists, or by the names of the outputs.
 """
 
 from __future__ import annotations
 
 import collections
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 
 
-def numbered(y_pred: Any) -> Any:
-    """The structure of outputs, with their numbers in the places of the arrays."""
+def number_leaves(y_pred: Any) -> Any:
+    """Return the structure of the outputs with the number of each output as its leaf."""
     structure: Any = jax.tree.structure(y_pred)
     return jax.tree.unflatten(structure, range(structure.num_leaves))
 
 
 def output_names(tree: Any, known: list[str] | None = None) -> list[str | None]:
-    """What outputs are called: the keys of a flat dict, the names that their model knows, or nothing.
+    """Return the name of each output: its key in a flat dict, else the name that the model knows, else None.
 
     Args:
-        tree: their structure.
-        known: the names that a graph has for its outputs.
+        tree: the numbered structure of the outputs.
+        known: the output names of the model, if it knows them.
     """
     count = len(jax.tree.leaves(tree))
     if isinstance(tree, dict) and all(map(is_leaf, tree.values())):
@@ -34,105 +36,112 @@ def output_names(tree: Any, known: list[str] | None = None) -> list[str | None]:
     return [None] * count
 
 
-def by_output(given: Any, tree: Any, names: list[Any], what: str) -> list[Any]:
-    """One entry for each output: from one thing for all of them, a list, a dict by names, or the outputs' structure.
+def by_output(values: Any, tree: Any, names: list[Any], argument: str) -> list[Any]:
+    """Return the entry of `values` for each output.
 
     Args:
-        given: what was given; None, also for a single output, stands for nothing.
-        tree: the structure of the outputs.
-        names: of the outputs.
-        what: what it is, for messages.
+        values: one value for all outputs; a list; a dict keyed by the names of the outputs; or the structure of the
+            outputs. None, for all outputs or for one, means no value.
+        tree: the numbered structure of the outputs.
+        names: the names of the outputs.
+        argument: the name of the argument that `values` comes from, for error messages.
 
     Raises:
-        ValueError: when there are too many or too few, or a key is not that of an output.
+        ValueError: if there are too many or too few entries, or a key is no name of an output.
     """
-    found: list[Any] = [None] * len(names)
-    if isinstance(given, dict) and not isinstance(tree, dict) and not is_leaf(given):
-        given, tree = by_name(given, names, what), list(range(len(names)))
+    if isinstance(values, dict) and not isinstance(tree, dict) and not is_leaf(values):
+        values, tree = by_name(values, names, argument), list(range(len(names)))
+    entries: list[Any] = [None] * len(names)
+    for number, entry in _assign(values, tree, names, argument):
+        entries[number] = entry
+    return entries
 
-    def lay(given: Any, place: Any) -> None:
-        below = jax.tree.leaves(place)
-        if is_leaf(place):
-            found[place] = given
-        elif is_leaf(given):
-            for number in below:
-                found[number] = given
-        elif isinstance(given, dict):
-            here = dict(items(place)) if isinstance(place, dict) else {}
-            unknown = [key for key in given if key not in here]
-            if unknown:
-                raise ValueError(f"{what} names {unknown}, and the outputs are {list(here)}.")
-            for key, one in given.items():
-                lay(one, here[key])
-        elif len(given) == len(below) and (len(place) == len(below) or all(map(is_leaf, given))):
-            for one, number in zip(given, below, strict=True):
-                found[number] = one
-        elif isinstance(place, list | tuple) and len(given) == len(place):
-            for one, other in zip(given, place, strict=True):
-                lay(one, other)
-        else:
-            raise ValueError(f"{what} has {len(given)} entries for {len(below)} outputs ({names}).")
 
-    lay(given, tree)
-    return found
+def _assign(values: Any, tree: Any, names: list[Any], argument: str) -> Iterator[tuple[int, Any]]:
+    """Yield the number of an output and its entry, for a part of `values` and the part of the outputs it is for."""
+    if is_leaf(tree):
+        yield tree, values
+        return
+    numbers = jax.tree.leaves(tree)
+    if is_leaf(values):
+        yield from ((number, values) for number in numbers)
+        return
+    is_flat = len(tree) == len(numbers) or all(map(is_leaf, values))
+    if not isinstance(values, dict) and len(values) == len(numbers) and is_flat:
+        yield from zip(numbers, values, strict=True)
+        return
+    for entry, below in _pair_children(values, tree, names, argument):
+        yield from _assign(entry, below, names, argument)
+
+
+def _pair_children(values: Any, tree: Any, names: list[Any], argument: str) -> list[tuple[Any, Any]]:
+    """Return each entry of a container with the part of the outputs it is for."""
+    if isinstance(values, dict):
+        children = dict(items(tree)) if isinstance(tree, dict) else {}
+        unknown = [key for key in values if key not in children]
+        if unknown:
+            raise ValueError(f"{argument} has the keys {unknown}, but the keys of the outputs are {list(children)}.")
+        return [(entry, children[key]) for key, entry in values.items()]
+    if isinstance(tree, list | tuple) and len(values) == len(tree):
+        return list(zip(values, tree, strict=True))
+    raise ValueError(f"{argument} has {len(values)} entries for {len(jax.tree.leaves(tree))} outputs ({names}).")
 
 
 def arrays_by_output(
-    given: Any, tree: Any, names: list[Any], what: str, some: list[int] | None = None
+    values: Any, tree: Any, names: list[Any], argument: str, numbers: list[int] | None = None
 ) -> list[jax.Array | None]:
-    """As `by_output`, for arrays: a single one may stand in any container.
+    """Return the array for each output; like `by_output`, but a single array may stand in any container.
 
     Args:
-        given: as in `by_output`.
-        tree: likewise.
-        names: likewise.
-        what: likewise.
-        some: the numbers of the outputs that arrays may be given for, in a list without places for the others.
+        values: as in `by_output`.
+        tree: as in `by_output`.
+        names: as in `by_output`.
+        argument: as in `by_output`.
+        numbers: the numbers of the outputs that need an array. A list may then have entries for these outputs alone.
     """
-    leaves = jax.tree.leaves(given)
+    leaves = jax.tree.leaves(values)
     if len(names) == 1 and len(leaves) == 1:
         return leaves
-    if some is not None and isinstance(given, list | tuple) and len(leaves) == len(some) < len(names):
-        of_output = dict(zip(some, leaves, strict=True))
-        if all(is_leaf(one) and one is not None for one in given):
-            return [of_output.get(number) for number in range(len(names))]
-    return by_output(given, tree, names, what)
+    if numbers is not None and isinstance(values, list | tuple) and len(leaves) == len(numbers) < len(names):
+        array_of = dict(zip(numbers, leaves, strict=True))
+        if all(is_leaf(value) and value is not None for value in values):
+            return [array_of.get(number) for number in range(len(names))]
+    return by_output(values, tree, names, argument)
 
 
-def by_name(given: dict[str, Any], names: list[Any], what: str) -> list[Any]:
-    """The entries of a dict in the order of outputs.
+def by_name(values: dict[str, Any], names: list[Any], argument: str) -> list[Any]:
+    """Return the entries of a dict in the order of the outputs.
 
     Raises:
-        ValueError: for a key that is no name of an output.
+        ValueError: if a key is no name of an output.
     """
-    unknown = [key for key in given if key not in names]
+    unknown = [key for key in values if key not in names]
     if unknown:
         known = "have no names" if None in names else f"are {names}"
-        raise ValueError(f"{what} names {unknown}, and the outputs {known}.")
-    return [given.get(name) for name in names]
+        raise ValueError(f"{argument} has the keys {unknown}, but the outputs {known}.")
+    return [values.get(name) for name in names]
 
 
-def is_leaf(given: Any) -> bool:
-    """Whether this is one thing, not several in a container; a config is one thing."""
-    return not isinstance(given, list | tuple | dict) or (isinstance(given, dict) and "class_name" in given)
+def is_leaf(value: Any) -> bool:
+    """True for anything but a list, a tuple or a dict; a dict that is the config of an object is a leaf too."""
+    return not isinstance(value, list | tuple | dict) or (isinstance(value, dict) and "class_name" in value)
 
 
 def items(tree: Any) -> list[tuple[Any, Any]]:
-    """Keys or places, and what is there, in the order of JAX's leaves."""
+    """Return the keys or indices of a container with its entries, in the order in which JAX flattens them."""
     if not isinstance(tree, dict):
         return list(enumerate(tree))
     return list(tree.items()) if isinstance(tree, collections.OrderedDict) else sorted(tree.items())
 
 
-def in_given_order(tree: Any) -> list[int]:
-    """For each leaf, in JAX's order, its number in the order in which dicts were written."""
-    numbers = itertools.count()
+def written_order(tree: Any) -> list[int]:
+    """Return for each leaf, in JAX's order, its number when dicts are read in the order of their keys as written."""
+    return jax.tree.leaves(_number_as_written(tree, itertools.count()))
 
-    def number(given: Any) -> Any:
-        if is_leaf(given):
-            return next(numbers)
-        if isinstance(given, dict):
-            return {key: number(one) for key, one in given.items()}
-        return [number(one) for one in given]
 
-    return jax.tree.leaves(number(tree))
+def _number_as_written(tree: Any, numbers: Iterator[int]) -> Any:
+    if is_leaf(tree):
+        return next(numbers)
+    if isinstance(tree, dict):
+        return {key: _number_as_written(value, numbers) for key, value in tree.items()}
+    return [_number_as_written(value, numbers) for value in tree]

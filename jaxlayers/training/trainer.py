@@ -1,8 +1,7 @@
-"""`fit`, `evaluate`, `predict`: loops around a model's steps."""
+"""`fit`, `evaluate` and `predict`: the loops over a model's steps."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,14 +12,14 @@ from jaxlayers import config
 from jaxlayers.callbacks import CallbackList, History, ProgbarLogger
 from jaxlayers.training.compiled import Compiled
 from jaxlayers.training.feeding import Feed, as_numpy, feed, is_arrays, pack, split, weigh
-from jaxlayers.training.loop import Loop, as_figures, as_list
+from jaxlayers.training.loop import Loop, to_host, to_list
 from jaxlayers.training.progress import Progress
 
 
 class Trainer(Compiled):
-    """What makes a layer a model: mixed into one."""
+    """The mixin that gives a layer `fit`, `evaluate` and `predict`."""
 
-    stop_training = False  # callbacks set these
+    stop_training = False  # a callback sets one of these to True to end the loop
     stop_evaluating = False
     stop_predicting = False
     history: History | None = None
@@ -44,32 +43,47 @@ class Trainer(Compiled):
         validation_batch_size: int | None = None,
         validation_freq: int | list[int] = 1,
     ) -> History:
-        """Train for a number of epochs.
+        """Train the model.
 
         Args:
-            x: arrays (in any nested structure), or an iterable of batches `x`, `(x, y)`, `(x, y, sample_weight)`.
-            y: targets, when `x` is arrays.
-            batch_size: of batches from arrays; 32 by default. The last one may be smaller.
-            epochs: train until this epoch, counted from 0.
-            verbose: 0 for nothing, 1 for a progress bar, 2 for a line per epoch; `"auto"` for 1.
-            callbacks: a list of `Callback`s.
-            validation_split: the part of the arrays, from their end, that is not trained on but evaluated.
-            validation_data: what is evaluated after epochs: `(x, y)`, `(x, y, sample_weight)` or an iterable.
-            shuffle: whether arrays are put in a new order for each epoch.
-            class_weight: a dict from class to weight.
-            sample_weight: a weight for each sample, or time step; by output for several outputs.
-            initial_epoch: the number of the first epoch.
-            steps_per_epoch: batches in an epoch, when not all. The next epoch goes on with the others; where the data
-                ends, so does the epoch, with a warning.
-            validation_steps: batches in a validation, when not all.
-            validation_batch_size: of the validation; `batch_size` by default.
-            validation_freq: after how many epochs there is a validation, or a list of the epochs, counted from 1.
+            x: arrays in any nested structure; or an iterable of batches `x`, `(x, y)` or `(x, y, sample_weight)`.
+            y: the targets, if `x` is arrays.
+            batch_size: the number of samples in a batch, if `x` is arrays. By default 32; with `steps_per_epoch`, the
+                number of samples divided by it, rounded up. The last batch may be smaller.
+            epochs: the number of the epoch before which training ends: with `initial_epoch=0`, the number of epochs.
+            verbose: 0 for no output, 1 for a progress bar, 2 for a line per epoch; `"auto"` (the default) is 1.
+            callbacks: a `Callback`, or a list of them.
+            validation_split: the fraction of the samples, taken from the end of the arrays, that is used for validation
+                and not for training. 0 by default.
+            validation_data: the data to evaluate after each epoch: `(x, y)`, `(x, y, sample_weight)`, or an iterable of
+                batches. It takes the place of `validation_split`.
+            shuffle: if True (the default), the samples of arrays, and the batches of a `PyDataset`, have a new random
+                order in each epoch.
+            class_weight: a dict from class to weight; for several outputs a dict or list of such dicts.
+            sample_weight: a weight for each sample, or for each time step of each sample; for several outputs a dict or
+                list of them.
+            initial_epoch: the number of the first epoch, counted from 0.
+            steps_per_epoch: the number of batches in an epoch; by default all. Each epoch continues where the one
+                before ended. If the data has fewer batches, the epoch ends with a warning.
+            validation_steps: the number of batches in a validation; by default all.
+            validation_batch_size: the batch size in validation; by default `batch_size`.
+            validation_freq: the number of epochs between validations (1 by default), or a list of the epochs with a
+                validation, counted from 1.
 
         Returns:
-            A `History`: its `history` has a list of figures, means over the samples of each epoch, for every name.
+            A `History`. Its `history` is a dict from the name of each log to a list with its value in each epoch: a
+            mean over the samples for losses and most metrics.
 
         Raises:
-            ValueError: before `compile`; when arrays do not fit together.
+            ValueError: if the model is not compiled, the data has no batches, or the arrays do not match.
+
+        Example:
+            >>> import jaxlayers as jl, numpy as np
+            >>> model = jl.Sequential([jl.layers.Dense(1)])
+            >>> model.compile("sgd", "mse", metrics=["mae"])
+            >>> history = model.fit(np.ones((4, 2)), np.ones((4, 1)), epochs=3, verbose=0)
+            >>> sorted(history.history), len(history.history["loss"])
+            (['loss', 'mae'], 3)
         """
         self._check_compiled("fit")
         epochs = min(epochs, config.max_epochs() or epochs)
@@ -88,34 +102,34 @@ class Trainer(Compiled):
         if validation_data is not None:
             validation = _validation_feed(validation_data, validation_batch_size or batch_size, validation_steps)
         history = History()
-        told = CallbackList([callbacks, history], model=self, epochs=epochs, steps=data.steps, verbose=verbose)
-        progress = Progress(_verbosity(verbose, told), epochs, data.steps)
+        listeners = CallbackList([callbacks, history], model=self, epochs=epochs, steps=data.steps, verbose=verbose)
+        progress = Progress(_loop_verbosity(verbose, listeners), epochs, data.steps)
         self.stop_training = False
         logs: dict[str, Any] = {}
         try:
-            train = Loop(self, "train_step", data, _hooks(told, "train"), progress)
-            test = None if validation is None else Loop(self, "test_step", validation, _hooks(told, "test"))
-            told.tell("on_train_begin")
+            train = Loop(self, "train_step", data, _batch_hooks(listeners, "train"), progress)
+            test = None if validation is None else Loop(self, "test_step", validation, _batch_hooks(listeners, "test"))
+            listeners.on_train_begin()
             for epoch in range(initial_epoch, epochs):
-                if not data.has_more():  # an iterator that has run out
+                if not data.has_more():  # the iterator is exhausted
                     break
-                told.tell("on_epoch_begin", epoch)
+                listeners.on_epoch_begin(epoch)
                 progress.start(epoch, data.steps)
                 count, logs = train.run()
                 if test is not None and _is_due(epoch, validation_freq):
-                    told.tell("on_test_begin")
-                    _, figures = test.run()
-                    told.tell("on_test_end", figures)
-                    logs.update({f"val_{name}": value for name, value in figures.items()})
-                told.tell("on_epoch_end", epoch, logs)
+                    listeners.on_test_begin()
+                    _, test_logs = test.run()
+                    listeners.on_test_end(test_logs)
+                    logs.update({f"val_{name}": value for name, value in test_logs.items()})
+                listeners.on_epoch_end(epoch, logs)
                 progress.end(epoch, count, logs)
                 if self.stop_training:
                     break
             if epochs > initial_epoch:
                 self.optimizer.finalize_variable_values(self.trainable_variables)  # type: ignore[attr-defined]
-            told.tell("on_train_end", logs)
+            listeners.on_train_end(logs)
         finally:
-            _close(progress, told, data, validation)
+            _close(progress, listeners, data, validation)
             self.history = history
         return history
 
@@ -130,28 +144,46 @@ class Trainer(Compiled):
         callbacks: Any = None,
         return_dict: bool = False,
     ) -> Any:
-        """The loss and the metrics on data, as in `fit` without training.
+        """Return the loss and the metrics on data, without training.
+
+        Args:
+            x: arrays, or an iterable of batches, as in `fit`.
+            y: the targets, if `x` is arrays.
+            batch_size: the number of samples in a batch, if `x` is arrays. By default 32; with `steps`, the number of
+                samples divided by it, rounded up.
+            verbose: 0 for no output, 1 for a progress bar, 2 for a single line; `"auto"` (the default) is 1.
+            sample_weight: a weight for each sample, as in `fit`.
+            steps: the number of batches; by default all.
+            callbacks: a `Callback`, or a list of them.
+            return_dict: if True, return a dict by name. False by default.
 
         Returns:
-            A dict by name with `return_dict`; else a list in Keras's order, the loss first; or the loss where it is
-            alone.
+            A list of floats, the loss first, then the metrics in the order of `compile`. If there is only the loss, a
+            float. With `return_dict=True` a dict by name.
 
         Raises:
-            ValueError: before `compile`.
+            ValueError: if the model is not compiled, or the data has no batches.
+
+        Example:
+            >>> import jaxlayers as jl, numpy as np
+            >>> model = jl.Sequential([jl.layers.Dense(1, kernel_initializer="zeros")])
+            >>> model.compile("sgd", "mse", metrics=["mae"])
+            >>> model.evaluate(np.ones((4, 2)), 3 * np.ones((4, 1)), verbose=0, return_dict=True)
+            {'loss': 9.0, 'mae': 3.0}
         """
         self._check_compiled("evaluate")
         data = feed(x, y, sample_weight, batch_size=batch_size, steps=steps, from_start=True)
-        told = CallbackList(callbacks, model=self, epochs=1, steps=data.steps, verbose=verbose)
-        progress = Progress(_verbosity(verbose, told), 0, data.steps)
+        listeners = CallbackList(callbacks, model=self, epochs=1, steps=data.steps, verbose=verbose)
+        progress = Progress(_loop_verbosity(verbose, listeners), 0, data.steps)
         try:
-            told.tell("on_test_begin")
+            listeners.on_test_begin()
             progress.start(0)
-            count, logs = Loop(self, "test_step", data, _hooks(told, "test"), progress).run()
+            count, logs = Loop(self, "test_step", data, _batch_hooks(listeners, "test"), progress).run()
             progress.end(0, count, logs)
-            told.tell("on_test_end", logs)
+            listeners.on_test_end(logs)
         finally:
-            _close(progress, told, data)
-        return logs if return_dict else as_list(self, logs)
+            _close(progress, listeners, data)
+        return logs if return_dict else to_list(self, logs)
 
     def predict(
         self,
@@ -161,10 +193,30 @@ class Trainer(Compiled):
         steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:
-        """The outputs for data, gathered as NumPy arrays in the structure that the model returns."""
+        """Return the outputs for data, as NumPy arrays in the structure that the model returns.
+
+        Args:
+            x: arrays, or an iterable of batches, as in `fit`; targets are ignored.
+            batch_size: the number of samples in a batch, if `x` is arrays. By default 32; with `steps`, the number of
+                samples divided by it, rounded up.
+            verbose: 0 for no output, 1 for a progress bar, 2 for a single line; `"auto"` (the default) is 1.
+            steps: the number of batches; by default all.
+            callbacks: a `Callback`, or a list of them.
+
+        Raises:
+            ValueError: if the data has no batches.
+
+        Example:
+            >>> import jaxlayers as jl, numpy as np
+            >>> model = jl.Sequential([jl.layers.Dense(2)])
+            >>> model.predict(np.ones((5, 3)), verbose=0).shape
+            (5, 2)
+        """
         parts = list(Trainer.predict_batches(self, x, batch_size, verbose, steps, callbacks))
         if not parts:
-            raise ValueError("The data has no batches (left).")
+            raise ValueError(
+                f"{self.name!r}: the data has no batches, or no batches are left. Pass data with at least one batch."  # type: ignore[attr-defined]
+            )
         return jax.tree.map(lambda *pieces: np.concatenate(pieces), *parts)
 
     def predict_batches(
@@ -175,7 +227,15 @@ class Trainer(Compiled):
         steps: int | None = None,
         callbacks: Any = None,
     ) -> Iterator[Any]:
-        """The outputs for data batch by batch, as NumPy arrays: for more of them than fit into memory.
+        """Yield the outputs for data batch by batch, as NumPy arrays, so that they need not fit into memory together.
+
+        Args:
+            x: arrays, or an iterable of batches, as in `fit`; targets are ignored.
+            batch_size: the number of samples in a batch, if `x` is arrays. By default 32; with `steps`, the number of
+                samples divided by it, rounded up.
+            verbose: 0 (the default) for no output, 1 for a progress bar, 2 for a single line.
+            steps: the number of batches; by default all.
+            callbacks: a `Callback`, or a list of them.
 
         Example:
             >>> import jaxlayers as jl, numpy as np
@@ -184,33 +244,33 @@ class Trainer(Compiled):
             [(2, 2), (2, 2), (1, 2)]
         """
         data = feed(x, batch_size=batch_size, steps=steps)
-        told = CallbackList(callbacks, model=self, epochs=1, steps=data.steps, verbose=verbose)
-        begin, end = _hooks(told, "predict")
-        progress = Progress(_verbosity(verbose, told), 0, data.steps)
+        listeners = CallbackList(callbacks, model=self, epochs=1, steps=data.steps, verbose=verbose)
+        begin, end = _batch_hooks(listeners, "predict")
+        progress = Progress(_loop_verbosity(verbose, listeners), 0, data.steps)
         step = self._step("predict_step")
-        waiting: list[Any] = []
+        pending: list[Any] = []
         count = 0
         self.stop_predicting = False
         try:
-            told.tell("on_predict_begin")
+            listeners.on_predict_begin()
             progress.start(0)
             for count, batch in enumerate(data.epoch(), start=1):
                 if begin is not None:
                     begin(count - 1)
-                waiting.append(step(batch))
+                pending.append(step(batch))
                 if end is not None:
-                    end(count - 1, {"outputs": waiting[-1]})
-                progress.step(count - 1, {"outputs": waiting[-1]})
-                if len(waiting) > 2:  # the device computes the next while these are fetched
-                    yield jax.device_get(waiting.pop(0))
+                    end(count - 1, {"outputs": pending[-1]})
+                progress.step(count - 1, {"outputs": pending[-1]})
+                if len(pending) > 2:  # the device computes the next batches while these outputs are fetched
+                    yield jax.device_get(pending.pop(0))
                 if self.stop_predicting:
                     break
-            for outputs in waiting:
+            for outputs in pending:
                 yield jax.device_get(outputs)
             progress.end(0, count, {})
-            told.tell("on_predict_end")
+            listeners.on_predict_end()
         finally:
-            _close(progress, told, data)
+            _close(progress, listeners, data)
 
     # Single batches.
 
@@ -222,38 +282,60 @@ class Trainer(Compiled):
         class_weight: Any = None,
         return_dict: bool = False,
     ) -> Any:
-        """Train on one batch; returns its figures."""
+        """Run one training step on a batch; return the loss and the metrics of that batch.
+
+        Args:
+            x: the inputs.
+            y: the targets.
+            sample_weight: a weight for each sample.
+            class_weight: a dict from class to weight.
+            return_dict: if True, return a dict by name; if False (the default), a list, or a float for the loss alone.
+
+        Raises:
+            ValueError: if the model is not compiled.
+        """
         self._check_compiled("train_on_batch")
         batch = pack(as_numpy(x), as_numpy(y), as_numpy(sample_weight))
         if class_weight is not None:
             batch = weigh(batch, class_weight)
         self._build_for(batch)
         self.reset_metrics()
-        return self._figures(self._step("train_step")(batch), return_dict)
+        return self._logs(self._step("train_step")(batch), return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
-        """Evaluate one batch; returns its figures."""
+        """Return the loss and the metrics of one batch, without training.
+
+        Args:
+            x: the inputs.
+            y: the targets.
+            sample_weight: a weight for each sample.
+            return_dict: if True, return a dict by name; if False (the default), a list, or a float for the loss alone.
+
+        Raises:
+            ValueError: if the model is not compiled.
+        """
         self._check_compiled("test_on_batch")
         batch = pack(as_numpy(x), as_numpy(y), as_numpy(sample_weight))
         self.reset_metrics()
-        return self._figures(self._step("test_step")(batch), return_dict)
+        return self._logs(self._step("test_step")(batch), return_dict)
 
-    def _figures(self, logs: Any, return_dict: bool) -> Any:
-        figures = as_figures(logs)
-        return figures if return_dict else as_list(self, figures)
+    def _logs(self, logs: Any, return_dict: bool) -> Any:
+        logs = to_host(logs)
+        return logs if return_dict else to_list(self, logs)
 
     def predict_on_batch(self, x: Any) -> Any:
-        """The outputs for one batch, as NumPy arrays."""
+        """Return the outputs for one batch, as NumPy arrays."""
         return jax.device_get(self._step("predict_step")(pack(as_numpy(x))))
 
 
-def _verbosity(verbose: Any, told: CallbackList) -> Any:
-    """What is shown by the loop itself: nothing when a callback does."""
-    return 0 if any(isinstance(callback, ProgbarLogger) for callback in told.callbacks) else verbose
+def _loop_verbosity(verbose: Any, listeners: CallbackList) -> Any:
+    """Return the verbosity of the loop's own progress bar: 0 if a callback shows one."""
+    return 0 if any(isinstance(callback, ProgbarLogger) for callback in listeners.callbacks) else verbose
 
 
-def _hooks(told: CallbackList, phase: str) -> tuple[Any, Any]:
-    return told.hook(f"on_{phase}_batch_begin"), told.hook(f"on_{phase}_batch_end")
+def _batch_hooks(listeners: CallbackList, phase: str) -> tuple[Any, Any]:
+    """Return the functions to call before and after each batch; None for a hook that no callback has."""
+    return listeners.hook(f"on_{phase}_batch_begin"), listeners.hook(f"on_{phase}_batch_end")
 
 
 def _validation_feed(data: Any, batch_size: int | None, steps: int | None) -> Feed:
@@ -262,12 +344,14 @@ def _validation_feed(data: Any, batch_size: int | None, steps: int | None) -> Fe
     return feed(data, batch_size=batch_size, steps=steps, from_start=True)
 
 
-def _close(*things: Any) -> None:
-    """Close all, whatever happens in some."""
-    with contextlib.ExitStack() as stack:
-        for thing in things:
-            if thing is not None:
-                stack.callback(thing.close)
+def _close(*resources: Any) -> None:
+    """Close resources, the last one first; None is skipped. All are closed, even if closing one of them fails."""
+    if resources:
+        try:
+            if resources[-1] is not None:
+                resources[-1].close()
+        finally:
+            _close(*resources[:-1])
 
 
 def _is_due(epoch: int, frequency: int | list[int]) -> bool:

@@ -1,4 +1,4 @@
-"""A model that is dropped is freed by reference counting alone: weights, slots, compiled functions, metrics, history."""
+"""A dropped model is freed by reference counting alone: weights, slots, compiled functions, metrics, history."""
 
 import gc
 import weakref

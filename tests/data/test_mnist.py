@@ -69,8 +69,8 @@ def test_archive(tmp_path, originals, arrays, place):
         (lambda data: data[:40] + bytes([data[40] ^ 1]) + data[41:], "damaged"),
         (lambda data: b"no gzip", "not gzipped"),
         (lambda data: b"", "not an idx file of uint8: it starts with the bytes of nothing"),
-        (lambda data: gzip.compress(gzip.decompress(data)[:-1]), r"takes 3920 values, but 3919 are there"),
-        (lambda data: gzip.compress(gzip.decompress(data) + b"x"), r"takes 3920 values, but 3921 are there"),
+        (lambda data: gzip.compress(gzip.decompress(data)[:-1]), r"has 3920 values, but the file has 3919"),
+        (lambda data: gzip.compress(gzip.decompress(data) + b"x"), r"has 3920 values, but the file has 3921"),
         (lambda data: gzip.compress(b"\0\0\x0d" + gzip.decompress(data)[3:]), "starts with the bytes 00 00 0d 03"),
         (lambda data: gzip.compress(b"\0\0\x08\x03\0\0"), "not an idx file"),
         (lambda data: gzip.compress(idx(np.zeros((5, 27, 28), "uint8"))), r"expected images.* \(5, 27, 28\)"),
@@ -142,12 +142,12 @@ def test_a_folder_without_it_is_named(no_network, tmp_path, monkeypatch):
     assert f"JAXLAYERS_DATA={tmp_path} has no MNIST" in str(caught.value)
 
 
-def test_a_network_that_swallows_everything_costs_the_patience_alone(tmp_path):
+def test_a_network_that_swallows_everything_costs_the_timeout_alone(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         sources = [f"http://127.0.0.1:{silent.getsockname()[1]}/{i}/" for i in range(3)]
         start = time.perf_counter()
         with pytest.raises(ConnectionError, match=r"no answer within 0\.3 s"):
-            _files.fetch({"a": "0" * 64}, sources, tmp_path, patience=0.3)
+            _files.fetch({"a": "0" * 64}, sources, tmp_path, timeout=0.3)
         assert time.perf_counter() - start < 2
 
 

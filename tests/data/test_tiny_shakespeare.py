@@ -28,7 +28,7 @@ def test_a_file_by_its_path(no_network, tmp_path):
         tiny_shakespeare.load_data(tmp_path / "none.txt")
 
 
-@pytest.mark.parametrize(("data", "message"), [(b"", "it is empty"), (b"\xff\xfe\x00", "expected UTF-8")])
+@pytest.mark.parametrize(("data", "message"), [(b"", "the file is empty"), (b"\xff\xfe\x00", "expected UTF-8")])
 def test_a_damaged_file_is_named(tmp_path, data, message):
     path = tmp_path / "text.txt"
     path.write_bytes(data)

@@ -139,7 +139,7 @@ def test_add_and_pop(declared):
     np.testing.assert_array_equal(model.layers[0].kernel, kernel)
     model.pop(), model.pop()
     assert model.layers == [] and model.weights == []
-    with pytest.raises(ValueError, match="no layers to take away"):
+    with pytest.raises(ValueError, match="no layers to remove"):
         model.pop()
     np.testing.assert_array_equal(model(X), X)
 

@@ -319,7 +319,7 @@ def test_an_error_of_the_data_names_the_batch(number, count):
     [
         (lambda: feed(X, Y[:7]), ["x: 11", "y: 7"]),
         (lambda: feed({"a": X, "b": [X[:4]]}, Y, WEIGHTS[:5]), ["x['a']: 11", "x['b'][0]: 4", "y: 11", "weight: 5"]),
-        (lambda: feed(X[:0], Y[:0]), ["no samples", "x: 0"]),
+        (lambda: feed(X[:0], Y[:0]), ["at least one sample", "x: 0"]),
         (lambda: feed(np.float32(3)), ["no axes"]),
         (lambda: feed(X, [0] * 11), ["y", "list"]),
         (lambda: feed(np.array(["a", "b"])), ["numbers", "<U1"]),
@@ -330,7 +330,7 @@ def test_an_error_of_the_data_names_the_batch(number, count):
         (lambda: feed(None), ["arrays", "NoneType"]),
         (lambda: feed(types.SimpleNamespace()), ["iterable of batches"]),
         (lambda: feed(keras.utils.PyDataset), ["type"]),
-        (lambda: feed(Batches(), Y), ["Batches", "(x, y, weight)"]),
+        (lambda: feed(Batches(), Y), ["Batches", "(x, y, sample_weight)"]),
         (lambda: feed(X, steps=0), ["steps", "0"]),
         (lambda: feed(X, steps=1.5), ["steps", "1.5"]),
         (lambda: feed(TensorFlowData(-1)), ["no end", "steps_per_epoch"]),

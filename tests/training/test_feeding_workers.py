@@ -101,7 +101,7 @@ def test_an_error_names_the_batch(kwargs, failing):
             for x, _ in batches.epoch():
                 seen.append(int(x[0, 0]))
         assert seen == list(range(failing)) and not helpers()
-        assert caught.value.__notes__ == [f"This was batch {failing} of the data, counted from 0."]
+        assert caught.value.__notes__ == [f"The error is in batch {failing} of the data, counted from 0."]
         assert caught.traceback[-1].name == "__getitem__"
         dataset.failing = None
         assert numbers(batches.epoch()) == list(range(7))

@@ -447,7 +447,7 @@ def test_running_eagerly_is_the_same():
         (lambda: jl.Sequential([layers.Dense(1)], name="net").train_on_batch(X, REAL), ["'net'", "compile"]),
         (lambda: regression().fit(X, REAL[:7], verbose=0), ["samples", "23", "7"]),
         (lambda: regression().fit(X, REAL, sample_weight=WEIGHTS[:5], verbose=0), ["samples", "23", "5"]),
-        (lambda: regression().fit(X[:0], REAL[:0], verbose=0), ["no samples"]),
+        (lambda: regression().fit(X[:0], REAL[:0], verbose=0), ["at least one sample"]),
         (lambda: regression().fit([], verbose=0), ["no"]),
         (lambda: regression().fit(None, verbose=0), ["arrays", "None"]),
         (lambda: regression().fit(X, REAL, validation_split=0.999, verbose=0), ["validation_split", "23"]),

@@ -1,8 +1,8 @@
-"""From the forms in which people hold their data to batches `x`, `(x, y)` or `(x, y, sample_weight)`.
+"""Make batches `x`, `(x, y)` or `(x, y, sample_weight)` from arrays, data sets, generators and other iterables.
 
-`feed` takes the data and returns a `Feed`, which gives the batches of one epoch after the other. Nothing here waits for
-a device: steps are handed to it without waiting, so that the next batches are made, and put on the device, while it
-computes. Work that is too much for that goes to the threads or processes of a `PyDataset`.
+`feed` takes the data and returns a `Feed`, which yields the batches of one epoch after the other. Nothing here waits
+for the device: it computes a step while the host makes the next batches and transfers them. If batches take longer to
+make than a step, a `PyDataset` makes them in threads or processes.
 """
 
 from jaxlayers.data.batches import pack_x_y_sample_weight as pack

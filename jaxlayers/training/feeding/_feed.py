@@ -1,4 +1,4 @@
-"""Batches for one epoch after the other."""
+"""`Feed`, the batches of one epoch after the other, and `feed`, which makes it from data of any kind."""
 
 from __future__ import annotations
 
@@ -18,13 +18,17 @@ from jaxlayers.training.feeding._weights import check_sample_weight, weigh
 
 
 class Feed:
-    """Batches for one epoch after the other; close it when the loop is over, however it ended.
+    """The batches of one epoch after the other. Close it after the loop, also after an error.
 
     Args:
-        source: where the batches come from.
-        limit: how many of them make an epoch, when not all. An epoch then begins where the last one ended; where the
-            data ends before, so does the epoch, with a warning, and the next one starts the data over.
-        from_start: whether an epoch of `limit` batches always has the first ones, as validations do.
+        source: the source of the batches.
+        limit: the number of batches in an epoch; None for all. Each epoch continues where the one before ended. If the
+            data ends before, the epoch ends with a warning, and the next one starts from the beginning of the data.
+        from_start: if True, each epoch of `limit` batches starts from the beginning of the data, as a validation does.
+            False by default.
+
+    Attributes:
+        ended: True if the data is exhausted for good.
     """
 
     def __init__(self, source: Source, limit: int | None = None, from_start: bool = False):
@@ -32,11 +36,11 @@ class Feed:
         self._pass: Pass | None = None
         self._learned: int | None = None
         self._warned = False
-        self.ended = False  # whether there are no more batches, and never will be
+        self.ended = False
 
     @property
     def steps(self) -> int | None:
-        """How many batches an epoch has, when that is known; after the first epoch it is."""
+        """The number of batches in an epoch; None if it is not known, which it is after the first epoch."""
         if self._limit is not None:
             return self._limit
         size = self._source.size
@@ -44,7 +48,7 @@ class Feed:
 
     @property
     def whole_steps(self) -> int | None:
-        """How many of them are known to be of the full size."""
+        """The number of batches in an epoch that have the full size; None if it is not known."""
         source, steps = self._source, self.steps
         if steps is None or not isinstance(source, Arrays):
             return steps
@@ -52,22 +56,22 @@ class Feed:
 
     @property
     def loader(self) -> ArrayLoader | None:
-        """What holds the arrays, when they are in memory and an epoch is all of them."""
+        """The loader of arrays in memory, if each epoch has all of their samples; otherwise None."""
         return self._source.loader if isinstance(self._source, Arrays) and self._limit is None else None
 
     def epoch(self) -> Iterator[Any]:
-        """The batches of the next epoch; none, with a warning, when the data has ended for good."""
+        """Yield the batches of the next epoch; if the data is exhausted, warn and yield none."""
         return (batch for batch, _ in self._run(lambda: 1))
 
     def stacked(self, count: Callable[[], int]) -> Iterator[tuple[Any, int | None]]:
-        """The batches of the next epoch, several at a time, in the order and with the values of `epoch`.
+        """Yield the batches of the next epoch, several stacked together, in the order of `epoch`.
 
         Args:
-            count: says how many to put together next.
+            count: a function that returns the number of batches for the next stack.
 
         Yields:
-            `(batches, number)`, where the arrays have a leading axis with room for `count` batches and hold `number`;
-            `(batch, None)`, without that axis, when one is wanted, and for a batch of another shape than others.
+            `(batches, number)`: arrays `[count, batch, ...]`, of which the first `number` entries hold batches. Or
+            `(batch, None)`, without the leading axis, if `count` is 1 or the batch has another shape than the others.
         """
         return self._run(count)
 
@@ -83,19 +87,19 @@ class Feed:
                 fresh = self._pass is None
                 if self._pass is None:
                     self._pass = source.start()
-                wanted = count()
-                taken = self._pass.take(wanted, wanted if limit is None else min(wanted, limit - done))
-                if taken is not None:
-                    yield taken
-                    done += taken[1] or 1
+                size = count()
+                stack = self._pass.take(size, size if limit is None else min(size, limit - done))
+                if stack is not None:
+                    yield stack
+                    done += stack[1] or 1
                     continue
                 self._drop_pass()
                 self.ended = source.one_pass
-                if done or limit is None or source.one_pass or fresh:  # a pass with nothing in it would come for ever
+                if done or limit is None or source.one_pass or fresh:  # `fresh`: an empty pass; the next is empty too
                     break
         except Exception as error:
             self._drop_pass()
-            error.add_note(f"This was batch {done} of the data, counted from 0.")
+            error.add_note(f"The error is in batch {done} of the data, counted from 0.")
             raise
         finally:
             if limit is None:
@@ -107,7 +111,7 @@ class Feed:
         source.end_epoch()
 
     def has_more(self) -> bool:
-        """Whether there may be another epoch; a warning when not, once. For loops that would go on."""
+        """True if there may be another epoch; if the data is exhausted, warn (once) and return False."""
         if self.ended:
             self._warn(0)
         return not self.ended
@@ -115,14 +119,14 @@ class Feed:
     def _warn(self, done: int) -> None:
         if not self._warned:
             self._warned = True
-            wanted = "" if self._limit is None else f" of {self._limit}"
+            total = "" if self._limit is None else f" of {self._limit}"
             way_out = "Ask for as many steps as there are batches, or for fewer."
             if self._source.one_pass:
                 way_out = (
-                    "A generator is gone through once: let it go on for all epochs, or pass an iterable that can be "
-                    "started again."
+                    "A generator can be iterated over only once: let it yield the batches of all epochs, or pass an "
+                    "iterable that can be started again."
                 )
-            warnings.warn(f"The data ended after {done} batches{wanted} of this epoch. {way_out}", stacklevel=4)
+            warnings.warn(f"The data ended after {done} batches{total} of this epoch. {way_out}", stacklevel=4)
 
     def _drop_pass(self) -> None:
         if self._pass is not None and not self._source.one_pass:
@@ -130,7 +134,7 @@ class Feed:
             current.close()
 
     def close(self) -> None:
-        """End what works for it: threads, processes."""
+        """End the threads and processes that make batches."""
         self._drop_pass()
         self._source.close()
 
@@ -152,22 +156,23 @@ def feed(
     class_weight: Any = None,
     from_start: bool = False,
 ) -> Feed:
-    """Batches from arrays, or from anything that yields batches.
+    """Return a `Feed` of batches from arrays, or from anything that yields batches.
 
     Args:
         x: arrays in any nested structure; an `ArrayLoader`, a `PyDataset`, PyTorch's `DataLoader`, a data set of
             Grain or TensorFlow, a generator, or any other iterable of batches `x`, `(x, y)`, `(x, y, sample_weight)`.
-        y: targets, when `x` is arrays.
-        sample_weight: weights, when `x` is arrays: of samples, of their time steps, or for each output.
-        batch_size: of batches from arrays. By default 32, or what makes `steps` batches of all samples.
-        shuffle: whether arrays, or the batches of a `PyDataset`, have another order in each epoch.
-        steps: how many batches make an epoch, when not all.
-        class_weight: weights of classes, see `weigh`; those of samples are multiplied by them.
-        from_start: whether an epoch of `steps` batches always has the first ones.
+        y: the targets, if `x` is arrays.
+        sample_weight: the weights of samples or of their time steps, if `x` is arrays; by output for several outputs.
+        batch_size: the number of samples in a batch, if `x` is arrays. By default 32; with `steps`, the number of
+            samples divided by it, rounded up.
+        shuffle: if True, arrays, or the batches of a `PyDataset`, have a new random order in each epoch.
+        steps: the number of batches in an epoch; None for all.
+        class_weight: the weights of classes, see `weigh`. They are multiplied with the weights of samples.
+        from_start: if True, each epoch of `steps` batches starts from the beginning of the data.
 
     Raises:
-        ValueError: when arrays differ in their number of samples, there are none, or they hold no numbers; when `y` or
-            `sample_weight` come beside an iterable that has them itself; when data without an end has no `steps`.
+        ValueError: if arrays differ in their number of samples, have none, or hold no numbers; if `y` or
+            `sample_weight` is given beside an iterable of batches; or if endless data has no `steps`.
     """
     if steps is not None:
         steps = _positive("The number of steps", steps)
@@ -184,19 +189,19 @@ def feed(
         _check_iterable(x)
     if y is not None or sample_weight is not None:
         raise ValueError(
-            f"{type(x).__name__} yields batches, so y and sample_weight must come in them: (x, y, weight)."
+            f"{type(x).__name__} yields batches, so y and sample_weight must come in them: (x, y, sample_weight)."
         )
     if isinstance(x, ArrayLoader) and class_weight is None and is_fed_as_it_is(x.arrays):
         source = Arrays(x)
-    elif DataSet.is_one(x):
+    elif DataSet.accepts(x):
         source = DataSet(x, convert, shuffle)
     else:
         _check_iterable(x)
         source = Stream(x, convert)
     if source.endless and steps is None:
         raise ValueError(
-            f"{type(x).__name__} has no end: say how many batches to take, with steps_per_epoch= in fit, "
-            "validation_steps= for its validation, steps= in evaluate and predict."
+            f"{type(x).__name__} has no end. Pass the number of batches: steps_per_epoch= in fit, validation_steps= "
+            "for its validation, steps= in evaluate and predict."
         )
     return Feed(source, steps, from_start)
 
@@ -206,7 +211,7 @@ def _load(
 ) -> ArrayLoader:
     for name, part in (("y", y), ("sample_weight", sample_weight)):
         if part is not None and not is_arrays(part):
-            raise ValueError(f"{name} must be an array like x, or a structure of them; received {type(part).__name__}.")
+            raise ValueError(f"{name} must be arrays, as x is; received {type(part).__name__}.")
     x, y, sample_weight = (as_numpy(part) for part in (x, y, sample_weight))
     samples = count_samples((x, y, sample_weight))
     check_sample_weight(y, sample_weight)
@@ -218,22 +223,20 @@ def _load(
 
 
 def _check_iterable(x: Any) -> None:
-    """See whether something can be a stream of batches.
+    """Check that `x` can be an iterable of batches.
 
     Raises:
-        ValueError: when it cannot.
+        ValueError: if it cannot.
     """
     if not isinstance(x, Iterable) or isinstance(x, str | bytes | dict):
         hint = ""
         if hasattr(x, "__getitem__") and hasattr(x, "__len__") and not isinstance(x, str | bytes | dict):
-            hint = " It has single items: put a loader around it that makes batches."
+            hint = " It has single samples: pass a loader that makes batches of them."
         raise ValueError(
             f"Expected arrays, a dict or list of arrays, or an iterable of batches; received {type(x).__name__}.{hint}"
         )
     if isinstance(x, list | tuple) and any(jax.numpy.ndim(leaf) == 0 for leaf in jax.tree.leaves(x)):
-        raise ValueError(
-            f"Expected arrays; received a {type(x).__name__} of numbers. Make an array of it: np.asarray(x)."
-        )
+        raise ValueError(f"Expected arrays; received a {type(x).__name__} of numbers. Convert it: np.asarray(x).")
 
 
 def _positive(name: str, value: Any) -> int:

@@ -1,4 +1,4 @@
-"""Batches and data sets in their parts `x`, `y`, `sample_weight`; leaves of all kinds as arrays."""
+"""Convert data of other libraries to arrays, and count and split the samples of arrays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PARTS = ("x", "y", "sample_weight")
 
 
 def is_arrays(x: Any) -> bool:
-    """Whether data is held in memory: a nested structure of arrays, data frames or tensors."""
+    """True if `x` is data in memory: a nested structure of arrays, data frames or tensors."""
     if not isinstance(x, list | tuple | dict):
         return hasattr(x, "__array__") and hasattr(x, "shape")
     parts = [part for part in (x.values() if isinstance(x, dict) else x) if part is not None]
@@ -23,26 +23,32 @@ def is_arrays(x: Any) -> bool:
 
 
 def as_numpy(x: Any) -> Any:
-    """Arrays as they are fed: NumPy's or JAX's, of dtypes that JAX keeps, doubles in `floatx()`.
+    """Return NumPy or JAX arrays in dtypes that JAX can hold. float64 becomes `floatx()`.
 
     A pandas Series becomes a column, as in Keras.
 
+    Args:
+        x: a nested structure of arrays, data frames, tensors or numbers.
+
     Raises:
-        ValueError: for an array that does not hold numbers.
+        ValueError: if an array does not hold numbers, or has integers of more than 32 bits.
     """
     return jax.tree.map(_as_array, x)
 
 
 def is_fed_as_it_is(x: Any) -> bool:
-    """Whether `as_numpy` has nothing to do."""
+    """True if `as_numpy` would change nothing."""
     return all(_as_array(leaf) is leaf for leaf in jax.tree.leaves(x))
 
 
 def as_batch(batch: Any) -> Any:
-    """A batch that some iterable gave, checked and as arrays.
+    """Check a batch from an iterable, and return it as arrays.
+
+    Args:
+        batch: `x`, `(x, y)` or `(x, y, sample_weight)`.
 
     Raises:
-        ValueError: when it has more than three parts, or holds something else than numbers.
+        ValueError: if the batch has more than three parts, or does not hold numbers.
     """
     if isinstance(batch, list):
         batch = tuple(batch)
@@ -60,37 +66,38 @@ def _as_array(leaf: Any) -> Any:
     dtype = array.dtype
     if dtype.kind in "OSUMm":
         raise ValueError(
-            f"Data must be numbers; received {type(leaf).__name__} of dtype {dtype}. Encode it first, or drop it."
+            f"Data must be numbers; received {type(leaf).__name__} of dtype {dtype}. Encode it as numbers, or leave it "
+            "out."
         )
     if overflows(array):
         raise ValueError(
-            f"Data of dtype {dtype} has integers that do not fit into 32 bits, which is what JAX computes with. Set "
-            "jax_enable_x64, or make smaller ones of them first: a lookup or hashing layer called on the data can."
+            f"Data of dtype {dtype} has integers that do not fit into the 32 bits that JAX computes with. Set "
+            "jax_enable_x64, or call a lookup or hashing layer on the data first, to make smaller integers of it."
         )
-    wanted = np.dtype(floatx()) if dtype == np.float64 else jax.dtypes.canonicalize_dtype(dtype)
-    return array if dtype == wanted else array.astype(wanted)
+    jax_dtype = np.dtype(floatx()) if dtype == np.float64 else jax.dtypes.canonicalize_dtype(dtype)
+    return array if dtype == jax_dtype else array.astype(jax_dtype)
 
 
 def _from_others(leaf: Any) -> Any:
-    """What other libraries call an array: data frames, tensors on any device; numbers and lists of them."""
+    """Return the array of a data frame, of a tensor on any device, or of numbers."""
     if hasattr(leaf, "to_numpy"):
         array = leaf.to_numpy()
         return array[:, None] if array.ndim == 1 and hasattr(leaf, "to_frame") else array
-    if hasattr(leaf, "detach"):  # PyTorch's, which may need a gradient, or be on a device of its own
+    if hasattr(leaf, "detach"):  # a tensor of PyTorch, which may require a gradient or be on a GPU
         leaf = leaf.detach().cpu()
     try:
         return np.asarray(leaf)
-    except TypeError:  # a dtype that NumPy does not know, such as bfloat16
+    except TypeError:  # NumPy has no such dtype, for example bfloat16
         if hasattr(leaf, "__dlpack__"):
             return jnp.from_dlpack(leaf)
         raise
 
 
 def count_samples(data: Any) -> int:
-    """The number of samples in `(x, y, sample_weight)`, or in any nested structure of arrays.
+    """Return the number of samples in `(x, y, sample_weight)`, or in any nested structure of arrays.
 
     Raises:
-        ValueError: when the arrays differ in it, or it is 0.
+        ValueError: if the arrays have different numbers of samples, or none.
     """
     sizes: dict[str, Any] = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(data):
@@ -104,15 +111,15 @@ def count_samples(data: Any) -> int:
         raise ValueError(f"All arrays must have the same number of samples; received {listed}.")
     size = next(iter(sizes.values()), 0)
     if not size:
-        raise ValueError(f"There are no samples: {listed or 'no arrays were given'}.")
+        raise ValueError(f"The data must have at least one sample; received {listed or 'no arrays'}.")
     return size
 
 
 def split(data: Any, fraction: float) -> tuple[Any, Any]:
-    """The first part of arrays, and the last `fraction` of them.
+    """Split arrays along the first axis into the first part and the last `fraction` of the samples.
 
     Raises:
-        ValueError: when one of the two would be empty, or these are no arrays.
+        ValueError: if the data is no arrays, or one of the two parts would be empty.
     """
     if not is_arrays(data):
         raise ValueError("validation_split= needs arrays; pass validation_data= with an iterable of batches.")

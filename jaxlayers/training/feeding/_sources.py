@@ -1,7 +1,8 @@
-"""Where batches come from: arrays, a `PyDataset`, or anything that can be gone through.
+"""The sources of batches: arrays, a `PyDataset`, or any iterable.
 
-A source starts passes over its data. A pass is asked for batches: one, or several of equal shapes as one with a leading
-axis. There may be room for more than there are: so the shapes are always the same, and a step is compiled once.
+A source starts passes over its data. A pass returns one batch, or several batches of equal shapes stacked along a new
+leading axis. The leading axis has the same size even if fewer batches are left, so that the loop over them is compiled
+once.
 """
 
 from __future__ import annotations
@@ -25,19 +26,19 @@ class Pass(Protocol):
     """One pass over the data."""
 
     def take(self, count: int, most: int | None = None) -> tuple[Any, int | None] | None:
-        """The next batches as one, or the next one alone: see `ArrayPass.take`."""
+        """Return the next batches, stacked or one alone: see `ArrayPass.take`."""
 
     def close(self) -> None:
-        """Nothing more will be asked for."""
+        """End the pass before its end."""
 
 
 class Source:
-    """The base: what is not said otherwise.
+    """The base class of the sources.
 
     Attributes:
-        size: how many batches a pass has, when that is known.
-        endless: whether a pass is known to go on for ever.
-        one_pass: whether there is only one.
+        size: the number of batches in a pass; None if it is not known.
+        endless: True if a pass is known to have no end.
+        one_pass: True if there can be only one pass, as for a generator.
     """
 
     size: int | None = None
@@ -46,16 +47,16 @@ class Source:
 
     def start(self) -> Pass:
         """Start a pass."""
-        raise NotImplementedError(f"{type(self).__name__} does not say how to start a pass.")
+        raise NotImplementedError(f"{type(self).__name__} has no start().")
 
     def begin_epoch(self) -> None:
-        """An epoch begins."""
+        """Called before each epoch."""
 
     def end_epoch(self) -> None:
-        """An epoch has come to its end."""
+        """Called after each epoch that ends without an error."""
 
     def close(self) -> None:
-        """Nothing more will be asked for."""
+        """Release what the source holds: no pass will be started any more."""
 
 
 class Arrays(Source):
@@ -66,16 +67,16 @@ class Arrays(Source):
         self.size = len(loader)
 
     def start(self) -> Pass:
-        """Start a pass: the loader's own."""
+        """Start a pass."""
         return iter(self.loader)
 
 
 class Stream(Source):
-    """Anything that can be gone through: iterators (once), iterables, data sets of other libraries.
+    """An iterable of batches, also a data set of another library; or an iterator, which allows one pass.
 
     Args:
-        data: what yields batches.
-        convert: what makes arrays of a batch.
+        data: the iterable.
+        convert: the function that converts a batch to arrays.
     """
 
     def __init__(self, data: Any, convert: Callable[[Any], Any]):
@@ -85,18 +86,18 @@ class Stream(Source):
 
     def start(self) -> Pass:
         """Start a pass."""
-        numpy_iterator = getattr(self._data, "as_numpy_iterator", None)  # TensorFlow's
+        numpy_iterator = getattr(self._data, "as_numpy_iterator", None)  # a data set of TensorFlow
         batches = iter(self._data) if numpy_iterator is None else numpy_iterator()
-        return Streaming(batches, self._convert, closing=not self.one_pass)
+        return StreamPass(batches, self._convert, closing=not self.one_pass)
 
 
 class DataSet(Source):
-    """A `PyDataset`, by its methods: items are batches, made by threads or processes if it asks for them.
+    """A `PyDataset`, or an object with its methods. Its batches are made by threads or processes if it asks for them.
 
     Args:
         dataset: the data set.
-        convert: what makes arrays of a batch.
-        shuffle: whether each pass takes the items in a random order of its own.
+        convert: the function that converts a batch to arrays.
+        shuffle: if True, each pass takes the batches in a random order of its own.
     """
 
     def __init__(self, dataset: Any, convert: Callable[[Any], Any], shuffle: bool):
@@ -106,24 +107,24 @@ class DataSet(Source):
         self._processes: _workers.Processes | None = None
 
     @staticmethod
-    def is_one(x: Any) -> bool:
-        """Whether something is such a data set."""
-        wanted = ("__getitem__", "workers", "use_multiprocessing", "max_queue_size", "on_epoch_begin", "on_epoch_end")
-        return not isinstance(x, type) and all(hasattr(x, name) for name in wanted)
+    def accepts(x: Any) -> bool:
+        """True if `x` has the methods and attributes of a `PyDataset`."""
+        names = ("__getitem__", "workers", "use_multiprocessing", "max_queue_size", "on_epoch_begin", "on_epoch_end")
+        return not isinstance(x, type) and all(hasattr(x, name) for name in names)
 
     @property
     def size(self) -> int | None:  # type: ignore[override]
-        """How many batches there are now: an epoch's end may change it."""
+        """The number of batches, which the data set may change at the end of an epoch."""
         return self._dataset.num_batches if hasattr(self._dataset, "num_batches") else len(self._dataset)
 
     @property
     def endless(self) -> bool:  # type: ignore[override]
-        """Whether it has no number of batches."""
+        """True if the data set has no number of batches."""
         return self.size is None
 
     def start(self) -> Pass:
         """Start a pass."""
-        return Streaming(self._batches(self._items()), self._convert, closing=True)
+        return StreamPass(self._batches(self._items()), self._convert, closing=True)
 
     def _items(self) -> Iterable[int]:
         size = self.size
@@ -146,11 +147,11 @@ class DataSet(Source):
         return map(dataset.__getitem__, items)
 
     def begin_epoch(self) -> None:
-        """Tell the data set."""
+        """Call the data set's `on_epoch_begin`."""
         self._dataset.on_epoch_begin()
 
     def end_epoch(self) -> None:
-        """Tell the data set, which may change."""
+        """Call the data set's `on_epoch_end`, which may change its batches."""
         self._dataset.on_epoch_end()
 
     def close(self) -> None:
@@ -160,29 +161,45 @@ class DataSet(Source):
             self._processes = None
 
 
-class Streaming:
+class StreamPass:
     """A pass over an iterator of batches.
 
     Args:
         batches: the iterator.
-        convert: what makes arrays of a batch.
-        closing: whether to close the iterator in the end.
+        convert: the function that converts a batch to arrays.
+        closing: if True, `close` closes the iterator.
     """
 
     def __init__(self, batches: Iterator[Any], convert: Callable[[Any], Any], closing: bool):
         self._batches, self._convert, self._closing = batches, convert, closing
-        self._held: deque[tuple[Any, Any]] = deque()  # batches that came too early, and what they look like
-        self._usual: Any = None  # what the first batch looked like
+        self._held: deque[tuple[Any, Any]] = deque()  # batches read ahead, each with its signature
+        self._usual: Any = None  # the signature of the first batch
         self._ended = False
         self._error: Exception | None = None
 
     def take(self, count: int, most: int | None = None) -> tuple[Any, int | None] | None:
-        """The next batches as one, or the next one alone: see `ArrayPass.take`.
+        """Return the next batches, stacked or one alone: see `ArrayPass.take`.
 
-        An error of the iterator comes when all batches before it were taken.
+        An error of the iterator is raised after all batches before it were taken.
         """
-        held, most = self._held, count if most is None else most
-        while len(held) < most and not self._ended and all(look == held[0][1] for _, look in held):
+        held = self._held
+        self._read_ahead(count if most is None else most, with_signatures=count > 1)
+        if not held:
+            if self._error is not None:
+                raise self._pop_error()
+            return None
+        signature = held[0][1]
+        if self._usual is None:
+            self._usual = signature
+        number = sum(1 for _ in itertools.takewhile(lambda entry: entry[1] == signature, held))
+        if count == 1 or (number == 1 and signature != self._usual):  # a loop for this shape would be compiled for once
+            return held.popleft()[0], None
+        return _stack([held.popleft()[0] for _ in range(number)], count), number
+
+    def _read_ahead(self, number: int, with_signatures: bool) -> None:
+        """Read batches of one signature until `number` are held, the signature changes, or the iterator ends."""
+        held = self._held
+        while len(held) < number and not self._ended and all(signature == held[0][1] for _, signature in held):
             try:
                 batch = self._convert(next(self._batches))
             except StopIteration:
@@ -190,34 +207,27 @@ class Streaming:
             except Exception as error:
                 self._ended, self._error = True, error
             else:
-                held.append((batch, _look(batch) if count > 1 else None))
-        if not held:
-            failed, self._error = self._error, None
-            if failed is not None:
-                raise failed
-            return None
-        look = held[0][1]
-        if self._usual is None:
-            self._usual = look
-        number = sum(1 for _ in itertools.takewhile(lambda one: one[1] == look, held))
-        if count == 1 or (number == 1 and look != self._usual):  # nothing is compiled for what comes once
-            return held.popleft()[0], None
-        return _stack([held.popleft()[0] for _ in range(number)], count), number
+                held.append((batch, _signature(batch) if with_signatures else None))
+
+    def _pop_error(self) -> Exception:
+        """Return the error and drop it here: its traceback refers to this object, which would be a reference cycle."""
+        error, self._error = self._error, None
+        return error  # type: ignore[return-value]
 
     def close(self) -> None:
-        """Nothing more will be asked for."""
+        """Close the iterator, if the pass has made it itself."""
         if self._closing:
             getattr(self._batches, "close", tuple)()
 
 
-def _look(batch: Any) -> Any:
-    """What two batches must share to be stacked."""
+def _signature(batch: Any) -> Any:
+    """Return the structure, shapes and dtypes of a batch; only batches that agree in them can be stacked."""
     leaves, structure = jax.tree.flatten(batch)
     return structure, [(leaf.shape, leaf.dtype) for leaf in leaves]
 
 
 def _stack(batches: list[Any], count: int) -> Any:
-    """Several batches as one, with room for `count`."""
+    """Stack batches along a new leading axis of size `count`."""
 
     def stack(*leaves: Any) -> Any:
         if any(isinstance(leaf, jax.Array) for leaf in leaves):
@@ -230,12 +240,12 @@ def _stack(batches: list[Any], count: int) -> Any:
 
 
 def _size(data: Any) -> tuple[int | None, bool]:
-    """How many batches there are, when that is known; whether they are known to go on for ever."""
-    if hasattr(data, "as_numpy_iterator") and hasattr(data, "cardinality"):  # TensorFlow's: -1 endless, -2 unknown
+    """Return the number of batches, or None if it is not known; and True if the data is known to have no end."""
+    if hasattr(data, "as_numpy_iterator") and hasattr(data, "cardinality"):  # TensorFlow: -1 endless, -2 unknown
         size = int(data.cardinality())
         return (None if size < 0 else size), size == -1
     try:
         size = len(data)
     except (TypeError, NotImplementedError, AttributeError):
         return None, False
-    return (None, True) if size >= sys.maxsize else (size, False)  # Grain's, repeated for ever
+    return (None, True) if size >= sys.maxsize else (size, False)  # Grain's endless data

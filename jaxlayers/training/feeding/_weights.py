@@ -1,4 +1,4 @@
-"""Weights of samples: from weights of classes, and for several outputs."""
+"""Weights of samples: made from weights of classes, and checked against several outputs."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from jaxlayers.data.batches import unpack_x_y_sample_weight
 
 
 def weigh(batch: Any, class_weight: Any) -> Any:
-    """A batch with sample weights by class; those it has already are multiplied.
+    """Return a batch whose samples are weighted by class. Weights that the samples already have are multiplied by it.
 
     Args:
         batch: `(x, y)` or `(x, y, sample_weight)`.
-        class_weight: a dict from class to weight, where a class that is missing weighs 1. The class is the integer in
-            `y`, or its place in a one-hot row; each step of a sequence of one-hot rows has its own weight. For several
-            outputs, a dict or list of such dicts in the structure of `y`, with None where nothing is to be weighed.
+        class_weight: a dict from class to weight; a class without an entry has the weight 1. The class of a sample is
+            the integer in `y`, or the index of the one in a one-hot row. Each time step of a sequence of one-hot rows
+            has a weight of its own. For several outputs, a dict or list of such dicts in the structure of `y`, with
+            None for an output without class weights.
 
     Raises:
-        ValueError: when there are no targets, or `class_weight` has another structure than they have.
+        ValueError: if there are no targets, or `class_weight` has another structure than the targets.
     """
     x, y, sample_weight = unpack_x_y_sample_weight(batch)
     if y is None:
@@ -38,53 +39,54 @@ def _weights(y: Any, class_weight: Any, sample_weight: Any) -> Any:
             )
         return _combine(_of_classes(np.asarray(y), class_weight), sample_weight)
     keys = list(y) if isinstance(y, dict) else list(range(len(y)))
-    given = class_weight if isinstance(class_weight, dict) else dict(enumerate(class_weight))
-    if not set(given) <= set(keys) or not all(one is None or isinstance(one, Mapping) for one in given.values()):
+    by_key = class_weight if isinstance(class_weight, dict) else dict(enumerate(class_weight))
+    are_mappings = all(weight is None or isinstance(weight, Mapping) for weight in by_key.values())
+    if not set(by_key) <= set(keys) or not are_mappings:
         raise ValueError(
             f"With several outputs, class_weight must have a dict from class to weight for each of {keys}; received "
             f"{class_weight}."
         )
-    several = isinstance(sample_weight, dict | list | tuple)
-    found = {}
+    is_structure = isinstance(sample_weight, dict | list | tuple)
+    weights = {}
     for key in keys:
-        own = _entry(sample_weight, key) if several else sample_weight
-        found[key] = own if given.get(key) is None else _weights(y[key], given[key], own)
-    return found if isinstance(y, dict) else [found[key] for key in keys]
+        of_output = _entry(sample_weight, key) if is_structure else sample_weight
+        weights[key] = of_output if by_key.get(key) is None else _weights(y[key], by_key[key], of_output)
+    return weights if isinstance(y, dict) else [weights[key] for key in keys]
 
 
-def _entry(given: Any, key: Any) -> Any:
-    return given.get(key) if isinstance(given, dict) else given[key]
+def _entry(values: Any, key: Any) -> Any:
+    return values.get(key) if isinstance(values, dict) else values[key]
 
 
 def _of_classes(labels: np.ndarray, class_weight: Mapping[Any, float]) -> np.ndarray:
-    """The weight of each label `[batch, ...]`, of one-hot rows `[batch, ..., class]` too."""
+    """Return the weight of each label; labels are `[batch, ...]`, or one-hot rows `[batch, ..., class]`."""
     if labels.ndim > 1:
         labels = labels[..., 0] if labels.shape[-1] == 1 else labels.argmax(-1)
-    classes, where = np.unique(np.round(labels).astype("int64"), return_inverse=True)
-    table = np.array([class_weight.get(int(label), 1.0) for label in classes], floatx())
-    return table[where].reshape(labels.shape)
+    classes, indices = np.unique(np.round(labels).astype("int64"), return_inverse=True)
+    weights = np.array([class_weight.get(int(label), 1.0) for label in classes], floatx())
+    return weights[indices].reshape(labels.shape)
 
 
 def _combine(weights: np.ndarray, sample_weight: Any) -> np.ndarray:
-    """Weights of classes times those of samples."""
+    """Multiply the weights of classes by those of samples, with axes of size 1 added at the end of the smaller rank."""
     if sample_weight is None:
         return weights
-    given = np.asarray(sample_weight, floatx())
-    if given.ndim > weights.ndim and given.shape[-1] == 1:
-        given = given[..., 0]
-    if given.ndim < weights.ndim:
-        given = given.reshape(given.shape + (1,) * (weights.ndim - given.ndim))
-    elif given.ndim > weights.ndim:
-        weights = weights.reshape(weights.shape + (1,) * (given.ndim - weights.ndim))
-    return weights * given
+    of_samples = np.asarray(sample_weight, floatx())
+    if of_samples.ndim > weights.ndim and of_samples.shape[-1] == 1:
+        of_samples = of_samples[..., 0]
+    if of_samples.ndim < weights.ndim:
+        of_samples = of_samples.reshape(of_samples.shape + (1,) * (weights.ndim - of_samples.ndim))
+    elif of_samples.ndim > weights.ndim:
+        weights = weights.reshape(weights.shape + (1,) * (of_samples.ndim - weights.ndim))
+    return weights * of_samples
 
 
 def check_sample_weight(y: Any, sample_weight: Any) -> None:
-    """See whether weights fit the outputs.
+    """Check that sample weights match the outputs.
 
     Raises:
-        ValueError: when several outputs have one array with more than a weight for each sample, or weights in another
-            structure than theirs.
+        ValueError: if there are several outputs, and `sample_weight` is one array with more than one weight for each
+            sample, or has another structure than the outputs.
     """
     if not isinstance(y, dict | list | tuple) or sample_weight is None:
         return
@@ -93,12 +95,12 @@ def check_sample_weight(y: Any, sample_weight: Any) -> None:
         if len(y) > 1 and not (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)):
             raise ValueError(
                 f"With several outputs, one array of sample weights must have the shape (samples,); received {shape}. "
-                "Pass an array for each output to weigh more than whole samples."
+                "To weight time steps, pass an array for each output."
             )
         return
-    keys, given = (set(one if isinstance(one, dict) else range(len(one))) for one in (y, sample_weight))
-    if not given <= keys or (not isinstance(y, dict) and given != keys):
+    keys, weight_keys = (set(tree if isinstance(tree, dict) else range(len(tree))) for tree in (y, sample_weight))
+    if not weight_keys <= keys or (not isinstance(y, dict) and weight_keys != keys):
         raise ValueError(
             f"sample_weight must have an array for each output {sorted(keys, key=str)}; received "
-            f"{sorted(given, key=str)}."
+            f"{sorted(weight_keys, key=str)}."
         )

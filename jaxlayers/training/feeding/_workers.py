@@ -1,8 +1,8 @@
-"""The items of a data set made ahead, by threads or by processes, and handed out in their order.
+"""Make the items of a data set ahead, in threads or in processes, and return them in order.
 
-Threads take the next item whenever they are free. Processes take turns: item 0 goes to the first, item 1 to the second,
-and so on, so that what each of them draws at random is the same in every run. A process gets the data set anew when
-it has changed since the last time.
+A thread takes the next item as soon as it is free. Processes take turns: item 0 goes to the first process, item 1 to
+the second, and so on, so that each process draws the same random numbers in every run. The data set is sent to the
+processes again if it has changed since the last pass.
 """
 
 from __future__ import annotations
@@ -23,34 +23,45 @@ from typing import Any
 import jax
 import numpy as np
 
-_PATIENCE = 1.0  # seconds that a process has to end by itself
+_EXIT_TIMEOUT = 1.0  # seconds that a process has to end by itself
 
 
 def by_threads(make: Callable[[int], Any], items: Iterable[int], workers: int, ahead: int) -> Iterator[Any]:
-    """What `make` returns for each item, in their order; the threads end with the iterator."""
+    """Yield `make(item)` for each item, in the order of the items. The threads end with the iterator.
+
+    Args:
+        make: the function to call in the threads.
+        items: the items.
+        workers: the number of threads.
+        ahead: the number of items that are made ahead.
+    """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="jaxlayers_data")
     remaining = iter(items)
-    waiting: deque[Future[Any]] = deque()
+    pending: deque[Future[Any]] = deque()
     try:
-        waiting.extend(pool.submit(make, item) for item in itertools.islice(remaining, ahead))
-        while waiting:
-            result = waiting.popleft().result()
-            waiting.extend(pool.submit(make, item) for item in itertools.islice(remaining, 1))
+        pending.extend(pool.submit(make, item) for item in itertools.islice(remaining, ahead))
+        while pending:
+            result = pending.popleft().result()
+            pending.extend(pool.submit(make, item) for item in itertools.islice(remaining, 1))
             yield result
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
 class Processes:
-    """Processes that make the items of one data set; they live until `close`."""
+    """Processes that make the items of one data set. They run until `close`.
+
+    Args:
+        workers: the number of processes.
+    """
 
     def __init__(self, workers: int):
-        # Never by forking: JAX has threads, and a copy of a program with threads can hang.
-        chosen = multiprocessing.get_start_method(allow_none=True)
-        context: Any = multiprocessing.get_context(chosen if chosen == "forkserver" else "spawn")
-        self._known = b""
+        # Never fork: JAX has threads, and a forked copy of a process with threads can hang.
+        method = multiprocessing.get_start_method(allow_none=True)
+        context: Any = multiprocessing.get_context(method if method == "forkserver" else "spawn")
+        self._sent_digest = b""
         self._open: list[tuple[Any, Connection]] = []
-        self._owed = [0] * workers
+        self._unanswered = [0] * workers
         seed = int(np.random.randint(2**31))
         try:
             for number in range(workers):
@@ -66,68 +77,77 @@ class Processes:
             raise
 
     def run(self, dataset: Any, items: Iterable[int], ahead: int) -> Iterator[Any]:
-        """What the data set has for each item, in their order.
+        """Yield `dataset[item]` for each item, in the order of the items.
+
+        Args:
+            dataset: the data set.
+            items: the items.
+            ahead: the number of items that are made ahead; at least one for each process.
 
         Raises:
-            ValueError: when the data set cannot be sent to a process.
-            RuntimeError: when a process has ended.
+            ValueError: if the data set cannot be pickled.
+            RuntimeError: if a process has ended by itself.
         """
-        self._send(dataset)
+        self._send_dataset(dataset)
         remaining = iter(items)
         workers = len(self._open)
-        asked = answered = 0
+        requested = answered = 0
         while True:
-            for item in itertools.islice(remaining, max(ahead, workers) - (asked - answered)):
-                self._tell(asked % workers, item)
-                self._owed[asked % workers] += 1
-                asked += 1
-            if answered == asked:
+            for item in itertools.islice(remaining, max(ahead, workers) - (requested - answered)):
+                self._send(requested % workers, item)
+                self._unanswered[requested % workers] += 1
+                requested += 1
+            if answered == requested:
                 return
-            result, error, told = self._hear(answered % workers)
+            result, error, text = self._receive(answered % workers)
             answered += 1
             if error is not None:
-                error.add_note(f"In a process of the data set:\n{told}")
-                raise error
+                error.add_note(f"In a process of the data set:\n{text}")
+                try:
+                    raise error
+                finally:
+                    del error  # its traceback refers to this frame, which would be a reference cycle
             yield result
 
-    def _send(self, dataset: Any) -> None:
-        """Let all processes have the data set as it is now."""
+    def _send_dataset(self, dataset: Any) -> None:
+        """Send the data set to all processes, unless they have it as it is now."""
         for number in range(len(self._open)):
-            while self._owed[number]:  # of a pass that was broken off
-                self._hear(number)
+            while self._unanswered[number]:  # requests of a pass that ended early
+                self._receive(number)
         try:
-            whole = pickle.dumps(dataset, protocol=pickle.HIGHEST_PROTOCOL)
+            message = pickle.dumps(dataset, protocol=pickle.HIGHEST_PROTOCOL)
         except Exception as error:
             raise ValueError(
-                f"use_multiprocessing=True needs a data set that can be pickled, and {type(dataset).__name__} cannot: "
-                f"{error}. Leave out what cannot be, such as open files, or use threads."
+                f"use_multiprocessing=True needs a data set that can be pickled; {type(dataset).__name__} cannot: "
+                f"{error}. Remove the attributes that cannot be pickled, such as open files, or use threads."
             ) from error
-        digest = hashlib.sha256(whole).digest()
-        if digest != self._known:
+        digest = hashlib.sha256(message).digest()
+        if digest != self._sent_digest:
             for number in range(len(self._open)):
-                self._tell(number, whole)
-            self._known = digest
+                self._send(number, message)
+            self._sent_digest = digest
 
-    def _tell(self, number: int, message: Any) -> None:
+    def _send(self, number: int, message: Any) -> None:
         try:
             self._open[number][1].send(message)
         except OSError as error:
-            raise self._ended(number) from error
+            raise self._exit_error(number) from error
 
-    def _hear(self, number: int) -> Any:
-        self._owed[number] -= 1
+    def _receive(self, number: int) -> Any:
+        self._unanswered[number] -= 1
         try:
             return self._open[number][1].recv()
         except (EOFError, OSError) as error:
-            raise self._ended(number) from error
+            raise self._exit_error(number) from error
 
-    def _ended(self, number: int) -> RuntimeError:
+    def _exit_error(self, number: int) -> RuntimeError:
+        """Return the error for a process that has ended."""
         process = self._open[number][0]
-        process.join(_PATIENCE)
+        process.join(_EXIT_TIMEOUT)
         return RuntimeError(
             f"A process that makes batches ended by itself (exit code {process.exitcode}). With "
-            "use_multiprocessing=True a program must begin under `if __name__ == '__main__':`, and the data set must "
-            "not use the accelerator or exhaust the memory."
+            "use_multiprocessing=True, the code that starts the program must stand under "
+            "`if __name__ == '__main__':`, and the data set must not use the accelerator or exhaust the memory."
         )
 
     def close(self) -> None:
@@ -136,9 +156,9 @@ class Processes:
         for _, connection in processes:
             connection.close()
         for process, _ in processes:
-            if process.pid is None:  # it never started
+            if process.pid is None:  # starting it failed
                 continue
-            process.join(_PATIENCE)
+            process.join(_EXIT_TIMEOUT)
             if process.is_alive():
                 process.kill()
                 process.join()
@@ -146,9 +166,14 @@ class Processes:
 
 
 def _serve(connection: Connection, seed: list[int]) -> None:
-    """What a process does: answer to items until the other side closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main program is interrupted, and closes the connection
-    jax.config.update("jax_platforms", "cpu")  # the accelerator belongs to the main program
+    """Run in a process: receive items and send the batches, until the main program closes the connection.
+
+    Args:
+        connection: the connection to the main program. A message of bytes is the pickled data set.
+        seed: the seed of the random numbers of this process.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main program handles the interrupt and closes the connection
+    jax.config.update("jax_platforms", "cpu")  # the main program has the accelerator
     state = np.random.SeedSequence(seed).generate_state(2)
     np.random.seed(state[0])
     random.seed(int(state[1]))
@@ -173,12 +198,12 @@ def _serve(connection: Connection, seed: list[int]) -> None:
             connection.send(answer)
         except (BrokenPipeError, ConnectionError):
             return
-        except Exception as error:  # a batch need not be such as can be sent
+        except Exception as error:  # the batch cannot be pickled
             connection.send((None, _sendable(error), traceback.format_exc()))
 
 
 def _sendable(error: Exception) -> Exception:
-    """An error, or what tells of it where it cannot be sent."""
+    """Return an error that can be pickled: the error itself, or a `RuntimeError` with its text."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:
