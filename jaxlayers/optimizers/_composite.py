@@ -10,6 +10,7 @@ import jax
 from jaxlayers.core import Variable
 from jaxlayers.optimizers import _checks
 from jaxlayers.optimizers._optimizer import Optimizer
+from jaxlayers.transforms.facades import WeakMethod
 
 
 class Grouping:
@@ -112,8 +113,8 @@ class Composite(Optimizer):
         inner_updates = [inner._compiled_update for inner in self._inner if inner.built]
         cached = self.__dict__.get("_compiled_update")
         if cached is None or cached[0] != inner_updates:
-            # A new lambda each time: `jax.jit` caches by function and would return the old update for the method.
-            cached = inner_updates, jax.jit(lambda *args: self._update_all(*args), inline=True)
+            # A new object each time: `jax.jit` caches by function and would return the old update for the method.
+            cached = inner_updates, jax.jit(WeakMethod(type(self)._update_all, self), inline=True)
             self.__dict__["_compiled_update"] = cached
         return cached[1]
 

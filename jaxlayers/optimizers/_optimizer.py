@@ -8,6 +8,7 @@ the trace. Slots are made at the first use, as variables without an array, so th
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -126,13 +127,14 @@ class Optimizer(VariableSteps):
     def _make_layout(self, parameters: list[Variable]) -> Layout:
         from jaxlayers.optimizers._update import initial_state, make_steps
 
-        steps = make_steps(self)
-        return Layout(
-            parameters,
-            lambda params, apart: initial_state(self, steps, None, params, apart)._replace(iterations=None),
-            (("average",), ("gradient_accumulator",), *self.slot_order),
-            self.slot_names,
-        )
+        reference = weakref.ref(self)  # the optimizer holds the layout
+
+        def init(params: Any, apart: frozenset[str]) -> Any:
+            optimizer: Any = reference()
+            return initial_state(optimizer, make_steps(optimizer), None, params, apart)._replace(iterations=None)
+
+        order = (("average",), ("gradient_accumulator",), *self.slot_order)
+        return Layout(parameters, init, order, self.slot_names)
 
     # Updates.
 
@@ -253,11 +255,9 @@ class Optimizer(VariableSteps):
     @functools.cached_property
     def _compiled_update(self) -> Callable[..., Any]:
         """The compiled update over flat lists; inside a trace it is inlined."""
-        from jaxlayers.optimizers._update import make_flat_update
+        from jaxlayers.optimizers._update import compile_update
 
-        holds_rate = isinstance(self._learning_rate, Variable)
-        update = make_flat_update(self, self._known_layout(), holds_rate)
-        return jax.jit(update, inline=True)
+        return compile_update(self)
 
     def to_optax(self) -> optax.GradientTransformation:
         """Return the optimizer as an optax transformation on any pytree.

@@ -9,6 +9,7 @@ This module imports optax, so it is imported only when an optimizer is first use
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Set
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxlayers.core import Variable
 from jaxlayers.optimizers import _transformations as ours
 from jaxlayers.optimizers._slots import Layout, owner_of
 from jaxlayers.optimizers._variable_steps import VariableSteps
@@ -139,6 +141,18 @@ def make_flat_update(optimizer: Optimizer, layout: Layout, holds_rate: bool) -> 
         return [new[path] for path in layout.paths], [state.iterations, *slots[1:own], *rest]
 
     return update_all
+
+
+def compile_update(optimizer: Optimizer) -> Callable[..., Any]:
+    """Return `make_flat_update` compiled; it refers to the optimizer weakly, since the optimizer holds it."""
+    reference = weakref.ref(optimizer)
+
+    def update(params: Any, gradients: Any, slots: Any, learning_rate: Any) -> Any:
+        owner: Any = reference()
+        flat_update = make_flat_update(owner, owner._known_layout(), isinstance(owner._learning_rate, Variable))
+        return flat_update(params, gradients, slots, learning_rate)
+
+    return jax.jit(update, inline=True)
 
 
 def make_transformation(optimizer: Optimizer, learning_rate: Any) -> Any:
