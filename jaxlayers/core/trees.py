@@ -62,7 +62,7 @@ def compare(expected: Flat, received: Flat, partly: bool = False) -> list[str]:
         elif np.shape(value) != tuple(place.shape):
             problems.append(f"{'/'.join(path)} must have shape {tuple(place.shape)}, and has {np.shape(value)}")
     return problems + [
-        f"{'/'.join(path) or 'the tree itself'} belongs to no weight" for path in received if path not in expected
+        f"{'/'.join(path) or 'the tree itself'} belongs to no variable" for path in received if path not in expected
     ]
 
 

@@ -275,7 +275,7 @@ def test_all_frames_are_shown_when_asked_for(x):
     (InputSpec(shape=(None, 5)), jnp.ones((2, 3)), ["(None, 5)", "(2, 3)"]),
     (InputSpec(dtype="int32"), jnp.ones((2, 3)), ["int32", "float32"]),
     ([InputSpec(ndim=2), InputSpec(ndim=2)], jnp.ones((2, 3)), ["2 inputs", "1"]),
-    ([InputSpec(ndim=2), InputSpec(ndim=1)], [jnp.ones((2, 3)), jnp.ones((2, 3))], ["input 1", "1 axes", "(2, 3)"]),
+    ([InputSpec(ndim=2), InputSpec(ndim=1)], [jnp.ones((2, 3)), jnp.ones((2, 3))], ["input 1", "1 axis", "(2, 3)"]),
     (InputSpec(ndim=2), "text", ["array", "str"]),
 ])  # fmt: skip
 @pytest.mark.parametrize("built", [False, True])

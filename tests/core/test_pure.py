@@ -412,7 +412,7 @@ MISFITS = {
     "missing": (lambda p: p["dense"]["1"].pop("bias"), ["dense/1/bias", "missing", "(4,)"]),
     "missing branch": (lambda p: p.pop("dense"), ["dense/0/kernel", "dense/0/bias", "dense/1/kernel", "dense/1/bias"]),
     "shape": (lambda p: p["dense"]["0"].update(kernel=jnp.ones((7, 4))), ["dense/0/kernel", "(3, 4)", "(7, 4)"]),
-    "too much": (lambda p: p["parts"].update(extra={"w": jnp.ones(2)}), ["parts/extra/w", "belongs to no weight"]),
+    "too much": (lambda p: p["parts"].update(extra={"w": jnp.ones(2)}), ["parts/extra/w", "belongs to no variable"]),
     "several": (lambda p: (p.pop("scale"), p["dense"]["1"].update(bias=jnp.ones(5)), p.update(zzz=jnp.ones(1))),
                 ["scale", "missing", "dense/1/bias", "(5,)", "zzz"]),
     "not a leaf": (lambda p: p.update(scale={"deeper": jnp.ones(3)}), ["scale/deeper"]),
@@ -444,7 +444,7 @@ def test_a_foreign_tree_is_refused(x, picture):
     layer = Block(name="block")
     params, state = layers.Dense(2).init(KEY, x)
     before = picture(layer)
-    with pytest.raises(ValueError, match="belongs to no weight") as error:
+    with pytest.raises(ValueError, match="belongs to no variable") as error:
         layer.apply(params, state, x)
     assert "kernel" in str(error.value) and "dense/0/kernel" in str(error.value)
     with pytest.raises(ValueError, match="dense/0/kernel"):
