@@ -7,7 +7,7 @@ arrays. So it works under `jax.jit`, `jax.pmap` and `jax.shard_map`, and the sta
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import flax.struct
@@ -104,7 +104,7 @@ def make_step(model: Any, axis_name: Any = None) -> Callable[[TrainState, Any], 
             logs = model._as_step("train_step")(batch)
             if axis_name is None:
                 return logs
-            _agree(model, inner, before, variables, axis_name)
+            _agree(model, inner.values.written, before, variables, axis_name)
             results = model.get_metrics_result()
             return {k: results[k] if k in results else jax.lax.pmean(v, axis_name) for k, v in logs.items()}
 
@@ -115,18 +115,17 @@ def make_step(model: Any, axis_name: Any = None) -> Callable[[TrainState, Any], 
     return step
 
 
-def _agree(model: Any, inner: Scope, before: Any, variables: TrainState, axis_name: Any) -> None:
+def _agree(model: Any, written: Iterable[Any], before: Any, variables: TrainState, axis_name: Any) -> None:
     """Make the devices agree, each of which has seen its part of the batch: add up sums, and average statistics."""
     sums = set(jax.tree.leaves(variables.metrics, is_leaf=_is_variable))
     sums |= {variable for _, variable in model._walk.entries if variable.role == Role.METRIC}
     statistics = set(jax.tree.leaves(variables.state, is_leaf=_is_variable)) - sums
-    arrays = inner.values.arrays
-    for variable in inner.values.written:
-        new = arrays[variable]
+    for variable in list(written):
+        new = scope.read(variable)
         if variable in sums:
-            arrays[variable] = before[variable] + jax.lax.psum(new - before[variable], axis_name)
+            scope.write(variable, before[variable] + jax.lax.psum(new - before[variable], axis_name))
         elif variable in statistics and jnp.issubdtype(new.dtype, jnp.floating):
-            arrays[variable] = jax.lax.pmean(new, axis_name)
+            scope.write(variable, jax.lax.pmean(new, axis_name))
 
 
 def _tree(owner: Any, places: dict[Variable, Path] | None = None) -> dict[str, Any]:
