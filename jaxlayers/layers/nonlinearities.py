@@ -12,7 +12,7 @@ from jaxlayers import activations, constraints, initializers, regularizers
 from jaxlayers.core import InputSpec, Layer
 from jaxlayers.core.scope import unwrap
 from jaxlayers.layers._config import describe
-from jaxlayers.ops._types import as_float
+from jaxlayers.numerics.types import as_float
 
 
 class ReLU(Layer):

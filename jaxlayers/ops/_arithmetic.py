@@ -7,7 +7,7 @@ in JAX: a Python scalar takes on the dtype of the array beside it.
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.ops._types import Array, ArrayLike
+from jaxlayers.numerics.types import Array, ArrayLike
 
 __all__ = [
     "abs", "absolute", "add", "cbrt", "divide", "divide_no_nan", "fabs", "floor_divide", "fmod", "gcd", "hypot",

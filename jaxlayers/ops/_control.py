@@ -10,7 +10,7 @@ import jax
 
 from jaxlayers.core import loops, operation, vmap
 from jaxlayers.core.scope import unwrap
-from jaxlayers.ops._types import ArrayLike
+from jaxlayers.numerics.types import ArrayLike
 
 __all__ = [
     "associative_scan", "cond", "fori_loop", "map", "scan", "switch", "vectorized_map", "while_loop",

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxlayers.common.settings import floatx, standardize_dtype
 from jaxlayers.core import operation
 from jaxlayers.core.symbolic import as_array
-from jaxlayers.ops._types import Array, ArrayLike, DType, Shape, dtype_or_none
+from jaxlayers.numerics.types import Array, ArrayLike, DType, Shape, dtype_or_none
 
 __all__ = [
     "arange", "array", "bartlett", "blackman", "diag", "diagflat", "empty", "empty_like", "eye", "full", "full_like",

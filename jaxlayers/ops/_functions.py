@@ -6,7 +6,7 @@ Integers and bools give floats. Out of its domain a function is nan, or infinite
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.ops._types import Array, ArrayLike, as_float
+from jaxlayers.numerics.types import Array, ArrayLike, as_float
 
 __all__ = [
     "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "conj", "conjugate", "cos",

@@ -1,7 +1,6 @@
 """Filters: weighted sums over each pixel's neighbours, along one axis after the other.
 
-They are sums of shifted images, which XLA makes one loop of: on CPU ten to a hundred times as fast as a grouped
-convolution, and batched kernels cost no more.
+The sums are in `numerics.image_filters`.
 """
 
 import functools
@@ -12,29 +11,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.ops._image_layout import channels_last, check_rank
-from jaxlayers.ops._types import Array, ArrayLike
+from jaxlayers.numerics.image_filters import gaussian, weighted_neighbors
+from jaxlayers.numerics.image_layout import channels_last, check_rank
+from jaxlayers.numerics.types import Array, ArrayLike
 
 __all__ = ["gaussian_blur", "sobel_edges", "ssim"]
-
-
-def weighted_neighbors(images: Any, weights: Any, axis: int, pad: bool = True) -> Array:
-    """`sum_k weights[k] images[... + k]` along an axis, centred, with zeros around; or only where all are inside."""
-    size = weights.shape[0]
-    if pad:
-        widths = [(0, 0)] * images.ndim
-        widths[axis] = ((size - 1) // 2, size // 2)
-        images = jnp.pad(images, widths)
-    length = images.shape[axis] - size + 1
-    parts = [weights[k] * jax.lax.slice_in_dim(images, k, k + length, axis=axis) for k in range(size)]
-    return functools.reduce(jnp.add, parts)
-
-
-def gaussian(size: int, sigma: Any, dtype: Any) -> Array:
-    """Weights proportional to e ** -(x / sigma)^2 / 2, centred, that sum to one."""
-    places = (jnp.arange(size) - (size - 1) / 2).astype(dtype)
-    values = jnp.exp(-0.5 * jnp.square(places / sigma))
-    return values / jnp.sum(values)
 
 
 @operation("images", "sigma")

@@ -1,57 +1,17 @@
 """Nonlinear functions of neural networks, element by element (`glu`, `sparsemax` and softmax along an axis)."""
 
-import functools
-from collections.abc import Callable
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.ops._types import Array, ArrayLike, Axis, as_float, hashable
+from jaxlayers.numerics import nonlinearities
+from jaxlayers.numerics.types import Array, ArrayLike, Axis, as_float, hashable
 
 __all__ = [
     "celu", "elu", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "leaky_relu",
     "log_sigmoid", "log_softmax", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax", "softplus",
     "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus", "swish", "tanh_shrink", "threshold",
 ]  # fmt: skip
-
-
-def _by_slope(function: Callable[[Array], Array]) -> Any:
-    """The same function, element by element, whose gradient keeps its slope and nothing else.
-
-    JAX would keep what the function is put together from, up to six arrays; in a loop (`layers.Repeat`, `lax.scan`), or
-    outside of compiled functions, all of them are written and read again.
-    """
-    with_slope = jax.custom_jvp(function)
-
-    @with_slope.defjvp
-    def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-        outputs, slope = jax.jvp(function, primals, (jnp.ones_like(primals[0]),))
-        return outputs, slope * tangents[0]
-
-    return with_slope
-
-
-@functools.partial(jax.jit, static_argnames="approximate", inline=True)
-def compiled_gelu(x: Array, approximate: bool = True) -> Array:
-    """`jax.nn.gelu`."""
-    return _by_slope(functools.partial(jax.nn.gelu, approximate=approximate))(x)
-
-
-@functools.partial(jax.jit, inline=True)
-def compiled_mish(x: Array) -> Array:
-    """`jax.nn.mish`."""
-    return _by_slope(jax.nn.mish)(x)
-
-
-# What jax.nn has a differentiation rule of its own for costs ten times as much, outside of compiled functions, as it
-# does compiled by itself.
-compiled_relu = jax.jit(jax.nn.relu, inline=True)
-_silu = jax.jit(_by_slope(jax.nn.silu), inline=True)
-_relu6 = jax.jit(jax.nn.relu6, inline=True)
-_softmax = jax.jit(jax.nn.softmax, static_argnames="axis", inline=True)
-_log_softmax = jax.jit(jax.nn.log_softmax, static_argnames="axis", inline=True)
 
 
 @operation("x")
@@ -62,7 +22,7 @@ def relu(x: ArrayLike) -> Array:
         >>> relu([-1.0, 0.0, 2.0])
         Array([0., 0., 2.], dtype=float32)
     """
-    return compiled_relu(x)
+    return nonlinearities.relu(x)
 
 
 @operation("x")
@@ -73,7 +33,7 @@ def relu6(x: ArrayLike) -> Array:
         >>> relu6([-1.0, 2.0, 8.0])
         Array([0., 2., 6.], dtype=float32)
     """
-    return _relu6(x)
+    return nonlinearities.relu6(x)
 
 
 @operation("x")
@@ -132,7 +92,7 @@ def gelu(x: ArrayLike, approximate: bool = True) -> Array:
         >>> gelu([-1.0, 2.0])
         Array([-0.15880796,  1.9545977 ], dtype=float32)
     """
-    return compiled_gelu(x, approximate)
+    return nonlinearities.gelu(x, approximate)
 
 
 @operation("x")
@@ -143,7 +103,7 @@ def silu(x: ArrayLike) -> Array:
         >>> silu([-1.0, 2.0])
         Array([-0.26894143,  1.761594  ], dtype=float32)
     """
-    return _silu(x)
+    return nonlinearities.silu(x)
 
 
 swish = silu
@@ -333,7 +293,7 @@ def softmax(x: ArrayLike, axis: Axis = -1) -> Array:
         >>> softmax([1.0, 2.0])
         Array([0.26894143, 0.7310586 ], dtype=float32)
     """
-    return _softmax(as_float(x), axis=hashable(axis))
+    return nonlinearities.softmax(as_float(x), axis=hashable(axis))
 
 
 @operation("x")
@@ -348,7 +308,7 @@ def log_softmax(x: ArrayLike, axis: Axis = -1) -> Array:
         >>> log_softmax([0.0, 200.0])
         Array([-200.,    0.], dtype=float32)
     """
-    return _log_softmax(as_float(x), axis=hashable(axis))
+    return nonlinearities.log_softmax(as_float(x), axis=hashable(axis))
 
 
 @operation("x")

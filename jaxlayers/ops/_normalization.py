@@ -2,25 +2,18 @@
 
 Half-precision numbers are summed in float32; results come in the dtype of x.
 
-The arithmetic of all normalisations is here, that of the layers too. What is normalised is used several times over
-(for the mean, for the variance, for the result), and XLA on CPU computes it anew for each use, with all that leads up
-to it: a transformer's step takes half as long again, and two to three times as long to compile. `apart` keeps it from
-that. Subtracting the mean once, for the variance and the result, is the quickest of several ways to write it, and the
-most exact. The derivative is written by hand: it needs nothing but the normalised numbers and their factor, where JAX
-would keep five arrays (in a loop all of them are written and read again).
+The mathematics that the layers share is in `numerics.normalization`.
 """
 
-import functools
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxlayers.common import settings
 from jaxlayers.core import operation
-from jaxlayers.ops._platform import on_cpu
-from jaxlayers.ops._types import Array, ArrayLike, Axis, hashable
+from jaxlayers.numerics.normalization import normalize_by_root_mean_square, normalize_over, wide
+from jaxlayers.numerics.types import Array, ArrayLike, Axis, hashable
 
 __all__ = ["batch_normalization", "layer_normalization", "moments", "normalize", "rms_normalization"]
 
@@ -161,109 +154,6 @@ def rms_normalization(
     epsilon = settings.epsilon() if epsilon is None else epsilon
     scale = None if scale is None else jnp.broadcast_to(scale, x.shape)
     return normalize_by_root_mean_square(x, scale, _axes(axis), x.shape, epsilon, x.dtype)
-
-
-def wide(x: Array) -> Array:
-    """Half-size floats in float32, in which their squares and sums do not overflow."""
-    return x.astype(jnp.promote_types(x.dtype, "float32"))
-
-
-def apart(x: Array) -> Array:
-    """The same values, computed once, however many computations they go into; other platforms fuse as they see fit."""
-    return jax.lax.optimization_barrier(x) if on_cpu() else x
-
-
-# Each of these is one dispatch when it is called eagerly, and one cached trace when it is not. Weights are laid out as
-# a shape that broadcasts to x.
-
-
-@functools.partial(jax.jit, static_argnums=(1,))
-def shifted(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array, Array, Array]:
-    """X less something near its mean over axes, what its mean is then and was before, and the variance.
-
-    Near the mean, the mean square less the squared mean is as exact as the mean square of what is centred, and needs no
-    pass of its own. On CPU, the mean of the first sample is near: of n samples, none is further from the mean of all
-    than sqrt(n) standard deviations, so that at most n times the rounding error is in the variance. Elsewhere it is the
-    mean itself, since samples may be spread over devices.
-    """
-    x = wide(apart(x))
-    some = x
-    if axes and on_cpu(x):
-        some = jax.lax.slice_in_dim(x, 0, min(1, x.shape[axes[0]]), axis=axes[0])
-    near = jax.lax.stop_gradient(jnp.mean(some, axes, keepdims=True))
-    x = x - near
-    mean = jnp.mean(x, axes, keepdims=True)
-    variance = jnp.maximum(jnp.mean(jnp.square(x), axes, keepdims=True) - jnp.square(mean), 0)
-    return x, mean, mean + near, variance
-
-
-@functools.partial(jax.jit, static_argnums=(5, 6, 7))
-def scale_and_shift(
-    x: Array, mean: Any, variance: Array, gamma: Any, beta: Any, shape: tuple[int, ...], epsilon: float, dtype: Any
-) -> Array:
-    """`gamma * (x - mean) / sqrt(variance + epsilon) + beta`; all but x laid out as the shape, or None."""
-    mean, gamma, beta = (None if one is None else one.astype(x.dtype).reshape(shape) for one in (mean, gamma, beta))
-    gain = jax.lax.rsqrt(variance.astype(x.dtype).reshape(shape) + epsilon)
-    gain = gain if gamma is None else gain * gamma
-    if mean is not None:
-        beta = -mean * gain if beta is None else beta - mean * gain
-    return (x * gain if beta is None else x * gain + beta).astype(dtype)
-
-
-@functools.partial(jax.jit, static_argnums=(3, 4, 5, 6))
-def normalize_over(
-    x: Array, gamma: Any, beta: Any, axes: tuple[int, ...], shape: tuple[int, ...], epsilon: float, dtype: Any
-) -> Array:
-    """`gamma * (x - mean) / sqrt(variance + epsilon) + beta`, with moments over axes."""
-    return _weighted(_standard(wide(apart(x)), axes, epsilon, True), gamma, beta, shape).astype(dtype)
-
-
-@functools.partial(jax.jit, static_argnums=(2, 3, 4, 5))
-def normalize_by_root_mean_square(
-    x: Array, scale: Any, axes: tuple[int, ...], shape: tuple[int, ...], epsilon: float, dtype: Any
-) -> Array:
-    """`scale * x / sqrt(mean(x^2) + epsilon)`, with the mean over axes."""
-    return _weighted(_standard(wide(apart(x)), axes, epsilon, False), scale, None, shape).astype(dtype)
-
-
-def _weighted(outputs: Array, gamma: Any, beta: Any, shape: tuple[int, ...]) -> Array:
-    outputs = outputs if gamma is None else outputs * gamma.astype(outputs.dtype).reshape(shape)
-    return outputs if beta is None else outputs + beta.astype(outputs.dtype).reshape(shape)
-
-
-@functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2, 3))
-def _standard(x: Array, axes: tuple[int, ...], epsilon: float, centred: bool) -> Array:
-    """X, less its mean over axes if it is to be centred, divided by the root of its mean square and epsilon."""
-    return _standard_and_factor(x, axes, epsilon, centred)[0]
-
-
-def _standard_and_factor(x: Array, axes: tuple[int, ...], epsilon: float, centred: bool) -> tuple[Array, Array]:
-    x = x - _mean(x, axes) if centred else x
-    factor = jax.lax.rsqrt(_mean(jnp.square(x), axes) + epsilon)
-    return x * factor, factor
-
-
-def _mean(x: Array, axes: tuple[int, ...]) -> Array:
-    """The mean over axes, which stay, with size 1.
-
-    The last axis by itself if it is not next to another (channels of a group): what XLA on CPU has no fast code for is
-    one sum over both kinds.
-    """
-    last = x.ndim - 1
-    others = tuple(axis for axis in axes if axis % x.ndim != last)
-    if not others or len(others) == len(axes) or (last - 1) in [axis % x.ndim for axis in axes]:
-        return jnp.mean(x, axes, keepdims=True)
-    return jnp.mean(jnp.mean(x, others, keepdims=True), -1, keepdims=True)
-
-
-@_standard.defjvp
-def _slope_of_standard(axes: tuple[int, ...], epsilon: float, centred: bool, primals: Any, tangents: Any) -> Any:
-    """The part of the tangent that goes along the outputs (and what all numbers share) changes nothing."""
-    outputs, factor = _standard_and_factor(primals[0], axes, epsilon, centred)
-    (change,) = tangents
-    along = outputs * _mean(outputs * change, axes)
-    change = change - _mean(change, axes) if centred else change
-    return outputs, factor * (change - along)
 
 
 def _narrow(value: Array, like: Array) -> Array:

@@ -8,7 +8,7 @@ size 1. Means of integers are floats; sums of bools and of narrow integers are i
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.ops._types import Array, ArrayLike, Axis, DType, dtype_or_none, hashable
+from jaxlayers.numerics.types import Array, ArrayLike, Axis, DType, dtype_or_none, hashable
 
 __all__ = [
     "amax", "amin", "argmax", "argmin", "count_nonzero", "cumprod", "cumsum", "max", "mean", "min", "nanargmax",

@@ -12,7 +12,7 @@ from jaxlayers.core import Layer, Variable
 from jaxlayers.core.scope import unwrap
 from jaxlayers.layers._config import describe
 from jaxlayers.layers.dropout import checked_rate
-from jaxlayers.ops._attention import masked_softmax
+from jaxlayers.numerics.attention import masked_softmax
 
 
 class Attention(Layer):

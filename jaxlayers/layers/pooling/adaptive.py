@@ -8,8 +8,8 @@ import jax
 
 from jaxlayers.layers._config import describe
 from jaxlayers.layers._ranked import Ranked
-from jaxlayers.ops._pooling import adaptive_average_pool, adaptive_max_pool
-from jaxlayers.ops._spatial import format_of, per_axis
+from jaxlayers.numerics.spatial import format_of, per_axis
+from jaxlayers.ops.nn import adaptive_average_pool, adaptive_max_pool
 
 
 class _AdaptivePooling(Ranked):

@@ -18,7 +18,7 @@ from jaxlayers.common.settings import image_data_format
 from jaxlayers.core import Layer
 from jaxlayers.core import random as keys
 from jaxlayers.layers._config import describe
-from jaxlayers.layers.preprocessing import _boxes
+from jaxlayers.numerics import bounding_boxes as _boxes
 
 Transformation = Any
 INTERPOLATIONS = ("nearest", "bilinear")

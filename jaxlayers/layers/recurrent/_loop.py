@@ -17,6 +17,8 @@ import jax.numpy as jnp
 from jaxlayers.core import scan
 from jaxlayers.core.manual_axes import vary, varying_axes
 from jaxlayers.layers.recurrent._recurrences import Arrays, Recurrence, Weights
+from jaxlayers.numerics.masking import append_axes, select
+from jaxlayers.numerics.platforms import keep_apart
 
 
 def step(
@@ -43,7 +45,7 @@ def run(
     inputs = jnp.swapaxes(_cleared(sequences, counts), 0, 1)
     if not facades:
         # XLA on CPU would take the sequences as they lie into the kernel's gradient, at several times its cost.
-        inputs = jax.lax.optimization_barrier(inputs)
+        inputs = keep_apart(inputs)
     projected = recurrence.project(weights, inputs, masks[0])  # [time, batch, gates * units]
     turns = None if counts is None else jnp.swapaxes(counts, 0, 1)
     states = vary(states, varying_axes(projected, weights, masks, states))
@@ -61,7 +63,7 @@ def run(
         return states[0], states
     if zero_output:
         outputs = select(turns, outputs, jnp.zeros_like(outputs))
-    return jnp.swapaxes(outputs if facades else jax.lax.optimization_barrier(outputs), 0, 1), states
+    return jnp.swapaxes(outputs if facades else keep_apart(outputs), 0, 1), states
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
@@ -121,7 +123,7 @@ def _iterate_with_tangents(recurrence: Recurrence, unroll: bool, primals: Any, t
         d_new = slope(joined, states, count, d_joined, d_states)
         return d_new, d_new[0]
 
-    d_joined = jax.lax.optimization_barrier(recurrence.join(d_projected, by_weights))
+    d_joined = keep_apart(recurrence.join(d_projected, by_weights))
     steps = (None if recurrence.summed else projected, kept, before, turns, d_joined)
     return (last, outputs), jax.lax.scan(tangent, d_states, steps, unroll=unroll)
 
@@ -175,22 +177,10 @@ def run_any(
     numbers = jnp.where(turns, jnp.arange(len(turns))[:, None], -1)
     numbers = jax.lax.cummax(numbers, axis=0) if all_outputs else jnp.max(numbers, axis=0, keepdims=True)
     before = first if (first.shape, first.dtype) == (outputs.shape[1:], outputs.dtype) else jnp.zeros_like(outputs[0])
-    found = jnp.take_along_axis(outputs, _as_wide(jnp.maximum(numbers, 0), outputs), axis=0)
+    found = jnp.take_along_axis(outputs, append_axes(jnp.maximum(numbers, 0), outputs), axis=0)
     outputs = select(numbers >= 0, found, jnp.broadcast_to(before[None], found.shape))
     return (jnp.swapaxes(outputs, 0, 1) if all_outputs else outputs[0]), states
 
 
-def select(count: jax.Array | None, new: Any, old: Any) -> Any:
-    """The new arrays for the samples that count, the old ones for the rest."""
-    if count is None:
-        return new
-    return jax.tree.map(lambda a, b: jnp.where(_as_wide(count, a), a, b), new, old)
-
-
 def _cleared(sequences: jax.Array, counts: jax.Array | None) -> jax.Array:
     return select(counts, sequences, jnp.zeros_like(sequences))
-
-
-def _as_wide(count: jax.Array, array: jax.Array) -> jax.Array:
-    """With axes of size 1 at the end, to as many as the array has."""
-    return count.reshape(*count.shape, *(1,) * (array.ndim - count.ndim))

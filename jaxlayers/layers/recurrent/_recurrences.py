@@ -16,15 +16,14 @@ for all gates, or one for each gate.
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.custom_derivatives import SymbolicZero
 
-from jaxlayers.ops._convolution import convolve
+from jaxlayers.numerics.convolution import convolve
+from jaxlayers.numerics.platforms.products import multiply_tall
 
 Weights = tuple[jax.Array, jax.Array, jax.Array | None]
 Arrays = tuple[jax.Array, ...]
@@ -95,32 +94,10 @@ class Recurrence:
 
 
 def _matmul(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """`x @ kernel`; all steps and samples are one axis."""
+    """Return `x @ kernel`, with all steps and samples along one axis."""
     if x.ndim == 2:
         return jnp.matmul(x, kernel)
-    return _long_product(x.reshape(-1, x.shape[-1]), kernel).reshape(*x.shape[:-1], kernel.shape[-1])
-
-
-@jax.custom_jvp
-def _long_product(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """A matrix product with the same derivatives as any other, of which the kernel's gradient is fast on CPU too.
-
-    It is `x.T @ cotangent`, for which XLA on CPU has no fast code unless `x.T` lies in memory as it is.
-    """
-    return jnp.matmul(x, kernel)
-
-
-@functools.partial(_long_product.defjvp, symbolic_zeros=True)
-def _long_product_with_tangents(primals: Any, tangents: Any) -> Any:
-    x, kernel = primals
-    d_x, d_kernel = tangents
-    tangent = jnp.zeros((x.shape[0], kernel.shape[1]), x.dtype)
-    if not isinstance(d_x, SymbolicZero):
-        tangent = jnp.matmul(d_x, kernel)
-    if not isinstance(d_kernel, SymbolicZero):
-        turned = jax.lax.optimization_barrier(x.T)
-        tangent = tangent + jax.lax.dot_general(turned, d_kernel, (((0,), (0,)), ((), ())))
-    return jnp.matmul(x, kernel), tangent
+    return multiply_tall(x.reshape(-1, x.shape[-1]), kernel).reshape(*x.shape[:-1], kernel.shape[-1])
 
 
 def dropped(x: jax.Array, masks: Sequence[jax.Array]) -> jax.Array:

@@ -1,6 +1,6 @@
 """Learning rates that change with the number of updates."""
 
-from jaxlayers.optimizers.schedules._schedules import (
+from jaxlayers.optimizers.schedules.decays import (
     CosineDecay,
     CosineDecayRestarts,
     ExponentialDecay,
