@@ -9,7 +9,7 @@ import jax
 
 from jaxlayers.core import Layer, SymbolicTensor
 from jaxlayers.layers import Input, InputLayer
-from jaxlayers.layers._config import made_again
+from jaxlayers.layers.copying import copy_from_config
 from jaxlayers.metrics import Metric
 from jaxlayers.models.graph import Call
 from jaxlayers.models.model import Model
@@ -127,7 +127,7 @@ def _again(thing: Any) -> Any:
 
 
 def _from_config(layer: Layer) -> Layer:
-    twin = made_again(layer)
+    twin = copy_from_config(layer)
     twin.auto_named = layer.auto_named
     return twin
 

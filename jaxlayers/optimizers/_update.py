@@ -10,7 +10,7 @@ This module imports optax, so it is itself imported only when an optimizer is pu
 from __future__ import annotations
 
 from collections.abc import Callable, Set
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,10 +18,8 @@ import optax
 
 from jaxlayers.optimizers import _transformations as ours
 from jaxlayers.optimizers._slots import Layout, owner_of
+from jaxlayers.optimizers._update_settings import UpdateSettings
 from jaxlayers.optimizers._variable_steps import VariableSteps
-
-if TYPE_CHECKING:
-    from jaxlayers.optimizers._optimizer import Optimizer
 
 
 class OptimizerState(NamedTuple):
@@ -43,7 +41,7 @@ class OptimizerState(NamedTuple):
     gradient_accumulator: Any = None
 
 
-def make_steps(optimizer: Optimizer) -> optax.GradientTransformationExtraArgs:
+def make_steps(optimizer: UpdateSettings) -> optax.GradientTransformationExtraArgs:
     """The transformation from gradients to what is added to the parameters."""
     if optimizer.clipnorm:
         clip = ours.clip_each_by_norm(optimizer.clipnorm)
@@ -63,7 +61,7 @@ def make_steps(optimizer: Optimizer) -> optax.GradientTransformationExtraArgs:
 
 
 def initial_state(
-    optimizer: Optimizer, steps: Any, learning_rate: Any, params: Any, overwritten: frozenset[str] = frozenset()
+    optimizer: UpdateSettings, steps: Any, learning_rate: Any, params: Any, overwritten: frozenset[str] = frozenset()
 ) -> OptimizerState:
     """The state before the first update; with parameters that are overwritten, the others are a dict by path."""
     largest = None
@@ -75,7 +73,7 @@ def initial_state(
     return OptimizerState(jnp.zeros((), "int32"), learning_rate, average, steps.init(params), largest)
 
 
-def make_update(optimizer: Optimizer, constraints: dict[str, Any], overwritten: frozenset[str]) -> Callable[..., Any]:
+def make_update(optimizer: UpdateSettings, constraints: dict[str, Any], overwritten: frozenset[str]) -> Callable[..., Any]:
     """The pure function `(params, gradients, state, learning_rate) -> (params, state)` over dicts keyed by path.
 
     A parameter without a gradient (None) is left alone. `learning_rate` is None where the state holds it, or where
@@ -107,7 +105,7 @@ def make_update(optimizer: Optimizer, constraints: dict[str, Any], overwritten: 
 
 
 def _overwrite(
-    optimizer: Optimizer, params: Any, gradients: Any, state: OptimizerState, overwritten: frozenset[str]
+    optimizer: UpdateSettings, params: Any, gradients: Any, state: OptimizerState, overwritten: frozenset[str]
 ) -> tuple[dict[str, Any], Any]:
     """The variables that take the value of their gradient, and the largest gradients until they do."""
     direct, largest = {path: params[path] for path in overwritten}, dict(state.gradient_accumulator or {})
@@ -124,7 +122,7 @@ def _overwrite(
     return direct, largest or None
 
 
-def make_flat_update(optimizer: Optimizer, layout: Layout, holds_rate: bool) -> Callable[..., Any]:
+def make_flat_update(optimizer: UpdateSettings, layout: Layout, holds_rate: bool) -> Callable[..., Any]:
     """`make_update` over lists of arrays: of parameters, of gradients or None, of the optimizer's variables."""
     constraints = {path: variable.constraint for path, variable in layout.parameters.items() if variable.constraint}
     update = make_update(optimizer, constraints, layout.overwritten)
@@ -141,7 +139,7 @@ def make_flat_update(optimizer: Optimizer, layout: Layout, holds_rate: bool) -> 
     return update_all
 
 
-def make_transformation(optimizer: Optimizer, learning_rate: Any) -> Any:
+def make_transformation(optimizer: UpdateSettings, learning_rate: Any) -> Any:
     """The same as an `optax.GradientTransformation` on any pytree; constraints, which belong to variables, apart."""
     steps_of = make_steps(optimizer)
 
@@ -163,7 +161,7 @@ def make_transformation(optimizer: Optimizer, learning_rate: Any) -> Any:
 
 
 def _advance(
-    optimizer: Optimizer, steps_of: Any, params: Any, gradients: Any, state: OptimizerState, learning_rate: Any
+    optimizer: UpdateSettings, steps_of: Any, params: Any, gradients: Any, state: OptimizerState, learning_rate: Any
 ) -> tuple[Any, OptimizerState]:
     """The steps, and the state but for the average."""
     if learning_rate is None:
@@ -188,7 +186,7 @@ def _keep_unused(new: Any, old: Any, unused: Set[str]) -> Any:
     return jax.tree_util.tree_map_with_path(choose, new, old)
 
 
-def _averaged(optimizer: Optimizer, state: OptimizerState, params: Any) -> tuple[Any, Any]:
+def _averaged(optimizer: UpdateSettings, state: OptimizerState, params: Any) -> tuple[Any, Any]:
     """The average after an update, and whether it takes the parameters' place (None: never)."""
     updates = state.iterations // (optimizer.gradient_accumulation_steps or 1)
     momentum = jnp.where(updates == 0, 0.0, optimizer.ema_momentum)
