@@ -51,12 +51,14 @@ def convolve(
     geometry = _geometry(inputs, kernel, strides, padding, data_format, dilation_rate)
     inputs = inputs.astype(kernel.dtype)
 
-    def on_cpu(inputs: Any, kernel: Any) -> Array:
-        one_group = functools.partial(_with_channels_last, dense.convolve, geometry=geometry, data_format=data_format)
-        return one_group(inputs, kernel) if groups == 1 else convolve_groups(one_group, inputs, kernel, groups, axis)
-
     plain = functools.partial(_convolve, geometry=geometry, data_format=data_format, groups=groups)
-    return choose(inputs, kernel, cpu=on_cpu, default=plain)
+    one_group = functools.partial(_with_channels_last, dense.convolve, geometry=geometry, data_format=data_format)
+    if groups != 1:
+        by_groups = functools.partial(convolve_groups, one_group, groups=groups, axis=axis)
+        return choose(inputs, kernel, cpu=by_groups, default=plain)
+    if data_format == "channels_last":
+        return dense.convolve(inputs, kernel, geometry)
+    return choose(inputs, kernel, cpu=one_group, default=plain)
 
 
 def convolve_depthwise(
@@ -104,6 +106,9 @@ def convolve_transposed(
     )
     geometry = (tuple(strides), pads, tuple(dilation_rate))
     inputs = inputs.astype(kernel.dtype)
+
+    if data_format == "channels_last":
+        return dense.convolve_transposed(inputs, kernel, geometry)
 
     def on_cpu(inputs: Any, kernel: Any) -> Array:
         return _with_channels_last(dense.convolve_transposed, inputs, kernel, geometry, data_format)

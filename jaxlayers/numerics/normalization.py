@@ -1,10 +1,8 @@
 """Arrays brought to mean 0 and variance 1, or to root mean square 1; all arguments checked.
 
-An array that is normalised is used for the mean, for the variance and for the result. XLA on CPU computes it again for
-each use, with all that leads up to it: the step of a transformer then takes half as long again, and two to three times
-as long to compile. `keep_apart` prevents that. Subtracting the mean once, for the variance and for the result, is the
-fastest of several forms, and the most exact. The derivative of `_standardize` is written by hand: it keeps the
-normalised array and its factor, where JAX would keep five arrays.
+Subtracting the mean once, for the variance and for the result, is the fastest of several forms, and the most exact. The
+derivative of `_standardize` is written by hand: it keeps the normalised array and its factor, where JAX would keep five
+arrays.
 
 Half precision is computed in float32. Weights are reshaped to a shape that broadcasts to the array. Each public
 function is compiled: one dispatch when it is called eagerly, and one cached trace otherwise.
@@ -18,7 +16,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.numerics.platforms import choose, keep_apart
+from jaxlayers.numerics.platforms import choose
 from jaxlayers.numerics.types import Array
 
 
@@ -36,7 +34,7 @@ def shifted(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array, Array, Array
     further from the mean of all than sqrt(n) standard deviations, so the variance has at most n times the rounding
     error. On other platforms the estimate is the mean itself, since samples may be divided among devices.
     """
-    x = wide(keep_apart(x))
+    x = wide(x)
 
     def mean_of_all(x: Array) -> Array:
         return jnp.mean(x, axes, keepdims=True)
@@ -69,7 +67,7 @@ def normalize_over(
     x: Array, gamma: Any, beta: Any, axes: tuple[int, ...], shape: tuple[int, ...], epsilon: float, dtype: Any
 ) -> Array:
     """Return `gamma * (x - mean) / sqrt(variance + epsilon) + beta`, with mean and variance over axes."""
-    return _apply_weights(_standardize(wide(keep_apart(x)), axes, epsilon, True), gamma, beta, shape).astype(dtype)
+    return _apply_weights(_standardize(wide(x), axes, epsilon, True), gamma, beta, shape).astype(dtype)
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3, 4, 5))
@@ -77,7 +75,7 @@ def normalize_by_root_mean_square(
     x: Array, scale: Any, axes: tuple[int, ...], shape: tuple[int, ...], epsilon: float, dtype: Any
 ) -> Array:
     """Return `scale * x / sqrt(mean(x^2) + epsilon)`, with the mean over axes."""
-    return _apply_weights(_standardize(wide(keep_apart(x)), axes, epsilon, False), scale, None, shape).astype(dtype)
+    return _apply_weights(_standardize(wide(x), axes, epsilon, False), scale, None, shape).astype(dtype)
 
 
 def _apply_weights(outputs: Array, gamma: Any, beta: Any, shape: tuple[int, ...]) -> Array:

@@ -73,7 +73,9 @@ def initial_state(
     return OptimizerState(jnp.zeros((), "int32"), learning_rate, average, steps.init(params), largest)
 
 
-def make_update(optimizer: UpdateSettings, constraints: dict[str, Any], overwritten: frozenset[str]) -> Callable[..., Any]:
+def make_update(
+    optimizer: UpdateSettings, constraints: dict[str, Any], overwritten: frozenset[str]
+) -> Callable[..., Any]:
     """The pure function `(params, gradients, state, learning_rate) -> (params, state)` over dicts keyed by path.
 
     A parameter without a gradient (None) is left alone. `learning_rate` is None where the state holds it, or where

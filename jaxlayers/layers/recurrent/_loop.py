@@ -18,7 +18,6 @@ from jaxlayers.core import scan
 from jaxlayers.core.manual_axes import vary, varying_axes
 from jaxlayers.layers.recurrent._recurrences import Arrays, Recurrence, Weights
 from jaxlayers.numerics.masking import append_axes, select
-from jaxlayers.numerics.platforms import keep_apart
 
 
 def step(
@@ -43,9 +42,6 @@ def run(
 ) -> tuple[jax.Array, Arrays]:
     """All outputs `[batch, time, ...]`, or the last one alone; and the last states."""
     inputs = jnp.swapaxes(_cleared(sequences, counts), 0, 1)
-    if not facades:
-        # XLA on CPU would take the sequences as they lie into the kernel's gradient, at several times its cost.
-        inputs = keep_apart(inputs)
     projected = recurrence.project(weights, inputs, masks[0])  # [time, batch, gates * units]
     turns = None if counts is None else jnp.swapaxes(counts, 0, 1)
     states = vary(states, varying_axes(projected, weights, masks, states))
@@ -63,7 +59,7 @@ def run(
         return states[0], states
     if zero_output:
         outputs = select(turns, outputs, jnp.zeros_like(outputs))
-    return jnp.swapaxes(outputs if facades else keep_apart(outputs), 0, 1), states
+    return jnp.swapaxes(outputs, 0, 1), states
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
@@ -123,7 +119,7 @@ def _iterate_with_tangents(recurrence: Recurrence, unroll: bool, primals: Any, t
         d_new = slope(joined, states, count, d_joined, d_states)
         return d_new, d_new[0]
 
-    d_joined = keep_apart(recurrence.join(d_projected, by_weights))
+    d_joined = recurrence.join(d_projected, by_weights)
     steps = (None if recurrence.summed else projected, kept, before, turns, d_joined)
     return (last, outputs), jax.lax.scan(tangent, d_states, steps, unroll=unroll)
 

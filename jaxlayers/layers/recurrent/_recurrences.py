@@ -23,7 +23,6 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.numerics.convolution import convolve
-from jaxlayers.numerics.platforms.products import multiply_tall
 
 Weights = tuple[jax.Array, jax.Array, jax.Array | None]
 Arrays = tuple[jax.Array, ...]
@@ -97,7 +96,7 @@ def _matmul(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Return `x @ kernel`, with all steps and samples along one axis."""
     if x.ndim == 2:
         return jnp.matmul(x, kernel)
-    return multiply_tall(x.reshape(-1, x.shape[-1]), kernel).reshape(*x.shape[:-1], kernel.shape[-1])
+    return jnp.matmul(x.reshape(-1, x.shape[-1]), kernel).reshape(*x.shape[:-1], kernel.shape[-1])
 
 
 def dropped(x: jax.Array, masks: Sequence[jax.Array]) -> jax.Array:
