@@ -16,7 +16,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.numerics.platforms import choose
 from jaxlayers.numerics.types import Array
 
 
@@ -30,19 +29,10 @@ def shifted(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array, Array, Array
     """Return `x` less an estimate of its mean over axes, the mean of that, the mean of `x`, and the variance of `x`.
 
     After the subtraction, the mean square less the squared mean is as exact as the mean square of a centred array, and
-    needs no pass over the array of its own. On CPU, the estimate is the mean of the first sample: of n samples, none is
-    further from the mean of all than sqrt(n) standard deviations, so the variance has at most n times the rounding
-    error. On other platforms the estimate is the mean itself, since samples may be divided among devices.
+    needs no pass over the array of its own. The estimate is the computed mean, of which no gradient is taken.
     """
     x = wide(x)
-
-    def mean_of_all(x: Array) -> Array:
-        return jnp.mean(x, axes, keepdims=True)
-
-    def mean_of_first(x: Array) -> Array:
-        return mean_of_all(jax.lax.slice_in_dim(x, 0, min(1, x.shape[axes[0]]), axis=axes[0]) if axes else x)
-
-    near = choose(jax.lax.stop_gradient(x), cpu=mean_of_first, default=mean_of_all)
+    near = jax.lax.stop_gradient(jnp.mean(x, axes, keepdims=True))
     x = x - near
     mean = jnp.mean(x, axes, keepdims=True)
     variance = jnp.maximum(jnp.mean(jnp.square(x), axes, keepdims=True) - jnp.square(mean), 0)

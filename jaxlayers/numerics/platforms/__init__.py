@@ -14,7 +14,6 @@ platform then gets the plain forms.
 | `grouped_convolution.convolve_groups` | CPU | `feature_group_count` | 40 times |
 | `grouped_convolution.convolve_by_shifts` | CPU | `feature_group_count` | 3 to 5 times |
 | `tiled_pooling.maximum_of_tiles` | CPU | `jax.lax.reduce_window` | 2 times, and 2.7 times to compile |
-| `numerics.normalization.shifted` | CPU | the mean of all samples | 1.1 to 1.3 times |
 | `cudnn_attention`, `cudnn_lstm` | CUDA | `numerics.attention.attend`, the loop over time steps | not measured here |
 
 The figures are those of small models on two cores, jax 0.10.2.

@@ -69,7 +69,7 @@ def _(geometry: Geometry, axis: int, primals: Any, tangents: Any) -> tuple[jax.A
     kernel_gradient = functools.partial(_kernel_gradient, inputs=repeated, window=window, geometry=geometry)
     (by_inputs,) = jax.linear_transpose(input_gradient, like)(d_repeated)
     (by_kernel,) = jax.linear_transpose(kernel_gradient, like)(_flat(d_kernel))
-    return outputs, jax.lax.optimization_barrier(jnp.moveaxis(by_inputs + by_kernel, -1, axis))
+    return outputs, jnp.moveaxis(by_inputs + by_kernel, -1, axis)
 
 
 def _flat(kernel: Any) -> jax.Array:
@@ -99,7 +99,7 @@ def _sum_of_shifts(inputs: jax.Array, kernel: jax.Array, geometry: Geometry) -> 
         ends = [start + size - span for start, size, span in zip(starts, padded.shape[1:], spans, strict=False)]
         shifted = jax.lax.slice(padded, (0, *starts, 0), (padded.shape[0], *ends, padded.shape[-1]), (1, *strides, 1))
         total = total + shifted.astype(wide) * kernel[place].astype(wide).reshape([1] * (inputs.ndim - 1) + [-1])
-    return jax.lax.optimization_barrier(total.astype(dtype))
+    return total.astype(dtype)
 
 
 def _input_gradient(gradients: Any, kernel: Any, geometry: Geometry, sizes: tuple[int, ...]) -> jax.Array:
