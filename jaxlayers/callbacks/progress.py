@@ -1,10 +1,10 @@
-"""What `fit`, `evaluate` and `predict` show while they run, and what they leave.
+"""The progress bars and lines of `fit`, `evaluate` and `predict`.
 
-A pass over the data leaves one line. While it runs, and takes longer than a moment, a bar stands in its place: drawn by
-rich in a terminal, by the browser in a notebook, and not at all when the output is a file.
+A pass over the data prints one line at its end. During a pass that takes longer than a moment there is a bar: drawn by
+rich in a terminal, by the browser in a notebook, and not at all if the output is a file.
 
-Steps are handed to the device faster than it computes them, so the bar shows the newest step whose figures are there;
-it never waits for one. A step costs a look at the clock, and drawing takes at most a hundredth of the time.
+Steps are dispatched faster than the device computes them, so the bar shows the newest step whose metrics are computed;
+it never waits for one. A step reads the clock once, and drawing takes at most a hundredth of the time.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any
 import jax
 import numpy as np
 
-_EVERY = 0.25  # seconds between two looks, at least
-_SHARE = 0.01  # of the time may go into drawing
+_EVERY = 0.25  # the least number of seconds between two updates
+_SHARE = 0.01  # the largest part of the time that is spent on drawing
 
 
 class Progress:
@@ -28,8 +28,8 @@ class Progress:
 
     Args:
         verbose: 0, 1, 2, or `"auto"` for 1.
-        epochs: how many there are; 0 for a pass that is no epoch.
-        steps: how many there are in a pass, when that is known.
+        epochs: the number of epochs; 0 for a pass that is not an epoch.
+        steps: the number of steps in a pass; None if it is unknown.
     """
 
     def __init__(self, verbose: Any, epochs: int, steps: int | None):
@@ -40,30 +40,30 @@ class Progress:
         self._due = math.inf
 
     def start(self, epoch: int, steps: int | None = None) -> None:
-        """A pass over the data begins.
+        """Begin a pass over the data.
 
         Args:
             epoch: its number, counted from 0.
-            steps: how many there are, when that was learned.
+            steps: the number of steps, if it has become known.
         """
         self.steps = self.steps if steps is None else steps
         self._head = f"Epoch {epoch + 1}/{self.epochs}" if self.epochs else ""
         self._began = self._first = time.perf_counter()
         self._done: tuple[int, Any] = (0, {})
         self._waiting: tuple[int, Any] | None = None
-        self._due = -math.inf if self._kind else math.inf  # the first step, which compiles, is timed apart
+        self._due = -math.inf if self._kind else math.inf  # the first step compiles, so it is timed separately
 
     def step(self, number: int, logs: Any) -> None:
-        """A step was handed to the device.
+        """Note that a step was dispatched to the device.
 
         Args:
-            number: of the last batch in it, counted from 0.
-            logs: its figures, as they come from the step; or anything computed with it.
+            number: the number of its last batch, counted from 0.
+            logs: the metrics as the step returned them, or anything computed with it.
         """
         if time.perf_counter() >= self._due:
-            self._look(number + 1, logs)
+            self._update(number + 1, logs)
 
-    def _look(self, steps: int, logs: Any) -> None:
+    def _update(self, steps: int, logs: Any) -> None:
         now = time.perf_counter()
         if self._due == -math.inf:
             self._first = now
@@ -78,13 +78,13 @@ class Progress:
             self._done, self._waiting = self._waiting, (steps, logs)
         if self._bar is None:
             self._bar = _open_bar()
-        before = time.perf_counter()  # opening the first bar loads a library, once
+        before = time.perf_counter()  # after opening the bar: the first one imports a library
         self._bar.draw(self._head, *self._fraction(now), _line(self._done[1]))
         after = time.perf_counter()
         self._due = after + max(_EVERY, (after - before) / _SHARE)
 
     def _fraction(self, now: float) -> tuple[int, int | None, str]:
-        """Steps done, all steps, and how long one and the rest take."""
+        """Return the steps done, all steps, and the times of one step and of the rest."""
         done, total = self._done[0], self.steps
         each = self._each(now, done)
         if not done:
@@ -93,22 +93,22 @@ class Progress:
         return done, total, f"{_duration(each)} a step{rest}"
 
     def _each(self, now: float, steps: int) -> float:
-        """The time of a step; the first is left out, which may have been compiled."""
+        """Return the time of a step, without the first, which may have been compiled."""
         return (now - self._first) / (steps - 1) if steps > 1 else (now - self._began) / max(steps, 1)
 
     def end(self, epoch: int, steps: int, logs: Any) -> None:
-        """A pass over the data has ended.
+        """End a pass over the data.
 
         Args:
             epoch: its number, counted from 0.
-            steps: how many there were.
-            logs: its figures.
+            steps: the number of its steps.
+            logs: its metrics.
         """
         if self._kind:
-            self._leave(steps, "", logs)
+            self._print_line(steps, "", logs)
 
-    def _leave(self, steps: int, note: str, logs: Any) -> None:
-        """Put a line in the place of the bar."""
+    def _print_line(self, steps: int, note: str, logs: Any) -> None:
+        """Replace the bar by a line."""
         now = time.perf_counter()
         count = f"{steps} steps{note}, {_duration(now - self._began)}, {_duration(self._each(now, steps))} a step"
         line = ", ".join(filter(None, [f"{self._head}: {count}" if self._head else count, _line(logs)]))
@@ -119,14 +119,14 @@ class Progress:
             bar.replace(line)
 
     def close(self) -> None:
-        """Leave the screen as it should be when a pass did not come to its end."""
+        """Replace the bar by a line if the pass did not end."""
         if self._bar is not None:
-            self._leave(self._done[0], f" of {self.steps}" if self.steps else "", self._done[1])
+            self._print_line(self._done[0], f" of {self.steps}" if self.steps else "", self._done[1])
         self._due = math.inf
 
 
 class _TerminalBar:
-    """A line at the bottom of a terminal that what is printed moves up."""
+    """A bar at the bottom of a terminal, below all other output."""
 
     def __init__(self) -> None:
         from rich import live, progress_bar, table, text
@@ -151,7 +151,7 @@ class _TerminalBar:
 
 
 class _NotebookBar:
-    """A cell's output that is written anew."""
+    """A bar in the output of a notebook's cell."""
 
     def __init__(self) -> None:
         self._handle: Any = None
@@ -189,17 +189,17 @@ def _is_interactive() -> bool:
 
 
 def _is_ready(logs: Any) -> bool:
-    """Whether all arrays are computed; one that was given away to a later step must be."""
+    """Return True if all arrays are computed; an array donated to a later step is."""
     arrays: list[Any] = [leaf for leaf in jax.tree.leaves(logs) if isinstance(leaf, jax.Array)]
     return all(array.is_deleted() or array.is_ready() for array in arrays)
 
 
 def _line(logs: Any) -> str:
-    """The single numbers among figures that are ready."""
-    shown = logs.items() if isinstance(logs, dict) else ()
-    here = {name: value for name, value in shown if np.ndim(value) == 0 and not _is_deleted(value)}
-    values = jax.device_get(list(here.values()))  # of a dict, the order would be lost
-    return ", ".join(f"{name} {float(value):.4g}" for name, value in zip(here, values, strict=True))
+    """Return the scalars among metrics that are computed, as text."""
+    metrics = logs.items() if isinstance(logs, dict) else ()
+    scalars = {name: value for name, value in metrics if np.ndim(value) == 0 and not _is_deleted(value)}
+    values = jax.device_get(list(scalars.values()))  # device_get of a dict would sort it
+    return ", ".join(f"{name} {float(value):.4g}" for name, value in zip(scalars, values, strict=True))
 
 
 def _is_deleted(value: Any) -> bool:

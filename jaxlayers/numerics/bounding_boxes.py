@@ -1,6 +1,6 @@
-"""Bounding boxes: their formats, how they move with an image, and what is left of them inside of it.
+"""Bounding boxes: conversion between formats, movement with an image, and clipping to it.
 
-Boxes are a dict of `boxes`, [batch, number, 4], and `labels`, [batch, number]; a box without area has the label -1.
+Boxes are a dict of `boxes`, [batch, number, 4], and `labels`, [batch, number]. A box without area has the label -1.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ Size = tuple[Any, Any]  # height and width of an image
 
 
 def check_format(name: Any, argument: str = "bounding_box_format") -> str:
-    """One of the formats, in lower case."""
-    found = str(name).lower()
-    if found not in FORMATS:
+    """Return the name of a format in lower case; raise ValueError if there is no such format."""
+    lowered = str(name).lower()
+    if lowered not in FORMATS:
         raise ValueError(f"{argument} must be among {FORMATS}; received {name!r}.")
-    return found
+    return lowered
 
 
 def to_corners(boxes: Any, source: str, size: Size, dtype: Any = "float32") -> jax.Array:
-    """Boxes of a format as (left, top, right, bottom) in pixels.
+    """Return boxes of a format as (left, top, right, bottom) in pixels.
 
     Args:
         boxes: [..., 4].
         source: their format.
-        size: height and width of the image, which formats in pixels do not look at: numbers, or arrays of as many axes
-            as boxes have, the last one of size 1.
-        dtype: what they are computed in; None for what they are.
+        size: height and width of the image, which only relative formats need: numbers, or arrays with as many axes as
+            the boxes, the last one of size 1.
+        dtype: the dtype of the computation; None for that of the boxes.
     """
     kind, relative = _kind(source)
     a, b, c, d = jnp.split(jnp.asarray(boxes, dtype), 4, axis=-1)
@@ -48,7 +48,7 @@ def to_corners(boxes: Any, source: str, size: Size, dtype: Any = "float32") -> j
 
 
 def from_corners(corners: Any, target: str, size: Size) -> jax.Array:
-    """The inverse of `to_corners`."""
+    """Return corners as boxes of a format: the inverse of `to_corners`."""
     kind, relative = _kind(target)
     a, b, c, d = jnp.split(corners, 4, axis=-1)
     if relative:
@@ -64,27 +64,37 @@ def from_corners(corners: Any, target: str, size: Size) -> jax.Array:
 
 
 def _kind(name: str) -> tuple[str, bool]:
-    """What the four numbers are, and whether they are parts of the image's size."""
+    """Return the format without `rel_`, and True if it had it: coordinates relative to the image's size."""
     return name.removeprefix("rel_"), name.startswith("rel_")
 
 
 def signed(array: Any) -> jax.Array:
-    """An array in which -1 and differences have their place: of unsigned integers, the next wider signed ones."""
+    """Return an array that can hold -1 and differences: unsigned integers in the next wider signed dtype."""
     array = jnp.asarray(array)
     unsigned = jnp.issubdtype(array.dtype, jnp.unsignedinteger)
     return array.astype(jnp.result_type(array.dtype, "int8")) if unsigned else array
 
 
 def marked(labels: Any, corners: jax.Array) -> jax.Array:
-    """Labels, [batch, number], with -1 for the boxes that have no area."""
-    left, top, right, bottom = jnp.unstack(corners.astype("float32"), axis=-1)  # small integers have no room for areas
+    """Return labels, [batch, number], with -1 for the boxes that have no area."""
+    left, top, right, bottom = jnp.unstack(
+        corners.astype("float32"), axis=-1
+    )  # an area may exceed the range of a small integer dtype
     return jnp.where((right - left) * (bottom - top) > 0, signed(labels), -1)
 
 
 def change(
     bounding_boxes: dict[str, Any], name: str, before: Size, after: Size, move: Callable[[Any], Any]
 ) -> dict[str, Any]:
-    """Boxes whose corners move, cut to the image that they are in afterwards."""
+    """Return boxes whose corners have moved by `move`, clipped to the new image.
+
+    Args:
+        bounding_boxes: the boxes, and their labels if there are any.
+        name: their format.
+        before: the size of the image that they are in.
+        after: the size of the image that they move to.
+        move: a function of the corners.
+    """
     corners = move(to_corners(bounding_boxes["boxes"], name, before))
     limits = jnp.asarray([after[1], after[0], after[1], after[0]], corners.dtype)
     corners = jnp.clip(corners, 0, limits.reshape((1,) * (corners.ndim - 1) + (4,)))
@@ -95,21 +105,21 @@ def change(
 
 
 def project(corners: Any, transforms: Any) -> jax.Array:
-    """The boxes around where corners go in images of which each pixel is read at `transforms` of its place.
+    """Return the boxes around the corners in images of which each pixel is read at `transforms` of its position.
 
     Args:
         corners: [batch, number, 4].
-        transforms: eight numbers each, as `ops.image.affine_transform` takes them, [batch, 8].
+        transforms: eight numbers for each image, as `ops.image.affine_transform` takes them, [batch, 8].
     """
     matrices = jnp.concatenate([transforms, jnp.ones_like(transforms[:, :1])], -1).reshape(-1, 3, 3)
     return enclosing(corners, jnp.linalg.inv(matrices.astype("float32")))
 
 
 def enclosing(corners: Any, matrices: Any) -> jax.Array:
-    """The boxes around where matrices, [batch, 3, 3], take the corners of boxes, [batch, number, 4]."""
+    """Return the boxes around the corners of boxes, [batch, number, 4], moved by matrices, [batch, 3, 3]."""
     points = corners[..., jnp.array([[0, 1], [2, 1], [2, 3], [0, 3]])]  # [batch, number, 4, 2]
     points = jnp.concatenate([points, jnp.ones_like(points[..., :1])], -1)
-    # The fast products of accelerators would round the pixels of large images.
+    # The default precision of accelerators would round the coordinates in large images.
     moved = jnp.einsum("bij,bnpj->bnpi", matrices, points, precision="highest")
     moved = moved[..., :2] / moved[..., 2:]
     return jnp.concatenate([moved.min(2), moved.max(2)], -1)

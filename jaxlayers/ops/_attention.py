@@ -32,21 +32,21 @@ def dot_product_attention(
 
     Args:
         query: [batch, targets, heads, size].
-        key: [batch, sources, shared heads, size]; each serves `heads / shared heads` heads of the query.
+        key: [batch, sources, shared heads, size]; each head serves `heads / shared heads` heads of the query.
         value: [batch, sources, shared heads, value size].
         bias: added to the scores; broadcasts to [batch, heads, targets, sources].
-        mask: True where a source counts; broadcasts to [batch, heads, targets, sources].
+        mask: True where a target may attend to a source; broadcasts to [batch, heads, targets, sources].
         scale: of the scores; 1 / sqrt(size) by default.
-        is_causal: whether target i sees the sources 0 to i alone.
-        flash_attention: True for cuDNN's fused kernel, False for XLA's code; by default cuDNN's where it can, unless
-            `config.disable_flash_attention()` was said.
-        attn_logits_soft_cap: bound of the scores, cap tanh(score / cap); on every platform, where Keras has it on TPUs.
+        is_causal: If True, target i attends to the sources 0 to i alone. False by default.
+        flash_attention: If True, cuDNN's fused kernel; if False, XLA's code. By default cuDNN's where it is possible,
+            unless `config.disable_flash_attention()` was called.
+        attn_logits_soft_cap: the bound of the scores, cap tanh(score / cap); on all platforms, in Keras only on TPUs.
 
     Returns:
         [batch, targets, heads, value size].
 
     Raises:
-        ValueError: when shapes do not go together, or `flash_attention=True` is not possible.
+        ValueError: if shapes do not match, or `flash_attention=True` is not possible.
 
     Source: Vaswani et al., arXiv:1706.03762; shared heads: Ainslie et al., arXiv:2305.13245.
 

@@ -1,4 +1,4 @@
-"""Convolutions: sums over a window of inputs times a kernel, their transposes, and their cheaper relatives.
+"""Convolutions: sums over a window of inputs times a kernel; transposed, depthwise and separable ones.
 
 Kernels are laid out `[*window, channels in, channels out]` whatever the data format, as in Keras; kernels of
 transposed convolutions are `[*window, channels out, channels in]`. The checks are here; the mathematics is in
@@ -35,17 +35,17 @@ def conv(
 
     Args:
         inputs: [batch, *space, channels], or [batch, channels, *space].
-        kernel: [*window, channels / groups, filters]; its channels decide how many groups the inputs' are split in.
-        strides: how far apart windows are; one number, or one for each spatial axis.
+        kernel: [*window, channels / groups, filters]; its channels determine the number of groups.
+        strides: the distance between windows; one number, or one for each spatial axis.
         padding: `"valid"` for none, `"same"` for as many zeros as give ceil(size / strides) outputs.
         data_format: `"channels_last"` or `"channels_first"`; the global setting by default.
-        dilation_rate: how far apart the elements of a window are.
+        dilation_rate: the distance between the elements of a window.
 
     Returns:
         [batch, *new_space, filters], or [batch, filters, *new_space]; in the kernel's dtype.
 
     Raises:
-        ValueError: when shapes do not fit, or nothing would be left.
+        ValueError: if shapes do not fit, or the outputs would be empty.
 
     Example:
         >>> conv([[[1.0], [2.0], [4.0]]], [[[1.0]], [[-1.0]]])
@@ -73,7 +73,7 @@ def depthwise_conv(
     data_format: str | None = None,
     dilation_rate: Shape = 1,
 ) -> Array:
-    """Convolution of each channel by itself, with several kernels each.
+    """Convolution of each channel by itself, with one or more kernels.
 
     Args:
         inputs: [batch, *space, channels], or [batch, channels, *space].
@@ -87,7 +87,7 @@ def depthwise_conv(
         [batch, *new_space, channels * multiplier], or with the channels second.
 
     Raises:
-        ValueError: when shapes do not fit, or nothing would be left.
+        ValueError: if shapes do not fit, or the outputs would be empty.
 
     Example:
         >>> depthwise_conv([[[1.0, 5.0], [2.0, 7.0]]], [[[1.0], [2.0]], [[1.0], [2.0]]])
@@ -110,13 +110,13 @@ def separable_conv(
     data_format: str | None = None,
     dilation_rate: Shape = 1,
 ) -> Array:
-    """`depthwise_conv`, then a product with a matrix at each place.
+    """`depthwise_conv`, then a product with a matrix at each position.
 
     Args:
         inputs: [batch, *space, channels], or [batch, channels, *space].
         depthwise_kernel: [*window, channels, multiplier].
         pointwise_kernel: [1, ..., channels * multiplier, filters].
-        strides: of the first, as for `conv`.
+        strides: of the depthwise convolution, as for `conv`.
         padding: likewise.
         data_format: likewise.
         dilation_rate: likewise.
@@ -125,7 +125,7 @@ def separable_conv(
         [batch, *new_space, filters], or with the channels second.
 
     Raises:
-        ValueError: when shapes do not fit, or nothing would be left.
+        ValueError: if shapes do not fit, or the outputs would be empty.
 
     Example:
         >>> separable_conv([[[1.0, 5.0], [2.0, 7.0]]], [[[1.0], [2.0]], [[1.0], [2.0]]], [[[10.0], [1.0]]])
@@ -151,20 +151,20 @@ def conv_transpose(
     Args:
         inputs: [batch, *space, channels], or [batch, channels, *space].
         kernel: [*window, filters, channels].
-        strides: how many times larger the outputs are.
+        strides: the ratio of the sizes of outputs and inputs.
         padding: `"valid"` for (size - 1) strides + max(window, strides) outputs, `"same"` for size * strides; a window
             is (kernel size - 1) dilation_rate + 1 wide.
-        output_padding: chooses among the sizes that `conv` would bring down to this one:
-            (size - 1) strides + window + output_padding with `"valid"`, and with `"same"` window modulo 2 in the place
-            of window.
+        output_padding: selects one of the sizes that `conv` would reduce to the inputs':
+            (size - 1) strides + window + output_padding with `"valid"`, and with `"same"` window modulo 2
+            instead of window.
         data_format: `"channels_last"` or `"channels_first"`; the global setting by default.
-        dilation_rate: how far apart the elements of the kernel are.
+        dilation_rate: the distance between the elements of the kernel.
 
     Returns:
         [batch, *new_space, filters], or [batch, filters, *new_space]; in the kernel's dtype.
 
     Raises:
-        ValueError: when shapes do not fit.
+        ValueError: if shapes do not fit.
 
     Example:
         >>> conv_transpose([[[1.0], [2.0]]], [[[1.0]], [[10.0]]], strides=2)

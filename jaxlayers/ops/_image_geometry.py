@@ -1,4 +1,4 @@
-"""Images moved: each pixel of the result is read, between pixels, at a place that is computed."""
+"""Geometric transformations of images: each pixel of the result is interpolated at a position that is computed."""
 
 import functools
 from typing import Any
@@ -23,21 +23,21 @@ _FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
 def map_coordinates(
     inputs: ArrayLike, coordinates: ArrayLike, order: int, fill_mode: str = "constant", fill_value: Any = 0
 ) -> Array:
-    """Values of an array at places between its elements.
+    """Values of an array at positions between its elements.
 
     Args:
         inputs: array.
-        coordinates: places along each axis, [axes, ...].
+        coordinates: positions along each axis, [axes, ...].
         order: 0 for the nearest element, 1 for linear interpolation.
-        fill_mode: what is outside: `"constant"`, `"nearest"`, `"wrap"`, `"mirror"` (about the middle of the last
+        fill_mode: the values outside: `"constant"`, `"nearest"`, `"wrap"`, `"mirror"` (about the middle of the last
             element) or `"reflect"` (about its edge).
         fill_value: the constant.
 
     Returns:
-        [...], of the dtype of the inputs; whole numbers are rounded.
+        [...], of the dtype of the inputs; integers are rounded.
 
     Raises:
-        ValueError: for another order or mode, or coordinates that do not fit.
+        ValueError: if the order or mode is unknown, or the coordinates do not fit.
 
     Example:
         >>> map_coordinates([0.0, 10.0, 20.0], [[0.5, 1.75]], order=1)
@@ -72,12 +72,12 @@ def affine_transform(
         images: one image or a batch.
         transform: (a0, a1, a2, b0, b1, b2, c0, c1), [8] or [batch, 8].
         interpolation: `"bilinear"` or `"nearest"`.
-        fill_mode: what is outside; see `map_coordinates`.
+        fill_mode: the values outside; see `map_coordinates`.
         fill_value: of `"constant"`.
         data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
 
     Raises:
-        ValueError: for other names, or shapes that do not fit.
+        ValueError: if a name is unknown, or shapes do not fit.
 
     Example:
         >>> affine_transform([[[1.0], [2.0], [3.0]]], [1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0]).ravel()
@@ -117,18 +117,18 @@ def perspective_transform(
     fill_value: Any = 0,
     data_format: str | None = None,
 ) -> Array:
-    """Images seen from elsewhere: moved such that four points come to lie on four others.
+    """Images projected such that four points move to four others.
 
     Args:
         images: one image or a batch.
         start_points: (x, y) of four points, `[4, 2]` or `[batch, 4, 2]`.
-        end_points: where they go, of the same shape.
+        end_points: their positions in the result, of the same shape.
         interpolation: `"bilinear"` or `"nearest"`.
-        fill_value: what is outside of the image.
+        fill_value: the value outside of the image.
         data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
 
     Raises:
-        ValueError: for another interpolation, or shapes that do not fit.
+        ValueError: if the interpolation is unknown, or shapes do not fit.
 
     Example:
         >>> corners = [[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]]
@@ -171,7 +171,7 @@ def elastic_transform(
     seed: Any = None,
     data_format: str | None = None,
 ) -> Array:
-    """Images bent at random: each pixel is read at a place that is off by smooth noise.
+    """Images bent at random: each pixel is read at a position displaced by smooth noise.
 
     The noise is normal with standard deviation `sigma`, blurred by a Gaussian of that width, times `alpha`. Keras on
     JAX moves pixels along the diagonal alone, by the same noise in both directions; here the two are independent.
@@ -179,17 +179,17 @@ def elastic_transform(
     Source: Simard et al., "Best Practices for Convolutional Neural Networks", ICDAR 2003.
 
     Args:
-        images: one image or a batch, each bent in its own way.
-        alpha: how far pixels move.
-        sigma: how smoothly.
+        images: one image or a batch, each bent by its own noise.
+        alpha: the factor of the displacements.
+        sigma: the standard deviation of noise and blur.
         interpolation: `"bilinear"` or `"nearest"`.
-        fill_mode: what is outside; see `map_coordinates`.
+        fill_mode: the values outside; see `map_coordinates`.
         fill_value: of `"constant"`.
         seed: an integer, a `SeedGenerator` or a key; by default the global generator.
         data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
 
     Raises:
-        ValueError: for other names, or another number of axes.
+        ValueError: if a name is unknown, or the number of axes is another.
 
     Example:
         >>> elastic_transform(jnp.ones((8, 8, 3)), seed=1).shape

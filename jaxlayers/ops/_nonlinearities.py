@@ -38,7 +38,7 @@ def relu6(x: ArrayLike) -> Array:
 
 @operation("x")
 def leaky_relu(x: ArrayLike, negative_slope: float = 0.2) -> Array:
-    """Rectified linear unit with a slope on the left: x where x >= 0, negative_slope x elsewhere.
+    """Rectified linear unit with a slope for negative values: x where x >= 0, negative_slope x elsewhere.
 
     Example:
         >>> leaky_relu([-1.0, 2.0])
@@ -71,7 +71,7 @@ def celu(x: ArrayLike, alpha: float = 1.0) -> Array:
 
 @operation("x")
 def selu(x: ArrayLike) -> Array:
-    """Exponential linear unit that keeps mean 0 and variance 1: 1.0507 elu(x, 1.6733); arXiv:1706.02515.
+    """Exponential linear unit that preserves mean 0 and variance 1: 1.0507 elu(x, 1.6733); arXiv:1706.02515.
 
     Example:
         >>> selu([-1.0, 2.0])
@@ -86,7 +86,7 @@ def gelu(x: ArrayLike, approximate: bool = True) -> Array:
 
     Args:
         x: array.
-        approximate: whether by tanh, 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))); or by erf.
+        approximate: If True (the default), 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))); if False, by erf.
 
     Example:
         >>> gelu([-1.0, 2.0])
@@ -111,7 +111,7 @@ swish = silu
 
 @operation("x")
 def hard_silu(x: ArrayLike) -> Array:
-    """`silu` in straight pieces: x hard_sigmoid(x); arXiv:1905.02244.
+    """Piecewise linear approximation of `silu`: x hard_sigmoid(x); arXiv:1905.02244.
 
     Example:
         >>> hard_silu([-1.0, 2.0])
@@ -136,7 +136,7 @@ def sigmoid(x: ArrayLike) -> Array:
 
 @operation("x")
 def hard_sigmoid(x: ArrayLike) -> Array:
-    """`sigmoid` in straight pieces: min(max(x / 6 + 1 / 2, 0), 1).
+    """Piecewise linear approximation of `sigmoid`: min(max(x / 6 + 1 / 2, 0), 1).
 
     Example:
         >>> hard_sigmoid([-4.0, 0.0, 1.5])
@@ -180,7 +180,7 @@ def softplus(x: ArrayLike) -> Array:
 
 @operation("x")
 def sparse_plus(x: ArrayLike) -> Array:
-    """Smooth rectifier that is exact far out: 0 below -1, x above 1, (x + 1)^2 / 4 between.
+    """Smooth rectifier that is exact outside of [-1, 1]: 0 below -1, x above 1, (x + 1)^2 / 4 between.
 
     Example:
         >>> sparse_plus([-2.0, 0.0, 3.0])
@@ -202,7 +202,7 @@ def squareplus(x: ArrayLike, b: float = 4) -> Array:
 
 @operation("x")
 def softsign(x: ArrayLike) -> Array:
-    """Slow relative of tanh: x / (1 + |x|).
+    """Sigmoidal function with slow tails: x / (1 + |x|).
 
     Example:
         >>> softsign([-1.0, 3.0])
@@ -213,7 +213,7 @@ def softsign(x: ArrayLike) -> Array:
 
 @operation("x")
 def hard_tanh(x: ArrayLike) -> Array:
-    """Hyperbolic tangent in straight pieces: min(max(x, -1), 1).
+    """Piecewise linear approximation of the hyperbolic tangent: min(max(x, -1), 1).
 
     Example:
         >>> hard_tanh([-3.0, 0.5])
@@ -224,7 +224,7 @@ def hard_tanh(x: ArrayLike) -> Array:
 
 @operation("x")
 def tanh_shrink(x: ArrayLike) -> Array:
-    """What tanh leaves: x - tanh(x).
+    """Difference between x and its tanh: x - tanh(x).
 
     Example:
         >>> tanh_shrink([-1.0, 2.0])
@@ -235,7 +235,7 @@ def tanh_shrink(x: ArrayLike) -> Array:
 
 @operation("x")
 def hard_shrink(x: ArrayLike, threshold: float = 0.5) -> Array:
-    """Zero near zero: x where |x| > threshold, 0 elsewhere.
+    """Elements of large magnitude alone: x where |x| > threshold, 0 elsewhere.
 
     Example:
         >>> hard_shrink([-1.0, 0.3])
@@ -246,7 +246,7 @@ def hard_shrink(x: ArrayLike, threshold: float = 0.5) -> Array:
 
 @operation("x")
 def soft_shrink(x: ArrayLike, threshold: float = 0.5) -> Array:
-    """Nearer to zero by a threshold: sign(x) max(|x| - threshold, 0).
+    """Shrinkage towards zero by a threshold: sign(x) max(|x| - threshold, 0).
 
     Example:
         >>> soft_shrink([-1.0, 0.3, 2.0])
@@ -257,7 +257,7 @@ def soft_shrink(x: ArrayLike, threshold: float = 0.5) -> Array:
 
 @operation("x")
 def threshold(x: ArrayLike, threshold: float, default_value: float) -> Array:
-    """Only what is above a threshold; elsewhere another value elsewhere.
+    """The elements above a threshold; elsewhere a default value.
 
     Example:
         >>> threshold([-1.0, 2.0], 0.5, -9.0)
@@ -272,7 +272,7 @@ def glu(x: ArrayLike, axis: int = -1) -> Array:
 
     Args:
         x: array, of even size along the axis.
-        axis: which axis is halved.
+        axis: the axis that is halved.
 
     Example:
         >>> glu([1.0, 2.0, 0.0, 0.0])
@@ -287,7 +287,7 @@ def softmax(x: ArrayLike, axis: Axis = -1) -> Array:
 
     Args:
         x: array.
-        axis: over which axis, or axes, they do.
+        axis: the axis or axes along which they sum to one.
 
     Example:
         >>> softmax([1.0, 2.0])
@@ -302,7 +302,7 @@ def log_softmax(x: ArrayLike, axis: Axis = -1) -> Array:
 
     Args:
         x: array.
-        axis: over which axis, or axes.
+        axis: the axis or axes of the softmax.
 
     Example:
         >>> log_softmax([0.0, 200.0])
@@ -317,7 +317,7 @@ def sparsemax(x: ArrayLike, axis: int = -1) -> Array:
 
     Args:
         x: array.
-        axis: over which axis.
+        axis: the axis along which they sum to one.
 
     Example:
         >>> sparsemax([2.0, 1.5, 0.1])

@@ -1,6 +1,6 @@
-"""Moments, and arrays brought to mean 0, variance 1 or norm 1 with them.
+"""Moments, and arrays normalised with them to mean 0 and variance 1, or to norm 1.
 
-Half-precision numbers are summed in float32; results come in the dtype of x.
+Half precision is summed in float32; results have the dtype of x.
 
 The mathematics that the layers share is in `numerics.normalization`.
 """
@@ -26,15 +26,15 @@ def moments(
 
     Args:
         x: array.
-        axes: over which axes.
-        keepdims: whether these stay, with size 1.
-        synchronized: not supported: under a sharded `jit` they are of the whole array anyway.
+        axes: the axes that are reduced.
+        keepdims: If True, these axes stay, with size 1. False by default.
+        synchronized: not supported: under a sharded `jit` the moments are those of the whole array.
 
     Returns:
-        Mean and variance; those of half-precision numbers are held within the range of their dtype.
+        Mean and variance; in half precision, they are clipped to the range of the dtype.
 
     Raises:
-        NotImplementedError: for `synchronized=True`.
+        NotImplementedError: if `synchronized` is True.
 
     Example:
         >>> moments([[1.0, 2.0], [3.0, 6.0]], axes=0)
@@ -50,16 +50,16 @@ def moments(
 
 @operation("x")
 def normalize(x: ArrayLike, axis: Axis = -1, order: int = 2, epsilon: float | None = None) -> Array:
-    """Divided by the norm: x / max(norm(x), epsilon).
+    """Division by the norm: x / max(norm(x), epsilon).
 
     Args:
         x: array.
-        axis: over which axis or axes the norm is; None for all.
-        order: which norm: sum(|x| ** order) ** (1 / order).
-        epsilon: smallest divisor; `epsilon()` of the settings by default.
+        axis: the axis or axes of the norm; None for all.
+        order: the order of the norm: sum(|x| ** order) ** (1 / order).
+        epsilon: the smallest divisor; `epsilon()` of the settings by default.
 
     Raises:
-        ValueError: when `order` is not a positive integer.
+        ValueError: if `order` is not a positive integer.
 
     Example:
         >>> normalize([[3.0, 4.0], [0.0, 0.0]])
@@ -70,7 +70,7 @@ def normalize(x: ArrayLike, axis: Axis = -1, order: int = 2, epsilon: float | No
         raise ValueError(f"ops.normalize expects an order that is a positive integer; received {order!r}.")
     x, axis = jnp.atleast_1d(x), hashable(axis)
     epsilon = settings.epsilon() if epsilon is None else epsilon
-    if order == 2:  # the square root and the division in one, finite at zero
+    if order == 2:  # finite at zero, with its derivative
         return x * jnp.minimum(jax.lax.rsqrt(jnp.sum(jnp.square(x), axis, keepdims=True)), 1 / epsilon)
     return x / jnp.maximum(jnp.linalg.norm(x, order, axis, keepdims=True), epsilon)
 
@@ -85,13 +85,13 @@ def batch_normalization(
     scale: ArrayLike = None,
     epsilon: float = 1e-3,
 ) -> Array:
-    """Normalised by given moments: (x - mean) / sqrt(variance + epsilon) scale + offset; arXiv:1502.03167.
+    """Normalisation by given moments: (x - mean) / sqrt(variance + epsilon) scale + offset; arXiv:1502.03167.
 
     Args:
         x: array.
         mean: of each channel, [channels].
         variance: of each channel, [channels].
-        axis: which axis of x the channels are.
+        axis: the axis of the channels in x.
         offset: [channels]; None for 0.
         scale: [channels]; None for 1.
         epsilon: added to the variance.
@@ -116,13 +116,13 @@ def layer_normalization(
     axis: int | Sequence[int] = -1,
     epsilon: float | None = None,
 ) -> Array:
-    """Normalised over axes of each example: (x - mean) / sqrt(variance + epsilon) gamma + beta; arXiv:1607.06450.
+    """Normalisation over axes of each example: (x - mean) / sqrt(variance + epsilon) gamma + beta; arXiv:1607.06450.
 
     Args:
         x: array.
-        gamma: of the sizes along the axes; None for 1.
-        beta: of the sizes along the axes; None for 0.
-        axis: over which axis or axes.
+        gamma: an array of the sizes along the axes; None for 1.
+        beta: an array of the sizes along the axes; None for 0.
+        axis: the axis or axes that are normalised over.
         epsilon: added to the variance; `epsilon()` of the settings by default.
 
     Example:
@@ -138,12 +138,12 @@ def layer_normalization(
 def rms_normalization(
     x: ArrayLike, scale: ArrayLike = None, axis: int | Sequence[int] = -1, epsilon: float | None = None
 ) -> Array:
-    """Divided by the root mean square: x / sqrt(mean(x^2) + epsilon) scale; arXiv:1910.07467.
+    """Division by the root mean square: x / sqrt(mean(x^2) + epsilon) scale; arXiv:1910.07467.
 
     Args:
         x: array.
-        scale: what broadcasts to x; None for 1.
-        axis: over which axis or axes the mean is.
+        scale: an array that broadcasts to x; None for 1.
+        axis: the axis or axes of the mean.
         epsilon: added to the mean; `epsilon()` of the settings by default.
 
     Example:
@@ -168,6 +168,6 @@ def _axes(axis: int | Sequence[int]) -> tuple[int, ...]:
 
 
 def _sizes_along(x: Array, axes: tuple[int, ...]) -> tuple[int, ...]:
-    """X's sizes along these axes, and 1 along the others."""
-    kept = {axis % x.ndim for axis in axes}
-    return tuple(size if axis in kept else 1 for axis, size in enumerate(x.shape))
+    """Return the sizes of `x` along these axes, and 1 along the others."""
+    positions = {axis % x.ndim for axis in axes}
+    return tuple(size if axis in positions else 1 for axis, size in enumerate(x.shape))

@@ -23,15 +23,15 @@ def max_pool(
     Args:
         inputs: [batch, *space, channels], or [batch, channels, *space].
         pool_size: the size of a window; one number, or one for each spatial axis.
-        strides: how far apart windows are; by default as far as they are wide.
-        padding: `"valid"` for whole windows only, `"same"` for ceil(size / strides) of them, cut off at the edges.
+        strides: the distance between windows; the size of a window by default.
+        padding: `"valid"` for complete windows only, `"same"` for ceil(size / strides) windows, cut off at the edges.
         data_format: `"channels_last"` or `"channels_first"`; the global setting by default.
 
     Returns:
         [batch, *new_space, channels], or [batch, channels, *new_space].
 
     Raises:
-        ValueError: when an argument is wrong, or no window fits.
+        ValueError: if an argument is wrong, or no window fits.
 
     Example:
         >>> max_pool([[[1.0], [3.0], [2.0], [0.0]]], 2)
@@ -52,7 +52,7 @@ def average_pool(
     padding: str = "valid",
     data_format: str | None = None,
 ) -> Array:
-    """Mean of each window; padding does not count.
+    """Mean of each window, padding left out.
 
     Args:
         inputs: [batch, *space, channels], or [batch, channels, *space].
@@ -62,10 +62,10 @@ def average_pool(
         data_format: likewise.
 
     Returns:
-        [batch, *new_space, channels], or [batch, channels, *new_space]; half-size floats are added up in float32.
+        [batch, *new_space, channels], or [batch, channels, *new_space]; half precision is summed in float32.
 
     Raises:
-        ValueError: when an argument is wrong, or no window fits.
+        ValueError: if an argument is wrong, or no window fits.
 
     Example:
         >>> average_pool([[[1.0], [3.0], [2.0]]], 2, padding="same")
@@ -80,11 +80,11 @@ def average_pool(
 
 @operation("inputs")
 def adaptive_max_pool(inputs: ArrayLike, output_size: Shape, data_format: str | None = None) -> Array:
-    """Maximum of as many windows, of about the same size, as there are to be outputs.
+    """Maximum of windows of about the same size, one for each output.
 
     Args:
         inputs: [batch, *space, channels], or [batch, channels, *space].
-        output_size: how many windows; one number, or one for each spatial axis. Window i of m over n elements goes
+        output_size: the number of windows; one number, or one for each spatial axis. Window i of m over n elements goes
             from floor(i n / m) to ceil((i + 1) n / m).
         data_format: `"channels_last"` or `"channels_first"`; the global setting by default.
 
@@ -92,7 +92,7 @@ def adaptive_max_pool(inputs: ArrayLike, output_size: Shape, data_format: str | 
         [batch, *output_size, channels], or [batch, channels, *output_size].
 
     Raises:
-        ValueError: when an argument is wrong.
+        ValueError: if an argument is wrong.
 
     Example:
         >>> adaptive_max_pool([[[1.0], [3.0], [2.0]]], 2)
@@ -104,7 +104,7 @@ def adaptive_max_pool(inputs: ArrayLike, output_size: Shape, data_format: str | 
 
 @operation("inputs")
 def adaptive_average_pool(inputs: ArrayLike, output_size: Shape, data_format: str | None = None) -> Array:
-    """Mean of as many windows, of about the same size, as there are to be outputs.
+    """Mean of windows of about the same size, one for each output.
 
     Args:
         inputs: [batch, *space, channels], or [batch, channels, *space].
@@ -115,7 +115,7 @@ def adaptive_average_pool(inputs: ArrayLike, output_size: Shape, data_format: st
         [batch, *output_size, channels], or [batch, channels, *output_size].
 
     Raises:
-        ValueError: when an argument is wrong.
+        ValueError: if an argument is wrong.
 
     Example:
         >>> adaptive_average_pool([[[1.0], [3.0], [2.0]]], 2)
@@ -138,7 +138,7 @@ def _checked(
 
 
 def _adapted(where: str, inputs: Any, output_size: Any, data_format: Any, along: Any) -> Array:
-    """Windows are products of windows along single axes, so one axis after the other is reduced."""
+    """Return windows reduced along one axis after the other: a window is a product of windows along single axes."""
     rank = rank_of(where, inputs)
     counts = per_axis(where, "output_size", output_size, rank)
     if 0 in inputs.shape[1:]:

@@ -1,8 +1,8 @@
-"""Anything to plain data and back: Keras's format.
+"""Conversion of objects to plain data and back, in Keras's format.
 
-Plain values stay as they are. An object with `get_config()` is a dict with `module`, `class_name`, `config` and
-`registered_name`, and `build_config` when it is built; values that JSON lacks are dicts with a `class_name` between
-underscores. What a `from_config` is handed is still plain data: a class makes of it what it wants.
+Plain values stay as they are. An object with `get_config()` becomes a dict with `module`, `class_name`, `config` and
+`registered_name`, and `build_config` if it is built. A value that JSON lacks becomes a dict with a `class_name` between
+underscores. `from_config` receives plain data, which each class converts itself.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _shared: ContextVar[dict[int, Any] | None] = ContextVar("jaxlayers_shared_object
 
 
 def serialize_keras_object(obj: Any) -> Any:
-    """Plain data that `deserialize_keras_object`, Keras's too, makes the object of again; without weights.
+    """Return plain data from which `deserialize_keras_object`, ours or Keras's, restores an object; without weights.
 
     Args:
         obj: a layer, model, optimizer, loss, initializer, ... or any other object with a `get_config()`; a function
@@ -35,7 +35,7 @@ def serialize_keras_object(obj: Any) -> Any:
             tuples and dicts of all these.
 
     Raises:
-        TypeError: when it is something else.
+        TypeError: if it is something else.
 
     Example:
         >>> import jaxlayers as jl
@@ -56,7 +56,7 @@ def serialize_keras_object(obj: Any) -> Any:
 
 
 def _special(obj: Any) -> tuple[str | None, Any]:
-    """The name and config of a value that is no object of a class of ours; "" where the config alone stands for it."""
+    """Return the class name and config of a value without `get_config`; "" as the name if the config is the value."""
     if isinstance(obj, bytes):
         return "__bytes__", {"value": obj.decode("utf-8")}
     if isinstance(obj, slice):
@@ -65,7 +65,7 @@ def _special(obj: Any) -> tuple[str | None, Any]:
         return "__ellipsis__", {}
     if isinstance(obj, SymbolicTensor):
         maker = obj.node.function if obj.node else obj
-        position = [id(one) for one in jax.tree.leaves(obj.node.outputs)].index(id(obj)) if obj.node else 0
+        position = [id(output) for output in jax.tree.leaves(obj.node.outputs)].index(id(obj)) if obj.node else 0
         call = list(getattr(maker, "_nodes", ())).index(obj.node) if obj.node in getattr(maker, "_nodes", ()) else 0
         history = [getattr(maker, "name", None) or getattr(maker, "__name__", "operation"), call, position]
         return "__keras_tensor__", {"shape": obj.shape, "dtype": obj.dtype, "keras_history": history}
@@ -88,7 +88,7 @@ def _special(obj: Any) -> tuple[str | None, Any]:
 
 
 def serialize_function(value: Any) -> Any:
-    """As `serialize_keras_object`, with lambdas as Keras writes them in a `Lambda` layer."""
+    """Return what `serialize_keras_object` returns, with lambdas in the form of Keras's `Lambda` layer."""
     if isinstance(value, types.FunctionType) and value.__name__ == "<lambda>":
         return {"class_name": "__lambda__", "config": dict(zip(_PARTS, _functions.dump(value), strict=True))}
     return serialize_keras_object(value)
@@ -102,9 +102,9 @@ def _describe(obj: Any) -> dict[str, Any]:
         raise TypeError(f"{type(obj).__name__}.get_config() must return a dict; it returned {described['config']!r}.")
     described["config"] = serialize_keras_object(described["config"])
     for part in ("build_config", "compile_config"):
-        found = getattr(obj, f"get_{part}", lambda: None)()
-        if found is not None:
-            described[part] = serialize_keras_object(found)
+        part_config = getattr(obj, f"get_{part}", lambda: None)()
+        if part_config is not None:
+            described[part] = serialize_keras_object(part_config)
     seen = _shared.get()
     if seen is not None and seen.setdefault(id(obj), described) is not described:
         described["shared_object_id"] = seen[id(obj)]["shared_object_id"] = id(obj)
@@ -114,19 +114,19 @@ def _describe(obj: Any) -> dict[str, Any]:
 def deserialize_keras_object(
     config: Any, custom_objects: Mapping[str, Any] | None = None, safe_mode: bool = True
 ) -> Any:
-    """The object that plain data describes, ours or Keras's; without weights.
+    """Return the object that plain data, ours or Keras's, describes; without weights.
 
-    Nothing is imported or run because the data says so: classes and functions are looked up by name, in
+    Nothing in the data is imported or run: classes and functions are looked up by name, in
     `custom_objects` and scopes, among those registered, then among the library's own.
 
     Args:
         config: what `serialize_keras_object` returned, also after a way through JSON.
         custom_objects: classes and functions by name.
-        safe_mode: False lets this one call rebuild the code of lambdas, which then can do anything.
+        safe_mode: If False, this call rebuilds the code of lambdas, which can then do anything. True by default.
 
     Raises:
-        ValueError: for an unknown name; for a lambda in safe mode.
-        TypeError: when this is no config.
+        ValueError: if a name is unknown, or there is a lambda in safe mode.
+        TypeError: if this is not a config.
 
     Example:
         >>> import jaxlayers as jl
@@ -137,15 +137,15 @@ def deserialize_keras_object(
     with contextlib.ExitStack() as stack:
         if custom_objects:
             stack.enter_context(_set(registry.scoped, {**registry.scoped.get(), **custom_objects}))
-        if _functions.safe.get() is None:  # otherwise the call around this one has said it
+        if _functions.safe.get() is None:  # otherwise an enclosing call has set it
             stack.enter_context(_set(_functions.safe, bool(safe_mode)))
         return _deserialize(config)
 
 
 def _deserialize(config: Any) -> Any:
     if isinstance(config, str):
-        found = registry.custom(config)
-        return config if found is None else found
+        custom = registry.custom(config)
+        return config if custom is None else custom
     if config is None or isinstance(config, bool | int | float):
         return config
     if isinstance(config, list | tuple):
@@ -156,20 +156,20 @@ def _deserialize(config: Any) -> Any:
         return {key: _deserialize(value) for key, value in config.items()}
     if config["class_name"] in _READ:
         return _READ[config["class_name"]](config["config"])
-    known, number = _shared.get(), config.get("shared_object_id")
-    if known is not None and number in known:
-        return known[number]
-    made = registry.lookup(None, config)
-    if config.get("compile_config") and hasattr(made, "compile_from_config"):
-        made.compile_from_config(config["compile_config"])
-    if known is not None and number is not None:
-        known[number] = made
-    return made
+    shared, number = _shared.get(), config.get("shared_object_id")
+    if shared is not None and number in shared:
+        return shared[number]
+    obj = registry.lookup(None, config)
+    if config.get("compile_config") and hasattr(obj, "compile_from_config"):
+        obj.compile_from_config(config["compile_config"])
+    if shared is not None and number is not None:
+        shared[number] = obj
+    return obj
 
 
 @contextlib.contextmanager
 def sharing() -> Iterator[None]:
-    """Within this block, what stands in several places of a config is written with a number, and made once."""
+    """Number the objects that occur several times in a config written in this block, and restore each of them once."""
     with _set(_shared, {}):
         yield
 

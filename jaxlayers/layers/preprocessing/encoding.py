@@ -1,4 +1,4 @@
-"""How numbers of categories become vectors: what all layers that count categories share."""
+"""Vectors from the numbers of categories, for all layers that encode categories."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ MODES = ("int", "one_hot", "multi_hot", "count")
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3))
 def encode(indices: jax.Array, mode: str, depth: int, dtype: str, weights: jax.Array | None = None) -> jax.Array:
-    """Indices as they are, or as vectors of `depth` numbers; an index out of range is in none of them.
+    """Return indices as they are, or as vectors of size `depth`; an index out of range adds to none of them.
 
-    The last axis is the sample: `"multi_hot"` and `"count"` make one vector of it, `"one_hot"` one of each index (an
-    axis of size 1 is taken away).
+    The last axis is the sample. `"multi_hot"` and `"count"` return one vector for each sample, `"one_hot"` one for each
+    index, and removes a last axis of size 1.
     """
     if mode == "int":
         return indices.astype(jax.dtypes.canonicalize_dtype(dtype))
@@ -32,19 +32,19 @@ def encode(indices: jax.Array, mode: str, depth: int, dtype: str, weights: jax.A
 
 
 def check_mode(layer: Any, mode: Any, modes: tuple[str, ...] = MODES) -> str:
-    """An output mode; `"binary"` and `"tf-idf"` are former names.
+    """Return an output mode; `"binary"` and `"tf-idf"` are former names.
 
     Raises:
-        ValueError: for one that the layer has not.
+        ValueError: if the layer does not have this mode.
     """
-    known = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(mode, mode)
-    if known not in modes:
+    current = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(mode, mode)
+    if current not in modes:
         raise ValueError(f"{type(layer).__name__}: output_mode must be one of {modes}; received {mode!r}.")
-    return known
+    return current
 
 
 def refuse_sparse(layer: Any, sparse: bool) -> bool:
-    """Say that sparse arrays are not made here."""
+    """Raise ValueError if sparse arrays are asked for; return False otherwise."""
     if sparse:
         raise ValueError(
             f"{type(layer).__name__} makes dense arrays; received sparse={sparse}. Sparse ones are in "

@@ -1,7 +1,7 @@
-"""Values that JAX has no arrays for: strings, and integers of more than 32 bits. Layers that take them run on the host.
+"""Layers on the host, for values that JAX has no arrays for: strings, and integers of more than 32 bits.
 
-They go through a layer's call as `HostArray`, which JAX and the kernel leave alone; numbers go as arrays, as in every
-layer, and compile. A layer that takes nothing but text refuses what has no values yet.
+Such values pass through a layer's call as `HostArray`, which JAX and the kernel leave alone. Numbers pass as arrays, as
+in every layer, and the call can be compiled. A layer that takes only text refuses traced and symbolic values.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ class HostArray:
 
 
 class HostLayer(Layer):
-    """A layer without weights that takes strings beside numbers, or, where `text_only`, nothing but host arrays."""
+    """A layer without weights that takes strings and numbers, or, if `text_only` is True, host arrays alone."""
 
     text_only = False
     encoding = "utf-8"  # of strings that come as bytes
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        """Set aside what JAX cannot hold, then call the layer like any other."""
+        """Wrap values that JAX cannot hold in host arrays, then call the layer like any other."""
         inputs = self.hosted(inputs)
         if not jax.tree.leaves(inputs) or any(isinstance(leaf, HostArray) for leaf in jax.tree.leaves(inputs)):
-            object.__setattr__(self, "built", True)  # nothing has to be made, so the call is not tried out first
+            object.__setattr__(self, "built", True)  # there are no weights to make, so no trial call is needed
         return super().__call__(inputs, *args, **kwargs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the outputs for integers of a shape, None being an unknown size."""
-        found = self.compute_output_spec(map_shapes(lambda shape: SymbolicTensor(shape, "int32"), input_shape))
-        return jax.tree.map(lambda one: one.shape, found)
+        """Return the shape of the outputs for integers of a shape; None is an unknown size."""
+        outputs = self.compute_output_spec(map_shapes(lambda shape: SymbolicTensor(shape, "int32"), input_shape))
+        return jax.tree.map(lambda output: output.shape, outputs)
 
     def hosted(self, value: Any) -> Any:
-        """A host array of strings and of large integers; other values as they are."""
+        """Return strings and large integers as a host array; other values as they are."""
         if value is None or isinstance(value, HostArray):
             return value
         if isinstance(value, jax.core.Tracer | SymbolicTensor) and self.text_only:
@@ -52,8 +52,7 @@ class HostLayer(Layer):
                 f"of a graph of symbolic tensors; received {value!r}. Call it on the data beforehand, and compile what "
                 "takes its numbers."
             )
-        given = is_on_device(value)
-        if given and not self.text_only:
+        if is_on_device(value) and not self.text_only:
             return value
         array = as_host(self, value.value if isinstance(value, Variable) else value)
         wide = array.dtype.kind in "iu" and is_wide(array) and not jax.config.read("jax_enable_x64")
@@ -63,7 +62,7 @@ class HostLayer(Layer):
 
 
 def map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
-    """A function of each shape in a nested structure."""
+    """Return the function of each shape in a nested structure."""
 
     def is_shape(value: Any) -> bool:
         return isinstance(value, list | tuple) and all(size is None or isinstance(size, int) for size in value)
@@ -72,23 +71,23 @@ def map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
 
 
 def is_on_device(value: Any) -> bool:
-    """Whether a value is an array of JAX's, traced or symbolic, or holds one."""
+    """Return True if a value is, or contains, a JAX array, a tracer, a symbolic tensor or a variable."""
     leaves = [value] if not isinstance(value, list | tuple | dict) else jax.tree.leaves(value)
     return any(isinstance(leaf, jax.Array | SymbolicTensor | Variable) for leaf in leaves)
 
 
 def is_wide(array: np.ndarray) -> bool:
-    """Whether integers do not all fit in 32 bits."""
+    """Return True if an integer does not fit in 32 bits."""
     limits = np.iinfo("int32")
     return bool(array.size) and (array.min() < limits.min or array.max() > limits.max)
 
 
 def as_host(layer: Any, value: Any) -> np.ndarray:
-    """A NumPy array: of `str` objects where there is text, of 64-bit integers where there are integers.
+    """Return a NumPy array: of `str` objects for text, of 64-bit integers for integers.
 
     Raises:
-        ValueError: for rows of several lengths.
-        TypeError: for anything else than text and numbers.
+        ValueError: if rows have several lengths.
+        TypeError: if there is anything but text and numbers.
     """
     try:
         array = np.asarray(value)
@@ -99,20 +98,21 @@ def as_host(layer: Any, value: Any) -> np.ndarray:
     if array.dtype.kind == "U":
         return array.astype(object)
     if array.dtype.kind in "SO":
-        texts = [one.decode(layer.encoding) if isinstance(one, bytes) else one for one in array.ravel().tolist()]
-        strange = {type(one).__name__ for one in texts if not isinstance(one, str)}
-        if strange:
-            raise TypeError(f"{layer.path!r} expects strings or numbers; received {', '.join(sorted(strange))}.")
-        filled = np.empty(len(texts), object)
-        filled[:] = texts
-        return filled.reshape(array.shape)
+        texts = [item.decode(layer.encoding) if isinstance(item, bytes) else item for item in array.ravel().tolist()]
+        other_types = {type(item).__name__ for item in texts if not isinstance(item, str)}
+        if other_types:
+            raise TypeError(f"{layer.path!r} expects strings or numbers; received {', '.join(sorted(other_types))}.")
+        strings = np.empty(len(texts), object)
+        strings[:] = texts
+        return strings.reshape(array.shape)
     return array
 
 
 def batches(data: Any, steps: int | None = None) -> Iterator[Any]:
-    """What `adapt` is given, batch by batch: an array or a list is one, of which every element is a sample.
+    """Yield the batches of inputs in the data of `adapt`.
 
-    Of batches that are tuples, of inputs and targets, the inputs count.
+    An array or a list is one batch, of which every element is a sample. Of a tuple of inputs and targets, the inputs
+    are the batch.
     """
     if isinstance(data, list | tuple | str | bytes) or hasattr(data, "shape"):
         array = data if hasattr(data, "shape") else np.asarray(data)

@@ -1,8 +1,8 @@
-"""Tokens and their numbers: what IntegerLookup, StringLookup and TextVectorization share.
+"""The base of the layers that map tokens to numbers: IntegerLookup, StringLookup and TextVectorization.
 
-The numbers of a vocabulary begin with that of the mask token, where there is one and numbers are the output; then come
-those for tokens that are not in the vocabulary (`num_oov_indices` of them: out of vocabulary); then the tokens. The
-vocabulary is part of the config, not of the weights: it has no fixed size. In vectors the mask token is not counted.
+The first number is that of the mask token, if there is one and the outputs are numbers. Then follow `num_oov_indices`
+numbers for tokens that are not in the vocabulary (out of vocabulary), then the tokens. The vocabulary is part of the
+config, not of the weights, for it has no fixed size. Vectors leave the mask token out.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from jaxlayers.layers.preprocessing.encoding import MODES, check_mode, encode, r
 from jaxlayers.layers.preprocessing.hashing import standardize_salt
 from jaxlayers.layers.preprocessing.host import HostLayer, as_host, batches
 
-NOT_FOUND, DROPPED = -1, -2  # no number of a token
+NOT_FOUND, DROPPED = -1, -2  # in the place of a token's number
 
 
 @dataclasses.dataclass
 class _Table:
-    """The number of each token: not a bare dict, in which the kernel would look for layers each time."""
+    """The number of each token, in an object of its own: in a bare dict, the kernel would look for layers."""
 
     numbers: dict[Any, int]
 
 
 @dataclasses.dataclass
 class _Counted:
-    """How often each token was seen, in how many samples, and how many samples there were."""
+    """The counts of tokens, of the samples that contain each token, and of samples."""
 
     tokens: collections.Counter[Any] = dataclasses.field(default_factory=collections.Counter)
     samples_with: collections.Counter[Any] = dataclasses.field(default_factory=collections.Counter)
@@ -84,7 +84,7 @@ class IndexLookup(HostLayer):
             and self.dtype_of_tokens == "int64"
             and oov_method != "farmhash",
         }
-        for problem in (text for text, found in problems.items() if found):
+        for problem in (text for text, applies in problems.items() if applies):
             raise ValueError(f"{type(self).__name__}: {problem}.")
         self.max_tokens, self.num_oov_indices, self.pad_to_max_tokens = max_tokens, num_oov_indices, pad_to_max_tokens
         self.mask_token, self.oov_token = mask_token, oov_token
@@ -113,48 +113,48 @@ class IndexLookup(HostLayer):
         return [self.mask_token] * self._first_oov + [self.oov_token] * self.num_oov_indices
 
     def get_vocabulary(self, include_special_tokens: bool = True) -> list[Any]:
-        """The tokens, in the order of their numbers.
+        """Return the tokens in the order of their numbers.
 
         Args:
-            include_special_tokens: whether to begin with the mask token and those for what is not in the vocabulary.
+            include_special_tokens: If True (the default), the mask token and the tokens for unknown ones come first.
         """
         return [*(self._special if include_special_tokens else ()), *self._tokens.tolist()]
 
     def vocabulary_size(self) -> int:
-        """How many numbers there are, those of the mask and of what is not in the vocabulary included."""
+        """Return the count of numbers, those of the mask and of unknown tokens included."""
         return self._first_token + len(self._tokens)
 
     def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
-        """Put a vocabulary in the place of the one that is held.
+        """Replace the vocabulary.
 
         Args:
             vocabulary: tokens, with or without the special ones in front; or the path of a file with one in each line.
             idf_weights: the weight of each token, for output mode `"tf_idf"`. Without special tokens in the
-                vocabulary, what is not in it gets the mean.
+                vocabulary, unknown tokens get the mean.
 
         Raises:
-            ValueError: for no tokens, tokens that are there twice or stand for something else, more than
-                `max_tokens`, a file that is not there, weights without `"tf_idf"` or of another number.
-            RuntimeError: for another size, where it is that of vectors.
+            ValueError: if there are no tokens, duplicate or reserved ones, or more than `max_tokens`; if a file does
+                not exist; if there are weights without `"tf_idf"`, or not one for each token.
+            RuntimeError: if the size changes, and it is the size of the output vectors.
         """
         if (idf_weights is None) == (self.output_mode == "tf_idf"):
-            found = "no idf_weights" if idf_weights is None else "idf_weights"
-            raise ValueError(f"{self.path!r} has output_mode={self.output_mode!r}, and received {found}.")
+            received = "no idf_weights" if idf_weights is None else "idf_weights"
+            raise ValueError(f"{self.path!r} has output_mode={self.output_mode!r}, and received {received}.")
         if isinstance(vocabulary, str | os.PathLike):
             vocabulary = self._read(vocabulary)
-        given = self._as_tokens(vocabulary)
-        if given.ndim != 1 or not given.size:
-            raise ValueError(f"{self.path!r} expects a list of tokens; received an array of shape {given.shape}.")
+        listed = self._as_tokens(vocabulary)
+        if listed.ndim != 1 or not listed.size:
+            raise ValueError(f"{self.path!r} expects a list of tokens; received an array of shape {listed.shape}.")
         special = self._special
-        with_special = len(given) >= len(special) and given[: len(special)].tolist() == special
-        tokens = given[len(special) :] if with_special else given
+        with_special = len(listed) >= len(special) and listed[: len(special)].tolist() == special
+        tokens = listed[len(special) :] if with_special else listed
         self._check(tokens, special)
         weights = None
         if idf_weights is not None:
             weights = np.asarray(idf_weights, floatx())
-            if weights.shape != given.shape:
+            if weights.shape != listed.shape:
                 raise ValueError(
-                    f"{self.path!r} expects one weight for each of {len(given)} tokens; received idf_weights of shape "
+                    f"{self.path!r} expects one weight for each of {len(listed)} tokens; received idf_weights of shape "
                     f"{weights.shape}."
                 )
             weights = weights if with_special else self._weigh_special(weights)
@@ -162,14 +162,14 @@ class IndexLookup(HostLayer):
         self._put(tokens, weights)
 
     def _check(self, tokens: np.ndarray, special: Sequence[Any]) -> None:
-        double = [token for token, count in collections.Counter(tokens.tolist()).items() if count > 1]
-        if double:
-            raise ValueError(f"{self.path!r} received a vocabulary with tokens more than once: {double[:10]}.")
+        duplicates = [token for token, count in collections.Counter(tokens.tolist()).items() if count > 1]
+        if duplicates:
+            raise ValueError(f"{self.path!r} received a vocabulary with tokens more than once: {duplicates[:10]}.")
         reserved = [self.mask_token, *([self.oov_token] if self.invert else ())]
-        found = [token for token in reserved if token is not None and token in tokens.tolist()]
-        if found:
+        misused = [token for token in reserved if token is not None and token in tokens.tolist()]
+        if misused:
             raise ValueError(
-                f"{self.path!r} received a vocabulary in which {found} are tokens like others; they stand for "
+                f"{self.path!r} received a vocabulary in which {misused} are tokens like others; they stand for "
                 f"something else. Leave them out, or begin with {list(special)}."
             )
         size = self._first_token + len(tokens)
@@ -201,7 +201,7 @@ class IndexLookup(HostLayer):
         return np.concatenate([np.full(self._first_token, weights.mean(), weights.dtype), weights])
 
     def _put(self, tokens: np.ndarray, weights: np.ndarray | None = None) -> None:
-        """Hold tokens and, in `"tf_idf"` mode, the weight of each number."""
+        """Store the tokens and, in `"tf_idf"` mode, the weight of each number."""
         self._tokens = tokens
         numbers = {token: self._first_token + number for number, token in enumerate(tokens.tolist())}
         if self.mask_token is not None:
@@ -221,18 +221,18 @@ class IndexLookup(HostLayer):
     # Adapting.
 
     def adapt(self, data: Any, steps: int | None = None) -> None:
-        """Find the vocabulary: the tokens of data, the most frequent first, the larger first of equally frequent ones.
+        """Set the vocabulary to the tokens of data, the most frequent first; equally frequent ones in falling order.
 
         A compiled function keeps the vocabulary with which it was traced.
 
         Args:
             data: an array or a list, each element of which is a sample, or batches in any iterable. A batch with one
                 axis is one sample.
-            steps: how many batches at most.
+            steps: the largest number of batches; None for all.
 
         Raises:
-            ValueError: when the vocabulary was given; without data.
-            RuntimeError: for another size than before, where it is that of vectors.
+            ValueError: if the layer was made with a vocabulary, or there are no tokens.
+            RuntimeError: if the size changes, and it is the size of the output vectors.
         """
         self._check_adaptable()
         self.reset_state()
@@ -246,7 +246,7 @@ class IndexLookup(HostLayer):
         self.count(array.reshape(-1, array.shape[-1] if array.ndim else 1).tolist())
 
     def count(self, samples: Iterable[list[Any]]) -> None:
-        """Count the tokens of samples, and in how many samples each is."""
+        """Count the tokens of samples, and the samples that contain each token."""
         self._check_adaptable()
         for sample in samples:
             self._counted.tokens.update(sample)
@@ -255,18 +255,20 @@ class IndexLookup(HostLayer):
                 self._counted.samples += 1
 
     def finalize_state(self) -> None:
-        """Make the vocabulary of what was counted."""
+        """Set the vocabulary to the tokens that were counted."""
         counted = self._counted
-        found = (token for token in counted.tokens if token not in (self.mask_token, self.oov_token))
-        ordered = sorted(found, key=lambda token: (counted.tokens[token], token), reverse=True)
+        candidates = (token for token in counted.tokens if token not in (self.mask_token, self.oov_token))
+        ordered = sorted(candidates, key=lambda token: (counted.tokens[token], token), reverse=True)
         if not ordered:
             raise ValueError(f"{self.path!r} found no tokens to make a vocabulary of.")
         if self.max_tokens is not None:
             ordered = ordered[: max(0, self.max_tokens - self._first_token)]
         weights = None
         if self.output_mode == "tf_idf":
-            own = [math.log(1 + counted.samples / (1 + counted.samples_with[token])) for token in ordered]
-            weights = self._weigh_special(np.asarray(own, floatx()))
+            inverse_frequencies = [
+                math.log(1 + counted.samples / (1 + counted.samples_with[token])) for token in ordered
+            ]
+            weights = self._weigh_special(np.asarray(inverse_frequencies, floatx()))
         tokens = np.empty(len(ordered), self._tokens.dtype)
         tokens[:] = ordered
         self._note_size(self._first_token + len(tokens))
@@ -274,7 +276,7 @@ class IndexLookup(HostLayer):
         self.reset_state()
 
     def reset_state(self) -> None:
-        """Forget what was counted, not the vocabulary."""
+        """Reset the counts; the vocabulary stays."""
         self._counted = _Counted()
 
     def _check_adaptable(self) -> None:
@@ -284,12 +286,12 @@ class IndexLookup(HostLayer):
     # Looking up.
 
     def find(self, tokens: list[Any]) -> np.ndarray:
-        """The number of each token, on the host; the mask token is no number where vectors are made."""
-        found = np.fromiter((self._table.numbers.get(token, NOT_FOUND) for token in tokens), "int64", len(tokens))
-        missing = np.flatnonzero(found == NOT_FOUND)
+        """Return the number of each token, on the host; `DROPPED` for the mask token if the outputs are vectors."""
+        numbers = np.fromiter((self._table.numbers.get(token, NOT_FOUND) for token in tokens), "int64", len(tokens))
+        missing = np.flatnonzero(numbers == NOT_FOUND)
         if missing.size:
-            found[missing] = self._place_unknown([tokens[i] for i in missing])
-        return found
+            numbers[missing] = self._place_unknown([tokens[i] for i in missing])
+        return numbers
 
     def _place_unknown(self, tokens: list[Any]) -> Any:
         if self.num_oov_indices == 0:
@@ -300,11 +302,11 @@ class IndexLookup(HostLayer):
         return self._first_oov + (self.bins(tokens) if self.num_oov_indices > 1 else 0)
 
     def bins(self, tokens: list[Any]) -> Any:
-        """Which of the numbers for what is not in the vocabulary each token gets."""
+        """Return the position of each unknown token among the numbers for unknown tokens."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it spreads unknown tokens.")
 
     def encoded(self, numbers: Any) -> jax.Array:
-        """Numbers, or vectors of them, as the output mode says."""
+        """Return numbers, or vectors of them, according to the output mode."""
         if self.output_mode == "int":
             return encode(jnp.asarray(numbers), "int", 0, "int64")
         if not self.pad_to_max_tokens and not len(self._tokens):
@@ -323,13 +325,13 @@ class IndexLookup(HostLayer):
         return vectors * jnp.asarray(weights, vectors.dtype).reshape((1,) * (vectors.ndim - 1) + (-1,))
 
     def shape_of_encoded(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        """The shape of what `encoded` makes of numbers of a shape, None being an unknown size."""
+        """Return the shape of `encoded(numbers)` for numbers of a shape; None is an unknown size."""
         return symbolic.infer(self.encoded, (symbolic.SymbolicTensor(shape, "int32"),), {})[0]
 
     # Configs and files.
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again, with its vocabulary; Keras's leaves out what `adapt` found."""
+        """Return the arguments of this layer, with its vocabulary; Keras leaves out a vocabulary set by `adapt`."""
         names = ("invert", "max_tokens", "num_oov_indices", "oov_token", "mask_token", "output_mode", "sparse",
                  "pad_to_max_tokens", "oov_method")  # fmt: skip
         weighted = self.idf_weights is not None
@@ -347,10 +349,10 @@ class IndexLookup(HostLayer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """The layer that `get_config()` describes.
+        """Return the layer that `get_config()` describes.
 
         Raises:
-            ValueError: when the config says to read a file.
+            ValueError: if the config names a file to read.
         """
         return super().from_config(without_files(cls, config))
 
@@ -377,10 +379,10 @@ class IndexLookup(HostLayer):
 
 
 def without_files(cls: type, config: dict[str, Any]) -> dict[str, Any]:
-    """A config that does not make its layer read a file.
+    """Return the config if it does not make its layer read a file.
 
     Raises:
-        ValueError: when it would.
+        ValueError: if it does.
     """
     if isinstance(config.get("vocabulary"), str):
         raise ValueError(

@@ -2,8 +2,8 @@
 
 Each keeps its arguments as attributes and computes with `jax.numpy` alone, so that it can be called on a number, on an
 array of steps (to plot it), inside a compiled step, and by optax, whose schedules are callables of the same form.
-Where optax has the same formula, optax computes it. What is rounded down
-is divided by `//`: compiled, 41 / 41 may come out a little less than 1.
+Where optax has the same formula, optax computes it. A quotient that is rounded down is computed by `//`: a compiled
+41 / 41 may be a little less than 1.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ class LearningRateSchedule:
     """
 
     def __call__(self, step: Any) -> jax.Array:
-        """The learning rate at a step."""
+        """Return the learning rate at a step."""
         raise NotImplementedError(f"{type(self).__name__} needs a method __call__(self, step).")
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
+        """Return the arguments of the schedule."""
         raise NotImplementedError(f"{type(self).__name__} needs a method get_config(self) to be written to a config.")
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> LearningRateSchedule:
-        """The schedule that `get_config()` describes."""
+        """Return the schedule that `get_config()` describes."""
         return cls(**config)
 
 
@@ -57,11 +57,11 @@ class ExponentialDecay(LearningRateSchedule):
         initial_learning_rate: the learning rate at step 0.
         decay_steps: the steps after which one factor has been applied; more than 0.
         decay_rate: the factor.
-        staircase: whether the factor comes all at once, after each `decay_steps` steps (the exponent is rounded down).
+        staircase: If True, the exponent is rounded down, so that the factor is applied after each `decay_steps` steps.
         name: a name, kept for the config.
 
     Raises:
-        ValueError: when `decay_steps` is not positive.
+        ValueError: if `decay_steps` is not positive.
 
     Example:
         >>> from jaxlayers.optimizers.schedules import ExponentialDecay
@@ -84,26 +84,26 @@ class ExponentialDecay(LearningRateSchedule):
         self.name = name
 
     def __call__(self, step: Any) -> jax.Array:
-        """The learning rate at a step."""
+        """Return the learning rate at a step."""
         return self.initial_learning_rate * self.decay_rate ** _periods(step, self.decay_steps, self.staircase)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
+        """Return the arguments of the schedule."""
         return _config(self, "initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name")
 
 
 class InverseTimeDecay(LearningRateSchedule):
-    """Falling as one over time: `initial_learning_rate / (1 + decay_rate * step / decay_steps)`.
+    """A learning rate that falls as one over time: `initial_learning_rate / (1 + decay_rate * step / decay_steps)`.
 
     Args:
         initial_learning_rate: the learning rate at step 0.
         decay_steps: the steps that count as one unit of time; more than 0.
-        decay_rate: how much the divisor grows in one unit of time.
-        staircase: whether it falls all at once, after each `decay_steps` steps (time is rounded down).
+        decay_rate: the growth of the divisor in one unit of time.
+        staircase: If True, `step / decay_steps` is rounded down, so that it falls after each `decay_steps` steps.
         name: a name, kept for the config.
 
     Raises:
-        ValueError: when `decay_steps` is not positive.
+        ValueError: if `decay_steps` is not positive.
 
     Example:
         >>> from jaxlayers.optimizers.schedules import InverseTimeDecay
@@ -126,16 +126,16 @@ class InverseTimeDecay(LearningRateSchedule):
         self.name = name
 
     def __call__(self, step: Any) -> jax.Array:
-        """The learning rate at a step."""
+        """Return the learning rate at a step."""
         return self.initial_learning_rate / (1 + self.decay_rate * _periods(step, self.decay_steps, self.staircase))
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
+        """Return the arguments of the schedule."""
         return _config(self, "initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name")
 
 
 class PiecewiseConstantDecay(LearningRateSchedule):
-    """Constant between boundaries: `values[i]` while `boundaries[i - 1] < step <= boundaries[i]`.
+    """A learning rate constant between boundaries: `values[i]` while `boundaries[i - 1] < step <= boundaries[i]`.
 
     Args:
         boundaries: the last steps of all values but the last, increasing.
@@ -143,7 +143,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         name: a name, kept for the config.
 
     Raises:
-        ValueError: when the two lengths do not fit.
+        ValueError: if there is not one value more than boundaries.
 
     Example:
         >>> from jaxlayers.optimizers.schedules import PiecewiseConstantDecay
@@ -163,18 +163,18 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         self.name = name
 
     def __call__(self, step: Any) -> jax.Array:
-        """The learning rate at a step."""
+        """Return the learning rate at a step."""
         step = jnp.asarray(scope.unwrap(step))
         passed = sum(((step > jnp.asarray(boundary, step.dtype)).astype("int32") for boundary in self.boundaries), 0)
         return jnp.asarray(self.values, floatx())[passed]
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
+        """Return the arguments of the schedule."""
         return _config(self, "boundaries", "values", "name")
 
 
 class PolynomialDecay(LearningRateSchedule):
-    """From one learning rate to another along a power of the time left.
+    """A learning rate that moves from one value to another along a power of the time left.
 
     `(initial_learning_rate - end_learning_rate) * (1 - step / decay_steps) ** power + end_learning_rate`, where `step`
     stops at `decay_steps`.
@@ -184,12 +184,12 @@ class PolynomialDecay(LearningRateSchedule):
         decay_steps: the steps it takes; more than 0.
         end_learning_rate: the learning rate from then on.
         power: the exponent; 1 is a straight line.
-        cycle: whether to begin again, instead of staying at the end: `decay_steps` is then the smallest multiple of it
-            that is not less than `step`.
+        cycle: If True, `decay_steps` is replaced by its smallest multiple that is not less than `step`; if False, the
+            learning rate stays at the end.
         name: a name, kept for the config.
 
     Raises:
-        ValueError: when `decay_steps` is not positive.
+        ValueError: if `decay_steps` is not positive.
 
     Example:
         >>> from jaxlayers.optimizers.schedules import PolynomialDecay
@@ -214,17 +214,17 @@ class PolynomialDecay(LearningRateSchedule):
         self.name = name
 
     def __call__(self, step: Any) -> jax.Array:
-        """The learning rate at a step."""
+        """Return the learning rate at a step."""
         step, steps = _as_float(step), self.decay_steps
         if self.cycle:
             steps = steps * jnp.maximum(-(-step // steps), 1)
-        # The difference comes before the division: compiled, 1 - step / steps may end a little below 0, whose power
-        # is not a number.
+        # The difference comes before the division: compiled, 1 - step / steps may end a little below 0, and
+        # its power is NaN.
         left = jnp.maximum(steps - step, 0) / steps
         return (self.initial_learning_rate - self.end_learning_rate) * left**self.power + self.end_learning_rate
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
+        """Return the arguments of the schedule."""
         return _config(self, "initial_learning_rate", "decay_steps", "end_learning_rate", "power", "cycle", "name")
 
 
@@ -244,7 +244,7 @@ class CosineDecay(LearningRateSchedule):
         warmup_steps: the steps of the warmup.
 
     Raises:
-        ValueError: when `decay_steps` is not positive.
+        ValueError: if `decay_steps` is not positive.
 
     Source: Loshchilov and Hutter, SGDR: Stochastic Gradient Descent with Warm Restarts, arXiv:1608.03983; for the
     warmup, Goyal et al., Accurate, Large Minibatch SGD, arXiv:1706.02677.
@@ -273,7 +273,7 @@ class CosineDecay(LearningRateSchedule):
         self.warmup_steps = warmup_steps
 
     def __call__(self, step: Any) -> jax.Array:
-        """The learning rate at a step."""
+        """Return the learning rate at a step."""
         import optax
 
         top = self.initial_learning_rate if self.warmup_target is None else self.warmup_target
@@ -284,12 +284,12 @@ class CosineDecay(LearningRateSchedule):
         return schedule(_as_float(step))
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
+        """Return the arguments of the schedule."""
         return _config(self, "initial_learning_rate", "decay_steps", "alpha", "name", "warmup_target", "warmup_steps")
 
 
 class CosineDecayRestarts(LearningRateSchedule):
-    """Half periods of a cosine one after the other, each starting at the top again.
+    """Half periods of a cosine, one after the other, each of which starts at the top.
 
     The period number `i` is `first_decay_steps * t_mul ** i` steps long; at a fraction `f` of it the learning rate is
     `initial_learning_rate * ((1 - alpha) * m_mul ** i * (1 + cos(pi * f)) / 2 + alpha)`.
@@ -297,13 +297,13 @@ class CosineDecayRestarts(LearningRateSchedule):
     Args:
         initial_learning_rate: the learning rate at step 0.
         first_decay_steps: the length of the first period, in steps; more than 0.
-        t_mul: how many times longer each period is than the one before; at least 1.
-        m_mul: how many times higher each period starts than the one before.
+        t_mul: the ratio of the lengths of a period and the one before; at least 1.
+        m_mul: the ratio of the starts of a period and the one before.
         alpha: the learning rate at the end of a period, as a fraction of `initial_learning_rate`.
         name: a name, kept for the config.
 
     Raises:
-        ValueError: when `first_decay_steps` is not positive.
+        ValueError: if `first_decay_steps` is not positive.
 
     Source: Loshchilov and Hutter, SGDR: Stochastic Gradient Descent with Warm Restarts, arXiv:1608.03983.
 
@@ -331,7 +331,7 @@ class CosineDecayRestarts(LearningRateSchedule):
         self.name = name
 
     def __call__(self, step: Any) -> jax.Array:
-        """The learning rate at a step."""
+        """Return the learning rate at a step."""
         step, first = _as_float(step), self.first_decay_steps
         if self.t_mul == 1:
             period, length = step // first, first
@@ -348,24 +348,24 @@ class CosineDecayRestarts(LearningRateSchedule):
         return self.initial_learning_rate * ((1 - self.alpha) * decayed + self.alpha)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
+        """Return the arguments of the schedule."""
         return _config(self, "initial_learning_rate", "first_decay_steps", "t_mul", "m_mul", "alpha", "name")
 
 
 def serialize(learning_rate_schedule: Any) -> dict[str, Any]:
-    """The config of a schedule: `module`, `class_name`, `config` and `registered_name`."""
+    """Return the config of a schedule: `module`, `class_name`, `config` and `registered_name`."""
     return serialize_keras_object(learning_rate_schedule)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The schedule that a config stands for.
+    """Return the schedule that a config describes.
 
     Args:
         config: what `serialize` returned, or a schedule's name.
-        custom_objects: classes by name, looked at before the library's own.
+        custom_objects: classes by name, which take precedence over those of the library.
 
     Raises:
-        ValueError: when the name is unknown.
+        ValueError: if the name is unknown.
     """
     return registry.lookup("schedule", config, custom_objects)
 
@@ -375,7 +375,7 @@ def _as_float(step: Any) -> jax.Array:
 
 
 def _periods(step: Any, decay_steps: float, staircase: bool) -> jax.Array:
-    """How many times `decay_steps` have gone by."""
+    """Return the number of periods of `decay_steps` before a step, rounded down if `staircase`."""
     step = _as_float(step)
     return step // decay_steps if staircase else step / decay_steps
 
@@ -390,12 +390,8 @@ def _config(schedule: LearningRateSchedule, *names: str) -> dict[str, Any]:
     return {name: getattr(schedule, name) for name in names}
 
 
-PURE_SCHEDULES: tuple[type[LearningRateSchedule], ...] = (  # those that may be compiled into an update
-    CosineDecay,
-    CosineDecayRestarts,
-    ExponentialDecay,
-    InverseTimeDecay,
-    PiecewiseConstantDecay,
-    PolynomialDecay,
-)
+# The schedules that may be compiled into an update.
+PURE_SCHEDULES: tuple[type[LearningRateSchedule], ...] = (
+    CosineDecay, CosineDecayRestarts, ExponentialDecay, InverseTimeDecay, PiecewiseConstantDecay, PolynomialDecay
+)  # fmt: skip
 registry.register("schedule", {schedule.__name__: schedule for schedule in PURE_SCHEDULES})
