@@ -109,7 +109,7 @@ def ssim(
     """Structural similarity of images: 1 for equal ones.
 
     The mean over pixels and channels of (2 m1 m2 + c1) (2 s12 + c2) / ((m1^2 + m2^2 + c1) (s1^2 + s2^2 + c2)), with
-    means m, variances s^2 and covariance s12 over Gaussian windows that lie inside of the images, c1 = (k1 max_val)^2 and
+    means m, variances s^2 and covariance s12 over Gaussian windows that lie inside, c1 = (k1 max_val)^2 and
     c2 = (k2 max_val)^2. For integer images it is a float32; Keras truncates it to 0 or 1.
 
     Source: Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", IEEE TIP 2004.

@@ -58,7 +58,8 @@ def run(
     """Return all outputs `[batch, time, units]`, or the last one alone; and the last states."""
 
     def loop(differentiable: Any, others: Any) -> Any:
-        return _loop.run(recurrence, *differentiable, *others, False, all_outputs, zero_output)
+        (weights, sequences, states), (counts, masks) = differentiable, others
+        return _loop.run(recurrence, weights, sequences, states, counts, masks, False, all_outputs, zero_output)
 
     kernel = functools.partial(lstm, all_outputs=all_outputs, zero_output=zero_output)
     return cudnn.stand_in(kernel, loop)((weights, sequences, states), (counts, masks))

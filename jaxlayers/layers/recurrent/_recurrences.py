@@ -1,10 +1,10 @@
 """The mathematics of the recurrent cells, as pure functions of arrays.
 
 A recurrence has two parts. `project` is the product of the inputs with the kernel, for any number of time steps at
-once. `advance` computes the next state from a state and the projected inputs of a step. It consists of `mix`, the product of
-the state with the recurrent kernel, of `join`, and of `combine`, the gates; the derivative of the loop treats them
-separately (see `_loop`). A cell called alone does both for one step; a layer projects the whole sequence and loops over
-`advance`. So the mathematics is written once.
+once. `advance` computes the next state from a state and the projected inputs of a step. It consists of `mix`, the
+product of the state with the recurrent kernel, of `join`, and of `combine`, the gates; the derivative of the loop
+treats them separately (see `_loop`). A cell called alone does both for one step; a layer projects the whole sequence
+and loops over `advance`. So the mathematics is written once.
 
 The arguments of all gates are one array, along the axis of channels, until `combine` splits it: each further array that
 goes into or out of a loop adds to the time of compilation, forward and backward.
