@@ -8,8 +8,8 @@ from jaxlayers.common import settings
 
 # Of Keras's settings, two exist because it serves several backends, and one would make every file dangerous to open:
 # here only a call's own safe_mode=False lets code be rebuilt.
-ADDED = {"disable_platform_code", "enable_platform_code", "is_platform_code_enabled"}  # of ours
 ELSEWHERE = {"enable_unsafe_deserialization", "is_nnx_enabled", "set_backend"}
+ADDED = {"disable_platform_code", "enable_platform_code", "is_platform_code_enabled"}  # of ours
 
 
 @pytest.fixture(autouse=True)
