@@ -16,21 +16,29 @@ from jaxlayers.common.settings import (
     set_floatx,
     set_image_data_format,
 )
+from jaxlayers.numerics.platforms.choice import (
+    disable_platform_code,
+    enable_platform_code,
+    is_platform_code_enabled,
+)
 
 __all__ = [
     "backend",
     "disable_flash_attention",
     "disable_interactive_logging",
+    "disable_platform_code",
     "disable_traceback_filtering",
     "dtype_policy",
     "enable_flash_attention",
     "enable_interactive_logging",
+    "enable_platform_code",
     "enable_traceback_filtering",
     "epsilon",
     "floatx",
     "image_data_format",
     "is_flash_attention_enabled",
     "is_interactive_logging_enabled",
+    "is_platform_code_enabled",
     "is_traceback_filtering_enabled",
     "max_epochs",
     "max_steps_per_epoch",

@@ -19,7 +19,7 @@ from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.core import operation
 from jaxlayers.core import random as keys
 from jaxlayers.core.random import SeedGenerator
-from jaxlayers.ops._types import Array, ArrayLike, DType, Shape
+from jaxlayers.numerics.types import Array, ArrayLike, DType, Shape
 
 __all__ = [
     "SeedGenerator", "beta", "binomial", "categorical", "dropout", "gamma", "normal", "randint", "shuffle",

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from jaxlayers.layers.preprocessing._boxes import FORMATS
+from jaxlayers.numerics.bounding_boxes import FORMATS
 from jaxlayers.utils import bounding_boxes as ours
 
 theirs = keras.utils.bounding_boxes

@@ -16,7 +16,7 @@ import pytest
 import jaxlayers as jl
 from jaxlayers import layers, saving
 from jaxlayers.common import registry
-from jaxlayers.saving import _functions, _objects
+from jaxlayers.saving import _functions, objects
 from jaxlayers.saving import deserialize_keras_object as deserialize
 from jaxlayers.saving import serialize_keras_object as serialize
 
@@ -433,12 +433,12 @@ def test_plain_lambdas():
 
 def test_shared_objects_are_made_once():
     shared = Mine(3)
-    with pytest.MonkeyPatch.context(), _objects.sharing():
+    with pytest.MonkeyPatch.context(), objects.sharing():
         data = serialize([shared, Mine(3), shared])
     data = through_json(data)
     assert data[0]["shared_object_id"] == data[2]["shared_object_id"] and "shared_object_id" not in data[1]
     saving.get_custom_objects()["Mine"] = Mine
-    with _objects.sharing():
+    with objects.sharing():
         first, other, again = deserialize(data)
     assert first is again and first is not other
     first, _, again = deserialize(data)

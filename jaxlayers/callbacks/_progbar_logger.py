@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jaxlayers.callbacks._callback import Callback
-from jaxlayers.callbacks._progress import Progress
+from jaxlayers.callbacks.progress import Progress
 
 
 class ProgbarLogger(Callback):

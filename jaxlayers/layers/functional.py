@@ -9,7 +9,7 @@ from jaxlayers import activations
 from jaxlayers.core import Layer
 from jaxlayers.layers._config import activated
 from jaxlayers.saving import deserialize_keras_object
-from jaxlayers.saving._objects import serialize_function
+from jaxlayers.saving.objects import serialize_function
 
 
 class Activation(Layer):

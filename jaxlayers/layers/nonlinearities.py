@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxlayers import activations, constraints, initializers, regularizers
 from jaxlayers.core import InputSpec, Layer
 from jaxlayers.core.scope import unwrap
-from jaxlayers.ops._types import as_float
+from jaxlayers.numerics.types import as_float
 
 
 class ReLU(Layer):

@@ -24,8 +24,9 @@ from jaxlayers.core import Layer, Variable, building, random, scope, trees
 from jaxlayers.core.effects import LossKey, run
 from jaxlayers.core.protocols import Role
 from jaxlayers.core.scope import KeyStream, Record, Scope
-from jaxlayers.layers._config import made_again, positive
+from jaxlayers.layers._config import positive
 from jaxlayers.layers._stacking import Hidden, Stacked, idle_key, stacked
+from jaxlayers.layers.copying import copy_from_config
 from jaxlayers.transforms.remat import checkpoint_policy
 
 
@@ -362,7 +363,7 @@ def _check_same(path: str, before: Any, after: Any) -> None:
 
 def _copied(block: Layer) -> Layer:
     try:
-        return made_again(block)
+        return copy_from_config(block)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"Repeat cannot copy {block!r} from its config: {error} Hand over a function that makes it instead."

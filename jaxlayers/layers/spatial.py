@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxlayers import ops
 from jaxlayers.layers._config import positive
 from jaxlayers.layers._ranked import Ranked
-from jaxlayers.ops._spatial import everywhere, format_of, one_of, pair_per_axis, per_axis, spatial_axes
+from jaxlayers.numerics.spatial import everywhere, format_of, one_of, pair_per_axis, per_axis, spatial_axes
 
 
 class _Spatial(Ranked):

@@ -9,7 +9,7 @@ import jax
 
 from jaxlayers.core import Layer, SymbolicTensor
 from jaxlayers.layers import Input, InputLayer
-from jaxlayers.layers._config import made_again
+from jaxlayers.layers.copying import copy_from_config
 from jaxlayers.metrics import Metric
 from jaxlayers.models.graph import Call
 from jaxlayers.models.model import Model
@@ -165,7 +165,7 @@ def _copy_by_config(thing: Any) -> Any:
 
 
 def _copy_layer(layer: Layer) -> Layer:
-    copy = made_again(layer)
+    copy = copy_from_config(layer)
     copy.auto_named = layer.auto_named
     return copy
 

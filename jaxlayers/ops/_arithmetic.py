@@ -8,7 +8,7 @@ takes the dtype of the other argument.
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.ops._types import Array, ArrayLike
+from jaxlayers.numerics.types import Array, ArrayLike
 
 __all__ = [
     "abs", "absolute", "add", "cbrt", "divide", "divide_no_nan", "fabs", "floor_divide", "fmod", "gcd", "hypot",

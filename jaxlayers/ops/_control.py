@@ -12,7 +12,7 @@ import jax
 
 from jaxlayers.core import operation
 from jaxlayers.core.scope import unwrap
-from jaxlayers.ops._types import ArrayLike
+from jaxlayers.numerics.types import ArrayLike
 from jaxlayers.transforms import loops, vmap
 
 __all__ = [

@@ -1,30 +1,23 @@
-"""Convolutions: sums over a window of inputs times a kernel, their transposes, and their cheaper relatives.
+"""Convolutions: sums over a window of inputs times a kernel; transposed, depthwise and separable ones.
 
-Kernels are laid out `[*window, channels in, channels out]` whatever the data format, as in Keras; those of transposes
-are `[*window, channels out, channels in]`. The checks are in the public functions; `convolve` and
-its relatives below are the mathematics, which the layers compile together with a bias.
+Kernels are laid out `[*window, channels in, channels out]` whatever the data format, as in Keras; kernels of
+transposed convolutions are `[*window, channels out, channels in]`. The checks are here; the mathematics is in
+`numerics.convolution`, which the layers compile together with a bias.
 """
 
-import functools
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
 from jaxlayers.core import operation
-from jaxlayers.ops import _dense_convolution
-from jaxlayers.ops._grouped import by_channel, in_groups, worth_shifting
-from jaxlayers.ops._platform import on_cpu
-from jaxlayers.ops._spatial import (
+from jaxlayers.numerics.convolution import compiled, convolve, convolve_depthwise, convolve_transposed
+from jaxlayers.numerics.spatial import (
     channel_axis,
     format_of,
     one_of,
     per_axis,
     rank_of,
     refuse_nothing,
-    spatial_axes,
 )
-from jaxlayers.ops._types import Array, ArrayLike, Shape
+from jaxlayers.numerics.types import Array, ArrayLike, Shape
 
 __all__ = ["conv", "conv_transpose", "depthwise_conv", "separable_conv"]
 
@@ -42,17 +35,17 @@ def conv(
 
     Args:
         inputs: [batch, *space, channels], or [batch, channels, *space].
-        kernel: [*window, channels / groups, filters]; its channels decide how many groups the inputs' are split in.
-        strides: how far apart windows are; one number, or one for each spatial axis.
+        kernel: [*window, channels / groups, filters]; its channels determine the number of groups.
+        strides: the distance between windows; one number, or one for each spatial axis.
         padding: `"valid"` for none, `"same"` for as many zeros as give ceil(size / strides) outputs.
         data_format: `"channels_last"` or `"channels_first"`; the global setting by default.
-        dilation_rate: how far apart the elements of a window are.
+        dilation_rate: the distance between the elements of a window.
 
     Returns:
         [batch, *new_space, filters], or [batch, filters, *new_space]; in the kernel's dtype.
 
     Raises:
-        ValueError: when shapes do not fit, or nothing would be left.
+        ValueError: if shapes do not fit, or the outputs would be empty.
 
     Example:
         >>> conv([[[1.0], [2.0], [4.0]]], [[[1.0]], [[-1.0]]])
@@ -80,7 +73,7 @@ def depthwise_conv(
     data_format: str | None = None,
     dilation_rate: Shape = 1,
 ) -> Array:
-    """Convolution of each channel by itself, with several kernels each.
+    """Convolution of each channel by itself, with one or more kernels.
 
     Args:
         inputs: [batch, *space, channels], or [batch, channels, *space].
@@ -94,7 +87,7 @@ def depthwise_conv(
         [batch, *new_space, channels * multiplier], or with the channels second.
 
     Raises:
-        ValueError: when shapes do not fit, or nothing would be left.
+        ValueError: if shapes do not fit, or the outputs would be empty.
 
     Example:
         >>> depthwise_conv([[[1.0, 5.0], [2.0, 7.0]]], [[[1.0], [2.0]], [[1.0], [2.0]]])
@@ -117,13 +110,13 @@ def separable_conv(
     data_format: str | None = None,
     dilation_rate: Shape = 1,
 ) -> Array:
-    """`depthwise_conv`, then a product with a matrix at each place.
+    """`depthwise_conv`, then a product with a matrix at each position.
 
     Args:
         inputs: [batch, *space, channels], or [batch, channels, *space].
         depthwise_kernel: [*window, channels, multiplier].
         pointwise_kernel: [1, ..., channels * multiplier, filters].
-        strides: of the first, as for `conv`.
+        strides: of the depthwise convolution, as for `conv`.
         padding: likewise.
         data_format: likewise.
         dilation_rate: likewise.
@@ -132,7 +125,7 @@ def separable_conv(
         [batch, *new_space, filters], or with the channels second.
 
     Raises:
-        ValueError: when shapes do not fit, or nothing would be left.
+        ValueError: if shapes do not fit, or the outputs would be empty.
 
     Example:
         >>> separable_conv([[[1.0, 5.0], [2.0, 7.0]]], [[[1.0], [2.0]], [[1.0], [2.0]]], [[[10.0], [1.0]]])
@@ -158,20 +151,20 @@ def conv_transpose(
     Args:
         inputs: [batch, *space, channels], or [batch, channels, *space].
         kernel: [*window, filters, channels].
-        strides: how many times larger the outputs are.
+        strides: the ratio of the sizes of outputs and inputs.
         padding: `"valid"` for (size - 1) strides + max(window, strides) outputs, `"same"` for size * strides; a window
             is (kernel size - 1) dilation_rate + 1 wide.
-        output_padding: chooses among the sizes that `conv` would bring down to this one:
-            (size - 1) strides + window + output_padding with `"valid"`, and with `"same"` window modulo 2 in the place
-            of window.
+        output_padding: selects one of the sizes that `conv` would reduce to the inputs':
+            (size - 1) strides + window + output_padding with `"valid"`, and with `"same"` window modulo 2
+            instead of window.
         data_format: `"channels_last"` or `"channels_first"`; the global setting by default.
-        dilation_rate: how far apart the elements of the kernel are.
+        dilation_rate: the distance between the elements of the kernel.
 
     Returns:
         [batch, *new_space, filters], or [batch, filters, *new_space]; in the kernel's dtype.
 
     Raises:
-        ValueError: when shapes do not fit.
+        ValueError: if shapes do not fit.
 
     Example:
         >>> conv_transpose([[[1.0], [2.0]]], [[[1.0]], [[10.0]]], strides=2)
@@ -185,137 +178,6 @@ def conv_transpose(
         output_padding = per_axis("ops.conv_transpose", "output_padding", output_padding, inputs.ndim - 2, least=0)
     _same_channels("ops.conv_transpose", inputs, kernel, how[2], -1)
     return compiled(convolve_transposed)(inputs, kernel, *how, output_padding)
-
-
-@functools.cache
-def compiled(function: Any) -> Any:
-    """One dispatch, and compiled once for all calls with the same shapes, when it is called eagerly."""
-    return jax.jit(function, static_argnums=range(2, function.__code__.co_argcount), inline=True)
-
-
-def convolve(
-    inputs: Any,
-    kernel: Any,
-    strides: Any,
-    padding: Any,
-    data_format: str,
-    dilation_rate: Any,
-    groups: int | None = None,
-) -> Array:
-    """`conv` without checks; `padding` may also be `"causal"`: all of it in front, so that no output sees ahead."""
-    axis = channel_axis(data_format)
-    groups = groups or inputs.shape[axis] // kernel.shape[-2]
-    direct, _ = _bound(inputs, kernel, strides, padding, data_format, dilation_rate)
-    inputs = inputs.astype(kernel.dtype)
-    return direct(inputs, kernel, 1) if groups == 1 else in_groups(direct, inputs, kernel, groups, axis)
-
-
-def convolve_depthwise(
-    inputs: Any, kernel: Any, strides: Any, padding: Any, data_format: str, dilation_rate: Any
-) -> Array:
-    """`depthwise_conv` without checks."""
-    axis = channel_axis(data_format)
-    direct, pads = _bound(inputs, kernel, strides, padding, data_format, dilation_rate)
-    inputs = inputs.astype(kernel.dtype)
-    if worth_shifting(kernel):
-        return by_channel(direct, inputs, kernel, (strides, pads, dilation_rate), axis)
-    *window, channels, multiplier = kernel.shape
-    return direct(inputs, kernel.reshape(*window, 1, channels * multiplier), channels)
-
-
-def _bound(
-    inputs: Any, kernel: Any, strides: Any, padding: str, data_format: str, dilation_rate: Any
-) -> tuple[Any, tuple[tuple[int, int], ...]]:
-    """The convolution of inputs, kernel and number of groups with the rest bound; and the padding of each axis."""
-    spans = [(size - 1) * step + 1 for size, step in zip(kernel.shape, dilation_rate, strict=False)]
-    if padding == "causal":
-        pads = [(span - 1, 0) for span in spans]
-    else:
-        sizes = [inputs.shape[axis] for axis in spatial_axes(len(spans), data_format)]
-        pads = jax.lax.padtype_to_pads(sizes, spans, strides, padding.upper())
-
-    def direct(inputs: Any, kernel: Any, groups: int) -> Array:
-        if groups == 1 and on_cpu(inputs, kernel):
-            how = (tuple(strides), tuple(map(tuple, pads)), tuple(dilation_rate))
-            return _channels_last(_dense_convolution.convolve, inputs, kernel, how, data_format)
-        return jax.lax.conv_general_dilated(
-            inputs,
-            kernel,
-            strides,
-            pads,
-            rhs_dilation=dilation_rate,
-            dimension_numbers=_layout(inputs.ndim, data_format),
-            feature_group_count=groups,
-        )
-
-    return direct, tuple(map(tuple, pads))
-
-
-def convolve_separably(
-    inputs: Any, depthwise: Any, pointwise: Any, strides: Any, padding: Any, data_format: str, dilation_rate: Any
-) -> Array:
-    """`separable_conv` without checks."""
-    middle = convolve_depthwise(inputs, depthwise, strides, padding, data_format, dilation_rate)
-    ones = (1,) * (inputs.ndim - 2)
-    return convolve(middle, pointwise, ones, "valid", data_format, ones, 1)
-
-
-def convolve_transposed(
-    inputs: Any,
-    kernel: Any,
-    strides: Any,
-    padding: Any,
-    data_format: str,
-    dilation_rate: Any,
-    output_padding: Any = None,
-) -> Array:
-    """`conv_transpose` without checks."""
-    rank = inputs.ndim - 2
-    pads = [
-        _transposed_padding(size, stride, step, padding, more)
-        for size, stride, step, more in zip(
-            kernel.shape[:-2], strides, dilation_rate, output_padding or (None,) * rank, strict=True
-        )
-    ]
-    inputs = inputs.astype(kernel.dtype)
-    if on_cpu(inputs, kernel):
-        how = (tuple(strides), tuple(pads), tuple(dilation_rate))
-        return _channels_last(_dense_convolution.convolve_transposed, inputs, kernel, how, data_format)
-    return jax.lax.conv_transpose(
-        inputs,
-        kernel,
-        strides,
-        pads,
-        rhs_dilation=dilation_rate,
-        dimension_numbers=_layout(inputs.ndim, data_format),
-        transpose_kernel=True,
-    )
-
-
-def _channels_last(function: Any, inputs: Any, kernel: Any, how: Any, data_format: str) -> Array:
-    if data_format == "channels_last":
-        return function(inputs, kernel, how)
-    return jnp.moveaxis(function(jnp.moveaxis(inputs, 1, -1), kernel, how), -1, 1)
-
-
-def _transposed_padding(size: int, stride: int, step: int, padding: str, more: int | None) -> tuple[int, int]:
-    """How many zeros go around inputs that are spread out by the strides, so that outputs have Keras's sizes.
-
-    Spread out, n inputs are (n - 1) stride + 1 wide, and a window takes window - 1 of that and the zeros away.
-    """
-    window = (size - 1) * step + 1
-    if padding == "valid":
-        return window - 1, window - 1 + (max(0, stride - window) if more is None else more)
-    total = window + stride - 2 if more is None else window + window % 2 - 2 + more
-    start = min((total + 1) // 2, window - 1)
-    return start, total - start
-
-
-def _layout(ndim: int, data_format: str) -> jax.lax.ConvDimensionNumbers:
-    """Which axes are batch, channels and space; of the kernel, output and input channels and window."""
-    last = ndim - 1
-    arrays = (0, last, *range(1, last)) if data_format == "channels_last" else tuple(range(ndim))
-    return jax.lax.ConvDimensionNumbers(arrays, (last, last - 1, *range(last - 1)), arrays)
 
 
 def _checked(

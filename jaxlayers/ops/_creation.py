@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.core import operation
 from jaxlayers.core.symbolic import as_array
-from jaxlayers.ops._types import Array, ArrayLike, DType, Shape, dtype_or_none
+from jaxlayers.numerics.types import Array, ArrayLike, DType, Shape, dtype_or_none
 
 __all__ = [
     "arange", "array", "empty", "empty_like", "full", "full_like", "geomspace", "linspace", "logspace", "meshgrid",

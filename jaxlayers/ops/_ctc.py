@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.ops._types import Array, ArrayLike
+from jaxlayers.numerics.types import Array, ArrayLike
 
 __all__ = ["ctc_decode", "ctc_loss"]
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxlayers.common import settings
 from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.core import operation
-from jaxlayers.ops._types import Array, ArrayLike, DType, refuse_sparse
+from jaxlayers.numerics.types import Array, ArrayLike, DType, refuse_sparse
 
 __all__ = [
     "binary_crossentropy", "categorical_crossentropy", "depth_to_space", "multi_hot", "one_hot", "polar", "psnr",

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxlayers.core import operation
 from jaxlayers.core.symbolic import as_array
-from jaxlayers.ops._types import Array, ArrayLike
+from jaxlayers.numerics.types import Array, ArrayLike
 
 __all__ = ["fft", "fft2", "ifft2", "irfft", "istft", "rfft", "stft"]
 

@@ -8,7 +8,7 @@ outside of its domain and infinite at a pole.
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.ops._types import Array, ArrayLike, as_float
+from jaxlayers.numerics.types import Array, ArrayLike, as_float
 
 __all__ = [
     "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "conj", "conjugate", "cos",

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.ops._image_layout import channels_last, check_rank
-from jaxlayers.ops._types import Array, ArrayLike
+from jaxlayers.numerics.image_layout import channels_last, check_rank
+from jaxlayers.numerics.types import Array, ArrayLike
 
 __all__ = ["hsv_to_rgb", "rgb_to_grayscale", "rgb_to_hsv"]
 

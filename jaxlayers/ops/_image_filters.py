@@ -1,7 +1,6 @@
-"""Filters: weighted sums over each pixel's neighbours, along one axis after the other.
+"""Filters: weighted sums over each pixel's neighbours along one axis after the other.
 
-They are sums of shifted images, which XLA makes one loop of: on CPU ten to a hundred times as fast as a grouped
-convolution, and batched kernels cost no more.
+The sums are in `numerics.image_filters`.
 """
 
 import functools
@@ -12,29 +11,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.ops._image_layout import channels_last, check_rank
-from jaxlayers.ops._types import Array, ArrayLike
+from jaxlayers.numerics.image_filters import gaussian, weighted_neighbors
+from jaxlayers.numerics.image_layout import channels_last, check_rank
+from jaxlayers.numerics.types import Array, ArrayLike
 
 __all__ = ["gaussian_blur", "sobel_edges", "ssim"]
-
-
-def weighted_neighbors(images: Any, weights: Any, axis: int, pad: bool = True) -> Array:
-    """`sum_k weights[k] images[... + k]` along an axis, centred, with zeros around; or only where all are inside."""
-    size = weights.shape[0]
-    if pad:
-        widths = [(0, 0)] * images.ndim
-        widths[axis] = ((size - 1) // 2, size // 2)
-        images = jnp.pad(images, widths)
-    length = images.shape[axis] - size + 1
-    parts = [weights[k] * jax.lax.slice_in_dim(images, k, k + length, axis=axis) for k in range(size)]
-    return functools.reduce(jnp.add, parts)
-
-
-def gaussian(size: int, sigma: Any, dtype: Any) -> Array:
-    """Weights proportional to e ** -(x / sigma)^2 / 2, centred, that sum to one."""
-    places = (jnp.arange(size) - (size - 1) / 2).astype(dtype)
-    values = jnp.exp(-0.5 * jnp.square(places / sigma))
-    return values / jnp.sum(values)
 
 
 @operation("images", "sigma")
@@ -46,20 +27,20 @@ def gaussian_blur(
 ) -> Array:
     """Mean over the neighbours, weighted by a Gaussian, with zeros around the image.
 
-    Keras on JAX takes `data_format=None` for channels first, and computes on whole numbers in their own dtype; here
-    None is the layout of the settings, and images of whole numbers are blurred in float32 and rounded.
+    Keras on JAX takes `data_format=None` for channels first, and computes integer images in their own dtype. Here None
+    is the layout of the settings, and integer images are blurred in float32 and rounded.
 
     Args:
         images: one image or a batch.
-        kernel_size: how many neighbours, (across the width, across the height).
-        sigma: standard deviations, in the same order.
+        kernel_size: the numbers of neighbours, (along the width, along the height).
+        sigma: the standard deviations, in the same order.
         data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
 
     Returns:
         the same shape and dtype.
 
     Raises:
-        ValueError: for another number of axes.
+        ValueError: if the images have another number of axes.
 
     Example:
         >>> gaussian_blur([[[0.0], [8.0], [0.0]]], (3, 1), (1.0, 1.0)).ravel().round(2)
@@ -84,7 +65,7 @@ def _blur(images: Any, sizes: tuple[int, int], sigma: Any, last: bool) -> Array:
 
 @operation("images")
 def sobel_edges(images: ArrayLike, data_format: str | None = None) -> Array:
-    """Slopes in both directions: [-1, 0, 1] along one axis, [1, 2, 1] along the other, with zeros around the image.
+    """Slopes along both axes: [-1, 0, 1] along one axis, [1, 2, 1] along the other, with zeros around the image.
 
     Args:
         images: one image or a batch.
@@ -94,7 +75,7 @@ def sobel_edges(images: ArrayLike, data_format: str | None = None) -> Array:
         the shape of the images and a last axis of 2: down the height, along the width.
 
     Raises:
-        ValueError: for another number of axes.
+        ValueError: if the images have another number of axes.
 
     Example:
         >>> sobel_edges([[[0.0], [1.0], [2.0]]])[0, :, 0, 1]
@@ -128,26 +109,26 @@ def ssim(
     """Structural similarity of images: 1 for equal ones.
 
     The mean over pixels and channels of (2 m1 m2 + c1) (2 s12 + c2) / ((m1^2 + m2^2 + c1) (s1^2 + s2^2 + c2)), with
-    means m, variances s^2 and covariance s12 over Gaussian windows that are all inside, c1 = (k1 max_val)^2 and
-    c2 = (k2 max_val)^2. For images of whole numbers it is a float32; Keras cuts it to 0 or 1.
+    means m, variances s^2 and covariance s12 over Gaussian windows that lie inside, c1 = (k1 max_val)^2 and
+    c2 = (k2 max_val)^2. For integer images it is a float32; Keras truncates it to 0 or 1.
 
     Source: Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", IEEE TIP 2004.
 
     Args:
         image1: one image or a batch.
         image2: of the same shape.
-        max_val: the difference between the brightest and the darkest value there may be.
-        filter_size: size of the window.
-        filter_sigma: its standard deviation.
-        k1: keeps the comparison of means finite.
-        k2: keeps the comparison of variances finite.
+        max_val: the difference between the largest and the smallest possible value.
+        filter_size: the size of the window.
+        filter_sigma: the standard deviation of the window.
+        k1: the constant that keeps the comparison of means finite.
+        k2: the constant that keeps the comparison of variances finite.
         data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
 
     Returns:
         a scalar, or [batch].
 
     Raises:
-        ValueError: for another number of axes, shapes that differ, or images smaller than the window.
+        ValueError: if the number of axes is another, shapes differ, or images are smaller than the window.
 
     Example:
         >>> float(ssim(jnp.ones((12, 12, 1)), jnp.ones((12, 12, 1))))

@@ -1,4 +1,4 @@
-"""Images moved: each pixel of the result is read, between pixels, at a place that is computed."""
+"""Geometric transformations of images: each pixel of the result is interpolated at a position that is computed."""
 
 import functools
 from typing import Any
@@ -6,13 +6,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import jax.scipy.ndimage
-import numpy as np
 
 from jaxlayers.core import operation
 from jaxlayers.core import random as keys
-from jaxlayers.ops._image_filters import gaussian, weighted_neighbors
-from jaxlayers.ops._image_layout import as_batch, channels_last, check_rank
-from jaxlayers.ops._types import Array, ArrayLike
+from jaxlayers.numerics.image_geometry import bend, homography, projected_positions, read_at
+from jaxlayers.numerics.image_layout import as_batch, channels_last, check_rank
+from jaxlayers.numerics.types import Array, ArrayLike
 
 __all__ = ["affine_transform", "elastic_transform", "map_coordinates", "perspective_transform"]
 
@@ -24,21 +23,21 @@ _FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
 def map_coordinates(
     inputs: ArrayLike, coordinates: ArrayLike, order: int, fill_mode: str = "constant", fill_value: Any = 0
 ) -> Array:
-    """Values of an array at places between its elements.
+    """Values of an array at positions between its elements.
 
     Args:
         inputs: array.
-        coordinates: places along each axis, [axes, ...].
+        coordinates: positions along each axis, [axes, ...].
         order: 0 for the nearest element, 1 for linear interpolation.
-        fill_mode: what is outside: `"constant"`, `"nearest"`, `"wrap"`, `"mirror"` (about the middle of the last
+        fill_mode: the values outside: `"constant"`, `"nearest"`, `"wrap"`, `"mirror"` (about the middle of the last
             element) or `"reflect"` (about its edge).
         fill_value: the constant.
 
     Returns:
-        [...], of the dtype of the inputs; whole numbers are rounded.
+        [...], of the dtype of the inputs; integers are rounded.
 
     Raises:
-        ValueError: for another order or mode, or coordinates that do not fit.
+        ValueError: if the order or mode is unknown, or the coordinates do not fit.
 
     Example:
         >>> map_coordinates([0.0, 10.0, 20.0], [[0.5, 1.75]], order=1)
@@ -73,12 +72,12 @@ def affine_transform(
         images: one image or a batch.
         transform: (a0, a1, a2, b0, b1, b2, c0, c1), [8] or [batch, 8].
         interpolation: `"bilinear"` or `"nearest"`.
-        fill_mode: what is outside; see `map_coordinates`.
+        fill_mode: the values outside; see `map_coordinates`.
         fill_value: of `"constant"`.
         data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
 
     Raises:
-        ValueError: for other names, or shapes that do not fit.
+        ValueError: if a name is unknown, or shapes do not fit.
 
     Example:
         >>> affine_transform([[[1.0], [2.0], [3.0]]], [1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0]).ravel()
@@ -104,26 +103,9 @@ def _affine(images: Any, transform: Any, reading: tuple[int, str, float], last: 
     transforms = jnp.broadcast_to(transform, (images.shape[0], 8))
 
     def move(image: Any, numbers: Any) -> Any:
-        return _sample(image, _projected(numbers, image.shape), reading)
+        return read_at(image, projected_positions(numbers, image.shape), reading)
 
     return restore(jax.vmap(move)(images, transforms))
-
-
-def _projected(numbers: Any, shape: tuple[int, ...]) -> list[Any]:
-    """Where the pixels of a result of this shape come from: rows and columns."""
-    y, x = jnp.mgrid[: shape[0], : shape[1]]
-    a0, a1, a2, b0, b1, b2, c0, c1 = numbers
-    scale = c0 * x + c1 * y + 1
-    return [(b0 * x + b1 * y + b2) / scale, (a0 * x + a1 * y + a2) / scale]
-
-
-def _sample(image: Any, coordinates: list[Any], reading: tuple[int, str, float]) -> Array:
-    """An image read at the same places in all its channels; reading is (order, mode, constant)."""
-
-    def read(channel: Any) -> Any:
-        return jax.scipy.ndimage.map_coordinates(channel, coordinates, *reading)
-
-    return jax.vmap(read, in_axes=-1, out_axes=-1)(image)
 
 
 @operation("images", "start_points", "end_points")
@@ -135,18 +117,18 @@ def perspective_transform(
     fill_value: Any = 0,
     data_format: str | None = None,
 ) -> Array:
-    """Images seen from elsewhere: moved such that four points come to lie on four others.
+    """Images projected such that four points move to four others.
 
     Args:
         images: one image or a batch.
         start_points: (x, y) of four points, `[4, 2]` or `[batch, 4, 2]`.
-        end_points: where they go, of the same shape.
+        end_points: their positions in the result, of the same shape.
         interpolation: `"bilinear"` or `"nearest"`.
-        fill_value: what is outside of the image.
+        fill_value: the value outside of the image.
         data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
 
     Raises:
-        ValueError: for another interpolation, or shapes that do not fit.
+        ValueError: if the interpolation is unknown, or shapes do not fit.
 
     Example:
         >>> corners = [[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]]
@@ -173,20 +155,9 @@ def _perspective(images: Any, start: Any, end: Any, reading: tuple[int, str, flo
     start, end = (jnp.broadcast_to(points, (images.shape[0], 4, 2)).astype("float32") for points in (start, end))
 
     def move(image: Any, start: Any, end: Any) -> Any:
-        return _sample(image, _projected(homography(start, end), image.shape), reading)
+        return read_at(image, projected_positions(homography(start, end), image.shape), reading)
 
     return restore(jax.vmap(move)(images, start, end))
-
-
-def homography(start: Any, end: Any) -> Array:
-    """The eight numbers of the projection that takes the end points back to the start points."""
-    x, y = end.T
-    one, none = jnp.ones(4), jnp.zeros(4)
-    rows = [
-        jnp.stack([x, y, one, none, none, none, -start[:, 0] * x, -start[:, 0] * y], -1),
-        jnp.stack([none, none, none, x, y, one, -start[:, 1] * x, -start[:, 1] * y], -1),
-    ]
-    return jnp.linalg.solve(jnp.concatenate(rows), start.T.reshape(8))
 
 
 @operation("images")
@@ -200,7 +171,7 @@ def elastic_transform(
     seed: Any = None,
     data_format: str | None = None,
 ) -> Array:
-    """Images bent at random: each pixel is read at a place that is off by smooth noise.
+    """Images bent at random: each pixel is read at a position displaced by smooth noise.
 
     The noise is normal with standard deviation `sigma`, blurred by a Gaussian of that width, times `alpha`. Keras on
     JAX moves pixels along the diagonal alone, by the same noise in both directions; here the two are independent.
@@ -208,17 +179,17 @@ def elastic_transform(
     Source: Simard et al., "Best Practices for Convolutional Neural Networks", ICDAR 2003.
 
     Args:
-        images: one image or a batch, each bent in its own way.
-        alpha: how far pixels move.
-        sigma: how smoothly.
+        images: one image or a batch, each bent by its own noise.
+        alpha: the factor of the displacements.
+        sigma: the standard deviation of noise and blur.
         interpolation: `"bilinear"` or `"nearest"`.
-        fill_mode: what is outside; see `map_coordinates`.
+        fill_mode: the values outside; see `map_coordinates`.
         fill_value: of `"constant"`.
         seed: an integer, a `SeedGenerator` or a key; by default the global generator.
         data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
 
     Raises:
-        ValueError: for other names, or another number of axes.
+        ValueError: if a name is unknown, or the number of axes is another.
 
     Example:
         >>> elastic_transform(jnp.ones((8, 8, 3)), seed=1).shape
@@ -229,25 +200,6 @@ def elastic_transform(
     _check_fill("elastic_transform", fill_mode, interpolation)
     reading = _ORDERS[interpolation], fill_mode, float(fill_value)
     return bend(images, keys.draw_key(seed), alpha, sigma, int(6 * float(sigma)) | 1, reading, last)
-
-
-@functools.partial(jax.jit, static_argnums=(4, 5, 6))
-def bend(
-    images: Any, key: Any, alpha: Any, sigma: Any, size: int, reading: tuple[int, str, float], last: bool
-) -> Array:
-    """Images bent by noise that is blurred over `size` pixels; alpha and sigma are numbers, or one for each image."""
-    images, restore = as_batch(images, last)
-    batch, height, width, _ = images.shape
-    alpha, sigma = (jnp.broadcast_to(jnp.asarray(value, "float32"), (batch,)) for value in (alpha, sigma))
-    grid = np.mgrid[:height, :width]
-
-    def move(image: Any, noise: Any, alpha: Any, sigma: Any) -> Any:
-        weights = gaussian(size, jnp.maximum(sigma, 1e-6), "float32")
-        smooth = weighted_neighbors(weighted_neighbors(noise * sigma, weights, 1), weights, 2)
-        return _sample(image, list(grid + alpha * smooth), reading)
-
-    noise = jax.random.normal(key, (batch, 2, height, width))
-    return restore(jax.vmap(move)(images, noise, alpha, sigma))
 
 
 def _check_fill(function: str, fill_mode: str, interpolation: str = "bilinear") -> None:

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.core import operation
-from jaxlayers.ops._image_layout import channels_last
-from jaxlayers.ops._types import Array, ArrayLike
+from jaxlayers.numerics.image_layout import channels_last
+from jaxlayers.numerics.types import Array, ArrayLike
 
 __all__ = ["extract_patches", "extract_patches_3d"]
 

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.ops._image_layout import channels_last, check_rank
-from jaxlayers.ops._types import Array, ArrayLike
+from jaxlayers.numerics.image_layout import channels_last, check_rank
+from jaxlayers.numerics.types import Array, ArrayLike
 from jaxlayers.ops.core import saturate_cast
 
 __all__ = ["crop_images", "pad_images", "resize", "scale_and_translate"]

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jaxlayers.core import operation
 from jaxlayers.core.symbolic import as_array
-from jaxlayers.ops._types import Array, ArrayLike
+from jaxlayers.numerics.types import Array, ArrayLike
 
 __all__ = [
     "argpartition", "argsort", "diagonal", "get_item", "nonzero", "searchsorted", "select", "sort", "take",

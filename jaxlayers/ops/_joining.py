@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxlayers.core import operation
 from jaxlayers.core.symbolic import as_array
-from jaxlayers.ops._types import Array, ArrayLike, hashable
+from jaxlayers.numerics.types import Array, ArrayLike, hashable
 
 __all__ = [
     "append", "array_split", "concatenate", "dsplit", "dstack", "hsplit", "hstack", "pad", "repeat", "split", "stack",

@@ -7,7 +7,7 @@ Two arguments are broadcast to one shape. For logical functions, a number is tru
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.ops._types import Array, ArrayLike, Axis, hashable
+from jaxlayers.numerics.types import Array, ArrayLike, Axis, hashable
 
 __all__ = [
     "all", "allclose", "any", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or",

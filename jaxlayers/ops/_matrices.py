@@ -4,7 +4,7 @@ import jax.numpy as jnp
 
 from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.core import operation
-from jaxlayers.ops._types import Array, ArrayLike, DType
+from jaxlayers.numerics.types import Array, ArrayLike, DType
 
 __all__ = ["diag", "diagflat", "eye", "identity", "tri", "tril", "triu", "vander"]
 

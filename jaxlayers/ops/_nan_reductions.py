@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.ops._types import Array, ArrayLike, Axis, DType, dtype_or_none, hashable
+from jaxlayers.numerics.types import Array, ArrayLike, Axis, DType, dtype_or_none, hashable
 
 __all__ = [
     "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum",

@@ -1,57 +1,17 @@
 """Nonlinear functions of neural networks, element by element (`glu`, `sparsemax` and softmax along an axis)."""
 
-import functools
-from collections.abc import Callable
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.ops._types import Array, ArrayLike, Axis, as_float, hashable
+from jaxlayers.numerics import nonlinearities
+from jaxlayers.numerics.types import Array, ArrayLike, Axis, as_float, hashable
 
 __all__ = [
     "celu", "elu", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "leaky_relu",
     "log_sigmoid", "log_softmax", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax", "softplus",
     "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus", "swish", "tanh_shrink", "threshold",
 ]  # fmt: skip
-
-
-def _by_slope(function: Callable[[Array], Array]) -> Any:
-    """The same function, element by element, whose gradient keeps its slope and nothing else.
-
-    JAX would keep what the function is put together from, up to six arrays; in a loop (`layers.Repeat`, `lax.scan`), or
-    outside of compiled functions, all of them are written and read again.
-    """
-    with_slope = jax.custom_jvp(function)
-
-    @with_slope.defjvp
-    def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-        outputs, slope = jax.jvp(function, primals, (jnp.ones_like(primals[0]),))
-        return outputs, slope * tangents[0]
-
-    return with_slope
-
-
-@functools.partial(jax.jit, static_argnames="approximate", inline=True)
-def compiled_gelu(x: Array, approximate: bool = True) -> Array:
-    """`jax.nn.gelu`."""
-    return _by_slope(functools.partial(jax.nn.gelu, approximate=approximate))(x)
-
-
-@functools.partial(jax.jit, inline=True)
-def compiled_mish(x: Array) -> Array:
-    """`jax.nn.mish`."""
-    return _by_slope(jax.nn.mish)(x)
-
-
-# What jax.nn has a differentiation rule of its own for costs ten times as much, outside of compiled functions, as it
-# does compiled by itself.
-compiled_relu = jax.jit(jax.nn.relu, inline=True)
-_silu = jax.jit(_by_slope(jax.nn.silu), inline=True)
-_relu6 = jax.jit(jax.nn.relu6, inline=True)
-_softmax = jax.jit(jax.nn.softmax, static_argnames="axis", inline=True)
-_log_softmax = jax.jit(jax.nn.log_softmax, static_argnames="axis", inline=True)
 
 
 @operation("x")
@@ -62,7 +22,7 @@ def relu(x: ArrayLike) -> Array:
         >>> relu([-1.0, 0.0, 2.0])
         Array([0., 0., 2.], dtype=float32)
     """
-    return compiled_relu(x)
+    return nonlinearities.relu(x)
 
 
 @operation("x")
@@ -73,12 +33,12 @@ def relu6(x: ArrayLike) -> Array:
         >>> relu6([-1.0, 2.0, 8.0])
         Array([0., 2., 6.], dtype=float32)
     """
-    return _relu6(x)
+    return nonlinearities.relu6(x)
 
 
 @operation("x")
 def leaky_relu(x: ArrayLike, negative_slope: float = 0.2) -> Array:
-    """Rectified linear unit with a slope on the left: x where x >= 0, negative_slope x elsewhere.
+    """Rectified linear unit with a slope for negative values: x where x >= 0, negative_slope x elsewhere.
 
     Example:
         >>> leaky_relu([-1.0, 2.0])
@@ -111,7 +71,7 @@ def celu(x: ArrayLike, alpha: float = 1.0) -> Array:
 
 @operation("x")
 def selu(x: ArrayLike) -> Array:
-    """Exponential linear unit that keeps mean 0 and variance 1: 1.0507 elu(x, 1.6733); arXiv:1706.02515.
+    """Exponential linear unit that preserves mean 0 and variance 1: 1.0507 elu(x, 1.6733); arXiv:1706.02515.
 
     Example:
         >>> selu([-1.0, 2.0])
@@ -126,13 +86,13 @@ def gelu(x: ArrayLike, approximate: bool = True) -> Array:
 
     Args:
         x: array.
-        approximate: whether by tanh, 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))); or by erf.
+        approximate: If True (the default), 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))); if False, by erf.
 
     Example:
         >>> gelu([-1.0, 2.0])
         Array([-0.15880796,  1.9545977 ], dtype=float32)
     """
-    return compiled_gelu(x, approximate)
+    return nonlinearities.gelu(x, approximate)
 
 
 @operation("x")
@@ -143,7 +103,7 @@ def silu(x: ArrayLike) -> Array:
         >>> silu([-1.0, 2.0])
         Array([-0.26894143,  1.761594  ], dtype=float32)
     """
-    return _silu(x)
+    return nonlinearities.silu(x)
 
 
 swish = silu
@@ -151,7 +111,7 @@ swish = silu
 
 @operation("x")
 def hard_silu(x: ArrayLike) -> Array:
-    """`silu` in straight pieces: x hard_sigmoid(x); arXiv:1905.02244.
+    """Piecewise linear approximation of `silu`: x hard_sigmoid(x); arXiv:1905.02244.
 
     Example:
         >>> hard_silu([-1.0, 2.0])
@@ -176,7 +136,7 @@ def sigmoid(x: ArrayLike) -> Array:
 
 @operation("x")
 def hard_sigmoid(x: ArrayLike) -> Array:
-    """`sigmoid` in straight pieces: min(max(x / 6 + 1 / 2, 0), 1).
+    """Piecewise linear approximation of `sigmoid`: min(max(x / 6 + 1 / 2, 0), 1).
 
     Example:
         >>> hard_sigmoid([-4.0, 0.0, 1.5])
@@ -220,7 +180,7 @@ def softplus(x: ArrayLike) -> Array:
 
 @operation("x")
 def sparse_plus(x: ArrayLike) -> Array:
-    """Smooth rectifier that is exact far out: 0 below -1, x above 1, (x + 1)^2 / 4 between.
+    """Smooth rectifier that is exact outside of [-1, 1]: 0 below -1, x above 1, (x + 1)^2 / 4 between.
 
     Example:
         >>> sparse_plus([-2.0, 0.0, 3.0])
@@ -242,7 +202,7 @@ def squareplus(x: ArrayLike, b: float = 4) -> Array:
 
 @operation("x")
 def softsign(x: ArrayLike) -> Array:
-    """Slow relative of tanh: x / (1 + |x|).
+    """Sigmoidal function with slow tails: x / (1 + |x|).
 
     Example:
         >>> softsign([-1.0, 3.0])
@@ -253,7 +213,7 @@ def softsign(x: ArrayLike) -> Array:
 
 @operation("x")
 def hard_tanh(x: ArrayLike) -> Array:
-    """Hyperbolic tangent in straight pieces: min(max(x, -1), 1).
+    """Piecewise linear approximation of the hyperbolic tangent: min(max(x, -1), 1).
 
     Example:
         >>> hard_tanh([-3.0, 0.5])
@@ -264,7 +224,7 @@ def hard_tanh(x: ArrayLike) -> Array:
 
 @operation("x")
 def tanh_shrink(x: ArrayLike) -> Array:
-    """What tanh leaves: x - tanh(x).
+    """Difference between x and its tanh: x - tanh(x).
 
     Example:
         >>> tanh_shrink([-1.0, 2.0])
@@ -275,7 +235,7 @@ def tanh_shrink(x: ArrayLike) -> Array:
 
 @operation("x")
 def hard_shrink(x: ArrayLike, threshold: float = 0.5) -> Array:
-    """Zero near zero: x where |x| > threshold, 0 elsewhere.
+    """Elements of large magnitude alone: x where |x| > threshold, 0 elsewhere.
 
     Example:
         >>> hard_shrink([-1.0, 0.3])
@@ -286,7 +246,7 @@ def hard_shrink(x: ArrayLike, threshold: float = 0.5) -> Array:
 
 @operation("x")
 def soft_shrink(x: ArrayLike, threshold: float = 0.5) -> Array:
-    """Nearer to zero by a threshold: sign(x) max(|x| - threshold, 0).
+    """Shrinkage towards zero by a threshold: sign(x) max(|x| - threshold, 0).
 
     Example:
         >>> soft_shrink([-1.0, 0.3, 2.0])
@@ -297,7 +257,7 @@ def soft_shrink(x: ArrayLike, threshold: float = 0.5) -> Array:
 
 @operation("x")
 def threshold(x: ArrayLike, threshold: float, default_value: float) -> Array:
-    """Only what is above a threshold; elsewhere another value elsewhere.
+    """The elements above a threshold; elsewhere a default value.
 
     Example:
         >>> threshold([-1.0, 2.0], 0.5, -9.0)
@@ -312,7 +272,7 @@ def glu(x: ArrayLike, axis: int = -1) -> Array:
 
     Args:
         x: array, of even size along the axis.
-        axis: which axis is halved.
+        axis: the axis that is halved.
 
     Example:
         >>> glu([1.0, 2.0, 0.0, 0.0])
@@ -327,13 +287,13 @@ def softmax(x: ArrayLike, axis: Axis = -1) -> Array:
 
     Args:
         x: array.
-        axis: over which axis, or axes, they do.
+        axis: the axis or axes along which they sum to one.
 
     Example:
         >>> softmax([1.0, 2.0])
         Array([0.26894143, 0.7310586 ], dtype=float32)
     """
-    return _softmax(as_float(x), axis=hashable(axis))
+    return nonlinearities.softmax(as_float(x), axis=hashable(axis))
 
 
 @operation("x")
@@ -342,13 +302,13 @@ def log_softmax(x: ArrayLike, axis: Axis = -1) -> Array:
 
     Args:
         x: array.
-        axis: over which axis, or axes.
+        axis: the axis or axes of the softmax.
 
     Example:
         >>> log_softmax([0.0, 200.0])
         Array([-200.,    0.], dtype=float32)
     """
-    return _log_softmax(as_float(x), axis=hashable(axis))
+    return nonlinearities.log_softmax(as_float(x), axis=hashable(axis))
 
 
 @operation("x")
@@ -357,7 +317,7 @@ def sparsemax(x: ArrayLike, axis: int = -1) -> Array:
 
     Args:
         x: array.
-        axis: over which axis.
+        axis: the axis along which they sum to one.
 
     Example:
         >>> sparsemax([2.0, 1.5, 0.1])

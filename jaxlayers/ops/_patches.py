@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.ops._spatial import per_axis
-from jaxlayers.ops._types import Array, ArrayLike, Shape
+from jaxlayers.numerics.spatial import per_axis
+from jaxlayers.numerics.types import Array, ArrayLike, Shape
 
 __all__ = ["fold", "unfold"]
 

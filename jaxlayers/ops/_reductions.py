@@ -7,7 +7,7 @@ int32. The functions that ignore nan are in `_nan_reductions`.
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.ops._types import Array, ArrayLike, Axis, DType, dtype_or_none, hashable
+from jaxlayers.numerics.types import Array, ArrayLike, Axis, DType, dtype_or_none, hashable
 
 __all__ = [
     "amax", "amin", "argmax", "argmin", "count_nonzero", "cumprod", "cumsum", "max", "mean", "min", "prod", "ptp",

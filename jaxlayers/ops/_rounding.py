@@ -7,7 +7,7 @@ arguments are broadcast to one shape.
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.ops._types import Array, ArrayLike, as_float
+from jaxlayers.numerics.types import Array, ArrayLike, as_float
 
 __all__ = [
     "ceil", "clip", "floor", "fmax", "fmin", "heaviside", "maximum", "minimum", "nan_to_num", "round", "sign",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.ops._types import Array, ArrayLike, Axis, DType, Shape, dtype_or_none, hashable
+from jaxlayers.numerics.types import Array, ArrayLike, Axis, DType, Shape, dtype_or_none, hashable
 from jaxlayers.ops.core import shape
 
 __all__ = [

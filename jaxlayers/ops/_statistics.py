@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.ops._types import Array, ArrayLike, Axis, hashable, refuse_sparse
+from jaxlayers.numerics.types import Array, ArrayLike, Axis, hashable, refuse_sparse
 
 __all__ = [
     "average", "bincount", "corrcoef", "correlate", "digitize", "histogram", "median", "nanmedian", "nanpercentile",

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jaxlayers.common.settings import floatx
 from jaxlayers.core import operation
-from jaxlayers.ops._types import Array, ArrayLike
+from jaxlayers.numerics.types import Array, ArrayLike
 
 __all__ = ["bartlett", "blackman", "hamming", "hanning", "kaiser"]
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.core import operation
 from jaxlayers.core.symbolic import as_array
-from jaxlayers.ops._types import Array, ArrayLike, DType, dtype_or_none, refuse_sparse
+from jaxlayers.numerics.types import Array, ArrayLike, DType, dtype_or_none, refuse_sparse
 
 __all__ = [
     "cast", "convert_to_numpy", "convert_to_tensor", "custom_gradient", "dtype", "is_tensor", "saturate_cast",

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.ops._types import Array, ArrayLike, Axis, as_float, hashable
+from jaxlayers.numerics.types import Array, ArrayLike, Axis, as_float, hashable
 
 __all__ = [
     "cholesky", "cholesky_inverse", "det", "eig", "eigh", "inv", "jvp", "lstsq", "lu_factor", "matrix_rank", "norm",

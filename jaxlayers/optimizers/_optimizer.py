@@ -23,7 +23,7 @@ from jaxlayers.optimizers import _checks, _paths
 from jaxlayers.optimizers._decay import Exclusion
 from jaxlayers.optimizers._slots import Layout
 from jaxlayers.optimizers._variable_steps import VariableSteps
-from jaxlayers.optimizers.schedules._schedules import PURE_SCHEDULES
+from jaxlayers.optimizers.schedules.decays import PURE_SCHEDULES
 
 if TYPE_CHECKING:
     import optax

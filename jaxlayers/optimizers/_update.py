@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Set
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,10 +20,8 @@ import optax
 from jaxlayers.core import Variable
 from jaxlayers.optimizers import _transformations as ours
 from jaxlayers.optimizers._slots import Layout, owner_of
+from jaxlayers.optimizers._update_settings import UpdateSettings
 from jaxlayers.optimizers._variable_steps import VariableSteps
-
-if TYPE_CHECKING:
-    from jaxlayers.optimizers._optimizer import Optimizer
 
 
 class OptimizerState(NamedTuple):
@@ -45,7 +43,7 @@ class OptimizerState(NamedTuple):
     gradient_accumulator: Any = None
 
 
-def make_steps(optimizer: Optimizer) -> optax.GradientTransformationExtraArgs:
+def make_steps(optimizer: UpdateSettings) -> optax.GradientTransformationExtraArgs:
     """Return the transformation from gradients to the steps that are added to the parameters."""
     if optimizer.clipnorm:
         clip = ours.clip_each_by_norm(optimizer.clipnorm)
@@ -65,7 +63,7 @@ def make_steps(optimizer: Optimizer) -> optax.GradientTransformationExtraArgs:
 
 
 def initial_state(
-    optimizer: Optimizer, steps: Any, learning_rate: Any, params: Any, overwritten: frozenset[str] = frozenset()
+    optimizer: UpdateSettings, steps: Any, learning_rate: Any, params: Any, overwritten: frozenset[str] = frozenset()
 ) -> OptimizerState:
     """Return the state before the first update; `overwritten` needs `params` to be a dict by path."""
     largest = None
@@ -77,7 +75,9 @@ def initial_state(
     return OptimizerState(jnp.zeros((), "int32"), learning_rate, average, steps.init(params), largest)
 
 
-def make_update(optimizer: Optimizer, constraints: dict[str, Any], overwritten: frozenset[str]) -> Callable[..., Any]:
+def make_update(
+    optimizer: UpdateSettings, constraints: dict[str, Any], overwritten: frozenset[str]
+) -> Callable[..., Any]:
     """Return the pure function `(params, gradients, state, learning_rate) -> (params, state)` over dicts keyed by path.
 
     A parameter whose gradient is None is not updated. If `learning_rate` is None, the state holds the learning rate, or
@@ -109,7 +109,7 @@ def make_update(optimizer: Optimizer, constraints: dict[str, Any], overwritten: 
 
 
 def _overwrite(
-    optimizer: Optimizer, params: Any, gradients: Any, state: OptimizerState, overwritten: frozenset[str]
+    optimizer: UpdateSettings, params: Any, gradients: Any, state: OptimizerState, overwritten: frozenset[str]
 ) -> tuple[dict[str, Any], Any]:
     """Return the values of the variables overwritten with their gradient, and the largest gradients until then."""
     direct, largest = {path: params[path] for path in overwritten}, dict(state.gradient_accumulator or {})
@@ -126,7 +126,7 @@ def _overwrite(
     return direct, largest or None
 
 
-def make_flat_update(optimizer: Optimizer, layout: Layout, holds_rate: bool) -> Callable[..., Any]:
+def make_flat_update(optimizer: UpdateSettings, layout: Layout, holds_rate: bool) -> Callable[..., Any]:
     """Return `make_update` over lists: of parameters, of gradients or None, and of the optimizer's variables."""
     constraints = {path: variable.constraint for path, variable in layout.parameters.items() if variable.constraint}
     update = make_update(optimizer, constraints, layout.overwritten)
@@ -143,7 +143,7 @@ def make_flat_update(optimizer: Optimizer, layout: Layout, holds_rate: bool) -> 
     return update_all
 
 
-def compile_update(optimizer: Optimizer) -> Callable[..., Any]:
+def compile_update(optimizer: UpdateSettings) -> Callable[..., Any]:
     """Return `make_flat_update` compiled; it refers to the optimizer weakly, since the optimizer holds it."""
     reference = weakref.ref(optimizer)
 
@@ -155,7 +155,7 @@ def compile_update(optimizer: Optimizer) -> Callable[..., Any]:
     return jax.jit(update, inline=True)
 
 
-def make_transformation(optimizer: Optimizer, learning_rate: Any) -> Any:
+def make_transformation(optimizer: UpdateSettings, learning_rate: Any) -> Any:
     """Return the update as an `optax.GradientTransformation` on any pytree, without constraints of variables."""
     transformation = make_steps(optimizer)
 
@@ -177,7 +177,12 @@ def make_transformation(optimizer: Optimizer, learning_rate: Any) -> Any:
 
 
 def _advance(
-    optimizer: Optimizer, transformation: Any, params: Any, gradients: Any, state: OptimizerState, learning_rate: Any
+    optimizer: UpdateSettings,
+    transformation: Any,
+    params: Any,
+    gradients: Any,
+    state: OptimizerState,
+    learning_rate: Any,
 ) -> tuple[Any, OptimizerState]:
     """Return the steps, and the new state except for its average."""
     if learning_rate is None:
@@ -202,7 +207,7 @@ def _keep_unused(new: Any, old: Any, unused: Set[str]) -> Any:
     return jax.tree_util.tree_map_with_path(choose, new, old)
 
 
-def _update_average(optimizer: Optimizer, state: OptimizerState, params: Any) -> tuple[Any, Any]:
+def _update_average(optimizer: UpdateSettings, state: OptimizerState, params: Any) -> tuple[Any, Any]:
     """Return the average after an update, and a boolean array: True if it overwrites the parameters (None: never)."""
     updates = state.iterations // (optimizer.gradient_accumulation_steps or 1)
     momentum = jnp.where(updates == 0, 0.0, optimizer.ema_momentum)

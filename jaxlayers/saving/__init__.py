@@ -11,7 +11,7 @@ from jaxlayers.saving._custom_objects import (
     get_registered_object,
     register_keras_serializable,
 )
-from jaxlayers.saving._objects import deserialize_keras_object, serialize_keras_object
+from jaxlayers.saving.objects import deserialize_keras_object, serialize_keras_object
 
 __all__ = [
     "CustomObjectScope",

@@ -10,10 +10,10 @@ import numpy as np
 
 from jaxlayers import config
 from jaxlayers.callbacks import CallbackList, History, ProgbarLogger
+from jaxlayers.callbacks.progress import Progress
 from jaxlayers.training.compiled import Compiled
 from jaxlayers.training.feeding import Feed, as_numpy, feed, is_arrays, pack, split, weigh
 from jaxlayers.training.loop import Loop, to_host, to_list
-from jaxlayers.training.progress import Progress
 
 
 class Trainer(Compiled):

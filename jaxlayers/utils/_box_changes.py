@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.layers.preprocessing import _boxes
+from jaxlayers.numerics import bounding_boxes as _boxes
 
 
 def convert_format(

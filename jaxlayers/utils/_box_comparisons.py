@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.common.settings import epsilon
-from jaxlayers.layers.preprocessing import _boxes
+from jaxlayers.numerics import bounding_boxes as _boxes
 from jaxlayers.utils._box_changes import as_fours, convert_format
 
 

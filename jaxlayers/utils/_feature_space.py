@@ -12,9 +12,9 @@ import numpy as np
 from jaxlayers import layers
 from jaxlayers.common import registry
 from jaxlayers.common.settings import auto_name
-from jaxlayers.layers.preprocessing._encoding import encode
-from jaxlayers.layers.preprocessing._host import HostArray, HostLayer, as_host
-from jaxlayers.layers.preprocessing._vocabulary import IndexLookup
+from jaxlayers.layers.preprocessing.encoding import encode
+from jaxlayers.layers.preprocessing.host import HostArray, HostLayer, as_host
+from jaxlayers.layers.preprocessing.vocabulary import IndexLookup
 from jaxlayers.saving import deserialize_keras_object, serialize_keras_object
 from jaxlayers.utils._features import Cross, Feature
 

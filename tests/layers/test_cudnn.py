@@ -10,8 +10,10 @@ from jax.experimental import rnn
 
 import jaxlayers as jl
 from jaxlayers import layers
-from jaxlayers.layers.recurrent import _cudnn, _loop
+from jaxlayers.layers.recurrent import _loop
 from jaxlayers.layers.recurrent._recurrences import LongShortTerm
+from jaxlayers.numerics.platforms.cudnn import stand_in
+from jaxlayers.numerics.platforms.cudnn_lstm import lstm
 from tests.layers.table import floats
 
 BATCH, STEPS, FEATURES, UNITS = 4, 6, 3, 5
@@ -44,8 +46,9 @@ def both(all_outputs=True, zero_output=False, kernel=reference):
     def loop(weights, x, states, counts, masks):
         return _loop.run(OURS, weights, x, states, counts, masks, False, all_outputs, zero_output)
 
-    fused = functools.partial(_cudnn.run_fused, all_outputs=all_outputs, zero_output=zero_output, kernel=kernel)
-    return _cudnn.instead(fused, loop, "cpu"), loop
+    fused = functools.partial(lstm, all_outputs=all_outputs, zero_output=zero_output, kernel=kernel)
+    chosen = stand_in(fused, lambda differentiable, others: loop(*differentiable, *others), "cpu")
+    return lambda *arguments: chosen(arguments[:3], arguments[3:]), loop
 
 
 def same(found, wanted, tolerance=2e-5):
@@ -124,7 +127,7 @@ def test_the_kernel_computes_values_and_first_derivatives():
     [
         (
             lambda: layers.LSTM(2, use_cudnn=True, name="memory"),
-            ["memory", "use_cudnn=True", "platform is cpu", "auto"],
+            ["memory", "use_cudnn=True", "no CUDA device", "auto"],
         ),
         (lambda: layers.GRU(2, use_cudnn=True, name="gates"), ["gates", "use_cudnn=True", "LSTM alone"]),
     ],

@@ -145,7 +145,7 @@ FORMATS = [
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_formats_of_boxes(name):
-    from jaxlayers.layers.preprocessing import _boxes
+    from jaxlayers.numerics import bounding_boxes as _boxes
 
     corners = BOXES["boxes"]
     want = keras.utils.bounding_boxes.convert_format(corners, "xyxy", name, height=6, width=8)

@@ -401,7 +401,7 @@ def test_what_is_printed(capsys):
 
 
 def test_a_bar_is_shown_and_taken_away(monkeypatch, capsys):
-    monkeypatch.setattr("jaxlayers.callbacks._progress._is_interactive", lambda: True)
+    monkeypatch.setattr("jaxlayers.callbacks.progress._is_interactive", lambda: True)
     model = regression()
     model.fit(X, REAL, batch_size=5, epochs=2, verbose=1)
     assert "Epoch 2/2" in capsys.readouterr().out

@@ -13,8 +13,9 @@ import pytest
 import rich.console
 import rich.live
 
-from jaxlayers.callbacks import CallbackList, ProgbarLogger, _progress
-from jaxlayers.callbacks._progress import Progress
+from jaxlayers.callbacks import CallbackList, ProgbarLogger
+from jaxlayers.callbacks import progress as _progress
+from jaxlayers.callbacks.progress import Progress
 
 LOGS = {"loss": jnp.float32(0.12345678), "mae": np.float32(1e-7), "matrix": jnp.ones((2, 2))}
 FIGURES = "loss 0.1235, mae 1e-07"

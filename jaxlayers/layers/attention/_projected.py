@@ -17,7 +17,7 @@ from jaxlayers.layers._config import positive
 from jaxlayers.layers.attention._folding import fold, joint_mask, unfold, unfold_scores
 from jaxlayers.layers.dropout import Dropout, checked_rate
 from jaxlayers.layers.einsum_dense import EinsumDense
-from jaxlayers.ops._attention import attention_weights, weighted_values
+from jaxlayers.numerics.attention import attention_weights, weighted_values
 
 _OF_WEIGHTS = ("kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer")
 _CONSTRAINTS = ("kernel_constraint", "bias_constraint")

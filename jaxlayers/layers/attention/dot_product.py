@@ -11,7 +11,7 @@ from jaxlayers import random
 from jaxlayers.core import Layer, Variable
 from jaxlayers.core.scope import unwrap
 from jaxlayers.layers.dropout import checked_rate
-from jaxlayers.ops._attention import masked_softmax
+from jaxlayers.numerics.attention import masked_softmax
 
 
 class Attention(Layer):

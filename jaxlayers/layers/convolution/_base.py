@@ -17,7 +17,7 @@ from jaxlayers.core import InputSpec, Variable
 from jaxlayers.core.scope import unwrap
 from jaxlayers.layers._config import activated
 from jaxlayers.layers._ranked import Ranked
-from jaxlayers.ops._spatial import channel_axis, format_of, one_of, per_axis
+from jaxlayers.numerics.spatial import channel_axis, format_of, one_of, per_axis
 
 _SPELLED_OUT = ("strides", "dilation_rate")
 

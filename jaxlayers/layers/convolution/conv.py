@@ -11,7 +11,7 @@ from jaxlayers.core.scope import unwrap
 from jaxlayers.layers._config import activated, positive
 from jaxlayers.layers._low_rank import LowRank
 from jaxlayers.layers.convolution._base import Convolution, with_bias
-from jaxlayers.ops._convolution import compiled, convolve
+from jaxlayers.numerics.convolution import compiled, convolve
 
 
 class _Conv(Convolution, LowRank, adapted="kernel"):

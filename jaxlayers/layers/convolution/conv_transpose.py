@@ -9,8 +9,8 @@ import jax
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.layers._config import positive
 from jaxlayers.layers.convolution._base import Convolution
-from jaxlayers.ops._convolution import convolve_transposed
-from jaxlayers.ops._spatial import per_axis
+from jaxlayers.numerics.convolution import convolve_transposed
+from jaxlayers.numerics.spatial import per_axis
 
 
 class _ConvTranspose(Convolution):

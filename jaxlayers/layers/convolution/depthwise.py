@@ -9,7 +9,7 @@ import jax
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.layers._config import positive
 from jaxlayers.layers.convolution._base import Convolution
-from jaxlayers.ops._convolution import convolve_depthwise, convolve_separably
+from jaxlayers.numerics.convolution import convolve_depthwise, convolve_separably
 
 
 class _DepthwiseConv(Convolution):

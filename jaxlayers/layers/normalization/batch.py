@@ -12,7 +12,7 @@ from jaxlayers import initializers
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.core import InputSpec, Variable, scope
 from jaxlayers.layers.normalization._scale_and_offset import ScaleAndOffset
-from jaxlayers.ops._normalization import scale_and_shift, shifted, wide
+from jaxlayers.numerics.normalization import scale_and_shift, shifted, wide
 
 
 class BatchNormalization(ScaleAndOffset):

@@ -9,7 +9,7 @@ import jax
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.core import InputSpec
 from jaxlayers.layers.normalization._scale_and_offset import ScaleAndOffset
-from jaxlayers.ops._normalization import normalize_over
+from jaxlayers.numerics.normalization import normalize_over
 
 
 class GroupNormalization(ScaleAndOffset):

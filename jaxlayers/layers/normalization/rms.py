@@ -9,7 +9,7 @@ import jax
 from jaxlayers.core import Layer
 from jaxlayers.core.scope import unwrap
 from jaxlayers.layers.normalization._scale_and_offset import axes_of, checked_axes
-from jaxlayers.ops._normalization import normalize_by_root_mean_square
+from jaxlayers.numerics.normalization import normalize_by_root_mean_square
 
 
 class RMSNormalization(Layer):

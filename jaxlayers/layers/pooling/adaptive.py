@@ -7,8 +7,8 @@ from typing import Any
 import jax
 
 from jaxlayers.layers._ranked import Ranked
-from jaxlayers.ops._pooling import adaptive_average_pool, adaptive_max_pool
-from jaxlayers.ops._spatial import format_of, per_axis
+from jaxlayers.numerics.spatial import format_of, per_axis
+from jaxlayers.ops.nn import adaptive_average_pool, adaptive_max_pool
 
 
 class _AdaptivePooling(Ranked):

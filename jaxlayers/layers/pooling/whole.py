@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.layers._ranked import Ranked
-from jaxlayers.ops._spatial import format_of, spatial_axes
+from jaxlayers.numerics.spatial import format_of, spatial_axes
 
 
 class _GlobalPooling(Ranked):

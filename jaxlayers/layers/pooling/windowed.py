@@ -8,8 +8,8 @@ import jax
 
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.layers._ranked import Ranked
-from jaxlayers.ops._pooling import pooled_maximum, pooled_mean
-from jaxlayers.ops._spatial import format_of, one_of, per_axis
+from jaxlayers.numerics.pooling import pooled_maximum, pooled_mean
+from jaxlayers.numerics.spatial import format_of, one_of, per_axis
 
 
 class _Pooling(Ranked):

@@ -19,7 +19,7 @@ from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.settings import image_data_format
 from jaxlayers.core import Layer
 from jaxlayers.core import random as keys
-from jaxlayers.layers.preprocessing import _boxes
+from jaxlayers.numerics import bounding_boxes as _boxes
 
 Transformation = Any
 INTERPOLATIONS = ("nearest", "bilinear")

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jaxlayers.core import Layer
 from jaxlayers.layers._config import positive
-from jaxlayers.layers.preprocessing._encoding import check_mode, encode, refuse_sparse
+from jaxlayers.layers.preprocessing.encoding import check_mode, encode, refuse_sparse
 
 
 class CategoryEncoding(Layer):

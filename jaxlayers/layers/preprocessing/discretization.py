@@ -12,7 +12,7 @@ import numpy as np
 from jaxlayers.common.constructors import constructor_config
 from jaxlayers.core import Layer, SymbolicTensor, symbolic
 from jaxlayers.layers._config import positive
-from jaxlayers.layers.preprocessing._encoding import check_mode, encode, refuse_sparse
+from jaxlayers.layers.preprocessing.encoding import check_mode, encode, refuse_sparse
 
 
 class Discretization(Layer):

@@ -15,7 +15,7 @@ from jaxlayers.layers.preprocessing._augmentation import (
     per_image,
     uniform,
 )
-from jaxlayers.ops._image_filters import gaussian, weighted_neighbors
+from jaxlayers.numerics.image_filters import gaussian, weighted_neighbors
 
 
 class RandomSharpness(RandomImageLayer):

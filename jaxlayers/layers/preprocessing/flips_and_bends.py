@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.layers.preprocessing import _boxes
 from jaxlayers.layers.preprocessing._augmentation import (
     FILL_MODES,
     INTERPOLATIONS,
@@ -17,7 +16,8 @@ from jaxlayers.layers.preprocessing._augmentation import (
     per_image,
     uniform,
 )
-from jaxlayers.ops._image_geometry import bend
+from jaxlayers.numerics import bounding_boxes as _boxes
+from jaxlayers.numerics.image_geometry import bend
 
 _MODES = ("horizontal", "vertical", "horizontal_and_vertical")
 _ORDERS = {"nearest": 0, "bilinear": 1}

@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers import ops
-from jaxlayers.layers.preprocessing import _boxes
 from jaxlayers.layers.preprocessing._augmentation import (
     FILL_MODES,
     INTERPOLATIONS,
@@ -21,7 +20,8 @@ from jaxlayers.layers.preprocessing._augmentation import (
     draw_booleans,
     uniform,
 )
-from jaxlayers.ops._image_geometry import homography
+from jaxlayers.numerics import bounding_boxes as _boxes
+from jaxlayers.numerics.image_geometry import homography
 
 
 class _GeometricLayer(RandomImageLayer):

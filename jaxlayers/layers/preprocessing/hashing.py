@@ -12,8 +12,8 @@ from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.settings import floatx, is_float
 from jaxlayers.layers._config import positive
 from jaxlayers.layers.preprocessing import _hashes
-from jaxlayers.layers.preprocessing._encoding import check_mode, encode, refuse_sparse
-from jaxlayers.layers.preprocessing._host import HostArray, HostLayer, as_host
+from jaxlayers.layers.preprocessing.encoding import check_mode, encode, refuse_sparse
+from jaxlayers.layers.preprocessing.host import HostArray, HostLayer, as_host
 
 
 class Hashing(HostLayer):

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.layers.preprocessing import _hashes
-from jaxlayers.layers.preprocessing._host import HostArray, is_wide
-from jaxlayers.layers.preprocessing._vocabulary import NOT_FOUND, IndexLookup
 from jaxlayers.layers.preprocessing.hashing import hash_bins
+from jaxlayers.layers.preprocessing.host import HostArray, is_wide
+from jaxlayers.layers.preprocessing.vocabulary import NOT_FOUND, IndexLookup
 
 
 class IntegerLookup(IndexLookup):

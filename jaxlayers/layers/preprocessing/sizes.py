@@ -9,13 +9,13 @@ import jax.numpy as jnp
 
 from jaxlayers import ops
 from jaxlayers.layers._config import positive
-from jaxlayers.layers.preprocessing import _boxes
 from jaxlayers.layers.preprocessing._augmentation import (
     BaseImagePreprocessingLayer,
     RandomImageLayer,
     Transformation,
     uniform,
 )
+from jaxlayers.numerics import bounding_boxes as _boxes
 
 
 class Resizing(BaseImagePreprocessingLayer):

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import jax
 import numpy as np
 
-from jaxlayers.layers.preprocessing._host import HostArray, HostLayer, as_host, batches
-from jaxlayers.layers.preprocessing._vocabulary import DROPPED, without_files
+from jaxlayers.layers.preprocessing.host import HostArray, HostLayer, as_host, batches
 from jaxlayers.layers.preprocessing.lookup import StringLookup
+from jaxlayers.layers.preprocessing.vocabulary import DROPPED, without_files
 from jaxlayers.saving import deserialize_keras_object, serialize_keras_object
 
 _LOWER = dict(zip(map(ord, string.ascii_uppercase), string.ascii_lowercase, strict=True))

@@ -1,9 +1,9 @@
-"""The loop over time steps: one for cells of ours, which are pure functions of arrays, and one for any other cell.
+"""The loops over time steps: one for the library's cells, which are pure functions of arrays, and one for other cells.
 
-Both take sequences `[batch, time, ...]`, and `counts`, which steps of `[batch, time]` are no padding, or None. At a
-step that is left out, all states stay what they were, and the output is that of the step before (the first state, when
-there is none before), or zeros where that is asked for. Padding is set to zero before anything is computed from it, so
-that it may hold anything, and gradients are finite whatever it holds.
+Both take sequences `[batch, time, ...]` and `counts`, a mask `[batch, time]` that is False for padding, or None. At a
+padded step the states do not change, and the output is that of the step before (the first state, if there is none), or
+zeros if `zero_output` is True. Padding is set to zero before it is used, so that values and gradients are finite,
+whatever it holds.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ import jax.numpy as jnp
 
 from jaxlayers.common.manual_axes import vary, varying_axes
 from jaxlayers.layers.recurrent._recurrences import Arrays, Recurrence, Weights
+from jaxlayers.numerics.masking import append_axes, select
 from jaxlayers.transforms import scan
 
 
 def step(
     recurrence: Recurrence, weights: Weights, inputs: jax.Array, states: Arrays, masks: tuple[Arrays, Arrays]
 ) -> Arrays:
-    """The states after one step; inputs `[batch, ...]`."""
+    """Return the states after one step; inputs `[batch, ...]`."""
     projected = recurrence.project(weights, inputs, masks[0])
     return recurrence.advance(weights, projected, states, masks[1])
 
@@ -39,11 +40,8 @@ def run(
     zero_output: bool,
     facades: bool = False,
 ) -> tuple[jax.Array, Arrays]:
-    """All outputs `[batch, time, ...]`, or the last one alone; and the last states."""
+    """Return all outputs `[batch, time, ...]`, or the last one alone; and the last states."""
     inputs = jnp.swapaxes(_cleared(sequences, counts), 0, 1)
-    if not facades:
-        # XLA on CPU would take the sequences as they lie into the kernel's gradient, at several times its cost.
-        inputs = jax.lax.optimization_barrier(inputs)
     projected = recurrence.project(weights, inputs, masks[0])  # [time, batch, gates * units]
     turns = None if counts is None else jnp.swapaxes(counts, 0, 1)
     states = vary(states, varying_axes(projected, weights, masks, states))
@@ -61,7 +59,7 @@ def run(
         return states[0], states
     if zero_output:
         outputs = select(turns, outputs, jnp.zeros_like(outputs))
-    return jnp.swapaxes(outputs if facades else jax.lax.optimization_barrier(outputs), 0, 1), states
+    return jnp.swapaxes(outputs, 0, 1), states
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
@@ -74,7 +72,7 @@ def _iterate(
     masks: Arrays,
     turns: Any,
 ) -> tuple[Arrays, jax.Array]:
-    """The last states, and all outputs `[time, batch, ...]`."""
+    """Return the last states, and all outputs `[time, batch, ...]`."""
 
     def body(states: Arrays, turn: Any) -> tuple[Arrays, jax.Array]:
         projected, count = turn
@@ -86,16 +84,16 @@ def _iterate(
 
 @_iterate.defjvp
 def _iterate_with_tangents(recurrence: Recurrence, unroll: bool, primals: Any, tangents: Any) -> Any:
-    """The same derivative as JAX's own, in another order: the weights' part is one product over all steps.
+    """Return the derivative that JAX would compute, in another order: the weights' part is one product over all steps.
 
-    `mix` is linear in the output before and in the weights. So the tangent of what it adds is that by the output,
-    inside of the loop, plus that by the weights, which needs nothing but the outputs. Transposed, the weights' gradient
-    is one product after the loop, where JAX's has one for each step. The gates are computed again rather than kept:
-    memory costs more than they do. What they are computed from stays in as few arrays as may be: each that goes in or
-    out of a loop is code to compile.
+    `mix` is linear in the previous output and in the weights. So its tangent is a term of the output's tangent, inside
+    of the loop, plus a term of the weights' tangent, which needs nothing but the outputs. Transposed, the gradient of
+    the weights is one product after the loop; JAX's own has one for each step. The gates are computed again rather than
+    kept, which costs less than the memory. Their arguments are kept in as few arrays as possible: each array that goes
+    into or out of a loop adds to the time of compilation.
     """
     weights, projected, states, masks, turns = primals
-    d_weights, d_projected, d_states, *_ = tangents  # masks do not depend on anything
+    d_weights, d_projected, d_states, *_ = tangents  # masks are constants
 
     def body(states: Arrays, turn: Any) -> Any:
         projected, count = turn
@@ -103,7 +101,7 @@ def _iterate_with_tangents(recurrence: Recurrence, unroll: bool, primals: Any, t
         new = select(count, recurrence.combine(joined, states), states)
         return new, (new[0], states, joined[-1])
 
-    last, (outputs, before, kept) = jax.lax.scan(body, states, (projected, turns), unroll=unroll)
+    last, (outputs, before, last_joined) = jax.lax.scan(body, states, (projected, turns), unroll=unroll)
     by_weights = jax.jvp(lambda weights: recurrence.mix(weights, before[0], masks), (weights,), (d_weights,))[1]
 
     @functools.partial(jax.checkpoint, prevent_cse=False)
@@ -114,26 +112,27 @@ def _iterate_with_tangents(recurrence: Recurrence, unroll: bool, primals: Any, t
         return jax.jvp(gates, (joined, states), (d_joined, d_states))[1]
 
     def tangent(d_states: Arrays, turn: Any) -> tuple[Arrays, jax.Array]:
-        projected, kept, states, count, d_joined = turn
+        projected, last_joined, states, count, d_joined = turn
         by_output = recurrence.product(recurrence.state_product, d_states[0], weights[1], masks)
         d_joined = (*d_joined[:-1], d_joined[-1] + by_output)
-        joined = (kept,) if recurrence.summed else (projected, kept)
+        joined = (last_joined,) if recurrence.summed else (projected, last_joined)
         d_new = slope(joined, states, count, d_joined, d_states)
         return d_new, d_new[0]
 
-    d_joined = jax.lax.optimization_barrier(recurrence.join(d_projected, by_weights))
-    steps = (None if recurrence.summed else projected, kept, before, turns, d_joined)
+    d_joined = recurrence.join(d_projected, by_weights)
+    steps = (None if recurrence.summed else projected, last_joined, before, turns, d_joined)
     return (last, outputs), jax.lax.scan(tangent, d_states, steps, unroll=unroll)
 
 
-# Called eagerly, each is one dispatch; only for recurrences that are known to be pure, since traces are kept.
+# Called eagerly, each of these is one dispatch. They serve only recurrences that are known to be pure, since JAX caches
+# their traces.
 compiled_step = jax.jit(step, static_argnums=0)
 _compiled_run = jax.jit(run, static_argnums=(0, 6, 7, 8))
 run_with_facades = functools.partial(run, facades=True)
 
 
 def run_pure(recurrence: Recurrence, weights: Weights, sequences: jax.Array, *rest: Any) -> tuple[jax.Array, Arrays]:
-    """`run` of a recurrence that is known to be pure: compiled, unless it is a part of what is being traced already."""
+    """Return what `run` returns for a recurrence that is known to be pure: compiled, unless it is being traced."""
     traced = any(isinstance(leaf, jax.core.Tracer) for leaf in (*weights, sequences))
     return (run if traced else _compiled_run)(recurrence, weights, sequences, *rest)
 
@@ -147,7 +146,7 @@ def run_any(
     all_outputs: bool,
     zero_output: bool,
 ) -> tuple[jax.Array, Any]:
-    """The same for a cell that is any function `(inputs, states) -> (output, states)`, reading and writing facades."""
+    """Return what `run` returns for any cell `call(inputs, states) -> (output, states)`, which may use variables."""
     inputs = jnp.swapaxes(_cleared(sequences, counts), 0, 1)
     turns = None if counts is None else jnp.swapaxes(counts, 0, 1)
     states = vary(states, varying_axes(inputs, states))
@@ -163,34 +162,22 @@ def run_any(
                 f"A recurrent cell was called with {structure.num_leaves} states, and returned {len(leaves)}. Its "
                 "state_size says how many there are; call() must return as many."
             )
-        kept = [leaf.astype(old.dtype) for leaf, old in zip(leaves, jax.tree.leaves(states), strict=True)]
-        return select(count, jax.tree.unflatten(structure, kept), states), output
+        cast = [leaf.astype(old.dtype) for leaf, old in zip(leaves, jax.tree.leaves(states), strict=True)]
+        return select(count, jax.tree.unflatten(structure, cast), states), output
 
     states, outputs = scan(body, states, (inputs, turns), unroll=unroll)
     if turns is None:
         return (jnp.swapaxes(outputs, 0, 1) if all_outputs else outputs[-1]), states
     if zero_output and all_outputs:
         return jnp.swapaxes(select(turns, outputs, jnp.zeros_like(outputs)), 0, 1), states
-    # For each step, the number of the last one that counts; -1 where none has been.
+    # For each step, the number of the last step that counts; -1 if there is none.
     numbers = jnp.where(turns, jnp.arange(len(turns))[:, None], -1)
     numbers = jax.lax.cummax(numbers, axis=0) if all_outputs else jnp.max(numbers, axis=0, keepdims=True)
     before = first if (first.shape, first.dtype) == (outputs.shape[1:], outputs.dtype) else jnp.zeros_like(outputs[0])
-    found = jnp.take_along_axis(outputs, _as_wide(jnp.maximum(numbers, 0), outputs), axis=0)
-    outputs = select(numbers >= 0, found, jnp.broadcast_to(before[None], found.shape))
+    counted = jnp.take_along_axis(outputs, append_axes(jnp.maximum(numbers, 0), outputs), axis=0)
+    outputs = select(numbers >= 0, counted, jnp.broadcast_to(before[None], counted.shape))
     return (jnp.swapaxes(outputs, 0, 1) if all_outputs else outputs[0]), states
-
-
-def select(count: jax.Array | None, new: Any, old: Any) -> Any:
-    """The new arrays for the samples that count, the old ones for the rest."""
-    if count is None:
-        return new
-    return jax.tree.map(lambda a, b: jnp.where(_as_wide(count, a), a, b), new, old)
 
 
 def _cleared(sequences: jax.Array, counts: jax.Array | None) -> jax.Array:
     return select(counts, sequences, jnp.zeros_like(sequences))
-
-
-def _as_wide(count: jax.Array, array: jax.Array) -> jax.Array:
-    """With axes of size 1 at the end, to as many as the array has."""
-    return count.reshape(*count.shape, *(1,) * (array.ndim - count.ndim))

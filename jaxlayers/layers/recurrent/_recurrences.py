@@ -1,30 +1,28 @@
 """The mathematics of the recurrent cells, as pure functions of arrays.
 
-A recurrence has two halves. `project` takes what depends on the inputs alone, for any number of time steps at once:
-its product with the kernel. `advance` goes from one state to the next, with what was projected for that step. It is
-made of `mix`, the product of the state with the recurrent kernel, `join`, and `combine`, the gates; the loop's
-derivatives treat them apart (see `_loop`). A cell called alone does both halves for one step; a layer projects the
-whole sequence and loops over the other. So the mathematics is written once.
+A recurrence has two parts. `project` is the product of the inputs with the kernel, for any number of time steps at
+once. `advance` computes the next state from a state and the projected inputs of a step. It consists of `mix`, the
+product of the state with the recurrent kernel, of `join`, and of `combine`, the gates; the derivative of the loop
+treats them separately (see `_loop`). A cell called alone does both for one step; a layer projects the whole sequence
+and loops over `advance`. So the mathematics is written once.
 
-What the gates are given stays side by side in one array, along the axis of channels, until `combine` takes it apart:
-each array more that goes in or out of a loop is one more piece of code to compile, forward and backward.
+The arguments of all gates are one array, along the axis of channels, until `combine` splits it: each further array that
+goes into or out of a loop adds to the time of compilation, forward and backward.
 
-Weights are a triple (kernel, recurrent kernel, bias or None). Dropout comes as masks, drawn before the loop: none, one
-for all gates, or one for each gate.
+Weights are a triple (kernel, recurrent kernel, bias or None). Dropout masks are drawn before the loop: none, one for
+all gates, or one for each gate.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.custom_derivatives import SymbolicZero
 
-from jaxlayers.ops._convolution import convolve
+from jaxlayers.numerics.convolution import convolve
 
 Weights = tuple[jax.Array, jax.Array, jax.Array | None]
 Arrays = tuple[jax.Array, ...]
@@ -33,52 +31,52 @@ Activation = Callable[[jax.Array], jax.Array]
 
 @dataclasses.dataclass(frozen=True)
 class Recurrence:
-    """What all recurrences share: how inputs and states are multiplied with kernels."""
+    """The base of the recurrences: products of inputs and states with kernels."""
 
     activation: Activation
     gates = 1
     channel_axis = -1
-    apart = True  # whether `advance` is `mix`, then `combine`
-    summed = True  # whether the gates look at nothing but the sum of what inputs and output before add
+    apart = True  # True if `advance` is `mix`, `join`, `combine`
+    summed = True  # True if the gates depend only on the sum of `project` and `mix`
 
     def project(self, weights: Weights, inputs: jax.Array, masks: Arrays) -> jax.Array:
-        """What the inputs add to the gates, bias included: `[time, batch, gates * units]`."""
+        """Return the term of the inputs in the gates, bias included: `[time, batch, gates * units]`."""
         kernel, _, bias = weights
         return self.plus(self.product(self.input_product, inputs, kernel, masks), bias)
 
     def advance(self, weights: Weights, projected: jax.Array, states: Arrays, masks: Arrays) -> Arrays:
-        """The states after a step, the first of which is its output."""
+        """Return the states after a step, the first of which is its output."""
         return self.combine(self.join(projected, self.mix(weights, states[0], masks)), states)
 
     def mix(self, weights: Weights, output: jax.Array, masks: Arrays) -> jax.Array:
-        """What the output before adds to the gates: linear in it, and in the weights."""
+        """Return the term of the previous output in the gates: linear in the output, and in the weights."""
         return self.product(self.state_product, output, weights[1], masks)
 
     def join(self, projected: jax.Array, mixed: jax.Array) -> Arrays:
-        """What inputs and output before add, as the gates take it: linear; `mixed` enters the last of it alone."""
+        """Return the arguments of `combine`: linear in both terms; `mixed` is a part of the last one alone."""
         return (projected + mixed,) if self.summed else (projected, mixed)
 
     def combine(self, joined: Arrays, states: Arrays) -> Arrays:
-        """The states after a step, from what the gates are given."""
+        """Return the states after a step, from the arguments of the gates."""
         raise NotImplementedError
 
     def input_product(self, inputs: jax.Array, kernel: jax.Array) -> jax.Array:
-        """Inputs times kernel."""
+        """Return inputs times kernel."""
         return _matmul(inputs, kernel)
 
     def state_product(self, state: jax.Array, kernel: jax.Array) -> jax.Array:
-        """A state times the recurrent kernel."""
+        """Return a state times the recurrent kernel."""
         return _matmul(state, kernel)
 
     def product(self, product: Any, x: jax.Array, kernel: jax.Array, masks: Arrays) -> jax.Array:
-        """The product for all gates; of `x` masked for each, where each has a mask."""
+        """Return the product for all gates; with a mask for each gate, of `x` times that mask."""
         if len(masks) < 2:
             return product(dropped(x, masks), kernel)
         each = zip(masks, jnp.split(kernel, self.gates, -1), strict=True)
-        return self.beside(product(dropped(x, [mask]), one) for mask, one in each)
+        return self.beside(product(dropped(x, [mask]), gate_kernel) for mask, gate_kernel in each)
 
     def plus(self, product: jax.Array, bias: jax.Array | None) -> jax.Array:
-        """A product with the bias of each channel."""
+        """Return a product plus the bias of each channel."""
         if bias is None:
             return product
         shape = [1] * product.ndim
@@ -86,45 +84,23 @@ class Recurrence:
         return product + bias.reshape(shape)
 
     def beside(self, parts: Any) -> jax.Array:
-        """What several gates are given, as one array."""
+        """Return the arguments of several gates as one array."""
         return jnp.concatenate(list(parts), self.channel_axis)
 
     def apiece(self, wide: jax.Array, number: int) -> list[jax.Array]:
-        """What each of several gates is given."""
+        """Return the argument of each of several gates."""
         return jnp.split(wide, number, self.channel_axis)
 
 
 def _matmul(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """`x @ kernel`; all steps and samples are one axis."""
+    """Return `x @ kernel`, with all steps and samples along one axis."""
     if x.ndim == 2:
         return jnp.matmul(x, kernel)
-    return _long_product(x.reshape(-1, x.shape[-1]), kernel).reshape(*x.shape[:-1], kernel.shape[-1])
-
-
-@jax.custom_jvp
-def _long_product(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """A matrix product with the same derivatives as any other, of which the kernel's gradient is fast on CPU too.
-
-    It is `x.T @ cotangent`, for which XLA on CPU has no fast code unless `x.T` lies in memory as it is.
-    """
-    return jnp.matmul(x, kernel)
-
-
-@functools.partial(_long_product.defjvp, symbolic_zeros=True)
-def _long_product_with_tangents(primals: Any, tangents: Any) -> Any:
-    x, kernel = primals
-    d_x, d_kernel = tangents
-    tangent = jnp.zeros((x.shape[0], kernel.shape[1]), x.dtype)
-    if not isinstance(d_x, SymbolicZero):
-        tangent = jnp.matmul(d_x, kernel)
-    if not isinstance(d_kernel, SymbolicZero):
-        turned = jax.lax.optimization_barrier(x.T)
-        tangent = tangent + jax.lax.dot_general(turned, d_kernel, (((0,), (0,)), ((), ())))
-    return jnp.matmul(x, kernel), tangent
+    return jnp.matmul(x.reshape(-1, x.shape[-1]), kernel).reshape(*x.shape[:-1], kernel.shape[-1])
 
 
 def dropped(x: jax.Array, masks: Sequence[jax.Array]) -> jax.Array:
-    """`x` times the mask, the same for all time steps; unchanged without one."""
+    """Return `x` times the mask, the same for all time steps; `x` without a mask."""
     for mask in masks:
         x = x * mask.reshape(*(1,) * (x.ndim - mask.ndim), *mask.shape)
     return x
@@ -135,7 +111,7 @@ class Simple(Recurrence):
     """`h' = activation(x W + h R + b)`."""
 
     def combine(self, joined: Arrays, states: Arrays) -> Arrays:
-        """The activation."""
+        """Return the activation."""
         return (self.activation(joined[0]),)
 
 
@@ -147,7 +123,7 @@ class LongShortTerm(Recurrence):
     gates = 4
 
     def combine(self, joined: Arrays, states: Arrays) -> Arrays:
-        """The gates."""
+        """Return the new output and the new carry."""
         enter, forget, new, leave = self.apiece(joined[0], 4)
         carry = states[1]
         squash, activation = self.recurrent_activation, self.activation
@@ -166,32 +142,32 @@ class Gated(Recurrence):
     recurrent_activation: Activation
     reset_after: bool
     gates = 3
-    summed = False  # the reset gate comes in between
+    summed = False  # the reset gate multiplies one term alone
 
     @property
     def apart(self) -> bool:  # type: ignore[override]
-        """Not when the reset gate comes first: there is a product after it."""
+        """False if the reset gate comes before the product: `advance` then has two products."""
         return self.reset_after
 
     def project(self, weights: Weights, inputs: jax.Array, masks: Arrays) -> jax.Array:
-        """With the first row of the bias, when the product with the state has one of its own."""
+        """Return the term of the inputs, with the first row of the bias if `mix` has a bias of its own."""
         kernel, recurrent, bias = weights
         return super().project(
             (kernel, recurrent, bias if bias is None or not self.reset_after else bias[0]), inputs, masks
         )
 
     def mix(self, weights: Weights, output: jax.Array, masks: Arrays) -> jax.Array:
-        """The products of all gates, with the bias of their own."""
+        """Return the products of all gates, with their own bias."""
         return self.plus(super().mix(weights, output, masks), None if weights[2] is None else weights[2][1])
 
     def combine(self, joined: Arrays, states: Arrays) -> Arrays:
-        """The gates, with the reset gate after the product."""
+        """Return the new state, with the reset gate after the product."""
         (update, reset, new), (update_before, reset_before, before) = (self.apiece(wide, 3) for wide in joined)
         candidate = new + self.recurrent_activation(reset + reset_before) * before
         return self.mean(self.recurrent_activation(update + update_before), states[0], candidate)
 
     def advance(self, weights: Weights, projected: jax.Array, states: Arrays, masks: Arrays) -> Arrays:
-        """One step."""
+        """Return the state after a step."""
         if self.reset_after:
             return super().advance(weights, projected, states, masks)
         (hidden,) = states
@@ -204,7 +180,7 @@ class Gated(Recurrence):
         return self.mean(update, hidden, to_new + _matmul(reset * new, for_new))
 
     def mean(self, update: jax.Array, hidden: jax.Array, candidate: jax.Array) -> Arrays:
-        """Between the old state and the candidate, as far as the update gate says."""
+        """Return the mean of the old state and the candidate, weighted by the update gate."""
         return (update * hidden + (1 - update) * self.activation(candidate),)
 
 
@@ -219,20 +195,20 @@ class Convolutional(LongShortTerm):
 
     @property
     def channel_axis(self) -> int:  # type: ignore[override]
-        """Where the channels are, counted from the end."""
+        """The axis of the channels, counted from the end."""
         return -1 if self.data_format == "channels_last" else -1 - len(self.strides)
 
     def input_product(self, inputs: jax.Array, kernel: jax.Array) -> jax.Array:
-        """The convolution of the inputs."""
+        """Return the convolution of the inputs."""
         return self.convolved(inputs, kernel, self.strides, self.padding, self.dilation_rate)
 
     def state_product(self, state: jax.Array, kernel: jax.Array) -> jax.Array:
-        """The convolution of the state, which keeps its size."""
+        """Return the convolution of the state, which keeps its size."""
         ones = (1,) * len(self.strides)
         return self.convolved(state, kernel, ones, "same", ones)
 
     def convolved(self, x: jax.Array, kernel: jax.Array, strides: Any, padding: str, dilation_rate: Any) -> jax.Array:
-        """The convolution over the last axes; those before are one batch."""
+        """Return the convolution over the last axes; all axes before them are the batch."""
         rank = len(self.strides) + 1
         batch = x.reshape(-1, *x.shape[-rank:])
         outputs = convolve(batch, kernel, strides, padding, self.data_format, dilation_rate)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from jaxlayers.common import registry
 from jaxlayers.core import Layer
-from jaxlayers.layers._config import made_again
+from jaxlayers.layers.copying import copy_from_config
 
 _MERGES = {
     "concat": lambda forward, backward: jnp.concatenate([forward, backward], -1),
@@ -182,7 +182,7 @@ class _InitialValue:
 def _like(layer: Any, prefix: str, **changed: Any) -> Any:
     """A new layer with the config of another, whose name has a prefix."""
     name = prefix + layer.name.removeprefix(prefix)
-    return made_again(layer, name=name, **changed)
+    return copy_from_config(layer, name=name, **changed)
 
 
 def _check_pair(forward: Any, backward: Any) -> None:

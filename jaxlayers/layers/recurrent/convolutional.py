@@ -15,8 +15,8 @@ from jaxlayers.layers._config import positive
 from jaxlayers.layers.recurrent import _recurrences
 from jaxlayers.layers.recurrent._cell import Cell
 from jaxlayers.layers.recurrent.layers import CellRNN
-from jaxlayers.ops._convolution import convolve
-from jaxlayers.ops._spatial import channel_axis, format_of, one_of, per_axis
+from jaxlayers.numerics.convolution import convolve
+from jaxlayers.numerics.spatial import channel_axis, format_of, one_of, per_axis
 
 
 class ConvLSTMCell(Cell):

@@ -1,6 +1,6 @@
 """Learning-rate schedules: learning rates that depend on the number of updates."""
 
-from jaxlayers.optimizers.schedules._schedules import (
+from jaxlayers.optimizers.schedules.decays import (
     CosineDecay,
     CosineDecayRestarts,
     ExponentialDecay,

@@ -1,8 +1,8 @@
-"""What windows, kernels and images have in common: arguments that say something for each spatial axis.
+"""Arguments that have a value for each spatial axis: of windows, kernels and images.
 
 An array with spatial axes is `[batch, *space, channels]` (`"channels_last"`) or `[batch, channels, *space]`
-(`"channels_first"`). The checks here serve the functions of `ops` and the layers over them; `where` is the name of
-the function or class that was given the argument.
+(`"channels_first"`). The checks serve the functions of `ops` and the layers over them; `where` is the name of the
+function or class that received the argument.
 """
 
 from collections.abc import Sequence
@@ -14,31 +14,37 @@ from jaxlayers.common.settings import image_data_format
 
 
 def per_axis(where: str, name: str, value: Any, count: int, least: int = 1) -> tuple[int, ...]:
-    """One integer for each axis, from that many of them or from one for all.
+    """Return one integer for each axis, from a sequence of that length or from one integer for all axes.
 
     Raises:
-        ValueError: for anything else, and for integers smaller than `least`.
+        ValueError: if the value is neither, or an integer is smaller than `least`.
     """
     several = isinstance(value, Sequence | np.ndarray)
     values = (value,) * count if _is_integer(value) else tuple(value) if several else ()
-    if len(values) != count or not all(_is_integer(one) and one.__index__() >= least for one in values):
+    if len(values) != count or not all(_is_integer(item) and item.__index__() >= least for item in values):
         kind = "positive integer" if least == 1 else f"integer of at least {least}"
         many = f", or {count} of them," if count > 1 else ""
         raise ValueError(f"{where}: {name} must be one {kind}{many} for its {count} axes; received {value!r}.")
-    return tuple(one.__index__() for one in values)
+    return tuple(item.__index__() for item in values)
 
 
 def pair_per_axis(where: str, name: str, value: Any, count: int) -> tuple[tuple[int, int], ...]:
-    """How many elements at the start and the end of each axis: from pairs, from one number an axis, or from one.
+    """Return the numbers of elements at the start and the end of each axis.
+
+    Args:
+        where: the name of the function or class.
+        name: the name of the argument.
+        value: a pair for each axis, one integer for each axis, or one for all.
+        count: the number of axes.
 
     Raises:
-        ValueError: for anything else, and for negative numbers.
+        ValueError: if the value is none of these, or an integer is negative.
     """
     values = (value,) * count if _is_integer(value) else value
     try:
         if isinstance(values, str) or len(values) != count:
             raise ValueError
-        pairs = [per_axis(where, name, one, 2, least=0) for one in values]
+        pairs = [per_axis(where, name, item, 2, least=0) for item in values]
     except (TypeError, ValueError):
         raise ValueError(
             f"{where}: {name} must be an integer of at least 0, one for each of {count} axes, or a pair for each, at "
@@ -48,22 +54,22 @@ def pair_per_axis(where: str, name: str, value: Any, count: int) -> tuple[tuple[
 
 
 def one_of(where: str, name: str, value: Any, allowed: Sequence[str]) -> str:
-    """One of several words, in lower case.
+    """Return the value in lower case if it is one of the allowed strings.
 
     Raises:
-        ValueError: for anything else.
+        ValueError: if it is not.
     """
-    word = value.lower() if isinstance(value, str) else value
-    if word not in allowed:
+    lowered = value.lower() if isinstance(value, str) else value
+    if lowered not in allowed:
         raise ValueError(f"{where}: {name} must be one of {', '.join(map(repr, allowed))}; received {value!r}.")
-    return word
+    return lowered
 
 
 def format_of(where: str, value: Any) -> str:
-    """A data format; the global one for None.
+    """Return a data format, that of the settings for None.
 
     Raises:
-        ValueError: when it is none.
+        ValueError: if the value is not a data format.
     """
     if value is None:
         return image_data_format()
@@ -71,26 +77,26 @@ def format_of(where: str, value: Any) -> str:
 
 
 def channel_axis(data_format: str) -> int:
-    """Which axis the channels are."""
+    """Return the axis of the channels."""
     return -1 if data_format == "channels_last" else 1
 
 
 def spatial_axes(rank: int, data_format: str) -> tuple[int, ...]:
-    """Which axes of an array with `rank + 2` of them are spatial."""
+    """Return the spatial axes of an array with `rank + 2` axes."""
     first = 1 if data_format == "channels_last" else 2
     return tuple(range(first, first + rank))
 
 
 def everywhere(values: Sequence[Any], data_format: str, fill: Any) -> tuple[Any, ...]:
-    """Values of the spatial axes as values of all axes, with another for batch and channels."""
+    """Return values for all axes: the given ones for the spatial axes, `fill` for batch and channels."""
     return (fill, *values, fill) if data_format == "channels_last" else (fill, fill, *values)
 
 
 def rank_of(where: str, inputs: Any) -> int:
-    """How many spatial axes inputs have.
+    """Return the number of spatial axes of inputs.
 
     Raises:
-        ValueError: when they have none.
+        ValueError: if there are none.
     """
     if inputs.ndim < 3:
         raise ValueError(
@@ -101,10 +107,10 @@ def rank_of(where: str, inputs: Any) -> int:
 
 
 def refuse_nothing(where: str, inputs: Any, outputs: Any, window: str, sizes: Any) -> None:
-    """Say that a window does not fit.
+    """Raise an error if a window does not fit into the inputs.
 
     Raises:
-        ValueError: when nothing came out of something.
+        ValueError: if the outputs are empty and the inputs are not.
     """
     if inputs.size and not outputs.size:
         raise ValueError(

@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxlayers.common.settings import image_data_format
-from jaxlayers.ops._types import Array
+from jaxlayers.numerics.types import Array
 
 
 def channels_last(function: str, data_format: str | None) -> bool:

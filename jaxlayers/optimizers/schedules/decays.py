@@ -50,7 +50,7 @@ class LearningRateSchedule:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> LearningRateSchedule:
-        """The schedule that `get_config()` describes."""
+        """Return the schedule that `get_config()` describes."""
         return cls(**config)
 
 
@@ -335,19 +335,19 @@ class CosineDecayRestarts(LearningRateSchedule):
 
 
 def serialize(learning_rate_schedule: Any) -> dict[str, Any]:
-    """The config of a schedule: `module`, `class_name`, `config` and `registered_name`."""
+    """Return the config of a schedule: `module`, `class_name`, `config` and `registered_name`."""
     return serialize_keras_object(learning_rate_schedule)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The schedule that a config stands for.
+    """Return the schedule that a config describes.
 
     Args:
         config: what `serialize` returned, or a schedule's name.
-        custom_objects: classes by name, looked at before the library's own.
+        custom_objects: classes by name, which take precedence over those of the library.
 
     Raises:
-        ValueError: when the name is unknown.
+        ValueError: if the name is unknown.
     """
     return registry.lookup("schedule", config, custom_objects)
 

@@ -1,4 +1,4 @@
-"""The types that signatures in this package speak of, and the dtype rules that differ from jax.numpy's."""
+"""Types for signatures, and the dtype rules that differ from those of jax.numpy."""
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -16,23 +16,23 @@ DType: TypeAlias = Any  # a name such as "float32", a NumPy or jax.numpy dtype, 
 
 
 def as_float(x: Any) -> Array:
-    """Integers and bools in `floatx()`, anything else as it is: for functions that jax.numpy leaves integer."""
+    """Return integers and bools in `floatx()`, other arrays as they are."""
     x = x if hasattr(x, "dtype") else jnp.asarray(x)
     return x.astype(floatx()) if x.dtype.kind in "biu" else x
 
 
 def dtype_or_none(dtype: DType) -> str | None:
-    """The name of a dtype; None stays None, for jax.numpy to choose."""
+    """Return the name of a dtype, or None for None, which lets jax.numpy choose."""
     return None if dtype is None else standardize_dtype(dtype)
 
 
 def hashable(axis: Axis) -> Any:
-    """Axes in a list as a tuple, which JAX's compiled functions take."""
+    """Return axes as a hashable value, a list as a tuple: a static argument of `jax.jit`."""
     return tuple(axis) if isinstance(axis, list) else axis
 
 
 def refuse_sparse(function: str, sparse: bool | None) -> None:
-    """Say that sparse arrays are not made here."""
+    """Raise ValueError if a sparse array is asked for."""
     if sparse:
         raise ValueError(
             f"ops.{function} makes dense arrays; received sparse={sparse}. Sparse ones are in jax.experimental.sparse."

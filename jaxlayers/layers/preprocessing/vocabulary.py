@@ -20,9 +20,9 @@ import numpy as np
 
 from jaxlayers.common.settings import floatx
 from jaxlayers.core import symbolic
-from jaxlayers.layers.preprocessing._encoding import MODES, check_mode, encode, refuse_sparse
-from jaxlayers.layers.preprocessing._host import HostLayer, as_host, batches
+from jaxlayers.layers.preprocessing.encoding import MODES, check_mode, encode, refuse_sparse
 from jaxlayers.layers.preprocessing.hashing import standardize_salt
+from jaxlayers.layers.preprocessing.host import HostLayer, as_host, batches
 
 NOT_FOUND, DROPPED = -1, -2  # in place of an index: the token is not in the vocabulary, or has no effect
 

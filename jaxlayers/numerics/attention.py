@@ -1,0 +1,115 @@
+"""Attention: values summed with weights that follow from the products of queries and keys; all arguments checked.
+
+Masked scores have the weight zero, and a query whose keys are all masked gets zeros, with finite gradients. The weights
+are `exp(score - highest)` until the end: dividing the result by their sum, instead of each weight, saves a pass over
+the largest array there is, forward and backward.
+
+Each public function is compiled: one dispatch when it is called eagerly, and one cached trace otherwise.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxlayers.numerics.types import Array
+
+
+@functools.partial(jax.jit, static_argnums=(5, 6, 7))
+def attend(
+    query: Array,
+    key: Array,
+    value: Array,
+    bias: Any,
+    mask: Any,
+    scale: float,
+    is_causal: bool = False,
+    soft_cap: float | None = None,
+) -> Array:
+    """Return `softmax(query key^T scale + bias) value` under a mask, [batch, targets, heads, size]."""
+    powers, total = _exponentials(_scores(query, key, bias, scale, soft_cap), mask, is_causal, bias is not None)
+    sums = _mix(powers, value)  # [batch, targets, heads, size]
+    return (sums / jnp.swapaxes(total, 1, 2)[..., None]).astype(query.dtype)
+
+
+@functools.partial(jax.jit, static_argnums=(3, 4))
+def attention_weights(query: Array, key: Array, mask: Any, scale: float, is_causal: bool = False) -> Array:
+    """Return the weights that values are summed with, [batch, heads, targets, sources]."""
+    return masked_softmax(_scores(query, key, None, scale, None), mask, is_causal).astype(query.dtype)
+
+
+@jax.jit
+def weighted_values(weights: Array, value: Array) -> Array:
+    """Return values, [batch, sources, shared heads, size], summed with weights, [batch, heads, targets, sources]."""
+    return _mix(weights, value).astype(value.dtype)
+
+
+@functools.partial(jax.jit, static_argnums=(2,))
+def masked_softmax(scores: Array, mask: Any = None, is_causal: bool = False) -> Array:
+    """Return the softmax over the last axis under a mask; zeros where all of it is masked."""
+    powers, total = _exponentials(scores.astype(jnp.promote_types(scores.dtype, "float32")), mask, is_causal, False)
+    return (powers / total[..., None]).astype(scores.dtype)
+
+
+def _scores(query: Array, key: Array, bias: Any, scale: float, soft_cap: float | None) -> Array:
+    """Return the scaled products of queries and keys, [batch, heads, targets, sources], in float32 at least."""
+    batch, targets, heads, _ = query.shape
+    wide = jnp.promote_types(query.dtype, "float32")
+    grouped = _split_groups(query, key.shape[2])
+    scores = scale * jnp.einsum("btkh,bskh->bkts", grouped, key, preferred_element_type=wide)
+    scores = scores.reshape(batch, heads, targets, key.shape[1])
+    scores = scores if soft_cap is None else soft_cap * jnp.tanh(scores / soft_cap)
+    return scores if bias is None else scores + bias.astype(wide)
+
+
+def _mix(weights: Array, value: Array) -> Array:
+    """Return values summed with weights, [batch, targets, heads, size]."""
+    batch, heads, targets, sources = weights.shape
+    shared, size = value.shape[2:]
+    grouped = weights.reshape(batch, shared, heads // shared * targets, sources).astype(value.dtype)
+    sums = jnp.einsum("bkts,bskh->btkh", grouped, value, preferred_element_type=weights.dtype)
+    if heads == shared:
+        return sums
+    return (
+        sums.reshape(batch, heads // shared, targets, shared, size)
+        .transpose(0, 2, 3, 1, 4)
+        .reshape(batch, targets, heads, size)
+    )
+
+
+def _split_groups(query: Array, shared: int) -> Array:
+    """Return queries with the heads that share keys along the axis of targets: [batch, groups * targets, shared, size].
+
+    So no key is repeated, and the product has no further axis, with which XLA on CPU would take twice as long.
+    """
+    batch, targets, heads, size = query.shape
+    if heads == shared:
+        return query
+    split = query.reshape(batch, targets, shared, heads // shared, size)
+    return split.transpose(0, 3, 1, 2, 4).reshape(batch, heads // shared * targets, shared, size)
+
+
+def _exponentials(scores: Array, mask: Any, is_causal: bool, biased: bool) -> tuple[Array, Array]:
+    """Return `exp(score - highest)`, zero where masked, and the divisors of their sums."""
+    lowest = jnp.finfo(scores.dtype).min / 2
+    if is_causal:
+        causal = causal_mask(*scores.shape[-2:]).reshape((1,) * (scores.ndim - 2) + scores.shape[-2:])
+        allowed = causal if mask is None else mask & causal
+    else:
+        allowed = mask
+    scores = scores if allowed is None else jnp.where(allowed, scores, lowest)
+    highest = jnp.maximum(jax.lax.stop_gradient(jnp.max(scores, -1, keepdims=True, initial=-jnp.inf)), lowest)
+    powers = jnp.exp(scores - highest)
+    total = jnp.sum(powers, -1)
+    if mask is not None or biased or not scores.shape[-1]:  # otherwise every query has a key
+        total = jnp.where(highest[..., 0] <= lowest, jnp.inf, total)
+    return powers, total
+
+
+def causal_mask(targets: int, sources: int) -> Array:
+    """Return the mask [targets, sources] that is True where a source is not later than a target."""
+    rows, columns = (jax.lax.broadcasted_iota("int32", (targets, sources), axis) for axis in (0, 1))
+    return rows >= columns

@@ -1,0 +1,181 @@
+"""Convolutions, transposed, of each channel by itself, and in two steps, with all arguments checked.
+
+Kernels are laid out `[*window, channels in, channels out]` whatever the data format, as in Keras; kernels of
+transposed convolutions are `[*window, channels out, channels in]`. The layers compile these functions together with a
+bias. Strides, padding and dilation have a value for each spatial axis.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxlayers.numerics.platforms import choose
+from jaxlayers.numerics.platforms import dense_convolution as dense
+from jaxlayers.numerics.platforms.grouped_convolution import convolve_by_shifts, convolve_groups, suits_shifts
+from jaxlayers.numerics.spatial import channel_axis, spatial_axes
+from jaxlayers.numerics.types import Array
+
+
+@functools.cache
+def compiled(function: Any) -> Any:
+    """Return a function of this module under `jax.jit`: an eager call is one dispatch, compiled once for its shapes."""
+    return jax.jit(function, static_argnums=range(2, function.__code__.co_argcount), inline=True)
+
+
+def convolve(
+    inputs: Any,
+    kernel: Any,
+    strides: Any,
+    padding: Any,
+    data_format: str,
+    dilation_rate: Any,
+    groups: int | None = None,
+) -> Array:
+    """Return the convolution, in the kernel's dtype.
+
+    Args:
+        inputs: `[batch, *space, channels]` or `[batch, channels, *space]`.
+        kernel: `[*window, channels / groups, filters]`.
+        strides: the distances between windows.
+        padding: `"valid"`, `"same"`, or `"causal"`: all of it in front, so that no output depends on later inputs.
+        data_format: `"channels_last"` or `"channels_first"`.
+        dilation_rate: the distances between the elements of a window.
+        groups: the number of groups of channels; derived from the kernel by default.
+    """
+    axis = channel_axis(data_format)
+    groups = groups or inputs.shape[axis] // kernel.shape[-2]
+    geometry = _geometry(inputs, kernel, strides, padding, data_format, dilation_rate)
+    inputs = inputs.astype(kernel.dtype)
+
+    plain = functools.partial(_convolve, geometry=geometry, data_format=data_format, groups=groups)
+    one_group = functools.partial(_with_channels_last, dense.convolve, geometry=geometry, data_format=data_format)
+    if groups != 1:
+        by_groups = functools.partial(convolve_groups, one_group, groups=groups, axis=axis)
+        return choose(inputs, kernel, cpu=by_groups, default=plain)
+    if data_format == "channels_last":
+        return dense.convolve(inputs, kernel, geometry)
+    return choose(inputs, kernel, cpu=one_group, default=plain)
+
+
+def convolve_depthwise(
+    inputs: Any, kernel: Any, strides: Any, padding: Any, data_format: str, dilation_rate: Any
+) -> Array:
+    """Return the convolution of each channel by itself with a kernel `[*window, channels, multiplier]`."""
+    axis = channel_axis(data_format)
+    geometry = _geometry(inputs, kernel, strides, padding, data_format, dilation_rate)
+    inputs = inputs.astype(kernel.dtype)
+
+    def plain(inputs: Any, kernel: Any) -> Array:
+        *window, channels, multiplier = kernel.shape
+        return _convolve(inputs, kernel.reshape(*window, 1, channels * multiplier), geometry, data_format, channels)
+
+    if not suits_shifts(kernel):
+        return plain(inputs, kernel)
+    return choose(inputs, kernel, cpu=lambda x, k: convolve_by_shifts(x, k, geometry, axis), default=plain)
+
+
+def convolve_separably(
+    inputs: Any, depthwise: Any, pointwise: Any, strides: Any, padding: Any, data_format: str, dilation_rate: Any
+) -> Array:
+    """Return `convolve_depthwise`, then a product with the matrix `pointwise`, `[1, ..., channels, filters]`."""
+    middle = convolve_depthwise(inputs, depthwise, strides, padding, data_format, dilation_rate)
+    ones = (1,) * (inputs.ndim - 2)
+    return convolve(middle, pointwise, ones, "valid", data_format, ones, 1)
+
+
+def convolve_transposed(
+    inputs: Any,
+    kernel: Any,
+    strides: Any,
+    padding: Any,
+    data_format: str,
+    dilation_rate: Any,
+    output_padding: Any = None,
+) -> Array:
+    """Return the transpose of `convolve`, as a linear map, with a kernel `[*window, filters, channels]`."""
+    rank = inputs.ndim - 2
+    pads = tuple(
+        _transposed_padding(size, stride, step, padding, extra)
+        for size, stride, step, extra in zip(
+            kernel.shape[:-2], strides, dilation_rate, output_padding or (None,) * rank, strict=True
+        )
+    )
+    geometry = (tuple(strides), pads, tuple(dilation_rate))
+    inputs = inputs.astype(kernel.dtype)
+
+    if data_format == "channels_last":
+        return dense.convolve_transposed(inputs, kernel, geometry)
+
+    def on_cpu(inputs: Any, kernel: Any) -> Array:
+        return _with_channels_last(dense.convolve_transposed, inputs, kernel, geometry, data_format)
+
+    def plain(inputs: Any, kernel: Any) -> Array:
+        return jax.lax.conv_transpose(
+            inputs,
+            kernel,
+            strides,
+            pads,
+            rhs_dilation=dilation_rate,
+            dimension_numbers=_layout(inputs.ndim, data_format),
+            transpose_kernel=True,
+        )
+
+    return choose(inputs, kernel, cpu=on_cpu, default=plain)
+
+
+def _convolve(inputs: Any, kernel: Any, geometry: dense.Geometry, data_format: str, groups: int) -> Array:
+    strides, pads, dilation = geometry
+    return jax.lax.conv_general_dilated(
+        inputs,
+        kernel,
+        strides,
+        pads,
+        rhs_dilation=dilation,
+        dimension_numbers=_layout(inputs.ndim, data_format),
+        feature_group_count=groups,
+    )
+
+
+def _geometry(
+    inputs: Any, kernel: Any, strides: Any, padding: str, data_format: str, dilation_rate: Any
+) -> dense.Geometry:
+    """Return the strides, the padding at both ends and the dilation of each spatial axis."""
+    spans = [(size - 1) * step + 1 for size, step in zip(kernel.shape, dilation_rate, strict=False)]
+    if padding == "causal":
+        pads = [(span - 1, 0) for span in spans]
+    else:
+        sizes = [inputs.shape[axis] for axis in spatial_axes(len(spans), data_format)]
+        pads = jax.lax.padtype_to_pads(sizes, spans, strides, padding.upper())
+    return tuple(strides), tuple(map(tuple, pads)), tuple(dilation_rate)
+
+
+def _with_channels_last(function: Any, inputs: Any, kernel: Any, geometry: dense.Geometry, data_format: str) -> Array:
+    """Return `function(inputs, kernel, geometry)` of inputs with the channels last, in the layout of the inputs."""
+    if data_format == "channels_last":
+        return function(inputs, kernel, geometry)
+    return jnp.moveaxis(function(jnp.moveaxis(inputs, 1, -1), kernel, geometry), -1, 1)
+
+
+def _transposed_padding(size: int, stride: int, step: int, padding: str, extra: int | None) -> tuple[int, int]:
+    """Return the number of zeros at both ends of inputs spread out by the strides, for outputs of Keras's sizes.
+
+    Spread out, n inputs are (n - 1) stride + 1 wide, and the outputs are narrower than inputs and zeros together by
+    window - 1.
+    """
+    window = (size - 1) * step + 1
+    if padding == "valid":
+        return window - 1, window - 1 + (max(0, stride - window) if extra is None else extra)
+    total = window + stride - 2 if extra is None else window + window % 2 - 2 + extra
+    start = min((total + 1) // 2, window - 1)
+    return start, total - start
+
+
+def _layout(ndim: int, data_format: str) -> jax.lax.ConvDimensionNumbers:
+    """Return the axes of inputs, kernel and outputs, in JAX's order."""
+    last = ndim - 1
+    arrays = (0, last, *range(1, last)) if data_format == "channels_last" else tuple(range(ndim))
+    return jax.lax.ConvDimensionNumbers(arrays, (last, last - 1, *range(last - 1)), arrays)

@@ -1,0 +1,61 @@
+"""cuDNN's attention on CUDA devices: one kernel, which never stores the matrix of scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxlayers.numerics.attention import attend, causal_mask
+from jaxlayers.numerics.platforms import cudnn
+from jaxlayers.numerics.types import Array
+
+_DTYPES = ("float16", "bfloat16")
+REFUSALS = cudnn.REFUSALS
+
+
+def suits(query: Array, value: Array) -> bool:
+    """Return True if cuDNN has kernels for both the outputs and the gradients of such arrays."""
+    even = not (query.shape[1] % 2 or value.shape[1] % 2)
+    same = query.shape[3] == value.shape[3] and query.shape[3] % 8 == 0
+    return query.dtype in _DTYPES and even and same
+
+
+def reason_against(soft_cap: float | None) -> str | None:
+    """Return the reason why the kernel cannot be used; None if JAX is to decide, from dtypes and shapes."""
+    return cudnn.reason_against() if soft_cap is None else "cuDNN's kernel has no soft cap"
+
+
+def attend_on_cuda(
+    query: Array, key: Array, value: Array, bias: Any, mask: Any, scale: float, is_causal: bool
+) -> Array:
+    """Return what `attend` returns: computed by cuDNN where the program is lowered for CUDA, by `attend` elsewhere.
+
+    Of the residuals of both, those of `attend` would be the largest, so it keeps its arguments alone.
+
+    Raises:
+        NotImplementedError, RuntimeError, ValueError: if JAX refuses the arguments, or the version of cuDNN.
+    """
+
+    def plain(query: Array, key: Array, value: Array, bias: Any, mask: Any) -> Array:
+        return attend(query, key, value, bias, mask, scale, is_causal)
+
+    def fused(query: Array, key: Array, value: Array, bias: Any, mask: Any) -> Array:
+        return _fused(query, key, value, bias, mask, scale, is_causal)
+
+    plain = jax.checkpoint(plain, prevent_cse=False)
+    return jax.lax.platform_dependent(query, key, value, bias, mask, cuda=fused, default=plain)
+
+
+def _fused(query: Array, key: Array, value: Array, bias: Any, mask: Any, scale: float, is_causal: bool) -> Array:
+    sizes = (query.shape[1], key.shape[1])
+    whole_mask = None if mask is None else jnp.broadcast_to(mask, (*mask.shape[:2], *sizes))
+    bias = None if bias is None else jnp.broadcast_to(bias, (*bias.shape[:2], *sizes)).astype(query.dtype)
+    outputs = jax.nn.dot_product_attention(
+        query, key, value, bias, whole_mask, scale=scale, is_causal=is_causal, implementation="cudnn"
+    )
+    if mask is None:
+        return outputs
+    allowed = jnp.any(mask & causal_mask(*sizes) if is_causal else mask, -1)  # [batch, heads, targets]
+    return jnp.where(jnp.swapaxes(allowed, 1, 2)[..., None], outputs, 0)
