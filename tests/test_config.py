@@ -11,13 +11,7 @@ from jaxlayers.common import settings
 ELSEWHERE = {"enable_unsafe_deserialization", "is_nnx_enabled", "set_backend"}
 
 
-@pytest.fixture(autouse=True)
-def restored():
-    before, own = dict(settings._settings), dict(config._settings)
-    yield
-    settings._settings.update(before)
-    config._settings.update(own)
-    config.set_dtype_policy(None)
+pytestmark = pytest.mark.usefixtures("restored_settings")
 
 
 def test_names_are_those_of_keras():
