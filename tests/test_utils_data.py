@@ -23,12 +23,6 @@ from jaxlayers import utils
 from jaxlayers.data import ArrayLoader, MappedLoader
 
 
-@pytest.fixture(autouse=True)
-def interactive():
-    yield
-    utils.enable_interactive_logging()
-
-
 def random(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
 

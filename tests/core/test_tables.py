@@ -12,7 +12,6 @@ import jaxlayers as jl
 from jaxlayers import DTypePolicy, InputSpec, Layer, layers
 from jaxlayers.common import dtype_policies, registry, settings
 
-
 pytestmark = pytest.mark.usefixtures("restored_settings")
 
 
