@@ -26,9 +26,13 @@ class ModelCheckpoint(MonitorCallback):
         save_freq: `"epoch"`, or a number of batches. The figures of a batch are those of the epoch so far.
         initial_value_threshold: what the figure must be better than to be saved at all.
 
+    jaxlayers does not write models to files yet: the model must have a method `save(path, overwrite)`, or
+    `save_weights(path, overwrite)` for weights, of its own.
+
     Raises:
         ValueError: for another `save_freq`, or a path that ends otherwise; when `mode="auto"` cannot tell which way is
             better.
+        NotImplementedError: before the training begins, when the model has no such method.
         KeyError: when a name in the path is not that of a figure.
         IsADirectoryError: when there is a directory in the file's place.
 
@@ -69,6 +73,18 @@ class ModelCheckpoint(MonitorCallback):
                 f"With save_weights_only={save_weights_only} the filepath of ModelCheckpoint must end in "
                 f"{' or '.join(endings)}; received {self.filepath!r}."
             )
+
+    def set_model(self, model: Any) -> None:
+        """Check that the model can be saved before it is trained."""
+        method = "save_weights" if self.save_weights_only else "save"
+        if model is not None and not callable(getattr(model, method, None)):
+            raise NotImplementedError(
+                f"ModelCheckpoint needs a model with the method {method}(path, overwrite); {model.name!r} "
+                f"({type(model).__name__}) has none, and jaxlayers does not write models to files yet. Define the "
+                "method in a subclass of the model, or keep the weights yourself: LambdaCallback(on_epoch_end=lambda "
+                "epoch, logs: np.savez(f'{epoch}.npz', *model.get_weights()))."
+            )
+        super().set_model(model)
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Count batches anew; what was best stays, for a training that goes on."""
