@@ -67,7 +67,8 @@ def specs(tree):
 def test_the_table_is_complete():
     public = {value for name in layers.__all__ if isinstance(value := getattr(layers, name), type)}
     covered = {case.cls for case in CASES if isinstance(case.cls, type)}
-    text = {"StringLookup", "TextVectorization"}  # run on the host alone: test_preprocessing_strings.py
+    # These run on the host alone: test_preprocessing_lookup.py, test_preprocessing_text.py.
+    text = {"StringLookup", "TextVectorization"}
     known = {"Layer", "InputSpec", "InputLayer", "Wrapper", "Pipeline"}
     assert {cls.__name__ for cls in public - covered} <= text | known
     assert len(IDS) == len(set(IDS))
