@@ -81,6 +81,7 @@ def test_a_context_that_was_never_left_is_reported():
 
 
 def test_tests_that_restore_what_they_change_pass(pytester):
+    pytester.makepyfile(has_filters_of_its_own="import warnings; warnings.simplefilter('ignore')")
     result = run(
         pytester,
         """
@@ -99,9 +100,13 @@ def test_tests_that_restore_what_they_change_pass(pytester):
 
         @pytest.mark.filterwarnings("ignore::DeprecationWarning")
         def test_with_filters_of_its_own(): pass
+
+        def test_imports_a_library(monkeypatch):
+            monkeypatch.syspath_prepend(os.path.dirname(__file__))
+            import has_filters_of_its_own
         """,
     )
-    result.assert_outcomes(passed=4)
+    result.assert_outcomes(passed=5)
 
 
 def test_fixtures_of_modules_are_checked(pytester):

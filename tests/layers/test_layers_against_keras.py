@@ -25,10 +25,19 @@ def integers(*shape):
 
 
 def pair(name, arguments, *args, call=None, **more):
-    """Our layer and Keras's with the same weights, all different and positive, so that they serve as variances too."""
-    ours, theirs = (getattr(lib.layers, name)(**converted(arguments, lib), **more) for lib in (jl, keras))
-    ours(*jax.tree.map(jnp.asarray, args), **(call or {}))
-    theirs(*args, **(call or {}))
+    """Our layer and Keras's with the same weights, all different and positive, so that they serve as variances too.
+
+    They are built by a call with symbolic inputs and without draws, so that nothing is compiled for it.
+    """
+    layer_pair = []
+    for lib in (jl, keras):
+        cls, given = getattr(lib.layers, name), {**converted(arguments, lib), **more}
+        initializers = [p for p in inspect.signature(cls.__init__).parameters if p.endswith("_initializer")]
+        layer = cls(**{**dict.fromkeys(initializers, "zeros"), **given})
+        inputs = jax.tree.map(lambda x, lib=lib: lib.Input(batch_shape=x.shape, dtype=str(x.dtype)), args)
+        layer(*inputs, **(call or {}))
+        layer_pair.append(layer)
+    ours, theirs = layer_pair
     rng = np.random.default_rng(1)
     weights = [rng.uniform(0.3, 1.8, w.shape).astype("float32") for w in keras_weights(theirs)]
     ours.set_weights(weights)
