@@ -13,14 +13,13 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import layers
-from tests.layers.cases import CASES, IDS
+from tests.layers.cases import CASES, COMPARED, IDS
 from tests.layers.table import floats, holds_layers
 
 every = pytest.mark.parametrize("case", CASES, ids=IDS)
 # What hardly depends on a layer's arguments is looked at for one of its cases.
-each_class = pytest.mark.parametrize(
-    "case", list({case.cls: case for case in reversed(CASES)}.values()), ids=lambda case: case.name
-)
+FIRST = {case.cls: case for case in reversed(CASES)}
+each_class = pytest.mark.parametrize("case", list(FIRST.values()), ids=lambda case: case.name)
 # How a layer is traced does not depend on the number of spatial axes: one class of those for one, two and three.
 each_family = pytest.mark.parametrize(
     "case",
@@ -29,7 +28,17 @@ each_family = pytest.mark.parametrize(
 )
 # In the mode in which a layer does more.
 MODES = [(case, bool(case.training)) for case in CASES]
-MODE_IDS = [f"{case.name}-{training}" for case, training in MODES]
+# With XLA's default settings, each class once; those of Keras's classes are compared in test_layers_against_keras.py.
+ALONE = [case.name for cls, case in FIRST.items() if cls not in {compared.cls for compared in COMPARED}]
+MARKED = [
+    pytest.param(
+        case,
+        training,
+        id=f"{case.name}-{training}",
+        marks=[pytest.mark.default_xla] if case.name in ALONE else [],
+    )
+    for case, training in MODES
+]
 KEY, RNG = jax.random.key(1), jax.random.key(2)
 
 
@@ -128,7 +137,7 @@ def test_vmap(case):
         same(jax.tree.map(lambda x, i=i: x[i], others), layer.apply(p, state, *args, **case.quiet).outputs, 1e-4)
 
 
-@pytest.mark.parametrize(("case", "training"), MODES, ids=MODE_IDS)
+@pytest.mark.parametrize(("case", "training"), MARKED)
 def test_gradients_are_the_slopes(case, training):
     layer, params, state, args = prepared(case)
     leaves, structure = jax.tree.flatten(args)

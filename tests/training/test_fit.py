@@ -11,6 +11,8 @@ import jaxlayers as jl
 from jaxlayers import layers
 from jaxlayers.training import Callback
 
+pytestmark = pytest.mark.default_xla
+
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(23, 4)).astype("float32")  # 23: the last batch is short for every batch size but 23
 CLASSES = RNG.integers(0, 3, 23).astype("int32")
