@@ -1,4 +1,4 @@
-"""`utils.bounding_boxes`: as Keras computes, or NumPy where Keras is wrong; compiled, mapped and differentiated too."""
+"""`utils.bounding_boxes` against Keras, or NumPy where Keras is wrong; compiled, vectorized and differentiated too."""
 
 import itertools
 

@@ -1,3 +1,5 @@
+"""The examples in docstrings run, and every public name has a docstring."""
+
 import doctest
 import importlib
 import inspect

@@ -1,4 +1,4 @@
-"""Losses: names, configs and signatures as in Keras, wrappers, and what is refused."""
+"""Losses: names, configs and signatures as in Keras, wrappers, and refused arguments."""
 
 import copy
 import inspect

@@ -1,4 +1,4 @@
-"""The files around the code: what they repeat from pyproject.toml is what stands there, and what they name exists."""
+"""The workflow, hooks and pages agree with pyproject.toml, and the targets and files they name exist."""
 
 import os
 import re

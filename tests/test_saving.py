@@ -1,4 +1,4 @@
-"""Configs: Keras's for everything both have, and nothing of what they hold is run."""
+"""Configs against Keras, in both directions, and the refusal to run code from them."""
 
 import builtins
 import concurrent.futures

@@ -1,4 +1,4 @@
-"""Data sets from arrays and folders, images, files, progress bars, configs."""
+"""Data sets from arrays and directories, images, files, progress bars and configs."""
 
 import copy
 import hashlib

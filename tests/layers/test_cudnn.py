@@ -1,4 +1,4 @@
-"""cuDNN's LSTM: what surrounds the kernel, with JAX's own reference in its place; and on a GPU, the kernel itself."""
+"""cuDNN's LSTM: the code around the kernel with JAX's reference implementation, and on a GPU the kernel itself."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""Each layer of the table through each transform: one pure function, whatever JAX does to it."""
+"""Each layer of the table through each transformation: always the same pure function."""
 
 import functools
 import json

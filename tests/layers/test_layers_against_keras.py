@@ -1,4 +1,4 @@
-"""The layers beside Keras's: the same weights, asymmetric and random, must give the same of everything."""
+"""Layers against Keras with equal random weights: outputs, gradients, states, configs and masks."""
 
 import inspect
 import json

@@ -1,4 +1,4 @@
-"""Every layer under `jl.remat`: the same outputs, gradients, losses and state, draws and statistics included."""
+"""Each layer under `jl.remat`: the same outputs, gradients, losses and state, draws and statistics included."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Where programs run, as far as it decides how they are written."""
+"""The choice between implementations by the platform that a program runs on."""
 
 import jax
 import pytest

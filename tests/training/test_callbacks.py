@@ -1,4 +1,4 @@
-"""Callbacks and the list that tells them: what they do with a course of logs is what Keras's do."""
+"""Callbacks and the list that calls them, against Keras."""
 
 import csv
 import functools

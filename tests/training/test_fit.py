@@ -1,4 +1,4 @@
-"""fit, evaluate and predict: the figures are Keras's, every sample counts once, and nothing stays broken."""
+"""fit, evaluate and predict: Keras's figures, each sample counted once, and models usable after errors."""
 
 import jax
 import jax.numpy as jnp

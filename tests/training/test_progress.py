@@ -1,4 +1,4 @@
-"""What is shown while a loop runs: in a terminal, in a notebook and in a file; what it costs; that it never waits."""
+"""The progress bar in a terminal, a notebook and a file: contents, cost, and that it never waits for the device."""
 
 import io
 import re

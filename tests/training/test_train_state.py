@@ -1,4 +1,4 @@
-"""The step as a pure function: what `fit` does, on explicit state."""
+"""`make_train_step` and `train_state`: the step of `fit` as a pure function of explicit state."""
 
 import os
 import subprocess
