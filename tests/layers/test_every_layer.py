@@ -21,11 +21,8 @@ every = pytest.mark.parametrize("case", CASES, ids=IDS)
 FIRST = {case.cls: case for case in reversed(CASES)}
 each_class = pytest.mark.parametrize("case", list(FIRST.values()), ids=lambda case: case.name)
 # How a layer is traced does not depend on the number of spatial axes: one class of those for one, two and three.
-each_family = pytest.mark.parametrize(
-    "case",
-    list({re.sub(r"[123]D", "", str(case.cls)): case for case in reversed(CASES)}.values()),
-    ids=lambda case: case.name,
-)
+FAMILIES = {re.sub(r"[123]D", "", str(case.cls)): case for case in reversed(CASES)}
+each_family = pytest.mark.parametrize("case", list(FAMILIES.values()), ids=lambda case: case.name)
 # In the mode in which a layer does more.
 MODES = [(case, bool(case.training)) for case in CASES]
 # With XLA's default settings, each class once; those of Keras's classes are compared in test_layers_against_keras.py.
