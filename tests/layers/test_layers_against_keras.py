@@ -71,7 +71,8 @@ def close(a, b, tolerance=2e-5):
 
 
 every = pytest.mark.parametrize("case", COMPARED, ids=[c.name for c in COMPARED])
-MODES = [(c, training) for c in COMPARED for training in ((False, True) if c.training else (False,))]
+MODES = [(case, False) for case in COMPARED]
+MODES += [(case, True) for case in COMPARED if case.training and "draws" not in case.training]  # draws differ
 # With XLA's default settings, each class once in each mode.
 FIRST = {(case.cls, training): case.name for case, training in reversed(MODES)}
 MARKED = [
@@ -88,8 +89,6 @@ MARKED = [
 @pytest.mark.parametrize(("case", "training"), MARKED)
 @pytest.mark.filterwarnings("ignore:.*does not support masking:UserWarning")
 def test_outputs_gradients_and_state(case, training):
-    if "draws" in case.training and training:
-        pytest.skip("draws differ")
     ours, theirs = pair(case.cls.__name__, case.arguments, *case.args, call=case.call)
     assert [w.name for w in ours.weights] == [w.name for w in keras_weights(theirs)]
     assert [w.shape for w in ours.trainable_weights] == [w.shape for w in theirs.trainable_weights]

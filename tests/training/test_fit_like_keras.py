@@ -7,8 +7,6 @@ import pytest
 
 import jaxlayers as jl
 
-pytestmark = pytest.mark.default_xla
-
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(21, 4)).astype("float32")  # 21: no batch size below divides it
 Y = (X @ RNG.normal(size=(4, 2))).astype("float32")
