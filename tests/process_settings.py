@@ -151,9 +151,8 @@ _INTERPRETER_SETTERS: dict[str, Callable[[Any], Any]] = {
 
 
 def _read_environment() -> Values:
-    environment = dict(os.environ)
-    environment.pop("PYTEST_CURRENT_TEST", None)  # pytest changes it at every phase of a test
-    return environment
+    # pytest names the current test in a variable; scikit-learn sets variables of OpenMP when it is imported.
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_CURRENT_TEST", "KMP_"))}
 
 
 # pytest restores the filters after each test, and gives each test those of its own marks, so they are compared within a

@@ -42,7 +42,7 @@ def compiled_as_users_do():
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if examples_in(name)])
-def test_examples_run(name):
+def test_examples_run(name, restored_settings):
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     report = []
     for examples in examples_in(name):
