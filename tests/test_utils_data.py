@@ -488,7 +488,7 @@ def test_what_is_no_archive(source, tmp_path):
 # Progress.
 
 
-def test_progress_bars(capsys):
+def test_progress_bars(capsys, restored_settings):
     bar = utils.Progbar(4, width=8, interval=0, stateful_metrics=["rate"])
     for step in range(4):
         bar.add(1, [("loss", float(step)), ("rate", step)])
