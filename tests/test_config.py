@@ -12,13 +12,7 @@ ELSEWHERE = {"enable_unsafe_deserialization", "is_nnx_enabled", "set_backend"}
 ADDED = {"disable_platform_code", "enable_platform_code", "is_platform_code_enabled"}  # of ours
 
 
-@pytest.fixture(autouse=True)
-def restored():
-    before, own = dict(settings._settings), dict(config._settings)
-    yield
-    settings._settings.update(before)
-    config._settings.update(own)
-    config.set_dtype_policy(None)
+pytestmark = pytest.mark.usefixtures("restored_settings")
 
 
 def test_names_are_those_of_keras():

@@ -1,3 +1,5 @@
+"""The examples in docstrings run, and every public name has a docstring."""
+
 import doctest
 import importlib
 import inspect
@@ -32,14 +34,15 @@ def examples_in(name):
 
 @pytest.fixture(autouse=True, scope="module")
 def compiled_as_users_do():
-    """Examples show every digit."""
+    """Compile with XLA's optimizations: the last digits that examples show depend on them."""
+    before = jax.config.values["jax_disable_most_optimizations"]
     jax.config.update("jax_disable_most_optimizations", False)
     yield
-    jax.config.update("jax_disable_most_optimizations", True)
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if examples_in(name)])
-def test_examples_run(name):
+def test_examples_run(name, restored_settings):
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     report = []
     for examples in examples_in(name):

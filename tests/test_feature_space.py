@@ -1,4 +1,4 @@
-"""Tables as vectors, against the same done by hand with Keras's documented pieces."""
+"""FeatureSpace against the same features computed with single preprocessing layers."""
 
 import json
 

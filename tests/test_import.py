@@ -1,3 +1,5 @@
+"""Importing jaxlayers: it loads no optional package and starts no device."""
+
 import subprocess
 import sys
 

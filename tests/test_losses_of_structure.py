@@ -1,4 +1,4 @@
-"""Losses of whole batches and sequences (Dice, Tversky, Circle, CTC), and focal ones at their edges."""
+"""Losses of whole batches and sequences (Dice, Tversky, Circle, CTC), and focal losses at extreme arguments."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Metrics: names, configs and signatures as in Keras, and what is refused."""
+"""Metrics: names, configs and signatures as in Keras, and refused arguments."""
 
 import inspect
 

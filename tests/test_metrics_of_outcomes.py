@@ -1,4 +1,4 @@
-"""Metrics of right and wrong predictions, of overlap and of explained variance: Keras, scikit-learn and SciPy."""
+"""Metrics of binary outcomes, overlap and explained variance against Keras, scikit-learn and SciPy."""
 
 import os
 

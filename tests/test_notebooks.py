@@ -1,4 +1,4 @@
-"""Every notebook runs from top to bottom at its smallest size, and holds the cells of the script beside it."""
+"""Each notebook runs at its smallest size and holds the same cells as the script beside it."""
 
 import json
 from pathlib import Path

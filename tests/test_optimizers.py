@@ -1,3 +1,5 @@
+"""Optimizers against Keras."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np

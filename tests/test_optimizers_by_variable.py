@@ -1,4 +1,4 @@
-"""Optimizers that are written as in Keras, by `update_step`: one class body for both libraries."""
+"""Custom optimizers that define `update_step`: one class body for Keras and jaxlayers."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""Optimizers: configs and names as in Keras, saving, any optax transformation, and what is refused."""
+"""Optimizers: names and configs as in Keras, optax transformations, and refused arguments."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""Optimizers around others: dynamic loss scaling, and different optimizers for different parameters."""
+"""Optimizers around others: dynamic loss scaling, and one optimizer for each group of parameters."""
 
 import os
 

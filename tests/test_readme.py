@@ -1,3 +1,5 @@
+"""The programs in README.md and in the pages of docs run."""
+
 import re
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Configs: Keras's for everything both have, and nothing of what they hold is run."""
+"""Configs against Keras, in both directions, and the refusal to run code from them."""
 
 import builtins
 import concurrent.futures
@@ -15,7 +15,6 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import layers, saving
-from jaxlayers.common import registry
 from jaxlayers.saving import _functions, objects
 from jaxlayers.saving import deserialize_keras_object as deserialize
 from jaxlayers.saving import serialize_keras_object as serialize
@@ -23,13 +22,7 @@ from jaxlayers.saving import serialize_keras_object as serialize
 X = np.random.default_rng(0).normal(size=(5, 6)).astype("float32")
 
 
-@pytest.fixture(autouse=True)
-def nothing_registered():
-    before = dict(registry.registered), dict(registry.registered_names)
-    yield
-    for kept, was in zip((registry.registered, registry.registered_names), before, strict=True):
-        kept.clear()
-        kept.update(was)
+pytestmark = pytest.mark.usefixtures("restored_settings")
 
 
 def through_json(data, **kwargs):

@@ -1,3 +1,5 @@
+"""Learning-rate schedules against Keras."""
+
 import jax
 import jax.numpy as jnp
 import keras

@@ -1,3 +1,5 @@
+"""`jaxlayers.tree` against Keras."""
+
 import collections
 
 import keras

@@ -21,14 +21,6 @@ def build():
     return Variable("glorot_uniform", shape=(2, 3), name="kernel").numpy()
 
 
-@pytest.fixture(autouse=True)
-def random_state():
-    before = random.getstate(), np.random.get_state()
-    yield
-    random.setstate(before[0])
-    np.random.set_state(before[1])
-
-
 def test_a_random_seed_starts_everything_again():
     utils.set_random_seed(5)
     first, second = draw(), draw()

@@ -1,4 +1,4 @@
-"""Data sets from arrays and folders, images, files, progress bars, configs."""
+"""Data sets from arrays and directories, images, files, progress bars and configs."""
 
 import copy
 import hashlib
@@ -21,12 +21,6 @@ from PIL import Image
 import jaxlayers as jl
 from jaxlayers import utils
 from jaxlayers.data import ArrayLoader, MappedLoader
-
-
-@pytest.fixture(autouse=True)
-def interactive():
-    yield
-    utils.enable_interactive_logging()
 
 
 def random(*shape, seed=0):
@@ -495,7 +489,7 @@ def test_what_is_no_archive(source, tmp_path):
 # Progress.
 
 
-def test_progress_bars(capsys):
+def test_progress_bars(capsys, restored_settings):
     bar = utils.Progbar(4, width=8, interval=0, stateful_metrics=["rate"])
     for step in range(4):
         bar.add(1, [("loss", float(step)), ("rate", step)])

@@ -29,11 +29,15 @@ class ModelCheckpoint(MonitorCallback):
         initial_value_threshold: with `save_best_only`, a value that the first saved model must be better than; None,
             the default, for none.
 
+    jaxlayers does not write models to files yet: the model must have a method `save(path, overwrite)`, or
+    `save_weights(path, overwrite)` for weights, of its own.
+
     Raises:
         ValueError: if `save_freq` is neither, or the path has another ending; during training, if `mode="auto"` cannot
             determine which direction is better.
         KeyError: during training, if a field of the path is not a name in the logs.
         IsADirectoryError: during training, if the path is that of a directory.
+        NotImplementedError: before training begins, if the model has no method to save itself.
 
     Example:
         >>> import jaxlayers as jl
@@ -72,6 +76,18 @@ class ModelCheckpoint(MonitorCallback):
                 f"With save_weights_only={save_weights_only} the filepath of ModelCheckpoint must end in "
                 f"{' or '.join(endings)}; received {self.filepath!r}."
             )
+
+    def set_model(self, model: Any) -> None:
+        """Check that the model can be saved before it is trained."""
+        method = "save_weights" if self.save_weights_only else "save"
+        if model is not None and not callable(getattr(model, method, None)):
+            raise NotImplementedError(
+                f"ModelCheckpoint needs a model with the method {method}(path, overwrite); {model.name!r} "
+                f"({type(model).__name__}) has none, and jaxlayers does not write models to files yet. Define the "
+                "method in a subclass of the model, or keep the weights yourself: LambdaCallback(on_epoch_end=lambda "
+                "epoch, logs: np.savez(f'{epoch}.npz', *model.get_weights()))."
+            )
+        super().set_model(model)
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Reset the count of batches. The best value is kept, for training that is continued."""

@@ -57,10 +57,11 @@ class MonitorCallback(Callback):
         name = self.monitor.removeprefix("val_")
         if name == "loss":
             return "down"
-        for metric in getattr(self.model, "metrics", ()):
-            direction = getattr(metric, "_direction", None)
-            if metric.name == name and direction is not None:
-                return direction
+        for listed in getattr(self.model, "metrics", ()):
+            for metric in getattr(listed, "metrics", [listed]):  # those given to compile() are listed as one metric
+                direction = getattr(metric, "_direction", None)
+                if metric.name == name and direction is not None:
+                    return direction
         raise ValueError(
             f"{type(self).__name__} cannot determine whether a higher or a lower {self.monitor!r} is better. Pass "
             "mode='max' or mode='min'."

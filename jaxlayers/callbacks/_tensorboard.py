@@ -6,6 +6,7 @@ are opened at the first write, and closed when training ends.
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +17,8 @@ import numpy as np
 
 from jaxlayers.callbacks._callback import Callback
 from jaxlayers.callbacks._learning_rates import learning_rates
+
+_opened_files = itertools.count()
 
 
 class TensorBoard(Callback):
@@ -88,7 +91,9 @@ class TensorBoard(Callback):
                 from tensorboardX import SummaryWriter
             except ImportError as error:
                 raise ImportError("The TensorBoard callback needs tensorboardX: pip install tensorboardX.") from error
-            self._writers[part] = SummaryWriter(os.path.join(self.log_dir, part))
+            # tensorboardX names a file by the second, and would overwrite one that was opened in the same second.
+            suffix = f".{os.getpid()}.{next(_opened_files)}"
+            self._writers[part] = SummaryWriter(os.path.join(self.log_dir, part), filename_suffix=suffix)
         return self._writers[part]
 
     def _write_scalars(self, part: str, name: Callable[[str], str], logs: Mapping[str, Any], step: int) -> None:

@@ -14,6 +14,8 @@ import pytest
 import jaxlayers as jl
 from jaxlayers import ops
 
+pytestmark = pytest.mark.default_xla
+
 X = np.random.default_rng(0).normal(0.3, 1.0, size=(4, 3)).astype("float32")
 
 

@@ -11,6 +11,8 @@ import jaxlayers as jl
 from jaxlayers import layers, ops
 from jaxlayers.core import random as keys
 
+pytestmark = pytest.mark.default_xla
+
 X = np.random.default_rng(0).normal(0.3, 1.0, size=(4, 3)).astype("float32")
 
 

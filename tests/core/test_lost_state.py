@@ -101,7 +101,7 @@ def test_what_was_lost_says_so_when_it_is_used(which, use):
         USES[use](lost)
     message = str(caught.value)
     assert f"'{which}'" in message and "'training_step'" in message and "donate=False" in message
-    assert "Assign" in message or "assign" in message
+    assert "Assign its value again" in message
 
 
 def test_the_failed_step_says_so_when_it_is_called_again():
@@ -115,7 +115,7 @@ def test_the_failed_step_says_so_when_it_is_called_again():
 def test_repr_and_what_needs_no_value_still_work():
     setup = Setup()
     setup.break_down()
-    assert "name" in repr(setup.v) or "v" in repr(setup.v)
+    assert repr(setup.v) == "<Variable path=v, shape=(3,), dtype=float32, lost>"
     assert (setup.v.shape, setup.v.dtype, setup.v.trainable, setup.v.path) == ((3,), "float32", True, "v")
 
 

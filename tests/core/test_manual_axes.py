@@ -130,6 +130,7 @@ print("explicit axes too")
 
 
 def test_training_steps_on_devices():
-    env = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4", "PYTHONWARNINGS": "error"}
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4"
+    env = {**os.environ, "XLA_FLAGS": flags, "PYTHONWARNINGS": "error"}
     done = subprocess.run([sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, timeout=300)
     assert all(w in done.stdout for w in ("all equal", "later turns too", "explicit axes too")), done.stderr

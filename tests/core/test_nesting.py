@@ -20,14 +20,6 @@ from jaxlayers.core import random as keys
 X = np.array([0.3, -0.7, 1.2], "float32")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def compile_quickly():
-    """There is much to compile here, and little to compute."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def close(actual, expected):
     assert jax.tree.structure(actual) == jax.tree.structure(expected)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-5), actual, expected)

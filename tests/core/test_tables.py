@@ -12,13 +12,12 @@ import jaxlayers as jl
 from jaxlayers import DTypePolicy, InputSpec, Layer, layers
 from jaxlayers.common import dtype_policies, registry, settings
 
+pytestmark = pytest.mark.usefixtures("restored_settings")
+
 
 @pytest.fixture(autouse=True)
-def restored():
-    before = dict(settings._settings)
+def no_table_of_fruit():
     yield
-    settings._settings.update(before)
-    dtype_policies.set_dtype_policy(None)
     registry._tables.pop("fruit", None)
 
 

@@ -49,8 +49,8 @@ def test_an_integer_stays_an_integer():
     assert Variable(np.array([1.0, 2.0])).dtype == "float32"
 
 
-def test_python_floats_take_on_floatx(monkeypatch):
-    monkeypatch.setitem(jl.common.settings._settings, "floatx", "bfloat16")
+def test_python_floats_take_on_floatx(restored_settings):
+    jl.config.set_floatx("bfloat16")
     assert Variable(1.0).dtype == "bfloat16" and Variable(module_level_initializer, (2,)).dtype == "bfloat16"
     assert Variable(np.float32(1.0)).dtype == "float32"
 

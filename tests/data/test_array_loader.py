@@ -1,3 +1,5 @@
+"""ArrayLoader: batches, shuffling, and resuming from its state."""
+
 import json
 import subprocess
 import sys

@@ -1,3 +1,5 @@
+"""The MNIST loader: files, cache, downloads, hashes and errors."""
+
 import gzip
 import hashlib
 import io

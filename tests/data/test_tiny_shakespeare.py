@@ -1,3 +1,5 @@
+"""The Tiny Shakespeare loader: files, cache, downloads and hashes."""
+
 import hashlib
 import time
 

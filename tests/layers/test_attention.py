@@ -1,4 +1,4 @@
-"""Attention's masks, causality, scores, dropout and decoding: what the table of layers does not show."""
+"""Attention beyond the table of layers: masks, causality, scores, dropout and decoding."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""What the table does not show of convolutions, pools and their like: masks, sizes, mistakes."""
+"""Convolutions and pooling beyond the table of layers: masks, sizes, mistakes."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""cuDNN's LSTM: what surrounds the kernel, with JAX's own reference in its place; and on a GPU, the kernel itself."""
+"""cuDNN's LSTM: the code around the kernel with JAX's reference implementation, and on a GPU the kernel itself."""
 
 import functools
 
@@ -97,6 +97,8 @@ def test_the_loop_stands_in_where_jax_cannot_transform_the_kernel(counts):
         same(found, wanted, 1e-3)
 
     each(lambda f: jax.vmap(f, (None, 0)))
+    if counts is None:  # the derivatives with padding cover those without
+        return
     each(lambda f: jax.vmap(jax.grad(f, argnums=(0, 1)), (None, 0)))
     each(lambda f: lambda w, x: jax.grad(lambda x: scalar(jax.grad(f, argnums=1)(w, x)))(x[0]))
     each(lambda f: lambda w, x: jax.jvp(jax.grad(f), (w, x[0]), (w, x[1]))[1])

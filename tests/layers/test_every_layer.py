@@ -1,7 +1,8 @@
-"""Each layer of the table through each transform: one pure function, whatever JAX does to it."""
+"""Each layer of the table through each transformation: always the same pure function."""
 
 import functools
 import json
+import re
 import types
 
 import jax
@@ -12,17 +13,29 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import layers
-from tests.layers.cases import CASES, IDS
+from tests.layers.cases import CASES, COMPARED, IDS
 from tests.layers.table import floats, holds_layers
 
 every = pytest.mark.parametrize("case", CASES, ids=IDS)
 # What hardly depends on a layer's arguments is looked at for one of its cases.
-each_class = pytest.mark.parametrize(
-    "case", list({case.cls: case for case in reversed(CASES)}.values()), ids=lambda case: case.name
-)
+FIRST = {case.cls: case for case in reversed(CASES)}
+each_class = pytest.mark.parametrize("case", list(FIRST.values()), ids=lambda case: case.name)
+# How a layer is traced does not depend on the number of spatial axes: one class of those for one, two and three.
+FAMILIES = {re.sub(r"[123]D", "", str(case.cls)): case for case in reversed(CASES)}
+each_family = pytest.mark.parametrize("case", list(FAMILIES.values()), ids=lambda case: case.name)
 # In the mode in which a layer does more.
 MODES = [(case, bool(case.training)) for case in CASES]
-MODE_IDS = [f"{case.name}-{training}" for case, training in MODES]
+# With XLA's default settings, each class once; those of Keras's classes are compared in test_layers_against_keras.py.
+ALONE = [case.name for cls, case in FIRST.items() if cls not in {compared.cls for compared in COMPARED}]
+MARKED = [
+    pytest.param(
+        case,
+        training,
+        id=f"{case.name}-{training}",
+        marks=[pytest.mark.default_xla] if case.name in ALONE else [],
+    )
+    for case, training in MODES
+]
 KEY, RNG = jax.random.key(1), jax.random.key(2)
 
 
@@ -39,9 +52,9 @@ def scattered(tree, seed=0):
 
 
 def prepared(case, **more):
-    """A built layer, the trees it holds, and what it is called with."""
+    """A built layer, the trees it holds, and what it is called with; symbolic inputs build it without computing."""
     layer, args = case.make(**more), jax.tree.map(jnp.asarray, case.args)
-    layer(*args, **case.quiet)
+    layer(*jax.tree.map(lambda x: jl.Input(batch_shape=x.shape, dtype=str(x.dtype)), args), **case.quiet)
     params, state = scattered(layer.params), scattered(layer.state)
     layer.params, layer.state = params, state
     return layer, params, state, args
@@ -67,7 +80,8 @@ def specs(tree):
 def test_the_table_is_complete():
     public = {value for name in layers.__all__ if isinstance(value := getattr(layers, name), type)}
     covered = {case.cls for case in CASES if isinstance(case.cls, type)}
-    text = {"StringLookup", "TextVectorization"}  # run on the host alone: test_preprocessing_strings.py
+    # These run on the host alone: test_preprocessing_lookup.py, test_preprocessing_text.py.
+    text = {"StringLookup", "TextVectorization"}
     known = {"Layer", "InputSpec", "InputLayer", "Wrapper", "Pipeline"}
     assert {cls.__name__ for cls in public - covered} <= text | known
     assert len(IDS) == len(set(IDS))
@@ -120,7 +134,7 @@ def test_vmap(case):
         same(jax.tree.map(lambda x, i=i: x[i], others), layer.apply(p, state, *args, **case.quiet).outputs, 1e-4)
 
 
-@pytest.mark.parametrize(("case", "training"), MODES, ids=MODE_IDS)
+@pytest.mark.parametrize(("case", "training"), MARKED)
 def test_gradients_are_the_slopes(case, training):
     layer, params, state, args = prepared(case)
     leaves, structure = jax.tree.flatten(args)
@@ -224,7 +238,7 @@ def test_unknown_batch_size(case):
         assert not fresh.built
 
 
-@each_class
+@each_family
 def test_the_second_step_is_not_traced(case):
     layer, params, state, args = prepared(case)
     same(jl.jit(lambda *a: layer(*a, **case.quiet))(*args), layer(*args, **case.quiet))
@@ -261,7 +275,7 @@ def test_lowers_for_accelerators(case):
     assert exported.platforms == ("cuda", "tpu") and "func" in exported.mlir_module()
 
 
-@each_class
+@each_family
 def test_no_tracer_leaks(case):
     with jax.checking_leaks():
         fresh, args = case.make(), jax.tree.map(jnp.asarray, case.args)

@@ -1,4 +1,4 @@
-"""Image layers: equal to Keras's given the same transformation; what they draw; what goes with the images."""
+"""Image layers against Keras for a given transformation; random draws; labels, boxes and masks."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Low-rank adaptation: what is enabled later, what is trained and what is not, mistakes."""
+"""Low-rank adaptation: `enable_lora`, trainable and frozen weights, mistakes."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""What the table does not show of merging layers: masks, functions, symbolic tensors, mistakes."""
+"""Merging layers beyond the table of layers: masks, functions, symbolic tensors, mistakes."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""Normalisation and noise: what the table of layers does not show."""
+"""Normalization and noise layers beyond the table of layers."""
 
 import jax
 import jax.numpy as jnp

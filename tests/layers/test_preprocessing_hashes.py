@@ -1,4 +1,4 @@
-"""Hashes against published numbers, and the layers that use them against Keras's documented results."""
+"""Hash functions against published values, and the layers that use them against Keras's documentation."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Vocabularies of integers and strings: numbers as Keras documents them, adapting, files, configs, mistakes."""
+"""IntegerLookup and StringLookup: indices as Keras documents them, `adapt`, files, configs, mistakes."""
 
 import copy
 import json

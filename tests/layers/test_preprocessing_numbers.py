@@ -1,4 +1,4 @@
-"""Bins, categories and spectrograms: what the tables of layers do not show."""
+"""Discretization, CategoryEncoding and spectrograms beyond the table of layers."""
 
 import json
 

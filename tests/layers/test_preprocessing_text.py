@@ -1,4 +1,4 @@
-"""Texts as numbers: standardizing, splitting, n-grams, vectors, lengths, adapting, configs, mistakes."""
+"""TextVectorization: standardizing, splitting, n-grams, output modes, `adapt`, configs, mistakes."""
 
 import json
 

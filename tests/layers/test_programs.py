@@ -1,4 +1,4 @@
-"""Small programs as people write them: each runs with Keras and with us, and must return the same."""
+"""Small programs that run with Keras and with jaxlayers and must return the same."""
 
 import jax
 import keras

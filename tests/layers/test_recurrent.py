@@ -1,4 +1,4 @@
-"""What the table does not show of recurrent layers: masks, states, users' cells, dropout, mistakes."""
+"""Recurrent layers beyond the table of layers: masks, states, custom cells, dropout, mistakes."""
 
 import functools
 import json

@@ -1,4 +1,4 @@
-"""`Repeat`: what n separate layers would do, in a program of one."""
+"""`Repeat` against the same number of separate layers."""
 
 import copy
 import functools

@@ -1,4 +1,4 @@
-"""Architectures as data, as copies, as tables and as pictures."""
+"""Architectures as JSON, clones, summaries and plots."""
 
 import json
 import stat

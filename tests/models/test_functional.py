@@ -1,4 +1,4 @@
-"""Models as graphs: what they compute is what the calls they were made by compute."""
+"""Functional models: they compute what the recorded calls compute."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""Sequential: what is in the chain, its names in the trees, when it is built, and what makes it again."""
+"""Sequential: its layers, their names in trees, building, configs."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""`get_state_tree` and `set_state_tree`: Keras's names, and all or nothing."""
+"""`get_state_tree` and `set_state_tree`: Keras's names, and assignment of all values or none."""
 
 import keras
 import numpy as np

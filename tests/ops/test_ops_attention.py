@@ -1,4 +1,4 @@
-"""Dot-product attention against Keras, and in float64 by hand where Keras has no such thing."""
+"""Dot-product attention against Keras, and against NumPy in float64 where Keras has no counterpart."""
 
 import jax
 import jax.numpy as jnp

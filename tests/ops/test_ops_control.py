@@ -1,4 +1,4 @@
-"""Control flow against Keras's: values, gradients, symbolic tensors; and with functions that use facades."""
+"""Control flow against Keras: values, gradients, symbolic tensors, and functions that use layers."""
 
 import jax
 import jax.numpy as jnp

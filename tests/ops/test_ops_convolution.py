@@ -1,4 +1,4 @@
-"""Convolutions, pools and patches beside Keras's, and what Keras gets wrong beside NumPy."""
+"""Convolutions, pooling and patches against Keras, and against NumPy where Keras is wrong."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Conversion, casts, slices, scattered updates and gradients of one's own."""
+"""Conversion, casts, slices, scattered updates and custom gradients against Keras."""
 
 import timeit
 

@@ -1,4 +1,4 @@
-"""CTC against Keras's, and the beam search against counting all alignments."""
+"""CTC losses against Keras, and the beam search against the sum over all alignments."""
 
 import itertools
 

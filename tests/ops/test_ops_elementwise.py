@@ -1,4 +1,4 @@
-"""Every function of single elements against Keras, over dtypes."""
+"""Elementwise functions against Keras, for all dtypes."""
 
 import jax.numpy as jnp
 import keras

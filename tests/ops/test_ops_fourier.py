@@ -1,4 +1,4 @@
-"""Fourier transforms and `rearrange` against Keras's and NumPy's."""
+"""Fourier transforms and `rearrange` against Keras and NumPy."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Images against Keras's: both layouts, one image and batches, all dtypes; NumPy and SciPy where Keras is wrong."""
+"""Image operations against Keras, in both layouts and all dtypes; NumPy and SciPy where Keras is wrong."""
 
 import jax.numpy as jnp
 import keras

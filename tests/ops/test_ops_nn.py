@@ -1,4 +1,4 @@
-"""The functions of neural networks against Keras."""
+"""Functions of neural networks against Keras."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""The derivatives of normalisations are written by hand: those of the formula, of every order and in every mode."""
+"""Handwritten derivatives of normalizations against JAX's derivatives of the formulas."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Reductions, running sums and statistics against Keras."""
+"""Reductions, cumulative operations and statistics against Keras."""
 
 import jax.numpy as jnp
 import keras

@@ -1,4 +1,4 @@
-"""Reshaping, joining, making and choosing against Keras."""
+"""Reshaping, joining, creating and indexing arrays against Keras."""
 
 import keras
 import numpy as np

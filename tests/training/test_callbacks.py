@@ -1,11 +1,11 @@
-"""Callbacks and the list that tells them: what they do with a course of logs is what Keras's do."""
+"""Callbacks and the list that calls them, against Keras."""
 
 import csv
+import functools
 import http.server
 import io
 import json
 import threading
-import types
 import urllib.parse
 
 import jax
@@ -18,55 +18,75 @@ import jaxlayers as jl
 from jaxlayers import callbacks
 from jaxlayers.callbacks import Callback, CallbackList
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras's variables
+
 RNG = np.random.default_rng(1)
 X = RNG.normal(size=(12, 3)).astype("float32")
 Y = (X @ RNG.normal(size=(3, 1))).astype("float32")
 
 
-class Metric:
-    def __init__(self, name, direction):
-        self.name, self._direction = name, direction
+_saved = []  # what the models below were told to save: ("model" or "weights", path, the weight)
 
 
-class KerasMetrics(keras.src.trainers.compile_utils.CompileMetrics):
-    """Where Keras looks for a metric and its direction."""
-
-    def __init__(self, metrics):
-        self._known = metrics
-        self.built = False
-
-    metrics = property(lambda self: self._known)
-
-
-class Model:
-    """What callbacks see of a model: it has a weight, which every epoch changes."""
-
-    def __init__(self, lib=jl, rate=0.5):
-        metrics = [Metric("accuracy", "up"), Metric("error", "down"), Metric("other", None)]
-        self.metrics = [KerasMetrics(metrics[:2])] if lib is keras else metrics
-        self.stop_training = False
-        self.weight = 0
-        self.optimizer = types.SimpleNamespace(learning_rate=rate, name="sgd", iterations=7)
-        self.saved = []
-
-    def get_weights(self):
-        return [np.array(self.weight)]
-
-    def set_weights(self, weights):
-        self.weight = int(weights[0])
+class Saving:
+    """A model that notes what it is told to save; saving models to files is no part of jaxlayers yet."""
 
     def save(self, path, overwrite):
         assert overwrite
-        self.saved.append(("model", path, self.weight))
+        _saved.append(("model", path, weight_of(self)))
 
     def save_weights(self, path, overwrite):
         assert overwrite
-        self.saved.append(("weights", path, self.weight))
+        _saved.append(("weights", path, weight_of(self)))
+
+
+class Ours(Saving, jl.Sequential):
+    pass
+
+
+class Theirs(Saving, keras.Sequential):
+    pass
+
+
+@functools.cache
+def model_of(lib):
+    """A model with one weight, and metrics of which more is better, less is better, or neither is known."""
+    model = (Ours if lib is jl else Theirs)([lib.layers.Dense(1, use_bias=False)])
+    metrics = [
+        lib.metrics.BinaryAccuracy(name="accuracy"),
+        lib.metrics.MeanSquaredError(name="error"),
+        lib.metrics.MeanMetricWrapper(lambda y, outputs: outputs, name="other"),
+    ]
+    model.compile(lib.optimizers.SGD(0.5), "mse", metrics=metrics)
+    model.evaluate(X[:, :1], Y, verbose=0)  # Keras has metrics from then on
+    return model
+
+
+def weight_of(model):
+    return int(model.get_weights()[0][0, 0])
+
+
+def set_weight(model, value):
+    model.set_weights([np.full((1, 1), value, "float32")])
+
+
+def rate_of(model):
+    return float(model.optimizer.learning_rate.numpy())
+
+
+def fresh_model(lib=jl):
+    """The model of a library as if it had just been made: making one for each case would take minutes."""
+    model = model_of(lib)
+    model.optimizer.learning_rate = 0.5
+    model.stop_training = False
+    set_weight(model, 0)
+    _saved.clear()
+    return model
 
 
 def drive(lib, callback, course, name="val_loss", batches=0, **params):
-    """Let a callback live through epochs with these values of a figure; what can be seen of it afterwards."""
-    model, seen = Model(lib), []
+    """Lead a callback through epochs with these values of a figure; return what can be seen of it afterwards."""
+    model, seen = fresh_model(lib), []
     callback.set_model(model)
     callback.set_params({"epochs": len(course), "steps": batches, "verbose": 0, **params})
     callback.on_train_begin()
@@ -75,15 +95,15 @@ def drive(lib, callback, course, name="val_loss", batches=0, **params):
         callback.on_epoch_begin(epoch)
         for batch in range(batches):
             callback.on_train_batch_begin(batch)
-            model.weight += 1
+            set_weight(model, weight_of(model) + 1)
             callback.on_train_batch_end(batch, logs)
-        model.weight += 1
+        set_weight(model, weight_of(model) + 1)
         callback.on_epoch_end(epoch, logs)
-        seen.append({"rate": model.optimizer.learning_rate, **logs})
+        seen.append({"rate": rate_of(model), **logs})
         if model.stop_training:
             break
     callback.on_train_end({})
-    return {"seen": seen, "weight": model.weight, "stopped": model.stop_training, "saved": model.saved}
+    return {"seen": seen, "weight": weight_of(model), "stopped": model.stop_training, "saved": list(_saved)}
 
 
 COURSES = {
@@ -161,7 +181,7 @@ def test_learning_rate_scheduler_is_that_of_keras(schedule):
 
 def test_learning_rate_scheduler_takes_any_number():
     seen = drive(jl, callbacks.LearningRateScheduler(lambda epoch, rate: jnp.float32(rate) * 0.5), [1.0, 2.0])["seen"]
-    assert [one["rate"] for one in seen] == [0.25, 0.125] and isinstance(seen[0]["rate"], float)
+    assert [epoch["rate"] for epoch in seen] == [0.25, 0.125]
     for wrong in (None, "0.1", np.ones(2), True):
         with pytest.raises(ValueError, match="must return a number"):
             drive(jl, callbacks.LearningRateScheduler(lambda epoch, rate, wrong=wrong: wrong), [1.0])
@@ -205,17 +225,48 @@ def test_model_checkpoint_looks_at_batches_that_it_saves_only(tmp_path):
     checkpoint = callbacks.ModelCheckpoint(
         tmp_path / "{loss:.2f}.keras", monitor="loss", save_freq=5, save_best_only=True
     )
-    model = Model()
-    checkpoint.set_model(model)
+    checkpoint.set_model(fresh_model())
     checkpoint.on_train_begin()
     checkpoint.on_epoch_begin(0)
     for batch in (1, 3):
         checkpoint.on_train_batch_end(batch, Untouched())
     checkpoint.on_train_batch_end(5, {"loss": jnp.float32(0.123)})  # six batches, two at a time
-    assert model.saved == [("model", str(tmp_path / "0.12.keras"), 0)] and not checkpoint._since_saving
+    assert _saved == [("model", str(tmp_path / "0.12.keras"), 0)] and not checkpoint._since_saving
     for batch, loss in ((7, 0.2), (11, 0.1)):  # better by batch: Keras does not know yet which way that is
         checkpoint.on_train_batch_end(batch, {"loss": jnp.float32(loss)})
-    assert len(model.saved) == 2
+    assert len(_saved) == 2
+
+
+@pytest.mark.parametrize(("weights_only", "method"), [(False, "save"), (True, "save_weights")])
+def test_model_checkpoint_refuses_a_model_that_cannot_save(weights_only, method, tmp_path):
+    path = tmp_path / ("x.weights.h5" if weights_only else "x.keras")
+    checkpoint = callbacks.ModelCheckpoint(path, monitor="loss", save_weights_only=weights_only)
+    model = jl.Sequential([jl.layers.Dense(1)], name="plain")
+    model.compile("sgd", "mse")
+    with pytest.raises(NotImplementedError, match=rf"{method}\(path, overwrite\).*'plain'.*get_weights"):
+        checkpoint.set_model(model)
+    epochs = []
+    counting = callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: epochs.append(epoch))
+    with pytest.raises(NotImplementedError, match=method):
+        model.fit(X, Y, verbose=0, callbacks=[counting, checkpoint])
+    assert not epochs and checkpoint.model is None and not model.built
+
+
+def test_model_checkpoint_in_fit(tmp_path):
+    class Archived(jl.Sequential):
+        def save_weights(self, path, overwrite):
+            with open(path, "wb" if overwrite else "xb") as file:
+                np.savez(file, *self.get_weights())
+
+    model, weights = Archived([jl.layers.Dense(1)]), []
+    model.compile("sgd", "mse")
+    keeping = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: weights.append(model.get_weights()))
+    checkpoint = callbacks.ModelCheckpoint(tmp_path / "{epoch}.weights.h5", save_weights_only=True)
+    model.fit(X, Y, epochs=2, verbose=0, callbacks=[keeping, checkpoint])
+    for epoch in range(2):
+        with np.load(tmp_path / f"{epoch + 1}.weights.h5") as file:
+            jax.tree.map(np.testing.assert_array_equal, [file[name] for name in file.files], weights[epoch])
+    assert not np.array_equal(weights[0][0], weights[1][0])
 
 
 @pytest.mark.parametrize(
@@ -326,7 +377,7 @@ class Watched:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_terminate_on_nan(value, capsys):
-    model, callback = Model(), callbacks.TerminateOnNaN()
+    model, callback = fresh_model(), callbacks.TerminateOnNaN()
     callback.set_model(model)
     callback.on_epoch_begin(0)
     figures = [Watched(1.0), Watched(2.0), Watched(value)]
@@ -411,7 +462,8 @@ def test_hooks_that_nobody_has_are_none():
             told.append(("two", batch, logs))
 
     told = []
-    listed = CallbackList([One(), [Two(), (Two(),)]], model="model", epochs=3)
+    model = fresh_model()
+    listed = CallbackList([One(), [Two(), (Two(),)]], model=model, epochs=3)
     heard = [name for name in callbacks._callback.HOOKS if listed.hook(name) is not None]
     assert heard == ["on_epoch_end", "on_train_batch_end"]
     listed.on_train_begin()
@@ -419,7 +471,7 @@ def test_hooks_that_nobody_has_are_none():
     listed.on_train_batch_end(4, logs={"loss": 1})
     listed.on_epoch_end(7)
     assert told == [("two", 4, {"loss": 1})] * 2 + [("one", 7, {})] * 3
-    assert [callback.model for callback in listed.callbacks] == ["model"] * 3
+    assert all(callback.model is model for callback in listed.callbacks)
     assert listed.params == {"epochs": 3} == listed.callbacks[2].params
     assert CallbackList(listed).callbacks == listed.callbacks and CallbackList().callbacks == []
 
@@ -445,7 +497,7 @@ def test_keras_callbacks_of_ones_own_keep_working():
 
 
 def test_history_and_bar_are_added_when_missing():
-    model = Model()
+    model = fresh_model()
     listed = CallbackList([], add_history=True, add_progbar=True, model=model)
     assert model.history is listed.callbacks[0]
     assert [type(one).__name__ for one in listed.callbacks] == ["History", "ProgbarLogger"]
@@ -479,7 +531,6 @@ def test_all_are_closed_whatever_happens():
 
 def test_plot(monkeypatch):
     pyplot = pytest.importorskip("matplotlib.pyplot")
-    pyplot.switch_backend("Agg")
     history = callbacks.History()
     history.on_train_begin()
     for epoch in range(2, 6):
@@ -530,6 +581,16 @@ def test_the_best_weights_come_back():
 def averages(model):
     found = dict(model.optimizer.moving_averages)
     return [found[weight].numpy() for weight in model.weights if weight in found]
+
+
+@pytest.mark.parametrize(("metric", "better"), [("mae", "lower"), ("r2_score", "higher")])
+def test_a_compiled_metric_says_which_way_is_better(metric, better):
+    model = jl.Sequential([jl.Input((3,)), jl.layers.Dense(1)])
+    model.compile(jl.optimizers.SGD(0.0), "mse", metrics=[metric])
+    stopping = callbacks.EarlyStopping(f"val_{metric}", patience=1)
+    history = model.fit(X, Y, epochs=3, verbose=0, validation_data=(X, Y), callbacks=[stopping])
+    assert stopping.best == history.history[f"val_{metric}"][0] and stopping.stopped_epoch == 1
+    assert stopping.monitor_op(1.0, 2.0) is (better == "lower")
 
 
 def test_averages_are_evaluated_and_weights_trained_on():

@@ -1,4 +1,4 @@
-"""Losses, weights and metrics in every structure that `compile` takes: the figures, and their names, are Keras's."""
+"""Losses, loss weights and metrics in every structure that `compile` takes: Keras's figures and names."""
 
 from collections import namedtuple
 

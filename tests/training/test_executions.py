@@ -1,4 +1,4 @@
-"""Several steps in one call: the same figures, weights and draws, however they are grouped."""
+"""Several steps in one execution: figures, weights and draws do not depend on the grouping."""
 
 import jax
 import numpy as np

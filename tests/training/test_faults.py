@@ -1,4 +1,4 @@
-"""Whatever goes wrong in training: the error says where, and the model goes on from what it had."""
+"""Errors during training: the message names the place, and the model keeps its last good state."""
 
 import signal
 import threading

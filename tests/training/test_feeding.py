@@ -1,4 +1,4 @@
-"""From data in all its forms to batches: values, order, weights, errors."""
+"""The batches made from each kind of data: values, order, weights and errors."""
 
 import sys
 import types

@@ -1,4 +1,4 @@
-"""Data sets whose batches are made by threads and processes: in order, once each, and nothing stays behind."""
+"""Data sets whose batches are made by threads or processes: order, completeness and cleanup."""
 
 import multiprocessing
 import os

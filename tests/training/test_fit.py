@@ -1,4 +1,4 @@
-"""fit, evaluate and predict: the figures are Keras's, every sample counts once, and nothing stays broken."""
+"""fit, evaluate and predict: Keras's figures, each sample counted once, and models usable after errors."""
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,8 @@ import pytest
 import jaxlayers as jl
 from jaxlayers import layers
 from jaxlayers.training import Callback
+
+pytestmark = pytest.mark.default_xla
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(23, 4)).astype("float32")  # 23: the last batch is short for every batch size but 23

@@ -1,4 +1,4 @@
-"""Five epochs of the same models with the same weights, data and order: the history is Keras's."""
+"""Five epochs of the same models with the same weights, data and order as in Keras: equal histories."""
 
 import jax
 import keras

@@ -1,4 +1,4 @@
-"""Steps of users' own, as Keras's guides write them, and the figures that come of them."""
+"""Custom training steps, as Keras's guides write them, and the figures they report."""
 
 import copy
 import pickle

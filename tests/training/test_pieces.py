@@ -1,4 +1,4 @@
-"""What of a model's own a loop listens to: its losses, its metrics, what its callbacks ask for."""
+"""A model's own `compute_loss`, `compute_metrics` and attributes set by callbacks, in all loops."""
 
 import keras
 import numpy as np

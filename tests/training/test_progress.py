@@ -1,4 +1,4 @@
-"""What is shown while a loop runs: in a terminal, in a notebook and in a file; what it costs; that it never waits."""
+"""The progress bar in a terminal, a notebook and a file: contents, cost, and that it never waits for the device."""
 
 import io
 import re
@@ -151,8 +151,35 @@ def test_one_bar_inside_another(clock, terminal, capsys):
     assert "4/9" in terminal.getvalue() and "Epoch 1/2: 9 steps" in capsys.readouterr().out
 
 
+def test_an_array_that_is_being_computed_is_not_waited_for(clock, terminal):
+    # A computation that JAX finds too cheap to leave to the device would be done at once.
+    compute = jax.jit(lambda turns, x: jax.lax.fori_loop(0, turns, lambda i, x: jnp.tanh(x @ x), x).mean())
+    matrix = jnp.full((300, 300), 0.01)
+    compute(1, matrix).block_until_ready()
+    for turns in (100, 1000, 10000):  # the first that takes long enough on this machine
+        progress, loss = Progress(1, 1, 9), compute(turns, matrix)
+        progress.start(0)
+        for number in range(3):
+            clock.now += 1
+            progress.step(number, {"loss": loss})
+        if not loss.is_ready():
+            break
+        progress.close()
+    assert not loss.is_ready()
+    assert "0/9" in terminal.getvalue()
+    loss.block_until_ready()
+    clock.now += 1
+    mark = len(terminal.getvalue())
+    progress.step(3, {"loss": loss})
+    assert "4/9" in (shown := terminal.getvalue()[mark:]) and f"loss {float(loss):.4g}" in shown
+    progress.close()
+
+
 class Pending:
-    """An array that is being computed until it is told otherwise; reading it too early is a mistake."""
+    """An array whose computation ends when the test says so, which JAX has no way to do.
+
+    Reading it earlier fails.
+    """
 
     ready = deleted = False
     ndim = 0

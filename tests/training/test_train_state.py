@@ -1,4 +1,4 @@
-"""The step as a pure function: what `fit` does, on explicit state."""
+"""`make_train_step` and `train_state`: the step of `fit` as a pure function of explicit state."""
 
 import os
 import subprocess
@@ -180,7 +180,8 @@ print("agreed")
 
 
 def test_over_devices_it_is_the_same_step():
-    env = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4", "PYTHONWARNINGS": "error"}
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4"
+    env = {**os.environ, "XLA_FLAGS": flags, "PYTHONWARNINGS": "error"}
     done = subprocess.run([sys.executable, "-c", DEVICES], env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and "agreed" in done.stdout, done.stderr[-3000:]
 

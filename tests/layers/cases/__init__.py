@@ -3,6 +3,8 @@
 `CASES` go through every transform; `MORE_CASES`, further combinations of arguments, are only compared with Keras.
 """
 
+import keras
+
 from tests.layers.cases import (
     attention,
     basic,
@@ -41,3 +43,9 @@ FAMILIES = [
 CASES = [case for family in FAMILIES for case in family.CASES]
 MORE_CASES = [case for family in FAMILIES for case in family.MORE_CASES]
 IDS = [case.name for case in CASES]
+# Those that are compared with Keras's class of the same name.
+COMPARED = [
+    case
+    for case in [*CASES, *MORE_CASES]
+    if not case.alone and hasattr(keras.layers, getattr(case.cls, "__name__", ""))
+]
