@@ -66,7 +66,7 @@ class Described:
         return self.compute_dtype
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again: plain data.
+        """Return the arguments of the constructor as plain data.
 
         A subclass that adds arguments may add them here. One that does not has those arguments in its config that its
         `__init__` was given: numbers, strings, layers and whatever else has a config.

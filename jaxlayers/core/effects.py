@@ -15,8 +15,9 @@ from typing import Any
 import jax
 
 from jaxlayers.common import masks
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.core.protocols import LayerLike
-from jaxlayers.core.scope import Scope, current, unwrap, write
+from jaxlayers.core.scope import Scope, current, write
 
 
 class LossKey:

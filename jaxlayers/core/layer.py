@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common import masks, registry
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.call_spec import CallSpec, LazyCallSpec
 from jaxlayers.common.constructors import ConstructorSignature
 from jaxlayers.common.described import Described
@@ -209,7 +210,7 @@ class Layer(Symbolic, Described, Weighted):
         """Add a scalar, or a list of scalars, to the losses of this call."""
         inner = scope.current()
         for value in loss if isinstance(loss, list | tuple) else [loss]:
-            value = jnp.asarray(scope.unwrap(value))
+            value = jnp.asarray(unwrap(value))
             if inner is not None and inner.call is not None:
                 if scope.current_trace() != inner.trace:
                     refuse_effect(f"{inner.place()!r} added a loss")
@@ -358,7 +359,7 @@ def _as_input(value: Any, compute: Any) -> Any:
     elif kind is np.ndarray and (value.dtype.kind in _TEXT or overflows(value)):
         return value  # strings stay on the host, and so do 64-bit integers that JAX would cut off
     elif isinstance(value, np.ndarray | Variable) or hasattr(value, "__array__"):
-        value = jnp.asarray(scope.unwrap(value))
+        value = jnp.asarray(unwrap(value))
         if compute is None or value.dtype == compute or not is_float(value.dtype):
             return value
     else:

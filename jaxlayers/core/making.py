@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common import keys
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import scope
 from jaxlayers.core.protocols import VariableLike
 from jaxlayers.core.scope import Scope
@@ -121,7 +122,7 @@ def _value(variable: Any, key: Callable[[], Any], generators: scope.Generators) 
 def _call(initializer: Any, shape: tuple[int, ...], dtype: str, inside: Scope) -> Any:
     """Call an initializer of which nothing is known, in a scope whose draws start from a key."""
     with inside:
-        value = scope.unwrap(initializer(shape, dtype=dtype) if _takes_dtype(initializer) else initializer(shape))
+        value = unwrap(initializer(shape, dtype=dtype) if _takes_dtype(initializer) else initializer(shape))
     for variable in inside.values.written:  # a seeded generator of the initializer's own goes on
         variable.store(inside.values.arrays[variable])
     return value

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import building, making, random, scope, trees
 from jaxlayers.core.effects import run
 from jaxlayers.core.losses import losses
@@ -131,4 +132,4 @@ def _fit(layer: Any) -> tuple[str, str]:
 
 
 def _as_jax(value: Any) -> Any:
-    return value if isinstance(value, jax.Array) else jnp.asarray(scope.unwrap(value))
+    return value if isinstance(value, jax.Array) else jnp.asarray(unwrap(value))

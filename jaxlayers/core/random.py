@@ -82,7 +82,7 @@ class SeedGenerator(tracking.Tracked):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> SeedGenerator:
-        """The generator that `get_config()` describes."""
+        """Create the generator from a config, as `get_config()` returns it."""
         return cls(**config)
 
 

@@ -26,7 +26,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from jaxlayers.common.array_like import unwrap as unwrap
 from jaxlayers.core.protocols import BuildLike, LayerLike, VariableLike
 from jaxlayers.core.values import (
     NO_TRACE,

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common import masks
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.settings import auto_name, standardize_dtype
 from jaxlayers.core import scope
 from jaxlayers.core.protocols import BuildLike
@@ -186,7 +187,7 @@ def as_array(value: Any) -> Any:
     if kind is Variable:
         return value.value
     if isinstance(value, list | tuple):
-        value = jax.tree.map(scope.unwrap, value)
+        value = jax.tree.map(unwrap, value)
     return jnp.asarray(value)
 
 
@@ -284,7 +285,7 @@ class _Trial:
             filled[i] = value
         args, kwargs = jax.tree.unflatten(self._tree, filled)
         with scope.Scope.closed(build=self._build):
-            return jax.tree.map(scope.unwrap, self._function(*args, **kwargs))
+            return jax.tree.map(unwrap, self._function(*args, **kwargs))
 
     def first_that_works(self) -> tuple[int | None, Any]:
         """Trace with one number after another; return the first that works, and the result.

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common import registry
-from jaxlayers.common.array_like import ArrayLike, operand
+from jaxlayers.common.array_like import ArrayLike, operand, unwrap
 from jaxlayers.common.errors import StateLostError
 from jaxlayers.common.settings import auto_name, is_float, standardize_dtype
 from jaxlayers.core import donation, making, scope
@@ -123,7 +123,7 @@ class Variable(ArrayLike):
                 f"Variable {self.name!r} cannot start from a value that is being traced: it would outlive the trace. "
                 "Give it an initializer and a shape, or make it outside of the transformation."
             )
-        value = scope.unwrap(initializer)
+        value = unwrap(initializer)
         if dtype is None and not hasattr(value, "dtype"):
             dtype = standardize_dtype(None) if is_float(np.asarray(value).dtype) else None
         with jax.ensure_compile_time_eval():
@@ -175,7 +175,7 @@ class Variable(ArrayLike):
         Raises:
             ValueError: when the shape differs.
         """
-        value = scope.unwrap(value)
+        value = unwrap(value)
         shape = np.shape(value)
         if shape != self.shape:
             raise ValueError(

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common import registry
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.masks import get_mask, set_mask
 from jaxlayers.common.settings import is_float
 from jaxlayers.core import Layer, Variable, building, random, scope, trees
@@ -99,7 +100,7 @@ class Repeat(Layer):
             if not program.template.built:
                 building.trace_call(program.template, (inputs, *args), passed, building.Build.here())
             self._block = stacked(program.template, self.n)
-        leaves, structure = jax.tree.flatten(jax.tree.map(scope.unwrap, inputs))
+        leaves, structure = jax.tree.flatten(jax.tree.map(unwrap, inputs))
         given, rest = jax.tree.flatten((args, passed))
         dynamic = [i for i, value in enumerate(given) if hasattr(value, "shape") and hasattr(value, "dtype")]
         how = _How(
@@ -110,7 +111,7 @@ class Repeat(Layer):
             KeyStream.rules_here(),
             program.settings(),
         )
-        arrays = [jnp.asarray(scope.unwrap(given[i])) for i in dynamic]
+        arrays = [jnp.asarray(unwrap(given[i])) for i in dynamic]
         carried = [program.cast(leaf) for leaf in leaves]
         variables = [variable for _, variable in self._block._walk.entries]
         outputs, found, losses, new = program.run(
@@ -140,13 +141,13 @@ class Repeat(Layer):
         return self._block._walk.entries
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again; the block as a config of its own."""
+        """Return the arguments of the constructor as plain data; the block as a config of its own."""
         described = {"block": self._program.template, "remat": self.remat}
         return {**super().get_config(), **registry.describe(described)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-        """The layer that `get_config()` describes; without weights."""
+        """Create the layer from a config, as `get_config()` returns it; without weights."""
         return super().from_config({**config, "block": registry.lookup("layer", config["block"], custom_objects)})
 
     _program: _Program
@@ -231,7 +232,7 @@ class RepeatedBlock:
 
     def _put(self, values: dict[Variable, Any]) -> None:
         for variable, value in values.items():
-            variable.assign(scope.read(variable).at[self._number].set(scope.unwrap(value)))
+            variable.assign(scope.read(variable).at[self._number].set(unwrap(value)))
 
     def __repr__(self) -> str:
         return f"<block {self._number} of {self._owner.path}>"

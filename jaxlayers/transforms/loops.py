@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.common import masks
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.errors import ends_in_user_code
 from jaxlayers.common.manual_axes import vary, varying_axes
-from jaxlayers.core import lifting, scope
+from jaxlayers.core import lifting
 from jaxlayers.core.effects import run
 from jaxlayers.core.scope import Scope
 from jaxlayers.core.variable import Variable
@@ -28,7 +29,7 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
         >>> int(count.value)
         1
     """
-    return switch(jnp.asarray(scope.unwrap(pred), "int32"), [false_fun, true_fun], *operands, _pred=pred)
+    return switch(jnp.asarray(unwrap(pred), "int32"), [false_fun, true_fun], *operands, _pred=pred)
 
 
 @ends_in_user_code
@@ -47,10 +48,10 @@ def switch(index: Any, branches: Any, *operands: Any, _pred: Any = None) -> Any:
 
         functions = [lifted(number) for number in range(len(branches))]
         if _pred is not None:
-            return jax.lax.cond(scope.unwrap(_pred), functions[1], functions[0], carry.values, *operands)
-        return jax.lax.switch(scope.unwrap(index), functions, carry.values, *operands)
+            return jax.lax.cond(unwrap(_pred), functions[1], functions[0], carry.values, *operands)
+        return jax.lax.switch(unwrap(index), functions, carry.values, *operands)
 
-    operands = masks.carry(jax.tree.map(scope.unwrap, operands))
+    operands = masks.carry(jax.tree.map(unwrap, operands))
     return lifting.with_carry([(branch, operands) for branch in branches], attempt)
 
 
@@ -82,7 +83,7 @@ def scan(
         (final, values), ys = jax.lax.scan(body, (init, carry.values), xs, length, reverse, unroll)
         return (final, ys), values
 
-    init, xs = jax.tree.map(scope.unwrap, (init, xs))
+    init, xs = jax.tree.map(unwrap, (init, xs))
     slice_of_xs = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf)[1:], jnp.result_type(leaf)), xs)
 
     def turn(carry: Any, x: Any) -> Any:
@@ -122,7 +123,7 @@ def while_loop(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init_
 
         return jax.lax.while_loop(condition, body, (init_val, carry.values))
 
-    init_val = jax.tree.map(scope.unwrap, init_val)
+    init_val = jax.tree.map(unwrap, init_val)
     return lifting.with_carry([(body_fun, (init_val,))], attempt)
 
 
@@ -142,7 +143,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[..., Any], init_val: An
 
         return jax.lax.fori_loop(lower, upper, body, (init_val, carry.values))
 
-    lower, upper, init_val = jax.tree.map(scope.unwrap, (lower, upper, init_val))
+    lower, upper, init_val = jax.tree.map(unwrap, (lower, upper, init_val))
     return lifting.with_carry([(body_fun, (lower, init_val))], attempt)
 
 
@@ -153,7 +154,7 @@ def repeat(step: Callable[[Any], Any], count: Any) -> Any:
     """
 
     def arrays(i: Any) -> Any:
-        return jax.tree.map(lambda value: jnp.asarray(scope.unwrap(value)), step(i))
+        return jax.tree.map(lambda value: jnp.asarray(unwrap(value)), step(i))
 
     def attempt(carry: lifting.Carry) -> Any:
         zeros = jax.tree.map(lambda spec: jnp.zeros(spec.shape, spec.dtype), carry.outputs[0])

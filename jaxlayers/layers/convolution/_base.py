@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 import jax
 
 from jaxlayers import activations, constraints, initializers, regularizers
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import InputSpec, Variable
-from jaxlayers.core.scope import unwrap
 from jaxlayers.layers._config import activated
 from jaxlayers.layers._ranked import Ranked
 from jaxlayers.numerics.spatial import channel_axis, format_of, one_of, per_axis
