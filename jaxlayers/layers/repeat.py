@@ -321,7 +321,7 @@ class _Program(Hidden):
         arrays = dict(zip(variables, values, strict=True))
         if start is not None:
             arrays[generator] = start
-        inner = Scope.closed(arrays, known=Record(), outermost=True)
+        inner = Scope.closed(arrays, earlier=Record(), outermost=True)
         outputs, effects = run(inner, self.template, jax.tree.unflatten(how.structure, leaves), *args, **kwargs)
         written = inner.values.written
         for variable in (*inner.values.missing, *written):  # type: ignore[attr-defined]

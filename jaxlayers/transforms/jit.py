@@ -198,12 +198,12 @@ class Plan:
         is_traced: True once a trace has shown that the plan is complete.
     """
 
-    def __init__(self, owner: Jitted, written: list[Variable], read: list[Variable], known: Record | None = None):
+    def __init__(self, owner: Jitted, written: list[Variable], read: list[Variable], earlier: Record | None = None):
         self._fun = owner._fun
         self._lock = owner._lock
         self._donates = owner._donate
         self._shards_outputs = owner._options.get("out_shardings") is not None
-        self._known = known
+        self._earlier = earlier
         self._has_masks = False  # True if some of the outputs have masks
         self._missing: tuple[list[Variable], list[Variable], Record] | None = None  # what the next plan has to hold
         # The losses that each trace adds. The output has their number in the place of their keys: a dict with it as its
@@ -294,7 +294,7 @@ class Plan:
         """
         values = dict(zip((*self.written, *self.read), (*written_values, *read_values), strict=True))
         args, kwargs = release_facades((args, kwargs))
-        inner = Scope.closed(values, known=self._known or Record())
+        inner = Scope.closed(values, earlier=self._earlier or Record())
         outputs, effects = run(inner, self._fun, *args, **kwargs)
         missing = inner.values.missing  # type: ignore[attr-defined]
         changed: dict[Any, None] = dict.fromkeys((*self.written, *inner.values.written))
@@ -304,7 +304,7 @@ class Plan:
             if self.is_traced:
                 raise PlanTooSmall(*self._missing)
         else:
-            self._known = None  # it was for these shapes; for others the function may do something else
+            self._earlier = None  # it was for these shapes; for others the function may do something else
         if not self._shards_outputs and any(masks.get_mask(leaf) is not None for leaf in jax.tree.leaves(outputs)):
             outputs, self._has_masks = masks.carry(outputs), True
         losses = {key: value for key, value in zip(effects.keys, effects.values, strict=True) if type(key) is LossKey}

@@ -142,7 +142,7 @@ def test_blocks_are_read_and_written_one_by_one():
     close(repeat(X), Chain(blocks)(X))
     before = repeat.params
     with pytest.raises(
-        ValueError, match=r"parts/0/kernel must have shape \(5, 5\), and has \(5, 4\); nothing belongs to no"
+        ValueError, match=r"parts/0/kernel must have shape \(5, 5\), received \(5, 4\); nothing belongs to no"
     ):
         view.params = {
             "scale": view.params["scale"],
