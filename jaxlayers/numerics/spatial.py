@@ -106,7 +106,7 @@ def rank_of(where: str, inputs: Any) -> int:
     return inputs.ndim - 2
 
 
-def refuse_nothing(where: str, inputs: Any, outputs: Any, window: str, sizes: Any) -> None:
+def refuse_empty_outputs(where: str, inputs: Any, outputs: Any, window: str, sizes: Any) -> None:
     """Raise an error if a window does not fit into the inputs.
 
     Raises:
