@@ -3,7 +3,7 @@
 The first call of a layer is run under `jax.eval_shape`, so that layers at any depth build themselves on the shapes they
 see; nothing is computed. A call that branches on values cannot be traced: it builds the layers as it runs instead.
 
-A `Build` holds what one build has to undo: the structure of each layer as it was before. A build that fails is undone.
+A `Build` holds the structure that each layer had before the build, to be able to undo it. A build that fails is undone.
 `init`, `apply` and `compute_output_shape` of a layer that is not built undo their builds on purpose: they borrow a
 structure for the time of a `with` block (see `structured`).
 """

@@ -80,7 +80,7 @@ class Loan:
                 _changed.notify_all()
 
     def _conflicts_with(self, other: Loan) -> bool:
-        """True if two runs cannot overlap: one overwrites what the other uses."""
+        """True if two runs cannot overlap: one overwrites an array that the other uses."""
         a, b = self.step, other.step
         return not (
             a.written_ids.isdisjoint(b.written_ids)
@@ -105,8 +105,8 @@ class Loan:
                 while self in _loans:
                     if self._thread == threading.get_ident() or time.monotonic() > end:
                         raise RuntimeError(
-                            f"{path!r} is being written by a compiled step that is still running, perhaps the one "
-                            "that calls this. Hand its value to the callback as an argument."
+                            f"{path!r} is being written by a compiled step that is still running, perhaps the step "
+                            "that runs this callback. Pass its value to the callback as an argument."
                         )
                     _changed.wait(0.05)  # with a timeout: an interrupt may have kept `end` from notifying
             finally:
@@ -154,7 +154,7 @@ def arrays_of(variables: list[Any]) -> list[Any]:
     return arrays
 
 
-_NO_ARRAY = frozenset([type(None), Lost])  # what may stand in a variable in the place of an array
+_NO_ARRAY = frozenset([type(None), Lost])  # the types of `Variable._value` when there is no array
 
 
 def donatable(variables: list[Any], arrays: list[Any]) -> list[Any]:

@@ -115,7 +115,7 @@ def _value(variable: Any, key: Callable[[], Any], generators: scope.Generators) 
         raise ValueError(
             f"The initializer of {variable.path!r} was asked for shape {shape} and returned {np.shape(value)}."
         )
-    # Copy what the initializer may still hold: the array of a variable may be donated.
+    # Copy an array that the initializer may still hold: the array of a variable may be donated.
     return jnp.asarray(value, dtype) if sample is not None else jnp.array(value, dtype)
 
 

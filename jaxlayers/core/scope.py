@@ -305,13 +305,13 @@ class Scope:
 
 
 def read(variable: VariableLike) -> Any:
-    """Return what a variable holds, as seen from the innermost scope."""
+    """Return the array of a variable in the innermost scope."""
     scope = current()
     return variable.make() if scope is None else scope.values.read(variable)
 
 
 def write(variable: VariableLike, value: Any) -> None:
-    """Change what a variable holds, as seen from the innermost scope."""
+    """Replace the array of a variable in the innermost scope."""
     scope = current()
     if scope is not None:
         scope.values.write(variable, value)

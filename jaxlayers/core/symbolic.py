@@ -222,7 +222,7 @@ def record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], specs: 
 
 
 class Spec(tuple):
-    """A (shape, dtype) pair, in which None is an unknown size; a leaf of what `infer` returns."""
+    """A (shape, dtype) pair, in which None is an unknown size; a leaf of the result of `infer`."""
 
 
 def _is_spec(value: Any) -> bool:
@@ -230,7 +230,7 @@ def _is_spec(value: Any) -> bool:
 
 
 def infer(function: Callable[..., Any], args: Any, kwargs: Any, build: BuildLike | None = None) -> Any:
-    """Return the shapes and dtypes of what a function returns, as a tree of `Spec`.
+    """Return the shapes and dtypes of the result of a function, as a tree of `Spec`.
 
     Nothing is computed and no state changes. Layers that build themselves stay built.
 

@@ -308,7 +308,7 @@ _BOOKKEEPING = frozenset(  # the kernel's own attributes, which hold no children
 _NOT_COPIED = frozenset(
     ["_walk_cache", "_owners", "_order", "_blueprint", "_kept_losses", "_traced_losses", "_nodes"]
 )  # not part of a copy
-_KEPT_APART: tuple[type, ...] = ()  # classes whose objects are not part of what they are assigned to
+_KEPT_APART: tuple[type, ...] = ()  # classes whose objects are not part of the layers they are assigned to
 
 
 def keep_apart(cls: type) -> type:

@@ -21,7 +21,7 @@ NO_TRACE = current_trace()  # the trace outside of every transformation
 
 
 class Values:
-    """Arrays that stand in for what variables hold.
+    """Arrays that take the place of those in the variables themselves.
 
     Attributes:
         arrays: the array of each variable that was handed in or written here.

@@ -79,7 +79,7 @@ class Repeat(Layer):
             raise TypeError(f"Repeat takes a layer, or a function that makes one; received {block!r}.")
         object.__setattr__(self, "_program", _Program(template))
         super().__init__(**{"trainable": template.trainable, **kwargs})
-        self.autocast = False  # the block casts what it takes
+        self.autocast = False  # the block casts its inputs itself
         self.n, self.unroll, self.remat = positive(self, "n", n), unroll, remat
         _policy(remat)
 
@@ -347,8 +347,8 @@ _PLAIN = frozenset([bool, int, float, str, type(None)])
 def _check_same(path: str, before: Any, after: Any) -> None:
     """Raise unless the outputs of a block have the structure, shapes, dtypes and masks of its inputs."""
 
-    def described(what: Any) -> tuple[Any, str]:
-        leaves, masks, structure = what
+    def described(arrays: Any) -> tuple[Any, str]:
+        leaves, masks, structure = arrays
         masked = ["" if mask is None else ", masked" for mask in masks]
         specs = [f"{x.dtype}{list(x.shape)}{mask}" for x, mask in zip(leaves, masked, strict=True)]
         text = specs[0] if jax.tree_util.treedef_is_leaf(structure) else str(jax.tree.unflatten(structure, specs))
@@ -373,5 +373,5 @@ def _copied(block: Layer) -> Layer:
 
 
 def _policy(remat: Any) -> Callable[..., Any] | None:
-    """The policy of `jax.checkpoint`: what is kept for the gradient; None for nothing."""
+    """Return the policy of `jax.checkpoint` that `remat` stands for; None to keep no intermediate values."""
     return None if isinstance(remat, bool) else checkpoint_policy(remat)
