@@ -261,7 +261,7 @@ def _layer_or_operation(maker: Any) -> Any:
 
 
 def _is_whole(leaf: Any) -> bool:
-    """True for a leaf that JAX must not look into."""
+    """True for an object that `jax.tree` must treat as a leaf."""
     return isinstance(leaf, Variable | Slot)
 
 

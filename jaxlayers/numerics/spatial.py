@@ -114,7 +114,7 @@ def refuse_empty_outputs(where: str, inputs: Any, outputs: Any, window: str, siz
     """
     if inputs.size and not outputs.size:
         raise ValueError(
-            f"{where} leaves nothing of inputs of shape {inputs.shape}: a {window} of {sizes} does not fit into them. "
+            f"{where} has no outputs for inputs of shape {inputs.shape}: a {window} of {sizes} does not fit into them. "
             "Use a smaller one, or padding='same'."
         )
 

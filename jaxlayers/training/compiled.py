@@ -163,7 +163,7 @@ class Compiled:
         return sum(parts[1:], start=parts[0])
 
     def _loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> jax.Array:
-        """`compute_loss`, whose version in a subclass need not take `training`."""
+        """Call `compute_loss`; a subclass may override it without the parameter `training`."""
         parts = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": sample_weight, "training": training}
         parameters = inspect.signature(self.compute_loss).parameters
         if "training" not in parameters and all(p.kind is not p.VAR_KEYWORD for p in parameters.values()):
@@ -293,7 +293,7 @@ class Compiled:
         return self._compile(name, name, lambda model, data: model._as_step(name)(data))
 
     def _as_step(self, name: str) -> Callable[[Any], Any]:
-        """A step as a function of the data alone; one in Keras's form for JAX takes and returns a state besides."""
+        """Return a step as a function of the data alone, also if it is in Keras's form, which takes and returns a state."""
         method = getattr(self, name)
         if not stateless_steps.takes_state(method):
             return method
@@ -328,7 +328,7 @@ class Compiled:
         return self._compile((name, "gathered", structure, *which), name, gathered)
 
     def _compile(self, key: Any, name: str, function: Callable[..., Any]) -> Any:
-        """Compile a function of the model, and keep it; it refers to the model weakly, since the model holds it."""
+        """Compile a function of the model and store it in the model, to which it refers weakly to avoid a cycle."""
 
         def make() -> Any:
             method = WeakMethod(function, self)
@@ -345,7 +345,7 @@ class Compiled:
         return steps[key]
 
     def _build_for(self, batch: Any) -> None:
-        """Build the model before its first step, which then finds all its weights.
+        """Build the model before its first step, so that the step is traced with all weights.
 
         A user's own step may call the model with other inputs, or not at all. So a failure is ignored: nothing has
         changed then, and the step will raise the error if there is one.
