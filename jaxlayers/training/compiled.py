@@ -293,7 +293,7 @@ class Compiled:
         return self._compile(name, name, lambda model, data: model._as_step(name)(data))
 
     def _as_step(self, name: str) -> Callable[[Any], Any]:
-        """Return a step as a function of the data alone, also if it is in Keras's form, which takes and returns a state."""
+        """Return a step as a function of the data alone, even if it is in Keras's form, with a state."""
         method = getattr(self, name)
         if not stateless_steps.takes_state(method):
             return method
