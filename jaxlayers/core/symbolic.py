@@ -1,9 +1,9 @@
 """Symbolic tensors: the placeholders that the functional API computes with instead of arrays.
 
-`operation` turns a function of arrays into one that records a node when it meets a symbolic tensor, and runs as it is
-otherwise. Shapes come from `jax.eval_shape`. An unknown size is replaced by two different numbers in turn: sizes of the
-result that are equal both times are known, the others stay unknown. If the numbers are too small for the call, larger
-ones are tried.
+`operation` wraps a function of arrays. The wrapper records a node if one of its arguments is a symbolic tensor, and
+calls the function otherwise. Shapes come from `jax.eval_shape`. An unknown size is replaced by two different numbers in
+turn: sizes of the result that are equal both times are known, and the others stay unknown. If the numbers are too small
+for the call, larger ones are tried.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Node:
 
     @property
     def outputs(self) -> Any:
-        """The symbolic tensors that the call returned; one that nobody holds any more is made anew."""
+        """The symbolic tensors that the call returned; one that was garbage-collected is created again."""
         return jax.tree.map(lambda output: output.tensor(self), self._outputs)
 
     @outputs.setter
@@ -109,7 +109,7 @@ class SymbolicTensor(metaclass=_ExplainedInErrors):
 
     def __len__(self) -> int:
         if not self.shape or self.shape[0] is None:
-            raise TypeError(f"The length of {self!r} is not known.")
+            raise TypeError(f"len() needs a known size of the first axis; received {self!r}.")
         return self.shape[0]
 
     def astype(self, dtype: Any) -> Any:
@@ -127,7 +127,7 @@ class SymbolicTensor(metaclass=_ExplainedInErrors):
 
 
 class _Output:
-    """A weak reference to one output of a node, with what is needed to make it anew."""
+    """A weak reference to one output of a node, with its shape, dtype and name to create it again."""
 
     __slots__ = ("_dtype", "_name", "_ref", "_shape")
 
@@ -136,7 +136,7 @@ class _Output:
         self._ref = weakref.ref(tensor)
 
     def tensor(self, node: Node) -> SymbolicTensor:
-        """Return the tensor."""
+        """Return the tensor, created again if it was garbage-collected."""
         tensor = self._ref()
         if tensor is None:
             tensor = SymbolicTensor(self._shape, self._dtype, self._name, node)
@@ -210,7 +210,7 @@ def has_symbolic(args: Any, kwargs: Any) -> bool:
 
 
 def record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], specs: Any = None) -> tuple[Node, Any]:
-    """Record a call; return its node and its symbolic results: of these `specs`, or as `infer` finds them."""
+    """Record a call; return its node and its symbolic results, of the given `specs` or else those of `infer`."""
     node = Node(function, args, kwargs)
     name = getattr(function, "name", None) or getattr(function, "__name__", "operation")
     specs = infer(function, args, kwargs) if specs is None else specs
@@ -222,7 +222,7 @@ def record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], specs: 
 
 
 class Spec(tuple):
-    """A (shape, dtype) pair, in which None is an unknown size; a leaf of what `infer` returns."""
+    """A (shape, dtype) pair, in which None is an unknown size; a leaf of the result of `infer`."""
 
 
 def _is_spec(value: Any) -> bool:
@@ -230,7 +230,7 @@ def _is_spec(value: Any) -> bool:
 
 
 def infer(function: Callable[..., Any], args: Any, kwargs: Any, build: BuildLike | None = None) -> Any:
-    """Return the shapes and dtypes of what a function returns, as a tree of `Spec`.
+    """Return the shapes and dtypes of the result of a function, as a tree of `Spec`.
 
     Nothing is computed and no state changes. Layers that build themselves stay built.
 
@@ -238,10 +238,10 @@ def infer(function: Callable[..., Any], args: Any, kwargs: Any, build: BuildLike
         function: the function.
         args: its arguments; symbolic tensors among them come with their masks.
         kwargs: likewise, by name.
-        build: what the layers that build themselves are a part of, so that it can be undone.
+        build: the build that records the layers that build themselves, so that this can be undone.
 
     Raises:
-        ValueError: when a size that is not known would have to be.
+        ValueError: when the result depends on a size that is unknown.
     """
     trial = _Trial(function, args, kwargs, build)
     size, first = trial.first_that_works()
@@ -267,11 +267,11 @@ class _Trial:
         self._function, self._build = function, build
         self._leaves, self._tree = jax.tree.flatten((args, kwargs))
         self._where = [i for i, leaf in enumerate(self._leaves) if type(leaf) is SymbolicTensor]
-        # With each tensor its mask, which is a symbolic tensor as well, or None.
+        # Each tensor with its mask, which is another symbolic tensor or None.
         self._tensors = [(self._leaves[i], self._leaves[i].mask) for i in self._where]
         shapes = [self._leaves[i].shape for i in self._where]
         self.has_unknown = any(None in shape for shape in shapes)
-        self.is_deep = any(None in shape[1:] for shape in shapes)  # not only the number of samples is unknown
+        self.is_deep = any(None in shape[1:] for shape in shapes)  # more than the batch size is unknown
 
     def at(self, size: int) -> Any:
         """Trace the function with a number in the place of every unknown size."""
@@ -290,7 +290,7 @@ class _Trial:
     def first_that_works(self) -> tuple[int | None, Any]:
         """Trace with one number after another; return the first that works, and the result.
 
-        The number is None when an unknown size had to be that of another array among the arguments.
+        The number is None if the function runs only with an unknown size that is equal to a size of another argument.
         """
         failures = []
         for size, _ in _SIZES if self.is_deep else _SIZES[:1]:
@@ -303,7 +303,7 @@ class _Trial:
         result = self._at_known_size() if self.has_unknown and self._build is None else None
         if result is None:
             if self.has_unknown:
-                failures[0].add_note(f"{_SIZES[0][0]} stands for the sizes that are not known.")
+                failures[0].add_note(f"In this message, {_SIZES[0][0]} stands for unknown sizes (None).")
             raise failures[0]
         return None, result
 
@@ -324,8 +324,8 @@ class _Trial:
             name = getattr(self._function, "name", None) or getattr(self._function, "__name__", "This")
             shapes = ", ".join(str(self._leaves[i].shape) for i in self._where)
             raise ValueError(
-                f"{name!r} cannot do with sizes that are not known: it was called on {shapes}, and its weights or its "
-                "result need one that is None there. Give Input that size."
+                f"{name!r} cannot be called with unknown sizes: received shapes {shapes}, and its weights or its "
+                "result depend on a size that is None there. Give Input that size."
             ) from error
 
 
@@ -349,9 +349,9 @@ _operators = types.SimpleNamespace()
 
 def _operator(name: str, function: Callable[..., Any], *arrays: str) -> Any:
     function.__name__, function.__qualname__ = name, f"_operators.{name}"  # where pickle finds it
-    made = operation(*arrays)(function)
-    setattr(_operators, name, made)
-    return made
+    wrapped = operation(*arrays)(function)
+    setattr(_operators, name, wrapped)
+    return wrapped
 
 
 def _binary(apply: Callable[[Any, Any], Any]) -> Callable[..., Any]:

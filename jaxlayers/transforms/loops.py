@@ -65,7 +65,7 @@ def scan(
     unroll: int | bool = 1,
     _split_transpose: bool = False,
 ) -> Any:
-    """`jax.lax.scan` with a body that uses facades: state goes from turn to turn, added losses are summed.
+    """`jax.lax.scan` with a body that uses facades: iterations pass state on, and added losses are summed.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -77,8 +77,8 @@ def scan(
 
     def attempt(carry: lifting.Carry) -> Any:
         def body(state: Any, x: Any) -> Any:
-            (mine, y), values = carry.run(0, f, (state[0], x), state[1])
-            return (mine, values), y
+            (new_carry, y), values = carry.run(0, f, (state[0], x), state[1])
+            return (new_carry, values), y
 
         (final, values), ys = jax.lax.scan(body, (init, carry.values), xs, length, reverse, unroll)
         return (final, ys), values
@@ -86,10 +86,10 @@ def scan(
     init, xs = jax.tree.map(unwrap, (init, xs))
     slice_of_xs = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf)[1:], jnp.result_type(leaf)), xs)
 
-    def turn(carry: Any, x: Any) -> Any:
-        return f(carry, jax.tree.map(lambda part, whole: vary(part, varying_axes(whole)), x, xs))
+    def iteration(carry: Any, x: Any) -> Any:
+        return f(carry, jax.tree.map(lambda leaf, stacked: vary(leaf, varying_axes(stacked)), x, xs))
 
-    return lifting.with_carry([(turn, (init, slice_of_xs))], attempt)
+    return lifting.with_carry([(iteration, (init, slice_of_xs))], attempt)
 
 
 @ends_in_user_code
@@ -113,8 +113,8 @@ def while_loop(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init_
             if effects.keys:
                 names = ", ".join(repr(key.path) for key in effects.keys if isinstance(key, Variable))
                 raise ValueError(
-                    f"The condition of while_loop wrote {names or 'a loss'}. Write it in the body instead: the "
-                    "condition is only looked at."
+                    f"The condition of while_loop must not write; it wrote {names or 'a loss'}. Write it in the body "
+                    "instead."
                 )
             return outputs
 
@@ -148,7 +148,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[..., Any], init_val: An
 
 
 def repeat(step: Callable[[Any], Any], count: Any) -> Any:
-    """Run a step for 0 to `count` - 1 and return the arrays that the last one returned; zeros where there was none.
+    """Call `step(i)` for i from 0 to `count` - 1, and return the arrays of the last call; zeros if `count` is 0.
 
     The program does not depend on `count`, so that it is compiled once.
     """

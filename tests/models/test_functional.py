@@ -349,7 +349,7 @@ def test_a_wrong_call_changes_nothing():
 
 def test_a_size_that_is_needed_must_be_known():
     layer = layers.Dense(2, name="it")
-    with pytest.raises(ValueError, match=r"'it'.*not known.*\(None, None\).*Input"):
+    with pytest.raises(ValueError, match=r"'it'.*unknown sizes.*\(None, None\).*Input"):
         layer(jl.Input((None,)))
     assert not layer.built and layer.weights == []
     assert layer(A).shape == (4, 2)

@@ -132,7 +132,7 @@ run_with_facades = functools.partial(run, facades=True)
 
 
 def run_pure(recurrence: Recurrence, weights: Weights, sequences: jax.Array, *rest: Any) -> tuple[jax.Array, Arrays]:
-    """Return what `run` returns for a recurrence that is known to be pure: compiled, unless it is being traced."""
+    """Return the result of `run` for a recurrence that is known to be pure: compiled, unless it is being traced."""
     traced = any(isinstance(leaf, jax.core.Tracer) for leaf in (*weights, sequences))
     return (run if traced else _compiled_run)(recurrence, weights, sequences, *rest)
 
@@ -146,7 +146,7 @@ def run_any(
     all_outputs: bool,
     zero_output: bool,
 ) -> tuple[jax.Array, Any]:
-    """Return what `run` returns for any cell `call(inputs, states) -> (output, states)`, which may use variables."""
+    """Return the result of `run` for any cell `call(inputs, states) -> (output, states)`, which may use variables."""
     inputs = jnp.swapaxes(_cleared(sequences, counts), 0, 1)
     turns = None if counts is None else jnp.swapaxes(counts, 0, 1)
     states = vary(states, varying_axes(inputs, states))
