@@ -68,8 +68,8 @@ def constructor_config(instance: Any) -> dict[str, Any]:
     """The arguments that create an equal object, as plain data."""
     config = {}
     for name, attribute, skipped in _config_entries(library_class(type(instance))):
-        value = getattr(instance, attribute)
-        if skipped is _MISSING or value != skipped:
+        value = getattr(instance, attribute, _MISSING)
+        if value is not _MISSING and (skipped is _MISSING or value != skipped):
             config[name] = _plain(name, value)
     return config
 

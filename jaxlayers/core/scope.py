@@ -160,7 +160,9 @@ class Scope:
         self.build = build
         self.mean_axis = mean_axis
         self.built_layer: LayerLike | None = None  # in a grounded scope, the layer whose `build` runs
-        self.trace = current_trace()  # the JAX trace that the scope was opened in
+        # The JAX trace that the scope was opened in, where losses may be added. `values.trace`, where variables may be
+        # written, is another one in a transaction inside a bare JAX transformation: its writes could not be stored.
+        self.trace = current_trace()
 
     @classmethod
     def transaction(cls, root: LayerLike, build: BuildLike) -> Scope:

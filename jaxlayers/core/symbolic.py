@@ -53,7 +53,7 @@ class Node:
 
     @outputs.setter
     def outputs(self, tensors: Any) -> None:
-        self._outputs = jax.tree.map(_Output, tensors)
+        self._outputs = jax.tree.map(lambda tensor: _Output(tensor, self), tensors)
 
     @property
     def inputs(self) -> list[SymbolicTensor]:
@@ -77,7 +77,7 @@ class _ExplainedInErrors(type):
 class SymbolicTensor(metaclass=_ExplainedInErrors):
     """A placeholder for an array whose values are not known: a shape, in which None is an unknown size, and a dtype."""
 
-    __slots__ = ("__weakref__", "dtype", "mask", "name", "node", "shape")
+    __slots__ = ("__weakref__", "dtype", "mask", "name", "node", "output", "shape")
     __array_priority__ = 1100
     carries_mask = True
 
@@ -88,7 +88,14 @@ class SymbolicTensor(metaclass=_ExplainedInErrors):
         self.dtype = standardize_dtype(dtype)
         self.name = name or auto_name("symbolic_tensor")
         self.node = node
+        self.output: _Output | None = None  # the place of this tensor among the outputs of the node
         self.mask: Any = None
+
+    def __setstate__(self, state: tuple[Any, dict[str, Any]]) -> None:
+        for name, value in state[1].items():
+            setattr(self, name, value)
+        if self.node is not None and self.output is not None:
+            self.output.refer_to(self, self.node)
 
     @property
     def ndim(self) -> int:
@@ -131,17 +138,34 @@ class _Output:
 
     __slots__ = ("_dtype", "_name", "_ref", "_shape")
 
-    def __init__(self, tensor: SymbolicTensor):
+    def __init__(self, tensor: SymbolicTensor, node: Node):
         self._shape, self._dtype, self._name = tensor.shape, tensor.dtype, tensor.name
-        self._ref = weakref.ref(tensor)
+        self.refer_to(tensor, node)
+
+    def refer_to(self, tensor: SymbolicTensor, node: Node) -> None:
+        """Refer to a tensor that is this output of a node."""
+        self._ref: Callable[[], SymbolicTensor | None] = weakref.ref(tensor)
+        if tensor.node is node:
+            tensor.output = self
 
     def tensor(self, node: Node) -> SymbolicTensor:
         """Return the tensor, created again if it was garbage-collected."""
         tensor = self._ref()
         if tensor is None:
             tensor = SymbolicTensor(self._shape, self._dtype, self._name, node)
-            self._ref = weakref.ref(tensor)
+            self.refer_to(tensor, node)
         return tensor
+
+    def __getstate__(self) -> Any:
+        return self._shape, self._dtype, self._name
+
+    def __setstate__(self, state: Any) -> None:
+        self._shape, self._dtype, self._name = state
+        self._ref = _nothing  # until the copy of the tensor says that it is this output
+
+
+def _nothing() -> None:
+    return None
 
 
 def operation(*arrays: str) -> Callable[[Callable[..., Any]], Any]:

@@ -257,6 +257,7 @@ class Plan:
             if results:  # interrupted while storing: store the arrays again
                 for variable, value in zip(written, results[0][1] if self._donates else held, strict=True):
                     variable._value = value
+                    variable._exclusive = False
             elif not isinstance(error, PlanTooSmall):
                 donation.mark_lost((*written, *self.read), self.name)
             raise
