@@ -52,11 +52,10 @@ class Snapshot:
             return
         for variable, variable.initializer, value in reversed(self.written):
             variable.store(value)
-        blueprint = layer.__dict__.get("_blueprint")
-        layer.__dict__.clear()
-        layer.__dict__.update(self._attributes)
-        if blueprint is not None:
-            layer.__dict__["_blueprint"] = blueprint
+        attributes = layer.__dict__
+        attributes.update(self._attributes)  # first: other threads may be calling the layer
+        for name in attributes.keys() - self._attributes.keys() - {"_blueprint"}:
+            attributes.pop(name, None)
         for container, content in self._contents:
             if isinstance(container, list):
                 list.__setitem__(container, slice(None), content)

@@ -56,25 +56,26 @@ class Lost:
 class Loan:
     """The arrays that one run of a step uses, for as long as it runs."""
 
-    __slots__ = ("_thread", "step")
+    __slots__ = ("may_trace", "step", "thread")
 
-    def __init__(self, step: Step):
+    def __init__(self, step: Step, may_trace: bool = True):
         self.step = step
-        self._thread = threading.get_ident()
+        self.may_trace = may_trace
+        self.thread = threading.get_ident()
 
     def begin(self) -> None:
         """Wait for the end of every run that conflicts with this one, then register it as running."""
         while True:
             with _changed:
-                blocking = next(filter(self._conflicts_with, list(_loans)), None) if _loans else None
+                blocking = next(filter(self._conflicts_with, list(loans)), None) if loans else None
                 if blocking is None:
-                    _loans.add(self)
+                    loans.add(self)
                     return
             blocking.wait(next(variable.path for variable in (*blocking.step.written, *self.step.written)))
 
     def end(self) -> None:
         """Register the end of the run, and wake the threads that wait for it."""
-        _loans.discard(self)
+        loans.discard(self)
         if _waiting:
             with _changed:
                 _changed.notify_all()
@@ -102,8 +103,8 @@ class Loan:
         with _changed:
             _waiting += 1
             try:
-                while self in _loans:
-                    if self._thread == threading.get_ident() or time.monotonic() > end:
+                while self in loans:
+                    if self.thread == threading.get_ident() or time.monotonic() > end:
                         raise RuntimeError(
                             f"{path!r} is being written by a compiled step that is still running, perhaps the step "
                             "that runs this callback. Pass its value to the callback as an argument."
@@ -113,23 +114,29 @@ class Loan:
                 _waiting -= 1
 
 
-_loans: set[Loan] = set()
+loans: set[Loan] = set()
 _changed = threading.Condition()  # its lock is held while a loan is entered
 _waiting = 0  # the number of threads in `Loan.wait`
 _CALLBACK_PATIENCE = 10.0  # seconds
 
 
+def own_loan(step: Step) -> Loan | None:
+    """The loan of a run of a step in this thread, if there is one."""
+    thread = threading.get_ident()
+    return next((loan for loan in list(loans) if loan.step is step and loan.thread == thread), None)
+
+
 def wait_for(variable: Any) -> None:
     """Wait until no run overwrites a variable."""
-    if _loans:
-        for loan in list(_loans):
+    if loans:
+        for loan in list(loans):
             if id(variable) in loan.step.written_ids:
                 loan.wait(variable.path)
 
 
 def is_lent(variable: Any) -> bool:
     """True if a run in progress overwrites a variable."""
-    return bool(_loans) and any(id(variable) in loan.step.written_ids for loan in list(_loans))
+    return bool(loans) and any(id(variable) in loan.step.written_ids for loan in list(loans))
 
 
 def _is_in_callback() -> bool:

@@ -21,7 +21,7 @@ from jaxlayers.common.described import Described
 from jaxlayers.common.errors import filtered
 from jaxlayers.common.input_spec import InputSpec, check_inputs
 from jaxlayers.common.settings import auto_name, free_name, is_float, overflows, to_snake_case
-from jaxlayers.core import building, donation, effects, lifting, making, scope, tracking
+from jaxlayers.core import building, donation, effects, lifting, losses, making, scope, tracking
 from jaxlayers.core.symbolic import has_symbolic
 from jaxlayers.core.symbolic_calls import Symbolic
 from jaxlayers.core.values import refuse_effect
@@ -214,7 +214,7 @@ class Layer(Symbolic, Described, Weighted):
                     refuse_effect(f"{inner.place()!r} added a loss")
                 inner.add_loss(self, value, inner.call.root)
             else:
-                self._keep_losses([*self._kept_losses.entries, (self, value)])
+                self._keep_losses([*losses.kept_entries(self._kept_losses), (self, value)])
 
     # The call.
 

@@ -6,6 +6,7 @@ Every outermost call of a layer starts a new list, kept by that layer, of (owner
 from __future__ import annotations
 
 import itertools
+import weakref
 from typing import Any, NamedTuple
 
 import jax
@@ -21,7 +22,7 @@ class CallLosses(NamedTuple):
 
     Attributes:
         number: the number of the call in this process, to find the newest call.
-        entries: (owner, value) pairs.
+        entries: (weak reference to the owner, value) pairs; an owner may hold them itself.
         trace: the trace that the values belong to.
     """
 
@@ -34,7 +35,13 @@ def keep(layer: Any, entries: list[tuple[Any, Any]]) -> None:
     """Store the losses of an outermost call in its layer: in one attribute if it ran eagerly, in another if traced."""
     trace = scope.current_trace()
     name = "_kept_losses" if trace == scope.NO_TRACE else "_traced_losses"
-    object.__setattr__(layer, name, CallLosses(next(_numbers), entries, trace))
+    weakly = [(weakref.ref(owner), value) for owner, value in entries]
+    object.__setattr__(layer, name, CallLosses(next(_numbers), weakly, trace))
+
+
+def kept_entries(calls: CallLosses) -> list[tuple[Any, Any]]:
+    """The (owner, value) pairs of a call, without those whose owners are gone."""
+    return [(owner, value) for ref, value in calls.entries if (owner := ref()) is not None]
 
 
 def losses(layer: Any) -> list[jax.Array]:
@@ -60,4 +67,4 @@ def _newest(owners: list[Any]) -> list[tuple[Any, Any]]:
     usable = (scope.NO_TRACE, scope.current_trace())
     layers = [owner for owner in owners if hasattr(owner, "_kept_losses")]
     calls = [call for layer in layers for call in (layer._kept_losses, layer._traced_losses) if call.trace in usable]
-    return max(calls, key=lambda call: call.number).entries if calls else []
+    return kept_entries(max(calls, key=lambda call: call.number)) if calls else []

@@ -40,20 +40,22 @@ class Node:
     outputs weakly, so that a graph is freed as soon as nobody holds the tensors at its end.
     """
 
-    __slots__ = ("__weakref__", "_outputs", "args", "function", "kwargs")
+    __slots__ = ("__weakref__", "args", "function", "kwargs", "weak_outputs")
 
-    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]):
+    def __init__(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], weak_outputs: Any = None
+    ):
         self.function, self.args, self.kwargs = function, args, kwargs
-        self._outputs: Any = None
+        self.weak_outputs = weak_outputs  # a tree of `_Output`
 
     @property
     def outputs(self) -> Any:
         """The symbolic tensors that the call returned; one that was garbage-collected is created again."""
-        return jax.tree.map(lambda output: output.tensor(self), self._outputs)
+        return jax.tree.map(lambda output: output.tensor(self), self.weak_outputs)
 
     @outputs.setter
     def outputs(self, tensors: Any) -> None:
-        self._outputs = jax.tree.map(lambda tensor: _Output(tensor, self), tensors)
+        self.weak_outputs = jax.tree.map(lambda tensor: _Output(tensor, self), tensors)
 
     @property
     def inputs(self) -> list[SymbolicTensor]:
@@ -77,7 +79,7 @@ class _ExplainedInErrors(type):
 class SymbolicTensor(metaclass=_ExplainedInErrors):
     """A placeholder for an array whose values are not known: a shape, in which None is an unknown size, and a dtype."""
 
-    __slots__ = ("__weakref__", "dtype", "mask", "name", "node", "output", "shape")
+    __slots__ = ("__weakref__", "_mask", "dtype", "name", "node", "output", "shape")
     __array_priority__ = 1100
     carries_mask = True
 
@@ -89,7 +91,18 @@ class SymbolicTensor(metaclass=_ExplainedInErrors):
         self.name = name or auto_name("symbolic_tensor")
         self.node = node
         self.output: _Output | None = None  # the place of this tensor among the outputs of the node
-        self.mask: Any = None
+        self._mask: Any = None
+
+    @property
+    def mask(self) -> Any:
+        """The mask: a symbolic tensor of booleans, or None."""
+        return self._mask
+
+    @mask.setter
+    def mask(self, value: Any) -> None:
+        self._mask = value
+        if self.output is not None:
+            self.output.mask = value
 
     def __setstate__(self, state: tuple[Any, dict[str, Any]]) -> None:
         for name, value in state[1].items():
@@ -134,12 +147,12 @@ class SymbolicTensor(metaclass=_ExplainedInErrors):
 
 
 class _Output:
-    """A weak reference to one output of a node, with its shape, dtype and name to create it again."""
+    """A weak reference to one output of a node, with its shape, dtype, name and mask to create it again."""
 
-    __slots__ = ("_dtype", "_name", "_ref", "_shape")
+    __slots__ = ("_dtype", "_name", "_ref", "_shape", "mask")
 
     def __init__(self, tensor: SymbolicTensor, node: Node):
-        self._shape, self._dtype, self._name = tensor.shape, tensor.dtype, tensor.name
+        self._shape, self._dtype, self._name, self.mask = tensor.shape, tensor.dtype, tensor.name, tensor.mask
         self.refer_to(tensor, node)
 
     def refer_to(self, tensor: SymbolicTensor, node: Node) -> None:
@@ -153,14 +166,15 @@ class _Output:
         tensor = self._ref()
         if tensor is None:
             tensor = SymbolicTensor(self._shape, self._dtype, self._name, node)
+            tensor.mask = self.mask
             self.refer_to(tensor, node)
         return tensor
 
     def __getstate__(self) -> Any:
-        return self._shape, self._dtype, self._name
+        return self._shape, self._dtype, self._name, self.mask
 
     def __setstate__(self, state: Any) -> None:
-        self._shape, self._dtype, self._name = state
+        self._shape, self._dtype, self._name, self.mask = state
         self._ref = _nothing  # until the copy of the tensor says that it is this output
 
 

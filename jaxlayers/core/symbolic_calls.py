@@ -19,8 +19,10 @@ class Symbolic:
     """The part of `Layer` that is about symbolic tensors."""
 
     # The calls of the layer on symbolic tensors. A node holds its layer, so the layer refers to the node weakly. An
-    # output of the call, or a model made from it, keeps the node alive.
+    # output of the call, or a model made from it, keeps the node alive. Of the first call the layer keeps the arguments
+    # and the weak references to the outputs, so that `input` and `output` can create its node again.
     _nodes: tuple[weakref.ref[symbolic.Node], ...] = ()
+    _first_call: tuple[Any, ...] = ()
 
     def _call_symbolic(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         build = building.Build.here()
@@ -32,6 +34,8 @@ class Symbolic:
                 raise
             specs = _declared_specs(self, args, kwargs)
         node, outputs = symbolic.record(self, args, kwargs, specs)
+        if not self._nodes:
+            object.__setattr__(self, "_first_call", (args, kwargs, node.weak_outputs))
         object.__setattr__(self, "_nodes", (*self._nodes, weakref.ref(node)))
         building.note_shapes(self, *self._call_spec.build_arguments(args, kwargs))  # unknown sizes as None
         inputs = self._call_spec.first(args, kwargs)
@@ -61,25 +65,19 @@ class Symbolic:
         return self._first_node().outputs
 
     def _first_node(self: Any) -> symbolic.Node:
-        node = self._first_living_node()
-        if node is None:
+        if not self._nodes:
             for owner in self._self_and_owners()[1:]:
                 if isinstance(owner, Symbolic):
                     owner._record_calls()
-            node = self._first_living_node()
-        if node is None:
+        if not self._nodes:
             raise AttributeError(
-                f"{self.path!r} was not called on symbolic tensors, or the result of the call was garbage-collected, "
-                "so it has no symbolic input and output."
+                f"{self.path!r} was not called on symbolic tensors, so it has no symbolic input and output."
             )
+        node = self._nodes[0]()
+        if node is None:
+            node = symbolic.Node(self, *self._first_call)
+            object.__setattr__(self, "_nodes", (weakref.ref(node), *self._nodes[1:]))
         return node
-
-    def _first_living_node(self) -> symbolic.Node | None:
-        return next(iter(self._living_nodes()), None)
-
-    def _living_nodes(self) -> list[symbolic.Node]:
-        """The calls on symbolic tensors whose results still exist."""
-        return [node for ref in self._nodes if (node := ref()) is not None]
 
     @ends_in_user_code
     def compute_output_shape(self: Any, *args: Any, **kwargs: Any) -> Any:

@@ -75,8 +75,9 @@ class Tracked:
     def _record_child(self, child: Any) -> None:
         """Remember a child after those that were assigned to this object before it."""
         if not self._has_child(child):
-            living = {key: ref for key, ref in self._order.items() if ref() is not None}
-            object.__setattr__(self, "_order", {**living, id(child): weakref.ref(child)})
+            order: Any = self.__dict__.setdefault("_order", {})
+            order.pop(id(child), None)  # of a child that is gone
+            order[id(child)] = weakref.ref(child)
 
     def _has_child(self, child: Any) -> bool:
         """True if a child was assigned to this object before."""
@@ -302,11 +303,12 @@ _BOOKKEEPING = frozenset(  # the kernel's own attributes, which hold no children
         "_owners",
         "_order",
         "_nodes",
+        "_first_call",
         "_build_shapes",
     ]
 )
 _NOT_COPIED = frozenset(
-    ["_walk_cache", "_owners", "_order", "_blueprint", "_kept_losses", "_traced_losses", "_nodes"]
+    ["_walk_cache", "_owners", "_order", "_blueprint", "_kept_losses", "_traced_losses", "_nodes", "_first_call"]
 )  # not part of a copy
 _KEPT_APART: tuple[type, ...] = ()  # classes whose objects are not part of the layers they are assigned to
 

@@ -244,8 +244,8 @@ class Variable(ArrayLike):
         """Put an array into the object itself."""
         if self.sharding is not None:
             value = jax.device_put(value, self.sharding)
+        self._exclusive = False  # before the array is there: a step must not donate what the caller may hold
         self._value = value
-        self._exclusive = False
 
     # The description.
 
@@ -337,12 +337,14 @@ class Variable(ArrayLike):
         for slot in self.__slots__:
             if slot not in _NOT_COPIED:
                 setattr(new, slot, getattr(self, slot))
-        new._owner, new.origin, new._exclusive, self._exclusive = None, None, False, False
+        lost = type(self._value) is donation.Lost
+        new._value = self._value if lost or self._value is None else self.make()
+        new._owner, new.origin, new._exclusive = None, None, False
         return new
 
     def __getstate__(self) -> dict[str, Any]:
         state = {slot: getattr(self, slot) for slot in self.__slots__ if slot not in _NOT_COPIED}
-        return {**state, "_value": None if self.held is None else np.asarray(self.held)}
+        return {**state, "_value": None if self.held is None else np.asarray(self.make())}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for slot, value in state.items():
@@ -352,7 +354,7 @@ class Variable(ArrayLike):
             self._value = jnp.array(self._value)
 
 
-_NOT_COPIED = ("__weakref__", "_owner", "_exclusive", "origin")  # not part of a copy
+_NOT_COPIED = ("__weakref__", "_owner", "_exclusive", "_value", "origin")  # not part of a copy
 
 
 def standardize_shape(shape: Any) -> tuple[int, ...]:

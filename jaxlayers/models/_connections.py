@@ -23,8 +23,8 @@ def outputs_of(model: Any) -> dict[int, list[Any]]:
     graph = model._graph
     if graph is None:
         model._record_calls()
-        nodes = {id(layer): layer._living_nodes() for layer in model.layers}
-        return {layer: jax.tree.leaves(calls[0].outputs) for layer, calls in nodes.items() if len(calls) == 1}
+        once = [layer for layer in model.layers if len(layer._nodes) == 1]
+        return {id(layer): jax.tree.leaves(layer.output) for layer in once}
     outputs = {id(layer): [slot] for slot, layer in zip(jax.tree.leaves(graph.inputs), graph.sources, strict=True)}
     for call in graph.calls:
         outputs.setdefault(id(call.function), jax.tree.leaves(call.outputs))

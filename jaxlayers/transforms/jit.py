@@ -11,7 +11,10 @@ the step borrows the arrays that it uses instead (see `donation`).
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import inspect
+import itertools
 import operator
 import threading
 import types
@@ -74,6 +77,10 @@ class PlanTooSmall(Retrace):
         self.written, self.read, self.record = written, read, record
 
 
+class MustTrace(Retrace):
+    """Raised when a run would have to trace: that is done before arrays are lent, so that nobody waits for it."""
+
+
 class Jitted:
     """A compiled function over facades; made by `jit`."""
 
@@ -92,10 +99,12 @@ class Jitted:
             args, kwargs, facades = hold_facades(args, kwargs)
             if masks.in_use() and self._options.get("in_shardings") is None:
                 args, kwargs = masks.carry((args, kwargs))
-            for _ in range(_ATTEMPTS):
+            for attempt in range(_ATTEMPTS):
                 plan = self._plan(args, kwargs, facades)
                 try:
-                    return plan.run(args, kwargs)
+                    return plan.run(args, kwargs, may_trace=attempt > 1)
+                except MustTrace:
+                    self._trace(plan, facades, args, kwargs)
                 except PlanTooSmall as missing:
                     self._enlarge(facades, missing)
             raise _makes_new_variables(plan)
@@ -107,7 +116,7 @@ class Jitted:
             return self
         name = f"_jitted_{id(self)}"  # by identity: a subclass may have a compiled method of the same name
         attributes = getattr(instance, "__dict__", None)
-        if attributes is None:  # no place to store a compiled method
+        if attributes is None or getattr(type(instance), "__weakrefoffset__", 1) == 0:  # it cannot hold its own method
             return Jitted(types.MethodType(self._fun, instance), self._donate, method_options(self._options))
         bound = attributes.get(name)
         # The instance differs if the object is a copy, and the function differs if its class was reloaded.
@@ -117,7 +126,7 @@ class Jitted:
                 type.__setattr__(instance, name, bound)
             else:
                 attributes[name] = bound
-        return _Method(bound, instance)
+        return types.MethodType(bound, instance)
 
     def __reduce__(self) -> Any:
         return functools.partial(jit, donate=self._donate, **self._options), (self._fun,)
@@ -137,11 +146,17 @@ class Jitted:
             for _ in range(_ATTEMPTS):
                 if plan.is_traced:
                     return plan
-                try:
-                    plan.trace_first(args, kwargs)
-                except PlanTooSmall as missing:
-                    plan = self._enlarge(facades, missing)
+                plan = self._trace(plan, facades, args, kwargs)
             raise _makes_new_variables(plan)
+
+    def _trace(self, plan: Plan, facades: tuple[FacadeRef, ...], args: Any, kwargs: Any) -> Plan:
+        """Trace a plan; return it, or a larger one, which is not traced yet."""
+        with self._lock:
+            try:
+                plan.trace(args, kwargs)
+            except PlanTooSmall as missing:
+                return self._enlarge(facades, missing)
+            return plan
 
     def _current_plan(self, facades: tuple[FacadeRef, ...]) -> Plan:
         """Return the plan for the variables that are trainable now: a change of `trainable` needs another program."""
@@ -167,26 +182,18 @@ class Jitted:
 
 
 class _Bound(Jitted):
-    """A compiled method of one object, kept on it."""
+    """A compiled method of one object, kept on it; called with the object, as the function of a bound method is."""
+
+    def __init__(self, method: WeakMethod, donate: bool, options: dict[str, Any]):
+        super().__init__(method, donate, options)
+        with contextlib.suppress(TypeError, ValueError):  # a function built in C may have no signature
+            self.__signature__ = inspect.signature(method.function)
+
+    def __call__(self, _instance: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return super().__call__(*args, **kwargs)
 
     def __reduce__(self) -> Any:
         return type(None), ()  # a copy of the object compiles its own method
-
-
-class _Method:
-    # A compiled method as it is read from its object; keeps the object alive, as any bound method does.
-
-    __slots__ = ("__self__", "_jitted")
-    __doc__ = property(lambda self: self._jitted.__doc__)
-
-    def __init__(self, jitted: Jitted, instance: Any):
-        self._jitted, self.__self__ = jitted, instance
-
-    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        return self._jitted(*args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._jitted, name)
 
 
 class Plan:
@@ -200,7 +207,6 @@ class Plan:
 
     def __init__(self, owner: Jitted, written: list[Variable], read: list[Variable], earlier: Record | None = None):
         self._fun = owner._fun
-        self._lock = owner._lock
         self._donates = owner._donate
         self._shards_outputs = owner._options.get("out_shardings") is not None
         self._earlier = earlier
@@ -209,7 +215,8 @@ class Plan:
         self._missing: tuple[list[Variable], list[Variable], Record] | None = None
         # The keys of the losses that each trace adds. The pure function returns {number of the trace: losses}: JAX
         # rebuilds a dict without running Python code, in which an interrupt could lose all outputs.
-        self._losses: list[tuple[Any, Any]] = []
+        self._losses: dict[int, tuple[Any, Any]] = {}
+        self._numbers = itertools.count()
         self.name = getattr(self._fun, "__name__", "a compiled step")
         self.written, self.read = written, read
         self.written_ids, self.read_ids = frozenset(map(id, written)), frozenset(map(id, read))
@@ -236,11 +243,16 @@ class Plan:
         variables = (*self.written, *self.read)
         return [*(v._trainable for v in variables), *(getattr(v.owner, "_trainable", None) for v in variables)]
 
-    def run(self, args: Any, kwargs: Any) -> Any:
-        """Run the compiled function on the arrays of the variables, store the new arrays, and return the outputs."""
+    def run(self, args: Any, kwargs: Any, may_trace: bool) -> Any:
+        """Run the compiled function on the arrays of the variables, store the new arrays, and return the outputs.
+
+        Raises:
+            MustTrace: when the function was not traced for such arguments, unless `may_trace` is True.
+            PlanTooSmall: when that trace uses variables that are not planned.
+        """
         written = self.written
         results: list[Any] = []
-        loan = donation.Loan(self)
+        loan = donation.Loan(self, may_trace)
         try:
             loan.begin()
             held = donation.arrays_of(written)
@@ -258,10 +270,11 @@ class Plan:
                 for variable, value in zip(written, results[0][1] if self._donates else held, strict=True):
                     variable._value = value
                     variable._exclusive = False
-            elif not isinstance(error, PlanTooSmall):
+            elif not isinstance(error, Retrace):
                 donation.mark_lost((*written, *self.read), self.name)
             raise
         finally:
+            donation.loans.discard(loan)  # a call without Python code, which an interrupt cannot enter
             loan.end()
         for number, added in losses.items():
             keys, roots = self._losses[number]
@@ -269,12 +282,13 @@ class Plan:
                 Effects(keys, added, roots).commit()
         return masks.release(outputs) if self._has_masks else outputs
 
-    def trace_first(self, args: Any, kwargs: Any) -> None:
+    def trace(self, args: Any, kwargs: Any) -> None:
         """Trace the pure function, to check that the plan is complete; `jax.jit` caches the trace for the call.
 
         Raises:
             PlanTooSmall: when the plan is not complete.
         """
+        self._missing = None
         self._compiled.trace(*self._arrays(), *args, **kwargs)
         if self._missing is not None:
             raise PlanTooSmall(*self._missing)
@@ -285,15 +299,20 @@ class Plan:
         return self._compiled.lower(*self._arrays(), *args, **kwargs)
 
     def _arrays(self) -> list[list[Any]]:
-        making.make((*self.written, *self.read))
-        return [[variable.held for variable in variables] for variables in (self.written, self.read)]
+        """The arrays to trace for; a run may be donating them, but their shapes stay."""
+        return [[variable.lent() for variable in variables] for variables in (self.written, self.read)]
 
     def _trace(self, written_values: Any, read_values: Any, args: Any, kwargs: Any) -> Any:
         """The body of the pure function: return the outputs, the new arrays of written variables, and the losses.
 
         Raises:
-            PlanTooSmall: when the function uses variables outside of the plan in a later trace, for other shapes.
+            MustTrace: in a run that may not trace.
+            PlanTooSmall: when the function uses variables outside of the plan, in a run. Elsewhere that is recorded: a
+                trace that ends in an exception leaves the arrays that it closed over alive for ever.
         """
+        loan = donation.own_loan(self)
+        if loan is not None and not loan.may_trace:
+            raise MustTrace
         values = dict(zip((*self.written, *self.read), (*written_values, *read_values), strict=True))
         args, kwargs = release_facades((args, kwargs))
         inner = Scope.closed(values, earlier=self._earlier or Record())
@@ -303,16 +322,15 @@ class Plan:
         if missing or len(changed) > len(self.written):
             used = dict.fromkeys((*self.written, *self.read, *missing, *inner.values.written))
             self._missing = list(changed), [v for v in used if v not in changed], inner.record
-            if self.is_traced:
+            if loan is not None:
                 raise PlanTooSmall(*self._missing)
         else:
             self._earlier = None  # for other shapes, the function may have other loops
         if not self._shards_outputs and any(masks.get_mask(leaf) is not None for leaf in jax.tree.leaves(outputs)):
             outputs, self._has_masks = masks.carry(outputs), True
         losses = {key: value for key, value in zip(effects.keys, effects.values, strict=True) if type(key) is LossKey}
-        with self._lock:
-            number = len(self._losses)
-            self._losses.append((tuple(losses), effects.roots))
+        number = next(self._numbers)
+        self._losses[number] = tuple(losses), effects.roots
         return outputs, [values[variable] for variable in self.written], {number: list(losses.values())}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from jaxlayers.common import masks
 from jaxlayers.common.errors import ends_in_user_code
@@ -54,6 +55,7 @@ def remat(
         outputs, effects = jax.checkpoint(pure, prevent_cse=prevent_cse, policy=policy, static_argnums=static_argnums)(
             *args, **data
         )
+        effects.values[:] = map(jnp.asarray, effects.values)  # jax.checkpoint returns constants as Python scalars
         effects.commit()
         return masks.release(outputs)
 
