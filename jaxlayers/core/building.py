@@ -44,6 +44,8 @@ class Snapshot:
         self.written: list[tuple[Any, Any, Any]] = []  # (variable, initializer, array) before `build` wrote to it
         self._attributes = {name: value for name, value in layer.__dict__.items() if name != "_blueprint"}
         self._contents = [(value, value.copy()) for value in _containers(self._attributes.values())]
+        if "_order" in self._attributes:
+            self._contents.append((layer._order, layer._order.copy()))
 
     def restore(self) -> None:
         """Give the layer back the attributes and contents of the snapshot."""
