@@ -375,10 +375,10 @@ def test_activations_may_be_facades():
 
 def test_nothing_is_compiled_anew_for_a_layer_like_another():
     layers.LSTM(3)(X)
-    before = _loop._compiled_run._cache_size()
+    before = _loop.compiled_run._cache_size()
     for _ in range(2):
         layers.LSTM(3)(X)
-    assert _loop._compiled_run._cache_size() == before
+    assert _loop.compiled_run._cache_size() == before
 
 
 def test_cells_compute_in_their_own_dtype():
