@@ -147,7 +147,7 @@ _SAME |= {ops.exp: "exponential"}
 
 
 def get(identifier: Any) -> Callable[..., Any]:
-    """The activation that a name, a config or a callable stands for; `linear` for None.
+    """Return the activation that a name, a config or a callable identifies; `linear` for None.
 
     Raises:
         ValueError: when the name is unknown.
@@ -163,7 +163,7 @@ def get(identifier: Any) -> Callable[..., Any]:
 
 
 def serialize(activation: Callable[..., Any]) -> Any:
-    """What `get` makes the activation from again: the name of a function of ours, the config of anything else.
+    """Return the name of a built-in activation, or the config of another one, from which `get` restores it.
 
     Raises:
         TypeError: when it has no name, or the name of another function.
@@ -182,7 +182,7 @@ def serialize(activation: Callable[..., Any]) -> Any:
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Callable[..., Any]:
-    """The activation that `serialize` describes.
+    """Return the activation from the result of `serialize`.
 
     Args:
         config: a name, or a dict.

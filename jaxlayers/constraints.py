@@ -151,7 +151,7 @@ registry.register("constraint", {to_snake_case(cls.__name__): cls for cls in _CL
 
 
 def get(identifier: Any) -> Callable[..., Any] | None:
-    """The constraint that a name, config, class or callable stands for; None for None.
+    """Return the constraint that a name, config, class or callable identifies; None for None.
 
     Raises:
         ValueError: when the name is unknown.

@@ -101,7 +101,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
         return hash(self.name)
 
     def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
+        """Return the arguments of the constructor as plain data."""
         default = self._given if isinstance(self._given, str) else serialize_keras_object(self._default)
         return {"default_policy": default, "policy_map": serialize_keras_object(self._policies)}
 

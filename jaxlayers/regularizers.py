@@ -177,7 +177,7 @@ registry.register("regularizer", {"l1_l2": L1L2})
 
 
 def get(identifier: Any) -> Callable[..., Any] | None:
-    """The regularizer that a name, config, class or callable stands for; None for None.
+    """Return the regularizer that a name, config, class or callable identifies; None for None.
 
     Raises:
         ValueError: when the name is unknown.

@@ -55,7 +55,6 @@ EXCEPTIONS = {
     ".Operation": "operations are functions",
     ".Quantizer": QUANTIZATION,
     ".RematScope": "jl.remat and remat= say it where it counts",
-    ".Sequential": HIDDEN,
     ".StatelessScope": "init and apply are its place",
     ".SymbolicScope": "shapes are found by tracing",
     ".Variable": "it takes a regularizer, a constraint and a sharding, too",
@@ -84,7 +83,6 @@ EXCEPTIONS = {
     "layers.TFSMLayer": BACKENDS,
     "layers.TorchModuleWrapper": BACKENDS,
     "models.Model": HIDDEN,
-    "models.Sequential": HIDDEN,
     "models.load_model": FILES,
     "models.save_model": FILES,
     "saving.KerasFileEditor": FILES,
@@ -119,7 +117,11 @@ CASES = [(namespace, name) for namespace in NAMESPACES for name in public(namesp
 
 def described(value):
     """Names, kinds and defaults of parameters; of a class, those that make an object, without what is passed on."""
-    parameters = list(inspect.signature(value).parameters.values())
+    # Not the signature of the class: that of Keras's layers is that of `__new__`.
+    makes = inspect.isclass(value) and inspect.isfunction(value.__init__)
+    parameters = list(inspect.signature(value.__init__ if makes else value).parameters.values())[makes:]
+    if makes and value.__init__ is jaxlayers.Layer.__init__ and value is not jaxlayers.Layer:
+        parameters = []  # in Keras it takes them as **kwargs
     passed_on = {inspect.Parameter.VAR_KEYWORD, *([inspect.Parameter.VAR_POSITIONAL] if inspect.isclass(value) else [])}
     return [
         (p.name, p.kind, _plain(p.default)) for p in parameters if p.kind not in passed_on and p.name not in PARAMETERS

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxlayers.callbacks._callback import Callback
 from jaxlayers.callbacks._learning_rates import optimizers_of
-from jaxlayers.core.scope import unwrap
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.core.variable import Variable
 
 

@@ -56,7 +56,7 @@ class ArrayLike:
 
     def __len__(self) -> int:
         if not self.shape:
-            raise TypeError(f"len() of {self.path!r}, which has no axes")
+            raise TypeError(f"len() needs an array with an axis; received {self.path!r} of shape ().")
         return self.shape[0]
 
     def __iter__(self) -> Iterator[jax.Array]:

@@ -83,17 +83,17 @@ class CallSpec:
         signature = inspect.signature(self.cls.__init__)  # type: ignore[misc]
         bound = signature.bind(None, *args, **kwargs)
         bound.apply_defaults()
-        found: dict[str, Any] = {}
+        arguments: dict[str, Any] = {}
         for name, value in list(bound.arguments.items())[1:]:
             kind = signature.parameters[name].kind
             if kind is inspect.Parameter.VAR_KEYWORD:
-                found.update(value)
+                arguments.update(value)
             elif kind is not inspect.Parameter.VAR_POSITIONAL:
-                found[name] = value
+                arguments[name] = value
             elif value and not without:
                 raise TypeError(f"{self.cls.__name__} takes *{name}, so it must have its own get_config().")
         try:
-            return {name: registry.describe(value) for name, value in found.items() if name not in without}
+            return {name: registry.describe(value) for name, value in arguments.items() if name not in without}
         except TypeError as error:
             raise TypeError(f"{self.cls.__name__} has no get_config() of its own, and {error}") from None
 

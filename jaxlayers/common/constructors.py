@@ -1,4 +1,4 @@
-"""Constructors: the arguments that make an object again, and arguments that are passed on to a base's constructor.
+"""Constructors: the arguments that create an equal object, and arguments that are passed on to a base's constructor.
 
 The config of an object of the library is derived from the signature of its constructor: each parameter is read from the
 attribute of the same name. A class with exceptions lists them in two attributes, which add to those of its bases:
@@ -45,7 +45,7 @@ def _in_library(cls: type) -> bool:
 
 @functools.cache
 def constructor_parameters(cls: type, of_bases: bool = False) -> dict[str, inspect.Parameter]:
-    """The named parameters of a class's constructor, with those of its bases as far as it takes `**kwargs`.
+    """The named parameters of a class's constructor, with those of its bases while each takes `**kwargs`.
 
     Args:
         cls: the class.
@@ -65,18 +65,18 @@ def constructor_parameters(cls: type, of_bases: bool = False) -> dict[str, inspe
 
 
 def constructor_config(instance: Any) -> dict[str, Any]:
-    """The arguments that make an object again, as plain data."""
+    """The arguments that create an equal object, as plain data."""
     config = {}
     for name, attribute, skipped in _config_entries(library_class(type(instance))):
-        value = getattr(instance, attribute)
-        if skipped is _MISSING or value != skipped:
+        value = getattr(instance, attribute, _MISSING)
+        if value is not _MISSING and (skipped is _MISSING or value != skipped):
             config[name] = _plain(name, value)
     return config
 
 
 @functools.cache
 def _config_entries(cls: type) -> list[tuple[str, str, Any]]:
-    """Of each argument in a config: its name, its attribute, and the value at which it is left out, if there is one."""
+    """List (name, attribute, value that is left out or `_MISSING`) for each argument in the configs of a class."""
     bases = [vars(base) for base in reversed(cls.__mro__)]
     attributes = {name: value for base in bases for name, value in base.get("_config_attributes", {}).items()}
     if_changed = {name for base in bases for name in base.get("_config_if_changed", ())}
@@ -89,7 +89,7 @@ def _config_entries(cls: type) -> list[tuple[str, str, Any]]:
 
 
 def _plain(name: str, value: Any) -> Any:
-    """An argument as plain data: activations, initializers, layers and so on, told by the name, as configs."""
+    """Return an argument as plain data; its name tells if it holds an activation, initializer, layer and so on."""
     kind = name.rpartition("_")[2]
     if kind in registry.serializers and value is not None:
         return registry.serializers[kind](value)
@@ -101,7 +101,7 @@ def _plain(name: str, value: Any) -> Any:
 
 
 class ConstructorSignature:
-    """The signature of the constructor as that of its class, for `help()` and editors; not that of instances."""
+    """A descriptor: the signature of a class is that of its `__init__`, for `help()` and editors."""
 
     def __get__(self, instance: Any, owner: type) -> inspect.Signature:
         if instance is not None:
@@ -111,10 +111,10 @@ class ConstructorSignature:
 
 
 def passes_on(constructor: _Constructor) -> _Constructor:
-    """Let a constructor begin with a call of its base's, which gets the arguments that it has parameters for.
+    """Decorate a constructor: it first calls the constructor of the base, with the arguments of the same names.
 
-    It also gets those that the class names in `_passed_on`, and all of `**kwargs`. So parameters that a class shares
-    with its base are written in its signature, and nowhere else.
+    The base also gets the arguments that the class names in `_passed_on`, and all of `**kwargs`. So parameters that a
+    class shares with its base are written in its signature, and nowhere else.
 
     Example:
         >>> class Base:
@@ -128,20 +128,20 @@ def passes_on(constructor: _Constructor) -> _Constructor:
         {'rate': 0.2, 'name': 'mine', 'units': 3}
     """
     signature = inspect.signature(constructor)
-    rest = next((p.name for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD), "")
+    keywords = next((p.name for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD), "")
 
     @functools.wraps(constructor)
-    def whole(self: Any, *args: Any, **kwargs: Any) -> None:
+    def combined(self: Any, *args: Any, **kwargs: Any) -> None:
         try:
             bound = signature.bind(self, *args, **kwargs)
         except TypeError:
             constructor(self, *args, **kwargs)  # raises the same error, with the name of the class
             raise
         bound.apply_defaults()
-        owner: Any = next(cls for cls in type(self).__mro__ if cls.__dict__.get("__init__") is whole)
+        owner: Any = next(cls for cls in type(self).__mro__ if cls.__dict__.get("__init__") is combined)
         shared = {*constructor_parameters(owner, of_bases=True), *getattr(owner, "_passed_on", ())}
         arguments = {name: value for name, value in bound.arguments.items() if name in shared}
-        super(owner, self).__init__(**arguments, **bound.arguments.get(rest, {}))
+        super(owner, self).__init__(**arguments, **bound.arguments.get(keywords, {}))
         constructor(self, *args, **kwargs)
 
-    return whole  # type: ignore[return-value]
+    return combined  # type: ignore[return-value]

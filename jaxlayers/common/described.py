@@ -31,7 +31,7 @@ class Described:
     activity_regularizer: Any
     name: str
 
-    if TYPE_CHECKING:  # the rest of a layer
+    if TYPE_CHECKING:  # members of `Layer` that its other bases define
         trainable: bool
         built: bool
         weights: list[Any]
@@ -66,10 +66,10 @@ class Described:
         return self.compute_dtype
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again: plain data.
+        """Return the arguments of the constructor as plain data.
 
-        A subclass that adds arguments may add them here. One that does not has those arguments in its config that its
-        `__init__` was given: numbers, strings, layers and whatever else has a config.
+        A subclass that adds arguments may override this method to add them. Otherwise its config has the arguments that
+        its `__init__` was given, which must be numbers, strings, layers or other objects with a config.
         """
         config = {
             "name": self.name,
@@ -113,5 +113,5 @@ class Described:
 
 
 def _adds_arguments(cls: type) -> bool:
-    """True for a class of a user's with an `__init__` of its own, and without a `get_config`."""
+    """True if a class is a user's, and defines `__init__` but not `get_config`."""
     return defined_in_library(cls, "get_config") and not defined_in_library(cls, "__init__")

@@ -61,7 +61,7 @@ class DTypePolicy:
         return self._variable_dtype
 
     def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
+        """Return the arguments of the constructor as plain data."""
         return {"name": self.name}
 
     @classmethod
@@ -95,7 +95,7 @@ def set_dtype_policy(policy: Any) -> None:
 
 
 def get(identifier: Any) -> DTypePolicy:
-    """The policy that a name, dtype, config or policy stands for; the global one for None."""
+    """Return the policy that a name, dtype, config or policy identifies; the global one for None."""
     if identifier is None:
         return dtype_policy()
     if isinstance(identifier, DTypePolicy):

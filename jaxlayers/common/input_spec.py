@@ -60,7 +60,7 @@ class InputSpec:
         return f"InputSpec({', '.join(f'{name}={value}' for name, value in requirements.items())})"
 
     def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
+        """Return the arguments of the constructor as plain data."""
         return constructor_config(self)
 
     @classmethod

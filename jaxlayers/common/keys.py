@@ -15,8 +15,8 @@ def as_key(state: Any) -> jax.Array:
     """Return a key in its typed form."""
     if is_typed(state):
         return state
-    ours = state.shape[-1:] == (_size(),)
-    return jax.random.wrap_key_data(state, impl=_implementation() if ours else None)
+    has_our_size = state.shape[-1:] == (_size(),)
+    return jax.random.wrap_key_data(state, impl=_implementation() if has_our_size else None)
 
 
 def is_typed(state: Any) -> bool:
@@ -35,7 +35,7 @@ def from_text(text: bytes) -> np.ndarray:
     return np.frombuffer(digest, "uint32")
 
 
-_DERIVATION = b"jaxlayers 2"  # changes whenever the values that a seed stands for do
+_DERIVATION = b"jaxlayers 2"  # must change whenever the arrays made from a seed change
 
 
 @functools.cache

@@ -1,8 +1,8 @@
 """Masks that travel with arrays: boolean arrays, True for the time steps that are not padding.
 
 A JAX array has no place for an attribute, so a table holds the mask of each array for as long as the array lives.
-Inside a transformation other objects (tracers) stand for its arguments, and its results are other objects again. So an
-array and its mask go in and out together, as a `Masked`.
+A transformation replaces its arguments by other objects (tracers), and its results are new objects as well. So an array
+and its mask enter and leave a transformation together, as a `Masked`.
 """
 
 from __future__ import annotations

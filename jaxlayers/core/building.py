@@ -1,11 +1,11 @@
 """Building layers: one abstract run of the call, then all arrays at once.
 
 The first call of a layer is run under `jax.eval_shape`, so that layers at any depth build themselves on the shapes they
-see; nothing is computed. A call that cannot be traced, since it looks at values, builds the layers as it runs instead.
+see; nothing is computed. A call that branches on values cannot be traced: it builds the layers as it runs instead.
 
-A `Build` holds what one build has to undo: the structure of each layer as it was before. A build that fails is undone.
-`init`, `apply` and `compute_output_shape` of a layer that is not built undo theirs on purpose: they borrow a structure
-for the time of a `with` block (see `structured`).
+A `Build` holds the structure that each layer had before the build, to be able to undo it. A build that fails is undone.
+`init`, `apply` and `compute_output_shape` of a layer that is not built undo their builds on purpose: they borrow a
+structure for the time of a `with` block (see `structured`).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Snapshot:
         self._contents = [(value, value.copy()) for value in _containers(self._attributes.values())]
 
     def restore(self) -> None:
-        """Make the layer as it was."""
+        """Give the layer back the attributes and contents of the snapshot."""
         layer = self.layer()
         if layer is None:
             return
@@ -73,12 +73,12 @@ def _containers(values: Iterable[Any]) -> Iterator[Any]:
 
 
 class Build:
-    """One build in progress, and what it has to undo.
+    """One build in progress, with a snapshot of each layer that it has changed.
 
     Args:
-        around: the build that this one is a part of; once this one has succeeded, the other can undo it as well.
-        thorough: if True, layers that are called are remembered even if they are built already, since the run is
-            abstract: attributes that their calls set would hold tracers.
+        around: the build that this one is a part of. It can undo this one even after this one has succeeded.
+        thorough: if True, every layer that is called is remembered, even one that was built before. An abstract run
+            needs this: an attribute that a call sets would hold a tracer afterwards.
     """
 
     __slots__ = ("_around", "_snapshots", "thorough")
@@ -90,7 +90,7 @@ class Build:
 
     @classmethod
     def here(cls, thorough: bool = True) -> Build:
-        """Begin a build that is a part of the one going on in the innermost scope, if there is one."""
+        """Begin a build that is a part of the build in the innermost scope, if there is one."""
         inner = scope.current()
         return cls(None if inner is None else inner.build, thorough)
 
@@ -101,7 +101,7 @@ class Build:
 
     @property
     def layers(self) -> list[Any]:
-        """The layers that it has touched."""
+        """The layers that the build remembers and that still exist."""
         return [layer for snapshot in self._snapshots.values() if (layer := snapshot.layer()) is not None]
 
     def remember(self, layer: Any) -> Snapshot:
@@ -121,7 +121,7 @@ class Build:
                 self._snapshots.clear()
 
     def succeed(self) -> None:
-        """Leave it to the build around to undo this one."""
+        """Hand the snapshots to the build around, which can still undo this one."""
         if self._around is not None:
             for key, snapshot in self._snapshots.items():
                 self._around._snapshots.setdefault(key, snapshot)
@@ -142,7 +142,7 @@ def build_for_call(layer: Any, args: Any, kwargs: Any) -> None:
 
 
 def build_in_call(layer: Any, inner: Scope, args: Any, kwargs: Any) -> None:
-    """Build one layer that turns out not to be built in the middle of a call."""
+    """Build a layer that is called inside another one and is not built yet."""
     with _lock:
         if layer.built:
             return
@@ -152,12 +152,14 @@ def build_in_call(layer: Any, inner: Scope, args: Any, kwargs: Any) -> None:
             _check_build_needs_no_shape(layer, args, kwargs)
         _run_build(layer, inner.build, snapshot, layer.build, positional, named)
         leaves = jax.tree.leaves((args, kwargs))
-        if all(_is_numeric(leaf) for leaf in leaves if hasattr(leaf, "dtype")):  # the shape of strings tells nothing
+        if all(
+            _is_numeric(leaf) for leaf in leaves if hasattr(leaf, "dtype")
+        ):  # no weight depends on the shape of strings
             note_shapes(layer, positional, named)
 
 
 def explicit(build: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap the `build` of a class: called by a user on shapes, it goes on to build all layers inside."""
+    """Wrap the `build` of a class, so that a call by a user, with shapes, builds all layers inside as well."""
 
     @functools.wraps(build)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -165,17 +167,17 @@ def explicit(build: Callable[..., Any]) -> Callable[..., Any]:
         if inner is not None and inner.built_layer is self:  # by `super().build(...)`, or by `build_in_call`
             build(self, *args, **kwargs)
             return
-        own = self._loose_weights or any(isinstance(value, Variable) for value in vars(self).values())
-        if self.built and own and not is_default(type(self).build):
+        has_weights = self._loose_weights or any(isinstance(value, Variable) for value in vars(self).values())
+        if self.built and has_weights and not is_default(type(self).build):
             return  # weights are made once, even if each of several owners builds a shared layer
-        with _building(self) as ongoing:
-            _run_build(self, ongoing, ongoing.remember(self), build.__get__(self), args, kwargs)
+        with _building(self) as progress:
+            _run_build(self, progress, progress.remember(self), build.__get__(self), args, kwargs)
             note_shapes(self, args, kwargs)
             made_in_call = is_default(type(self).build) and not is_default(type(self).call)
             if made_in_call or not is_complete(self):
                 to_struct = functools.partial(symbolic.fill, dtype=self.compute_dtype)
                 shapes = [symbolic.map_shapes(to_struct, shape) for shape in (*args, *kwargs.values())]
-                trace_call(self, tuple(shapes), {}, ongoing)
+                trace_call(self, tuple(shapes), {}, progress)
 
     return wrapper
 
@@ -185,8 +187,8 @@ def _run_build(
 ) -> None:
     """Run a `build` method.
 
-    It receives sizes alone. So its computations are carried out now, whatever is being traced around it, and the arrays
-    that it writes become initial values; the snapshot keeps the arrays before.
+    The method receives only sizes. So its computations are carried out immediately, even inside a trace, and the
+    arrays that it writes become initial values. The snapshot keeps the previous arrays.
     """
     with jax.core.eval_context(), Scope.grounded(layer, build) as inner:
         method(*args, **kwargs)
@@ -199,7 +201,7 @@ def _run_build(
 
 @contextlib.contextmanager
 def _building(layer: Any) -> Iterator[Build]:
-    """Hold the lock, undo everything on failure, and make the arrays when the outermost build is done."""
+    """Run one build under the lock: undo it on failure, and make the arrays at the end of an outermost build."""
     with _lock:
         build = Build.here()
         try:
@@ -220,13 +222,13 @@ def trace_call(layer: Any, args: Any, kwargs: Any, build: Build) -> None:
 
 
 def _call_for_structure(layer: Any, build: Build, *args: Any, **kwargs: Any) -> Any:
-    """Call a layer for what it builds: weights without arrays are zeros, and nothing that is written stays."""
+    """Call a layer only to build it: weights without arrays read as zeros, and all writes are dropped."""
     with Scope.closed(build=build, outermost=True) as inner:
         return layer._call_inside(inner, args, kwargs)
 
 
 def dry_run(function: Callable[..., Any], args: Any, kwargs: Any) -> None:
-    """Run a function on the shapes of its arguments: layers that it builds stay built, its writes are dropped."""
+    """Run a function on the shapes of its arguments: layers that it builds stay built, and its writes are dropped."""
     leaves, tree = jax.tree.flatten((args, kwargs))
     arrays = [i for i, leaf in enumerate(leaves) if _is_numeric(leaf)]
 
@@ -268,8 +270,8 @@ def _check_build_needs_no_shape(layer: Any, args: Any, kwargs: Any) -> None:
     except TypeError:
         received = ", ".join(type(value).__name__ for value in args) or "nothing"
         raise ValueError(
-            f"{layer.path!r} is built from the shapes of arrays, and was called without any: received {received}. A "
-            "list of numbers is no array: make it one with jnp.asarray."
+            f"{layer.path!r} expects at least one array, to be built from its shape; received {received}. Convert "
+            "lists of numbers with jnp.asarray first."
         ) from None
 
 
@@ -300,15 +302,15 @@ def is_borrowed(layer: Any) -> bool:
 
 @contextlib.contextmanager
 def structured(layer: Any, args: Any, kwargs: Any, fits: Callable[[], bool] | None = None) -> Iterator[None]:
-    """Have a layer built for the time of a `with` block, and as it was afterwards.
+    """Build a layer for the time of a `with` block, and undo the build afterwards.
 
     The structure is kept on the layer as its blueprint, so that it can be used again without tracing the layer.
 
     Args:
         layer: the layer.
-        args: the arguments of its call.
-        kwargs: likewise, by name.
-        fits: tells if the structure that the layer has now will do; by default none does, and the layer is traced.
+        args: the positional arguments of its call.
+        kwargs: the keyword arguments of its call.
+        fits: returns True if the structure that the layer has now can be used. By default the layer is always traced.
     """
     if fits is not None and is_complete(layer) and not must_build_first(layer, scope.current()):
         yield
@@ -357,7 +359,7 @@ def _trace_or_run(layer: Any, args: Any, kwargs: Any, build: Build) -> None:
 
 
 def call_abstractly(layer: Any) -> Callable[..., Any]:
-    """The call of a layer as a function that leaves the layer as it is; to be traced."""
+    """Return a function, to be traced, that calls a layer and undoes the builds that this causes."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
         with _lock:

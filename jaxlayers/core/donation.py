@@ -8,7 +8,7 @@ The array of an overwritten variable is donated to XLA, which deletes it, so two
 - While a loan is out, reads of the variables that it overwrites wait for its end, and so do runs of other compiled
   functions that use them. Steps that share no overwritten variable run at the same time.
 
-A step that fails while it runs takes the donated arrays along. `mark_lost` then puts a `Lost` in the place of each.
+If a step fails while it runs, the donated arrays are lost. `mark_lost` then puts a `Lost` in the place of each.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Step(Protocol):
 
 
 class Lost:
-    """Stands in a variable for an array that a failed step took along."""
+    """A placeholder in a variable for an array that was donated to a step that failed."""
 
     __slots__ = ("step",)
 
@@ -45,7 +45,7 @@ class Lost:
         self.step = step
 
     def message(self, path: str) -> str:
-        """Say what happened to the variable at a path, and the way back."""
+        """Return the text of the error for the variable at a path: the cause, and how to recover."""
         return (
             f"{path!r} was lost: the compiled step {self.step!r} failed while it was running, after its inputs had "
             "been donated. Assign its value again (load a checkpoint, or set params, state or weights you kept), or "
@@ -63,7 +63,7 @@ class Loan:
         self._thread = threading.get_ident()
 
     def begin(self) -> None:
-        """Enter the run, once no run that conflicts with it is under way."""
+        """Wait for the end of every run that conflicts with this one, then register it as running."""
         while True:
             with _changed:
                 blocking = next(filter(self._conflicts_with, list(_loans)), None) if _loans else None
@@ -73,26 +73,29 @@ class Loan:
             blocking.wait(next(variable.path for variable in (*blocking.step.written, *self.step.written)))
 
     def end(self) -> None:
-        """Let everybody go on who waits for the run."""
+        """Register the end of the run, and wake the threads that wait for it."""
         _loans.discard(self)
         if _waiting:
             with _changed:
                 _changed.notify_all()
 
     def _conflicts_with(self, other: Loan) -> bool:
-        """True if two runs cannot overlap: one overwrites what the other uses."""
-        mine, theirs = self.step, other.step
+        """True if two runs cannot overlap: one overwrites an array that the other uses."""
+        a, b = self.step, other.step
         return not (
-            mine.written_ids.isdisjoint(theirs.written_ids)
-            and mine.written_ids.isdisjoint(theirs.read_ids)
-            and mine.read_ids.isdisjoint(theirs.written_ids)
+            a.written_ids.isdisjoint(b.written_ids)
+            and a.written_ids.isdisjoint(b.read_ids)
+            and a.read_ids.isdisjoint(b.written_ids)
         )
 
     def wait(self, path: str) -> None:
         """Wait until the run has ended.
 
+        Args:
+            path: the path of a variable that the run overwrites, for the error message.
+
         Raises:
-            RuntimeError: when the run waits for this thread, which is a callback of it.
+            RuntimeError: when this thread is a callback of the run, which cannot end before the callback does.
         """
         global _waiting
         end = time.monotonic() + _CALLBACK_PATIENCE if _is_in_callback() else math.inf
@@ -102,10 +105,10 @@ class Loan:
                 while self in _loans:
                     if self._thread == threading.get_ident() or time.monotonic() > end:
                         raise RuntimeError(
-                            f"{path!r} is being written by a compiled step that is still running, perhaps the one "
-                            "that calls this. Hand its value to the callback as an argument."
+                            f"{path!r} is being written by a compiled step that is still running, perhaps the step "
+                            "that runs this callback. Pass its value to the callback as an argument."
                         )
-                    _changed.wait(0.05)  # an interrupt may have kept `end` from notifying
+                    _changed.wait(0.05)  # with a timeout: an interrupt may have kept `end` from notifying
             finally:
                 _waiting -= 1
 
@@ -125,7 +128,7 @@ def wait_for(variable: Any) -> None:
 
 
 def is_lent(variable: Any) -> bool:
-    """True if a run is about to overwrite a variable."""
+    """True if a run in progress overwrites a variable."""
     return bool(_loans) and any(id(variable) in loan.step.written_ids for loan in list(_loans))
 
 
@@ -144,18 +147,18 @@ _JAX = os.path.dirname(jax.__file__) + os.sep
 
 
 def arrays_of(variables: list[Any]) -> list[Any]:
-    """The arrays of variables for a run that has borrowed them, made now where there are none."""
+    """Return the arrays of variables for a run that has borrowed them; arrays that do not exist yet are made now."""
     arrays = [variable._value for variable in variables]
     if not _NO_ARRAY.isdisjoint(map(type, arrays)):
         return [variable.lent() for variable in variables]
     return arrays
 
 
-_NO_ARRAY = frozenset([type(None), Lost])  # what may stand in a variable in the place of an array
+_NO_ARRAY = frozenset([type(None), Lost])  # the types of `Variable._value` when there is no array
 
 
 def donatable(variables: list[Any], arrays: list[Any]) -> list[Any]:
-    """The arrays of variables with copies in the place of those that somebody else may hold."""
+    """Return the arrays of variables, with a copy in the place of each that is not exclusive to its variable."""
     shared = [i for i, variable in enumerate(variables) if not variable._exclusive]
     if not shared:
         return arrays
@@ -170,13 +173,18 @@ steps: weakref.WeakSet[Any] = weakref.WeakSet()  # of all compiled functions, to
 
 
 def mark_lost(variables: Iterable[Any], step: str | None = None) -> None:
-    """After a failure on the device: put a `Lost` in the place of every array that went down with it."""
+    """After a failure on the device, put a `Lost` in the place of every array that was lost in it.
+
+    Args:
+        variables: the variables to examine.
+        step: the name of the step that failed; None if it has to be found among all compiled functions.
+    """
     for variable in variables:
         array = variable._value
         if isinstance(array, jax.Array):
             try:
                 array.block_until_ready()
-            except (RuntimeError, ValueError):  # deleted, or the result of what failed
+            except (RuntimeError, ValueError):  # the array was deleted, or its computation failed
                 writers = [each.name for each in steps if any(written is variable for written in each.written)]
                 variable._value = Lost(step or (writers[0] if writers else "a compiled step"))
                 variable._exclusive = False

@@ -15,8 +15,9 @@ from typing import Any
 import jax
 
 from jaxlayers.common import masks
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.core.protocols import LayerLike
-from jaxlayers.core.scope import Scope, current, unwrap, write
+from jaxlayers.core.scope import Scope, current, write
 
 
 class LossKey:
@@ -73,14 +74,14 @@ class Effects:
         return cls(aux[0], list(values), aux[1])
 
     def commit(self) -> None:
-        """Hand everything to the innermost scope, or to the objects themselves where there is none."""
+        """Write the values and losses to the innermost scope, or to the objects themselves if there is none."""
         losses: dict[Any, list[Any]] = {root(): [] for root in self.roots}
         for key, value in zip(self.keys, self.values, strict=True):
             if isinstance(key, LossKey):
                 losses.setdefault(key.root(), []).append((key.owner(), value))
             else:
                 write(key, value)
-        losses.pop(None, None)  # the layer lived for one call
+        losses.pop(None, None)  # the losses of a layer that has been garbage-collected
         commit_losses(current(), losses)
 
 

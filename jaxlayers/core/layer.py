@@ -1,7 +1,7 @@
 """The facade: an object with weights, called like a function.
 
-A call from outside of every layer is a transaction: its writes are kept in a scope, and stored once the call has
-succeeded. Calls from layer to layer are entered into the same scope. See `building` for how weights are made, and
+A call from outside of every layer is a transaction: its writes stay in a scope until the call has succeeded, and are
+stored then. Layers that it calls run in the same scope. See `building` for how weights are made, and
 `pure` for the pair of functions underneath.
 """
 
@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common import masks, registry
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.call_spec import CallSpec, LazyCallSpec
 from jaxlayers.common.constructors import ConstructorSignature
 from jaxlayers.common.described import Described
@@ -68,10 +69,10 @@ class Layer(Symbolic, Described, Weighted):
 
     _call_spec: CallSpec = LazyCallSpec()  # type: ignore[assignment]
     _made_with: tuple[tuple[Any, ...], dict[str, Any]]
-    __signature__ = ConstructorSignature()  # that of `__new__` says nothing
+    __signature__ = ConstructorSignature()  # otherwise inspect.signature shows that of `__new__`
     supports_masking = True
     input_spec: InputSpec | Any = None
-    _blueprint: list[Any] | None = None  # the structure that `init` found out, for a layer that is not built
+    _blueprint: list[Any] | None = None  # the structure that `init` or `apply` found, while the layer is not built
     _input_shape_argument: tuple[int | None, ...] | None = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -110,9 +111,7 @@ class Layer(Symbolic, Described, Weighted):
             raise ValueError(f"{self.name!r}: trainable must be True or False; received {trainable!r}.")
         self._trainable = trainable
         self.dtype_policy = dtype
-        self._loose_weights: dict[
-            str, Variable
-        ] = {}  # made by add_weight, and not necessarily assigned to an attribute
+        self._loose_weights: dict[str, Variable] = {}  # from add_weight; perhaps not assigned to an attribute
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _RESERVED:
@@ -125,8 +124,8 @@ class Layer(Symbolic, Described, Weighted):
             return
         if isinstance(value, Variable | tracking.Tracked) and not hasattr(self, "_loose_weights"):
             raise RuntimeError(
-                f"{type(self).__name__}.__init__ assigns {name!r} before it has called super().__init__(), which is "
-                "what makes assignments part of the layer. Call super().__init__() first."
+                f"{type(self).__name__}.__init__ assigns {name!r} before it has called super().__init__(), which "
+                "makes assigned objects part of the layer. Call super().__init__() first."
             )
         super().__setattr__(name, value)
 
@@ -199,7 +198,7 @@ class Layer(Symbolic, Described, Weighted):
         if not self._trainable:
             variable.trainable = False
         self._loose_weights[free_name(name or "variable", self._loose_weights)] = variable
-        variable._adopt(self)
+        variable._add_owner(self)
         tracking.structure_changed()
         return variable
 
@@ -209,7 +208,7 @@ class Layer(Symbolic, Described, Weighted):
         """Add a scalar, or a list of scalars, to the losses of this call."""
         inner = scope.current()
         for value in loss if isinstance(loss, list | tuple) else [loss]:
-            value = jnp.asarray(scope.unwrap(value))
+            value = jnp.asarray(unwrap(value))
             if inner is not None and inner.call is not None:
                 if scope.current_trace() != inner.trace:
                     refuse_effect(f"{inner.place()!r} added a loss")
@@ -285,7 +284,7 @@ class Layer(Symbolic, Described, Weighted):
         return outputs
 
     def _prepare_arguments(self, inner: scope.Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Cast the arguments of a call, and settle its `training`: that of the call, of the layer around, the default.
+        """Cast the arguments of a call, and find `training`: that of the call, or of the layer around, or the default.
 
         Returns:
             The positional and the named arguments of `call`, and `training`.
@@ -358,7 +357,7 @@ def _as_input(value: Any, compute: Any) -> Any:
     elif kind is np.ndarray and (value.dtype.kind in _TEXT or overflows(value)):
         return value  # strings stay on the host, and so do 64-bit integers that JAX would cut off
     elif isinstance(value, np.ndarray | Variable) or hasattr(value, "__array__"):
-        value = jnp.asarray(scope.unwrap(value))
+        value = jnp.asarray(unwrap(value))
         if compute is None or value.dtype == compute or not is_float(value.dtype):
             return value
     else:
@@ -376,7 +375,7 @@ def _input_shape(kwargs: dict[str, Any]) -> tuple[int | None, ...] | None:
 
 
 def _add_place(error: Exception, inner: scope.Scope, args: tuple[Any, ...]) -> None:
-    """Add to an error which layer was being called, and on which shapes; once, by the innermost layer."""
+    """Add the path and the inputs of the layer being called to an error; only the innermost layer does this."""
     if isinstance(error, lifting.Retrace) or getattr(error, "__notes__", None):
         return
     shapes = jax.tree.map(lambda a: f"{a.dtype}{list(a.shape)}" if hasattr(a, "dtype") else type(a).__name__, args)

@@ -1,12 +1,13 @@
 """State carried through loops and branches.
 
-A loop or branch has to know beforehand what its bodies write: that is part of its carry. So each body is first traced
-abstractly, to discover what it writes. The discovery is kept in the record of the scope around, for when that is traced
-again, so that the number of traces grows with the depth of nested loops, and not exponentially.
+The variables that the body of a loop or branch writes are part of its carry. JAX needs the carry before it traces the
+body. So each body is first traced abstractly, to discover what it writes. The discovery is kept in the record of the
+scope around. When the function around is traced again, it is read from there: otherwise the number of traces would be
+exponential in the depth of nested loops.
 
-A body may still write more than was discovered (after `carry` has changed what it does, say). Its trace then ends in
-`CarryTooSmall`, and the loop starts again with a larger carry. It is the exception, since a trace that ends in one
-leaves the arrays that it closed over alive for ever.
+A body may still write more in its final trace than was discovered. That trace then ends in `CarryTooSmall`, and the
+loop starts again with a larger carry. This is only a fallback: JAX never frees the arrays that a trace closed over if
+it ends in an exception.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Bodies = list[tuple[Callable[..., Any], tuple[Any, ...]]]  # functions, each wit
 
 
 class Retrace(Exception):  # noqa: N818, never an error: it is always caught
-    """Raised to end a trace that met state which was not handed in."""
+    """Raised to end a trace that used state which is not among its inputs."""
 
 
 class CarryTooSmall(Retrace):
@@ -70,10 +71,10 @@ class Carry:
         """Run one body once: return its outputs, and the carried values after it.
 
         Raises:
-            CarryTooSmall: when it writes something that is not carried.
+            CarryTooSmall: when the body writes a variable or adds a loss that is not carried.
         """
         variables = {k: v for k, v in zip(self.keys, values, strict=True) if not isinstance(k, LossKey)}
-        inner = Scope.lifted(variables, known=self.records[body])
+        inner = Scope.lifted(variables, earlier=self.records[body])
         outputs, effects = run(inner, function, *args)
         self.records[body] = inner.record
         after = dict(zip(effects.keys, effects.values, strict=True))
@@ -85,7 +86,7 @@ class Carry:
         return outputs, [_value_after(key, value, after) for key, value in zip(self.keys, values, strict=True)]
 
     def variables(self, values: list[Any]) -> dict[Any, Any]:
-        """The carried variables with some values."""
+        """Return the carried variables with their arrays among the carried values."""
         return {key: value for key, value in zip(self.keys, values, strict=True) if not isinstance(key, LossKey)}
 
     def commit(self, values: list[Any]) -> None:
@@ -101,22 +102,22 @@ def _value_before(key: Any) -> Any:
 
 
 def _value_after(key: Any, before: Any, after: dict[Any, Any]) -> Any:
-    """The array of a variable after one turn; the sum so far of a loss."""
+    """The array of a variable after one iteration; for a loss, the sum so far."""
     if isinstance(key, LossKey):
         return before + after[key].astype(before.dtype) if key in after else before
     return after.get(key, before)
 
 
 def with_carry(bodies: Bodies, attempt: Callable[[Carry], tuple[Any, list[Any]]]) -> Any:
-    """Run a loop or branch with everything carried that its bodies write.
+    """Run a loop or branch that carries all variables and losses that its bodies write.
 
     Args:
         bodies: the functions, with arguments for their discovery: arrays or `jax.ShapeDtypeStruct`s.
         attempt: runs the loop with a carry; returns its outputs and the carried values after it.
     """
     record = None if (inner := scope.current()) is None else inner.record
-    number, known = (0, None) if record is None else record.open()
-    discovery = known if isinstance(known, Discovery) else discover(bodies)
+    number, earlier = (0, None) if record is None else record.open()
+    discovery = earlier if isinstance(earlier, Discovery) else discover(bodies)
     while True:
         carry = Carry(discovery)
         try:
@@ -152,7 +153,7 @@ def _trace_once(bodies: Bodies, keys: dict[Any, frozenset[str]]) -> tuple[list[R
     for function, args in bodies:
 
         def body(args: Any, function: Callable[..., Any] = function) -> None:
-            inner = Scope.lifted(dict(arrays), known=Record())
+            inner = Scope.lifted(dict(arrays), earlier=Record())
             outputs, effects = run(inner, function, *args)
             for key, value in zip(effects.keys, effects.values, strict=True):
                 keys[key] = keys.get(key, frozenset()) | varying_axes(value)

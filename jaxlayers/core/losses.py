@@ -16,11 +16,11 @@ from jaxlayers.core.values import IsolatedValues
 _numbers = itertools.count(1)
 
 
-class Kept(NamedTuple):
+class CallLosses(NamedTuple):
     """The losses of one outermost call, as its layer keeps them.
 
     Attributes:
-        number: of the call in the process, to find the newest.
+        number: the number of the call in this process, to find the newest call.
         entries: (owner, value) pairs.
         trace: the trace that the values belong to.
     """
@@ -31,16 +31,16 @@ class Kept(NamedTuple):
 
 
 def keep(layer: Any, entries: list[tuple[Any, Any]]) -> None:
-    """Hold the losses of the last outermost call of a layer; beside them those of the last one in a bare trace."""
+    """Store the losses of an outermost call in its layer: in one attribute if it ran eagerly, in another if traced."""
     trace = scope.current_trace()
     name = "_kept_losses" if trace == scope.NO_TRACE else "_traced_losses"
-    object.__setattr__(layer, name, Kept(next(_numbers), entries, trace))
+    object.__setattr__(layer, name, CallLosses(next(_numbers), entries, trace))
 
 
 def losses(layer: Any) -> list[jax.Array]:
-    """The losses added in the last call, as seen from here, and those of regularizers on trainable weights."""
+    """The losses added in the last call, as the current scope sees it, and those of regularized trainable weights."""
     inside = {id(below) for below in layer._objects}
-    values = [value for owner, value in _newest(layer._above()) if id(owner) in inside]
+    values = [value for owner, value in _newest(layer._self_and_owners()) if id(owner) in inside]
     for _, variable in layer._walk.entries:
         if variable.regularizer is not None and variable.trainable:
             values.append(variable.regularizer(scope.read(variable)))
@@ -48,7 +48,7 @@ def losses(layer: Any) -> list[jax.Array]:
 
 
 def _newest(owners: list[Any]) -> list[tuple[Any, Any]]:
-    """The losses of the newest call of any of some layers: of those seen in the scopes around, else those kept."""
+    """The losses of the newest call of any of some layers: in the scopes around, or else those the layers store."""
     inner = scope.current()
     for each in () if inner is None else inner.outwards():
         for root in reversed(each.values.losses):
@@ -59,5 +59,5 @@ def _newest(owners: list[Any]) -> list[tuple[Any, Any]]:
     # A call inside a bare jax.jit leaves tracers, which are of no use outside of it.
     usable = (scope.NO_TRACE, scope.current_trace())
     layers = [owner for owner in owners if hasattr(owner, "_kept_losses")]
-    kept = [calls for layer in layers for calls in (layer._kept_losses, layer._traced_losses) if calls.trace in usable]
-    return max(kept, key=lambda calls: calls.number).entries if kept else []
+    calls = [call for layer in layers for call in (layer._kept_losses, layer._traced_losses) if call.trace in usable]
+    return max(calls, key=lambda call: call.number).entries if calls else []

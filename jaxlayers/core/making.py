@@ -1,8 +1,8 @@
-"""The initial arrays of variables: made many at once, with few compilations.
+"""The initial arrays of variables: all arrays of a build are made together, with few compilations.
 
-An array depends on a key and on the path of its variable alone. An initializer that has `pure` is handed the key; what
-it compiles, for each distinct shape and dtype, is cached for the process by JAX. Any other initializer may do anything,
-so it is called as it is, in a scope whose draws start from the key. Constants need no compilation at all.
+An array depends on a key and on the path of its variable alone. There are three kinds of initializers. One that has a
+method `pure` is given the key; JAX compiles it once for each distinct shape and dtype. One that has a
+`constant_value` needs no compilation. Any other callable is called in a scope whose draws start from the key.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common import keys
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import scope
 from jaxlayers.core.protocols import VariableLike
 from jaxlayers.core.scope import Scope
@@ -61,7 +62,7 @@ class Builds:
         self._seed, self._numbers = seed, itertools.count()
 
     def next(self) -> bytes:
-        """A text for the next build, to make its key from."""
+        """Return the text that the key of the next build is made from."""
         return b"%d build %d" % (self._seed, next(self._numbers))
 
 
@@ -69,7 +70,7 @@ builds = Builds()
 
 
 def claim(root: Any) -> None:
-    """Give every variable without an array below an object its origin: this build."""
+    """Set the origin of every variable below an object that has no array yet to a new build."""
     unclaimed = [(path, v) for path, v in root._walk.entries if v._value is None and v.origin is None]
     origin = Origin({id(variable): "/".join(path) for path, variable in unclaimed})
     for _, variable in unclaimed:
@@ -77,18 +78,18 @@ def claim(root: Any) -> None:
 
 
 def make(variables: Iterable[Any]) -> None:
-    """Make the array of every variable that has none, outside of whatever is being traced; all or none."""
-    made: dict[Any, Any] = {}
+    """Make the array of every variable that has none: all of them, or none after an error. Never traced."""
+    arrays: dict[Any, Any] = {}
     with jax.core.eval_context():
         for variable in variables:
-            if variable._value is not None or variable in made:
+            if variable._value is not None or variable in arrays:
                 continue
             if variable.origin is None and variable.owner is not None:
                 claim(variable.owner._outermost())
             origin = variable.origin or Origin({id(variable): variable.name})
             value = _value(variable, functools.partial(origin.key_of, variable), "own")
-            made[variable] = value if variable.sharding is None else jax.device_put(value, variable.sharding)
-    for variable, value in made.items():
+            arrays[variable] = value if variable.sharding is None else jax.device_put(value, variable.sharding)
+    for variable, value in arrays.items():
         variable._value, variable.origin = value, None
 
 
@@ -114,15 +115,15 @@ def _value(variable: Any, key: Callable[[], Any], generators: scope.Generators) 
         raise ValueError(
             f"The initializer of {variable.path!r} was asked for shape {shape} and returned {np.shape(value)}."
         )
-    # Copy what the initializer may still hold: the array of a variable may be donated.
+    # Copy an array that the initializer may still hold: the array of a variable may be donated.
     return jnp.asarray(value, dtype) if sample is not None else jnp.array(value, dtype)
 
 
 def _call(initializer: Any, shape: tuple[int, ...], dtype: str, inside: Scope) -> Any:
-    """Call an initializer of which nothing is known, in a scope whose draws start from a key."""
+    """Call an initializer that is an arbitrary callable, in a scope whose draws start from a key."""
     with inside:
-        value = scope.unwrap(initializer(shape, dtype=dtype) if _takes_dtype(initializer) else initializer(shape))
-    for variable in inside.values.written:  # a seeded generator of the initializer's own goes on
+        value = unwrap(initializer(shape, dtype=dtype) if _takes_dtype(initializer) else initializer(shape))
+    for variable in inside.values.written:  # the initializer has a seed generator, whose state advances
         variable.store(inside.values.arrays[variable])
     return value
 

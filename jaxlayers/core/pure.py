@@ -1,7 +1,7 @@
 """The pair of pure functions under every layer.
 
-`params` holds the arrays of what is trainable now, `state` those of the rest; see `trees` for their form. A value of
-`init` depends on the key and on the path of its variable alone. `apply` runs the layer in an isolated scope.
+`params` holds the arrays of the trainable variables, `state` those of all others; see `trees` for their form. An array
+that `init` makes depends on the key and on the path of its variable alone. `apply` runs the layer in an isolated scope.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import building, making, random, scope, trees
 from jaxlayers.core.effects import run
 from jaxlayers.core.losses import losses
@@ -69,13 +70,13 @@ def apply(layer: Any, params: Any, state: Any, args: Any, kwargs: Any, rng: Any,
     return Applied(outputs, trees.with_structure_of(state, new_state), added)
 
 
-def call(layer: Any, trainable: Any, rest: Any, args: Any, kwargs: Any, return_losses: bool) -> Any:
+def call(layer: Any, trainable: Any, non_trainable: Any, args: Any, kwargs: Any, return_losses: bool) -> Any:
     """Compute the outputs from lists of arrays; see `Layer.stateless_call`."""
     if not layer.built:
         raise ValueError(f"{layer.path!r} is not built, so its variables are not known. Call it, or build(), first.")
     lists = {"trainable_variables": layer.trainable_variables, "non_trainable_variables": layer.non_trainable_variables}
     (outputs, added), (_, new) = run_on_lists(
-        layer, lists, (trainable, rest), lambda: (layer(*args, **kwargs), losses(layer))
+        layer, lists, (trainable, non_trainable), lambda: (layer(*args, **kwargs), losses(layer))
     )
     return (outputs, new, added) if return_losses else (outputs, new)
 
@@ -85,22 +86,22 @@ def run_on_lists(owner: Any, lists: dict[str, list[Variable]], arrays: Any, func
 
     Args:
         owner: the layer, metric or model that the variables belong to.
-        lists: variables by the name of their list, for messages.
-        arrays: as many lists of arrays.
-        function: takes no arguments.
+        lists: the lists of variables, by a name for messages.
+        arrays: a list of arrays for each of `lists`.
+        function: a function without arguments.
 
     Returns:
         What the function returned, and the lists of arrays as it left them.
 
     Raises:
-        ValueError: when there is an array too many, too few or of another shape.
+        ValueError: when a list has the wrong number of arrays, or an array has the wrong shape.
     """
     values: dict[Variable, Any] = {}
-    for (name, variables), given in zip(lists.items(), map(list, arrays), strict=True):
-        if len(given) != len(variables):
-            raise ValueError(f"{owner.path!r} has {len(variables)} {name}; received {len(given)} arrays for them.")
-        values.update(zip(variables, map(_as_jax, given), strict=True))
-    wrong = [f"{v.path} must have shape {v.shape}, and has {a.shape}" for v, a in values.items() if v.shape != a.shape]
+    for (name, variables), received in zip(lists.items(), map(list, arrays), strict=True):
+        if len(received) != len(variables):
+            raise ValueError(f"{owner.path!r} has {len(variables)} {name}; received {len(received)} arrays for them.")
+        values.update(zip(variables, map(_as_jax, received), strict=True))
+    wrong = [f"{v.path} must have shape {v.shape}, received {a.shape}" for v, a in values.items() if v.shape != a.shape]
     if wrong:
         raise ValueError(f"The arrays do not fit {owner.path!r}: {'; '.join(wrong)}.")
     result, _ = run(Scope.isolated(values, owner.name, "own", False), function)
@@ -113,7 +114,7 @@ def tree(layer: Any, trainable: bool) -> dict[str, Any]:
 
 
 def assign(layer: Any, new: Any, trainable: bool) -> None:
-    """Put the arrays of a tree in the place of those that a layer holds, all or none."""
+    """Assign the arrays of a tree to the variables of a layer, all or none."""
     if not isinstance(new, Mapping):
         raise AttributeError(
             f"{type(layer).__name__}.{'params' if trainable else 'state'} is the tree of the layer's weights, one of "
@@ -125,10 +126,10 @@ def assign(layer: Any, new: Any, trainable: bool) -> None:
 
 
 def _fit(layer: Any) -> tuple[str, str]:
-    """The begin and the end of a message about a tree that does not fit."""
+    """The beginning of the message about a tree that does not fit, and the hint at its end."""
     hint = "" if layer.built else " The layer is not built yet: call it, or build(), first."
     return f"The tree does not fit {layer.path!r}", hint
 
 
 def _as_jax(value: Any) -> Any:
-    return value if isinstance(value, jax.Array) else jnp.asarray(scope.unwrap(value))
+    return value if isinstance(value, jax.Array) else jnp.asarray(unwrap(value))

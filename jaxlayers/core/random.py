@@ -1,4 +1,4 @@
-"""The keys of random draws, and what they depend on.
+"""The keys of random draws.
 
 A `SeedGenerator` is a variable that holds (seed, number of draws so far). Draws without a generator, and all draws
 inside `apply` with a key, use the *stream* of the innermost scope instead. A stream starts from the state of the global
@@ -24,9 +24,9 @@ from jaxlayers.core import making, scope, tracking
 from jaxlayers.core.protocols import Role
 from jaxlayers.core.variable import Variable
 
-_ADVANCE = np.uint32(0x9E3779B9)  # folded in once to get the next start; a draw folds in twice
+_ADVANCE = np.uint32(0x9E3779B9)  # folded into a start to get the next one; a draw folds in two numbers instead
 _AFTER_VMAP = np.uint32(0xC2B2AE35)  # likewise, after a vmap
-_eager_draws = threading.RLock()  # a draw outside of every scope reads and writes a state in one go
+_eager_draws = threading.RLock()  # held while a draw outside of every scope reads and advances a state
 
 
 class SeedGenerator(tracking.Tracked):
@@ -82,7 +82,7 @@ class SeedGenerator(tracking.Tracked):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> SeedGenerator:
-        """The generator that `get_config()` describes."""
+        """Create the generator from a config, as `get_config()` returns it."""
         return cls(**config)
 
 
@@ -151,7 +151,7 @@ def _draw_path(inner: scope.Scope, generator: SeedGenerator | None) -> str:
 
 
 def _fold_in_axes(key: jax.Array, inner: scope.Scope) -> jax.Array:
-    """Under `jl.vmap` each example has a key of its own, and so has each device of a step for several."""
+    """Fold in the indices along the mapped axes: each example of a `jl.vmap`, or device of a step, has its own key."""
     for axis in inner.keys.axes:
         key = jax.random.fold_in(key, jax.lax.axis_index(axis))
     return key
@@ -160,7 +160,7 @@ def _fold_in_axes(key: jax.Array, inner: scope.Scope) -> jax.Array:
 def no_key(inner: scope.Scope) -> ValueError:
     """The error of a draw inside `apply` without a key."""
     return ValueError(
-        f"{inner.place()!r} wants a random number, and apply() was given no key. Pass rng=jax.random.key(...), or "
+        f"{inner.place()!r} needs a random key, but apply() was given no key. Pass rng=jax.random.key(...), or "
         "training=False."
     )
 
@@ -210,7 +210,7 @@ def _start(seed: int) -> np.ndarray:
 
 
 def set_global_seed(seed: int) -> None:
-    """Start the global generator, and the keys of builds, again from a seed.
+    """Restart the global generator and the keys of builds from a seed.
 
     Raises:
         RuntimeError: inside a layer's call or a transformation.

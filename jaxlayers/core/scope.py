@@ -8,13 +8,13 @@ variable. It consists of four parts, each of which answers one question:
 - `keys` (`KeyStream`): where do random draws get their keys from?
 - `record` (`Record`): what did an earlier trace of the same function find out about the loops inside it?
 
-Beside these it knows the build that is in progress, if any, and the mesh axis that gradients are averaged over.
+It also holds the build in progress, if there is one, and the mesh axis that gradients are averaged over.
 
 There is one constructor for each situation. A *transaction* is an outermost call of a layer: writes are stored once
 the call has succeeded. A *lifted* scope is the inside of a transformation: its effects become outputs of a pure
 function. A *closed* one also records the variables that were not handed in. An *isolated* one is the inside of `apply`:
-nothing that is written leaves it. A *grounded* one is the inside of `build`: it reads and writes the objects, whatever
-is being traced.
+nothing that is written leaves it. A *grounded* one is the inside of `build`: it reads and writes the objects
+themselves, even inside a trace.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from jaxlayers.common.array_like import unwrap as unwrap
 from jaxlayers.core.protocols import BuildLike, LayerLike, VariableLike
 from jaxlayers.core.values import (
     NO_TRACE,
@@ -72,8 +71,8 @@ class KeyStream:
     path that it is made at and its number there.
 
     Attributes:
-        generators: where seed generators get keys: from their `"own"` state; from it only if `"seeded"`, while others
-            are refused; or from the `"stream"`.
+        generators: the source of the keys of seed generators. `"own"`: their own state. `"seeded"`: their own state if
+            they were given a seed; draws from others are refused. `"stream"`: the stream.
         available: False if draws from the stream are refused: `apply` was given no key.
         axes: the mapped axes around, the innermost first; each of their indices is folded into every key.
         start: the key that the stream starts from, once it is known.
@@ -90,7 +89,7 @@ class KeyStream:
 
     @classmethod
     def inside(cls, around: KeyStream | None, axis: Any = None, start: Any = None) -> KeyStream:
-        """Return a stream with the rules of the scope around, mapped over one more axis if there is one."""
+        """Return the stream of a scope inside another: the same rules, and one more mapped axis unless it is None."""
         axes = () if axis is None else (axis,)
         if around is None:
             return cls("own", True, axes, start)
@@ -98,7 +97,7 @@ class KeyStream:
 
     @staticmethod
     def rules_here() -> tuple[Generators, bool]:
-        """The rules of the innermost scope: `generators` and `available`."""
+        """The attributes `generators` and `available` of the innermost scope."""
         scope = current()
         return ("own", True) if scope is None else (scope.keys.generators, scope.keys.available)
 
@@ -110,29 +109,31 @@ class KeyStream:
 
 
 class Record:
-    """The discoveries of the transformations that were called while a function was traced, in the order of their calls.
+    """The results of tracing the bodies of loops and branches inside one traced function, in the order of their calls.
+
+    When the function is traced again, they save the loops a trace of their own (see `lifting`).
 
     Args:
-        known: the record of an earlier trace of the same function.
+        earlier: the record of an earlier trace of the same function.
     """
 
-    __slots__ = ("entries", "known")
+    __slots__ = ("earlier", "entries")
 
-    def __init__(self, known: Record | None = None):
+    def __init__(self, earlier: Record | None = None):
         self.entries: list[Any] = []
-        self.known = known
+        self.earlier = earlier
 
     def open(self) -> tuple[int, Any]:
-        """Return the number of the transformation being called, and the entry that an earlier trace kept for it."""
+        """Append an empty entry; return its number, and the entry of this number from the earlier trace, or None."""
         number = len(self.entries)
         self.entries.append(None)
-        known = self.known
-        return number, known.entries[number] if known is not None and number < len(known.entries) else None
+        earlier = self.earlier
+        return number, earlier.entries[number] if earlier is not None and number < len(earlier.entries) else None
 
     def inside(self) -> Record:
-        """Return the record of a scope opened inside, which is an entry of this one."""
-        number, known = self.open()
-        record = self.entries[number] = Record(known if isinstance(known, Record) else None)
+        """Append and return the record of a scope that is opened inside this one."""
+        number, earlier = self.open()
+        record = self.entries[number] = Record(earlier if isinstance(earlier, Record) else None)
         return record
 
 
@@ -158,8 +159,10 @@ class Scope:
         self.call = call
         self.build = build
         self.mean_axis = mean_axis
-        self.built_layer: LayerLike | None = None  # the layer whose own `build` this is the inside of
-        self.trace = current_trace()  # in which it was opened
+        self.built_layer: LayerLike | None = None  # in a grounded scope, the layer whose `build` runs
+        # The JAX trace that the scope was opened in, where losses may be added. `values.trace`, where variables may be
+        # written, is another one in a transaction inside a bare JAX transformation: its writes could not be stored.
+        self.trace = current_trace()
 
     @classmethod
     def transaction(cls, root: LayerLike, build: BuildLike) -> Scope:
@@ -175,23 +178,23 @@ class Scope:
 
     @classmethod
     def lifted(
-        cls, arrays: dict[Any, Any] | None = None, axis: Any = None, known: Record | None = None, start: Any = None
+        cls, arrays: dict[Any, Any] | None = None, axis: Any = None, earlier: Record | None = None, start: Any = None
     ) -> Scope:
         """The scope inside a transformation.
 
         Args:
             arrays: for the variables that are inputs of the pure function.
             axis: the name of the axis that the transformation maps over, if it does.
-            known: the record of an earlier trace.
+            earlier: the record of an earlier trace.
             start: the key that draws without a seed start from; by default they follow the global generator.
         """
-        return cls._within(current(), Values, arrays, axis, known, start)
+        return cls._within(current(), Values, arrays, axis, earlier, start)
 
     @classmethod
     def closed(
         cls,
         arrays: dict[Any, Any] | None = None,
-        known: Record | None = None,
+        earlier: Record | None = None,
         build: BuildLike | None = None,
         outermost: bool = False,
     ) -> Scope:
@@ -199,11 +202,11 @@ class Scope:
 
         Args:
             arrays: for the variables that are handed in.
-            known: the record of an earlier trace.
+            earlier: the record of an earlier trace.
             build: the build that the run is a part of; by default that of the scope around.
             outermost: if True, layers called inside are outermost layers.
         """
-        scope = cls._within(current(), ClosedValues, arrays, None, known, None)
+        scope = cls._within(current(), ClosedValues, arrays, None, earlier, None)
         scope.build = build or scope.build
         if outermost:
             scope.call = None
@@ -211,10 +214,10 @@ class Scope:
 
     @classmethod
     def _within(
-        cls, parent: Scope | None, kind: type[Values], arrays: Any, axis: Any, known: Record | None, start: Any
+        cls, parent: Scope | None, kind: type[Values], arrays: Any, axis: Any, earlier: Record | None, start: Any
     ) -> Scope:
         arrays = {} if arrays is None else arrays
-        record = None if known is None else Record(known)
+        record = None if earlier is None else Record(earlier)
         if parent is None:
             return cls(None, kind(arrays, None, current_trace()), KeyStream.inside(None, axis, start), record)
         values = kind(arrays, parent.values, current_trace())
@@ -241,7 +244,7 @@ class Scope:
 
     @classmethod
     def grounded(cls, layer: LayerLike, build: BuildLike | None) -> Scope:
-        """The scope inside the `build` of a layer: reads and writes are those of the objects, whatever is traced."""
+        """The scope inside the `build` of a layer: it reads and writes the objects themselves, even inside a trace."""
         parent = current()
         call = None if parent is None else parent.call
         scope = cls(parent, Values({}, None, current_trace()), KeyStream.inside(None), Record(), call, build)
@@ -262,7 +265,7 @@ class Scope:
 
     def __exit__(self, *exc: object) -> None:
         _current.reset(self._token)
-        self.record.known = None  # served its purpose; records would form an endless chain
+        self.record.earlier = None  # not needed any more: each record would keep all earlier ones alive
 
     def begin_call(self, layer: Any, training: bool | None, dtype: Any) -> LayerCall:
         """Enter the call of a layer."""
@@ -278,9 +281,9 @@ class Scope:
         self.values.losses.setdefault(root, []).append((owner, value))
 
     def take_losses(self, root: LayerLike, entries: list[tuple[LayerLike, Any]]) -> None:
-        """Take the losses of a scope inside that has succeeded."""
+        """Add the losses of a call that has succeeded in a scope inside this one."""
         losses = self.values.losses
-        if self.call is not None and self.call.root is root:  # a part of the call that is going on
+        if self.call is not None and self.call.root is root:  # an inner part of the current call
             losses.setdefault(root, []).extend(entries)
         else:
             losses.pop(root, None)  # so that the losses of the newest call are the last
@@ -304,13 +307,13 @@ class Scope:
 
 
 def read(variable: VariableLike) -> Any:
-    """Return what a variable holds, as seen from the innermost scope."""
+    """Return the array of a variable in the innermost scope."""
     scope = current()
     return variable.make() if scope is None else scope.values.read(variable)
 
 
 def write(variable: VariableLike, value: Any) -> None:
-    """Change what a variable holds, as seen from the innermost scope."""
+    """Replace the array of a variable in the innermost scope."""
     scope = current()
     if scope is not None:
         scope.values.write(variable, value)
@@ -340,11 +343,11 @@ _trainable_version = 0
 
 
 def trainable_switched() -> None:
-    """Tell compiled functions that some variable moved between trainable and not."""
+    """Count a change of `trainable` of some variable; compiled functions compare this number."""
     global _trainable_version
     _trainable_version += 1
 
 
 def trainable_version() -> int:
-    """A number that changes whenever some variable moves between trainable and not."""
+    """A number that changes whenever `trainable` of some variable changes."""
     return _trainable_version

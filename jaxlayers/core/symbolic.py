@@ -1,9 +1,9 @@
 """Symbolic tensors: the placeholders that the functional API computes with instead of arrays.
 
-`operation` turns a function of arrays into one that records a node when it meets a symbolic tensor, and runs as it is
-otherwise. Shapes come from `jax.eval_shape`. An unknown size is replaced by two different numbers in turn: sizes of the
-result that are equal both times are known, the others stay unknown. If the numbers are too small for the call, larger
-ones are tried.
+`operation` wraps a function of arrays. The wrapper records a node if one of its arguments is a symbolic tensor, and
+calls the function otherwise. Shapes come from `jax.eval_shape`. An unknown size is replaced by two different numbers in
+turn: sizes of the result that are equal both times are known, and the others stay unknown. If the numbers are too small
+for the call, larger ones are tried.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common import masks
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.settings import auto_name, standardize_dtype
 from jaxlayers.core import scope
 from jaxlayers.core.protocols import BuildLike
@@ -47,12 +48,12 @@ class Node:
 
     @property
     def outputs(self) -> Any:
-        """The symbolic tensors that the call returned; one that nobody holds any more is made anew."""
+        """The symbolic tensors that the call returned; one that was garbage-collected is created again."""
         return jax.tree.map(lambda output: output.tensor(self), self._outputs)
 
     @outputs.setter
     def outputs(self, tensors: Any) -> None:
-        self._outputs = jax.tree.map(_Output, tensors)
+        self._outputs = jax.tree.map(lambda tensor: _Output(tensor, self), tensors)
 
     @property
     def inputs(self) -> list[SymbolicTensor]:
@@ -76,7 +77,7 @@ class _ExplainedInErrors(type):
 class SymbolicTensor(metaclass=_ExplainedInErrors):
     """A placeholder for an array whose values are not known: a shape, in which None is an unknown size, and a dtype."""
 
-    __slots__ = ("__weakref__", "dtype", "mask", "name", "node", "shape")
+    __slots__ = ("__weakref__", "dtype", "mask", "name", "node", "output", "shape")
     __array_priority__ = 1100
     carries_mask = True
 
@@ -87,7 +88,14 @@ class SymbolicTensor(metaclass=_ExplainedInErrors):
         self.dtype = standardize_dtype(dtype)
         self.name = name or auto_name("symbolic_tensor")
         self.node = node
+        self.output: _Output | None = None  # the place of this tensor among the outputs of the node
         self.mask: Any = None
+
+    def __setstate__(self, state: tuple[Any, dict[str, Any]]) -> None:
+        for name, value in state[1].items():
+            setattr(self, name, value)
+        if self.node is not None and self.output is not None:
+            self.output.refer_to(self, self.node)
 
     @property
     def ndim(self) -> int:
@@ -108,7 +116,7 @@ class SymbolicTensor(metaclass=_ExplainedInErrors):
 
     def __len__(self) -> int:
         if not self.shape or self.shape[0] is None:
-            raise TypeError(f"The length of {self!r} is not known.")
+            raise TypeError(f"len() needs a known size of the first axis; received {self!r}.")
         return self.shape[0]
 
     def astype(self, dtype: Any) -> Any:
@@ -126,21 +134,38 @@ class SymbolicTensor(metaclass=_ExplainedInErrors):
 
 
 class _Output:
-    """A weak reference to one output of a node, with what is needed to make it anew."""
+    """A weak reference to one output of a node, with its shape, dtype and name to create it again."""
 
     __slots__ = ("_dtype", "_name", "_ref", "_shape")
 
-    def __init__(self, tensor: SymbolicTensor):
+    def __init__(self, tensor: SymbolicTensor, node: Node):
         self._shape, self._dtype, self._name = tensor.shape, tensor.dtype, tensor.name
-        self._ref = weakref.ref(tensor)
+        self.refer_to(tensor, node)
+
+    def refer_to(self, tensor: SymbolicTensor, node: Node) -> None:
+        """Refer to a tensor that is this output of a node."""
+        self._ref: Callable[[], SymbolicTensor | None] = weakref.ref(tensor)
+        if tensor.node is node:
+            tensor.output = self
 
     def tensor(self, node: Node) -> SymbolicTensor:
-        """Return the tensor."""
+        """Return the tensor, created again if it was garbage-collected."""
         tensor = self._ref()
         if tensor is None:
             tensor = SymbolicTensor(self._shape, self._dtype, self._name, node)
-            self._ref = weakref.ref(tensor)
+            self.refer_to(tensor, node)
         return tensor
+
+    def __getstate__(self) -> Any:
+        return self._shape, self._dtype, self._name
+
+    def __setstate__(self, state: Any) -> None:
+        self._shape, self._dtype, self._name = state
+        self._ref = _nothing  # until the copy of the tensor says that it is this output
+
+
+def _nothing() -> None:
+    return None
 
 
 def operation(*arrays: str) -> Callable[[Callable[..., Any]], Any]:
@@ -186,7 +211,7 @@ def as_array(value: Any) -> Any:
     if kind is Variable:
         return value.value
     if isinstance(value, list | tuple):
-        value = jax.tree.map(scope.unwrap, value)
+        value = jax.tree.map(unwrap, value)
     return jnp.asarray(value)
 
 
@@ -209,7 +234,7 @@ def has_symbolic(args: Any, kwargs: Any) -> bool:
 
 
 def record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], specs: Any = None) -> tuple[Node, Any]:
-    """Record a call; return its node and its symbolic results: of these `specs`, or as `infer` finds them."""
+    """Record a call; return its node and its symbolic results, of the given `specs` or else those of `infer`."""
     node = Node(function, args, kwargs)
     name = getattr(function, "name", None) or getattr(function, "__name__", "operation")
     specs = infer(function, args, kwargs) if specs is None else specs
@@ -221,7 +246,7 @@ def record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], specs: 
 
 
 class Spec(tuple):
-    """A (shape, dtype) pair, in which None is an unknown size; a leaf of what `infer` returns."""
+    """A (shape, dtype) pair, in which None is an unknown size; a leaf of the result of `infer`."""
 
 
 def _is_spec(value: Any) -> bool:
@@ -229,7 +254,7 @@ def _is_spec(value: Any) -> bool:
 
 
 def infer(function: Callable[..., Any], args: Any, kwargs: Any, build: BuildLike | None = None) -> Any:
-    """Return the shapes and dtypes of what a function returns, as a tree of `Spec`.
+    """Return the shapes and dtypes of the result of a function, as a tree of `Spec`.
 
     Nothing is computed and no state changes. Layers that build themselves stay built.
 
@@ -237,10 +262,10 @@ def infer(function: Callable[..., Any], args: Any, kwargs: Any, build: BuildLike
         function: the function.
         args: its arguments; symbolic tensors among them come with their masks.
         kwargs: likewise, by name.
-        build: what the layers that build themselves are a part of, so that it can be undone.
+        build: the build that records the layers that build themselves, so that this can be undone.
 
     Raises:
-        ValueError: when a size that is not known would have to be.
+        ValueError: when the result depends on a size that is unknown.
     """
     trial = _Trial(function, args, kwargs, build)
     size, first = trial.first_that_works()
@@ -266,11 +291,11 @@ class _Trial:
         self._function, self._build = function, build
         self._leaves, self._tree = jax.tree.flatten((args, kwargs))
         self._where = [i for i, leaf in enumerate(self._leaves) if type(leaf) is SymbolicTensor]
-        # With each tensor its mask, which is a symbolic tensor as well, or None.
+        # Each tensor with its mask, which is another symbolic tensor or None.
         self._tensors = [(self._leaves[i], self._leaves[i].mask) for i in self._where]
         shapes = [self._leaves[i].shape for i in self._where]
         self.has_unknown = any(None in shape for shape in shapes)
-        self.is_deep = any(None in shape[1:] for shape in shapes)  # not only the number of samples is unknown
+        self.is_deep = any(None in shape[1:] for shape in shapes)  # more than the batch size is unknown
 
     def at(self, size: int) -> Any:
         """Trace the function with a number in the place of every unknown size."""
@@ -284,12 +309,12 @@ class _Trial:
             filled[i] = value
         args, kwargs = jax.tree.unflatten(self._tree, filled)
         with scope.Scope.closed(build=self._build):
-            return jax.tree.map(scope.unwrap, self._function(*args, **kwargs))
+            return jax.tree.map(unwrap, self._function(*args, **kwargs))
 
     def first_that_works(self) -> tuple[int | None, Any]:
         """Trace with one number after another; return the first that works, and the result.
 
-        The number is None when an unknown size had to be that of another array among the arguments.
+        The number is None if the function runs only with an unknown size that is equal to a size of another argument.
         """
         failures = []
         for size, _ in _SIZES if self.is_deep else _SIZES[:1]:
@@ -302,7 +327,7 @@ class _Trial:
         result = self._at_known_size() if self.has_unknown and self._build is None else None
         if result is None:
             if self.has_unknown:
-                failures[0].add_note(f"{_SIZES[0][0]} stands for the sizes that are not known.")
+                failures[0].add_note(f"In this message, {_SIZES[0][0]} stands for unknown sizes (None).")
             raise failures[0]
         return None, result
 
@@ -323,8 +348,8 @@ class _Trial:
             name = getattr(self._function, "name", None) or getattr(self._function, "__name__", "This")
             shapes = ", ".join(str(self._leaves[i].shape) for i in self._where)
             raise ValueError(
-                f"{name!r} cannot do with sizes that are not known: it was called on {shapes}, and its weights or its "
-                "result need one that is None there. Give Input that size."
+                f"{name!r} cannot be called with unknown sizes: received shapes {shapes}, and its weights or its "
+                "result depend on a size that is None there. Give Input that size."
             ) from error
 
 
@@ -348,9 +373,9 @@ _operators = types.SimpleNamespace()
 
 def _operator(name: str, function: Callable[..., Any], *arrays: str) -> Any:
     function.__name__, function.__qualname__ = name, f"_operators.{name}"  # where pickle finds it
-    made = operation(*arrays)(function)
-    setattr(_operators, name, made)
-    return made
+    wrapped = operation(*arrays)(function)
+    setattr(_operators, name, wrapped)
+    return wrapped
 
 
 def _binary(apply: Callable[[Any, Any], Any]) -> Callable[..., Any]:

@@ -16,9 +16,9 @@ from jaxlayers.core.symbolic import SymbolicTensor
 
 
 class Symbolic:
-    """The part of a layer that is about symbolic tensors."""
+    """The part of `Layer` that is about symbolic tensors."""
 
-    # The calls of the layer on symbolic tensors. A node holds its layer, so the layer holds it weakly; whoever has an
+    # The calls of the layer on symbolic tensors. A node holds its layer, so the layer refers to the node weakly. An
     # output of the call, or a model made from it, keeps the node alive.
     _nodes: tuple[weakref.ref[symbolic.Node], ...] = ()
 
@@ -63,14 +63,14 @@ class Symbolic:
     def _first_node(self: Any) -> symbolic.Node:
         node = self._first_living_node()
         if node is None:
-            for owner in self._above()[1:]:
+            for owner in self._self_and_owners()[1:]:
                 if isinstance(owner, Symbolic):
                     owner._record_calls()
             node = self._first_living_node()
         if node is None:
             raise AttributeError(
-                f"{self.path!r} was not called on symbolic tensors, or nothing holds the result of the call, so it has "
-                "no symbolic input and output."
+                f"{self.path!r} was not called on symbolic tensors, or the result of the call was garbage-collected, "
+                "so it has no symbolic input and output."
             )
         return node
 
@@ -78,22 +78,22 @@ class Symbolic:
         return next(iter(self._living_nodes()), None)
 
     def _living_nodes(self) -> list[symbolic.Node]:
-        """The calls on symbolic tensors whose results somebody holds."""
+        """The calls on symbolic tensors whose results still exist."""
         return [node for ref in self._nodes if (node := ref()) is not None]
 
     @ends_in_user_code
     def compute_output_shape(self: Any, *args: Any, **kwargs: Any) -> Any:
         """Return the shape of the outputs for inputs of a shape, None being an unknown size; nothing is built.
 
-        The shape is found by an abstract run of the call. A subclass overrides the method where there can be none:
-        where the call leaves JAX, or cannot run with the sizes that stand for unknown ones.
+        The shape is found by an abstract run of the call. A subclass overrides the method if `call` cannot be run
+        abstractly: because it uses libraries other than JAX, or fails for the numbers that stand for unknown sizes.
         """
         specs = _output_specs(self, args, kwargs)
         return jax.tree.map(lambda spec: spec[0], specs, is_leaf=lambda s: isinstance(s, symbolic.Spec))
 
     @ends_in_user_code
     def compute_output_spec(self: Any, *args: Any, **kwargs: Any) -> Any:
-        """Return symbolic tensors like the outputs for inputs like these."""
+        """Return symbolic tensors with the shapes and dtypes of the outputs for inputs like these."""
         try:
             specs = symbolic.infer(building.call_abstractly(self), args, kwargs)
         except Exception:
@@ -112,7 +112,9 @@ def _output_specs(layer: Any, args: Any, kwargs: Any) -> Any:
     flags = {name: value for name, value in kwargs.items() if value is None or isinstance(value, bool | str)}
     shapes = {name: shape for name, shape in kwargs.items() if name not in flags}
     named = {name.removesuffix("_shape"): symbolic.map_shapes(tensor, shape) for name, shape in shapes.items()}
-    if "input" in named and "input" not in layer._call_spec.all_names:  # input_shape= whatever the parameter's name
+    if (
+        "input" in named and "input" not in layer._call_spec.all_names
+    ):  # input_shape= is accepted for any first parameter
         named = {layer._call_spec.names[0]: named.pop("input"), **named}
     tensors = tuple(symbolic.map_shapes(tensor, shape) for shape in args)
     return symbolic.infer(building.call_abstractly(layer), tensors, {**named, **flags})

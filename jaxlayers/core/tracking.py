@@ -1,8 +1,8 @@
 """Objects that find the variables and objects assigned to them, at any depth.
 
 Assigning to an attribute of a `Tracked` object turns lists and dicts into ones that notice changes. A `Walk` lists
-everything that can be reached from an object, each thing once, under the path where it was first found. It is kept
-until something is assigned anywhere, so that no call walks a graph.
+everything that can be reached from an object, each variable and object once, under the path where it was first found.
+It is cached until something is assigned to any object, so that no call walks a graph.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def structure_changed() -> None:
 class Tracked:
     """The base of everything that owns variables: layers, metrics, seed generators, optimizers."""
 
-    _role = Role.SEED  # of its own variables that were given none
+    _role = Role.SEED  # the role of the variables assigned to it that have none
     _walk_cache: tuple[int, Walk] | None = None
     _owners: tuple[weakref.ref[Tracked], ...] = ()
     _order: Mapping[int, weakref.ref[Any]] = {}  # the things assigned to it, in the order of their first assignment
@@ -60,39 +60,39 @@ class Tracked:
         taken = {name for name in children if not name.startswith("_")}
         for name, value in children.items():
             key = name.lstrip("_") or name
-            if key != name:  # leave out the leading underscore, unless that makes two keys equal
+            if key != name:  # without the leading underscore, unless that makes two keys equal
                 key = name if key in taken else key
                 taken.add(key)
             yield key, value
 
-    def _adopt(self, owner: Tracked) -> None:
+    def _add_owner(self, owner: Tracked) -> None:
         """Remember an object that this one was assigned to."""
-        owner._note(self)
+        owner._record_child(self)
         living = tuple(ref for ref in self._owners if ref() is not None)
-        if self not in owner._above() and all(ref() is not owner for ref in living):
+        if self not in owner._self_and_owners() and all(ref() is not owner for ref in living):
             object.__setattr__(self, "_owners", (*living, weakref.ref(owner)))
 
-    def _note(self, child: Any) -> None:
-        """Remember the order in which things were assigned to this object."""
-        if not self._knows(child):
+    def _record_child(self, child: Any) -> None:
+        """Remember a child after those that were assigned to this object before it."""
+        if not self._has_child(child):
             living = {key: ref for key, ref in self._order.items() if ref() is not None}
             object.__setattr__(self, "_order", {**living, id(child): weakref.ref(child)})
 
-    def _knows(self, child: Any) -> bool:
-        """True if something was assigned to this object before."""
+    def _has_child(self, child: Any) -> bool:
+        """True if a child was assigned to this object before."""
         ref = self._order.get(id(child))
         return ref is not None and ref() is child
 
-    def _above(self) -> list[Tracked]:
+    def _self_and_owners(self) -> list[Tracked]:
         """This object and all objects that it is a part of."""
         above = [self]
-        for thing in above:  # grows on the way
-            above += [owner for owner in thing._known_owners if all(owner is not other for other in above)]
+        for thing in above:  # the list grows during the loop
+            above += [owner for owner in thing._living_owners if all(owner is not other for other in above)]
         return above
 
     @property
-    def _known_owners(self) -> list[Tracked]:
-        """The objects that this one was assigned to, in the order of assignment."""
+    def _living_owners(self) -> list[Tracked]:
+        """The objects that this one was assigned to and that still exist, in the order of assignment."""
         return [owner for ref in self._owners if (owner := ref()) is not None]
 
     @property
@@ -112,7 +112,7 @@ class Tracked:
 
     def _outermost(self) -> Tracked:
         """The outermost object that this one was assigned into."""
-        owners = [] if isinstance(self, _UNOWNING) else self._known_owners
+        owners = [] if isinstance(self, _KEPT_APART) else self._living_owners
         return owners[0]._outermost() if owners else self
 
     def _find_path(self, thing: Any) -> Path | None:
@@ -137,13 +137,13 @@ class Tracked:
         return self._path_to(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {name: value for name, value in self.__dict__.items() if name not in _OF_THIS_ONE}
+        state = {name: value for name, value in self.__dict__.items() if name not in _NOT_COPIED}
         return {**state, "_order": [ref() for ref in self._order.values()]}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for child in state.pop("_order"):
             if child is not None:
-                child._adopt(self)
+                child._add_owner(self)
         for name, value in state.items():
             (object.__setattr__ if name in _BOOKKEEPING else setattr)(self, name, value)
 
@@ -152,8 +152,8 @@ class Walk:
     """Everything that can be reached from an object, in the order of Keras's `weights`.
 
     Attributes:
-        entries: the path and the variable of each.
-        below: the objects, without the one that the walk starts from: it holds the walk, and would hold itself.
+        entries: the (path, variable) pairs.
+        below: the objects, without the one that the walk starts from: it caches the walk, so this would be a cycle.
         paths: the path of each variable and object by its identity.
         changes_unnoticed: True if the walk passed a container that does not notice changes, so it cannot be cached.
     """
@@ -167,9 +167,9 @@ class Walk:
         del self.below[0]
         paths = ["/".join(path) for path, _ in self.entries]
         if len(set(paths)) < len(paths):
-            double = sorted({path for path in paths if paths.count(path) > 1})
+            duplicates = sorted({path for path in paths if paths.count(path) > 1})
             raise ValueError(
-                f"Two weights of {root!r} have one path: {', '.join(double)}. Give their keys other names."
+                f"Two weights of {root!r} have the same path: {', '.join(duplicates)}. Give their keys other names."
             )
 
     def _visit(self, owner: Tracked, path: Path) -> None:
@@ -188,13 +188,13 @@ class Walk:
                 self._visit(child, child_path)
 
     def _sort(self, value: Any, path: Path, variables: list[Any], children: list[Any]) -> None:
-        """Add the variables and objects in a value to the lists; containers are searched at any depth."""
+        """Append the variables and the objects in a value to their lists; search containers at any depth."""
         if isinstance(value, Variable):
             if id(value) not in self.paths:
                 self.paths[id(value)] = path
                 variables.append((path, value))
         elif isinstance(value, Tracked):
-            if not isinstance(value, _UNOWNING):
+            if not isinstance(value, _KEPT_APART):
                 children.append((path, value))
         else:
             self.changes_unnoticed |= not isinstance(value, _Container | tuple)
@@ -204,10 +204,10 @@ class Walk:
 
 
 def track(value: Any, owner: Any) -> Any:
-    """Turn containers into ones that notice changes, and tell the variables and objects in them their owner."""
+    """Return a value with lists and dicts that notice changes; set the owner of the variables and objects in it."""
     if isinstance(value, Variable | Tracked):
-        if not owner._knows(value):
-            value._adopt(owner)
+        if not owner._has_child(value):
+            value._add_owner(owner)
         return value
     if isinstance(value, tuple):
         items = [track(item, owner) for item in value]
@@ -224,21 +224,21 @@ def track(value: Any, owner: Any) -> Any:
     if type(value) in (list, dict, collections.OrderedDict):
         value = TrackedList(value) if type(value) is list else TrackedDict(value)
     if isinstance(value, _Container):
-        value._adopt(owner)
+        value._add_owner(owner)
     return value
 
 
 class _Container:
-    """A container whose changes make walks out of date, and whose new items learn their owner."""
+    """A container that makes walks out of date when it changes, and sets the owner of its new items."""
 
     _owner: weakref.ref[Any] | None = None
 
-    def _adopt(self, owner: Any) -> None:
+    def _add_owner(self, owner: Any) -> None:
         if self._owner is None or self._owner() is None:
             self._owner = weakref.ref(owner)
-            self._noticed()
+            self._track_items()
 
-    def _noticed(self) -> None:
+    def _track_items(self) -> None:
         """Track the items after a change."""
         structure_changed()
         owner = None if self._owner is None else self._owner()
@@ -269,13 +269,14 @@ class TrackedDict(_Container, dict):
         return (TrackedDict, (dict(self),))
 
 
-def _noticing(cls: type, name: str) -> None:
+def _wrap_method(cls: type, name: str) -> None:
+    """Make a method of list or dict track the items of the container after the change."""
     change = getattr(cls.__mro__[2], name)  # the method of list or dict
 
     @functools.wraps(change)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         result = change(self, *args, **kwargs)
-        self._noticed()
+        self._track_items()
         return result
 
     setattr(cls, name, method)
@@ -283,9 +284,9 @@ def _noticing(cls: type, name: str) -> None:
 
 _CHANGES = ("pop", "clear", "__setitem__", "__delitem__")
 for _name in (*_CHANGES, "append", "insert", "extend", "remove", "reverse", "sort", "__iadd__", "__imul__"):
-    _noticing(TrackedList, _name)
+    _wrap_method(TrackedList, _name)
 for _name in (*_CHANGES, "update", "setdefault", "popitem", "__ior__"):
-    _noticing(TrackedDict, _name)
+    _wrap_method(TrackedDict, _name)
 
 
 CHILDREN = (Variable, Tracked, list, dict, tuple)
@@ -304,22 +305,22 @@ _BOOKKEEPING = frozenset(  # the kernel's own attributes, which hold no children
         "_build_shapes",
     ]
 )
-_OF_THIS_ONE = frozenset(
+_NOT_COPIED = frozenset(
     ["_walk_cache", "_owners", "_order", "_blueprint", "_kept_losses", "_traced_losses", "_nodes"]
 )  # not part of a copy
-_UNOWNING: tuple[type, ...] = ()  # classes whose objects are not part of what they are assigned to
+_KEPT_APART: tuple[type, ...] = ()  # classes whose objects are not part of the layers they are assigned to
 
 
 def keep_apart(cls: type) -> type:
     """Class decorator: objects of the class are not part of the layer that they are assigned to (optimizers)."""
-    global _UNOWNING
-    _UNOWNING = (*_UNOWNING, cls)
+    global _KEPT_APART
+    _KEPT_APART = (*_KEPT_APART, cls)
     return cls
 
 
 def kept_apart() -> tuple[type, ...]:
     """The classes that `keep_apart` was applied to."""
-    return _UNOWNING
+    return _KEPT_APART
 
 
 jax.tree_util.register_pytree_with_keys(

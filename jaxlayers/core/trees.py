@@ -1,8 +1,8 @@
 """Nested dicts by path: the form of `params`, `state` and train states.
 
 A tree is a nested dict; the path of a variable, from the object that it is asked of, is the path to its array.
-Everything that takes a tree from outside compares it with the variables that are there, reports all mismatches in one
-error, and assigns all arrays or none.
+A function that takes a tree from a user compares it with the variables, reports all mismatches in one error, and
+assigns all arrays or none.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def nest(entries: Iterable[tuple[Path, Any]]) -> dict[str, Any]:
 
 
 def with_structure_of(old: Any, new: Any) -> Any:
-    """Return the new tree with the empty dicts and the types of mappings of the old one."""
+    """Return the new tree with the empty dicts of the old one, and with its types of mappings."""
     if not isinstance(old, Mapping):
         return new
     filled = {key: with_structure_of(value, new.get(key, {})) for key, value in old.items()}
@@ -46,10 +46,10 @@ def with_structure_of(old: Any, new: Any) -> Any:
 
 
 def compare(expected: Flat, received: Flat, partly: bool = False) -> list[str]:
-    """List what keeps the leaves of a tree from taking the places of others.
+    """List the mismatches between the arrays of a tree and the expected shapes.
 
     Args:
-        expected: things with a `shape` and a `dtype` by path, such as variables.
+        expected: objects with a `shape` and a `dtype` by path, such as variables.
         received: arrays by path.
         partly: if True, leaves may be missing.
     """
@@ -60,7 +60,7 @@ def compare(expected: Flat, received: Flat, partly: bool = False) -> list[str]:
             if not partly:
                 problems.append(f"{'/'.join(path)} is missing (shape {tuple(place.shape)}, dtype {place.dtype})")
         elif np.shape(value) != tuple(place.shape):
-            problems.append(f"{'/'.join(path)} must have shape {tuple(place.shape)}, and has {np.shape(value)}")
+            problems.append(f"{'/'.join(path)} must have shape {tuple(place.shape)}, received {np.shape(value)}")
     return problems + [
         f"{'/'.join(path) or 'the tree itself'} belongs to no variable" for path in received if path not in expected
     ]
@@ -100,7 +100,7 @@ def assign(
         what: see `check`.
         hint: see `check`.
         partly: see `compare`.
-        put: how to give a variable an array; by default `variable.assign`.
+        put: a function `(variable, array)` that stores the array; by default `variable.assign`.
 
     Raises:
         ValueError: when the tree does not fit; nothing has changed then.

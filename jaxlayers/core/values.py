@@ -4,7 +4,7 @@ A `Values` holds arrays for some variables. A read of another variable goes to t
 outermost one to the variable itself. A write stays here until it is carried outwards, as `effects` does.
 
 A `Values` belongs to the JAX trace in which its writes can be carried outwards. A write in another trace comes from a
-bare JAX transformation further in. It is refused, since its tracer would leak.
+bare JAX transformation inside this run. It is refused, since its tracer would leak.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NO_TRACE = current_trace()  # the trace outside of every transformation
 
 
 class Values:
-    """Arrays that stand in for what variables hold.
+    """Arrays that take the place of those in the variables themselves.
 
     Attributes:
         arrays: the array of each variable that was handed in or written here.
@@ -57,7 +57,7 @@ class Values:
         """Change the array of a variable.
 
         Raises:
-            BareTransformationError: in a trace that the change cannot be carried out of.
+            BareTransformationError: in another trace than the one that the values belong to.
         """
         if current_trace() != self.trace:
             refuse_write(variable)
@@ -68,7 +68,7 @@ class Values:
 class ClosedValues(Values):
     """Values that are all handed in beforehand; a read of any other variable is recorded as `missing`.
 
-    The trace that reads a missing variable is thrown away, so an array that nobody has yet is replaced by zeros.
+    A trace that has read a missing variable is thrown away. So a variable without an array reads as zeros in it.
     """
 
     __slots__ = ("missing",)
@@ -107,13 +107,17 @@ class IsolatedValues(Values):
 
 
 def refuse_write(variable: VariableLike) -> None:
-    """Raise, since a write cannot be carried out of the trace it is made in."""
+    """Raise a BareTransformationError for a write of a variable in another trace than that of its values."""
     drawn = variable.role in (Role.SEED, Role.STREAM)
     refuse_effect("A random number was drawn" if drawn else f"{variable.path!r} was written")
 
 
 def refuse_effect(what: str) -> None:
-    """Raise, since something was done in a trace that its effect cannot be carried out of."""
+    """Raise a BareTransformationError: the effect of an action cannot leave the current trace.
+
+    Args:
+        what: the action, as the beginning of a sentence, such as "A random number was drawn".
+    """
     raise BareTransformationError(
         f"{what} inside a JAX transformation (jax.jit, grad, vmap, scan, ...) that cannot carry "
         "the change out. Either use jaxlayers' own transformation (jl.jit, jl.grad, jl.vmap, jl.scan, jl.cond, "

@@ -1,6 +1,6 @@
 """A named place for one array.
 
-The array itself is immutable, as every JAX array; the variable refers to the current one. Reads and writes go through
+A JAX array is immutable, so a write replaces the array that the variable refers to. Reads and writes go through
 the innermost scope (see `scope`), so that the same code runs eagerly and under every transformation.
 """
 
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common import registry
-from jaxlayers.common.array_like import ArrayLike, operand
+from jaxlayers.common.array_like import ArrayLike, operand, unwrap
 from jaxlayers.common.errors import StateLostError
 from jaxlayers.common.settings import auto_name, is_float, standardize_dtype
 from jaxlayers.core import donation, making, scope
@@ -113,7 +113,7 @@ class Variable(ArrayLike):
             initializer = registry.lookup("initializer", initializer)
         if callable(initializer) and not hasattr(initializer, "__array__"):
             if shape is None:
-                raise ValueError(f"Variable {self.name!r} has an initializer, and needs a shape to call it with.")
+                raise ValueError(f"Variable {self.name!r} has an initializer, so it needs a shape; received None.")
             self.initializer: Callable[..., Any] = initializer
             self.shape = standardize_shape(shape)
             self.dtype = standardize_dtype(dtype)
@@ -123,7 +123,7 @@ class Variable(ArrayLike):
                 f"Variable {self.name!r} cannot start from a value that is being traced: it would outlive the trace. "
                 "Give it an initializer and a shape, or make it outside of the transformation."
             )
-        value = scope.unwrap(initializer)
+        value = unwrap(initializer)
         if dtype is None and not hasattr(value, "dtype"):
             dtype = standardize_dtype(None) if is_float(np.asarray(value).dtype) else None
         with jax.ensure_compile_time_eval():
@@ -175,7 +175,7 @@ class Variable(ArrayLike):
         Raises:
             ValueError: when the shape differs.
         """
-        value = scope.unwrap(value)
+        value = unwrap(value)
         shape = np.shape(value)
         if shape != self.shape:
             raise ValueError(
@@ -184,7 +184,7 @@ class Variable(ArrayLike):
             )
         dtype = self.dtype if dtype is None else dtype
         if isinstance(value, jax.Array):
-            # A weak type would make the next compiled step another program.
+            # With a weak type, the next compiled step would have to be compiled again.
             return value if value.dtype == dtype and not value.weak_type else jax.lax.convert_element_type(value, dtype)
         copy = np.array(value, dtype=dtype)  # the user may change NumPy's memory
         return jnp.asarray(copy) if scope.current_trace() != scope.NO_TRACE else jax.device_put(copy)
@@ -193,14 +193,14 @@ class Variable(ArrayLike):
         """The current array as a NumPy array."""
         return self.__array__()
 
-    # For the kernel: no scope is asked.
+    # For the kernel: access to the array in the object itself, past all scopes.
 
     @property
     def held(self) -> Any:
         """The array in the object itself, or None when it has not been made; waits for a step that overwrites it.
 
         Raises:
-            StateLostError: when the array went down with a failed step.
+            StateLostError: when the array was donated to a step that failed.
         """
         donation.wait_for(self)
         return self._unless_lost()
@@ -218,7 +218,7 @@ class Variable(ArrayLike):
         return self._value
 
     def peek(self) -> Any:
-        """Return the array in the object, or None where there is none at the moment; never waits."""
+        """Return the array in the object, or None if it has none at the moment (lent, lost or not made); never wait."""
         return None if donation.is_lent(self) or type(self._value) is donation.Lost else self._value
 
     def make(self) -> jax.Array:
@@ -229,13 +229,13 @@ class Variable(ArrayLike):
             value = self.held
             if value is None:
                 making.make([self])
-            # A step that began meanwhile may be about to donate the array, or have stored another one. These checks
-            # hold in this order only: no step can begin between them that does not see the mark.
+            # A step that began meanwhile may be about to donate the array, or have stored another one. The checks must
+            # stay in this order: a step that begins between them sees that the array is shared, and copies it.
             elif not self._exclusive and not donation.is_lent(self) and self._value is value:
                 return value
 
     def start_from(self, value: Any) -> None:
-        """Begin with an array: hold it, and use it again as the initial value where new weights are made."""
+        """Store an array, and make it the initial value of the variable, for `init` and for copies."""
         if self.role in (None, Role.WEIGHT):
             self.initializer = making.Start(value)
         self.store(value)
@@ -299,9 +299,9 @@ class Variable(ArrayLike):
         """The object that the variable was first assigned to, or None."""
         return None if self._owner is None else self._owner()
 
-    def _adopt(self, owner: Any) -> None:
+    def _add_owner(self, owner: Any) -> None:
         """Remember the first object that this variable was assigned to."""
-        owner._note(self)
+        owner._record_child(self)
         if self.role is None:
             self.role = owner._role
         if self._owner is None or self._owner() is None:
@@ -317,7 +317,11 @@ class Variable(ArrayLike):
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}{shown}>"
 
     def _fetched(self) -> jax.Array:
-        """Wait until the current array has been computed, and return it: the step that computes it may fail."""
+        """Wait until the current array has been computed, and return it.
+
+        Raises:
+            StateLostError: when the step that computes the array failed.
+        """
         value = self.value
         try:
             return value if isinstance(value, jax.core.Tracer) else value.block_until_ready()
@@ -331,13 +335,13 @@ class Variable(ArrayLike):
         new = object.__new__(Variable)
         memo[id(self)] = new
         for slot in self.__slots__:
-            if slot not in _OWN:
+            if slot not in _NOT_COPIED:
                 setattr(new, slot, getattr(self, slot))
         new._owner, new.origin, new._exclusive, self._exclusive = None, None, False, False
         return new
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {slot: getattr(self, slot) for slot in self.__slots__ if slot not in _OWN}
+        state = {slot: getattr(self, slot) for slot in self.__slots__ if slot not in _NOT_COPIED}
         return {**state, "_value": None if self.held is None else np.asarray(self.held)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -348,7 +352,7 @@ class Variable(ArrayLike):
             self._value = jnp.array(self._value)
 
 
-_OWN = ("__weakref__", "_owner", "_exclusive", "origin")  # not part of a copy
+_NOT_COPIED = ("__weakref__", "_owner", "_exclusive", "origin")  # not part of a copy
 
 
 def standardize_shape(shape: Any) -> tuple[int, ...]:

@@ -21,11 +21,11 @@ class Weighted(tracking.Tracked):
     built = False
     _trainable: bool
     _loose_weights: dict[str, Variable]
-    _kept_losses = losses.Kept()
-    _traced_losses = losses.Kept()
+    _kept_losses = losses.CallLosses()
+    _traced_losses = losses.CallLosses()
 
     def _tracked_children(self) -> Any:
-        """Yield everything assigned to this layer, with its key in the trees; weights never assigned by their name."""
+        """Yield everything assigned to this layer with its key in the trees, then other weights under their names."""
         children = list(super()._tracked_children())
         yield from children
         assigned = {id(leaf) for _, value in children for leaf in _flatten(value)}
@@ -56,7 +56,7 @@ class Weighted(tracking.Tracked):
 
     @property
     def trainable_variables(self) -> list[Variable]:
-        """The same as `trainable_weights`."""
+        """The variables that training changes, which are the `trainable_weights`."""
         return [variable for variable in self.variables if variable.trainable] if self._trainable else []
 
     @property
@@ -71,12 +71,12 @@ class Weighted(tracking.Tracked):
 
     @property
     def metrics_variables(self) -> list[Variable]:
-        """The variables of these metrics."""
+        """The variables of the metrics in `metrics`."""
         return [variable for metric in self.metrics for variable in metric.variables]
 
     @property
     def trainable(self) -> bool:
-        """True if the weights are trained. Setting it sets it for every layer inside."""
+        """True if the weights are trained. An assignment also sets `trainable` of every layer inside."""
         return self._trainable
 
     @trainable.setter
@@ -97,7 +97,7 @@ class Weighted(tracking.Tracked):
         """Assign an array to every weight, in the order of `weights`.
 
         Raises:
-            ValueError: when the number of arrays or one of their shapes is wrong; then nothing has changed.
+            ValueError: when the number of arrays or one of their shapes is wrong; no weight has changed then.
         """
         variables, arrays = self.weights, list(weights)
         if len(arrays) != len(variables):
@@ -125,7 +125,7 @@ class Weighted(tracking.Tracked):
         return losses.losses(self)
 
     def _keep_losses(self, entries: list[tuple[Any, Any]]) -> None:
-        """Hold the losses of the last outermost call, (owner, value) pairs."""
+        """Store the losses of the last outermost call, (owner, value) pairs."""
         losses.keep(self, entries)
 
     # The pure pair.
@@ -135,12 +135,12 @@ class Weighted(tracking.Tracked):
         """Make `params` and `state` for inputs like these, from a key; the object is left as it is.
 
         Args:
-            key: from `jax.random.key`. A value depends on it and on the path of its weight alone.
+            key: a key, as from `jax.random.key`. An array depends on it and on the path of its weight alone.
             *args: arguments like those that the layer will be called with: arrays or `jax.ShapeDtypeStruct`s.
             **kwargs: likewise, by name.
 
         Returns:
-            `params`, the trainable weights, and `state`, the rest: nested dicts by path.
+            `params`, the trainable weights, and `state`, all other variables: nested dicts by path.
         """
         return pure.init(self, key, args, kwargs)
 
@@ -154,8 +154,9 @@ class Weighted(tracking.Tracked):
             params: the trainable weights, as from `init`.
             state: the other variables, as from `init`.
             *args: the arguments of the call.
-            rng: a key; every random draw is a function of it, of the path it is made at and of its number there.
-                Without one, generators that were given a seed draw from their own state, and others are refused.
+            rng: a key. Every random draw is a function of the key, of the path of the layer that draws, and of the
+                number of the draw there. Without a key, a generator that was given a seed draws from its own state, and
+                any other draw raises an error.
             training: as in a call.
             **kwargs: passed to the call.
 
@@ -191,13 +192,13 @@ class Weighted(tracking.Tracked):
             non_trainable_variables, losses)` with `return_losses`.
 
         Raises:
-            ValueError: when the layer is not built, or an array too many, too few or of another shape is given.
+            ValueError: when the layer is not built, a list has the wrong number of arrays, or a shape is wrong.
         """
         return pure.call(self, trainable_variables, non_trainable_variables, args, kwargs, return_losses)
 
     @property
     def params(self) -> dict[str, Any]:
-        """The trainable weights as a tree; assigning a tree checks it whole before anything changes."""
+        """The trainable weights as a tree. A tree that is assigned must fit; otherwise no weight changes."""
         return pure.tree(self, trainable=True)
 
     @params.setter
@@ -206,7 +207,7 @@ class Weighted(tracking.Tracked):
 
     @property
     def state(self) -> dict[str, Any]:
-        """The variables that are not trained, as a tree; assigning a tree checks it whole before anything changes."""
+        """The variables that are not trained, as a tree. A tree that is assigned must fit; otherwise none changes."""
         return pure.tree(self, trainable=False)
 
     @state.setter

@@ -69,7 +69,7 @@ class _Fixed(Constant):
         super().__init__(self.fixed)
 
     def get_config(self) -> dict[str, Any]:
-        """Nothing: it takes no arguments."""
+        """Return an empty dict: the initializer has no arguments."""
         return {}
 
     @classmethod

@@ -51,7 +51,7 @@ registry.register("initializer", _ALIASES)
 
 
 def get(identifier: Any) -> Callable[..., Any] | None:
-    """The initializer that a name, config, class, array or callable stands for; None for None.
+    """Return the initializer that a name, config, class, array or callable identifies; None for None.
 
     An array becomes an initializer that gives that array, and refuses every other shape.
 

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers import initializers
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import Layer, Variable
-from jaxlayers.core.scope import unwrap
 from jaxlayers.layers._config import positive
 
 

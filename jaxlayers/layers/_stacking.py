@@ -59,7 +59,7 @@ def stacked(original: tracking.Tracked, count: int, seen: dict[int, Any] | None 
     children = {key: _convert(value, count, seen) for key, value in original._tracked_children()}
     for identity in original._order:  # the order of assignment to the original, which decides the order of weights
         if identity in seen:
-            seen[identity]._adopt(counterpart)
+            seen[identity]._add_owner(counterpart)
     counterpart.held = children
     return counterpart
 

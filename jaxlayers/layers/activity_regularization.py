@@ -35,7 +35,7 @@ class ActivityRegularization(Layer):
         return inputs
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
+        """Return the arguments of the constructor as plain data."""
         config = super().get_config()
         del config["activity_regularizer"]
         return config

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers import activations, constraints, initializers, regularizers
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import InputSpec, Variable
-from jaxlayers.core.scope import unwrap
 from jaxlayers.layers._config import activated, positive
 from jaxlayers.layers._low_rank import LowRank
 

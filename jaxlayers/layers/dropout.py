@@ -154,7 +154,7 @@ class _SpatialDropout(Dropout):
         return tuple(size if axis in (0, channels) else 1 for axis, size in enumerate(inputs.shape))
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
+        """Return the arguments of the constructor as plain data."""
         return {**constructor_config(self), "name": self.name, "dtype": self.dtype_policy.name}
 
 

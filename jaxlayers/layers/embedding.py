@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers import constraints, initializers, ops, regularizers
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import InputSpec
-from jaxlayers.core.scope import unwrap
 from jaxlayers.layers._config import positive
 from jaxlayers.layers._low_rank import LowRank
 

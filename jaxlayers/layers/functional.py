@@ -99,7 +99,7 @@ class Lambda(Layer):
         return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again: functions by their names, lambdas as compiled code."""
+        """Return the arguments of the constructor as plain data: functions by their names, lambdas as compiled code."""
         config = super().get_config()
         own = [name for name in ("function", "arguments", "output_shape", "mask") if name in config]
         return {**config, **{name: serialize_function(config[name]) for name in own}}

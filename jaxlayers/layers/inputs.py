@@ -131,7 +131,7 @@ class InputLayer(Layer):
         raise TypeError(f"{self.name!r} represents an input of a model, and cannot be called. Call the model.")
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
+        """Return the arguments of the constructor as plain data."""
         return {
             "batch_shape": self.batch_shape,
             "dtype": self.dtype,

@@ -110,7 +110,7 @@ class Add(Merge):
     """
 
     def merge(self, inputs: list[jax.Array]) -> jax.Array:
-        """The sum."""
+        """Return the sum of the arrays."""
         return functools.reduce(jnp.add, inputs)
 
 
@@ -128,7 +128,7 @@ class Subtract(Merge):
     exactly = 2
 
     def merge(self, inputs: list[jax.Array]) -> jax.Array:
-        """The difference."""
+        """Return the difference of the arrays."""
         return inputs[0] - inputs[1]
 
 
@@ -146,7 +146,7 @@ class Multiply(Merge):
     neutral = 1
 
     def merge(self, inputs: list[jax.Array]) -> jax.Array:
-        """The product."""
+        """Return the product of the arrays."""
         return functools.reduce(jnp.multiply, inputs)
 
 
@@ -162,7 +162,7 @@ class Average(Merge):
     """
 
     def merge(self, inputs: list[jax.Array]) -> jax.Array:
-        """The mean."""
+        """Return the mean of the arrays."""
         return functools.reduce(jnp.add, inputs) / len(inputs)
 
 
@@ -180,7 +180,7 @@ class Maximum(Merge):
     neutral = -jnp.inf
 
     def merge(self, inputs: list[jax.Array]) -> jax.Array:
-        """The maximum."""
+        """Return the maximum of the arrays."""
         return functools.reduce(jnp.maximum, inputs)
 
 
@@ -198,7 +198,7 @@ class Minimum(Merge):
     neutral = jnp.inf
 
     def merge(self, inputs: list[jax.Array]) -> jax.Array:
-        """The minimum."""
+        """Return the minimum of the arrays."""
         return functools.reduce(jnp.minimum, inputs)
 
 
@@ -296,7 +296,7 @@ class Dot(Merge):
         self.axes, self.normalize = axes, normalize
 
     def call(self, inputs: Any, mask: Any = None) -> jax.Array:
-        """The dot products."""
+        """Return the dot products."""
         x, y = arrays = self._as_arrays(inputs)
         pair = self.axes if isinstance(self.axes, list | tuple) else (self.axes, self.axes)
         received = f"received shapes {x.shape} and {y.shape}"

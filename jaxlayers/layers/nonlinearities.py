@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers import activations, constraints, initializers, regularizers
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import InputSpec, Layer
-from jaxlayers.core.scope import unwrap
 from jaxlayers.numerics.types import as_float
 
 

@@ -1,9 +1,9 @@
 """One block run many times: a loop over stacked weights instead of as many copies of its program.
 
 `Repeat` holds one layer as a template, whose own variables never get arrays, and stacked variables, which are its
-weights. The loop is `lax.scan`: each turn calls the template as an outermost layer, in a scope in which its variables
-hold one block's arrays. So everything that a block can do works inside: its writes come out stacked, its losses are
-summed over the blocks, and its draws start from a key for each block.
+weights. The loop is `lax.scan`: each iteration calls the template as an outermost layer, in a scope in which its
+variables hold one block's arrays. So everything that a block can do works inside: its writes come out stacked, its
+losses are summed over the blocks, and its draws start from a key for each block.
 
 The loop is a pure function, compiled once for each signature: eager calls are one dispatch.
 """
@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common import registry
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.masks import get_mask, set_mask
 from jaxlayers.common.settings import is_float
 from jaxlayers.core import Layer, Variable, building, random, scope, trees
@@ -36,19 +37,19 @@ class Repeat(Layer):
     What is compiled is one block, in a `lax.scan` over the stacked weights, so the time to trace and compile does not
     grow with n; the results are those of n layers, one after the other.
 
-    A weight goes by the path `block/<path in the block>` and has the blocks as its first axis:
-    `params["block"]["dense"]["kernel"][i]` is `blocks[i].params["dense"]["kernel"]`. The first values of each block are
-    drawn by themselves, regularizers and constraints see the blocks one by one, losses that blocks add are summed, and
+    A weight has the path `block/<path in the block>`, and its first axis is the axis of blocks:
+    `params["block"]["dense"]["kernel"][i]` is `blocks[i].params["dense"]["kernel"]`. Each block has initial values of
+    its own, regularizers and constraints see the blocks one by one, losses that blocks add are summed, and
     random draws differ from block to block. An optimizer sees one array for all blocks.
 
     Args:
         block: a layer, which is copied by its config (its own weights are not used), or a function without arguments
             that makes one. The outputs of the block must have the structure, shapes and dtypes of its inputs.
         n: the number of blocks.
-        unroll: the number of blocks in one turn of the loop, or True for all; 1 by default. See `jax.lax.scan`.
-        remat: if True, the inside of blocks is computed again for the gradient instead of being kept. A policy of
-            `jax.checkpoint`, or the name of one in `jax.checkpoint_policies` (`"dots_saveable"`, ...), says what is
-            kept nevertheless. False by default.
+        unroll: the number of blocks in one iteration of the loop, or True for all; 1 by default. See `jax.lax.scan`.
+        remat: if True, intermediate values of blocks are computed again for the gradient instead of being kept. A
+            policy of `jax.checkpoint`, or the name of one in `jax.checkpoint_policies` (`"dots_saveable"`, ...),
+            selects values that are kept nevertheless. False by default.
         **kwargs: `name`, `dtype`, ... of `Layer`; `trainable` is by default that of the block.
 
     Shapes:
@@ -78,7 +79,7 @@ class Repeat(Layer):
             raise TypeError(f"Repeat takes a layer, or a function that makes one; received {block!r}.")
         object.__setattr__(self, "_program", _Program(template))
         super().__init__(**{"trainable": template.trainable, **kwargs})
-        self.autocast = False  # the block casts what it takes
+        self.autocast = False  # the block casts its inputs itself
         self.n, self.unroll, self.remat = positive(self, "n", n), unroll, remat
         _policy(remat)
 
@@ -88,7 +89,8 @@ class Repeat(Layer):
 
     @_trainable.setter
     def _trainable(self, value: bool) -> None:
-        if value != self._program.template.trainable:  # else frozen parts of the template would become trainable
+        # Assigning the same value would make frozen parts of the template trainable.
+        if value != self._program.template.trainable:
             self._program.template.trainable = value
 
     def call(self, inputs: Any, *args: Any, training: bool | None = None, **kwargs: Any) -> Any:
@@ -99,28 +101,28 @@ class Repeat(Layer):
             if not program.template.built:
                 building.trace_call(program.template, (inputs, *args), passed, building.Build.here())
             self._block = stacked(program.template, self.n)
-        leaves, structure = jax.tree.flatten(jax.tree.map(scope.unwrap, inputs))
-        given, rest = jax.tree.flatten((args, passed))
-        dynamic = [i for i, value in enumerate(given) if hasattr(value, "shape") and hasattr(value, "dtype")]
-        how = _How(
+        leaves, structure = jax.tree.flatten(jax.tree.map(unwrap, inputs))
+        extra, rest = jax.tree.flatten((args, passed))
+        dynamic = [i for i, value in enumerate(extra) if hasattr(value, "shape") and hasattr(value, "dtype")]
+        static = _Static(
             (self.n, self.unroll, self.remat),
             structure,
             rest,
-            tuple((i, value) for i, value in enumerate(given) if i not in dynamic),
+            tuple((i, value) for i, value in enumerate(extra) if i not in dynamic),
             KeyStream.rules_here(),
             program.settings(),
         )
-        arrays = [jnp.asarray(scope.unwrap(given[i])) for i in dynamic]
+        arrays = [jnp.asarray(unwrap(extra[i])) for i in dynamic]
         carried = [program.cast(leaf) for leaf in leaves]
         variables = [variable for _, variable in self._block._walk.entries]
-        outputs, found, losses, new = program.run(
+        outputs, discovery, losses, new = program.run(
             self.path,
-            how,
+            static,
             [scope.read(variable) for variable in variables],
             (carried, [get_mask(leaf) for leaf in leaves]),
-            (arrays, [get_mask(given[i]) for i in dynamic]),
+            (arrays, [get_mask(extra[i]) for i in dynamic]),
         )
-        for number, value in zip(found.written, new, strict=True):
+        for number, value in zip(discovery.written, new, strict=True):
             variables[number].assign(value)
         for loss in losses:
             self.add_loss(jnp.sum(loss.astype(jnp.promote_types(loss.dtype, "float32")), 0))
@@ -134,19 +136,19 @@ class Repeat(Layer):
         return tuple(RepeatedBlock(self, number) for number in range(self.n))
 
     def entries(self) -> list[tuple[tuple[str, ...], Variable]]:
-        """The path in the block and the stacked variable, of all; in the order of the block's `weights`."""
+        """Return (path in the block, stacked variable) pairs, in the order of the block's `weights`."""
         if "_block" not in self.__dict__:
             raise ValueError(f"{self.path!r} is not built, so its blocks have no weights. Call it, or build(), first.")
         return self._block._walk.entries
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again; the block as a config of its own."""
+        """Return the arguments of the constructor as plain data; the block as a config of its own."""
         described = {"block": self._program.template, "remat": self.remat}
         return {**super().get_config(), **registry.describe(described)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-        """The layer that `get_config()` describes; without weights."""
+        """Create the layer from a config, as `get_config()` returns it; without weights."""
         return super().from_config({**config, "block": registry.lookup("layer", config["block"], custom_objects)})
 
     _program: _Program
@@ -179,7 +181,7 @@ class RepeatedBlock:
 
     @property
     def params(self) -> dict[str, Any]:
-        """The block's trainable weights as a tree; assigning a tree checks it whole before anything changes."""
+        """The block's trainable weights as a tree. A tree that is assigned must fit; otherwise no weight changes."""
         return self._tree(True)
 
     @params.setter
@@ -188,7 +190,7 @@ class RepeatedBlock:
 
     @property
     def state(self) -> dict[str, Any]:
-        """The block's other variables as a tree; assigning a tree checks it whole before anything changes."""
+        """The block's other variables as a tree. A tree that is assigned must fit; otherwise none changes."""
         return self._tree(False)
 
     @state.setter
@@ -203,7 +205,7 @@ class RepeatedBlock:
         """Give each of the block's weights a new array, in the order of `get_weights()`.
 
         Raises:
-            ValueError: when the number of arrays or one of their shapes is wrong; then nothing has changed.
+            ValueError: when the number of arrays or one of their shapes is wrong; no weight has changed then.
         """
         variables, arrays = self._weights(), [*map(jnp.asarray, weights)]
         expected, received = [v.shape[1:] for v in variables], [array.shape for array in arrays]
@@ -231,25 +233,25 @@ class RepeatedBlock:
 
     def _put(self, values: dict[Variable, Any]) -> None:
         for variable, value in values.items():
-            variable.assign(scope.read(variable).at[self._number].set(scope.unwrap(value)))
+            variable.assign(scope.read(variable).at[self._number].set(unwrap(value)))
 
     def __repr__(self) -> str:
         return f"<block {self._number} of {self._owner.path}>"
 
 
-class _How(NamedTuple):
-    """Everything that a compiled program depends on, beside the shapes of its arrays."""
+class _Static(NamedTuple):
+    """The static arguments of a compiled program: everything that it depends on besides the shapes of its arrays."""
 
-    loop: tuple[int, Any, Any]  # how many blocks, unroll, remat
+    loop: tuple[int, Any, Any]  # the number of blocks, unroll, remat
     structure: Any
     rest: Any
     fixed: tuple[tuple[int, Hashable], ...]
-    keys: tuple[str, bool]  # the rules by which draws inside get their keys
+    keys: tuple[str, bool]  # the attributes `generators` and `available` of the key stream around
     settings: Hashable
 
 
 @jax.tree_util.register_static
-class _Found(NamedTuple):
+class _Discovery(NamedTuple):
     """The result of a trace: the numbers of the variables that blocks write, and True if they draw from the stream."""
 
     written: tuple[int, ...]
@@ -268,7 +270,7 @@ class _Program(Hidden):
         return _Program, (self.template,)
 
     def settings(self) -> Hashable:
-        """The plain attributes of everything in the block: with others, the program is another one."""
+        """Return the plain attributes of all objects in the block; the program is compiled again if one changes."""
         return tuple(
             tuple((name, value) for name, value in vars(thing).items() if type(value) in _PLAIN)
             for thing in self.template._objects
@@ -280,62 +282,62 @@ class _Program(Hidden):
         dtype = template._compute if template.autocast and is_float(leaf.dtype) else leaf.dtype
         return jax.lax.convert_element_type(leaf, dtype)  # not weakly typed, since the outputs of blocks are not
 
-    def run(self, path: str, how: _How, *arrays: Any) -> Any:
+    def run(self, path: str, static: _Static, *arrays: Any) -> Any:
         """Run the loop, with a key from the stream if the blocks draw from it."""
-        known = (how, *((jnp.shape(leaf), str(leaf.dtype)) for leaf in jax.tree.leaves(arrays)))
-        if known not in self.draws:
-            found = jax.eval_shape(lambda *arrays: self._compiled(path, how, *arrays)[1], *arrays, idle_key())
-            self.draws[known] = found.draws
-        key = random.draw_key() if self.draws[known] else idle_key()
-        return self._compiled(path, how, *arrays, key)
+        signature = (static, *((jnp.shape(leaf), str(leaf.dtype)) for leaf in jax.tree.leaves(arrays)))
+        if signature not in self.draws:
+            discovery = jax.eval_shape(lambda *arrays: self._compiled(path, static, *arrays)[1], *arrays, idle_key())
+            self.draws[signature] = discovery.draws
+        key = random.draw_key() if self.draws[signature] else idle_key()
+        return self._compiled(path, static, *arrays, key)
 
-    def _loop(self, path: str, how: _How, stack: list[Any], carried: Any, given: Any, key: Any) -> Any:
-        n, unroll, remat = how.loop
-        found = _Found((), False)
+    def _loop(self, path: str, static: _Static, stack: list[Any], carried: Any, extra: Any, key: Any) -> Any:
+        n, unroll, remat = static.loop
+        discovery = _Discovery((), False)
 
-        def one(carried: Any, turn: Any) -> Any:
-            nonlocal found
-            number, values = turn
-            start = jax.random.fold_in(key, number) if how.keys[1] else None
-            carried, new, losses, found = self._block(path, how, values, carried, given, start)
+        def run_block(carried: Any, step: Any) -> Any:
+            nonlocal discovery
+            number, values = step
+            start = jax.random.fold_in(key, number) if static.keys[1] else None
+            carried, new, losses, discovery = self._block(path, static, values, carried, extra, start)
             return carried, (new, losses)
 
         policy = _policy(remat)
-        body = one if remat is False else jax.checkpoint(one, prevent_cse=False, policy=policy)
+        body = run_block if remat is False else jax.checkpoint(run_block, prevent_cse=False, policy=policy)
         outputs, (new, losses) = jax.lax.scan(body, carried, (jnp.arange(n, dtype="uint32"), stack), unroll=unroll)
-        return outputs, found, losses, new
+        return outputs, discovery, losses, new
 
-    def _block(self, path: str, how: _How, values: list[Any], carried: Any, given: Any, start: Any) -> Any:
+    def _block(self, path: str, static: _Static, values: list[Any], carried: Any, extra: Any, start: Any) -> Any:
         """Run the template with one block's arrays; return its outputs, the arrays it wrote, and its losses."""
         leaves, masks = carried
-        for leaf, mask in (*zip(leaves, masks, strict=True), *zip(*given, strict=True)):
+        for leaf, mask in (*zip(leaves, masks, strict=True), *zip(*extra, strict=True)):
             set_mask(leaf, mask)
-        filled = dict(how.fixed)
-        arrays = iter(given[0])
+        filled = dict(static.fixed)
+        arrays = iter(extra[0])
         args, kwargs = jax.tree.unflatten(
-            how.rest, [filled[i] if i in filled else next(arrays) for i in range(how.rest.num_leaves)]
+            static.rest, [filled[i] if i in filled else next(arrays) for i in range(static.rest.num_leaves)]
         )
         variables = {variable: i for i, (_, variable) in enumerate(self.template._walk.entries)}
         generator = random.global_generator().state
         arrays = dict(zip(variables, values, strict=True))
         if start is not None:
             arrays[generator] = start
-        inner = Scope.closed(arrays, known=Record(), outermost=True)
-        outputs, effects = run(inner, self.template, jax.tree.unflatten(how.structure, leaves), *args, **kwargs)
+        inner = Scope.closed(arrays, earlier=Record(), outermost=True)
+        outputs, effects = run(inner, self.template, jax.tree.unflatten(static.structure, leaves), *args, **kwargs)
         written = inner.values.written
         for variable in (*inner.values.missing, *written):  # type: ignore[attr-defined]
             if variable not in variables and variable is not generator:
                 raise ValueError(
-                    f"The block of {path!r} uses {variable.path!r}, which is not its own. Hand its value to the call "
-                    "as an argument (every block gets it), or assign it to the block (then each has its own)."
+                    f"The block of {path!r} uses {variable.path!r}, which is not its own. Pass its value to the call "
+                    "as an argument (every block gets it), or assign it to the block (then each block has its own)."
                 )
         new, structure = jax.tree.flatten(outputs)
         every = kwargs.get("mask") is not None  # each block is given this mask, and need not pass one on
         after = masks if every else [get_mask(leaf) for leaf in new]
-        _check_same(path, (leaves, masks, how.structure), (new, after, structure))
+        _check_same(path, (leaves, masks, static.structure), (new, after, structure))
         changed = [variable for variable in variables if variable in written]
         losses = [value for key, value in zip(effects.keys, effects.values, strict=True) if isinstance(key, LossKey)]
-        discovery = _Found(tuple(variables[variable] for variable in changed), generator in written)
+        discovery = _Discovery(tuple(variables[variable] for variable in changed), generator in written)
         return (new, after), [arrays[variable] for variable in changed], losses, discovery
 
 
@@ -345,8 +347,8 @@ _PLAIN = frozenset([bool, int, float, str, type(None)])
 def _check_same(path: str, before: Any, after: Any) -> None:
     """Raise unless the outputs of a block have the structure, shapes, dtypes and masks of its inputs."""
 
-    def described(what: Any) -> tuple[Any, str]:
-        leaves, masks, structure = what
+    def described(arrays: Any) -> tuple[Any, str]:
+        leaves, masks, structure = arrays
         masked = ["" if mask is None else ", masked" for mask in masks]
         specs = [f"{x.dtype}{list(x.shape)}{mask}" for x, mask in zip(leaves, masked, strict=True)]
         text = specs[0] if jax.tree_util.treedef_is_leaf(structure) else str(jax.tree.unflatten(structure, specs))
@@ -356,7 +358,7 @@ def _check_same(path: str, before: Any, after: Any) -> None:
     if expected != received:
         raise ValueError(
             f"The block of {path!r} must return outputs of the form of its inputs, since they are the inputs of the "
-            f"next block: it was given {text}, and returned {other}. Bring the inputs to that form before the blocks, "
+            f"next block: expected {text}; received {other}. Bring the inputs to that form before the blocks, "
             "with a Dense layer, say."
         )
 
@@ -366,10 +368,10 @@ def _copied(block: Layer) -> Layer:
         return copy_from_config(block)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"Repeat cannot copy {block!r} from its config: {error} Hand over a function that makes it instead."
+            f"Repeat cannot copy {block!r} from its config: {error} Pass a function that makes it instead."
         ) from error
 
 
 def _policy(remat: Any) -> Callable[..., Any] | None:
-    """The policy of `jax.checkpoint`: what is kept for the gradient; None for nothing."""
+    """Return the policy of `jax.checkpoint` that `remat` stands for; None to keep no intermediate values."""
     return None if isinstance(remat, bool) else checkpoint_policy(remat)

@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import Variable
-from jaxlayers.core.scope import unwrap
 from jaxlayers.layers.embedding import Embedding
 
 

@@ -103,12 +103,12 @@ class Loss:
         )
 
     def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
+        """Return the arguments of the constructor as plain data."""
         return constructor_config(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The loss that `get_config()` describes."""
+        """Create the loss from a config, as `get_config()` returns it."""
         return cls(**config)
 
     def __repr__(self) -> str:
@@ -155,12 +155,12 @@ class LossFunctionWrapper(Loss):
         return self._fn_kwargs
 
     def get_config(self) -> dict[str, Any]:
-        """What makes it again: the function by its name, which must be known to `get` when it is read."""
+        """Return the arguments of the constructor; the function by its name, which `get` must know when it is read."""
         return {**super().get_config(), "fn": write(self.fn), **self._fn_kwargs}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The loss that `get_config()` describes."""
+        """Create the loss from a config, as `get_config()` returns it."""
         return cls(**read_fn(config, "loss"))
 
 

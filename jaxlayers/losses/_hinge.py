@@ -1,4 +1,4 @@
-"""Hinge losses: a prediction costs nothing once it is right by a margin of 1."""
+"""Hinge losses: the loss of a prediction is 0 if it is right by a margin of at least 1."""
 
 from __future__ import annotations
 

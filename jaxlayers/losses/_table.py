@@ -81,7 +81,7 @@ registry.register("loss", {"LossFunctionWrapper": _base.LossFunctionWrapper}, mo
 
 
 def get(identifier: Any) -> Any:
-    """The loss that an identifier stands for.
+    """Return the loss that an identifier names or describes.
 
     Args:
         identifier: the name of a function (`"mse"`, `"huber"`) or class (`"Huber"`), a config, a function, a `Loss`,

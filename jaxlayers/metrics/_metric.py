@@ -182,10 +182,10 @@ class Metric(Tracked):
     # The same methods as pure functions of the values of the variables.
 
     def stateless_update_state(self, metric_variables: Sequence[Any], *args: Any, **kwargs: Any) -> list[jax.Array]:
-        """What the variables would hold after `update_state(*args, **kwargs)`.
+        """Return the arrays of the variables after `update_state(*args, **kwargs)`; the metric does not change.
 
         Args:
-            metric_variables: what each of `variables` holds before.
+            metric_variables: an array for each of `variables`, before the update.
             *args: for `update_state`.
             **kwargs: for `update_state`.
 
@@ -208,10 +208,10 @@ class Metric(Tracked):
         return run(Scope.lifted(self._holding(metric_variables)), update)[0]
 
     def stateless_result(self, metric_variables: Sequence[Any]) -> Any:
-        """The figure if the variables held these values.
+        """Return the result for some values of the variables; the metric does not change.
 
         Args:
-            metric_variables: what each of `variables` holds.
+            metric_variables: an array for each of `variables`.
 
         Raises:
             ValueError: when number or shapes are not those of `variables`.
@@ -219,7 +219,7 @@ class Metric(Tracked):
         return run(Scope.lifted(self._holding(metric_variables)), self.result)[0]
 
     def stateless_reset_state(self) -> list[jax.Array]:
-        """What the variables would hold after `reset_state()`."""
+        """Return the arrays of the variables after `reset_state()`; the metric does not change."""
 
         def reset() -> list[jax.Array]:
             self.reset_state()
@@ -228,10 +228,10 @@ class Metric(Tracked):
         return run(Scope.lifted(), reset)[0]
 
     def stateless_merge_state(self, *states: Sequence[Any]) -> list[jax.Array]:
-        """What the variables would hold after all that led to several states.
+        """Return the arrays of the variables after the updates that led to each of several states.
 
         Args:
-            *states: for each, what each of `variables` holds.
+            *states: lists of arrays, one for each of `variables`.
 
         Raises:
             ValueError: when number or shapes are not those of `variables`, or a variable is neither a sum nor a mean.
@@ -249,12 +249,12 @@ class Metric(Tracked):
         return {variable: variable.check(value) for variable, value in zip(variables, values, strict=True)}
 
     def get_config(self) -> dict[str, Any]:
-        """What makes it again."""
+        """Return the arguments of the constructor as plain data."""
         return constructor_config(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The metric that `get_config()` describes."""
+        """Create the metric from a config, as `get_config()` returns it."""
         return cls(**config)
 
     def __repr__(self) -> str:

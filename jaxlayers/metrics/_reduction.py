@@ -152,12 +152,12 @@ class MeanMetricWrapper(Mean):
         return self._fn_kwargs
 
     def get_config(self) -> dict[str, Any]:
-        """What makes it again: the function by its name, which must be known to `get` when it is read."""
+        """Return the arguments of the constructor; the function by its name, which `get` must know when it is read."""
         return {**super().get_config(), "fn": write(self._fn), **self._fn_kwargs}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The metric that `get_config()` describes."""
+        """Create the metric from a config, as `get_config()` returns it."""
         return cls(**read_fn(config, "loss"))
 
 

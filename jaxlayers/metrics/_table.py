@@ -107,7 +107,7 @@ registry.register(
 
 
 def get(identifier: Any) -> Any:
-    """The metric that an identifier stands for.
+    """Return the metric that an identifier names or describes.
 
     Args:
         identifier: the name of a class as it is (`"MeanSquaredError"`), in snake case (`"mean_squared_error"`) or

@@ -1,4 +1,4 @@
-"""All that a model and its training hold, as nested dicts of arrays by name: Keras's form of `model.train_state`."""
+"""The arrays of a model, its optimizer and its metrics as nested dicts: Keras's form of `model.train_state`."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import Variable, trees
-from jaxlayers.core.scope import unwrap
 from jaxlayers.training.compiled_metrics import single_metrics
 
 _FORMATS = {"backend_tensor": unwrap, "numpy_array": lambda variable: np.asarray(unwrap(variable))}
 
 
 def read(model: Any, value_format: str) -> dict[str, Any]:
-    """The arrays; see `Model.get_state_tree`."""
+    """Return the arrays as a tree; see `Model.get_state_tree`."""
     if value_format not in _FORMATS:
         raise ValueError(f"value_format must be one of {list(_FORMATS)}; received {value_format!r}.")
     return jax.tree.map(_FORMATS[value_format], _variables(model), is_leaf=_is_variable)
@@ -31,12 +31,13 @@ def write(model: Any, tree: Mapping[str, Any]) -> None:
 
 
 def _variables(model: Any) -> dict[str, Any]:
-    """The variables in the places of their arrays."""
-    above = () if model._graph is not None else (model.name,)  # as the paths of Keras begin
-
-    kept = {id(variable) for variable in model.metrics_variables}
+    """Return the tree of `read` with variables in the places of their arrays."""
+    prefix = () if model._graph is not None else (model.name,)  # as in the paths of Keras
+    of_metrics = {id(variable) for variable in model.metrics_variables}
     weights = [
-        (variable, (*above, *model._path_of(variable))) for variable in model.variables if id(variable) not in kept
+        (variable, (*prefix, *model._path_of(variable)))
+        for variable in model.variables
+        if id(variable) not in of_metrics
     ]
     trained = {id(variable) for variable in model.trainable_variables}
     slots = [] if model.optimizer is None else model.optimizer.variables
@@ -56,7 +57,7 @@ def _nested(entries: Iterable[tuple[Variable, tuple[str, ...]]]) -> dict[str, An
     by_path: trees.Flat = {}
     for variable, path in entries:
         if by_path.setdefault(path, variable) is not variable:
-            raise ValueError(f"Two variables are called {'/'.join(path)!r}. Give what they belong to other names.")
+            raise ValueError(f"Two variables have the path {'/'.join(path)!r}. Give one of their layers another name.")
     return trees.nest(by_path.items())
 
 

@@ -157,7 +157,7 @@ def record(inputs: Any, outputs: Any, losses: list[SymbolicTensor]) -> Graph:
         )
 
     nodes = _sorted_nodes([*ends, *losses], numbers)
-    results = [node.outputs for node in nodes]  # hold those that nobody else holds, while they are numbered
+    results = [node.outputs for node in nodes]  # keeps the tensors alive while they are numbered by identity
     for node, result in zip(nodes, results, strict=True):
         for tensor in jax.tree.leaves(result):
             numbers.setdefault(id(tensor), len(numbers))
@@ -261,7 +261,7 @@ def _layer_or_operation(maker: Any) -> Any:
 
 
 def _is_whole(leaf: Any) -> bool:
-    """True for a leaf that JAX must not look into."""
+    """True for an object that `jax.tree` must treat as a leaf."""
     return isinstance(leaf, Variable | Slot)
 
 

@@ -97,7 +97,7 @@ class Model(Trainer, Layer):
 
     def _adopt_graph(self) -> None:
         for child in (*self._graph.layers, *self._graph.variables):  # type: ignore[union-attr]
-            child._adopt(self)
+            child._add_owner(self)
         tracking.structure_changed()
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -1,8 +1,8 @@
-"""Attention: values summed with weights that follow from the products of queries and keys; all arguments checked.
+"""Attention: sums of values with weights from the products of queries and keys. Callers check all arguments.
 
 Masked scores have the weight zero, and a query whose keys are all masked gets zeros, with finite gradients. The weights
 are `exp(score - highest)` until the end: dividing the result by their sum, instead of each weight, saves a pass over
-the largest array there is, forward and backward.
+the largest array, forward and backward.
 
 Each public function is compiled: one dispatch when it is called eagerly, and one cached trace otherwise.
 """
@@ -93,7 +93,7 @@ def _split_groups(query: Array, shared: int) -> Array:
 
 
 def _exponentials(scores: Array, mask: Any, is_causal: bool, biased: bool) -> tuple[Array, Array]:
-    """Return `exp(score - highest)`, zero where masked, and the divisors of their sums."""
+    """Return `exp(score - highest)`, zero where masked, and their sums over keys; infinity if all keys are masked."""
     lowest = jnp.finfo(scores.dtype).min / 2
     if is_causal:
         causal = causal_mask(*scores.shape[-2:]).reshape((1,) * (scores.ndim - 2) + scores.shape[-2:])
@@ -104,7 +104,7 @@ def _exponentials(scores: Array, mask: Any, is_causal: bool, biased: bool) -> tu
     highest = jnp.maximum(jax.lax.stop_gradient(jnp.max(scores, -1, keepdims=True, initial=-jnp.inf)), lowest)
     powers = jnp.exp(scores - highest)
     total = jnp.sum(powers, -1)
-    if mask is not None or biased or not scores.shape[-1]:  # otherwise every query has a key
+    if mask is not None or biased or not scores.shape[-1]:  # otherwise every query has an unmasked key
         total = jnp.where(highest[..., 0] <= lowest, jnp.inf, total)
     return powers, total
 

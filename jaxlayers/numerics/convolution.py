@@ -1,4 +1,4 @@
-"""Convolutions, transposed, of each channel by itself, and in two steps, with all arguments checked.
+"""Convolutions: plain, transposed, depthwise and separable. Callers check all arguments.
 
 Kernels are laid out `[*window, channels in, channels out]` whatever the data format, as in Keras; kernels of
 transposed convolutions are `[*window, channels out, channels in]`. The layers compile these functions together with a

@@ -1,4 +1,4 @@
-"""Images read between pixels, at positions that are computed; all arguments checked."""
+"""Images sampled at computed positions between pixels. Callers check all arguments."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from jaxlayers.numerics.image_layout import as_batch
 from jaxlayers.numerics.types import Array
 
 
-def projected_positions(numbers: Any, shape: tuple[int, ...]) -> list[Any]:
+def projected_positions(coefficients: Any, shape: tuple[int, ...]) -> list[Any]:
     """Return the rows and the columns at which the pixels of a result of this shape are read."""
     y, x = jnp.mgrid[: shape[0], : shape[1]]
-    a0, a1, a2, b0, b1, b2, c0, c1 = numbers
+    a0, a1, a2, b0, b1, b2, c0, c1 = coefficients
     scale = c0 * x + c1 * y + 1
     return [(b0 * x + b1 * y + b2) / scale, (a0 * x + a1 * y + a2) / scale]
 
@@ -33,7 +33,7 @@ def read_at(image: Any, coordinates: list[Any], reading: tuple[int, str, float])
 
 
 def homography(start: Any, end: Any) -> Array:
-    """Return the eight numbers of the projection that takes the end points to the start points."""
+    """Return the eight coefficients of the projection that takes the end points to the start points."""
     x, y = end.T
     ones, zeros = jnp.ones(4), jnp.zeros(4)
     rows = [

@@ -1,4 +1,4 @@
-"""Nonlinear functions, compiled for eager calls, with derivatives that keep little.
+"""Nonlinear functions, compiled for eager calls, with derivatives that store one array.
 
 A function of `jax.nn` with a differentiation rule of its own takes ten times as long outside of compiled functions as
 it does compiled by itself.
@@ -17,7 +17,7 @@ from jaxlayers.numerics.types import Array
 
 
 def _by_slope(function: Callable[[Array], Array]) -> Any:
-    """Return the same elementwise function, whose derivative keeps its slope and nothing else.
+    """Return an elementwise function with a derivative that stores the slope and nothing else.
 
     JAX would keep the intermediate results, up to six arrays. In a loop (`layers.Repeat`, `lax.scan`), or outside of
     compiled functions, all of them are written and read again.

@@ -1,4 +1,4 @@
-"""Arrays brought to mean 0 and variance 1, or to root mean square 1; all arguments checked.
+"""Normalization of arrays to mean 0 and variance 1, or to root mean square 1. Callers check all arguments.
 
 Subtracting the mean once, for the variance and for the result, is the fastest of several forms, and the most exact. The
 derivative of `_standardize` is written by hand: it keeps the normalised array and its factor, where JAX would keep five
@@ -26,10 +26,12 @@ def wide(x: Array) -> Array:
 
 @functools.partial(jax.jit, static_argnums=(1,))
 def shifted(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array, Array, Array]:
-    """Return `x` less an estimate of its mean over axes, the mean of that, the mean of `x`, and the variance of `x`.
+    """Return `x - estimate`, the mean of this difference, the mean of `x`, and the variance of `x`, over axes.
+
+    The estimate is the mean of `x` as computed, rounding errors included; no gradient is taken of it.
 
     After the subtraction, the mean square less the squared mean is as exact as the mean square of a centred array, and
-    needs no pass over the array of its own. The estimate is the computed mean, of which no gradient is taken.
+    needs no pass over the array of its own.
     """
     x = wide(x)
     near = jax.lax.stop_gradient(jnp.mean(x, axes, keepdims=True))

@@ -1,4 +1,4 @@
-"""The maximum and the mean of windows, with all arguments checked."""
+"""The maximum and the mean of windows. Callers check all arguments."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def rank_of(where: str, inputs: Any) -> int:
     return inputs.ndim - 2
 
 
-def refuse_nothing(where: str, inputs: Any, outputs: Any, window: str, sizes: Any) -> None:
+def refuse_empty_outputs(where: str, inputs: Any, outputs: Any, window: str, sizes: Any) -> None:
     """Raise an error if a window does not fit into the inputs.
 
     Raises:
@@ -114,7 +114,7 @@ def refuse_nothing(where: str, inputs: Any, outputs: Any, window: str, sizes: An
     """
     if inputs.size and not outputs.size:
         raise ValueError(
-            f"{where} leaves nothing of inputs of shape {inputs.shape}: a {window} of {sizes} does not fit into them. "
+            f"{where} has no outputs for inputs of shape {inputs.shape}: a {window} of {sizes} does not fit into them. "
             "Use a smaller one, or padding='same'."
         )
 

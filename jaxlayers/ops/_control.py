@@ -10,8 +10,8 @@ from typing import Any
 
 import jax
 
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import operation
-from jaxlayers.core.scope import unwrap
 from jaxlayers.numerics.types import ArrayLike
 from jaxlayers.transforms import loops, vmap
 

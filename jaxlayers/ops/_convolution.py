@@ -15,7 +15,7 @@ from jaxlayers.numerics.spatial import (
     one_of,
     per_axis,
     rank_of,
-    refuse_nothing,
+    refuse_empty_outputs,
 )
 from jaxlayers.numerics.types import Array, ArrayLike, Shape
 
@@ -60,7 +60,7 @@ def conv(
             f"channels; received inputs {inputs.shape} ({how[2]}) and kernel {kernel.shape}."
         )
     outputs = compiled(convolve)(inputs, kernel, *how)
-    refuse_nothing("ops.conv", inputs, outputs, "kernel", kernel.shape[:-2])
+    refuse_empty_outputs("ops.conv", inputs, outputs, "kernel", kernel.shape[:-2])
     return outputs
 
 
@@ -96,7 +96,7 @@ def depthwise_conv(
     how = _checked("ops.depthwise_conv", inputs, kernel, strides, padding, data_format, dilation_rate)
     _same_channels("ops.depthwise_conv", inputs, kernel, how[2], -2)
     outputs = compiled(convolve_depthwise)(inputs, kernel, *how)
-    refuse_nothing("ops.depthwise_conv", inputs, outputs, "kernel", kernel.shape[:-2])
+    refuse_empty_outputs("ops.depthwise_conv", inputs, outputs, "kernel", kernel.shape[:-2])
     return outputs
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from jaxlayers.core import operation
 from jaxlayers.numerics.pooling import adaptive_maximum, adaptive_mean, pooled_maximum, pooled_mean
-from jaxlayers.numerics.spatial import format_of, one_of, per_axis, rank_of, refuse_nothing, spatial_axes
+from jaxlayers.numerics.spatial import format_of, one_of, per_axis, rank_of, refuse_empty_outputs, spatial_axes
 from jaxlayers.numerics.types import Array, ArrayLike, Shape, as_float
 
 __all__ = ["adaptive_average_pool", "adaptive_max_pool", "average_pool", "max_pool"]
@@ -40,7 +40,7 @@ def max_pool(
     """
     how = _checked("ops.max_pool", inputs, pool_size, strides, padding, data_format)
     outputs = pooled_maximum(inputs, *how)
-    refuse_nothing("ops.max_pool", inputs, outputs, "window", how[0])
+    refuse_empty_outputs("ops.max_pool", inputs, outputs, "window", how[0])
     return outputs
 
 
@@ -74,7 +74,7 @@ def average_pool(
     """
     how = _checked("ops.average_pool", inputs, pool_size, strides, padding, data_format)
     outputs = pooled_mean(inputs, *how)
-    refuse_nothing("ops.average_pool", inputs, outputs, "window", how[0])
+    refuse_empty_outputs("ops.average_pool", inputs, outputs, "window", how[0])
     return outputs
 
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.settings import auto_name, floatx, to_snake_case
 from jaxlayers.core import Variable, scope
@@ -108,7 +109,7 @@ class Arguments(Tracked):
     def scheduled_rate(self, iterations: Any) -> jax.Array:
         """Return the learning rate that the schedule or function gives after a number of updates."""
         source = self._learning_rate
-        return jnp.asarray(scope.unwrap(source(iterations) if isinstance(source, _SCHEDULE) else source()), floatx())
+        return jnp.asarray(unwrap(source(iterations) if isinstance(source, _SCHEDULE) else source()), floatx())
 
     @property
     def variables(self) -> list[Variable]:
@@ -164,7 +165,7 @@ class Arguments(Tracked):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
-        """The optimizer that `get_config()` describes."""
+        """Create the optimizer from a config, as `get_config()` returns it."""
         config = dict(config)
         factors = config.pop("learning_rate_factors", None)
         if isinstance(config.get("learning_rate"), dict):

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxlayers.core import Variable, scope
+from jaxlayers.common.array_like import unwrap
+from jaxlayers.core import Variable
 
 
 def check_limits(**limits: float | None) -> None:
@@ -36,7 +37,7 @@ def check_count(name: str, value: Any, least: int) -> None:
 
 def rate_number(value: Any) -> float:
     """Return a learning rate as a Python float; raise a ValueError if it is not a number."""
-    value = scope.unwrap(value)
+    value = unwrap(value)
     if value is None or isinstance(value, bool | str) or np.ndim(value):
         raise ValueError(
             "learning_rate must be a number, a LearningRateSchedule, or a function without arguments; received "

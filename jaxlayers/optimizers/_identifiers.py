@@ -29,7 +29,7 @@ def serialize(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Optimizer:
-    """The optimizer that a config stands for.
+    """Return the optimizer that a config identifies.
 
     Args:
         config: what `serialize` returned; `class_name` in any case.
@@ -42,7 +42,7 @@ def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = 
 
 
 def get(identifier: Any) -> Any:
-    """The optimizer that an identifier stands for.
+    """Return the optimizer that an identifier names or describes.
 
     Args:
         identifier: None; a name, in any case (`"adam"`); a config; an optimizer, or its class; or an optax

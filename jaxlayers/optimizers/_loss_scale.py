@@ -175,7 +175,7 @@ class LossScaleOptimizer(Composite):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
-        """The optimizer that `get_config()` describes."""
+        """Create the optimizer from a config, as `get_config()` returns it."""
         inner = registry.lookup("optimizer", config["inner_optimizer"], custom_objects)
         return cls(inner, **{key: value for key, value in config.items() if key != "inner_optimizer"})
 

@@ -91,7 +91,7 @@ class OptimizerMap(MutableMapping[str, Any]):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
-        """The map that `get_config()` describes."""
+        """Create the map from a config, as `get_config()` returns it."""
 
         def make(optimizer: Any) -> Any:
             return registry.lookup("optimizer", optimizer, custom_objects)
@@ -230,7 +230,7 @@ class MultiOptimizer(Composite):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
-        """The optimizer that `get_config()` describes."""
+        """Create the optimizer from a config, as `get_config()` returns it."""
         optimizer_map = registry.lookup("optimizer", config["optimizer_map"], custom_objects)
         return cls(**{**config, "optimizer_map": optimizer_map})
 

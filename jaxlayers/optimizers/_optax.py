@@ -68,8 +68,8 @@ class OptaxOptimizer(Optimizer):
         return optax.chain(transformation, scale_by_learning_rate(1))
 
     def get_config(self) -> dict[str, Any]:
-        """Refused: a transformation is made of functions, which no config can hold."""
+        """Raise an error: a transformation consists of functions, which cannot be written to a config."""
         raise NotImplementedError(
             f"{self.name!r} wraps an optax transformation, which cannot be written to a config. Save its variables, "
-            "and make the transformation again in code."
+            "and create the transformation in code."
         )

@@ -9,10 +9,10 @@ from jaxlayers.saving import serialize_keras_object
 
 
 def write(value: Any) -> Any:
-    """The config of a loss, a metric or a function; None and names as they are.
+    """Return the config of a loss, a metric or a function; None and names as they are.
 
     Raises:
-        ValueError: when it is a function without a name that it could be found by.
+        ValueError: for a lambda, which cannot be found again by its name.
     """
     if getattr(value, "__name__", None) == "<lambda>":
         raise ValueError(f"{value!r} has no name to write to a config. Define it with `def`.")

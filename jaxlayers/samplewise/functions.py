@@ -1,4 +1,4 @@
-"""The decorator for loss and metric functions `(y_true, y_pred, ...) -> one value per sample`, and its shape checks.
+"""The decorator of loss and metric functions `(y_true, y_pred, ...) -> one value per sample`, and its shape checks.
 
 `samplewise` turns the formula of a function into an operation. It converts labels and predictions to one shape and
 dtype, raises an error if their shapes do not fit, and compiles the function once for each set of options, so that an

@@ -59,7 +59,7 @@ def _reduce(values: Any, sample_weight: Any, mask: Any, reduction: str | None, d
 
 
 def combine(sample_weight: Any, mask: Any, dtype: Any) -> Any:
-    """Return the product of weights and mask; the one that is not None if the other is; or None."""
+    """Return the product of weights and mask; if one of them is None, the other; if both are, None."""
     if sample_weight is None or mask is None:
         weights = mask if sample_weight is None else sample_weight
         return None if weights is None else jnp.asarray(weights, dtype)

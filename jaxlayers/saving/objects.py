@@ -94,7 +94,7 @@ def _describe_value(obj: Any) -> tuple[str | None, Any]:
 
 
 def serialize_function(value: Any) -> Any:
-    """Return what `serialize_keras_object` returns, but lambdas in the format of Keras's `Lambda` layer."""
+    """Return the result of `serialize_keras_object`, with lambdas in the format of Keras's `Lambda` layer."""
     if isinstance(value, types.FunctionType) and value.__name__ == "<lambda>":
         return {"class_name": "__lambda__", "config": dict(zip(_PARTS, _functions.dump(value), strict=True))}
     return serialize_keras_object(value)

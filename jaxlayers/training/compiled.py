@@ -1,7 +1,7 @@
 """`compile`, and the steps that it makes possible: plain facade code, every piece of which may be overridden.
 
-`train_step`, `test_step` and `predict_step` are what the loops run, compiled by `jl.jit`; `compute_loss`,
-`compute_metrics` and `metrics` are what they are made of.
+`fit`, `evaluate` and `predict` run `train_step`, `test_step` and `predict_step`, compiled by `jl.jit`. These steps
+call `compute_loss` and `compute_metrics`, and read `metrics`.
 """
 
 from __future__ import annotations
@@ -73,25 +73,28 @@ class Compiled:
         several = steps_per_execution
         if several != "auto" and (isinstance(several, bool | str) or int(several) != several or several < 1):
             raise ValueError(f"steps_per_execution must be a positive integer or 'auto'; received {several!r}.")
-        made = optimizers.get(optimizer)
+        optimizer_object = optimizers.get(optimizer)
         policy = self.dtype_policy.name  # type: ignore[attr-defined]
-        if auto_scale_loss and policy == "mixed_float16" and not isinstance(made, optimizers.LossScaleOptimizer):
-            made = optimizers.LossScaleOptimizer(made)
+        scales_loss = isinstance(optimizer_object, optimizers.LossScaleOptimizer)
+        if auto_scale_loss and policy == "mixed_float16" and not scales_loss:
+            optimizer_object = optimizers.LossScaleOptimizer(optimizer_object)
         names = getattr(self, "output_names", None)
         objective = Objective(loss, loss_weights, metrics, weighted_metrics, names)
-        self._compiled_with = types.SimpleNamespace(  # in which nobody looks for metrics
-            optimizer=optimizer,
-            loss=loss,
-            loss_weights=loss_weights,
-            metrics=metrics,
-            weighted_metrics=weighted_metrics,
-            run_eagerly=run_eagerly,
-            steps_per_execution=steps_per_execution,
-            jit_compile=jit_compile,
-            auto_scale_loss=auto_scale_loss,
+        self._compiled_with = (
+            types.SimpleNamespace(  # not searched for objects, so its metrics are no part of the model
+                optimizer=optimizer,
+                loss=loss,
+                loss_weights=loss_weights,
+                metrics=metrics,
+                weighted_metrics=weighted_metrics,
+                run_eagerly=run_eagerly,
+                steps_per_execution=steps_per_execution,
+                jit_compile=jit_compile,
+                auto_scale_loss=auto_scale_loss,
+            )
         )
-        self.optimizer, self._objective = made, objective
-        object.__setattr__(self, "loss", loss)  # as it was given, and no part of the model
+        self.optimizer, self._objective = optimizer_object, objective
+        object.__setattr__(self, "loss", loss)  # the argument itself, which is no part of the model
         self.run_eagerly = run_eagerly or jit_compile is False
         self.jit_compile = not self.run_eagerly
         self.steps_per_execution = several
@@ -99,13 +102,13 @@ class Compiled:
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """The arguments of `compile` as plain data; None before it."""
-        given = self._compiled_with
-        return None if given is None else registry.describe({**vars(given), "optimizer": self.optimizer})
+        arguments = self._compiled_with
+        return None if arguments is None else registry.describe({**vars(arguments), "optimizer": self.optimizer})
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Call `compile` with the arguments of a config by `get_compile_config`, ours or Keras's."""
-        known = inspect.signature(Compiled.compile).parameters
-        self.compile(**{name: value for name, value in registry.revive(config).items() if name in known})
+        parameters = inspect.signature(Compiled.compile).parameters
+        self.compile(**{name: value for name, value in registry.revive(config).items() if name in parameters})
 
     # One step; every piece may be overridden.
 
@@ -160,7 +163,7 @@ class Compiled:
         return sum(parts[1:], start=parts[0])
 
     def _loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> jax.Array:
-        """`compute_loss`, whose version in a subclass need not take `training`."""
+        """Call `compute_loss`; a subclass may override it without the parameter `training`."""
         parts = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": sample_weight, "training": training}
         parameters = inspect.signature(self.compute_loss).parameters
         if "training" not in parameters and all(p.kind is not p.VAR_KEYWORD for p in parameters.values()):
@@ -199,8 +202,8 @@ class Compiled:
     @property
     def metrics(self) -> list[Any]:
         """The metrics that are reported, and reset before each epoch: loss, compiled metrics, metrics of layers."""
-        found = [] if self._objective is None else self._objective.parts
-        return found + [m for m in self._objects if isinstance(m, metrics_module.Metric)]  # type: ignore[attr-defined]
+        compiled = [] if self._objective is None else self._objective.parts
+        return compiled + [m for m in self._objects if isinstance(m, metrics_module.Metric)]  # type: ignore[attr-defined]
 
     @property
     def metrics_names(self) -> list[str]:
@@ -216,7 +219,7 @@ class Compiled:
         return results
 
     def reset_metrics(self) -> None:
-        """Start all metrics anew."""
+        """Reset all metrics."""
         for metric in self.metrics:
             metric.reset_state()
 
@@ -290,7 +293,7 @@ class Compiled:
         return self._compile(name, name, lambda model, data: model._as_step(name)(data))
 
     def _as_step(self, name: str) -> Callable[[Any], Any]:
-        """A step as a function of the data alone; one in Keras's form for JAX takes and returns a state besides."""
+        """Return a step as a function of the data alone, even if it is in Keras's form, with a state."""
         method = getattr(self, name)
         if not stateless_steps.takes_state(method):
             return method
@@ -325,7 +328,7 @@ class Compiled:
         return self._compile((name, "gathered", structure, *which), name, gathered)
 
     def _compile(self, key: Any, name: str, function: Callable[..., Any]) -> Any:
-        """Compile a function of the model, and keep it; it refers to the model weakly, since the model holds it."""
+        """Compile a function of the model and store it in the model, to which it refers weakly to avoid a cycle."""
 
         def make() -> Any:
             method = WeakMethod(function, self)
@@ -335,14 +338,14 @@ class Compiled:
         return self._kept(key, make)
 
     def _kept(self, key: Any, make: Callable[[], Any]) -> Any:
-        """Return what `make` makes, once after each `compile`."""
+        """Return the result of `make`, which is called once for each key after each `compile`."""
         steps = self.__dict__.setdefault("_steps", {})
         if key not in steps:
             steps[key] = make()
         return steps[key]
 
     def _build_for(self, batch: Any) -> None:
-        """Build the model before its first step, which then finds all its weights.
+        """Build the model before its first step, so that the step is traced with all weights.
 
         A user's own step may call the model with other inputs, or not at all. So a failure is ignored: nothing has
         changed then, and the step will raise the error if there is one.

@@ -23,7 +23,7 @@ from jaxlayers.core.tracking import Path, kept_apart
 
 @flax.struct.dataclass
 class TrainState:
-    """Everything that determines how training goes on, as a pytree.
+    """All arrays that training depends on and changes, as a pytree.
 
     Attributes:
         step: the number of steps taken; int32, shape `[]`.
@@ -52,8 +52,8 @@ def variables_of(model: Any) -> TrainState:
         raise ValueError(f"{model.name!r} is not compiled. Call compile() first.")
     if not model.built or not model._objective.is_resolved:
         raise ValueError(
-            f"{model.name!r} has not seen a batch, so not all that training changes is known: weights, or the kinds "
-            "of metrics. Call model.prepare(batch) with one, or give the model an Input and leave metrics to the step."
+            f"{model.name!r} has not seen a batch, so its weights, or the functions that its metrics stand for, are "
+            "not known. Call model.prepare(batch) first."
         )
     entries = model._walk.entries
     params = trees.nest((path, variable) for path, variable in entries if variable.trainable)
@@ -91,13 +91,13 @@ def make_step(model: Any, axis_name: Any = None) -> Callable[[TrainState, Any], 
     def step(train_state: TrainState, batch: Any) -> tuple[TrainState, dict[str, jax.Array]]:
         variables = variables_of(model)
         keys, structure = jax.tree.flatten(variables, is_leaf=_is_variable)
-        given, found = jax.tree.flatten(dataclasses.replace(train_state, step=None))
-        if structure != found:  # type: ignore[operator]
+        arrays, received = jax.tree.flatten(dataclasses.replace(train_state, step=None))
+        if structure != received:  # type: ignore[operator]
             raise ValueError(
-                f"The train state does not fit {model.name!r}: its structure is another. Take model.train_state, or "
-                "what an earlier step returned."
+                f"The train state does not fit {model.name!r}: its tree structure differs from that of "
+                "model.train_state. Pass model.train_state, or the state that an earlier step returned."
             )
-        before = dict(zip(keys, given, strict=True))
+        before = dict(zip(keys, arrays, strict=True))
         inner = Scope.isolated(dict(before), model.name, "own", True, axis_name)
 
         def run_step() -> Any:
@@ -116,7 +116,7 @@ def make_step(model: Any, axis_name: Any = None) -> Callable[[TrainState, Any], 
 
 
 def _agree(model: Any, written: Iterable[Any], before: Any, variables: TrainState, axis_name: Any) -> None:
-    """Make the devices agree, each of which has seen its part of the batch: add up sums, and average statistics."""
+    """Combine the results of the devices, each for its part of the batch: add up sums, and average statistics."""
     sums = set(jax.tree.leaves(variables.metrics, is_leaf=_is_variable))
     sums |= {variable for _, variable in model._walk.entries if variable.role == Role.METRIC}
     statistics = set(jax.tree.leaves(variables.state, is_leaf=_is_variable)) - sums
@@ -129,7 +129,7 @@ def _agree(model: Any, written: Iterable[Any], before: Any, variables: TrainStat
 
 
 def _tree(owner: Any, places: dict[Variable, Path] | None = None) -> dict[str, Any]:
-    """The variables of an optimizer or objective by path; slots by their kind and the path of their weight."""
+    """The variables of an optimizer or objective by path. A slot has the path of its weight, below its kind."""
     whose = getattr(owner, "slot_owners", {})  # an objective has none
 
     def path_of(path: Path, variable: Variable) -> Path:

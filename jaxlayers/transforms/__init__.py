@@ -1,8 +1,8 @@
 """JAX's transformations for functions that read and write facades: layers, variables, metrics, optimizers, generators.
 
-Each takes the arguments of JAX's own. It runs the function in a scope of its own (see `core.effects`), takes what the
-function does to variables, losses and generators out of the pure function as one more output, and commits it once the
-transformation has succeeded.
+Each has the arguments of the JAX transformation of the same name. It runs the function in a scope of its own, returns
+the effects (see `core.effects`) as one more output of the pure function, and commits them once the transformation has
+succeeded.
 """
 
 from jaxlayers.transforms.gradients import grad, value_and_grad

@@ -1,7 +1,7 @@
-"""References to facades in compiled functions, which do not keep them alive.
+"""Weak references to facades in compiled functions.
 
 Facades among the arguments of a compiled function go through `jax.jit` as static arguments, each in a `FacadeRef`. A
-function that is kept on the object whose method it is refers to the object by a `WeakMethod`.
+compiled method is stored on its object, and refers to the object by a `WeakMethod`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FACADES = (Tracked, Variable, type)
 
 @jax.tree_util.register_static
 class FacadeRef:
-    """Carries an object with variables, or a class, through `jax.jit` as it is, without keeping it alive."""
+    """A static argument of `jax.jit` that refers weakly to an object with variables, or to a class."""
 
     def __init__(self, thing: Any):
         self._ref = weakref.ref(thing)
@@ -32,7 +32,7 @@ class FacadeRef:
 
     @property
     def thing(self) -> Any:
-        """The object, or None once it is gone."""
+        """The object, or None if it was garbage-collected."""
         return self._ref()
 
     def watch(self, gone: Callable[[Any], None]) -> None:

@@ -31,14 +31,14 @@ def value_and_grad(
     """`jax.value_and_grad`, also with respect to variables.
 
     Args:
-        fun: a function that returns a scalar, or with `has_aux` a pair of one and anything else.
+        fun: a function that returns a scalar, or with `has_aux` a pair of a scalar and auxiliary data.
         argnums: the numbers of the positional arguments to differentiate with respect to, if `wrt` is not given.
         has_aux: as in `jax.value_and_grad`, like those that follow.
         holomorphic: likewise.
         allow_int: likewise.
         reduce_axes: likewise.
-        wrt: a variable, a layer, or a nested structure of them: then the gradients have that structure, with that of
-            its `params` in the place of a layer, and no argument is differentiated.
+        wrt: a variable, a layer, or a nested structure of them, to differentiate with respect to instead of arguments.
+            The gradients have the same structure, with the structure of its `params` in the place of a layer.
 
     Returns:
         A function with the arguments of `fun` that returns `(value, gradients)`, or `((value, aux), gradients)`.
@@ -61,7 +61,9 @@ def value_and_grad(
             building.dry_run(fun, args, kwargs)
         variables, tree = _wrt(wrt)
         inner = scope.current()
-        axis = None if inner is None or wrt is None else inner.mean_axis  # each device has its part of the batch
+        axis = (
+            None if inner is None or wrt is None else inner.mean_axis
+        )  # each device computes the gradient of its part of the batch
 
         def pure(values: list[Any], *inputs: Any) -> Any:
             inputs = masks.follow(inputs, args)
@@ -129,7 +131,7 @@ def _wrt(wrt: Any) -> tuple[list[Variable], Callable[[list[Any]], Any]]:
             raise TypeError(
                 f"{variable.path!r} has dtype {variable.dtype}, which has no gradient. Leave it out of wrt."
             )
-    # The same variable twice is one input, whose gradient is given twice.
+    # A variable that occurs twice is one input of the pure function. Its gradient is returned in both places.
     unique = list(dict.fromkeys(variables))
     if len(unique) == len(variables):
         return variables, rebuild

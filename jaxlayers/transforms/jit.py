@@ -2,11 +2,11 @@
 
 The variables that a function uses are found while it is traced. A `Plan` lists them: those it writes, which are donated
 and come back as outputs, and those it only reads. The pure function of a plan takes their arrays first, then the
-arguments; `jax.jit` caches it as any other. A trace that meets a variable outside of the plan ends in `PlanTooSmall`,
-and starts again with a larger plan. The first plan is a guess: what the function closes over (see `reachable`).
+arguments, and is compiled by `jax.jit`. If a trace uses a variable outside of the plan, the function is traced again
+with a larger plan. The first plan is a guess: the variables that the function closes over (see `reachable`).
 
-Each compiled function has a lock, under which its plans are made and looked up. It is not held while a step runs: the
-arrays that the run uses are lent to it instead (see `donation`).
+Each compiled function has a lock, under which its plans are made and looked up. The lock is not held while a step runs:
+the step borrows the arrays that it uses instead (see `donation`).
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ from jaxlayers.transforms.facades import FacadeRef, WeakMethod, hold_facades, re
 from jaxlayers.transforms.jit_options import method_options, shift_options
 from jaxlayers.transforms.reachable import guess
 
-_ATTEMPTS = 6  # of tracing; each finds at least one variable more
+_ATTEMPTS = 6  # the most traces of one call; each but the last finds at least one more variable
 
 
 def jit(fun: Callable[..., Any] | None = None, *, donate: bool = True, **options: Any) -> Any:
     """`jax.jit` for a function that reads and writes facades: layers, variables, metrics, optimizers, generators.
 
-    The objects that the function closes over need not be handed to it; facades among its arguments are used as they
-    are. A compiled call changes the facades as the function would have, once it has succeeded.
+    The function may close over facades, or take them as arguments. A compiled call changes them as a plain call of the
+    function would, once it has succeeded.
 
     Args:
         fun: the function; without it, a decorator is returned.
-        donate: if True, the default, the arrays that the function overwrites may be reused for the new ones. If False,
-            a step that fails while it runs loses nothing; for that, two copies are held meanwhile, and each call waits
-            for the device.
+        donate: if True, the default, the memory of arrays that the function overwrites is reused for the new arrays. If
+            False, a step that fails while it runs loses nothing, but the old and the new arrays need memory at the same
+            time, and each call waits for the device.
         **options: `static_argnums`, `static_argnames`, `donate_argnums`, `donate_argnames`, `in_shardings`,
-            `out_shardings`, `keep_unused`, `inline`, ...: those of `jax.jit`. Of a method, number 0 is `self`.
+            `out_shardings`, `keep_unused`, `inline`, ...: see `jax.jit`. Argument number 0 of a method is `self`.
 
     Raises:
-        StateLostError: when a variable is used whose array went down with a failed step.
+        StateLostError: when the function uses a variable whose array was lost in a failed step.
 
     Example:
         >>> import jaxlayers as jl
@@ -67,7 +67,7 @@ def jit(fun: Callable[..., Any] | None = None, *, donate: bool = True, **options
 
 
 class PlanTooSmall(Retrace):
-    """Raised by a trace that met variables outside of its plan; holds the variables of the next one."""
+    """Raised when a trace used variables outside of its plan; holds the variables of the next plan."""
 
     def __init__(self, written: list[Variable], read: list[Variable], record: Record):
         super().__init__()
@@ -83,11 +83,11 @@ class Jitted:
         self._donate = donate
         self._options = options
         self._lock = threading.RLock()
-        self._plans: dict[Any, list[Plan]] = {}  # by the facades among the arguments; the one in use comes first
+        self._plans: dict[Any, list[Plan]] = {}  # by the facades among the arguments; the current plan is the first
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         if not scope.is_eager():
-            return self._fun(*args, **kwargs)  # a part of what is being run or traced already
+            return self._fun(*args, **kwargs)  # it becomes a part of the function being run or traced
         try:
             args, kwargs, facades = hold_facades(args, kwargs)
             if masks.in_use() and self._options.get("in_shardings") is None:
@@ -107,10 +107,10 @@ class Jitted:
             return self
         name = f"_jitted_{id(self)}"  # by identity: a subclass may have a compiled method of the same name
         attributes = getattr(instance, "__dict__", None)
-        if attributes is None:  # no place to keep a compiled method
+        if attributes is None:  # no place to store a compiled method
             return Jitted(types.MethodType(self._fun, instance), self._donate, method_options(self._options))
         bound = attributes.get(name)
-        # Another object than the one it was made for: this is a copy. Another function: the class was reloaded.
+        # The instance differs if the object is a copy, and the function differs if its class was reloaded.
         if bound is None or bound._fun.instance() is not instance or bound._fun.function is not self._fun:
             bound = _Bound(WeakMethod(self._fun, instance), self._donate, method_options(self._options))
             if isinstance(instance, type):  # under @classmethod
@@ -123,12 +123,12 @@ class Jitted:
         return functools.partial(jit, donate=self._donate, **self._options), (self._fun,)
 
     def lower(self, /, *args: Any, **kwargs: Any) -> Any:
-        """`jax.jit(...).lower` of the pure function underneath, for what the facades hold now."""
+        """`jax.jit(...).lower` of the pure function underneath, for the arrays that the facades hold now."""
         args, kwargs, facades = hold_facades(args, kwargs)
         return self._plan(args, kwargs, facades).lower(args, kwargs)
 
     def _plan(self, args: Any, kwargs: Any, facades: tuple[FacadeRef, ...]) -> Plan:
-        """The plan for a call, which has been traced at least once."""
+        """Return the plan for a call, traced until it is complete."""
         plans = self._plans.get(facades)
         if plans is not None and (plan := plans[0]).is_current:
             return plan
@@ -144,7 +144,7 @@ class Jitted:
             raise _makes_new_variables(plan)
 
     def _current_plan(self, facades: tuple[FacadeRef, ...]) -> Plan:
-        """The plan that fits what is trained now; a change of that is another program."""
+        """Return the plan for the variables that are trainable now: a change of `trainable` needs another program."""
         plans = self._plans.get(facades)
         if plans is None:
             things = [facade.thing for facade in facades]
@@ -170,7 +170,7 @@ class _Bound(Jitted):
     """A compiled method of one object, kept on it."""
 
     def __reduce__(self) -> Any:
-        return type(None), ()  # a copy of the object makes its own
+        return type(None), ()  # a copy of the object compiles its own method
 
 
 class _Method:
@@ -198,16 +198,17 @@ class Plan:
         is_traced: True once a trace has shown that the plan is complete.
     """
 
-    def __init__(self, owner: Jitted, written: list[Variable], read: list[Variable], known: Record | None = None):
+    def __init__(self, owner: Jitted, written: list[Variable], read: list[Variable], earlier: Record | None = None):
         self._fun = owner._fun
         self._lock = owner._lock
         self._donates = owner._donate
         self._shards_outputs = owner._options.get("out_shardings") is not None
-        self._known = known
+        self._earlier = earlier
         self._has_masks = False  # True if some of the outputs have masks
-        self._missing: tuple[list[Variable], list[Variable], Record] | None = None  # what the next plan has to hold
-        # The losses that each trace adds. The output has their number in the place of their keys: a dict with it as its
-        # key is put together without a line of Python, in which an interrupt could lose all that came back.
+        # The contents of the next plan: the written variables, the read ones, and the record.
+        self._missing: tuple[list[Variable], list[Variable], Record] | None = None
+        # The keys of the losses that each trace adds. The pure function returns {number of the trace: losses}: JAX
+        # rebuilds a dict without running Python code, in which an interrupt could lose all outputs.
         self._losses: list[tuple[Any, Any]] = []
         self.name = getattr(self._fun, "__name__", "a compiled step")
         self.written, self.read = written, read
@@ -231,12 +232,12 @@ class Plan:
         return self.is_traced and self.version == scope.trainable_version()
 
     def now_frozen(self) -> list[Any]:
-        """Everything that decides which weights are trained and how layers such as batch normalisation behave."""
+        """Return the `trainable` flags of the variables and their owners, on which the program depends."""
         variables = (*self.written, *self.read)
         return [*(v._trainable for v in variables), *(getattr(v.owner, "_trainable", None) for v in variables)]
 
     def run(self, args: Any, kwargs: Any) -> Any:
-        """Run the compiled function on the arrays that the objects hold, and store what it returns in them."""
+        """Run the compiled function on the arrays of the variables, store the new arrays, and return the outputs."""
         written = self.written
         results: list[Any] = []
         loan = donation.Loan(self)
@@ -253,9 +254,10 @@ class Plan:
                 variable._value = value
                 variable._exclusive = True
         except BaseException as error:
-            if results:  # interrupted while storing
+            if results:  # interrupted while storing: store the arrays again
                 for variable, value in zip(written, results[0][1] if self._donates else held, strict=True):
                     variable._value = value
+                    variable._exclusive = False
             elif not isinstance(error, PlanTooSmall):
                 donation.mark_lost((*written, *self.read), self.name)
             raise
@@ -268,10 +270,10 @@ class Plan:
         return masks.release(outputs) if self._has_masks else outputs
 
     def trace_first(self, args: Any, kwargs: Any) -> None:
-        """Trace, and see if the plan is complete; `jax.jit` keeps the trace for the call that follows.
+        """Trace the pure function, to check that the plan is complete; `jax.jit` caches the trace for the call.
 
         Raises:
-            PlanTooSmall: when it is not.
+            PlanTooSmall: when the plan is not complete.
         """
         self._compiled.trace(*self._arrays(), *args, **kwargs)
         if self._missing is not None:
@@ -287,14 +289,14 @@ class Plan:
         return [[variable.held for variable in variables] for variables in (self.written, self.read)]
 
     def _trace(self, written_values: Any, read_values: Any, args: Any, kwargs: Any) -> Any:
-        """The pure function: the outputs, the new arrays of what is written, and the losses added.
+        """The body of the pure function: return the outputs, the new arrays of written variables, and the losses.
 
         Raises:
-            PlanTooSmall: when it uses variables that are not planned, and runs already.
+            PlanTooSmall: when the function uses variables outside of the plan in a later trace, for other shapes.
         """
         values = dict(zip((*self.written, *self.read), (*written_values, *read_values), strict=True))
         args, kwargs = release_facades((args, kwargs))
-        inner = Scope.closed(values, known=self._known or Record())
+        inner = Scope.closed(values, earlier=self._earlier or Record())
         outputs, effects = run(inner, self._fun, *args, **kwargs)
         missing = inner.values.missing  # type: ignore[attr-defined]
         changed: dict[Any, None] = dict.fromkeys((*self.written, *inner.values.written))
@@ -304,7 +306,7 @@ class Plan:
             if self.is_traced:
                 raise PlanTooSmall(*self._missing)
         else:
-            self._known = None  # it was for these shapes; for others the function may do something else
+            self._earlier = None  # for other shapes, the function may have other loops
         if not self._shards_outputs and any(masks.get_mask(leaf) is not None for leaf in jax.tree.leaves(outputs)):
             outputs, self._has_masks = masks.carry(outputs), True
         losses = {key: value for key, value in zip(effects.keys, effects.values, strict=True) if type(key) is LossKey}
@@ -317,8 +319,8 @@ class Plan:
 def _makes_new_variables(plan: Plan) -> ValueError:
     names = ", ".join(repr(variable.path) for variable in (*plan.written, *plan.read))
     return ValueError(
-        f"{plan.name!r} meets other variables each time it is traced ({names}): it makes new ones. Make them "
-        "outside of the function, or keep them on an object that stays."
+        f"{plan.name!r} uses other variables each time it is traced ({names}), so it creates them itself. Create them "
+        "outside of the function, or store them on an object that outlives the call."
     )
 
 

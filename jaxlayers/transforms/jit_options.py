@@ -7,7 +7,7 @@ from typing import Any
 
 
 def method_options(options: dict[str, Any]) -> dict[str, Any]:
-    """The options of a function as those of its method: `self`, which they count, is bound already."""
+    """Return the options of a function for its bound method: without `self`, the argument numbers are one smaller."""
     options = dict(options)
     for kind in ("static_argnums", "donate_argnums"):
         numbers = _as_tuple(options.get(kind))
@@ -18,12 +18,12 @@ def method_options(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def shift_options(fun: Any, pure: Any, options: dict[str, Any], donated: tuple[int, ...]) -> dict[str, Any]:
-    """The options for a function with two more arguments in front, and two more outputs behind.
+    """Return the options for a function with two more arguments at the front, and two more outputs at the end.
 
     Args:
-        fun: the function that the options count the arguments of.
-        pure: the function with the additional ones; it is given the signature that fits.
-        options: those of `fun`.
+        fun: the user's function, which `options` are for.
+        pure: the function with the additional arguments; its signature is set.
+        options: the options for `fun`.
         donated: the numbers of the additional arguments that are donated.
     """
     options = dict(options)
@@ -60,7 +60,7 @@ def _parameters_of(fun: Any) -> list[inspect.Parameter]:
 
 
 def _sign(pure: Any, own: list[inspect.Parameter]) -> None:
-    """Give the pure function the parameters of the user's, behind its first two, so that names can be resolved."""
+    """Set the signature of the pure function: its first two parameters, then those of the user's function."""
     first = [p.replace(kind=p.POSITIONAL_ONLY) for p in list(inspect.signature(pure).parameters.values())[:2]]
     if not {p.name for p in own} & {p.name for p in first}:
         pure.__signature__ = inspect.Signature([*first, *own])

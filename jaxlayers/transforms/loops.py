@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.common import masks
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.errors import ends_in_user_code
 from jaxlayers.common.manual_axes import vary, varying_axes
-from jaxlayers.core import lifting, scope
+from jaxlayers.core import lifting
 from jaxlayers.core.effects import run
 from jaxlayers.core.scope import Scope
 from jaxlayers.core.variable import Variable
@@ -28,7 +29,7 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
         >>> int(count.value)
         1
     """
-    return switch(jnp.asarray(scope.unwrap(pred), "int32"), [false_fun, true_fun], *operands, _pred=pred)
+    return switch(jnp.asarray(unwrap(pred), "int32"), [false_fun, true_fun], *operands, _pred=pred)
 
 
 @ends_in_user_code
@@ -47,10 +48,10 @@ def switch(index: Any, branches: Any, *operands: Any, _pred: Any = None) -> Any:
 
         functions = [lifted(number) for number in range(len(branches))]
         if _pred is not None:
-            return jax.lax.cond(scope.unwrap(_pred), functions[1], functions[0], carry.values, *operands)
-        return jax.lax.switch(scope.unwrap(index), functions, carry.values, *operands)
+            return jax.lax.cond(unwrap(_pred), functions[1], functions[0], carry.values, *operands)
+        return jax.lax.switch(unwrap(index), functions, carry.values, *operands)
 
-    operands = masks.carry(jax.tree.map(scope.unwrap, operands))
+    operands = masks.carry(jax.tree.map(unwrap, operands))
     return lifting.with_carry([(branch, operands) for branch in branches], attempt)
 
 
@@ -64,7 +65,7 @@ def scan(
     unroll: int | bool = 1,
     _split_transpose: bool = False,
 ) -> Any:
-    """`jax.lax.scan` with a body that uses facades: state goes from turn to turn, added losses are summed.
+    """`jax.lax.scan` with a body that uses facades: iterations pass state on, and added losses are summed.
 
     Example:
         >>> import jax.numpy as jnp, jaxlayers as jl
@@ -76,19 +77,19 @@ def scan(
 
     def attempt(carry: lifting.Carry) -> Any:
         def body(state: Any, x: Any) -> Any:
-            (mine, y), values = carry.run(0, f, (state[0], x), state[1])
-            return (mine, values), y
+            (new_carry, y), values = carry.run(0, f, (state[0], x), state[1])
+            return (new_carry, values), y
 
         (final, values), ys = jax.lax.scan(body, (init, carry.values), xs, length, reverse, unroll)
         return (final, ys), values
 
-    init, xs = jax.tree.map(scope.unwrap, (init, xs))
+    init, xs = jax.tree.map(unwrap, (init, xs))
     slice_of_xs = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf)[1:], jnp.result_type(leaf)), xs)
 
-    def turn(carry: Any, x: Any) -> Any:
-        return f(carry, jax.tree.map(lambda part, whole: vary(part, varying_axes(whole)), x, xs))
+    def iteration(carry: Any, x: Any) -> Any:
+        return f(carry, jax.tree.map(lambda leaf, stacked: vary(leaf, varying_axes(stacked)), x, xs))
 
-    return lifting.with_carry([(turn, (init, slice_of_xs))], attempt)
+    return lifting.with_carry([(iteration, (init, slice_of_xs))], attempt)
 
 
 @ends_in_user_code
@@ -112,8 +113,8 @@ def while_loop(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init_
             if effects.keys:
                 names = ", ".join(repr(key.path) for key in effects.keys if isinstance(key, Variable))
                 raise ValueError(
-                    f"The condition of while_loop wrote {names or 'a loss'}. Write it in the body instead: the "
-                    "condition is only looked at."
+                    f"The condition of while_loop must not write; it wrote {names or 'a loss'}. Write it in the body "
+                    "instead."
                 )
             return outputs
 
@@ -122,7 +123,7 @@ def while_loop(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init_
 
         return jax.lax.while_loop(condition, body, (init_val, carry.values))
 
-    init_val = jax.tree.map(scope.unwrap, init_val)
+    init_val = jax.tree.map(unwrap, init_val)
     return lifting.with_carry([(body_fun, (init_val,))], attempt)
 
 
@@ -142,18 +143,18 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[..., Any], init_val: An
 
         return jax.lax.fori_loop(lower, upper, body, (init_val, carry.values))
 
-    lower, upper, init_val = jax.tree.map(scope.unwrap, (lower, upper, init_val))
+    lower, upper, init_val = jax.tree.map(unwrap, (lower, upper, init_val))
     return lifting.with_carry([(body_fun, (lower, init_val))], attempt)
 
 
 def repeat(step: Callable[[Any], Any], count: Any) -> Any:
-    """Run a step for 0 to `count` - 1 and return the arrays that the last one returned; zeros where there was none.
+    """Call `step(i)` for i from 0 to `count` - 1, and return the arrays of the last call; zeros if `count` is 0.
 
     The program does not depend on `count`, so that it is compiled once.
     """
 
     def arrays(i: Any) -> Any:
-        return jax.tree.map(lambda value: jnp.asarray(scope.unwrap(value)), step(i))
+        return jax.tree.map(lambda value: jnp.asarray(unwrap(value)), step(i))
 
     def attempt(carry: lifting.Carry) -> Any:
         zeros = jax.tree.map(lambda spec: jnp.zeros(spec.shape, spec.dtype), carry.outputs[0])

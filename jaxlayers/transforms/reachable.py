@@ -1,7 +1,7 @@
 """A first guess at the variables that a function uses: those of the facades that it closes over.
 
-A wrong guess costs one more trace of the function and nothing else, so the search goes only where people put things:
-free variables, globals that the code names, defaults, `self`, and functions and containers found there.
+A wrong guess costs one more trace of the function and nothing else. So the search covers only the usual places: free
+variables, globals that the code names, defaults, `self`, and the functions and containers in these.
 """
 
 from __future__ import annotations
@@ -75,6 +75,6 @@ def _is_filled(cell: Any) -> bool:
 
 
 def _names(code: types.CodeType) -> list[str]:
-    """The globals that a function and the functions written inside it may use."""
+    """The names of the globals that a function, and the functions defined inside it, may use."""
     inner = [name for const in code.co_consts if isinstance(const, types.CodeType) for name in _names(const)]
     return [*code.co_names, *inner]

@@ -1,4 +1,4 @@
-"""`remat` of functions that use facades: their inside is computed again for the gradient."""
+"""`remat` of functions that use facades: their intermediate values are computed again for the gradient."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def remat(
     policy: Any = None,
     static_argnums: int | tuple[int, ...] = (),
 ) -> Callable[..., Any]:
-    """`jax.checkpoint` of a function, or layer, that uses facades: its inside is computed again for the gradient.
+    """`jax.checkpoint` of a function or layer that uses facades: the gradient computes intermediate values again.
 
     Args:
         fun: the function or layer.

@@ -28,9 +28,9 @@ def vmap(
 ) -> Callable[..., Any]:
     """`jax.vmap` over a function that uses facades.
 
-    Variables are shared by all examples. What is written must be the same for all of them (a sum or mean over the
-    axis, say). Random draws differ from example to example. Added losses are averaged over the axis, as those of a
-    batch are.
+    Variables are shared by all examples. An array that is written must be the same for all of them (a sum or mean over
+    the axis, for example). Random draws differ from example to example. Added losses are averaged over the
+    axis, as the losses of a batch are.
 
     Raises:
         ValueError: when a variable is written with a value that differs along the axis.
@@ -103,7 +103,7 @@ def _fails(function: Callable[..., Any], *args: Any) -> bool:
 
 
 def _free_axis_name() -> str:
-    """A name for a mapped axis that no axis around has; always the same one, since compiled code is cached by it."""
+    """The first name for a mapped axis that no enclosing axis has. It is reproducible: caches of JAX depend on it."""
     inner = scope.current()
     taken = () if inner is None else {axis for outer in inner.outwards() for axis in outer.keys.axes}
     return next(name for name in map("jaxlayers_vmap_{}".format, itertools.count()) if name not in taken)

@@ -10,6 +10,7 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import BareTransformationError, Layer, Variable, layers
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import scope
 from jaxlayers.core.effects import Effects
 from jaxlayers.core.scope import Scope
@@ -226,7 +227,7 @@ def test_helpers():
     assert scope.path_hash("a/b") == scope.path_hash("a/b") != scope.path_hash("a/c")
     assert scope.path_hash("layer/kernel") == 3773767735  # the same in every process and on every machine
     variable = Variable(1.0)
-    assert scope.unwrap(variable) is variable.value and scope.unwrap(3) == 3
+    assert unwrap(variable) is variable.value and unwrap(3) == 3
     assert scope.makes_arrays()
     with Scope.closed(), Scope.lifted():
         assert not scope.makes_arrays()

@@ -304,3 +304,59 @@ def test_an_exception_in_one_thread_leaves_the_others_alone(x):
     assert len(good) == THREADS // 2 and float(net.count.value) == 0 and len(net.weights) == 3
     for output in good:
         np.testing.assert_array_equal(output, net(x))
+
+
+def test_a_function_that_is_being_traced_does_not_hold_up_others():
+    first, second = Variable(0.0, trainable=False), Variable(0.0, trainable=False)
+    tracing, go_on = threading.Event(), threading.Event()
+
+    @jl.jit
+    def slow():
+        tracing.set()
+        assert go_on.wait(30)
+        first.assign_add(1.0)
+
+    @jl.jit
+    def quick():
+        second.assign_add(first.value + 1.0)
+
+    with ThreadPoolExecutor(2) as pool:
+        pending = pool.submit(slow)
+        assert tracing.wait(30)
+        pool.submit(quick).result(timeout=30)
+        assert not pending.done() and float(second.value) == 1
+        go_on.set()
+        pending.result(timeout=30)
+    assert float(first.value) == 1
+
+
+def test_a_running_step_holds_up_only_those_that_use_what_it_writes():
+    written, other = Variable(0.0, trainable=False), Variable(0.0, trainable=False)
+    running, go_on = threading.Event(), threading.Event()
+
+    def on_host(value):
+        running.set()
+        assert go_on.wait(30)
+        return value
+
+    @jl.jit
+    def slow():
+        written.assign(jax.pure_callback(on_host, jax.ShapeDtypeStruct((), "float32"), written + 1.0))
+        return jax.pure_callback(lambda value: value, jax.ShapeDtypeStruct((), "float32"), written.value)
+
+    apart = jl.jit(lambda: other.assign_add(1.0))
+    dependent = jl.jit(lambda: other.assign_add(written.value))
+    go_on.set()
+    slow(), apart(), dependent()  # compiled
+    running.clear(), go_on.clear()
+    with ThreadPoolExecutor(3) as pool:
+        step = pool.submit(lambda: float(slow()))
+        assert running.wait(30)
+        pool.submit(apart).result(timeout=30)
+        reader, writer = pool.submit(lambda: float(written.value)), pool.submit(dependent)
+        time.sleep(0.1)
+        assert not step.done()
+        go_on.set()
+        assert step.result(timeout=30) == reader.result(timeout=30) == 2
+        writer.result(timeout=30)
+    assert float(other.value) == 1 + 1 + 1 + 2

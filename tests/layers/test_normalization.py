@@ -222,7 +222,7 @@ def test_reversible_embedding_both_ways():
     vectors = layer(ids)
     scores = layer(vectors, reverse=True)
     np.testing.assert_allclose(scores, vectors @ np.asarray(layer.embeddings).T, rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(jl.core.masks.get_mask(scores), ids != 0)
+    np.testing.assert_array_equal(jl.common.masks.get_mask(scores), ids != 0)
     half = layers.ReversibleEmbedding(5, 3, dtype="mixed_bfloat16", reverse_dtype="float32")
     assert half(ids).dtype == jnp.bfloat16 and half(half(ids), reverse=True).dtype == jnp.float32
     assert half(ops.cast(half(ids), "bfloat16"), reverse=True).shape == (1, 3, 5)

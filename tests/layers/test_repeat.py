@@ -142,7 +142,7 @@ def test_blocks_are_read_and_written_one_by_one():
     close(repeat(X), Chain(blocks)(X))
     before = repeat.params
     with pytest.raises(
-        ValueError, match=r"parts/0/kernel must have shape \(5, 5\), and has \(5, 4\); nothing belongs to no"
+        ValueError, match=r"parts/0/kernel must have shape \(5, 5\), received \(5, 4\); nothing belongs to no"
     ):
         view.params = {
             "scale": view.params["scale"],
@@ -273,7 +273,7 @@ def test_masks_go_from_block_to_block():
 
     with pytest.raises(
         ValueError,
-        match=r"must return outputs of the form of its inputs.*float32\[4, 6, 5\], masked, and returned float32",
+        match=r"must return outputs of the form of its inputs.*float32\[4, 6, 5\], masked; received float32",
     ):
         layers.Repeat(Drops, 2)(x)
 
@@ -307,12 +307,14 @@ class Rounded(jl.Layer):
 
 def test_mistakes_are_told_and_change_nothing():
     repeat = layers.Repeat(Grown, 2)
-    with pytest.raises(ValueError, match=r"of 'repeat\w*' must return.*given float32\[4, 6, 5\].*float32\[4, 6, 10\]"):
+    with pytest.raises(
+        ValueError, match=r"of 'repeat\w*' must return.*expected float32\[4, 6, 5\].*float32\[4, 6, 10\]"
+    ):
         repeat(X)
     assert not repeat.built and repeat.weights == []
-    with pytest.raises(ValueError, match=r"returned int32\[4, 6, 5\]"):
+    with pytest.raises(ValueError, match=r"received int32\[4, 6, 5\]"):
         layers.Repeat(Rounded, 2)(X)
-    with pytest.raises(ValueError, match=r"given \['float32\[4, 6, 5\]'\], and returned float32"):
+    with pytest.raises(ValueError, match=r"expected \['float32\[4, 6, 5\]'\]; received float32"):
         layers.Repeat(lambda: layers.Lambda(lambda x: x[0]), 2)([X])
     for n in (0, -1, 2.5, True):
         with pytest.raises(ValueError, match="n must be a positive integer"):

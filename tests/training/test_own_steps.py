@@ -106,7 +106,7 @@ def test_the_loss_from_explicit_arrays_as_in_keras():
         np.testing.assert_allclose(one, other, rtol=1e-5)
     model = jl.Sequential([jl.Input((3,)), layers.Dense(1)])
     model.compile("sgd", "mse")
-    with pytest.raises(ValueError, match=r"\[2, 0, 2\].*\[1, 0, 2\]"):
+    with pytest.raises(ValueError, match="2 trainable_variables.*1 arrays"):
         model.stateless_compute_loss([X], [], [0.0, 0.0], X, Y, Y)
 
 
@@ -117,7 +117,7 @@ def test_a_step_that_returns_another_state_is_told():
 
     model = Own([jl.Input((3,)), layers.Dense(1)])
     model.compile("sgd", "mse")
-    with pytest.raises(ValueError, match=r"train_step\(state, data\) must return the state.*\[2, 0, 2, 2\]"):
+    with pytest.raises(ValueError, match=r"train_step\(state, data\) must return a state.*\[2, 0, 2, 2\]"):
         model.fit(X, Y, verbose=0)
 
 

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers import random
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import Layer, Variable
-from jaxlayers.core.scope import unwrap
 from jaxlayers.layers.dropout import checked_rate
 from jaxlayers.numerics.attention import masked_softmax
 

@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 import jax
 
 from jaxlayers import activations, constraints, initializers, regularizers
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import InputSpec, Variable
-from jaxlayers.core.scope import unwrap
 from jaxlayers.layers._config import activated
 from jaxlayers.layers._ranked import Ranked
 from jaxlayers.numerics.spatial import channel_axis, format_of, one_of, per_axis
@@ -26,7 +26,7 @@ class Convolution(Ranked):
     """The base of convolutional layers."""
 
     _config_attributes: ClassVar[dict[str, str | None]] = {"activity_regularizer": "activity_regularizer"}
-    _passed_on: list[str]  # what `__init__` takes in **kwargs: how each kernel and the bias start and are held
+    _passed_on: list[str]  # the initializer, regularizer and constraint arguments in **kwargs
     paddings: tuple[str, ...] = ("valid", "same")
     kernels: tuple[tuple[str, str], ...] = (("kernel", "kernel"),)  # names of weights, and prefixes of their arguments
     strides_or_dilation = True  # if True, only one of the two may be more than 1, as in Keras
@@ -50,7 +50,7 @@ class Convolution(Ranked):
         use_bias: bool,
         **kwargs: Any,
     ):
-        made = {name: _PIECES[name.rpartition("_")[2]].get(kwargs.pop(name)) for name in self._passed_on}
+        pieces = {name: _PIECES[name.rpartition("_")[2]].get(kwargs.pop(name)) for name in self._passed_on}
         super().__init__(**kwargs)
         where = type(self).__name__
         self.kernel_size = per_axis(where, "kernel_size", kernel_size, self.rank)
@@ -65,7 +65,7 @@ class Convolution(Ranked):
             )
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        for name, value in made.items():
+        for name, value in pieces.items():
             setattr(self, name, value)
         self.bias: Variable | Any = None
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import jax
 
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.constructors import passes_on
-from jaxlayers.core.scope import unwrap
 from jaxlayers.layers._config import activated, positive
 from jaxlayers.layers._low_rank import LowRank
 from jaxlayers.layers.convolution._base import Convolution, with_bias

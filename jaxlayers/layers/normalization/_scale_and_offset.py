@@ -7,8 +7,8 @@ from typing import Any
 import jax
 
 from jaxlayers import constraints, initializers, regularizers
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import Layer, Variable
-from jaxlayers.core.scope import unwrap
 
 _ARGUMENTS = (
     "axis",

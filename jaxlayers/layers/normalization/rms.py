@@ -6,8 +6,8 @@ from typing import Any
 
 import jax
 
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import Layer
-from jaxlayers.core.scope import unwrap
 from jaxlayers.layers.normalization._scale_and_offset import axes_of, checked_axes
 from jaxlayers.numerics.normalization import normalize_by_root_mean_square
 

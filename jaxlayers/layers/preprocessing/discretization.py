@@ -142,7 +142,7 @@ class Discretization(Layer):
         self._summary = np.zeros((2, 0), "float32")
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again, with the boundaries that were found."""
+        """Return the arguments of the constructor as plain data, with the boundaries that were found."""
         return {**constructor_config(self), "name": self.name, "dtype": self.dtype_policy.name}
 
     @classmethod

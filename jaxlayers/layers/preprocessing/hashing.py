@@ -80,7 +80,7 @@ class Hashing(HostLayer):
         return encode(bins, self.output_mode, self.num_bins, self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
+        """Return the arguments of the constructor as plain data."""
         return {**super().get_config(), "salt": None if self.salt is None else list(self.salt)}
 
 
@@ -152,7 +152,7 @@ class HashedCrossing(HostLayer):
         return encode(bins, self.output_mode, self.num_bins, self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
+        """Return the arguments of the constructor as plain data."""
         return {**constructor_config(self), "name": self.name, "dtype": self.dtype_policy.name}
 
 

@@ -228,7 +228,7 @@ class StringLookup(IndexLookup):
         return (hashes % np.uint64(self.num_oov_indices)).astype("int64")
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again, with its vocabulary."""
+        """Return the arguments of the constructor as plain data, with its vocabulary."""
         config = super().get_config()
         del config["vocabulary_dtype"]
         return config

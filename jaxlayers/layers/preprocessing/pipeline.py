@@ -56,7 +56,7 @@ class Pipeline(Layer):
         return inputs
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
+        """Return the arguments of the constructor as plain data."""
         return {"layers": serialize_keras_object(self.layers), "name": self.name}
 
     @classmethod

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers import initializers, ops
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.settings import epsilon, image_data_format, is_float
 from jaxlayers.core import InputSpec, Layer, Variable
-from jaxlayers.core.scope import unwrap
 from jaxlayers.layers._config import positive
 
 _MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")

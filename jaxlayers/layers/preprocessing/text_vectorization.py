@@ -234,7 +234,7 @@ class TextVectorization(HostLayer):
     # Configs and files.
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again, with its vocabulary."""
+        """Return the arguments of the constructor as plain data, with its vocabulary."""
         below = self._lookup_layer.get_config()
         names = (
             "max_tokens",

@@ -185,6 +185,6 @@ class Normalization(Layer):
         """Do nothing: mean and variance are read in each call, also after they were assigned by hand."""
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
+        """Return the arguments of the constructor as plain data."""
         mean, variance = (np.array(value).tolist() for value in (self.input_mean, self.input_variance))
         return {**super().get_config(), "mean": mean, "variance": variance}

@@ -333,7 +333,7 @@ class IndexLookup(HostLayer):
     # Configs and files.
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again, with its vocabulary; Keras's leaves out what `adapt` found."""
+        """Return the constructor arguments as plain data, and the vocabulary, which Keras omits after `adapt`."""
         weighted = self.idf_weights is not None
         vocabulary = self.get_vocabulary(include_special_tokens=weighted) if len(self._tokens) else None
         return {

@@ -143,7 +143,7 @@ def run_any(
     all_outputs: bool,
     zero_output: bool,
 ) -> tuple[jax.Array, Any]:
-    """Return what `run` returns for any cell `call(inputs, states) -> (output, states)`, which may use variables."""
+    """Return the result of `run` for any cell `call(inputs, states) -> (output, states)`, which may use variables."""
     inputs = jnp.swapaxes(_cleared(sequences, counts), 0, 1)
     turns = None if counts is None else jnp.swapaxes(counts, 0, 1)
     states = vary(states, varying_axes(inputs, states))

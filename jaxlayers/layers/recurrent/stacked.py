@@ -73,7 +73,7 @@ class StackedRNNCells(Layer):
         return inputs, new_states
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again; the cells as configs of their own."""
+        """Return the arguments of the constructor as plain data; the cells as configs of their own."""
         return {**super().get_config(), "cells": [registry.describe(cell) for cell in self.cells]}
 
     @classmethod

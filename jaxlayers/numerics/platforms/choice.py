@@ -1,4 +1,4 @@
-"""The one way in which code for a platform is chosen, and the switch that turns all such code off."""
+"""`choose`, the only function that selects code for a platform, and the switch that turns all such code off."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _only_used(branches: _Branches, arguments: Sequence[Any]) -> tuple[_Branches
 
 
 def _merge(which: Sequence[bool], true: Iterable[Any], false: Iterable[Any]) -> list[Any]:
-    """Return one list of the values of two, taken in turn from the one that `which` says."""
+    """Merge two lists: the next value comes from `true` where `which` is True, and from `false` elsewhere."""
     true, false = iter(true), iter(false)
     return [next(true) if from_true else next(false) for from_true in which]
 

@@ -1,4 +1,4 @@
-"""cuDNN's kernels on CUDA devices: whether there are any, and how a kernel stands in for a plain function.
+"""cuDNN's kernels on CUDA devices: a check that they can be used, and a way to replace a plain function by a kernel.
 
 JAX can trace cuDNN's kernels only in a process that has a CUDA device. A program that is exported for CUDA from a
 process without one contains the plain forms.
@@ -36,8 +36,9 @@ def _has_cuda() -> bool:
 def stand_in(kernel: Callable[..., Any], plain: Callable[..., Any], platform: str = "cuda") -> Callable[..., Any]:
     """Return a function `(differentiable, others)` that is `kernel` on one platform, and `plain` on all others.
 
-    For kernels that JAX can neither vectorize nor differentiate twice: there, `plain` computes, on all platforms. The
-    derivative runs the kernel once more. XLA merges the two equal calls where they are compiled together.
+    This is for kernels that JAX can neither vectorize nor differentiate twice: under `jax.vmap`, and in second
+    derivatives, `plain` is used on all platforms. The derivative runs the kernel once more. XLA merges the two equal
+    calls where they are compiled together.
 
     Args:
         kernel: a function of two trees of arrays. It has derivatives of first order in the first one.
@@ -52,12 +53,12 @@ def stand_in(kernel: Callable[..., Any], plain: Callable[..., Any], platform: st
         return pull
 
     forward, backward = _guard(kernel, plain, platform), _guard(pullback(kernel), pullback(plain), platform)
-    whole = jax.custom_vjp(forward)
-    whole.defvjp(
+    function = jax.custom_vjp(forward)
+    function.defvjp(
         lambda differentiable, others: (forward(differentiable, others), (differentiable, others)),
         lambda arguments, cotangents: (backward(*arguments, cotangents), None),
     )
-    return whole
+    return function
 
 
 def _guard(kernel: Callable[..., Any], plain: Callable[..., Any], platform: str) -> Callable[..., Any]:

@@ -30,9 +30,10 @@ def reason_against(soft_cap: float | None) -> str | None:
 def attend_on_cuda(
     query: Array, key: Array, value: Array, bias: Any, mask: Any, scale: float, is_causal: bool
 ) -> Array:
-    """Return what `attend` returns: computed by cuDNN where the program is lowered for CUDA, by `attend` elsewhere.
+    """Return the result of `attend`: computed by cuDNN where the program is lowered for CUDA, by `attend` elsewhere.
 
-    Of the residuals of both, those of `attend` would be the largest, so it keeps its arguments alone.
+    JAX allocates the residuals of both branches. Those of `attend` are larger, so it stores its arguments alone, and
+    computes everything else again for the gradient.
 
     Raises:
         NotImplementedError, RuntimeError, ValueError: if JAX refuses the arguments, or the version of cuDNN.
@@ -50,10 +51,10 @@ def attend_on_cuda(
 
 def _fused(query: Array, key: Array, value: Array, bias: Any, mask: Any, scale: float, is_causal: bool) -> Array:
     sizes = (query.shape[1], key.shape[1])
-    whole_mask = None if mask is None else jnp.broadcast_to(mask, (*mask.shape[:2], *sizes))
+    full_mask = None if mask is None else jnp.broadcast_to(mask, (*mask.shape[:2], *sizes))
     bias = None if bias is None else jnp.broadcast_to(bias, (*bias.shape[:2], *sizes)).astype(query.dtype)
     outputs = jax.nn.dot_product_attention(
-        query, key, value, bias, whole_mask, scale=scale, is_causal=is_causal, implementation="cudnn"
+        query, key, value, bias, full_mask, scale=scale, is_causal=is_causal, implementation="cudnn"
     )
     if mask is None:
         return outputs

@@ -1,7 +1,7 @@
 """cuDNN's LSTM: one kernel for all time steps.
 
-The kernel supports sequences that end early, but no other masks. So the steps that count are moved to the front, and
-each step of the outputs takes the output of the last step that counted.
+The kernel supports sequences that end early, but no other masks. So the unmasked steps are moved to the front, and each
+step of the outputs is the output of the last unmasked step.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ def lstm(
 
     Args:
         differentiable: the weights; sequences, `[batch, time, features]`; the first states, output and carry.
-        others: the steps that count, `[batch, time]`, or None; the dropout masks of inputs and of states.
+        others: the mask, `[batch, time]`, or None; the dropout masks of inputs and of states.
         all_outputs: if True, return all outputs `[batch, time, units]`; if False, the last one.
-        zero_output: if True, the outputs of steps that do not count are zeros.
+        zero_output: if True, the outputs of masked steps are zeros.
         kernel: a function of the arguments of `jax.experimental.rnn.lstm`.
     """
-    (weights, sequences, states), (counts, masks) = differentiable, others
+    (weights, sequences, states), (mask, dropout_masks) = differentiable, others
     batch, steps, features = sequences.shape
-    for mask in masks[0]:
-        sequences = sequences * mask[:, None]
+    for dropout_mask in dropout_masks[0]:
+        sequences = sequences * dropout_mask[:, None]
     lengths = jnp.full(batch, steps, "int32")
-    if counts is not None:
-        lengths = jnp.sum(counts, 1, dtype="int32")
-        counted_first = jnp.argsort(~counts, 1, stable=True)
-        sequences = select(counts, sequences, jnp.zeros_like(sequences))
-        sequences = jnp.take_along_axis(sequences, counted_first[..., None], 1)
+    if mask is not None:
+        lengths = jnp.sum(mask, 1, dtype="int32")
+        unmasked_first = jnp.argsort(~mask, 1, stable=True)
+        sequences = select(mask, sequences, jnp.zeros_like(sequences))
+        sequences = jnp.take_along_axis(sequences, unmasked_first[..., None], 1)
     outputs, *last = kernel(
         sequences,
         *(state[None] for state in states),
@@ -57,15 +57,15 @@ def lstm(
         bidirectional=False,
     )
     new: Arrays = tuple(state[0] for state in last)
-    if counts is None:
+    if mask is None:
         return (outputs if all_outputs else new[0]), new
     new = select(lengths > 0, new, states)
     if not all_outputs:
         return new[0], new
-    number = jnp.cumsum(counts, 1)  # of steps that counted up to this one
+    number = jnp.cumsum(mask, 1)  # of unmasked steps up to this one
     outputs = jnp.take_along_axis(outputs, jnp.maximum(number - 1, 0)[..., None], 1)
     outputs = select(number > 0, outputs, jnp.broadcast_to(states[0][:, None], outputs.shape))
-    return (select(counts, outputs, jnp.zeros_like(outputs)) if zero_output else outputs), new
+    return (select(mask, outputs, jnp.zeros_like(outputs)) if zero_output else outputs), new
 
 
 def _pack(weights: Weights) -> jax.Array:

@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.common import registry
+from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.constructors import constructor_config, library_class
 from jaxlayers.common.settings import floatx
-from jaxlayers.core import scope
 from jaxlayers.saving import serialize_keras_object
 
 
@@ -162,7 +162,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
 
     def __call__(self, step: Any) -> jax.Array:
         """Return the learning rate at a step, or at each of an array of steps."""
-        step = jnp.asarray(scope.unwrap(step))
+        step = jnp.asarray(unwrap(step))
         passed = sum(((step > jnp.asarray(boundary, step.dtype)).astype("int32") for boundary in self.boundaries), 0)
         return jnp.asarray(self.values, floatx())[passed]
 
@@ -353,7 +353,7 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
 
 
 def _as_float(step: Any) -> jax.Array:
-    return jnp.asarray(scope.unwrap(step), floatx())
+    return jnp.asarray(unwrap(step), floatx())
 
 
 def _periods(step: Any, decay_steps: float, staircase: bool) -> jax.Array:

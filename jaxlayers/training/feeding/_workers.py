@@ -110,7 +110,7 @@ class Processes:
             yield result
 
     def _send_dataset(self, dataset: Any) -> None:
-        """Send the data set to all processes, unless they have it as it is now."""
+        """Send the data set to all processes, unless it has not changed since it was last sent."""
         for number in range(len(self._open)):
             while self._unanswered[number]:  # requests of a pass that ended early
                 self._receive(number)
