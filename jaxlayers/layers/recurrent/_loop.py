@@ -88,7 +88,7 @@ def _iterate_with_tangents(recurrence: Recurrence, unroll: bool, primals: Any, t
     of the loop, plus a term of the weights' tangent, which needs nothing but the outputs. Transposed, the gradient of
     the weights is one product after the loop; JAX's own has one for each step. The gates are computed again rather than
     kept, which costs less than the memory. The tangents of all gates are one array: transposed, the loop then writes
-    the array that the products after it read. (The gradient of an LSTM takes up to 1.5 times as long with an array for
+    the array that the products after it read. (The gradient of an LSTM takes up to 1.2 times as long with an array for
     each gate, which these products would have to copy.)
     """
     weights, inputs, states, masks, turns = primals
