@@ -43,6 +43,7 @@ MEASUREMENTS = {
     "conv2d-loop": "single_layers:conv_in_loop",
     "lstm": "single_layers:lstm",
     "gru": "single_layers:gru",
+    "recurrent": "recurrent:run",
     "attention": "single_layers:attention",
     "resnet-forward": "resnet:forward",
     "resnet-step": "resnet:step",

@@ -375,10 +375,43 @@ def test_activations_may_be_facades():
 
 def test_nothing_is_compiled_anew_for_a_layer_like_another():
     layers.LSTM(3)(X)
-    before = _loop._compiled_run._cache_size()
+    before = _loop.compiled_run._cache_size()
     for _ in range(2):
         layers.LSTM(3)(X)
-    assert _loop._compiled_run._cache_size() == before
+    assert _loop.compiled_run._cache_size() == before
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.SimpleRNN(3),
+        layers.LSTM(3, dropout=0.5, recurrent_dropout=0.5),
+        layers.GRU(3),
+        layers.GRU(3, reset_after=False),
+        layers.Bidirectional(layers.LSTM(3)),
+        layers.RNN(stack()),
+        layers.TimeDistributed(layers.Dense(3)),
+    ],
+    ids=lambda layer: layer.name,
+)
+def test_an_eager_gradient_is_compiled_once(layer):
+    layer(X)
+
+    def compilations():
+        count = [0]
+
+        def listen(event, seconds, **_):
+            count[0] += event == "/jax/core/compile/backend_compile_duration"
+
+        jax.monitoring.register_event_duration_secs_listener(listen)
+        try:
+            jl.value_and_grad(lambda: jnp.mean(layer(X, training=True) ** 2), wrt=layer.trainable_weights)()
+        finally:
+            jax.monitoring.unregister_event_duration_listener(listen)
+        return count[0]
+
+    first, second = compilations(), compilations()
+    assert first > 0 and second == 0
 
 
 def test_cells_compute_in_their_own_dtype():

@@ -122,7 +122,7 @@ class Cell(Layer):
         arguments = (self.recurrence, self.arrays(), sequences, tuple(states), valid, masks)
         result = self._run_by_cudnn(*arguments, *options)
         if result is None:
-            run = _loop.run_pure if self.is_pure else _loop.run_with_facades
+            run = _loop.compiled_run if self.is_pure else _loop.run_with_facades
             result = run(*arguments, *options)
         outputs, new = result
         return outputs, list(new)

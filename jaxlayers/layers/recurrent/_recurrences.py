@@ -6,8 +6,8 @@ product of the state with the recurrent kernel, of `join`, and of `combine`, the
 treats them separately (see `_loop`). A cell called alone does both for one step; a layer projects the whole sequence
 and loops over `advance`. So the mathematics is written once.
 
-The arguments of all gates are one array, along the axis of channels, until `combine` splits it: each further array that
-goes into or out of a loop adds to the time of compilation, forward and backward.
+The terms of each gate are an array of their own. If a loop takes one wide array and splits it at each step, XLA on CPU
+fuses the slice of the step with the gates, whose arithmetic is then not vectorized: it takes twice the time.
 
 Weights are a triple (kernel, recurrent kernel, bias or None). Dropout masks are drawn before the loop: none, one for
 all gates, or one for each gate.
@@ -37,24 +37,35 @@ class Recurrence:
     gates = 1
     channel_axis = -1
     apart = True  # True if `advance` is `mix`, `join`, `combine`
-    summed = True  # True if the gates depend only on the sum of `project` and `mix`
+    summed = True  # True if `join` adds the two terms of each gate
 
     def project(self, weights: Weights, inputs: jax.Array, masks: Arrays) -> jax.Array:
-        """Return the term of the inputs in the gates, bias included: `[time, batch, gates * units]`."""
+        """Return the term of the inputs in all gates, bias included: `[time, batch, gates * units]`."""
         kernel, _, bias = weights
         return self.plus(self.product(self.input_product, inputs, kernel, masks), bias)
 
-    def advance(self, weights: Weights, projected: jax.Array, states: Arrays, masks: Arrays) -> Arrays:
+    def project_apiece(self, weights: Weights, inputs: jax.Array, masks: Arrays) -> Arrays:
+        """Return the term of the inputs in each gate. A product for each need not be copied to be split."""
+        kernel, recurrent, bias = weights
+        kernels: list[Any] = jnp.split(kernel, self.gates, -1)
+        biases: list[Any] = [None] * self.gates if bias is None else jnp.split(bias, self.gates, -1)
+        each = [(mask,) for mask in masks] if len(masks) > 1 else [masks] * self.gates
+        return tuple(
+            self.project((kernel, recurrent, bias), inputs, masks)
+            for kernel, bias, masks in zip(kernels, biases, each, strict=True)
+        )
+
+    def advance(self, weights: Weights, projected: Arrays, states: Arrays, masks: Arrays) -> Arrays:
         """Return the states after a step, the first of which is its output."""
-        return self.combine(self.join(projected, self.mix(weights, states[0], masks)), states)
+        return self.combine(self.join(projected, self.apiece(self.mix(weights, states[0], masks))), states)
 
     def mix(self, weights: Weights, output: jax.Array, masks: Arrays) -> jax.Array:
-        """Return the term of the previous output in the gates: linear in the output, and in the weights."""
+        """Return the term of the previous output in all gates: linear in the output, and in the weights."""
         return self.product(self.state_product, output, weights[1], masks)
 
-    def join(self, projected: jax.Array, mixed: jax.Array) -> Arrays:
-        """Return the arguments of `combine`: linear in both terms; `mixed` is a part of the last one alone."""
-        return (projected + mixed,) if self.summed else (projected, mixed)
+    def join(self, projected: Arrays, mixed: Arrays) -> Arrays:
+        """Return the arguments of `combine`, from the two terms of each gate: linear in both."""
+        return tuple(map(jnp.add, projected, mixed))
 
     def combine(self, joined: Arrays, states: Arrays) -> Arrays:
         """Return the states after a step, from the arguments of the gates."""
@@ -73,7 +84,7 @@ class Recurrence:
         if len(masks) < 2:
             return product(dropped(x, masks), kernel)
         each = zip(masks, jnp.split(kernel, self.gates, -1), strict=True)
-        return self.beside(product(dropped(x, [mask]), gate_kernel) for mask, gate_kernel in each)
+        return jnp.concatenate([product(dropped(x, [mask]), part) for mask, part in each], self.channel_axis)
 
     def plus(self, product: jax.Array, bias: jax.Array | None) -> jax.Array:
         """Return a product plus the bias of each channel."""
@@ -83,13 +94,9 @@ class Recurrence:
         shape[self.channel_axis] = -1
         return product + bias.reshape(shape)
 
-    def beside(self, parts: Any) -> jax.Array:
-        """Return the arguments of several gates as one array."""
-        return jnp.concatenate(list(parts), self.channel_axis)
-
-    def apiece(self, wide: jax.Array, number: int) -> list[jax.Array]:
-        """Return the argument of each of several gates."""
-        return jnp.split(wide, number, self.channel_axis)
+    def apiece(self, wide: jax.Array) -> Arrays:
+        """Return the term of each gate."""
+        return tuple(jnp.split(wide, self.gates, self.channel_axis))
 
 
 def _matmul(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -124,8 +131,7 @@ class LongShortTerm(Recurrence):
 
     def combine(self, joined: Arrays, states: Arrays) -> Arrays:
         """Return the new output and the new carry."""
-        enter, forget, new, leave = self.apiece(joined[0], 4)
-        carry = states[1]
+        (enter, forget, new, leave), carry = joined, states[1]
         squash, activation = self.recurrent_activation, self.activation
         carry = squash(forget) * carry + squash(enter) * activation(new)
         return squash(leave) * activation(carry), carry
@@ -142,7 +148,7 @@ class Gated(Recurrence):
     recurrent_activation: Activation
     reset_after: bool
     gates = 3
-    summed = False  # the reset gate multiplies one term alone
+    summed = False  # the reset gate multiplies one term of the candidate alone
 
     @property
     def apart(self) -> bool:  # type: ignore[override]
@@ -157,22 +163,27 @@ class Gated(Recurrence):
         )
 
     def mix(self, weights: Weights, output: jax.Array, masks: Arrays) -> jax.Array:
-        """Return the products of all gates, with their own bias."""
+        """Return the product of all gates, with their own bias."""
         return self.plus(super().mix(weights, output, masks), None if weights[2] is None else weights[2][1])
+
+    def join(self, projected: Arrays, mixed: Arrays) -> Arrays:
+        """Return the sums of the update and reset gates, and both terms of the candidate."""
+        *gates, before = mixed
+        return (*super().join(projected[:2], tuple(gates)), projected[2], before)
 
     def combine(self, joined: Arrays, states: Arrays) -> Arrays:
         """Return the new state, with the reset gate after the product."""
-        (update, reset, new), (update_before, reset_before, before) = (self.apiece(wide, 3) for wide in joined)
-        candidate = new + self.recurrent_activation(reset + reset_before) * before
-        return self.mean(self.recurrent_activation(update + update_before), states[0], candidate)
+        update, reset, new, before = joined
+        candidate = new + self.recurrent_activation(reset) * before
+        return self.mean(self.recurrent_activation(update), states[0], candidate)
 
-    def advance(self, weights: Weights, projected: jax.Array, states: Arrays, masks: Arrays) -> Arrays:
+    def advance(self, weights: Weights, projected: Arrays, states: Arrays, masks: Arrays) -> Arrays:
         """Return the state after a step."""
         if self.reset_after:
             return super().advance(weights, projected, states, masks)
         (hidden,) = states
-        for_update, for_reset, for_new = self.apiece(weights[1], 3)
-        to_update, to_reset, to_new = self.apiece(projected, 3)
+        for_update, for_reset, for_new = jnp.split(weights[1], 3, -1)
+        to_update, to_reset, to_new = projected
         each = masks if len(masks) > 1 else masks * 3
         update, reset, new = (dropped(hidden, each[gate : gate + 1]) for gate in range(3))
         update = self.recurrent_activation(to_update + _matmul(update, for_update))
@@ -206,6 +217,10 @@ class Convolutional(LongShortTerm):
         """Return the convolution of the state, which keeps its size."""
         ones = (1,) * len(self.strides)
         return self.convolved(state, kernel, ones, "same", ones)
+
+    def project_apiece(self, weights: Weights, inputs: jax.Array, masks: Arrays) -> Arrays:
+        """Return the term of the inputs in each gate, from one convolution."""
+        return self.apiece(self.project(weights, inputs, masks))
 
     def convolved(self, x: jax.Array, kernel: jax.Array, strides: Any, padding: str, dilation_rate: Any) -> jax.Array:
         """Return the convolution over the last axes; all axes before them are the batch."""
