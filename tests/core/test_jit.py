@@ -459,3 +459,37 @@ def test_facade_as_a_static_argument():
     for layer in (one, two, one):
         close(step(layer, X), X * layer.w.numpy())
     assert (int(one.calls), int(two.calls)) == (2, 1)
+
+
+def test_a_compiled_method_is_like_any_bound_method():
+    class Scale:
+        factor = 2.0
+
+        @jl.jit
+        def times(self, x):
+            """Scale an array."""
+            return x * self.factor
+
+    scale = Scale()
+    assert scale.times == scale.times and hash(scale.times) == hash(scale.times) != hash(Scale().times)
+    assert (scale.times.__name__, scale.times.__doc__, scale.times.__self__) == ("times", "Scale an array.", scale)
+    assert list(inspect.signature(scale.times).parameters) == ["x"]
+    assert float(jax.jit(scale.times)(3.0)) == 6.0  # JAX keeps weak references to functions
+    assert jax.eval_shape(scale.times, jnp.ones(2)).shape == (2,)
+    assert jax.lax.scan(lambda carry, x: (carry, scale.times(x)), 0, jnp.ones(2))[1].tolist() == [2.0, 2.0]
+    assert "stablehlo" in scale.times.lower(jnp.ones(2)).as_text()
+    times = Scale().times  # nothing else holds the object
+    assert float(times(4.0)) == 8.0
+
+
+def test_a_compiled_method_of_an_object_without_weak_references():
+    class Slots:
+        __slots__ = ("__dict__", "factor")
+
+        @jl.jit
+        def times(self, x):
+            return x * self.factor
+
+    slots = Slots()
+    slots.factor = 3.0
+    assert float(slots.times(2.0)) == 6.0

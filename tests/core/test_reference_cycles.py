@@ -1,6 +1,8 @@
 """A dropped model is freed by reference counting alone: weights, slots, compiled functions, metrics, history."""
 
+import copy
 import gc
+import pickle
 import weakref
 
 import jax
@@ -134,3 +136,58 @@ def test_symbolic_tensors_that_nobody_holds_are_made_anew():
     assert again[0] is outputs and [tensor.shape for tensor in again] == [(None, 3)] * 3
     model = jl.Model(inputs, again)
     assert [array.shape for array in model(np.ones((2, 4, 3), "float32"))] == [(2, 3)] * 3
+
+
+def test_layers_that_add_losses_are_freed():
+    class Penalty(jl.Layer):
+        def call(self, inputs):
+            self.add_loss(inputs.sum())
+            return inputs
+
+    gc.collect()
+    gc.disable()
+    try:
+        layer = jl.Sequential([layers.Dense(2), Penalty()])
+        layer(X)
+        assert len(layer.losses) == 1
+        alone = Penalty()
+        alone.add_loss(np.ones(()))
+        refs = [weakref.ref(layer), weakref.ref(layer.layers[1]), weakref.ref(alone)]
+        del layer, alone
+        assert [ref() for ref in refs] == [None] * 3
+    finally:
+        gc.enable()
+
+
+def test_the_first_call_of_a_layer_is_found_when_its_results_are_gone():
+    first, second, layer = jl.Input((4,)), jl.Input((4,)), layers.Dense(2)
+    layer(first)
+    kept = layer(second)
+    assert layer.input is first and layer.output.shape == (None, 2) and layer.output is not kept
+    layer(X)
+    np.testing.assert_allclose(jl.Model(first, layer.output)(X), layer(X), rtol=1e-6)
+
+
+def test_an_output_that_is_made_anew_has_its_mask():
+    class Two(jl.Layer):
+        def call(self, inputs):
+            return inputs + 1, inputs * 2
+
+        def compute_mask(self, inputs, previous_mask=None):
+            return previous_mask, previous_mask
+
+    inputs, two = jl.Input((4, 1)), Two()
+    first = two(layers.Masking()(inputs))[0]
+    model = jl.Model(inputs, layers.GlobalAveragePooling1D()(two.output[1]))
+    del first
+    assert two.output[1].mask is not None
+    np.testing.assert_allclose(model(np.array([[[1.0], [2.0], [0.0], [0.0]]])), [[3.0]])
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda tensors: pickle.loads(pickle.dumps(tensors))])
+def test_copies_of_symbolic_tensors_span_the_same_graph(duplicate):
+    inputs = jl.Input((4,))
+    outputs = layers.Dense(2, kernel_initializer="ones")(layers.Dense(3, kernel_initializer="ones")(inputs))
+    again_inputs, again_outputs = duplicate((inputs, outputs))
+    assert again_outputs.node.outputs is again_outputs is not outputs
+    np.testing.assert_allclose(jl.Model(again_inputs, again_outputs)(X), np.full((8, 2), 12.0), rtol=1e-6)

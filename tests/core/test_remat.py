@@ -150,3 +150,20 @@ def test_policies_go_by_name():
     assert products("dots_saveable") < products("nothing_saveable")
     with pytest.raises(ValueError, match="dots_saveable.*'dots'"):
         jl.remat(lambda x: x, policy="dots")
+
+
+def test_a_constant_loss_inside():
+    class Constant(jl.Layer):
+        def call(self, inputs):
+            def penalized(x):
+                self.add_loss(2.0)
+                return x * 3
+
+            return jl.remat(penalized)(inputs)
+
+    layer = Constant()
+    params, state = layer.init(jax.random.key(0), jnp.ones(2))
+    outputs, _, losses = layer.apply(params, state, jnp.ones(2))
+    assert outputs.tolist() == [3.0, 3.0] and [float(loss) for loss in losses] == [2.0]
+    gradient = jax.grad(lambda x: layer.apply(params, state, x).outputs.sum())(jnp.ones(2))
+    assert gradient.tolist() == [3.0, 3.0]

@@ -1,5 +1,7 @@
 """Facades used by eight threads at once: right values, one structure, settings shared, scopes not."""
 
+import copy
+import pickle
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -360,3 +362,50 @@ def test_a_running_step_holds_up_only_those_that_use_what_it_writes():
         assert step.result(timeout=30) == reader.result(timeout=30) == 2
         writer.result(timeout=30)
     assert float(other.value) == 1 + 1 + 1 + 2
+
+
+@pytest.mark.parametrize("change", ["another facade", "another weight trained"])
+def test_one_function_traced_for_other_arguments_in_two_threads(change):
+    """A trace holds the lock of the function, a run the arrays; neither may wait for the other."""
+    count, layer_a, layer_b = Variable(0.0, trainable=False), layers.Dense(2), layers.Dense(2)
+    small, large = jnp.ones((1, 3)), jnp.ones((2, 3))
+    layer_a(small), layer_b(small)
+    seconds = 0.0
+
+    @jl.jit
+    def function(layer, x):
+        count.assign_add(1.0)
+        time.sleep(seconds)  # while it is traced
+        return layer(x).sum()
+
+    def other():
+        if change == "another facade":
+            return function(layer_b, small)
+        layer_a.trainable = False
+        return function(layer_a, small)
+
+    function(layer_a, small)
+    seconds = 0.2
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(function, layer_a, large)
+        time.sleep(0.1)
+        second = pool.submit(other)
+        first.result(timeout=60), second.result(timeout=60)
+    assert float(count.value) == 3
+
+
+def test_copies_beside_a_running_step_are_whole():
+    weight = Variable(np.zeros(1000, "float32"))
+    step = jl.jit(lambda: (weight.assign_add(1.0), None)[1])
+    step()
+
+    def use(i):
+        if i == 0:
+            for _ in range(50):
+                step()
+            return True
+        copies = [copy.deepcopy(weight) if i % 2 else pickle.loads(pickle.dumps(weight)) for _ in range(20)]
+        arrays = [np.asarray(each) for each in copies]
+        return all((array == array[0]).all() for array in arrays)
+
+    assert all(at_once(use)) and float(weight.value[0]) == 51
