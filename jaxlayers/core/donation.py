@@ -56,11 +56,10 @@ class Lost:
 class Loan:
     """The arrays that one run of a step uses, for as long as it runs."""
 
-    __slots__ = ("may_trace", "step", "thread")
+    __slots__ = ("step", "thread")
 
-    def __init__(self, step: Step, may_trace: bool = True):
+    def __init__(self, step: Step):
         self.step = step
-        self.may_trace = may_trace
         self.thread = threading.get_ident()
 
     def begin(self) -> None:
@@ -120,10 +119,10 @@ _waiting = 0  # the number of threads in `Loan.wait`
 _CALLBACK_PATIENCE = 10.0  # seconds
 
 
-def own_loan(step: Step) -> Loan | None:
-    """The loan of a run of a step in this thread, if there is one."""
+def is_running(step: Step) -> bool:
+    """True if this thread is inside a run of a step."""
     thread = threading.get_ident()
-    return next((loan for loan in list(loans) if loan.step is step and loan.thread == thread), None)
+    return any(loan.step is step and loan.thread == thread for loan in list(loans))
 
 
 def wait_for(variable: Any) -> None:

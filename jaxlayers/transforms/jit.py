@@ -77,10 +77,6 @@ class PlanTooSmall(Retrace):
         self.written, self.read, self.record = written, read, record
 
 
-class MustTrace(Retrace):
-    """Raised when a run would have to trace: that is done before arrays are lent, so that nobody waits for it."""
-
-
 class Jitted:
     """A compiled function over facades; made by `jit`."""
 
@@ -99,12 +95,10 @@ class Jitted:
             args, kwargs, facades = hold_facades(args, kwargs)
             if masks.in_use() and self._options.get("in_shardings") is None:
                 args, kwargs = masks.carry((args, kwargs))
-            for attempt in range(_ATTEMPTS):
+            for _ in range(_ATTEMPTS):
                 plan = self._plan(args, kwargs, facades)
                 try:
-                    return plan.run(args, kwargs, may_trace=attempt > 1)
-                except MustTrace:
-                    self._trace(plan, facades, args, kwargs)
+                    return plan.run(args, kwargs)
                 except PlanTooSmall as missing:
                     self._enlarge(facades, missing)
             raise _makes_new_variables(plan)
@@ -146,17 +140,11 @@ class Jitted:
             for _ in range(_ATTEMPTS):
                 if plan.is_traced:
                     return plan
-                plan = self._trace(plan, facades, args, kwargs)
+                try:
+                    plan.trace(args, kwargs)
+                except PlanTooSmall as missing:
+                    plan = self._enlarge(facades, missing)
             raise _makes_new_variables(plan)
-
-    def _trace(self, plan: Plan, facades: tuple[FacadeRef, ...], args: Any, kwargs: Any) -> Plan:
-        """Trace a plan; return it, or a larger one, which is not traced yet."""
-        with self._lock:
-            try:
-                plan.trace(args, kwargs)
-            except PlanTooSmall as missing:
-                return self._enlarge(facades, missing)
-            return plan
 
     def _current_plan(self, facades: tuple[FacadeRef, ...]) -> Plan:
         """Return the plan for the variables that are trainable now: a change of `trainable` needs another program."""
@@ -243,16 +231,18 @@ class Plan:
         variables = (*self.written, *self.read)
         return [*(v._trainable for v in variables), *(getattr(v.owner, "_trainable", None) for v in variables)]
 
-    def run(self, args: Any, kwargs: Any, may_trace: bool) -> Any:
+    def run(self, args: Any, kwargs: Any) -> Any:
         """Run the compiled function on the arrays of the variables, store the new arrays, and return the outputs.
 
+        For arguments of other shapes the run traces and compiles first. (To end it there, and trace before arrays are
+        lent, would cost much more: after an exception JAX dispatches all calls for these shapes from Python.)
+
         Raises:
-            MustTrace: when the function was not traced for such arguments, unless `may_trace` is True.
-            PlanTooSmall: when that trace uses variables that are not planned.
+            PlanTooSmall: when a trace for other shapes uses variables that are not planned.
         """
         written = self.written
         results: list[Any] = []
-        loan = donation.Loan(self, may_trace)
+        loan = donation.Loan(self)
         try:
             loan.begin()
             held = donation.arrays_of(written)
@@ -306,13 +296,9 @@ class Plan:
         """The body of the pure function: return the outputs, the new arrays of written variables, and the losses.
 
         Raises:
-            MustTrace: in a run that may not trace.
             PlanTooSmall: when the function uses variables outside of the plan, in a run. Elsewhere that is recorded: a
                 trace that ends in an exception leaves the arrays that it closed over alive for ever.
         """
-        loan = donation.own_loan(self)
-        if loan is not None and not loan.may_trace:
-            raise MustTrace
         values = dict(zip((*self.written, *self.read), (*written_values, *read_values), strict=True))
         args, kwargs = release_facades((args, kwargs))
         inner = Scope.closed(values, earlier=self._earlier or Record())
@@ -322,7 +308,7 @@ class Plan:
         if missing or len(changed) > len(self.written):
             used = dict.fromkeys((*self.written, *self.read, *missing, *inner.values.written))
             self._missing = list(changed), [v for v in used if v not in changed], inner.record
-            if loan is not None:
+            if donation.is_running(self):
                 raise PlanTooSmall(*self._missing)
         else:
             self._earlier = None  # for other shapes, the function may have other loops

@@ -2,6 +2,7 @@
 
 import functools
 import operator
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -409,3 +410,24 @@ def test_errors_of_the_arguments_are_those_of_jax():
     with pytest.raises(TypeError):
         step(1.0, 2.0)
     assert float(step(1.0)) == 2.0
+
+
+def test_calls_for_later_shapes_are_dispatched_as_those_for_the_first():
+    """JAX dispatches a call from C++ unless something spoiled its cache for these shapes; then it runs much Python."""
+    count = jl.Variable(0.0, trainable=False)
+    step = jl.jit(lambda x: count.assign_add(x.sum()))
+
+    def python_calls(x):
+        calls = []
+        sys.setprofile(lambda frame, event, argument: calls.append(event) if event == "call" else None)
+        try:
+            step(x)
+        finally:
+            sys.setprofile(None)
+        return len(calls)
+
+    shapes = [jnp.ones(2), jnp.ones(3), jnp.ones((2, 2))]
+    for x in shapes * 3:
+        step(x)
+    first, *later = map(python_calls, shapes)
+    assert later == [first, first] and first < 60
