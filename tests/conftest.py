@@ -1,4 +1,4 @@
-"""What all tests share: the settings of XLA, the seeds, and the check that settings stay as they were.
+"""The parts that all tests share: the settings of XLA, the seeds, and the check that settings stay as they were.
 
 Thousands of small programs are compiled here and run once each, so XLA is told to compile quickly rather than well. The
 tests marked `default_xla` run a second time in a process of their own, with XLA's default settings, as users have them:

@@ -90,10 +90,10 @@ class Build:
         self._snapshots: dict[int, Snapshot] = {}
 
     @classmethod
-    def here(cls, thorough: bool = True) -> Build:
+    def here(cls) -> Build:
         """Begin a build that is a part of the build in the innermost scope, if there is one."""
         inner = scope.current()
-        return cls(None if inner is None else inner.build, thorough)
+        return cls(None if inner is None else inner.build)
 
     @property
     def is_outermost(self) -> bool:

@@ -72,9 +72,8 @@ class Loan:
                     return
             blocking.wait(next(variable.path for variable in (*blocking.step.written, *self.step.written)))
 
-    def end(self) -> None:
-        """Register the end of the run, and wake the threads that wait for it."""
-        loans.discard(self)
+    def announce_end(self) -> None:
+        """Wake the threads that wait for the run, once it is no longer among `loans`."""
         if _waiting:
             with _changed:
                 _changed.notify_all()
@@ -108,7 +107,7 @@ class Loan:
                             f"{path!r} is being written by a compiled step that is still running, perhaps the step "
                             "that runs this callback. Pass its value to the callback as an argument."
                         )
-                    _changed.wait(0.05)  # with a timeout: an interrupt may have kept `end` from notifying
+                    _changed.wait(0.05)  # with a timeout: an interrupt may have kept `announce_end` from running
             finally:
                 _waiting -= 1
 

@@ -73,8 +73,7 @@ class Carry:
         Raises:
             CarryTooSmall: when the body writes a variable or adds a loss that is not carried.
         """
-        variables = {k: v for k, v in zip(self.keys, values, strict=True) if not isinstance(k, LossKey)}
-        inner = Scope.lifted(variables, earlier=self.records[body])
+        inner = Scope.lifted(self.variables(values), earlier=self.records[body])
         outputs, effects = run(inner, function, *args)
         self.records[body] = inner.record
         after = dict(zip(effects.keys, effects.values, strict=True))

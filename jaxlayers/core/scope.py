@@ -88,12 +88,12 @@ class KeyStream:
         self._counts: dict[str, int] = {}
 
     @classmethod
-    def inside(cls, around: KeyStream | None, axis: Any = None, start: Any = None) -> KeyStream:
+    def inside(cls, around: KeyStream | None, axis: Any = None) -> KeyStream:
         """Return the stream of a scope inside another: the same rules, and one more mapped axis unless it is None."""
         axes = () if axis is None else (axis,)
         if around is None:
-            return cls("own", True, axes, start)
-        return cls(around.generators, around.available, axes + around.axes, start)
+            return cls("own", True, axes)
+        return cls(around.generators, around.available, axes + around.axes)
 
     @staticmethod
     def rules_here() -> tuple[Generators, bool]:
@@ -177,18 +177,15 @@ class Scope:
         return scope
 
     @classmethod
-    def lifted(
-        cls, arrays: dict[Any, Any] | None = None, axis: Any = None, earlier: Record | None = None, start: Any = None
-    ) -> Scope:
+    def lifted(cls, arrays: dict[Any, Any] | None = None, axis: Any = None, earlier: Record | None = None) -> Scope:
         """The scope inside a transformation.
 
         Args:
             arrays: for the variables that are inputs of the pure function.
             axis: the name of the axis that the transformation maps over, if it does.
             earlier: the record of an earlier trace.
-            start: the key that draws without a seed start from; by default they follow the global generator.
         """
-        return cls._within(current(), Values, arrays, axis, earlier, start)
+        return cls._within(current(), Values, arrays, axis, earlier)
 
     @classmethod
     def closed(
@@ -206,22 +203,20 @@ class Scope:
             build: the build that the run is a part of; by default that of the scope around.
             outermost: if True, layers called inside are outermost layers.
         """
-        scope = cls._within(current(), ClosedValues, arrays, None, earlier, None)
+        scope = cls._within(current(), ClosedValues, arrays, None, earlier)
         scope.build = build or scope.build
         if outermost:
             scope.call = None
         return scope
 
     @classmethod
-    def _within(
-        cls, parent: Scope | None, kind: type[Values], arrays: Any, axis: Any, earlier: Record | None, start: Any
-    ) -> Scope:
+    def _within(cls, parent: Scope | None, kind: type[Values], arrays: Any, axis: Any, earlier: Record | None) -> Scope:
         arrays = {} if arrays is None else arrays
         record = None if earlier is None else Record(earlier)
         if parent is None:
-            return cls(None, kind(arrays, None, current_trace()), KeyStream.inside(None, axis, start), record)
+            return cls(None, kind(arrays, None, current_trace()), KeyStream.inside(None, axis), record)
         values = kind(arrays, parent.values, current_trace())
-        keys = KeyStream.inside(parent.keys, axis, start)
+        keys = KeyStream.inside(parent.keys, axis)
         return cls(parent, values, keys, record, parent.call, parent.build, parent.mean_axis)
 
     @classmethod

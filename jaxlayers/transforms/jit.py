@@ -265,7 +265,7 @@ class Plan:
             raise
         finally:
             donation.loans.discard(loan)  # a call without Python code, which an interrupt cannot enter
-            loan.end()
+            loan.announce_end()
         for number, added in losses.items():
             keys, roots = self._losses[number]
             if roots:

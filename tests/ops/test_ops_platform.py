@@ -159,7 +159,7 @@ def step_and_arguments():
 
 
 def operations(module):
-    """Which operations a module has, how often: with the layouts of convolutions, without what only moves arrays."""
+    """Count the operations of a module, convolutions by layout, without those that only move arrays."""
     found = {}
     for line in module.splitlines():
         name = re.search(r"(stablehlo|chlo)\.(\w+)", line)

@@ -28,7 +28,7 @@ def events(path):
 
 
 class Written:
-    """What the files below a directory hold, as (part, tag, value, step)."""
+    """Read the event files below a directory, as (part, tag, value, step)."""
 
     def __init__(self, directory):
         self.directory = directory
