@@ -13,9 +13,7 @@ import jax.numpy as jnp
 from jaxlayers import ops
 from jaxlayers.common import registry
 from jaxlayers.core import operation
-from jaxlayers.numerics.nonlinearities import gelu as compiled_gelu
-from jaxlayers.numerics.nonlinearities import mish as compiled_mish
-from jaxlayers.numerics.nonlinearities import relu as compiled_relu
+from jaxlayers.numerics.nonlinearities import gelu as compiled_gelu, mish as compiled_mish, relu as compiled_relu
 from jaxlayers.numerics.types import Array, ArrayLike
 from jaxlayers.ops.nn import (
     celu,

@@ -16,8 +16,7 @@ import jax.numpy as jnp
 
 from jaxlayers.common import registry
 from jaxlayers.common.settings import standardize_dtype
-from jaxlayers.core import operation
-from jaxlayers.core import random as keys
+from jaxlayers.core import operation, random as keys
 from jaxlayers.core.random import SeedGenerator
 from jaxlayers.numerics.types import Array, ArrayLike, DType, Shape
 

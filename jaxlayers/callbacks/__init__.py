@@ -1,34 +1,22 @@
 """Callbacks: objects whose hooks `fit`, `evaluate` and `predict` call while they run."""
 
-from jaxlayers.callbacks._callback import Callback
-from jaxlayers.callbacks._callback_list import CallbackList
-from jaxlayers.callbacks._csv_logger import CSVLogger
-from jaxlayers.callbacks._early_stopping import EarlyStopping
-from jaxlayers.callbacks._history import History
-from jaxlayers.callbacks._lambda_callback import LambdaCallback
-from jaxlayers.callbacks._learning_rates import LearningRateScheduler, ReduceLROnPlateau
-from jaxlayers.callbacks._model_checkpoint import ModelCheckpoint
-from jaxlayers.callbacks._monitor import MonitorCallback
-from jaxlayers.callbacks._progbar_logger import ProgbarLogger
-from jaxlayers.callbacks._remote_monitor import RemoteMonitor
-from jaxlayers.callbacks._swap_ema_weights import SwapEMAWeights
-from jaxlayers.callbacks._tensorboard import TensorBoard
-from jaxlayers.callbacks._terminate_on_nan import TerminateOnNaN
+from jaxlayers.callbacks._callback import Callback as Callback
+from jaxlayers.callbacks._callback_list import CallbackList as CallbackList
+from jaxlayers.callbacks._csv_logger import CSVLogger as CSVLogger
+from jaxlayers.callbacks._early_stopping import EarlyStopping as EarlyStopping
+from jaxlayers.callbacks._history import History as History
+from jaxlayers.callbacks._lambda_callback import LambdaCallback as LambdaCallback
+from jaxlayers.callbacks._learning_rates import (
+    LearningRateScheduler as LearningRateScheduler,
+    ReduceLROnPlateau as ReduceLROnPlateau,
+)
+from jaxlayers.callbacks._model_checkpoint import ModelCheckpoint as ModelCheckpoint
+from jaxlayers.callbacks._monitor import MonitorCallback as MonitorCallback
+from jaxlayers.callbacks._progbar_logger import ProgbarLogger as ProgbarLogger
+from jaxlayers.callbacks._remote_monitor import RemoteMonitor as RemoteMonitor
+from jaxlayers.callbacks._swap_ema_weights import SwapEMAWeights as SwapEMAWeights
+from jaxlayers.callbacks._tensorboard import TensorBoard as TensorBoard
+from jaxlayers.callbacks._terminate_on_nan import TerminateOnNaN as TerminateOnNaN
+from jaxlayers.common import exports
 
-__all__ = [
-    "CSVLogger",
-    "Callback",
-    "CallbackList",
-    "EarlyStopping",
-    "History",
-    "LambdaCallback",
-    "LearningRateScheduler",
-    "ModelCheckpoint",
-    "MonitorCallback",
-    "ProgbarLogger",
-    "ReduceLROnPlateau",
-    "RemoteMonitor",
-    "SwapEMAWeights",
-    "TensorBoard",
-    "TerminateOnNaN",
-]
+__all__ = exports.public_names(vars())

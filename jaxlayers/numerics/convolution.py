@@ -13,8 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.numerics.platforms import choose
-from jaxlayers.numerics.platforms import dense_convolution as dense
+from jaxlayers.numerics.platforms import choose, dense_convolution as dense
 from jaxlayers.numerics.platforms.grouped_convolution import convolve_by_shifts, convolve_groups, suits_shifts
 from jaxlayers.numerics.spatial import channel_axis, spatial_axes
 from jaxlayers.numerics.types import Array

@@ -3,10 +3,7 @@
 An argument that is an array may also be a variable, a list, a NumPy array, a Python scalar or a symbolic tensor.
 """
 
-from jaxlayers.ops import image as image
-from jaxlayers.ops import linalg as linalg
-from jaxlayers.ops import nn as nn
-from jaxlayers.ops import numpy as numpy
+from jaxlayers.ops import image as image, linalg as linalg, nn as nn, numpy as numpy
 from jaxlayers.ops._control import *  # noqa: F403
 from jaxlayers.ops._fourier import *  # noqa: F403
 from jaxlayers.ops._math import *  # noqa: F403

@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 import jax.scipy.ndimage
 
-from jaxlayers.core import operation
-from jaxlayers.core import random as keys
+from jaxlayers.core import operation, random as keys
 from jaxlayers.numerics.image_geometry import bend, homography, projected_positions, read_at
 from jaxlayers.numerics.image_layout import as_batch, channels_last, check_rank
 from jaxlayers.numerics.types import Array, ArrayLike

@@ -16,8 +16,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxlayers import metrics as metrics_module
-from jaxlayers import optimizers
+from jaxlayers import metrics as metrics_module, optimizers
 from jaxlayers.common import registry
 from jaxlayers.core import building
 from jaxlayers.training import stateless_steps

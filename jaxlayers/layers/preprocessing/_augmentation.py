@@ -17,8 +17,7 @@ import jax.numpy as jnp
 from jaxlayers import random
 from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.settings import image_data_format
-from jaxlayers.core import Layer
-from jaxlayers.core import random as keys
+from jaxlayers.core import Layer, random as keys
 from jaxlayers.numerics import bounding_boxes as _boxes
 
 Transformation = Any

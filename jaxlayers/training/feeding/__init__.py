@@ -5,8 +5,7 @@ for the device: it computes a step while the host makes the next batches and tra
 make than a step, a `PyDataset` makes them in threads or processes.
 """
 
-from jaxlayers.data.batches import pack_x_y_sample_weight as pack
-from jaxlayers.data.batches import unpack_x_y_sample_weight as unpack
+from jaxlayers.data.batches import pack_x_y_sample_weight as pack, unpack_x_y_sample_weight as unpack
 from jaxlayers.training.feeding._feed import Feed, feed
 from jaxlayers.training.feeding._parts import as_numpy, count_samples, is_arrays, split
 from jaxlayers.training.feeding._weights import weigh
