@@ -4,8 +4,7 @@ The first call of a layer is run under `jax.eval_shape`, so that layers at any d
 see; nothing is computed. A call that branches on values cannot be traced: it builds the layers as it runs instead.
 
 A `Build` holds the structure that each layer had before the build, to be able to undo it. A build that fails is undone.
-`init`, `apply` and `compute_output_shape` of a layer that is not built undo their builds on purpose: they borrow a
-structure for the time of a `with` block (see `structured`).
+`init`, `apply` and `compute_output_shape` of a layer that is not built undo their builds on purpose (see `borrowing`).
 """
 
 from __future__ import annotations
@@ -21,14 +20,13 @@ from typing import Any
 import jax
 
 from jaxlayers.common import masks
-from jaxlayers.core import making, scope, symbolic, tracking
+from jaxlayers.core import inference, making, scope, tracking
 from jaxlayers.core.scope import Scope
 from jaxlayers.core.values import ClosedValues, IsolatedValues
 from jaxlayers.core.variable import Variable
 
-_lock = threading.RLock()  # one thread at a time changes the structure of layers
-_borrowed: set[int] = set()  # the identities of layers that are built only for the time of a `with` block
-_UNTRACEABLE = (
+lock = threading.RLock()  # one thread at a time changes the structure of layers
+UNTRACEABLE = (
     jax.errors.ConcretizationTypeError,
     jax.errors.TracerArrayConversionError,
     jax.errors.TracerIntegerConversionError,
@@ -80,13 +78,16 @@ class Build:
         around: the build that this one is a part of. It can undo this one even after this one has succeeded.
         thorough: if True, every layer that is called is remembered, even one that was built before. An abstract run
             needs this: an attribute that a call sets would hold a tracer afterwards.
+        borrows: if True, the build will be undone, and the layers that it changes are marked: another thread that calls
+            one of them waits for that.
     """
 
-    __slots__ = ("_around", "_snapshots", "thorough")
+    __slots__ = ("_around", "_borrows", "_snapshots", "thorough")
 
-    def __init__(self, around: Any = None, thorough: bool = True):
+    def __init__(self, around: Any = None, thorough: bool = True, borrows: bool = False):
         self.thorough = thorough
         self._around = around
+        self._borrows: bool = borrows or (around is not None and around._borrows)
         self._snapshots: dict[int, Snapshot] = {}
 
     @classmethod
@@ -110,12 +111,14 @@ class Build:
         snapshot = self._snapshots.get(id(layer))
         if snapshot is None:
             snapshot = self._snapshots[id(layer)] = Snapshot(layer)
+            if self._borrows:
+                object.__setattr__(layer, "_is_borrowing", True)  # `undo` takes the mark away
         return snapshot
 
     def undo(self) -> None:
         """Put back the structure of every layer that the build has touched."""
         if self._snapshots:
-            with _lock:
+            with lock:
                 for snapshot in self._snapshots.values():
                     snapshot.restore()
                 tracking.structure_changed()
@@ -128,9 +131,6 @@ class Build:
                 self._around._snapshots.setdefault(key, snapshot)
 
 
-# Builds that stay.
-
-
 def build_for_call(layer: Any, args: Any, kwargs: Any) -> None:
     """Build a layer, and all layers inside, for the arguments of a call."""
     with _building(layer) as build:
@@ -138,13 +138,13 @@ def build_for_call(layer: Any, args: Any, kwargs: Any) -> None:
             return  # another thread was faster
         try:
             trace_call(layer, args, kwargs, build)
-        except _UNTRACEABLE:
+        except UNTRACEABLE:
             build.undo()
 
 
 def build_in_call(layer: Any, inner: Scope, args: Any, kwargs: Any) -> None:
     """Build a layer that is called inside another one and is not built yet."""
-    with _lock:
+    with lock:
         if layer.built:
             return
         snapshot = None if inner.build is None else inner.build.remember(layer)
@@ -176,8 +176,8 @@ def explicit(build: Callable[..., Any]) -> Callable[..., Any]:
             note_shapes(self, args, kwargs)
             made_in_call = is_default(type(self).build) and not is_default(type(self).call)
             if made_in_call or not is_complete(self):
-                to_struct = functools.partial(symbolic.fill, dtype=self.compute_dtype)
-                shapes = [symbolic.map_shapes(to_struct, shape) for shape in (*args, *kwargs.values())]
+                to_struct = functools.partial(inference.fill, dtype=self.compute_dtype)
+                shapes = [inference.map_shapes(to_struct, shape) for shape in (*args, *kwargs.values())]
                 trace_call(self, tuple(shapes), {}, progress)
 
     return wrapper
@@ -203,7 +203,7 @@ def _run_build(
 @contextlib.contextmanager
 def _building(layer: Any) -> Iterator[Build]:
     """Run one build under the lock: undo it on failure, and make the arrays at the end of an outermost build."""
-    with _lock:
+    with lock:
         build = Build.here()
         try:
             yield build
@@ -219,10 +219,10 @@ def _building(layer: Any) -> Iterator[Build]:
 
 def trace_call(layer: Any, args: Any, kwargs: Any, build: Build) -> None:
     """Run the call of a layer on shapes alone."""
-    dry_run(functools.partial(_call_for_structure, layer, build), args, kwargs)
+    dry_run(functools.partial(call_for_structure, layer, build), args, kwargs)
 
 
-def _call_for_structure(layer: Any, build: Build, *args: Any, **kwargs: Any) -> Any:
+def call_for_structure(layer: Any, build: Build, *args: Any, **kwargs: Any) -> Any:
     """Call a layer only to build it: weights without arrays read as zeros, and all writes are dropped."""
     with Scope.closed(build=build, outermost=True) as inner:
         return layer._call_inside(inner, args, kwargs)
@@ -256,7 +256,7 @@ def must_build_first(layer: Any, outer: Scope | None) -> bool:
     False in a closed scope, whose trace is repeated if the layer is built in it, and inside of `apply`, which has
     borrowed a structure.
     """
-    if layer.built and not is_borrowed(layer):
+    if layer.built and not layer._is_borrowing:
         return False
     return outer is None or not any(
         isinstance(each.values, ClosedValues) or (isinstance(each.values, IsolatedValues) and layer.built)
@@ -291,84 +291,3 @@ def is_default(method: Any) -> bool:
 def is_complete(layer: Any) -> bool:
     """True if a layer and all layers inside are built."""
     return layer.built and all(getattr(below, "built", True) for below in layer._walk.below)
-
-
-def is_borrowed(layer: Any) -> bool:
-    """True if a layer is built only for the time of a `with` block, perhaps in another thread."""
-    return bool(_borrowed) and id(layer) in _borrowed
-
-
-# Builds that are undone.
-
-
-@contextlib.contextmanager
-def structured(layer: Any, args: Any, kwargs: Any, fits: Callable[[], bool] | None = None) -> Iterator[None]:
-    """Build a layer for the time of a `with` block, and undo the build afterwards.
-
-    The structure is kept on the layer as its blueprint, so that it can be used again without tracing the layer.
-
-    Args:
-        layer: the layer.
-        args: the positional arguments of its call.
-        kwargs: the keyword arguments of its call.
-        fits: returns True if the structure that the layer has now can be used. By default the layer is always traced.
-    """
-    if fits is not None and is_complete(layer) and not must_build_first(layer, scope.current()):
-        yield
-        return
-    with _lock:
-        complete = is_complete(layer)
-        if complete and fits is not None:
-            yield
-            return
-        build = Build()
-        blueprint = None if complete else layer._blueprint
-        try:
-            if fits is not None and blueprint is not None:
-                _swap_in(blueprint, build)
-            if not layer.built or fits is None or not fits():
-                build.undo()
-                _trace_or_run(layer, args, kwargs, build)
-            borrowed = {id(each) for each in build.layers} - _borrowed
-            _borrowed.update(borrowed)
-            try:
-                yield
-            finally:
-                _borrowed.difference_update(borrowed)
-        finally:
-            if layer.built and not complete:
-                blueprint = [Snapshot(each) for each in build.layers]
-            build.undo()
-            if not complete:
-                object.__setattr__(layer, "_blueprint", blueprint)
-
-
-def _swap_in(blueprint: list[Snapshot], build: Build) -> None:
-    """Give layers the structure of a blueprint; the build remembers their own."""
-    for snapshot in blueprint:
-        if (layer := snapshot.layer()) is not None:
-            build.remember(layer)
-    for snapshot in blueprint:
-        snapshot.restore()
-
-
-def _trace_or_run(layer: Any, args: Any, kwargs: Any, build: Build) -> None:
-    try:
-        trace_call(layer, args, kwargs, build)
-    except _UNTRACEABLE:
-        _call_for_structure(layer, build, *args, **kwargs)
-
-
-def call_abstractly(layer: Any) -> Callable[..., Any]:
-    """Return a function, to be traced, that calls a layer and undoes the builds that this causes."""
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        with _lock:
-            build = Build()
-            try:
-                return _call_for_structure(layer, build, *args, **kwargs)
-            finally:
-                build.undo()
-
-    call.__name__ = layer.name
-    return call

@@ -73,6 +73,7 @@ class Layer(Symbolic, Described, Weighted):
     supports_masking = True
     input_spec: InputSpec | Any = None
     _blueprint: list[Any] | None = None  # the structure that `init` or `apply` found, while the layer is not built
+    _is_borrowing = False  # True while the layer is built only for a time; see `borrowing`
     _input_shape_argument: tuple[int | None, ...] | None = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common.array_like import unwrap
-from jaxlayers.core import building, making, random, scope, trees
+from jaxlayers.core import borrowing, making, random, scope, trees
 from jaxlayers.core.effects import run
 from jaxlayers.core.losses import losses
 from jaxlayers.core.scope import Scope
@@ -33,7 +33,7 @@ def init(layer: Any, key: Any, args: Any, kwargs: Any) -> tuple[dict[str, Any], 
     """Return new `params` and `state`; see `Layer.init`."""
     if not hasattr(key, "dtype") or not (key.dtype == np.uint32 or jnp.issubdtype(key.dtype, jax.dtypes.prng_key)):
         raise TypeError(f"init() of {layer.path!r} needs a key, as jax.random.key(0) makes; received {key!r}.")
-    with building.structured(layer, args, kwargs):
+    with borrowing.new_structure(layer, args, kwargs):
         entries = [
             (path, variable.trainable, making.initial_value(variable, key, "/".join(path)))
             for path, variable in layer._walk.entries
@@ -52,7 +52,7 @@ def apply(layer: Any, params: Any, state: Any, args: Any, kwargs: Any, rng: Any,
     def fits() -> bool:
         return not trees.compare(dict(layer._walk.entries), flat)
 
-    with building.structured(layer, args, kwargs, fits):
+    with borrowing.fitting_structure(layer, args, kwargs, fits):
         entries = layer._walk.entries
         trees.check(dict(entries), flat, *_fit(layer))
         arrays = {variable: _as_jax(flat[path]) for path, variable in entries}

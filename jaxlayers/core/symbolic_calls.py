@@ -11,7 +11,7 @@ import jax
 from jaxlayers.common import masks
 from jaxlayers.common.call_spec import has_arrays, shape_tree
 from jaxlayers.common.errors import ends_in_user_code
-from jaxlayers.core import building, symbolic
+from jaxlayers.core import borrowing, building, inference, operations, symbolic
 from jaxlayers.core.symbolic import SymbolicTensor
 
 
@@ -27,13 +27,13 @@ class Symbolic:
     def _call_symbolic(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         build = building.Build.here()
         try:
-            specs = symbolic.infer(self, args, kwargs, build)
+            specs = inference.infer(self, args, kwargs, build)
         except BaseException as error:
             build.undo()
             if not isinstance(error, Exception) or building.is_default(type(self).compute_output_shape):
                 raise
             specs = _declared_specs(self, args, kwargs)
-        node, outputs = symbolic.record(self, args, kwargs, specs)
+        node, outputs = operations.record(self, args, kwargs, specs)
         if not self._nodes:
             object.__setattr__(self, "_first_call", (args, kwargs, node.weak_outputs))
         object.__setattr__(self, "_nodes", (*self._nodes, weakref.ref(node)))
@@ -87,18 +87,18 @@ class Symbolic:
         abstractly: because it uses libraries other than JAX, or fails for the numbers that stand for unknown sizes.
         """
         specs = _output_specs(self, args, kwargs)
-        return jax.tree.map(lambda spec: spec[0], specs, is_leaf=lambda s: isinstance(s, symbolic.Spec))
+        return jax.tree.map(lambda spec: spec[0], specs, is_leaf=inference.is_spec)
 
     @ends_in_user_code
     def compute_output_spec(self: Any, *args: Any, **kwargs: Any) -> Any:
         """Return symbolic tensors with the shapes and dtypes of the outputs for inputs like these."""
         try:
-            specs = symbolic.infer(building.call_abstractly(self), args, kwargs)
+            specs = inference.infer(borrowing.call_abstractly(self), args, kwargs)
         except Exception:
             if building.is_default(type(self).compute_output_shape):
                 raise
             specs = _declared_specs(self, args, kwargs)
-        return jax.tree.map(lambda s: SymbolicTensor(*s), specs, is_leaf=lambda s: isinstance(s, symbolic.Spec))
+        return jax.tree.map(lambda s: SymbolicTensor(*s), specs, is_leaf=inference.is_spec)
 
 
 def _output_specs(layer: Any, args: Any, kwargs: Any) -> Any:
@@ -109,13 +109,13 @@ def _output_specs(layer: Any, args: Any, kwargs: Any) -> Any:
 
     flags = {name: value for name, value in kwargs.items() if value is None or isinstance(value, bool | str)}
     shapes = {name: shape for name, shape in kwargs.items() if name not in flags}
-    named = {name.removesuffix("_shape"): symbolic.map_shapes(tensor, shape) for name, shape in shapes.items()}
+    named = {name.removesuffix("_shape"): inference.map_shapes(tensor, shape) for name, shape in shapes.items()}
     if (
         "input" in named and "input" not in layer._call_spec.all_names
     ):  # input_shape= is accepted for any first parameter
         named = {layer._call_spec.names[0]: named.pop("input"), **named}
-    tensors = tuple(symbolic.map_shapes(tensor, shape) for shape in args)
-    return symbolic.infer(building.call_abstractly(layer), tensors, {**named, **flags})
+    tensors = tuple(inference.map_shapes(tensor, shape) for shape in args)
+    return inference.infer(borrowing.call_abstractly(layer), tensors, {**named, **flags})
 
 
 def _declared_specs(layer: Any, args: Any, kwargs: Any) -> Any:
@@ -127,4 +127,4 @@ def _declared_specs(layer: Any, args: Any, kwargs: Any) -> Any:
     parameters = inspect.signature(layer.compute_output_shape).parameters
     by_name = len(inputs) > 1 and inputs.keys() <= parameters.keys()
     output = layer.compute_output_shape(**inputs) if by_name else layer.compute_output_shape(*inputs.values())
-    return symbolic.map_shapes(lambda shape: symbolic.Spec((tuple(shape), layer.compute_dtype)), output)
+    return inference.map_shapes(lambda shape: inference.Spec((tuple(shape), layer.compute_dtype)), output)

@@ -300,6 +300,7 @@ _BOOKKEEPING = frozenset(  # the kernel's own attributes, which hold no children
         "_kept_losses",
         "_traced_losses",
         "_blueprint",
+        "_is_borrowing",
         "_owners",
         "_order",
         "_nodes",
@@ -307,9 +308,7 @@ _BOOKKEEPING = frozenset(  # the kernel's own attributes, which hold no children
         "_build_shapes",
     ]
 )
-_NOT_COPIED = frozenset(
-    ["_walk_cache", "_owners", "_order", "_blueprint", "_kept_losses", "_traced_losses", "_nodes", "_first_call"]
-)  # not part of a copy
+_NOT_COPIED = _BOOKKEEPING - {"_loose_weights", "_made_with", "_build_shapes"}
 _KEPT_APART: tuple[type, ...] = ()  # classes whose objects are not part of the layers they are assigned to
 
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from jaxlayers.common.masks import set_mask
 from jaxlayers.common.settings import floatx, is_float
-from jaxlayers.core.symbolic import operation
+from jaxlayers.core.operations import operation
 from jaxlayers.losses._base import NamedLoss
 
 _LOG_ZERO = -1e30  # in place of -inf, whose gradient in logsumexp would be NaN

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.common.masks import get_mask
-from jaxlayers.core.symbolic import operation
+from jaxlayers.core.operations import operation
 from jaxlayers.losses._base import NamedLoss
 from jaxlayers.ops import ctc_loss
 

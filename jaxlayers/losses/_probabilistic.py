@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxlayers.common.masks import set_mask
 from jaxlayers.common.settings import epsilon
-from jaxlayers.core.symbolic import operation
+from jaxlayers.core.operations import operation
 from jaxlayers.losses._base import NamedLoss
 from jaxlayers.samplewise.functions import classes_and_scores, mismatch, same_shape, samplewise
 

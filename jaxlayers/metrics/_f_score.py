@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common.masks import get_mask
+from jaxlayers.core.operations import as_array
 from jaxlayers.core.scope import read
-from jaxlayers.core.symbolic import as_array
 from jaxlayers.metrics._metric import Metric
 from jaxlayers.metrics._outcomes import outcome_dtype, weights_like
 from jaxlayers.samplewise.functions import mismatch

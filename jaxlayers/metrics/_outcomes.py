@@ -17,8 +17,8 @@ import numpy as np
 
 from jaxlayers.common.masks import get_mask
 from jaxlayers.common.settings import epsilon, is_float
+from jaxlayers.core.operations import as_array
 from jaxlayers.core.scope import read
-from jaxlayers.core.symbolic import as_array
 from jaxlayers.core.variable import Variable
 from jaxlayers.metrics._metric import Metric
 from jaxlayers.samplewise.functions import match_ranks, mismatch

@@ -17,8 +17,8 @@ import numpy as np
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.common.masks import get_mask
 from jaxlayers.common.settings import is_float
+from jaxlayers.core.operations import as_array
 from jaxlayers.core.scope import read
-from jaxlayers.core.symbolic import as_array
 from jaxlayers.metrics._metric import Metric
 from jaxlayers.metrics._outcomes import weights_like
 from jaxlayers.samplewise.functions import match_ranks

@@ -16,8 +16,8 @@ import jax.numpy as jnp
 from jaxlayers.common import registry
 from jaxlayers.common.masks import get_mask
 from jaxlayers.common.settings import is_float
+from jaxlayers.core.operations import as_array
 from jaxlayers.core.scope import read
-from jaxlayers.core.symbolic import as_array
 from jaxlayers.losses import Loss
 from jaxlayers.metrics._metric import Metric
 from jaxlayers.samplewise.configs import read_fn, write

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from jaxlayers.common import registry
-from jaxlayers.core import Layer, SymbolicTensor, building, symbolic
+from jaxlayers.core import Layer, SymbolicTensor, building, inference
 from jaxlayers.layers import Input, InputLayer, Lambda
 from jaxlayers.models import _arguments
 from jaxlayers.models.graph import source_of
@@ -125,7 +125,7 @@ class Sequential(Model):
             self._symbols()
             self.built = all(layer.built for layer in self._chain)
         else:
-            building.build_for_call(self, (symbolic.fill(start.shape, start.dtype),), {})
+            building.build_for_call(self, (inference.fill(start.shape, start.dtype),), {})
 
     def _start_tensor(self) -> SymbolicTensor | None:
         """Return the declared symbolic input; if there is none, one like the array that the model was built for."""

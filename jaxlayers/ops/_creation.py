@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.core import operation
-from jaxlayers.core.symbolic import as_array
+from jaxlayers.core.operations import as_array
 from jaxlayers.numerics.types import Array, ArrayLike, DType, Shape, dtype_or_none
 
 __all__ = [

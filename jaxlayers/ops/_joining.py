@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.core import operation
-from jaxlayers.core.symbolic import as_array
+from jaxlayers.core.operations import as_array
 from jaxlayers.numerics.types import Array, ArrayLike, hashable
 
 __all__ = [

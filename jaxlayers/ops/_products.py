@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.core.symbolic import as_array
+from jaxlayers.core.operations import as_array
 from jaxlayers.numerics.types import Array, ArrayLike
 
 __all__ = [

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.core import operation
-from jaxlayers.core.symbolic import as_array
+from jaxlayers.core.operations import as_array
 from jaxlayers.numerics.types import Array, ArrayLike, DType, dtype_or_none, refuse_sparse
 
 __all__ = [

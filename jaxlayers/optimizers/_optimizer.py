@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.core import Variable, scope
-from jaxlayers.core.symbolic import as_array
+from jaxlayers.core.operations import as_array
 from jaxlayers.core.tracking import keep_apart
 from jaxlayers.optimizers import _checks, _paths
 from jaxlayers.optimizers._decay import Exclusion

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common.settings import epsilon, floatx
-from jaxlayers.core.symbolic import operation
+from jaxlayers.core.operations import operation
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Prepare = Callable[[str, jax.Array, jax.Array], tuple[jax.Array, jax.Array]]

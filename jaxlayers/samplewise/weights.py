@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core.symbolic import operation
+from jaxlayers.core.operations import operation
 from jaxlayers.samplewise.functions import match_ranks
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)

@@ -9,7 +9,7 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import Layer, Variable, layers, ops
-from jaxlayers.core import SymbolicTensor, operation, symbolic
+from jaxlayers.core import SymbolicTensor, inference, operation
 
 
 def tensor(*shape, dtype="float32"):
@@ -205,7 +205,7 @@ def test_inference_leaves_layers_as_they_are(picture):
     before = picture(net)
     spec = net.compute_output_spec(tensor(None, 5))
     assert spec.shape == (None, 3) and spec.dtype == "float32" and picture(net) == before
-    assert symbolic.infer(lambda a, b: (a @ b, a.sum()), (tensor(None, 3), tensor(3, 2)), {}) == (
+    assert inference.infer(lambda a, b: (a @ b, a.sum()), (tensor(None, 3), tensor(3, 2)), {}) == (
         ((None, 2), "float32"),
         ((), "float32"),
     )

@@ -409,3 +409,34 @@ def test_copies_beside_a_running_step_are_whole():
         return all((array == array[0]).all() for array in arrays)
 
     assert all(at_once(use)) and float(weight.value[0]) == 51
+
+
+@pytest.mark.parametrize("borrow", ["init", "apply", "compute_output_shape"])
+def test_a_part_that_is_built_only_for_a_time_is_not_used_by_another_thread(borrow):
+    inside = threading.Event()
+
+    class Outer(Layer):
+        def __init__(self):
+            super().__init__()
+            self.part = layers.Dense(3)
+
+        def call(self, inputs):
+            outputs = self.part(inputs)
+            inside.set()
+            time.sleep(0.05)  # the other thread calls the part, which has a structure at this moment
+            return outputs
+
+    x, outer = jnp.ones((2, 3)), Outer()
+    params, state = Outer().init(jax.random.key(0), x)
+    inside.clear()
+    run = {
+        "init": lambda: outer.init(jax.random.key(0), x),
+        "apply": lambda: outer.apply({"part": params["part"]}, state, x),
+        "compute_output_shape": lambda: outer.compute_output_shape((2, 3)),
+    }[borrow]
+    with ThreadPoolExecutor(2) as pool:
+        borrowing = pool.submit(run)
+        first = pool.submit(lambda: (inside.wait(10), outer.part(x))[1]).result()
+        borrowing.result()
+    assert outer.part.built
+    np.testing.assert_array_equal(outer.part(x), first)

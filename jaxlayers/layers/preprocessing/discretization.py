@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common.constructors import constructor_config
-from jaxlayers.core import Layer, SymbolicTensor, symbolic
+from jaxlayers.core import Layer, SymbolicTensor, inference
 from jaxlayers.layers._config import positive
 from jaxlayers.layers.preprocessing.encoding import check_mode, encode, refuse_sparse
 
@@ -93,7 +93,7 @@ class Discretization(Layer):
             depth = self.num_bins if self.bin_boundaries is None else len(self.bin_boundaries) + 1
             return encode(values, self.output_mode, int(depth or 0), "int32")
 
-        return symbolic.infer(encoded, (SymbolicTensor(input_shape, "int32"),), {})[0]
+        return inference.infer(encoded, (SymbolicTensor(input_shape, "int32"),), {})[0]
 
     @property
     def adaptable(self) -> bool:

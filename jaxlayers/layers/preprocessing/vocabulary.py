@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common.settings import floatx
-from jaxlayers.core import symbolic
+from jaxlayers.core import SymbolicTensor, inference
 from jaxlayers.layers.preprocessing.encoding import MODES, check_mode, encode, refuse_sparse
 from jaxlayers.layers.preprocessing.hashing import standardize_salt
 from jaxlayers.layers.preprocessing.host import HostLayer, as_host, batches
@@ -328,7 +328,7 @@ class IndexLookup(HostLayer):
 
     def encoded_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """Return the shape of the result of `encode_indices` for indices of a shape; None is an unknown size."""
-        return symbolic.infer(self.encode_indices, (symbolic.SymbolicTensor(shape, "int32"),), {})[0]
+        return inference.infer(self.encode_indices, (SymbolicTensor(shape, "int32"),), {})[0]
 
     # Configs and files.
 
