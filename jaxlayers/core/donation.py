@@ -14,6 +14,7 @@ If a step fails while it runs, the donated arrays are lost. `mark_lost` then put
 from __future__ import annotations
 
 import math
+import operator
 import os
 import sys
 import threading
@@ -65,7 +66,7 @@ class Loan:
     def begin(self) -> None:
         """Wait for the end of every run that conflicts with this one, then register it as running."""
         while True:
-            with _changed:
+            with _entering:
                 blocking = next(filter(self._conflicts_with, list(loans)), None) if loans else None
                 if blocking is None:
                     loans.add(self)
@@ -113,7 +114,8 @@ class Loan:
 
 
 loans: set[Loan] = set()
-_changed = threading.Condition()  # its lock is held while a loan is entered
+_entering = threading.Lock()  # held while a loan is entered
+_changed = threading.Condition()  # notified when a loan has ended
 _waiting = 0  # the number of threads in `Loan.wait`
 _CALLBACK_PATIENCE = 10.0  # seconds
 
@@ -153,21 +155,22 @@ _JAX = os.path.dirname(jax.__file__) + os.sep
 
 def arrays_of(variables: list[Any]) -> list[Any]:
     """Return the arrays of variables for a run that has borrowed them; arrays that do not exist yet are made now."""
-    arrays = [variable._value for variable in variables]
+    arrays = list(map(_array_of, variables))
     if not _NO_ARRAY.isdisjoint(map(type, arrays)):
         return [variable.lent() for variable in variables]
     return arrays
 
 
+_array_of, _is_exclusive = operator.attrgetter("_value"), operator.attrgetter("_exclusive")
 _NO_ARRAY = frozenset([type(None), Lost])  # the types of `Variable._value` when there is no array
 
 
 def donatable(variables: list[Any], arrays: list[Any]) -> list[Any]:
     """Return the arrays of variables, with a copy in the place of each that is not exclusive to its variable."""
-    shared = [i for i, variable in enumerate(variables) if not variable._exclusive]
-    if not shared:
+    if all(map(_is_exclusive, variables)):
         return arrays
     arrays = list(arrays)
+    shared = [i for i, variable in enumerate(variables) if not variable._exclusive]
     copies = jax.device_put([arrays[i] for i in shared], may_alias=False)
     for i, copy in zip(shared, copies, strict=True):
         arrays[i] = copy

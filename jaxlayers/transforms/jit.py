@@ -15,7 +15,6 @@ import contextlib
 import functools
 import inspect
 import itertools
-import operator
 import threading
 import types
 import weakref
@@ -247,8 +246,10 @@ class Plan:
             loan.begin()
             held = donation.arrays_of(written)
             inputs = donation.donatable(written, held) if self._donates else held
-            call = functools.partial(self._compiled, inputs, donation.arrays_of(self.read), *args, **kwargs)
-            results.extend(map(operator.call, (call,)))  # an interrupt cannot come between the run and its result
+            call = functools.partial(self._compiled, **kwargs) if kwargs else self._compiled
+            arguments = (inputs, donation.arrays_of(self.read), *args)
+            # In one call without Python code: an interrupt cannot come between the run and its result.
+            results.extend(map(call, *zip(arguments, strict=True)))
             outputs, values, losses = results[0]
             if not self._donates:
                 jax.block_until_ready(values)  # release the old values only once the step has succeeded
