@@ -12,13 +12,14 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.common import registry
+from jaxlayers.common.changes import Noticed
 from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.settings import epsilon, to_snake_case
 from jaxlayers.core import operation
 from jaxlayers.saving import serialize_keras_object
 
 
-class Constraint:
+class Constraint(Noticed):
     """Base class of constraints.
 
     Subclasses define `__call__(w)`, and `get_config()` if they take arguments.

@@ -14,13 +14,14 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.common import registry
+from jaxlayers.common.changes import Noticed
 from jaxlayers.common.constructors import constructor_config, library_class
 from jaxlayers.common.settings import epsilon, to_snake_case
 from jaxlayers.core import operation
 from jaxlayers.saving import serialize_keras_object
 
 
-class Regularizer:
+class Regularizer(Noticed):
     """Base class of regularizers.
 
     Subclasses define `__call__(x)`, and `get_config()` if they are to be saved.

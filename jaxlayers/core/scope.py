@@ -332,17 +332,3 @@ def makes_arrays() -> bool:
 def path_hash(path: str) -> np.uint32:
     """A number for a path that is the same in every process."""
     return np.uint32(zlib.crc32(path.encode()))
-
-
-_trainable_version = 0
-
-
-def trainable_switched() -> None:
-    """Count a change of `trainable` of some variable; compiled functions compare this number."""
-    global _trainable_version
-    _trainable_version += 1
-
-
-def trainable_version() -> int:
-    """A number that changes whenever `trainable` of some variable changes."""
-    return _trainable_version

@@ -16,6 +16,8 @@ from typing import Any
 
 import jax
 
+from jaxlayers.common import changes
+from jaxlayers.core import scope
 from jaxlayers.core.protocols import Role
 from jaxlayers.core.variable import Variable
 
@@ -28,6 +30,7 @@ def structure_changed() -> None:
     """Make every cached walk out of date."""
     global _version
     _version = next(_versions)
+    changes.note()
 
 
 class Tracked:
@@ -36,6 +39,8 @@ class Tracked:
     _role = Role.SEED  # the role of the variables assigned to it that have none
     _walk_cache: tuple[int, Walk] | None = None
     _owners: tuple[weakref.ref[Tracked], ...] = ()
+    _set_in_runs: frozenset[str] = frozenset()  # the attributes that were set last by a run, as `call` may do
+    _outside_programs: frozenset[str] = frozenset()  # the attributes that no traced function depends on
     _order: Mapping[int, weakref.ref[Any]] = {}  # the things assigned to it, in the order of their first assignment
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -45,10 +50,26 @@ class Tracked:
         elif name in self.__dict__ and isinstance(self.__dict__[name], CHILDREN):
             structure_changed()
         object.__setattr__(self, name, value)
+        if name in self.__dict__ and name not in self._outside_programs:  # a property notes what it sets itself
+            self._note_change(name)
 
     def __delattr__(self, name: str) -> None:
         structure_changed()
         object.__delattr__(self, name)
+
+    def _note_change(self, name: str) -> None:
+        """Note that an attribute was set: compiled functions may have to be traced again, unless a run has set it."""
+        if scope.current() is None:
+            changes.note()
+            if name in self._set_in_runs:
+                object.__setattr__(self, "_set_in_runs", self._set_in_runs - {name})
+        elif name not in self._set_in_runs:
+            object.__setattr__(self, "_set_in_runs", self._set_in_runs | {name})
+
+    def _program_attributes(self) -> Iterator[tuple[str, Any]]:
+        """Yield the attributes that traced functions depend on, with their names."""
+        left_out = _BOOKKEEPING | self._set_in_runs | self._outside_programs
+        return ((name, value) for name, value in self.__dict__.items() if name not in left_out)
 
     def _tracked_children(self) -> Iterator[tuple[str, Any]]:
         """Yield everything assigned to this object, with its key in the tree."""
@@ -306,6 +327,7 @@ _BOOKKEEPING = frozenset(  # the kernel's own attributes, which hold no children
         "_nodes",
         "_first_call",
         "_build_shapes",
+        "_set_in_runs",
     ]
 )
 _NOT_COPIED = _BOOKKEEPING - {"_loose_weights", "_made_with", "_build_shapes"}

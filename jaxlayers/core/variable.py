@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.common import registry
+from jaxlayers.common import changes, registry
 from jaxlayers.common.array_like import ArrayLike, operand, unwrap
 from jaxlayers.common.errors import StateLostError
 from jaxlayers.common.settings import auto_name, is_float, standardize_dtype
@@ -259,7 +259,7 @@ class Variable(ArrayLike):
         value = bool(value)
         if value != self._trainable:
             self._trainable = value
-            scope.trainable_switched()
+            changes.note()
 
     @property
     def regularizer(self) -> Any:
@@ -269,6 +269,7 @@ class Variable(ArrayLike):
     @regularizer.setter
     def regularizer(self, value: Any) -> None:
         self._regularizer = registry.lookup("regularizer", value)
+        changes.note()
 
     @property
     def constraint(self) -> Any:
@@ -278,6 +279,7 @@ class Variable(ArrayLike):
     @constraint.setter
     def constraint(self, value: Any) -> None:
         self._constraint = registry.lookup("constraint", value)
+        changes.note()
 
     @property
     def ndim(self) -> int:
@@ -298,6 +300,11 @@ class Variable(ArrayLike):
     def owner(self) -> Any:
         """The object that the variable was first assigned to, or None."""
         return None if self._owner is None else self._owner()
+
+    @property
+    def is_orphan(self) -> bool:
+        """True if the object that the variable was assigned to is gone."""
+        return self._owner is not None and self._owner() is None
 
     def _add_owner(self, owner: Any) -> None:
         """Remember the first object that this variable was assigned to."""

@@ -8,8 +8,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxlayers.common import changes
 from jaxlayers.common.errors import ends_in_user_code
-from jaxlayers.core import losses, pure, scope, tracking
+from jaxlayers.core import losses, pure, tracking
 from jaxlayers.core.protocols import Role
 from jaxlayers.core.variable import Variable
 
@@ -87,7 +88,7 @@ class Weighted(tracking.Tracked):
         for variable in self.weights:
             if variable.was_trainable:
                 variable.trainable = value
-        scope.trainable_switched()
+        changes.note()
 
     def get_weights(self) -> list[np.ndarray]:
         """The weights as NumPy arrays, in the order of `weights`."""

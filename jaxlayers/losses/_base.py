@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common import dtype_policies
+from jaxlayers.common.changes import Noticed
 from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.masks import get_mask, set_mask
 from jaxlayers.common.settings import auto_name, floatx, to_snake_case
@@ -19,7 +20,7 @@ from jaxlayers.samplewise.functions import match_ranks
 from jaxlayers.samplewise.weights import check_reduction, reduce_weighted
 
 
-class Loss:
+class Loss(Noticed):
     """The base class of losses: a subclass defines `call(y_true, y_pred)`, which returns a value per sample.
 
     The values v are multiplied by weights w and reduced. The weight w is the `sample_weight` times the mask of

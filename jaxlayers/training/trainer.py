@@ -23,6 +23,7 @@ class Trainer(Compiled):
     stop_evaluating = False
     stop_predicting = False
     history: History | None = None
+    _outside_programs = frozenset(["stop_training", "stop_evaluating", "stop_predicting", "history", "_steps"])
 
     def fit(
         self,

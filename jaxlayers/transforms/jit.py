@@ -17,24 +17,28 @@ import inspect
 import itertools
 import threading
 import types
+import warnings
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 import jax
 
-from jaxlayers.common import masks
+from jaxlayers.common import changes, masks
 from jaxlayers.common.errors import filtered
 from jaxlayers.core import donation, making, scope
 from jaxlayers.core.effects import Effects, LossKey, run
 from jaxlayers.core.lifting import Retrace
 from jaxlayers.core.scope import Record, Scope
+from jaxlayers.core.tracking import Tracked
 from jaxlayers.core.variable import Variable
 from jaxlayers.transforms.facades import FacadeRef, WeakMethod, hold_facades, release_facades
+from jaxlayers.transforms.fingerprints import Fingerprint
 from jaxlayers.transforms.jit_options import method_options, shift_options
-from jaxlayers.transforms.reachable import guess
+from jaxlayers.transforms.reachable import facades_of, guess
 
 _ATTEMPTS = 6  # the most traces of one call; each but the last finds at least one more variable
+_MOST_PLANS = 8  # kept for values of attributes that may come back, such as `trainable`
 
 
 def jit(fun: Callable[..., Any] | None = None, *, donate: bool = True, **options: Any) -> Any:
@@ -85,6 +89,7 @@ class Jitted:
         self._donate = donate
         self._options = options
         self._lock = threading.RLock()
+        self._renewals = 0  # the plans made because something had changed
         self._plans: dict[Any, list[Plan]] = {}  # by the facades among the arguments; the current plan is the first
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
@@ -141,12 +146,14 @@ class Jitted:
                     return plan
                 try:
                     plan.trace(args, kwargs)
+                    plan.fingerprint = self._fingerprint(plan, facades)
+                    plan.version = changes.count()
                 except PlanTooSmall as missing:
                     plan = self._enlarge(facades, missing)
             raise _makes_new_variables(plan)
 
     def _current_plan(self, facades: tuple[FacadeRef, ...]) -> Plan:
-        """Return the plan for the variables that are trainable now: a change of `trainable` needs another program."""
+        """Return the plan for the attributes that objects have now: if they have changed, another program is needed."""
         plans = self._plans.get(facades)
         if plans is None:
             things = [facade.thing for facade in facades]
@@ -154,11 +161,36 @@ class Jitted:
             for facade in facades:  # drop the plans when an object that they were made for is garbage-collected
                 facade.watch(functools.partial(_forget, weakref.ref(self), facades))
         plan = plans[0]
-        if plan.version != scope.trainable_version():
-            plan = next((p for p in plans if p.frozen == p.now_frozen()), None) or Plan(self, plan.written, plan.read)
-            plan.version = scope.trainable_version()
-            plans[:] = [plan, *(p for p in plans if p is not plan)]
+        number = changes.count()
+        if plan.version != number:
+            if plan.is_traced:
+                known = (p for p in plans if p.fingerprint == self._fingerprint(p, facades))
+                plan = next(known, None) or self._renew(plan, facades)
+            plan.version = number
+            others = [p for p in plans if p is not plan and not any(v.is_orphan for v in (*p.written, *p.read))]
+            plans[:] = [plan, *others][:_MOST_PLANS]
         return plan
+
+    def _fingerprint(self, plan: Plan, facades: tuple[FacadeRef, ...]) -> Fingerprint:
+        """Describe what the function depends on now besides the arrays of the variables of a plan."""
+        variables = (*plan.written, *plan.read)
+        roots = facades_of(self._fun, [facade.thing for facade in facades])
+        roots += [owner._outermost() for variable in variables if (owner := variable.owner) is not None]
+        objects = {id(thing): thing for root in roots if isinstance(root, Tracked) for thing in root._objects}
+        return Fingerprint(objects.values(), variables)
+
+    def _renew(self, plan: Plan, facades: tuple[FacadeRef, ...]) -> Plan:
+        """Return a plan to trace in the place of one whose trace is out of date; warn if that happens often."""
+        self._renewals += 1
+        if self._renewals == _MOST_PLANS and plan.fingerprint is not None:
+            difference = self._fingerprint(plan, facades).first_difference(plan.fingerprint)
+            warnings.warn(
+                f"{plan.name!r} is compiled for the {_MOST_PLANS}th time, because {difference} has changed again. If "
+                "this value changes from step to step, keep it in a Variable or pass it as an argument.",
+                stacklevel=5,
+            )
+        written, read = ([v for v in variables if not v.is_orphan] for variables in (plan.written, plan.read))
+        return Plan(self, written, read)
 
     def _enlarge(self, facades: tuple[FacadeRef, ...], missing: PlanTooSmall) -> Plan:
         with self._lock:
@@ -208,8 +240,8 @@ class Plan:
         self.written, self.read = written, read
         self.written_ids, self.read_ids = frozenset(map(id, written)), frozenset(map(id, read))
         self.is_traced = False
-        self.version = scope.trainable_version()
-        self.frozen = self.now_frozen()
+        self.version = changes.count()
+        self.fingerprint: Fingerprint | None = None  # once it is traced
         donation.steps.add(self)
         plan = weakref.ref(self)  # the plan holds the function
 
@@ -222,13 +254,8 @@ class Plan:
 
     @property
     def is_current(self) -> bool:
-        """True if the plan is complete, and no variable has moved between trainable and not since."""
-        return self.is_traced and self.version == scope.trainable_version()
-
-    def now_frozen(self) -> list[Any]:
-        """Return the `trainable` flags of the variables and their owners, on which the program depends."""
-        variables = (*self.written, *self.read)
-        return [*(v._trainable for v in variables), *(getattr(v.owner, "_trainable", None) for v in variables)]
+        """True if the plan is complete, and nothing that it may depend on has changed since."""
+        return self.is_traced and self.version == changes.count()
 
     def run(self, args: Any, kwargs: Any) -> Any:
         """Run the compiled function on the arrays of the variables, store the new arrays, and return the outputs.

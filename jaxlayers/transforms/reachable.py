@@ -18,11 +18,17 @@ from jaxlayers.core.variable import Variable
 from jaxlayers.transforms.facades import WeakMethod
 
 
-def guess(function: Any, facades: list[Any]) -> tuple[list[Variable], list[Variable]]:
-    """Return the variables that a function probably writes, and those that it probably only reads."""
+def facades_of(function: Any, arguments: list[Any]) -> list[Tracked | Variable]:
+    """Return the facades that a function uses, as far as they are easily found, and those in some arguments."""
     roots = list(_facades(function, set(), 0))
-    for facade in facades:
-        roots += _facades(facade, set(), 0)
+    for argument in arguments:
+        roots += _facades(argument, set(), 0)
+    return roots
+
+
+def guess(function: Any, arguments: list[Any]) -> tuple[list[Variable], list[Variable]]:
+    """Return the variables that a function probably writes, and those that it probably only reads."""
+    roots = facades_of(function, arguments)
     written: dict[Variable, None] = {}
     read: dict[Variable, None] = {}
     trains = any(isinstance(root, Tracked) and root._role == Role.SLOT for root in roots)

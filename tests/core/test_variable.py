@@ -12,7 +12,7 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import Variable
-from jaxlayers.core import scope
+from jaxlayers.common import changes
 
 VALUES = np.array([[1.5, -2.0, 3.0], [4.0, 0.5, -6.0]], "float32")
 
@@ -301,11 +301,11 @@ def test_trainable_constraint_and_regularizer_are_switched():
     np.testing.assert_array_equal(variable.constraint(variable.value), [3, 0])
     variable.regularizer = variable.constraint = None
     assert variable.regularizer is None and variable.constraint is None
-    before = scope.trainable_version()
+    before = changes.count()
     variable.trainable = True
-    assert scope.trainable_version() == before  # nothing changed
+    assert changes.count() == before  # nothing changed
     variable.trainable = False
-    assert not variable.trainable and scope.trainable_version() != before
+    assert not variable.trainable and changes.count() != before
 
 
 def test_sharding_is_kept():

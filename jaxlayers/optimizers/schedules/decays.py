@@ -16,12 +16,13 @@ import jax.numpy as jnp
 
 from jaxlayers.common import registry
 from jaxlayers.common.array_like import unwrap
+from jaxlayers.common.changes import Noticed
 from jaxlayers.common.constructors import constructor_config, library_class
 from jaxlayers.common.settings import floatx
 from jaxlayers.saving import serialize_keras_object
 
 
-class LearningRateSchedule:
+class LearningRateSchedule(Noticed):
     """The base class of learning-rate schedules: a subclass defines `__call__(step)` and `get_config()`.
 
     `step` is the number of updates done by the optimizer, a scalar integer array. It is traced in a compiled step, so
