@@ -12,6 +12,7 @@ import weakref
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 _masks: dict[int, tuple[weakref.ref[Any], Any]] = {}
 
@@ -94,12 +95,53 @@ def release(tree: Any) -> Any:
     """Return a tree with arrays in the place of each `Masked`, and set their masks."""
 
     def put(leaf: Any) -> Any:
-        if type(leaf) is not Masked:
+        if not _is_masked(leaf):
             return leaf
         set_mask(leaf.array, leaf.mask)
         return leaf.array
 
-    return jax.tree.map(put, tree, is_leaf=lambda leaf: type(leaf) is Masked)
+    return jax.tree.map(put, tree, is_leaf=_is_masked)
+
+
+def merge(first: Any = None, *others: Any) -> Any:
+    """Return a tree with a `Masked` wherever one of several trees that `carry` returned has one.
+
+    If the trees have different structures, the first is returned: JAX will say what is wrong with them.
+    """
+    structure = jax.tree.structure(first, is_leaf=_is_masked)
+    if any(jax.tree.structure(other, is_leaf=_is_masked) != structure for other in others):
+        return first
+    return jax.tree.map(lambda *leaves: next(filter(_is_masked, leaves), leaves[0]), first, *others, is_leaf=_is_masked)
+
+
+def match(tree: Any, pattern: Any) -> Any:
+    """Return a tree like `carry`, with a `Masked` exactly where a pattern has one.
+
+    The body of a loop must return as many arrays as it receives. So an array without a mask gets one that is True
+    everywhere, if another iteration or branch has a mask in its place.
+
+    Raises:
+        ValueError: when an array has a mask, and the pattern has none in its place.
+    """
+    if jax.tree.structure(tree) != jax.tree.structure(pattern, is_leaf=_is_masked):
+        return carry(tree)
+
+    def hold(like: Any, leaf: Any) -> Any:
+        mask = get_mask(leaf) if isinstance(leaf, jax.Array) else None
+        if _is_masked(like):
+            return Masked(leaf, jnp.ones(like.mask.shape, bool) if mask is None else mask)
+        if mask is not None:
+            raise ValueError(
+                f"The carry of a loop gets a mask of shape {mask.shape} only in its second iteration. Set the mask "
+                "before the loop."
+            )
+        return leaf
+
+    return jax.tree.map(hold, pattern, tree, is_leaf=_is_masked)
+
+
+def _is_masked(leaf: Any) -> bool:
+    return type(leaf) is Masked
 
 
 def follow(new: Any, old: Any) -> Any:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxlayers.common import masks
 from jaxlayers.common.manual_axes import vary, varying_axes
 from jaxlayers.core import scope
 from jaxlayers.core.effects import Effects, LossKey, run
@@ -44,7 +45,7 @@ class Discovery(NamedTuple):
     Attributes:
         keys: the variables that they write and the losses that they add, with the mesh axes that each varies along.
         records: the record of each body.
-        outputs: the outputs of each body, as `jax.ShapeDtypeStruct`s.
+        outputs: the outputs of each body, as `jax.ShapeDtypeStruct`s; `Masked` if they have masks.
     """
 
     keys: dict[Any, frozenset[str]]
@@ -74,7 +75,7 @@ class Carry:
             CarryTooSmall: when the body writes a variable or adds a loss that is not carried.
         """
         inner = Scope.lifted(self.variables(values), earlier=self.records[body])
-        outputs, effects = run(inner, function, *args)
+        outputs, effects = run(inner, function, *masks.release(args))
         self.records[body] = inner.record
         after = dict(zip(effects.keys, effects.values, strict=True))
         carried = set(self.keys)
@@ -153,11 +154,11 @@ def _trace_once(bodies: Bodies, keys: dict[Any, frozenset[str]]) -> tuple[list[R
 
         def body(args: Any, function: Callable[..., Any] = function) -> None:
             inner = Scope.lifted(dict(arrays), earlier=Record())
-            outputs, effects = run(inner, function, *args)
+            outputs, effects = run(inner, function, *masks.release(args))
             for key, value in zip(effects.keys, effects.values, strict=True):
                 keys[key] = keys.get(key, frozenset()) | varying_axes(value)
             records.append(inner.record)
-            returned.append(jax.tree.map(_as_struct, outputs))
+            returned.append(jax.tree.map(_as_struct, masks.carry(outputs)))
 
         jax.eval_shape(body, args)
     return records, returned

@@ -43,13 +43,21 @@ def switch(index: Any, branches: Any, *operands: Any, _pred: Any = None) -> Any:
     """
 
     def attempt(carry: lifting.Carry) -> Any:
+        pattern = masks.merge(*carry.outputs)
+
         def lifted(number: int) -> Callable[..., Any]:
-            return lambda values, *operands: carry.run(number, branches[number], operands, values)
+            def branch(values: Any, *operands: Any) -> Any:
+                outputs, values = carry.run(number, branches[number], operands, values)
+                return masks.match(outputs, pattern), values
+
+            return branch
 
         functions = [lifted(number) for number in range(len(branches))]
         if _pred is not None:
-            return jax.lax.cond(unwrap(_pred), functions[1], functions[0], carry.values, *operands)
-        return jax.lax.switch(unwrap(index), functions, carry.values, *operands)
+            outputs = jax.lax.cond(unwrap(_pred), functions[1], functions[0], carry.values, *operands)
+        else:
+            outputs = jax.lax.switch(unwrap(index), functions, carry.values, *operands)
+        return masks.release(outputs)
 
     operands = masks.carry(jax.tree.map(unwrap, operands))
     return lifting.with_carry([(branch, operands) for branch in branches], attempt)
@@ -76,20 +84,25 @@ def scan(
     """
 
     def attempt(carry: lifting.Carry) -> Any:
+        outputs = carry.outputs[0]
+        pattern = masks.merge(masks.carry(init), outputs[0]) if isinstance(outputs, tuple) else masks.carry(init)
+
         def body(state: Any, x: Any) -> Any:
             (new_carry, y), values = carry.run(0, f, (state[0], x), state[1])
-            return (new_carry, values), y
+            return (masks.match(new_carry, pattern), values), masks.carry(y)
 
-        (final, values), ys = jax.lax.scan(body, (init, carry.values), xs, length, reverse, unroll)
-        return (final, ys), values
+        start = (masks.match(init, pattern), carry.values)
+        (final, values), ys = jax.lax.scan(body, start, xs, length, reverse, unroll)
+        return masks.release((final, ys)), values
 
     init, xs = jax.tree.map(unwrap, (init, xs))
+    xs = masks.carry(xs)  # the mask of the slices is the slice of the mask
     slice_of_xs = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf)[1:], jnp.result_type(leaf)), xs)
 
     def iteration(carry: Any, x: Any) -> Any:
         return f(carry, jax.tree.map(lambda leaf, stacked: vary(leaf, varying_axes(stacked)), x, xs))
 
-    return lifting.with_carry([(iteration, (init, slice_of_xs))], attempt)
+    return lifting.with_carry([(iteration, (masks.carry(init), slice_of_xs))], attempt)
 
 
 @ends_in_user_code
@@ -109,7 +122,8 @@ def while_loop(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init_
 
     def attempt(carry: lifting.Carry) -> Any:
         def condition(state: Any) -> Any:
-            outputs, effects = run(Scope.lifted(carry.variables(state[1])), cond_fun, state[0])
+            scope = Scope.lifted(carry.variables(state[1]))
+            outputs, effects = run(scope, cond_fun, masks.release(state[0]))
             if effects.keys:
                 names = ", ".join(repr(key.path) for key in effects.keys if isinstance(key, Variable))
                 raise ValueError(
@@ -119,12 +133,16 @@ def while_loop(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init_
             return outputs
 
         def body(state: Any) -> Any:
-            return carry.run(0, body_fun, (state[0],), state[1])
+            value, values = carry.run(0, body_fun, (state[0],), state[1])
+            return masks.match(value, pattern), values
 
-        return jax.lax.while_loop(condition, body, (init_val, carry.values))
+        pattern = masks.merge(held, carry.outputs[0])
+        start = (masks.match(init_val, pattern), carry.values)
+        return masks.release(jax.lax.while_loop(condition, body, start))
 
     init_val = jax.tree.map(unwrap, init_val)
-    return lifting.with_carry([(body_fun, (init_val,))], attempt)
+    held = masks.carry(init_val)
+    return lifting.with_carry([(body_fun, (held,))], attempt)
 
 
 @ends_in_user_code
@@ -139,12 +157,16 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[..., Any], init_val: An
 
     def attempt(carry: lifting.Carry) -> Any:
         def body(i: Any, state: Any) -> Any:
-            return carry.run(0, body_fun, (i, state[0]), state[1])
+            value, values = carry.run(0, body_fun, (i, state[0]), state[1])
+            return masks.match(value, pattern), values
 
-        return jax.lax.fori_loop(lower, upper, body, (init_val, carry.values))
+        pattern = masks.merge(held, carry.outputs[0])
+        start = (masks.match(init_val, pattern), carry.values)
+        return masks.release(jax.lax.fori_loop(lower, upper, body, start))
 
     lower, upper, init_val = jax.tree.map(unwrap, (lower, upper, init_val))
-    return lifting.with_carry([(body_fun, (lower, init_val))], attempt)
+    held = masks.carry(init_val)
+    return lifting.with_carry([(body_fun, (lower, held))], attempt)
 
 
 def repeat(step: Callable[[Any], Any], count: Any) -> Any:
@@ -157,7 +179,7 @@ def repeat(step: Callable[[Any], Any], count: Any) -> Any:
         return jax.tree.map(lambda value: jnp.asarray(unwrap(value)), step(i))
 
     def attempt(carry: lifting.Carry) -> Any:
-        zeros = jax.tree.map(lambda spec: jnp.zeros(spec.shape, spec.dtype), carry.outputs[0])
+        zeros = jax.tree.map(lambda spec: jnp.zeros(spec.shape, spec.dtype), masks.release(carry.outputs[0]))
 
         def body(i: Any, state: Any) -> Any:
             outputs, values = carry.run(0, arrays, (i,), state[1])

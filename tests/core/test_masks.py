@@ -467,3 +467,112 @@ def test_a_mask_is_not_taken_for_one_of_other_axes_of_the_same_size():
     assert get_mask(Averaging()(inputs)) is None  # [batch, features], of which there are as many as steps
     outputs = Joining()(masked())  # [batch, time]
     np.testing.assert_array_equal(get_mask(outputs), MASK)
+
+
+# Loops and branches.
+
+PADDED = jnp.array([[1, 2, 0], [3, 0, 0]])
+
+
+def embed_padded():
+    """Embedded sequences [2, 3, 4] with a mask, and their means over the steps that are not padding."""
+    sequences = layers.Embedding(5, 4, mask_zero=True)(PADDED)
+    counts = np.asarray(PADDED != 0)[..., None]
+    return sequences, (np.asarray(sequences) * counts).sum(1) / counts.sum(1)
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, jl.jit], ids=["eager", "jit"])
+@pytest.mark.parametrize("taken", [True, False])
+@pytest.mark.parametrize("masked", [(True, True), (True, False), (False, True)])
+def test_masks_come_out_of_branches(wrap, taken, masked):
+    embed, pool = layers.Embedding(5, 4, mask_zero=True), layers.GlobalAveragePooling1D()
+    embed(PADDED)
+
+    def branch(keeps_mask):
+        return lambda: embed(PADDED) if keeps_mask else embed(PADDED) + 0  # addition loses the mask
+
+    functions = [branch(keeps_mask) for keeps_mask in masked]
+    expected = pool(functions[0 if taken else 1]())
+    np.testing.assert_allclose(wrap(lambda: pool(jl.cond(taken, *functions)))(), expected, rtol=1e-6)
+    index = 0 if taken else 1
+    np.testing.assert_allclose(wrap(lambda: pool(jl.switch(index, functions)))(), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, jl.jit], ids=["eager", "jit"])
+@pytest.mark.parametrize("keeps_mask", [True, False])
+@pytest.mark.parametrize("loop", ["scan", "fori_loop", "while_loop"])
+def test_masks_are_carried_through_loops_as_through_repeated_calls(wrap, keeps_mask, loop):
+    sequences, _ = embed_padded()
+    pool, norm = layers.GlobalAveragePooling1D(), layers.LayerNormalization()
+    norm(sequences)
+
+    def body(h):
+        h = norm(h) + pool(h)[:, None] if not keeps_mask else norm(h)
+        return h
+
+    def repeated(h):
+        if loop == "scan":
+            return jl.scan(lambda h, _: (body(h), pool(h)), h, None, length=3)
+        if loop == "fori_loop":
+            return jl.fori_loop(0, 3, lambda _, h: body(h), h), None
+        return jl.while_loop(lambda c: c[0] < 3, lambda c: (c[0] + 1, body(c[1])), (0, h))[1], None
+
+    pooled, h = [], sequences
+    for _ in range(3):
+        pooled.append(pool(h))
+        h = body(h)
+    final, ys = wrap(repeated)(sequences)
+    np.testing.assert_allclose(final, h, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(pool(final), pool(h), rtol=1e-4, atol=1e-5)
+    if ys is not None:
+        np.testing.assert_allclose(ys, pooled, rtol=1e-4, atol=1e-5)
+
+
+def test_a_mask_that_the_body_of_a_loop_makes():
+    embed, pool = layers.Embedding(5, 4, mask_zero=True), layers.GlobalAveragePooling1D()
+    embed(PADDED)
+    start = jnp.ones((2, 3, 4))
+    final = jl.fori_loop(0, 2, lambda _, h: embed(PADDED), start)
+    np.testing.assert_allclose(pool(final), embed_mean(embed), rtol=1e-6)
+
+
+def embed_mean(embed):
+    counts = np.asarray(PADDED != 0)[..., None]
+    return (np.asarray(embed(PADDED)) * counts).sum(1) / counts.sum(1)
+
+
+def test_masks_of_what_scan_reads_and_stacks():
+    """The mask of a slice is the slice of the mask; the stacked outputs have the stacked masks."""
+    embed, pool = layers.Embedding(5, 4, mask_zero=True), layers.GlobalAveragePooling1D()
+    ids = jnp.stack([PADDED, PADDED[::-1], PADDED * 0 + 1])  # [steps, batch, time]
+    sequences = embed(ids)
+    _, pooled = jl.scan(lambda carry, x: (carry, pool(x)), None, sequences)
+    np.testing.assert_allclose(pooled, [pool(embed(part)) for part in ids], rtol=1e-6)
+    _, stacked = jl.scan(lambda carry, part: (carry, embed(part)), None, ids)
+    np.testing.assert_array_equal(masks.get_mask(stacked), ids != 0)
+
+
+def test_a_mask_that_only_the_second_iteration_makes_is_told():
+    embed = layers.Embedding(5, 3, mask_zero=True)
+    embed(PADDED)
+    dense = layers.Dense(3)
+    dense(jnp.ones((2, 3, 3)))
+
+    def body(_, carry):
+        first, _ = carry
+        return embed(PADDED), dense(first)
+
+    start = (jnp.ones((2, 3, 3)), jnp.ones((2, 3, 3)))
+    with pytest.raises(ValueError, match="only in its second iteration. Set the mask before the loop"):
+        jl.fori_loop(0, 3, body, start)
+    np.testing.assert_array_equal(masks.get_mask(jl.fori_loop(0, 3, lambda _, h: dense(h), embed(PADDED))), PADDED != 0)
+
+
+def test_gradients_through_a_masked_loop():
+    sequences, _ = embed_padded()
+    pool, scale = layers.GlobalAveragePooling1D(), jl.Variable(1.5)
+    looped = jl.grad(
+        lambda: pool(jl.scan(lambda h, _: (layers.Identity()(h), None), sequences, None, length=2)[0]).sum() * scale,
+        wrt=scale,
+    )()
+    np.testing.assert_allclose(looped, pool(sequences).sum(), rtol=1e-5)
