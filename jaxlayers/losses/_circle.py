@@ -128,6 +128,5 @@ class Circle(NamedLoss):
         name: str = "circle",
         dtype: Any = None,
     ):
-        options = {"gamma": gamma, "margin": margin, "remove_diagonal": remove_diagonal}
-        super().__init__(circle, reduction=reduction, name=name, dtype=dtype, **options)
+        super().__init__(circle, reduction, name, dtype)
         self.gamma, self.margin, self.remove_diagonal = gamma, margin, remove_diagonal

@@ -78,4 +78,4 @@ class CTC(NamedLoss):
     _uses_mask = True
 
     def __init__(self, reduction: str | None = "sum_over_batch_size", name: str = "ctc", dtype: Any = None):
-        super().__init__(ctc, reduction=reduction, name=name, dtype=dtype)
+        super().__init__(ctc, reduction, name, dtype)

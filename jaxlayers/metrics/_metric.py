@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Self
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,16 +18,16 @@ import numpy as np
 
 from jaxlayers import initializers
 from jaxlayers.common import dtype_policies
-from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.settings import auto_name, floatx, to_snake_case
 from jaxlayers.core.effects import run
 from jaxlayers.core.protocols import Role
 from jaxlayers.core.scope import Scope, read
 from jaxlayers.core.tracking import Tracked
 from jaxlayers.core.variable import Variable
+from jaxlayers.saving.configured import Configured
 
 
-class Metric(Tracked):
+class Metric(Tracked, Configured):
     """The base class of metrics: a subclass defines `update_state(...)` and `result()`.
 
     Variables made by `add_weight` hold the state. Metrics assigned to attributes are part of the metric: their
@@ -247,15 +247,6 @@ class Metric(Tracked):
                 f"{len(values)} values for them."
             )
         return {variable: variable.check(value) for variable, value in zip(variables, values, strict=True)}
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor as plain data."""
-        return constructor_config(self)
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """Create the metric from a config, as `get_config()` returns it."""
-        return cls(**config)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ from jaxlayers.core.scope import read
 from jaxlayers.core.symbolic import as_array
 from jaxlayers.losses import Loss
 from jaxlayers.metrics._metric import Metric
-from jaxlayers.samplewise.configs import read_fn, write
+from jaxlayers.samplewise.configs import FunctionWrapper, NamedFunction
 from jaxlayers.samplewise.weights import align, combine, divide_no_nan
 
 
@@ -109,7 +109,7 @@ class Mean(Metric):
         return _quotient(self.total.value, self.count.value, self._dtype)
 
 
-class MeanMetricWrapper(Mean):
+class MeanMetricWrapper(FunctionWrapper, Mean):
     """Weighted mean of a function `fn(y_true, y_pred, **kwargs)` of the samples.
 
     The weights are multiplied by the mask of `y_pred`, if it has one.
@@ -129,7 +129,7 @@ class MeanMetricWrapper(Mean):
 
     def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any):
         super().__init__(name=name, dtype=dtype)
-        self._fn = fn
+        self.fn = fn
         self._fn_kwargs = kwargs
         if isinstance(fn, Loss) or fn in registry.names("loss").values():
             self._direction = "down"
@@ -146,28 +146,11 @@ class MeanMetricWrapper(Mean):
         Raises:
             ValueError: if the shapes do not fit each other.
         """
-        self._add_values(self._fn(y_true, y_pred, **self._options()), sample_weight, get_mask(y_pred))
-
-    def _options(self) -> dict[str, Any]:
-        return self._fn_kwargs
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor; the function by its name, which `get` must know when it is read."""
-        return {**super().get_config(), "fn": write(self._fn), **self._fn_kwargs}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """Create the metric from a config, as `get_config()` returns it."""
-        return cls(**read_fn(config, "loss"))
+        self._add_values(self.fn(y_true, y_pred, **self._options()), sample_weight, get_mask(y_pred))
 
 
-class NamedMean(MeanMetricWrapper):
-    """The base class of the library's means. A config holds only the options: the class determines the function."""
-
-    get_config = Metric.get_config
-
-    def _options(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self._fn_kwargs}  # they may have been changed
+class NamedMean(NamedFunction, MeanMetricWrapper):
+    """The base class of the library's means of a function."""
 
 
 # Compiled functions: each is one dispatch when called eagerly, and is inlined inside a trace.

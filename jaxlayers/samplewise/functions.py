@@ -65,6 +65,14 @@ def classes_and_scores(name: str, y_true: jax.Array, y_pred: jax.Array) -> tuple
     return y_true, _as_float(y_pred, y_pred)
 
 
+def class_indices(name: str, y_true: jax.Array, y_pred: jax.Array, axis: int = -1) -> jax.Array:
+    """Return class indices in the shape of the scores without the axis of the classes."""
+    before, after = y_pred.shape[:axis], y_pred.shape[axis:][1:]
+    if y_true.shape not in (before + after, (*before, 1, *after)):
+        raise mismatch(name, y_true, y_pred, f"the same shape but for axis {axis}, the classes in y_pred")
+    return y_true.reshape(before + after)
+
+
 def samplewise(*static: str, prepare: Prepare = broadcastable) -> Callable[[Function], Function]:
     """Decorate the formula of a loss or metric, a function of `(y_true, y_pred, ...)`.
 
