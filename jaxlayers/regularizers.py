@@ -8,19 +8,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from numbers import Real
-from typing import Any, Self
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxlayers.common import registry
-from jaxlayers.common.constructors import constructor_config, library_class
+from jaxlayers.common.constructors import library_class
 from jaxlayers.common.settings import epsilon, to_snake_case
 from jaxlayers.core import operation
+from jaxlayers.numerics.spatial import one_of
 from jaxlayers.saving import serialize_keras_object
+from jaxlayers.saving.configured import Configured
 
 
-class Regularizer:
+class Regularizer(Configured):
     """Base class of regularizers.
 
     Subclasses define `__call__(x)`, and `get_config()` if they are to be saved.
@@ -40,15 +42,10 @@ class Regularizer:
         return 0.0
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
+        """Return the arguments of the constructor as plain data."""
         if library_class(type(self)) is Regularizer:
             raise NotImplementedError(f"{type(self).__name__} must define get_config() to be written to a config.")
-        return constructor_config(self)
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """Return the regularizer that `get_config()` describes."""
-        return cls(**config)
+        return super().get_config()
 
 
 class L1L2(Regularizer):
@@ -150,9 +147,7 @@ class OrthogonalRegularizer(Regularizer):
 
     def __init__(self, factor: float = 0.01, mode: str = "rows"):
         self.factor = _checked_weight("factor", factor)
-        if mode not in ("rows", "columns"):
-            raise ValueError(f"mode must be 'rows' or 'columns'; received {mode!r}.")
-        self.mode = mode
+        self.mode = one_of("OrthogonalRegularizer", "mode", mode, ("rows", "columns"))
 
     @operation("inputs")
     def __call__(self, inputs: Any) -> jax.Array:

@@ -13,9 +13,10 @@ from jaxlayers.common import dtype_policies
 from jaxlayers.common.masks import get_mask, set_mask
 from jaxlayers.common.settings import auto_name, floatx, to_snake_case
 from jaxlayers.core.symbolic import SymbolicTensor
+from jaxlayers.numerics.spatial import one_of
 from jaxlayers.samplewise.configs import FunctionWrapper, NamedFunction
 from jaxlayers.samplewise.functions import match_ranks
-from jaxlayers.samplewise.weights import check_reduction, reduce_weighted
+from jaxlayers.samplewise.weights import REDUCTIONS, reduce_weighted
 from jaxlayers.saving.configured import Configured
 
 
@@ -61,7 +62,7 @@ class Loss(Configured):
 
     def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None):
         self.name = name or auto_name(to_snake_case(type(self).__name__))
-        self.reduction = check_reduction(reduction)
+        self.reduction = one_of(type(self).__name__, "reduction", reduction, REDUCTIONS)
         self._dtype = dtype_policies.get(dtype or floatx()).compute_dtype
 
     @property
@@ -89,12 +90,7 @@ class Loss(Configured):
             mask = None
         y_true = _cast(y_true, self._dtype if self._casts_targets else None)
         values = self.call(y_true, y_pred)
-        values_mask = get_mask(values)
-        if mask is None or values_mask is None:
-            mask = values_mask if mask is None else mask
-        else:
-            mask = jnp.logical_and(mask, values_mask)
-        return reduce_weighted(values, sample_weight, mask, self.reduction, self._dtype)
+        return reduce_weighted(values, sample_weight, mask, get_mask(values), self.reduction, self._dtype)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return a value per sample; every subclass overrides this method."""

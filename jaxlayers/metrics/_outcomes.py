@@ -8,7 +8,6 @@ score does not grow with the number of thresholds.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -17,7 +16,6 @@ import numpy as np
 
 from jaxlayers.common.masks import get_mask
 from jaxlayers.common.settings import epsilon, is_float
-from jaxlayers.core.scope import read
 from jaxlayers.core.symbolic import as_array
 from jaxlayers.core.variable import Variable
 from jaxlayers.metrics._metric import Metric
@@ -33,7 +31,6 @@ class Rule(NamedTuple):
 
     Attributes:
         thresholds: a score above a threshold predicts positive at that threshold.
-        even: If True, the thresholds are evenly spaced from 0 to 1, and a multiplication finds the bin of a score.
         top_k: only the k highest scores along the last axis may predict positive; None for all.
         class_id: the only index along the last axis to count; None for all.
         by_label: If True, each index along the last axis is counted separately.
@@ -41,7 +38,6 @@ class Rule(NamedTuple):
     """
 
     thresholds: tuple[float, ...]
-    even: bool
     top_k: int | None = None
     class_id: int | None = None
     by_label: bool = False
@@ -54,6 +50,11 @@ class OutcomeMetric(Metric):
     _outcomes: tuple[str, ...] = ("true_positives", "false_positives", "true_negatives", "false_negatives")
     _label_weights: Any = None
     _rule: Rule
+
+    @property
+    def thresholds(self) -> list[float]:
+        """The thresholds; a score above a threshold predicts positive at that threshold."""
+        return list(self._rule.thresholds)
 
     def _count(self, shape: tuple[int, ...]) -> None:
         """Make a variable for each outcome, as an attribute of the outcome's name."""
@@ -68,7 +69,7 @@ class OutcomeMetric(Metric):
         """Add the outcomes of a batch.
 
         Args:
-            y_true: labels, positive where they are not 0; [batch, ...].
+            y_true: labels, positive where they are not 0: [batch, ...], or [batch, labels] for `AUC` with `multi_label`.
             y_pred: scores, of the shape of `y_true`.
             sample_weight: weights whose axes are the leading axes of that shape, such as [batch]; any size may be 1.
                 They are multiplied by the mask of `y_pred`, if it has one.
@@ -76,20 +77,9 @@ class OutcomeMetric(Metric):
         Raises:
             ValueError: if the shapes do not fit each other.
         """
-        sums = self._sums()
-        new_values = _add_outcomes(
-            [read(variable) for variable in sums],
-            as_array(y_true),
-            as_array(y_pred),
-            as_array(sample_weight),
-            get_mask(y_pred),
-            self._label_weights,
-            rule=self._rule,
-            outcomes=self._outcomes,
-            name=type(self).__name__,
-        )
-        for variable, value in zip(sums, new_values, strict=True):
-            variable.assign(value)
+        batch = as_array(y_true), as_array(y_pred), as_array(sample_weight), get_mask(y_pred), self._label_weights
+        self._build(np.shape(batch[1]))
+        self._accumulate(self._sums(), _add_outcomes, *batch, self._rule, self._outcomes, type(self).__name__)
 
 
 def make_thresholds(thresholds: Any, default: float = 0.5) -> tuple[float, ...]:
@@ -103,8 +93,8 @@ def make_thresholds(thresholds: Any, default: float = 0.5) -> tuple[float, ...]:
     return tuple(float(threshold) for threshold in thresholds)
 
 
-def evenly_spaced(thresholds: Sequence[float]) -> bool:
-    """True if the thresholds are evenly spaced from 0 to 1."""
+def _evenly_spaced(thresholds: np.ndarray) -> bool:
+    """True if the thresholds are evenly spaced from 0 to 1: then a multiplication finds the bin of a score."""
     return len(thresholds) > 2 and np.allclose(
         np.clip(thresholds, 0, 1), np.linspace(0, 1, len(thresholds), dtype="float32"), atol=epsilon()
     )
@@ -210,12 +200,13 @@ def _sum_above(
     """
     thresholds = np.asarray(rule.thresholds)
     number, (_, labels) = len(thresholds), scores.shape
-    if number <= _FEW and not rule.even:
+    even = _evenly_spaced(thresholds)
+    if number <= _FEW and not even:
         above = scores[None] > jnp.asarray(thresholds, scores.dtype).reshape(-1, 1, 1)  # [thresholds, samples, labels]
         sums = [jnp.sum(jnp.where(above, amount[None], 0), axis=1) for amount in (first, second)]
         return sums, [jnp.sum(amount, axis=0, keepdims=True) for amount in (first, second)]
     order = np.argsort(thresholds)
-    if rule.even:  # a score in bin b is above the first b thresholds
+    if even:  # a score in bin b is above the first b thresholds
         bins = jnp.ceil(jnp.clip(scores, 0, 1) * (number - 1)).astype(jnp.int32)
         if thresholds[0] < 0:
             bins = jnp.maximum(bins, 1)

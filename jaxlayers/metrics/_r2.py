@@ -13,6 +13,7 @@ from jaxlayers.core.scope import read
 from jaxlayers.core.symbolic import as_array
 from jaxlayers.metrics._metric import Metric
 from jaxlayers.metrics._outcomes import outcome_dtype, weights_like
+from jaxlayers.numerics.spatial import one_of
 from jaxlayers.samplewise.functions import match_ranks, mismatch
 from jaxlayers.samplewise.weights import combine, divide_no_nan
 
@@ -53,24 +54,19 @@ class R2Score(Metric):
         dtype: Any = None,
     ):
         super().__init__(name=name, dtype=dtype)
-        if class_aggregation not in _AGGREGATIONS:
-            raise ValueError(f"class_aggregation must be one of {_AGGREGATIONS}; received {class_aggregation!r}.")
         if num_regressors < 0:
             raise ValueError(f"num_regressors must not be negative; received {num_regressors}.")
-        self.class_aggregation = class_aggregation
+        self.class_aggregation = one_of("R2Score", "class_aggregation", class_aggregation, _AGGREGATIONS)
         self.num_regressors = num_regressors
         self.num_samples = self.add_variable((), None, outcome_dtype(self._dtype), name="num_samples")
         self._built_for = None
 
-    def _build(self, shape: tuple[int, ...]) -> None:
-        if len(shape) != 2:
-            raise ValueError(f"{self.name!r}: expected y_true and y_pred [batch, outputs]; received shape {shape}.")
+    def _add_outputs(self, outputs: int) -> None:
+        names = ("squared_sum", "sum", "residual", "count")
         dtype = outcome_dtype(self._dtype)
-        self.squared_sum = self.add_variable(shape[1:], None, dtype, name="squared_sum")
-        self.sum = self.add_variable(shape[1:], None, dtype, name="sum")
-        self.total_mse = self.add_variable(shape[1:], None, dtype, name="residual")
-        self.count = self.add_variable(shape[1:], None, dtype, name="count")
-        self._built_for = shape[1:]
+        self.squared_sum, self.sum, self.total_mse, self.count = (
+            self.add_variable((outputs,), None, dtype, name=name) for name in names
+        )
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add the sums of a batch.
@@ -87,12 +83,9 @@ class R2Score(Metric):
         y_true, y_pred = match_ranks(y_true, y_pred)
         if y_true.shape != y_pred.shape:
             raise mismatch(type(self).__name__, y_true, y_pred)
-        if self._built_for is None:
-            self._build(y_pred.shape)
+        self._build(y_pred.shape)
         sums = [self.num_samples, self.squared_sum, self.sum, self.total_mse, self.count]
-        new_values = _add_sums([read(variable) for variable in sums], y_true, y_pred, as_array(sample_weight), mask)
-        for variable, value in zip(sums, new_values, strict=True):
-            variable.assign(value)
+        self._accumulate(sums, _add_sums, y_true, y_pred, as_array(sample_weight), mask)
 
     def result(self) -> jax.Array:
         """Return the score, or one score per output; 0 before the first batch."""

@@ -99,10 +99,8 @@ class Mean(Metric):
 
     def _add_values(self, values: Any, sample_weight: Any, mask: Any) -> None:
         values, sample_weight = as_array(values), as_array(sample_weight)
-        sums = read(self.total), read(self.count)
-        total, count = _add_mean(sums, values, sample_weight, mask, get_mask(values), self._dtype)
-        self.total.assign(total)
-        self.count.assign(count)
+        sums = self.total, self.count
+        self._accumulate(sums, _add_mean, values, sample_weight, mask, get_mask(values), self._dtype)
 
     def result(self) -> jax.Array:
         """Return the mean; 0 if the sum of the weights is 0."""
@@ -165,7 +163,7 @@ def _add_sum(total: jax.Array, values: Any, sample_weight: Any, mask: Any, dtype
 
 @functools.partial(jax.jit, static_argnames=("dtype",), inline=True)
 def _add_mean(
-    sums: tuple[jax.Array, jax.Array], values: Any, sample_weight: Any, mask: Any, values_mask: Any, dtype: str
+    sums: list[jax.Array], values: Any, sample_weight: Any, mask: Any, values_mask: Any, dtype: str
 ) -> tuple[jax.Array, jax.Array]:
     """Return the total and the count plus those of a batch."""
     total, count = sums
