@@ -79,7 +79,7 @@ class L1L2(Regularizer):
         return total
 
 
-class L1(Regularizer):
+class L1(L1L2):
     """The L1 penalty, `l1 * sum(|x|)`, which makes many weights exactly or almost zero.
 
     Args:
@@ -95,15 +95,10 @@ class L1(Regularizer):
     """
 
     def __init__(self, l1: float = 0.01):
-        self.l1 = _checked_weight("l1", 0.01 if l1 is None else l1)
-
-    @operation("x")
-    def __call__(self, x: Any) -> jax.Array:
-        """Return the penalty for an array."""
-        return self.l1 * jnp.sum(jnp.abs(x))
+        super().__init__(l1=0.01 if l1 is None else l1)
 
 
-class L2(Regularizer):
+class L2(L1L2):
     """The L2 penalty, `l2 * sum(x ** 2)`, which keeps weights small.
 
     Args:
@@ -119,12 +114,7 @@ class L2(Regularizer):
     """
 
     def __init__(self, l2: float = 0.01):
-        self.l2 = _checked_weight("l2", 0.01 if l2 is None else l2)
-
-    @operation("x")
-    def __call__(self, x: Any) -> jax.Array:
-        """Return the penalty for an array."""
-        return self.l2 * jnp.sum(jnp.square(x))
+        super().__init__(l2=0.01 if l2 is None else l2)
 
 
 class OrthogonalRegularizer(Regularizer):

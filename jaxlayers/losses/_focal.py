@@ -105,9 +105,7 @@ def categorical_focal_crossentropy(
     log_p = log_probabilities(y_pred, from_logits, axis)
     alphas = np.asarray(alpha, "float32")
     if alphas.ndim:
-        shape = [1] * y_pred.ndim
-        shape[axis] = y_pred.shape[axis]
-        alphas = alphas.reshape(shape)
+        alphas = np.expand_dims(alphas, [i for i in range(y_pred.ndim) if i != axis % y_pred.ndim])
     return -jnp.sum(jnp.power(1 - jnp.exp(log_p), gamma) * y_true * log_p * alphas, axis=axis)
 
 

@@ -8,18 +8,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.metrics._reduction import NamedMean
-from jaxlayers.samplewise.functions import class_indices, classes_and_scores, match_ranks, mismatch, samplewise
+from jaxlayers.samplewise.functions import class_indices, classes_and_scores, equal_shapes, samplewise
 
 
-def _same_shape_uncast(name: str, y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return labels and predictions in their own dtypes; raise a ValueError if their shapes differ."""
-    y_true, y_pred = match_ranks(y_true, y_pred)
-    if y_true.shape != y_pred.shape:
-        raise mismatch(name, y_true, y_pred)
-    return y_true, y_pred
-
-
-@samplewise(prepare=_same_shape_uncast)
+@samplewise(prepare=equal_shapes)
 def accuracy(y_true: Any, y_pred: Any) -> jax.Array:
     """Accuracy: 1 where y_true = y_pred, 0 elsewhere.
 
@@ -41,7 +33,7 @@ def accuracy(y_true: Any, y_pred: Any) -> jax.Array:
     return y_true == y_pred
 
 
-@samplewise(prepare=_same_shape_uncast)
+@samplewise(prepare=equal_shapes)
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> jax.Array:
     """Binary accuracy: 1 where the label equals (y_pred > threshold), 0 elsewhere.
 

@@ -8,10 +8,8 @@ import jax
 
 from jaxlayers.core.scope import read
 from jaxlayers.core.variable import Variable
-from jaxlayers.metrics._outcomes import OutcomeMetric, Rule, make_thresholds, outcome_dtype
+from jaxlayers.metrics._outcomes import BELOW_TOP_K, OutcomeMetric, Rule, make_thresholds, outcome_dtype
 from jaxlayers.samplewise.weights import divide_no_nan
-
-_LOWEST = -1e10  # a threshold below every score that `top_k` keeps
 
 
 class _Count(OutcomeMetric):
@@ -140,7 +138,7 @@ class _Ratio(OutcomeMetric):
         self.init_thresholds = thresholds
         self.top_k = top_k
         self.class_id = class_id
-        self._rule = Rule(make_thresholds(thresholds, 0.5 if top_k is None else _LOWEST), top_k, class_id)
+        self._rule = Rule(make_thresholds(thresholds, 0.5 if top_k is None else BELOW_TOP_K), top_k, class_id)
         self._count((len(self.thresholds),))
 
     def result(self) -> jax.Array:

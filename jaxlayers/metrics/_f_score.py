@@ -7,7 +7,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxlayers.common.masks import get_mask
 from jaxlayers.core.scope import read
@@ -15,8 +14,8 @@ from jaxlayers.core.symbolic import as_array
 from jaxlayers.metrics._metric import Metric
 from jaxlayers.metrics._outcomes import outcome_dtype, weights_like
 from jaxlayers.numerics.spatial import one_of
-from jaxlayers.samplewise.functions import mismatch
-from jaxlayers.samplewise.weights import combine, divide_no_nan
+from jaxlayers.samplewise.functions import equal_shapes
+from jaxlayers.samplewise.weights import divide_no_nan
 
 _NAMES = ("true_positives", "false_positives", "false_negatives", "intermediate_weights")
 _AVERAGES = (None, "micro", "macro", "weighted")
@@ -84,9 +83,8 @@ class FBetaScore(Metric):
             ValueError: if the shapes do not fit each other.
         """
         mask, y_true, y_pred = get_mask(y_pred), as_array(y_true), as_array(y_pred)
-        if np.shape(y_true) != np.shape(y_pred):
-            raise mismatch(type(self).__name__, y_true, y_pred)
-        self._build(np.shape(y_pred))
+        y_true, y_pred = equal_shapes(type(self).__name__, y_true, y_pred)
+        self._build(y_pred.shape)
         sums = [getattr(self, name) for name in _NAMES]
         self._accumulate(sums, _add_counts, y_true, y_pred, as_array(sample_weight), mask, self.threshold)
 
@@ -144,8 +142,7 @@ def _add_counts(
     else:
         predicted = y_pred > threshold
     predicted = predicted.astype(dtype)
-    weights = combine(sample_weight, mask, dtype)
-    weights = 1 if weights is None else weights_like(y_pred, weights)
+    weights = weights_like(y_pred, sample_weight, mask, dtype)
     counts = (y_true * predicted, (1 - y_true) * predicted, y_true * (1 - predicted), y_true)
     axes = tuple(range(2 - sums[0].ndim))
     return [total + jnp.sum(count * weights, axis=axes) for total, count in zip(sums, counts, strict=True)]

@@ -19,11 +19,11 @@ from jaxlayers.common.settings import epsilon, is_float
 from jaxlayers.core.symbolic import as_array
 from jaxlayers.core.variable import Variable
 from jaxlayers.metrics._metric import Metric
-from jaxlayers.samplewise.functions import match_ranks, mismatch
+from jaxlayers.samplewise.functions import equal_shapes
 from jaxlayers.samplewise.weights import align, combine
 
 _FEW = 16  # up to this number of thresholds, comparing is faster than sorting into bins
-_BELOW_TOP_K = -1e10  # the score of everything that is not among the top k
+BELOW_TOP_K = -1e10  # the score of everything that is not among the top k
 
 
 class Rule(NamedTuple):
@@ -69,7 +69,7 @@ class OutcomeMetric(Metric):
         """Add the outcomes of a batch.
 
         Args:
-            y_true: labels, positive where they are not 0: [batch, ...], or [batch, labels] for `AUC` with `multi_label`.
+            y_true: labels, positive where they are not 0: [batch, ...], or [batch, labels] if `AUC` has `multi_label`.
             y_pred: scores, of the shape of `y_true`.
             sample_weight: weights whose axes are the leading axes of that shape, such as [batch]; any size may be 1.
                 They are multiplied by the mask of `y_pred`, if it has one.
@@ -105,8 +105,11 @@ def outcome_dtype(dtype: str) -> str:
     return str(jnp.promote_types(dtype if is_float(dtype) else "float32", "float32"))
 
 
-def weights_like(values: jax.Array, weights: jax.Array) -> jax.Array:
-    """Broadcast weights of the leading axes of the values to the shape of the values."""
+def weights_like(values: jax.Array, sample_weight: Any, mask: Any, dtype: Any) -> Any:
+    """Return the product of weights and mask in the shape of the values: ones if both are None."""
+    weights = combine(sample_weight, mask, dtype)
+    if weights is None:
+        return jnp.ones_like(values, dtype)
     aligned, weights = align(values, weights, grow=False)
     return jnp.broadcast_to(weights, aligned.shape).reshape(values.shape)
 
@@ -125,18 +128,20 @@ def _add_outcomes(
 ) -> list[jax.Array]:
     """Return the sums plus the counts of a batch: [thresholds], or [thresholds, labels] under `rule.by_label`."""
     dtype = sums[0].dtype
-    y_true, y_pred = match_ranks(jnp.asarray(y_true), jnp.asarray(y_pred, dtype))
-    if y_true.shape != y_pred.shape:
-        raise mismatch(name, y_true, y_pred)
+    y_true, y_pred = equal_shapes(name, jnp.asarray(y_true), jnp.asarray(y_pred, dtype))
     if rule.by_label and (y_pred.ndim != 2 or y_pred.shape[1:] != sums[0].shape[1:]):
         raise ValueError(f"{name}: expected y_pred of shape [batch, {sums[0].shape[1]}]; received {y_pred.shape}.")
-    weights = _weights_of_scores(y_pred, combine(sample_weight, mask, dtype), label_weights)
+    unweighted = sample_weight is None and mask is None
+    weights = None if unweighted else weights_like(y_pred, sample_weight, mask, dtype)
+    if label_weights is not None and y_pred.ndim:
+        label_weights = _label_weights_like(y_pred, label_weights)
+        weights = label_weights if weights is None else weights * label_weights
     if rule.from_logits:
         y_pred = jax.nn.sigmoid(y_pred)
     if rule.top_k is not None:
         _, top = jax.lax.top_k(y_pred, rule.top_k)
         in_top = jnp.any(jax.nn.one_hot(top, y_pred.shape[-1], dtype=bool), axis=-2)
-        y_pred = jnp.where(in_top, y_pred, _BELOW_TOP_K)
+        y_pred = jnp.where(in_top, y_pred, BELOW_TOP_K)
     positive = y_true.astype(bool)
     if rule.class_id is not None:
         if y_pred.ndim < 2 or not -y_pred.shape[-1] <= rule.class_id < y_pred.shape[-1]:
@@ -167,20 +172,15 @@ def _add_outcomes(
     return [total + counts[outcome].reshape(total.shape) for total, outcome in zip(sums, outcomes, strict=True)]
 
 
-def _weights_of_scores(y_pred: jax.Array, weights: Any, label_weights: Any) -> Any:
-    """Return the product of sample weights and label weights in the shape of the scores, or None without either."""
-    if weights is not None:
-        weights = weights_like(y_pred, weights)
-    if label_weights is not None and y_pred.ndim:
-        label_weights = jnp.asarray(label_weights, y_pred.dtype)
-        if label_weights.shape != y_pred.shape[-1:]:
-            raise ValueError(
-                f"label_weights must have a weight for each index of the last axis of y_pred; received label_weights "
-                f"of shape {label_weights.shape} and y_pred of shape {y_pred.shape}."
-            )
-        label_weights = jnp.broadcast_to(label_weights, y_pred.shape)
-        weights = label_weights if weights is None else weights * label_weights
-    return weights
+def _label_weights_like(y_pred: jax.Array, label_weights: Any) -> jax.Array:
+    """Broadcast label weights to the shape of the scores."""
+    label_weights = jnp.asarray(label_weights, y_pred.dtype)
+    if label_weights.shape != y_pred.shape[-1:]:
+        raise ValueError(
+            f"label_weights must have a weight for each index of the last axis of y_pred; received label_weights "
+            f"of shape {label_weights.shape} and y_pred of shape {y_pred.shape}."
+        )
+    return jnp.broadcast_to(label_weights, y_pred.shape)
 
 
 def _sum_above(

@@ -22,7 +22,7 @@ from jaxlayers.core.symbolic import as_array
 from jaxlayers.metrics._metric import Metric
 from jaxlayers.metrics._outcomes import weights_like
 from jaxlayers.samplewise.functions import match_ranks
-from jaxlayers.samplewise.weights import combine, divide_no_nan
+from jaxlayers.samplewise.weights import divide_no_nan
 
 
 class IoU(Metric):
@@ -267,14 +267,12 @@ def _add_batch(
         for y, axis in zip((y_true, y_pred), axes, strict=True)
     )
     y_true, y_pred = match_ranks(y_true, y_pred)
-    if y_true.shape != y_pred.shape and y_true.size != y_pred.size:
+    if y_true.size != y_pred.size:
         raise ValueError(
             f"{name}: y_true and y_pred must hold the same number of class indices; received class indices of shape "
             f"{y_true.shape} for y_true and {y_pred.shape} for y_pred."
         )
-    weights = combine(sample_weight, mask, matrix.dtype)
-    weights = jnp.ones(y_true.shape, matrix.dtype) if weights is None else weights_like(y_true, weights)
-    weights = weights.reshape(-1)
+    weights = weights_like(y_true, sample_weight, mask, matrix.dtype).reshape(-1)
     y_true, y_pred = y_true.reshape(-1), y_pred.reshape(-1)
     counted = (y_true >= 0) & (y_true < classes) & (y_pred >= 0) & (y_pred < classes)
     if ignore_class is not None:

@@ -14,8 +14,8 @@ from jaxlayers.core.symbolic import as_array
 from jaxlayers.metrics._metric import Metric
 from jaxlayers.metrics._outcomes import outcome_dtype, weights_like
 from jaxlayers.numerics.spatial import one_of
-from jaxlayers.samplewise.functions import match_ranks, mismatch
-from jaxlayers.samplewise.weights import combine, divide_no_nan
+from jaxlayers.samplewise.functions import equal_shapes
+from jaxlayers.samplewise.weights import divide_no_nan
 
 _AGGREGATIONS = (None, "uniform_average", "variance_weighted_average")
 
@@ -80,9 +80,7 @@ class R2Score(Metric):
             ValueError: if the shapes do not fit each other.
         """
         mask, y_true, y_pred = get_mask(y_pred), as_array(y_true), as_array(y_pred)
-        y_true, y_pred = match_ranks(y_true, y_pred)
-        if y_true.shape != y_pred.shape:
-            raise mismatch(type(self).__name__, y_true, y_pred)
+        y_true, y_pred = equal_shapes(type(self).__name__, y_true, y_pred)
         self._build(y_pred.shape)
         sums = [self.num_samples, self.squared_sum, self.sum, self.total_mse, self.count]
         self._accumulate(sums, _add_sums, y_true, y_pred, as_array(sample_weight), mask)
@@ -111,8 +109,7 @@ def _add_sums(sums: list[jax.Array], y_true: Any, y_pred: Any, sample_weight: An
     """Return the sums plus those of a batch."""
     dtype = sums[0].dtype
     y_true, y_pred = jnp.asarray(y_true, dtype), jnp.asarray(y_pred, dtype)
-    weights = combine(sample_weight, mask, dtype)
-    weights = jnp.ones_like(y_pred) if weights is None else weights_like(y_pred, weights)
+    weights = weights_like(y_pred, sample_weight, mask, dtype)
     values = (y_true * y_true * weights, y_true * weights, jnp.square(y_true - y_pred) * weights, weights)
     weighted_sums = [total + jnp.sum(value, axis=0) for total, value in zip(sums[1:], values, strict=True)]
     return [sums[0] + y_true.size, *weighted_sums]

@@ -34,8 +34,6 @@ class MeanSquaredError(NamedMean):
         0.25
     """
 
-    _direction = "down"
-
     def __init__(self, name: str = "mean_squared_error", dtype: Any = None):
         super().__init__(mean_squared_error, name, dtype)
 
@@ -54,8 +52,6 @@ class MeanAbsoluteError(NamedMean):
         >>> float(metrics.MeanAbsoluteError()([[0.0, 1.0], [0.0, 0.0]], [[1.0, 1.0], [0.0, 0.0]]))
         0.25
     """
-
-    _direction = "down"
 
     def __init__(self, name: str = "mean_absolute_error", dtype: Any = None):
         super().__init__(mean_absolute_error, name, dtype)

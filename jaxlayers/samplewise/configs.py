@@ -46,7 +46,8 @@ class NamedFunction(FunctionWrapper):
     get_config = Configured.get_config
 
     def _options(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in _option_names(type(self))}  # they may have been changed
+        cls: type = type(self)
+        return {name: getattr(self, name) for name in _option_names(cls)}  # they may have been changed
 
 
 @functools.cache

@@ -50,12 +50,19 @@ def broadcastable(name: str, y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.
     return jnp.broadcast_to(y_true, shape), jnp.broadcast_to(y_pred, shape)
 
 
-def same_shape(name: str, y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return labels and predictions as floats; raise a ValueError unless their shapes match up to `match_ranks`."""
-    y_true, y_pred = match_ranks(_as_float(y_true, y_pred), _as_float(y_pred, y_pred))
-    if y_true.shape != y_pred.shape or not y_pred.ndim:
+def equal_shapes(name: str, y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return labels and predictions; raise a ValueError unless their shapes match up to `match_ranks`."""
+    y_true, y_pred = match_ranks(y_true, y_pred)
+    if y_true.shape != y_pred.shape:
         raise mismatch(name, y_true, y_pred)
     return y_true, y_pred
+
+
+def same_shape(name: str, y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return labels and predictions as floats; raise a ValueError unless they have one shape, of at least one axis."""
+    if not y_pred.ndim:
+        raise mismatch(name, y_true, y_pred)
+    return equal_shapes(name, _as_float(y_true, y_pred), _as_float(y_pred, y_pred))
 
 
 def classes_and_scores(name: str, y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -49,15 +49,11 @@ def reduce_weighted(
 
 def combine(sample_weight: Any, mask: Any, dtype: Any) -> Any:
     """Return the product of weights and mask; if one of them is None, the other; if both are, None."""
-    if sample_weight is None or mask is None:
-        weights = mask if sample_weight is None else sample_weight
-        return None if weights is None else jnp.asarray(weights, dtype)
-    mask, weights = jnp.asarray(mask, dtype), jnp.asarray(sample_weight, dtype)
-    if mask.ndim < weights.ndim:
-        weights, mask = align(weights, mask)
-    else:
-        mask, weights = align(mask, weights)
-    return weights * mask
+    arrays = [jnp.asarray(array, dtype) for array in (mask, sample_weight) if array is not None]
+    if len(arrays) < 2:
+        return arrays[0] if arrays else None
+    larger, smaller = align(*sorted(arrays, key=jnp.ndim, reverse=True))
+    return larger * smaller
 
 
 def align(values: jax.Array, weights: jax.Array, grow: bool = True) -> tuple[jax.Array, jax.Array]:
