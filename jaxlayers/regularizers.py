@@ -71,12 +71,9 @@ class L1L2(Regularizer):
     @operation("x")
     def __call__(self, x: Any) -> jax.Array:
         """Return the penalty for an array."""
-        total = jnp.zeros((), x.dtype)
-        if self.l1:
-            total += self.l1 * jnp.sum(jnp.abs(x))
-        if self.l2:
-            total += self.l2 * jnp.sum(jnp.square(x))
-        return total
+        if self.l1 and self.l2:
+            return self.l1 * jnp.sum(jnp.abs(x)) + self.l2 * jnp.sum(jnp.square(x))
+        return self.l2 * jnp.sum(jnp.square(x)) if self.l2 else self.l1 * jnp.sum(jnp.abs(x))
 
 
 class L1(L1L2):

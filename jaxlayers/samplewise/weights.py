@@ -52,7 +52,8 @@ def combine(sample_weight: Any, mask: Any, dtype: Any) -> Any:
     arrays = [jnp.asarray(array, dtype) for array in (mask, sample_weight) if array is not None]
     if len(arrays) < 2:
         return arrays[0] if arrays else None
-    larger, smaller = align(*sorted(arrays, key=jnp.ndim, reverse=True))
+    larger, smaller = sorted(arrays, key=jnp.ndim, reverse=True)
+    larger, smaller = align(larger, smaller)
     return larger * smaller
 
 
