@@ -77,7 +77,7 @@ def _describe_value(obj: Any) -> tuple[str | None, Any]:
     if isinstance(obj, jax.Array):
         return "__tensor__", {"value": np.asarray(obj).tolist(), "dtype": standardize_dtype(obj.dtype)}
     if isinstance(obj, np.ndarray) and obj.ndim:
-        return "__numpy__", {"value": obj.tolist(), "dtype": standardize_dtype(obj.dtype)}
+        return "__numpy__", {"value": obj.tolist(), "dtype": obj.dtype.name}
     if isinstance(obj, np.ndarray | np.generic):
         return "", obj.item()
     if isinstance(obj, np.dtype) or _is_dtype(obj):
