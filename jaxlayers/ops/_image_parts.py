@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.core import operation
-from jaxlayers.numerics.image_layout import channels_last
+from jaxlayers.numerics.spatial import format_of, one_of, per_axis
 from jaxlayers.numerics.types import Array, ArrayLike
 
 __all__ = ["extract_patches", "extract_patches_3d"]
@@ -96,17 +96,16 @@ def _patches(
     function: str, images: Any, axes: int, size: Any, strides: Any, rate: Any, padding: str, data_format: Any
 ) -> Array:
     function = f"ops.image.{function}"
-    last = channels_last(function, data_format)
     if images.ndim not in (axes + 1, axes + 2):
         raise ValueError(
             f"{function} expects {axes + 1} axes, or {axes + 2} axes for a batch; received shape {images.shape}."
         )
-    if str(padding).lower() not in ("valid", "same"):
-        raise ValueError(f"{function} expects padding 'valid' or 'same'; received {padding!r}.")
-    sizes = _per_axis(function, "size", size, axes)
-    steps = _per_axis(function, "strides", strides or size, axes)
-    rates = _per_axis(function, "dilation_rate", rate, axes)
-    return _cut_patches(images, sizes, steps, rates, str(padding).lower() == "same", last)
+    sizes = per_axis(function, "size", size, axes)
+    steps = per_axis(function, "strides", strides or size, axes)
+    rates = per_axis(function, "dilation_rate", rate, axes)
+    pad = one_of(function, "padding", padding, ("valid", "same")) == "same"
+    last = format_of(function, data_format) == "channels_last"
+    return _cut_patches(images, sizes, steps, rates, pad, last)
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3, 4, 5))
@@ -136,12 +135,3 @@ def _cut_patches(
     patches = patches.reshape(*patches.shape[: axes + 1], math.prod(patches.shape[axes + 1 :]))
     patches = patches if last else jnp.moveaxis(patches, -1, 1)
     return patches[0] if is_single else patches
-
-
-def _per_axis(function: str, name: str, value: Any, axes: int) -> tuple[int, ...]:
-    integers = (value,) * axes if isinstance(value, int) else tuple(value)
-    if len(integers) != axes or min(integers) < 1:
-        raise ValueError(
-            f"{function} expects {name} to be a positive integer or {axes} positive integers; received {value!r}."
-        )
-    return integers
