@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
@@ -38,13 +39,7 @@ def attend_on_cuda(
     Raises:
         NotImplementedError, RuntimeError, ValueError: if JAX refuses the arguments, or the version of cuDNN.
     """
-
-    def plain(query: Array, key: Array, value: Array, bias: Any, mask: Any) -> Array:
-        return attend(query, key, value, bias, mask, scale, is_causal)
-
-    def fused(query: Array, key: Array, value: Array, bias: Any, mask: Any) -> Array:
-        return _fused(query, key, value, bias, mask, scale, is_causal)
-
+    fused, plain = (functools.partial(function, scale=scale, is_causal=is_causal) for function in (_fused, attend))
     plain = jax.checkpoint(plain, prevent_cse=False)
     return jax.lax.platform_dependent(query, key, value, bias, mask, cuda=fused, default=plain)
 
