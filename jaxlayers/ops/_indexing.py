@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxlayers.core import operation
 from jaxlayers.core.symbolic import as_array
 from jaxlayers.numerics.types import Array, ArrayLike
+from jaxlayers.ops._declarations import computed_by
 
 __all__ = [
     "argpartition", "argsort", "diagonal", "get_item", "nonzero", "searchsorted", "select", "sort", "take",
@@ -113,7 +114,7 @@ def select(condlist: Sequence[ArrayLike], choicelist: Sequence[ArrayLike], defau
     return jnp.select(conditions, choices, as_array(default))
 
 
-@operation("x")
+@computed_by(jnp.nonzero)
 def nonzero(x: ArrayLike) -> tuple[Array, ...]:
     """The indices of all elements that are not zero: one array of indices for each axis.
 
@@ -123,7 +124,6 @@ def nonzero(x: ArrayLike) -> tuple[Array, ...]:
         >>> nonzero([0, 3, 4])
         (Array([1, 2], dtype=int32),)
     """
-    return jnp.nonzero(x)
 
 
 @operation("x")

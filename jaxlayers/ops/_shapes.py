@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from jaxlayers.core import operation
 from jaxlayers.numerics.types import Array, ArrayLike, Axis, DType, Shape, dtype_or_none, hashable
+from jaxlayers.ops._declarations import computed_by
 from jaxlayers.ops.core import shape
 
 __all__ = [
@@ -24,7 +25,7 @@ def ndim(x: ArrayLike) -> int:
     return len(shape(x))
 
 
-@operation("x")
+@computed_by(jnp.size)
 def size(x: ArrayLike) -> int:
     """Return the number of elements.
 
@@ -32,10 +33,9 @@ def size(x: ArrayLike) -> int:
         >>> size([[1, 2], [3, 4]])
         4
     """
-    return jnp.size(x)
 
 
-@operation("x")
+@computed_by(jnp.copy)
 def copy(x: ArrayLike) -> Array:
     """Copy an array.
 
@@ -43,7 +43,6 @@ def copy(x: ArrayLike) -> Array:
         >>> copy([1, 2])
         Array([1, 2], dtype=int32)
     """
-    return jnp.copy(x)
 
 
 @operation("x")
@@ -79,7 +78,7 @@ def reshape(x: ArrayLike, newshape: Shape) -> Array:
     return jnp.reshape(x, newshape)
 
 
-@operation("x")
+@computed_by(jnp.ravel)
 def ravel(x: ArrayLike) -> Array:
     """Flatten an array to one axis.
 
@@ -87,7 +86,6 @@ def ravel(x: ArrayLike) -> Array:
         >>> ravel([[1, 2], [3, 4]])
         Array([1, 2, 3, 4], dtype=int32)
     """
-    return jnp.ravel(x)
 
 
 @operation("x")
@@ -202,7 +200,7 @@ def flip(x: ArrayLike, axis: Axis = None) -> Array:
     return jnp.flip(x, hashable(axis))
 
 
-@operation("x")
+@computed_by(jnp.fliplr)
 def fliplr(x: ArrayLike) -> Array:
     """Reverse the order of the elements along the second axis (left and right).
 
@@ -211,10 +209,9 @@ def fliplr(x: ArrayLike) -> Array:
         Array([[2, 1],
                [4, 3]], dtype=int32)
     """
-    return jnp.fliplr(x)
 
 
-@operation("x")
+@computed_by(jnp.flipud)
 def flipud(x: ArrayLike) -> Array:
     """Reverse the order of the elements along the first axis (up and down).
 
@@ -223,7 +220,6 @@ def flipud(x: ArrayLike) -> Array:
         Array([[3, 4],
                [1, 2]], dtype=int32)
     """
-    return jnp.flipud(x)
 
 
 @operation("array")
