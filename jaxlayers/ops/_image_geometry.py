@@ -150,13 +150,8 @@ def perspective_transform(
 
 @functools.partial(jax.jit, static_argnums=(3, 4))
 def _perspective(images: Any, start: Any, end: Any, reading: tuple[int, str, float], last: bool) -> Array:
-    images, restore = as_batch(images, last)
-    start, end = (jnp.broadcast_to(points, (images.shape[0], 4, 2)).astype("float32") for points in (start, end))
-
-    def move(image: Any, start: Any, end: Any) -> Any:
-        return read_at(image, projected_positions(homography(start, end), image.shape), reading)
-
-    return restore(jax.vmap(move)(images, start, end))
+    homographies = jnp.vectorize(homography, signature="(p,c),(p,c)->(k)")  # [..., 8]
+    return _affine(images, homographies(start.astype("float32"), end.astype("float32")), reading, last)
 
 
 @operation("images")

@@ -58,9 +58,7 @@ def cholesky_inverse(x: ArrayLike, upper: bool = False) -> Array:
                [-0.125 ,  0.25  ]], dtype=float32)
     """
     identity = jnp.broadcast_to(jnp.eye(x.shape[-1], dtype=x.dtype), x.shape)
-    inverse = jax.scipy.linalg.solve_triangular(x, identity, lower=not upper)
-    transposed = jnp.matrix_transpose(inverse)
-    return inverse @ transposed if upper else transposed @ inverse
+    return jax.scipy.linalg.cho_solve((x, not upper), identity)
 
 
 @computed_by(jnp.linalg.det)

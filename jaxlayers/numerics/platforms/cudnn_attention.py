@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.numerics.attention import attend, causal_mask
+from jaxlayers.numerics.attention import attend
 from jaxlayers.numerics.platforms import cudnn
 from jaxlayers.numerics.types import Array
 
@@ -53,5 +53,5 @@ def _fused(query: Array, key: Array, value: Array, bias: Any, mask: Any, scale: 
     )
     if mask is None:
         return outputs
-    allowed = jnp.any(mask & causal_mask(*sizes) if is_causal else mask, -1)  # [batch, heads, targets]
+    allowed = jnp.any(mask & jnp.tri(*sizes, dtype=bool) if is_causal else mask, -1)  # [batch, heads, targets]
     return jnp.where(jnp.swapaxes(allowed, 1, 2)[..., None], outputs, 0)
