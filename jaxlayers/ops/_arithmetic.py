@@ -1,6 +1,6 @@
 """Element-wise arithmetic: sums, products, powers, divisors.
 
-The arguments `x`, `x1` and `x2` are arrays, or values that can be converted to arrays (see `_types.ArrayLike`). Two
+The arguments `x`, `x1` and `x2` are arrays, or values that can be converted to arrays (see `numerics.types`). Two
 arguments are broadcast to one shape. The dtype of the result follows JAX's rules of type promotion: a Python scalar
 takes the dtype of the other argument.
 """

@@ -14,23 +14,28 @@ from jaxlayers.numerics.types import Array, ArrayLike, Axis, hashable
 Declaration = TypeVar("Declaration", bound=Callable[..., Any])
 
 
-def computed_by(function: Callable[..., Any]) -> Callable[[Declaration], Declaration]:
+def computed_by(function: Callable[..., Any], *arrays: str) -> Callable[[Declaration], Declaration]:
     """Decorator: turn a declaration into an operation that calls a function of JAX.
 
-    All parameters of the declaration are arrays without defaults. They are passed on by position.
+    Args:
+        function: the function of JAX. Its first parameters are the arrays, under any names. The other parameters of the
+            declaration are its next ones, of the same names and defaults.
+        *arrays: the parameters of the declaration that are arrays. They have no defaults. If none is named, all are.
     """
 
     def decorate(declaration: Declaration) -> Declaration:
         names = declaration.__code__.co_varnames[: declaration.__code__.co_argcount]
+        required = len(names) - len(declaration.__defaults__ or ())
+        array_names = arrays or names
 
         @functools.wraps(declaration)
         def compute(*args: Any, **kwargs: Any) -> Any:
-            if kwargs or len(args) != len(names):
+            if kwargs or not required <= len(args) <= len(names):
                 declaration(*args, **kwargs)  # refuses missing and unknown arguments
-                args = (*args, *(kwargs[name] for name in names[len(args) :]))
-            return function(*args)
+                args = (*args, *(kwargs.pop(name) for name in array_names[len(args) :]))
+            return function(*args, **kwargs)
 
-        return operation(*names)(compute)
+        return operation(*array_names)(compute)
 
     return decorate
 

@@ -1,6 +1,6 @@
 """Element-wise functions: exponentials, logarithms, trigonometric and special functions, parts of complex numbers.
 
-The arguments `x`, `x1` and `x2` are arrays, or values that can be converted to arrays (see `numerics.types.ArrayLike`). All
+The arguments `x`, `x1` and `x2` are arrays, or values that can be converted to arrays (see `numerics.types`). All
 functions but `real`, `imag` and `conjugate` convert integers and bools to floats. As in NumPy, a function is nan
 outside of its domain and infinite at a pole.
 """

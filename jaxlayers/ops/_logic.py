@@ -1,12 +1,11 @@
 """Element-wise comparisons, logical and bitwise functions, and the reductions `all` and `any`.
 
-The arguments `x`, `y`, `x1` and `x2` are arrays, or values that can be converted to arrays (see `_types.ArrayLike`).
+The arguments `x`, `y`, `x1` and `x2` are arrays, or values that can be converted to arrays (see `numerics.types`).
 Two arguments are broadcast to one shape. For logical functions, a number is true if it is not zero.
 """
 
 import jax.numpy as jnp
 
-from jaxlayers.core import operation
 from jaxlayers.numerics.types import Array, ArrayLike, Axis
 from jaxlayers.ops._declarations import computed_by, reduced_by
 
@@ -78,7 +77,7 @@ def greater_equal(x1: ArrayLike, x2: ArrayLike) -> Array:
     """
 
 
-@operation("x1", "x2")
+@computed_by(jnp.isclose, "x1", "x2")
 def isclose(x1: ArrayLike, x2: ArrayLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
     """True where two numbers are almost equal: |x1 - x2| <= atol + rtol |x2|.
 
@@ -93,10 +92,9 @@ def isclose(x1: ArrayLike, x2: ArrayLike, rtol: float = 1e-5, atol: float = 1e-8
         >>> isclose([1.0, 1.1], 1.0000001)
         Array([ True, False], dtype=bool)
     """
-    return jnp.isclose(x1, x2, rtol, atol, equal_nan)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.allclose, "x1", "x2")
 def allclose(x1: ArrayLike, x2: ArrayLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
     """True if all elements of two arrays are almost equal: |x1 - x2| <= atol + rtol |x2|.
 
@@ -111,10 +109,9 @@ def allclose(x1: ArrayLike, x2: ArrayLike, rtol: float = 1e-5, atol: float = 1e-
         >>> allclose([1.0, 1.1], 1.0)
         Array(False, dtype=bool)
     """
-    return jnp.allclose(x1, x2, rtol, atol, equal_nan)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.isin, "x1", "x2")
 def isin(x1: ArrayLike, x2: ArrayLike, assume_unique: bool = False, invert: bool = False) -> Array:
     """True for each element of x1 that is an element of x2.
 
@@ -131,7 +128,6 @@ def isin(x1: ArrayLike, x2: ArrayLike, assume_unique: bool = False, invert: bool
         >>> isin([1, 2, 3], [3, 1])
         Array([ True, False,  True], dtype=bool)
     """
-    return jnp.isin(x1, x2, assume_unique=assume_unique, invert=invert)
 
 
 @computed_by(jnp.isnan)

@@ -46,7 +46,7 @@ def leaky_relu(x: ArrayLike, negative_slope: float = 0.2) -> Array:
     return jax.nn.leaky_relu(x, negative_slope)
 
 
-@operation("x")
+@computed_by(jax.nn.elu, "x")
 def elu(x: ArrayLike, alpha: float = 1.0) -> Array:
     """Exponential linear unit: x where x > 0, alpha (e ** x - 1) elsewhere; arXiv:1511.07289.
 
@@ -54,10 +54,9 @@ def elu(x: ArrayLike, alpha: float = 1.0) -> Array:
         >>> elu([-1.0, 2.0])
         Array([-0.63212055,  2.        ], dtype=float32)
     """
-    return jax.nn.elu(x, alpha)
 
 
-@operation("x")
+@computed_by(jax.nn.celu, "x")
 def celu(x: ArrayLike, alpha: float = 1.0) -> Array:
     """Smooth exponential linear unit: x where x > 0, alpha (e ** (x / alpha) - 1) elsewhere; arXiv:1704.07483.
 
@@ -65,7 +64,6 @@ def celu(x: ArrayLike, alpha: float = 1.0) -> Array:
         >>> celu([-1.0, 2.0], alpha=2.0)
         Array([-0.78693867,  2.        ], dtype=float32)
     """
-    return jax.nn.celu(x, alpha)
 
 
 @computed_by(jax.nn.selu)
@@ -78,7 +76,7 @@ def selu(x: ArrayLike) -> Array:
     """
 
 
-@operation("x")
+@computed_by(nonlinearities.gelu, "x")
 def gelu(x: ArrayLike, approximate: bool = True) -> Array:
     """Gaussian error linear unit: x times the probability that a standard normal is below x; arXiv:1606.08415.
 
@@ -90,7 +88,6 @@ def gelu(x: ArrayLike, approximate: bool = True) -> Array:
         >>> gelu([-1.0, 2.0])
         Array([-0.15880796,  1.9545977 ], dtype=float32)
     """
-    return nonlinearities.gelu(x, approximate)
 
 
 @computed_by(nonlinearities.silu)
@@ -179,7 +176,7 @@ def sparse_plus(x: ArrayLike) -> Array:
     """
 
 
-@operation("x")
+@computed_by(jax.nn.squareplus, "x")
 def squareplus(x: ArrayLike, b: float = 4) -> Array:
     """Smooth rectifier without exponentials: (x + sqrt(x^2 + b)) / 2; arXiv:2112.11687.
 
@@ -187,7 +184,6 @@ def squareplus(x: ArrayLike, b: float = 4) -> Array:
         >>> squareplus([-1.0, 2.0])
         Array([0.618034 , 2.4142137], dtype=float32)
     """
-    return jax.nn.squareplus(x, b)
 
 
 @computed_by(jax.nn.soft_sign)
@@ -254,7 +250,7 @@ def threshold(x: ArrayLike, threshold: float, default_value: float) -> Array:
     return jnp.where(x > threshold, x, default_value)
 
 
-@operation("x")
+@computed_by(jax.nn.glu, "x")
 def glu(x: ArrayLike, axis: int = -1) -> Array:
     """Gated linear unit: one half of x times the sigmoid of the other; arXiv:1612.08083.
 
@@ -266,7 +262,6 @@ def glu(x: ArrayLike, axis: int = -1) -> Array:
         >>> glu([1.0, 2.0, 0.0, 0.0])
         Array([0.5, 1. ], dtype=float32)
     """
-    return jax.nn.glu(x, axis)
 
 
 @operation("x")

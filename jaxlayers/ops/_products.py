@@ -81,7 +81,7 @@ def outer(x1: ArrayLike, x2: ArrayLike) -> Array:
     """
 
 
-@operation("x1", "x2")
+@computed_by(jnp.tensordot, "x1", "x2")
 def tensordot(x1: ArrayLike, x2: ArrayLike, axes: Any = 2) -> Array:
     """Sum of products over given axes.
 
@@ -95,7 +95,6 @@ def tensordot(x1: ArrayLike, x2: ArrayLike, axes: Any = 2) -> Array:
         >>> tensordot([[1, 2], [3, 4]], [1, 1], axes=1)
         Array([3, 7], dtype=int32)
     """
-    return jnp.tensordot(x1, x2, axes)
 
 
 @operation()
@@ -127,7 +126,7 @@ def kron(x1: ArrayLike, x2: ArrayLike) -> Array:
     """
 
 
-@operation("x1", "x2")
+@computed_by(jnp.cross, "x1", "x2")
 def cross(
     x1: ArrayLike, x2: ArrayLike, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
 ) -> Array:
@@ -145,10 +144,9 @@ def cross(
         >>> cross([1, 0, 0], [0, 1, 0])
         Array([0, 0, 1], dtype=int32)
     """
-    return jnp.cross(x1, x2, axisa, axisb, axisc, axis)
 
 
-@operation("x")
+@computed_by(jnp.trace, "x")
 def trace(x: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     """Trace: the sum of the elements of a diagonal.
 
@@ -162,7 +160,6 @@ def trace(x: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Arra
         >>> trace([[1, 2], [3, 4]])
         Array(5, dtype=int32)
     """
-    return jnp.trace(x, offset, axis1, axis2)
 
 
 @operation("x")
@@ -183,7 +180,7 @@ def slogdet(x: ArrayLike) -> tuple[Array, Array]:
     return sign, logarithm
 
 
-@operation("a")
+@computed_by(jnp.diff, "a")
 def diff(a: ArrayLike, n: int = 1, axis: int = -1) -> Array:
     """Differences of neighbours, taken n times: a[i + 1] - a[i].
 
@@ -196,7 +193,6 @@ def diff(a: ArrayLike, n: int = 1, axis: int = -1) -> Array:
         >>> diff([1, 4, 9])
         Array([3, 5], dtype=int32)
     """
-    return jnp.diff(a, n, axis)
 
 
 @operation("y", "x", "dx")

@@ -1,6 +1,6 @@
 """Element-wise rounding, signs, minima and maxima.
 
-The arguments `x`, `x1` and `x2` are arrays, or values that can be converted to arrays (see `_types.ArrayLike`). Two
+The arguments `x`, `x1` and `x2` are arrays, or values that can be converted to arrays (see `numerics.types`). Two
 arguments are broadcast to one shape.
 """
 

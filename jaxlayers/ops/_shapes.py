@@ -88,7 +88,7 @@ def ravel(x: ArrayLike) -> Array:
     """
 
 
-@operation("x")
+@computed_by(jnp.transpose, "x")
 def transpose(x: ArrayLike, axes: Sequence[int] | None = None) -> Array:
     """Permute the axes of an array.
 
@@ -101,10 +101,9 @@ def transpose(x: ArrayLike, axes: Sequence[int] | None = None) -> Array:
         Array([[1, 3],
                [2, 4]], dtype=int32)
     """
-    return jnp.transpose(x, axes)
 
 
-@operation("x")
+@computed_by(jnp.swapaxes, "x")
 def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> Array:
     """Exchange two axes of an array.
 
@@ -118,10 +117,9 @@ def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> Array:
         Array([[1, 3],
                [2, 4]], dtype=int32)
     """
-    return jnp.swapaxes(x, axis1, axis2)
 
 
-@operation("x")
+@computed_by(jnp.moveaxis, "x")
 def moveaxis(x: ArrayLike, source: int | Sequence[int], destination: int | Sequence[int]) -> Array:
     """Move axes of an array to other positions; the other axes keep their order.
 
@@ -134,10 +132,9 @@ def moveaxis(x: ArrayLike, source: int | Sequence[int], destination: int | Seque
         >>> moveaxis([[[1, 2, 3]]], -1, 0).shape
         (3, 1, 1)
     """
-    return jnp.moveaxis(x, source, destination)
 
 
-@operation("x")
+@computed_by(jnp.expand_dims, "x")
 def expand_dims(x: ArrayLike, axis: int | Sequence[int]) -> Array:
     """Add axes of size 1.
 
@@ -150,10 +147,9 @@ def expand_dims(x: ArrayLike, axis: int | Sequence[int]) -> Array:
         Array([[1],
                [2]], dtype=int32)
     """
-    return jnp.expand_dims(x, axis)
 
 
-@operation("x")
+@computed_by(jnp.squeeze, "x")
 def squeeze(x: ArrayLike, axis: Axis = None) -> Array:
     """Remove axes of size 1.
 
@@ -165,10 +161,9 @@ def squeeze(x: ArrayLike, axis: Axis = None) -> Array:
         >>> squeeze([[1, 2]])
         Array([1, 2], dtype=int32)
     """
-    return jnp.squeeze(x, axis)
 
 
-@operation("x")
+@computed_by(jnp.broadcast_to, "x")
 def broadcast_to(x: ArrayLike, shape: Shape) -> Array:
     """Broadcast an array to a shape: repeat it along axes of size 1, and along new axes in front.
 
@@ -181,7 +176,6 @@ def broadcast_to(x: ArrayLike, shape: Shape) -> Array:
         Array([[1, 2],
                [1, 2]], dtype=int32)
     """
-    return jnp.broadcast_to(x, shape)
 
 
 @operation("x")

@@ -157,7 +157,7 @@ def corrcoef(x: ArrayLike) -> Array:
     """
 
 
-@operation("x1", "x2")
+@computed_by(jnp.correlate, "x1", "x2")
 def correlate(x1: ArrayLike, x2: ArrayLike, mode: str = "valid") -> Array:
     """Cross-correlation of two sequences: c[k] = sum over n of x1[n + k] conj(x2[n]).
 
@@ -172,7 +172,6 @@ def correlate(x1: ArrayLike, x2: ArrayLike, mode: str = "valid") -> Array:
         >>> correlate([1.0, 2.0, 3.0], [0.0, 1.0])
         Array([2., 3.], dtype=float32)
     """
-    return jnp.correlate(x1, x2, mode)
 
 
 @operation("x", "weights")

@@ -10,6 +10,9 @@ import pytest
 from jaxlayers import ops
 
 RNG = np.random.default_rng(1)
+OPERATIONS = {
+    name: value for name, value in vars(ops).items() if inspect.isfunction(getattr(value, "__wrapped__", None))
+}
 DTYPES = ["float32", "bfloat16", "float16", "int32", "uint8", "bool"]
 
 ANY = "absolute abs cos cosh deg2rad exp exp2 expm1 fabs floor ceil trunc round isfinite isinf isnan isposinf isneginf"
@@ -203,3 +206,15 @@ def test_declared_functions_have_their_signature_and_docstring():
     assert str(inspect.signature(ops.subtract)).startswith("(x1: Any, x2: Any)")
     assert list(inspect.signature(ops.nansum).parameters) == ["x", "axis", "keepdims"]
     assert ops.nansum.__name__ == "nansum" and ops.nansum.__doc__.startswith("Sum of the elements that are not nan.")
+
+
+def test_declared_functions_have_the_parameters_of_the_functions_of_jax():
+    closures = {name: inspect.getclosurevars(op.__wrapped__).nonlocals for name, op in OPERATIONS.items()}
+    declared = {name: closure["function"] for name, closure in closures.items() if "declaration" in closure}
+    assert len(declared) > 140
+    for name, function in declared.items():
+        count = len(OPERATIONS[name].arrays)
+        ours, theirs = (list(inspect.signature(f).parameters.values())[count:] for f in (OPERATIONS[name], function))
+        for mine, its in zip(ours, theirs, strict=False):
+            assert (mine.name, mine.default) == (its.name, its.default), name
+        assert len(ours) <= len(theirs), name
