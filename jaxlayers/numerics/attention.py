@@ -96,7 +96,8 @@ def _exponentials(scores: Array, mask: Any, is_causal: bool, biased: bool) -> tu
     """Return `exp(score - highest)`, zero where masked, and their sums over keys; infinity if all keys are masked."""
     lowest = jnp.finfo(scores.dtype).min / 2
     if is_causal:
-        causal = jnp.tri(*scores.shape[-2:], dtype=bool).reshape((1,) * (scores.ndim - 2) + scores.shape[-2:])
+        targets, sources = scores.shape[-2:]
+        causal = jnp.tri(targets, sources, dtype=bool).reshape((1,) * (scores.ndim - 2) + (targets, sources))
         allowed = causal if mask is None else mask & causal
     else:
         allowed = mask

@@ -39,8 +39,8 @@ def attend_on_cuda(
     Raises:
         NotImplementedError, RuntimeError, ValueError: if JAX refuses the arguments, or the version of cuDNN.
     """
-    fused, plain = (functools.partial(function, scale=scale, is_causal=is_causal) for function in (_fused, attend))
-    plain = jax.checkpoint(plain, prevent_cse=False)
+    fused = functools.partial(_fused, scale=scale, is_causal=is_causal)
+    plain = jax.checkpoint(functools.partial(attend, scale=scale, is_causal=is_causal), prevent_cse=False)
     return jax.lax.platform_dependent(query, key, value, bias, mask, cuda=fused, default=plain)
 
 
