@@ -20,9 +20,15 @@ def channels_last(function: str, images: Any, data_format: str | None, name: str
     return format_of(function, data_format) == "channels_last"
 
 
-def as_batch(images: Any, last: bool) -> tuple[Array, Callable[[Array], Array]]:
-    """Convert images to `[batch, height, width, channels]`; also return a function that converts results back."""
-    single = images.ndim == 3
+def as_batch(images: Any, last: bool, rank: int = 2) -> tuple[Array, Callable[[Array], Array]]:
+    """Convert images to `[batch, *space, channels]`; also return a function that converts results back.
+
+    Args:
+        images: one image or a batch of them.
+        last: If True, the channels are the last axis; if False, they come before the axes of space.
+        rank: the number of axes of space; 2 by default.
+    """
+    single = images.ndim == rank + 1
     if single:
         images = images[None]
     if not last:
@@ -30,7 +36,7 @@ def as_batch(images: Any, last: bool) -> tuple[Array, Callable[[Array], Array]]:
 
     def restore(result: Array) -> Array:
         if not last:
-            result = jnp.moveaxis(result, 3, 1)
+            result = jnp.moveaxis(result, -1, 1)
         return result[0] if single else result
 
     return images, restore

@@ -55,10 +55,10 @@ def _blur(images: Any, sizes: tuple[int, int], sigma: Any, last: bool) -> Array:
     dtype = images.dtype
     if not jnp.issubdtype(dtype, jnp.floating):
         images = images.astype("float32")
-    height, width = (-3, -2) if last else (-2, -1)
+    height = images.ndim - (3 if last else 2)
     sigma = sigma.astype(images.dtype)
-    images = weighted_neighbors(images, gaussian(sizes[0], sigma[0], images.dtype), images.ndim + width)
-    images = weighted_neighbors(images, gaussian(sizes[1], sigma[1], images.dtype), images.ndim + height)
+    images = weighted_neighbors(images, gaussian(sizes[0], sigma[0], images.dtype), height + 1)
+    images = weighted_neighbors(images, gaussian(sizes[1], sigma[1], images.dtype), height)
     return images.astype(dtype) if images.dtype == dtype else jnp.round(images).astype(dtype)
 
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.core import operation
+from jaxlayers.numerics.image_layout import as_batch
 from jaxlayers.numerics.spatial import format_of, one_of, per_axis
 from jaxlayers.numerics.types import Array, ArrayLike
 
@@ -113,9 +114,7 @@ def _cut_patches(
     images: Any, sizes: tuple[int, ...], strides: tuple[int, ...], rates: tuple[int, ...], pad: bool, last: bool
 ) -> Array:
     axes = len(sizes)
-    is_single = images.ndim == axes + 1
-    images = images[None] if is_single else images
-    images = images if last else jnp.moveaxis(images, 1, -1)
+    images, restore = as_batch(images, last, axes)
     for number, (size, stride, rate) in enumerate(zip(sizes, strides, rates, strict=True)):
         axis = 1 + 2 * number  # each earlier axis has become two axes: patch, position in the patch
         length, extent = images.shape[axis], (size - 1) * rate + 1
@@ -132,6 +131,4 @@ def _cut_patches(
             images = jnp.take(images, np.arange(count)[:, None] * stride + np.arange(size) * rate, axis=axis)
     order = (0, *range(1, 2 * axes, 2), *range(2, 2 * axes + 1, 2), 2 * axes + 1)
     patches = images.transpose(order)  # [batch, *counts, *sizes, channels]
-    patches = patches.reshape(*patches.shape[: axes + 1], math.prod(patches.shape[axes + 1 :]))
-    patches = patches if last else jnp.moveaxis(patches, -1, 1)
-    return patches[0] if is_single else patches
+    return restore(patches.reshape(*patches.shape[: axes + 1], math.prod(patches.shape[axes + 1 :])))
