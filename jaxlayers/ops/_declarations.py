@@ -35,7 +35,7 @@ def computed_by(function: Callable[..., Any], *arrays: str) -> Callable[[Declara
                 args = (*args, *(kwargs.pop(name) for name in array_names[len(args) :]))
             return function(*args, **kwargs)
 
-        return operation(*array_names)(compute)
+        return operation(*array_names)(compute)  # type: ignore[return-value]
 
     return decorate
 
@@ -48,6 +48,6 @@ def reduced_by(function: Callable[..., Any]) -> Callable[[Declaration], Declarat
         def reduce(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
             return function(x, axis=hashable(axis), keepdims=keepdims)
 
-        return operation("x")(reduce)
+        return operation("x")(reduce)  # type: ignore[return-value]
 
     return decorate

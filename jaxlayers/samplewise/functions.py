@@ -111,7 +111,7 @@ def samplewise(*static: str, prepare: Prepare = broadcastable) -> Callable[[Func
                     options[option] = tuple(np.asarray(options[option]).tolist())
             return compiled((epsilon(), floatx()), y_true, y_pred, **options)
 
-        return operation("y_true", "y_pred")(call)
+        return operation("y_true", "y_pred")(call)  # type: ignore[return-value]
 
     return decorate
 
