@@ -15,8 +15,9 @@ import jax.numpy as jnp
 
 from jaxlayers import initializers
 from jaxlayers.common.array_like import unwrap
-from jaxlayers.core import Layer, Variable
+from jaxlayers.core import Variable
 from jaxlayers.layers._config import positive
+from jaxlayers.layers._weight_arguments import WeightArguments
 
 
 class _AdaptedWeight:
@@ -39,8 +40,8 @@ def _add_product(weight: jax.Array, a: jax.Array, b: jax.Array, scale: float) ->
     return weight + scale * jnp.matmul(a, b)
 
 
-class LowRank(Layer):
-    """A layer with `enable_lora`; a subclass names the adapted weight: `class Dense(LowRank, adapted="kernel")`."""
+class LowRank(WeightArguments):
+    """A layer with `enable_lora`; a subclass names the adapted weight: `class Dense(LowRank, adapted="kernel", ...)`."""
 
     adapted: str
     lora_enabled = False

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxlayers import activations, constraints, initializers, regularizers
+from jaxlayers import activations, initializers
 from jaxlayers.common.array_like import unwrap
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.core import InputSpec, Variable
 from jaxlayers.layers._config import activated
 from jaxlayers.layers._low_rank import LowRank
@@ -18,7 +19,7 @@ from jaxlayers.layers._low_rank import LowRank
 _FORM = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
 
 
-class EinsumDense(LowRank, adapted="kernel"):
+class EinsumDense(LowRank, adapted="kernel", weights=("kernel", "bias")):
     """A fully connected layer with an einsum: `outputs = activation(einsum(equation, inputs, kernel) + bias)`.
 
     Args:
@@ -54,6 +55,7 @@ class EinsumDense(LowRank, adapted="kernel"):
         "activity_regularizer": "activity_regularizer",
     }
 
+    @passes_on
     def __init__(
         self,
         equation: str,
@@ -70,40 +72,23 @@ class EinsumDense(LowRank, adapted="kernel"):
         lora_alpha: float | None = None,
         **kwargs: Any,
     ):
-        super().__init__(lora_rank, lora_alpha, **kwargs)
         self.equation, self.bias_axes = equation, bias_axes
         self.partial_output_shape = tuple(output_shape) if isinstance(output_shape, list | tuple) else (output_shape,)
         self._terms = _parse(equation, bias_axes)
         self.activation = activations.get(activation)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
         self.bias: Variable | Any = None
 
     def build(self, input_shape: Any) -> None:
         """Make the kernel and the bias for inputs of this shape."""
         terms, sizes = self._terms, self._sizes(tuple(input_shape))
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=[sizes[letter] for letter in terms.kernel],
-            initializer=_with_fans(self.kernel_initializer, terms),
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        options = self.weight_options("kernel")
+        options["initializer"] = _with_fans(options["initializer"], terms)
+        self.kernel = self.add_weight([sizes[letter] for letter in terms.kernel], name="kernel", **options)
         if self.bias_axes is not None:
             first = min(terms.outputs.find(letter) for letter in self.bias_axes)
             after = len(input_shape) - len(terms.inputs) if terms.dots == "after" else 0
             shape = [sizes[letter] if letter in self.bias_axes else 1 for letter in terms.outputs[first:]]
-            self.bias = self.add_weight(
-                name="bias",
-                shape=shape + [1] * after,
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            self.bias = self.add_weight(shape + [1] * after, name="bias", **self.weight_options("bias"))
         self.input_spec = InputSpec(ndim=len(input_shape))
         super().build(input_shape)
 

@@ -81,17 +81,11 @@ class Embedding(LowRank, adapted="embeddings"):
 
     def build(self, input_shape: Any = None) -> None:
         """Make the table; the shape of the inputs has no influence on it."""
-        initializer = self.embeddings_initializer
+        options = self.weight_options("embeddings")
         if self._initial_values is not None:
             values = np.asarray(self._initial_values)
-            initializer = lambda shape, dtype: jnp.asarray(values, dtype)  # noqa: E731
-        self.embeddings = self.add_weight(
-            name="embeddings",
-            shape=(self.input_dim, self.output_dim),
-            initializer=initializer,
-            regularizer=self.embeddings_regularizer,
-            constraint=self.embeddings_constraint,
-        )
+            options["initializer"] = lambda shape, dtype: jnp.asarray(values, dtype)
+        self.embeddings = self.add_weight((self.input_dim, self.output_dim), name="embeddings", **options)
         super().build(input_shape)
 
     def call(self, inputs: jax.Array) -> jax.Array:

@@ -8,9 +8,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers import activations, constraints, initializers, regularizers
+from jaxlayers import activations
 from jaxlayers.common.array_like import unwrap
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.core import InputSpec, Layer
+from jaxlayers.layers._weight_arguments import WeightArguments
 from jaxlayers.numerics.types import as_float
 
 
@@ -115,7 +117,7 @@ class ELU(Layer):
         return activations.elu(inputs, self.alpha)
 
 
-class PReLU(Layer):
+class PReLU(WeightArguments, weights=("alpha",)):
     """A rectified linear unit with trainable slopes: `x` where `x >= 0`, `alpha * x` elsewhere.
 
     Args:
@@ -139,6 +141,7 @@ class PReLU(Layer):
         [[-1.0, 2.0]]
     """
 
+    @passes_on
     def __init__(
         self,
         alpha_initializer: Any = "Zeros",
@@ -147,10 +150,6 @@ class PReLU(Layer):
         shared_axes: Any = None,
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
-        self.alpha_initializer = initializers.get(alpha_initializer)
-        self.alpha_regularizer = regularizers.get(alpha_regularizer)
-        self.alpha_constraint = constraints.get(alpha_constraint)
         self.shared_axes = None
         if shared_axes is not None:
             self.shared_axes = list(shared_axes) if isinstance(shared_axes, list | tuple) else [shared_axes]
@@ -167,13 +166,8 @@ class PReLU(Layer):
             )
         shared = [axis % ndim for axis in shared]
         sizes = {axis: size for axis, size in enumerate(input_shape) if axis and axis not in shared}
-        self.alpha = self.add_weight(
-            name="alpha",
-            shape=[sizes.get(axis, 1) for axis in range(1, ndim)],
-            initializer=self.alpha_initializer,
-            regularizer=self.alpha_regularizer,
-            constraint=self.alpha_constraint,
-        )
+        shape = [sizes.get(axis, 1) for axis in range(1, ndim)]
+        self.alpha = self.add_weight(shape, name="alpha", **self.weight_options("alpha"))
         self.input_spec = InputSpec(ndim=ndim, axes=sizes)
         super().build(input_shape)
 

@@ -12,30 +12,27 @@ from typing import Any, ClassVar
 
 import jax
 
-from jaxlayers import activations, constraints, initializers, regularizers
+from jaxlayers import activations
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import InputSpec, Variable
 from jaxlayers.layers._config import activated
 from jaxlayers.layers._ranked import Ranked
+from jaxlayers.layers._weight_arguments import WeightArguments
 from jaxlayers.numerics.spatial import channel_axis, format_of, one_of, per_axis
 
 _SPELLED_OUT = ("strides", "dilation_rate")
 
 
-class Convolution(Ranked):
+class Convolution(Ranked, WeightArguments):
     """The base of convolutional layers."""
 
     _config_attributes: ClassVar[dict[str, str | None]] = {"activity_regularizer": "activity_regularizer"}
-    _passed_on: list[str]  # the initializer, regularizer and constraint arguments in **kwargs
     paddings: tuple[str, ...] = ("valid", "same")
     kernels: tuple[tuple[str, str], ...] = (("kernel", "kernel"),)  # names of weights, and prefixes of their arguments
     strides_or_dilation = True  # if True, only one of the two may be more than 1, as in Keras
 
     def __init_subclass__(cls, rank: int | None = None, **kwargs: Any) -> None:
-        super().__init_subclass__(rank=rank, **kwargs)
-        cls._passed_on = [
-            f"{name}_{kind}" for name in (*(prefix for _, prefix in cls.kernels), "bias") for kind in _PIECES
-        ]
+        super().__init_subclass__(rank=rank, weights=[*(prefix for _, prefix in cls.kernels), "bias"], **kwargs)
         if rank is not None and rank > 1 and "__init__" not in cls.__dict__:
             cls.__init__ = _spelled_out(cls.__init__, rank)  # type: ignore[method-assign]
 
@@ -50,7 +47,6 @@ class Convolution(Ranked):
         use_bias: bool,
         **kwargs: Any,
     ):
-        pieces = {name: _PIECES[name.rpartition("_")[2]].get(kwargs.pop(name)) for name in self._passed_on}
         super().__init__(**kwargs)
         where = type(self).__name__
         self.kernel_size = per_axis(where, "kernel_size", kernel_size, self.rank)
@@ -65,8 +61,6 @@ class Convolution(Ranked):
             )
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        for name, value in pieces.items():
-            setattr(self, name, value)
         self.bias: Variable | Any = None
 
     def build(self, input_shape: Any) -> None:
@@ -74,15 +68,11 @@ class Convolution(Ranked):
         channels = input_shape[channel_axis(self.data_format)]
         shapes = self.kernel_shapes(channels)
         for (name, prefix), shape in zip(self.kernels, shapes, strict=True):
-            self._add_weight(name, prefix, shape)
+            setattr(self, name, self.add_weight(shape, name=name, **self.weight_options(prefix)))
         if self.use_bias:
-            self._add_weight("bias", "bias", (self.channels_out(channels),))
+            self.bias = self.add_weight((self.channels_out(channels),), name="bias", **self.weight_options("bias"))
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={channel_axis(self.data_format): channels})
         super().build(input_shape)
-
-    def _add_weight(self, name: str, prefix: str, shape: tuple[int, ...]) -> None:
-        options = {kind: getattr(self, f"{prefix}_{kind}") for kind in _PIECES}
-        setattr(self, name, self.add_weight(name=name, shape=shape, **options))
 
     def kernel_shapes(self, channels: int) -> list[tuple[int, ...]]:
         """The shapes of the kernels for inputs with this number of channels."""
@@ -98,9 +88,6 @@ class Convolution(Ranked):
         kernels = tuple([unwrap(getattr(self, name)) for name, _ in self.kernels])
         convolve = _convolve_and_shift if isinstance(inputs, jax.core.Tracer) else _compiled
         return activated(self, convolve(function, settings, inputs, kernels, unwrap(self.bias)))
-
-
-_PIECES = {"initializer": initializers, "regularizer": regularizers, "constraint": constraints}
 
 
 def _convolve_and_shift(
