@@ -41,7 +41,7 @@ def _add_product(weight: jax.Array, a: jax.Array, b: jax.Array, scale: float) ->
 
 
 class LowRank(WeightArguments):
-    """A layer with `enable_lora`; a subclass names the adapted weight: `class Dense(LowRank, adapted="kernel", ...)`."""
+    """A layer with `enable_lora`; a subclass names the adapted weight: `class Dense(LowRank, adapted="kernel")`."""
 
     adapted: str
     lora_enabled = False

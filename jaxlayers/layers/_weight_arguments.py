@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from jaxlayers import constraints, initializers, regularizers
-from jaxlayers.core import Layer, Variable
+from jaxlayers.core import Layer
 
 _KINDS = {"initializer": initializers, "regularizer": regularizers, "constraint": constraints}
 

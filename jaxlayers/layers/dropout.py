@@ -15,12 +15,13 @@ from jaxlayers.core import InputSpec, Layer
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 
-def checked_rate(layer: Any, rate: Any, below_one: bool = False) -> Any:
+def checked_rate(layer: Any, rate: Any, name: str = "rate", below_one: bool = False) -> Any:
     """Return a dropout rate, which must be between 0 and 1.
 
     Args:
         layer: the layer, for the error message.
         rate: the rate.
+        name: the name of the argument.
         below_one: if True, 1 is refused as well.
 
     Raises:
@@ -28,7 +29,7 @@ def checked_rate(layer: Any, rate: Any, below_one: bool = False) -> Any:
     """
     if not hasattr(rate, "__float__") or not 0 <= rate <= 1 or (below_one and rate == 1):
         bounds = "in the range [0, 1)" if below_one else "between 0 and 1"
-        raise ValueError(f"{type(layer).__name__}: rate must be a number {bounds}; received {rate!r}.")
+        raise ValueError(f"{type(layer).__name__}: {name} must be a number {bounds}; received {rate!r}.")
     return rate
 
 

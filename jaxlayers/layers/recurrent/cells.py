@@ -65,12 +65,6 @@ class SimpleRNNCell(Cell):
         **kwargs: Any,
     ):
         self.units = positive(self, "units", units)
-        self.activation = activations.get(activation)
-
-    def build(self, input_shape: Any) -> None:
-        """Make the weights for the features of the inputs."""
-        self.add_weights((input_shape[-1], self.units), (self.units, self.units), (self.units,))
-        super().build(input_shape)
 
     @property
     def recurrence(self) -> _recurrences.Recurrence:
@@ -141,15 +135,8 @@ class LSTMCell(Cell):
         **kwargs: Any,
     ):
         self.units = positive(self, "units", units)
-        self.activation = activations.get(activation)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
-
-    def build(self, input_shape: Any) -> None:
-        """Make the weights for the features of the inputs."""
-        wide = 4 * self.units
-        self.add_weights((input_shape[-1], wide), (self.units, wide), (wide,))
-        super().build(input_shape)
 
     @property
     def recurrence(self) -> _recurrences.Recurrence:
@@ -232,16 +219,12 @@ class GRUCell(Cell):
         **kwargs: Any,
     ):
         self.units = positive(self, "units", units)
-        self.activation = activations.get(activation)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.reset_after = reset_after
 
-    def build(self, input_shape: Any) -> None:
-        """Make the weights for the features of the inputs."""
-        wide = 3 * self.units
-        bias = (2, wide) if self.reset_after else (wide,)
-        self.add_weights((input_shape[-1], wide), (self.units, wide), bias)
-        super().build(input_shape)
+    def bias_shape(self, wide: int) -> tuple[int, ...]:
+        """The shape of the bias, with a second row for the recurrent kernel if `reset_after` is True."""
+        return (2, wide) if self.reset_after else (wide,)
 
     @property
     def recurrence(self) -> _recurrences.Recurrence:

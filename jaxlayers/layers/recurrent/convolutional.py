@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import jax
@@ -15,8 +14,7 @@ from jaxlayers.layers._config import positive
 from jaxlayers.layers.recurrent import _recurrences
 from jaxlayers.layers.recurrent._cell import Cell
 from jaxlayers.layers.recurrent.layers import CellRNN
-from jaxlayers.numerics.convolution import convolve
-from jaxlayers.numerics.spatial import channel_axis, format_of, one_of, per_axis
+from jaxlayers.numerics.spatial import format_of, one_of, per_axis
 
 
 class ConvLSTMCell(Cell):
@@ -42,7 +40,6 @@ class ConvLSTMCell(Cell):
         padding: str,
         data_format: str | None,
         dilation_rate: Any,
-        activation: Any,
         recurrent_activation: Any,
         unit_forget_bias: bool,
         **kwargs: Any,
@@ -61,21 +58,13 @@ class ConvLSTMCell(Cell):
                 f"{where}: only one of strides and dilation_rate may be more than 1; received strides={strides!r} and "
                 f"dilation_rate={dilation_rate!r}."
             )
-        self.activation = activations.get(activation)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
-        self._sample: tuple[int, ...] = ()
 
     def build(self, input_shape: Any) -> None:
-        """Make the weights for the channels of the inputs."""
-        channels, wide = input_shape[channel_axis(self.data_format)], 4 * self.filters
-        self._sample = tuple(input_shape[1:])
-        self.add_weights((*self.kernel_size, channels, wide), (*self.kernel_size, self.filters, wide), (wide,))
+        """Make the weights for the channels of the inputs, whose spatial axes decide the shapes of the states."""
         super().build(input_shape)
-
-    def feature_axes(self, ndim: int) -> Sequence[int]:
-        """All axes except the batch: the spatial axes decide the shapes of the states."""
-        return range(1, ndim)
+        self.input_spec = InputSpec(ndim=len(input_shape), axes=dict(enumerate(input_shape[1:], 1)))
 
     @property
     def recurrence(self) -> _recurrences.Recurrence:
@@ -95,11 +84,10 @@ class ConvLSTMCell(Cell):
 
     def get_initial_state(self, batch_size: int | None = None) -> list[jax.Array]:
         """The states before the first step: zeros with the shape of the convolved inputs."""
-        settings = (self.strides, self.padding, self.data_format, self.dilation_rate)
-        image = jax.ShapeDtypeStruct((batch_size, *self._sample), self.compute_dtype)
-        channels = self._sample[channel_axis(self.data_format) - 1 if self.data_format == "channels_first" else -1]
+        image = jax.ShapeDtypeStruct((batch_size, *self.input_spec.axes.values()), self.compute_dtype)
+        channels = image.shape[self.recurrence.channel_axis]
         kernel = jax.ShapeDtypeStruct((*self.kernel_size, channels, self.filters), self.compute_dtype)
-        state = jax.eval_shape(lambda x, k: convolve(x, k, *settings), image, kernel)
+        state = jax.eval_shape(self.recurrence.input_product, image, kernel)
         return [jnp.zeros(state.shape, state.dtype) for _ in range(2)]
 
 

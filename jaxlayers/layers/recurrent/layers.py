@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from jaxlayers.common.constructors import constructor_parameters, passes_on
 from jaxlayers.common.settings import to_snake_case
 from jaxlayers.core import InputSpec, Layer
-from jaxlayers.layers.recurrent._cell import PIECES, Cell
+from jaxlayers.layers.recurrent._cell import Cell
 from jaxlayers.layers.recurrent.cells import GRUCell, LSTMCell, SimpleRNNCell
 from jaxlayers.layers.recurrent.rnn import RNN
 
@@ -27,7 +27,7 @@ class CellRNN(RNN):
         super().__init_subclass__(**kwargs)
         if cell is not None:
             apart = {*constructor_parameters(Layer), "implementation", "rank"}
-            names = dict.fromkeys([*constructor_parameters(cell), *PIECES])  # type: ignore[arg-type]
+            names = dict.fromkeys([*constructor_parameters(cell), *cell._passed_on])  # type: ignore[arg-type]
             cls.cell_class, cls._passed_on = cell, [name for name in names if name not in apart]
             for name in cls._passed_on:
                 setattr(cls, name, _attribute_of_cell(name))
