@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from typing import Any
 
 from jaxlayers.core import InputSpec, Layer
+from jaxlayers.numerics.spatial import format_of, per_axis
+
+_WRITTEN_OUT = ("dilation_rate", "pool_size", "strides")
 
 
 class Ranked(Layer):
@@ -20,7 +25,30 @@ class Ranked(Layer):
         super().__init_subclass__(**kwargs)
         if rank is not None:
             cls.rank = rank
+            if rank > 1 and "__init__" not in cls.__dict__:
+                cls.__init__ = _written_out(cls.__init__, rank)  # type: ignore[method-assign]
 
-    def __init__(self, **kwargs: Any):
+    def __init__(self, data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
+        self.data_format = format_of(type(self).__name__, data_format)
         self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    def per_axis(self, name: str, value: Any, least: int = 1) -> tuple[int, ...]:
+        """Return the argument `name` as one integer for each spatial axis."""
+        return per_axis(type(self).__name__, name, value, self.rank, least)
+
+
+def _written_out(initialize: Any, rank: int) -> Any:
+    """A copy of `__init__` whose defaults have one value for each spatial axis, as in Keras's signatures."""
+
+    @functools.wraps(initialize)
+    def own(self: Any, *args: Any, **kwargs: Any) -> None:
+        initialize(self, *args, **kwargs)
+
+    signature = inspect.signature(initialize)
+    parameters = [
+        p.replace(default=(p.default,) * rank) if p.name in _WRITTEN_OUT and isinstance(p.default, int) else p
+        for p in signature.parameters.values()
+    ]
+    own.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return own

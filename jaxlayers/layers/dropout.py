@@ -9,8 +9,8 @@ import jax.numpy as jnp
 
 from jaxlayers import random
 from jaxlayers.common.constructors import constructor_config
-from jaxlayers.common.settings import image_data_format
 from jaxlayers.core import InputSpec, Layer
+from jaxlayers.numerics.spatial import format_of
 
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
@@ -193,12 +193,7 @@ class _SpatialDropoutOfImages(_SpatialDropout):
         self, rate: float, data_format: str | None = None, seed: Any = None, name: str | None = None, dtype: Any = None
     ):
         super().__init__(rate, seed, name, dtype)
-        self.data_format = image_data_format() if data_format is None else data_format
-        if self.data_format not in ("channels_first", "channels_last"):
-            raise ValueError(
-                f"{type(self).__name__}: data_format must be 'channels_first' or 'channels_last'; received "
-                f"{data_format!r}."
-            )
+        self.data_format = format_of(type(self).__name__, data_format)
 
 
 class SpatialDropout2D(_SpatialDropoutOfImages):

@@ -23,12 +23,13 @@ class Merge(Layer):
     Inputs with fewer axes get axes of size 1 after the batch. The axes after the batch are broadcast.
     """
 
+    pairwise: Any  # the function that merges two arrays
     neutral: Any = None  # replaces the masked time steps of an input; None if they are merged like the others
     exactly: int | None = None  # the required number of inputs; None for any
 
     def merge(self, inputs: list[jax.Array]) -> jax.Array:
-        """Merge arrays that have the same number of axes; a subclass has its own version."""
-        raise NotImplementedError(f"{type(self).__name__} must define merge(inputs).")
+        """Merge arrays that have the same number of axes."""
+        return functools.reduce(self.pairwise, inputs)
 
     def call(self, inputs: Any, mask: Any = None) -> jax.Array:
         """Give the inputs the same number of axes, and merge them."""
@@ -109,9 +110,7 @@ class Add(Merge):
         [4.0, 7.0]
     """
 
-    def merge(self, inputs: list[jax.Array]) -> jax.Array:
-        """Return the sum of the arrays."""
-        return functools.reduce(jnp.add, inputs)
+    pairwise = staticmethod(jnp.add)
 
 
 class Subtract(Merge):
@@ -127,9 +126,7 @@ class Subtract(Merge):
 
     exactly = 2
 
-    def merge(self, inputs: list[jax.Array]) -> jax.Array:
-        """Return the difference of the arrays."""
-        return inputs[0] - inputs[1]
+    pairwise = staticmethod(jnp.subtract)
 
 
 class Multiply(Merge):
@@ -145,9 +142,7 @@ class Multiply(Merge):
 
     neutral = 1
 
-    def merge(self, inputs: list[jax.Array]) -> jax.Array:
-        """Return the product of the arrays."""
-        return functools.reduce(jnp.multiply, inputs)
+    pairwise = staticmethod(jnp.multiply)
 
 
 class Average(Merge):
@@ -161,9 +156,11 @@ class Average(Merge):
         [2.0, 3.5]
     """
 
+    pairwise = staticmethod(jnp.add)
+
     def merge(self, inputs: list[jax.Array]) -> jax.Array:
         """Return the mean of the arrays."""
-        return functools.reduce(jnp.add, inputs) / len(inputs)
+        return super().merge(inputs) / len(inputs)
 
 
 class Maximum(Merge):
@@ -179,9 +176,7 @@ class Maximum(Merge):
 
     neutral = -jnp.inf
 
-    def merge(self, inputs: list[jax.Array]) -> jax.Array:
-        """Return the maximum of the arrays."""
-        return functools.reduce(jnp.maximum, inputs)
+    pairwise = staticmethod(jnp.maximum)
 
 
 class Minimum(Merge):
@@ -197,9 +192,7 @@ class Minimum(Merge):
 
     neutral = jnp.inf
 
-    def merge(self, inputs: list[jax.Array]) -> jax.Array:
-        """Return the minimum of the arrays."""
-        return functools.reduce(jnp.minimum, inputs)
+    pairwise = staticmethod(jnp.minimum)
 
 
 class Concatenate(Merge):

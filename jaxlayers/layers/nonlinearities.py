@@ -12,6 +12,7 @@ from jaxlayers import activations
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.core import InputSpec, Layer
+from jaxlayers.layers._config import checked_axes, not_negative
 from jaxlayers.layers._weight_arguments import WeightArguments
 from jaxlayers.numerics.types import as_float
 
@@ -43,9 +44,9 @@ class ReLU(Layer):
         self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any
     ):
         super().__init__(**kwargs)
-        self.max_value = max_value if max_value is None else _not_negative(self, "max_value", max_value)
-        self.negative_slope = _not_negative(self, "negative_slope", negative_slope)
-        self.threshold = _not_negative(self, "threshold", threshold)
+        self.max_value = max_value if max_value is None else not_negative(self, "max_value", max_value)
+        self.negative_slope = not_negative(self, "negative_slope", negative_slope)
+        self.threshold = not_negative(self, "threshold", threshold)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Apply the function."""
@@ -78,7 +79,7 @@ class LeakyReLU(Layer):
             warnings.warn("LeakyReLU(alpha=...) is now LeakyReLU(negative_slope=...).", stacklevel=2)
         negative_slope = kwargs.pop("alpha", negative_slope)
         super().__init__(**kwargs)
-        self.negative_slope = _not_negative(self, "negative_slope", negative_slope)
+        self.negative_slope = not_negative(self, "negative_slope", negative_slope)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Apply the function."""
@@ -207,9 +208,7 @@ class Softmax(Layer):
 
     def __init__(self, axis: Any = -1, **kwargs: Any):
         super().__init__(**kwargs)
-        if not all(hasattr(number, "__index__") for number in (axis if isinstance(axis, list | tuple) else [axis])):
-            raise TypeError(f"Softmax: axis must be an integer or a list of integers; received {axis!r}.")
-        self.axis = axis
+        self.axis = checked_axes(self, axis)
 
     def call(self, inputs: jax.Array, mask: jax.Array | None = None) -> jax.Array:
         """Apply the function to the elements that are not masked."""
@@ -227,9 +226,3 @@ class Softmax(Layer):
         mask = mask.reshape((1,) * (inputs.ndim - mask.ndim) + mask.shape)
         logits = jnp.where(mask, inputs, jnp.finfo(inputs.dtype).min)
         return jnp.where(mask, activations.softmax(logits, axis), 0)
-
-
-def _not_negative(layer: Layer, name: str, value: Any) -> Any:
-    if not hasattr(value, "__float__") or not value >= 0:
-        raise ValueError(f"{type(layer).__name__}: {name} must be a number of at least 0; received {value!r}.")
-    return value

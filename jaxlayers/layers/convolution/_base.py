@@ -6,8 +6,6 @@ public class is a family with a number of spatial axes: `class Conv2D(_Conv, ran
 
 from __future__ import annotations
 
-import functools
-import inspect
 from typing import Any, ClassVar
 
 import jax
@@ -18,9 +16,7 @@ from jaxlayers.core import InputSpec, Variable
 from jaxlayers.layers._config import activated
 from jaxlayers.layers._ranked import Ranked
 from jaxlayers.layers._weight_arguments import WeightArguments
-from jaxlayers.numerics.spatial import channel_axis, format_of, one_of, per_axis
-
-_SPELLED_OUT = ("strides", "dilation_rate")
+from jaxlayers.numerics.spatial import channel_axis, one_of
 
 
 class Convolution(Ranked, WeightArguments):
@@ -33,31 +29,26 @@ class Convolution(Ranked, WeightArguments):
 
     def __init_subclass__(cls, rank: int | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(rank=rank, weights=[*(prefix for _, prefix in cls.kernels), "bias"], **kwargs)
-        if rank is not None and rank > 1 and "__init__" not in cls.__dict__:
-            cls.__init__ = _spelled_out(cls.__init__, rank)  # type: ignore[method-assign]
 
     def __init__(
         self,
         kernel_size: Any,
         strides: Any,
         padding: Any,
-        data_format: Any,
         dilation_rate: Any,
         activation: Any,
         use_bias: bool,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        where = type(self).__name__
-        self.kernel_size = per_axis(where, "kernel_size", kernel_size, self.rank)
-        self.strides = per_axis(where, "strides", strides, self.rank)
-        self.padding = one_of(where, "padding", padding, self.paddings)
-        self.data_format = format_of(where, data_format)
-        self.dilation_rate = per_axis(where, "dilation_rate", dilation_rate, self.rank)
+        self.kernel_size = self.per_axis("kernel_size", kernel_size)
+        self.strides = self.per_axis("strides", strides)
+        self.padding = one_of(type(self).__name__, "padding", padding, self.paddings)
+        self.dilation_rate = self.per_axis("dilation_rate", dilation_rate)
         if self.strides_or_dilation and max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(
-                f"{where}: only one of strides and dilation_rate may be more than 1; received strides={strides!r} and "
-                f"dilation_rate={dilation_rate!r}."
+                f"{type(self).__name__}: only one of strides and dilation_rate may be more than 1; received "
+                f"strides={strides!r} and dilation_rate={dilation_rate!r}."
             )
         self.activation = activations.get(activation)
         self.use_bias = use_bias
@@ -111,18 +102,3 @@ def with_bias(outputs: jax.Array, bias: Any, data_format: str) -> jax.Array:
         return outputs
     axis = channel_axis(data_format) % outputs.ndim
     return outputs + jax.lax.broadcast_in_dim(unwrap(bias), outputs.shape, (axis,))
-
-
-def _spelled_out(initialize: Any, rank: int) -> Any:
-    """A copy of `__init__` whose defaults of strides and dilation rate are `(1, ...)`, as in Keras's signatures."""
-
-    @functools.wraps(initialize)
-    def own(self: Any, *args: Any, **kwargs: Any) -> None:
-        initialize(self, *args, **kwargs)
-
-    signature = inspect.signature(initialize)
-    parameters = [
-        p.replace(default=(p.default,) * rank) if p.name in _SPELLED_OUT else p for p in signature.parameters.values()
-    ]
-    own.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    return own

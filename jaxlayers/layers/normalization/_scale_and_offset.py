@@ -8,18 +8,8 @@ import jax
 
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import Variable
+from jaxlayers.layers._config import checked_axes
 from jaxlayers.layers._weight_arguments import WeightArguments
-
-
-def checked_axes(layer: Any, axis: Any) -> Any:
-    """Return the argument `axis` of a layer: an integer, or a list of integers.
-
-    Raises:
-        TypeError: when it is anything else.
-    """
-    if not all(hasattr(number, "__index__") for number in (axis if isinstance(axis, list | tuple) else [axis])):
-        raise TypeError(f"{type(layer).__name__}: axis must be an integer or a list of integers; received {axis!r}.")
-    return axis
 
 
 def axes_of(layer: Any, axis: Any, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -8,7 +8,8 @@ import jax
 
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import Layer
-from jaxlayers.layers.normalization._scale_and_offset import axes_of, checked_axes
+from jaxlayers.layers._config import checked_axes
+from jaxlayers.layers.normalization._scale_and_offset import axes_of
 from jaxlayers.numerics.normalization import normalize_by_root_mean_square
 
 

@@ -9,7 +9,7 @@ import jax
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.layers._ranked import Ranked
 from jaxlayers.numerics.pooling import pooled_maximum, pooled_mean
-from jaxlayers.numerics.spatial import format_of, one_of, per_axis
+from jaxlayers.numerics.spatial import one_of
 
 
 class _Pooling(Ranked):
@@ -24,12 +24,10 @@ class _Pooling(Ranked):
         name: str | None = None,
         **kwargs: Any,
     ):
-        super().__init__(name=name, **kwargs)
-        where = type(self).__name__
-        self.pool_size = per_axis(where, "pool_size", pool_size, self.rank)
-        self.strides = self.pool_size if strides is None else per_axis(where, "strides", strides, self.rank)
-        self.padding = one_of(where, "padding", padding, ("valid", "same"))
-        self.data_format = format_of(where, data_format)
+        super().__init__(data_format=data_format, name=name, **kwargs)
+        self.pool_size = self.per_axis("pool_size", pool_size)
+        self.strides = self.pool_size if strides is None else self.per_axis("strides", strides)
+        self.padding = one_of(type(self).__name__, "padding", padding, ("valid", "same"))
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Pool each window."""
@@ -44,6 +42,18 @@ class _Pooling(Ranked):
 
 class _MaxPooling(_Pooling):
     pooled = staticmethod(pooled_maximum)
+
+    @passes_on
+    def __init__(
+        self,
+        pool_size: Any = 2,
+        strides: Any = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        pass
 
 
 class _AveragePooling(_Pooling):
@@ -64,18 +74,6 @@ class MaxPooling1D(_MaxPooling, rank=1):
         >>> jl.layers.MaxPooling1D()(jnp.array([[[1.0], [5.0], [3.0], [2.0]]])).tolist()
         [[[5.0], [3.0]]]
     """
-
-    @passes_on
-    def __init__(
-        self,
-        pool_size: Any = 2,
-        strides: Any = None,
-        padding: str = "valid",
-        data_format: str | None = None,
-        name: str | None = None,
-        **kwargs: Any,
-    ):
-        pass
 
 
 class MaxPooling2D(_MaxPooling, rank=2):
@@ -104,18 +102,6 @@ class MaxPooling2D(_MaxPooling, rank=2):
         [[[[5.0], [7.0]]]]
     """
 
-    @passes_on
-    def __init__(
-        self,
-        pool_size: Any = (2, 2),
-        strides: Any = None,
-        padding: str = "valid",
-        data_format: str | None = None,
-        name: str | None = None,
-        **kwargs: Any,
-    ):
-        pass
-
 
 class MaxPooling3D(_MaxPooling, rank=3):
     """Max pooling of volumes: the maximum of each window, for each channel.
@@ -131,18 +117,6 @@ class MaxPooling3D(_MaxPooling, rank=3):
         >>> jl.layers.MaxPooling3D((1, 2, 2))(jnp.ones((1, 3, 4, 6, 2))).shape
         (1, 3, 2, 3, 2)
     """
-
-    @passes_on
-    def __init__(
-        self,
-        pool_size: Any = (2, 2, 2),
-        strides: Any = None,
-        padding: str = "valid",
-        data_format: str | None = None,
-        name: str | None = None,
-        **kwargs: Any,
-    ):
-        pass
 
 
 class AveragePooling1D(_AveragePooling, rank=1):
