@@ -1,4 +1,4 @@
-"""The base of layers with one class for each number of spatial axes: `class Conv2D(_Conv, rank=2)`."""
+"""The bases of layers with one class for each number of spatial axes: `class Conv2D(_Conv, rank=2)`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import inspect
 from typing import Any
 
 from jaxlayers.core import InputSpec, Layer
-from jaxlayers.numerics.spatial import format_of, per_axis
+from jaxlayers.numerics.spatial import format_of, one_of, per_axis
 
 _WRITTEN_OUT = ("dilation_rate", "pool_size", "strides")
 
@@ -36,6 +36,25 @@ class Ranked(Layer):
     def per_axis(self, name: str, value: Any, least: int = 1) -> tuple[int, ...]:
         """Return the argument `name` as one integer for each spatial axis."""
         return per_axis(type(self).__name__, name, value, self.rank, least)
+
+
+class Convolving(Ranked):
+    """A layer that convolves its inputs: the arguments of the convolution."""
+
+    paddings: tuple[str, ...] = ("valid", "same")
+    strides_or_dilation = True  # if True, only one of the two may be more than 1, as in Keras
+
+    def __init__(self, kernel_size: Any, strides: Any, padding: str, dilation_rate: Any, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.kernel_size = self.per_axis("kernel_size", kernel_size)
+        self.strides = self.per_axis("strides", strides)
+        self.padding = one_of(type(self).__name__, "padding", padding, self.paddings)
+        self.dilation_rate = self.per_axis("dilation_rate", dilation_rate)
+        if self.strides_or_dilation and max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError(
+                f"{type(self).__name__}: only one of strides and dilation_rate may be more than 1; received "
+                f"strides={strides!r} and dilation_rate={dilation_rate!r}."
+            )
 
 
 def _written_out(initialize: Any, rank: int) -> Any:

@@ -170,7 +170,6 @@ class PReLU(WeightArguments, weights=("alpha",)):
         shape = [sizes.get(axis, 1) for axis in range(1, ndim)]
         self.alpha = self.add_weight(shape, name="alpha", **self.weight_options("alpha"))
         self.input_spec = InputSpec(ndim=ndim, axes=sizes)
-        super().build(input_shape)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Apply the function."""

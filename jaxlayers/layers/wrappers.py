@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.common import registry
 from jaxlayers.core import Layer
+from jaxlayers.layers._inner_layers import InnerLayers
 from jaxlayers.transforms import scan, vmap
 
 
-class Wrapper(Layer):
+class Wrapper(InnerLayers):
     """The base of layers that contain another layer, as `self.layer`.
 
     Args:
@@ -32,6 +31,8 @@ class Wrapper(Layer):
         [[4.0, 4.0]]
     """
 
+    _inner_layers = ("layer",)
+
     def __init__(self, layer: Layer, **kwargs: Any):
         if not isinstance(layer, Layer):
             raise ValueError(f"{type(self).__name__}: layer must be a layer; received {layer!r}.")
@@ -42,13 +43,6 @@ class Wrapper(Layer):
         """Build the inner layer for inputs of this shape; a subclass that calls it with other shapes overrides this."""
         if not self.layer.built:
             self.layer.build(input_shape)
-        super().build(input_shape)
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-        """A new layer from a config that `get_config` returned; without weights."""
-        inside = registry.lookup("layer", config["layer"], custom_objects)
-        return super().from_config({**config, "layer": inside})
 
 
 class TimeDistributed(Wrapper):

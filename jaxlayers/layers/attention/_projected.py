@@ -71,7 +71,6 @@ class ProjectedAttention(WeightArguments, weights=("kernel", "bias")):
         self._output_dense = self._projection(
             "attention_output", (*query_shape, None), self.output_sizes or (query_shape[-1],), contracted=2
         )
-        super().build(query_shape)
 
     def _projection(
         self, name: str, shape: Any, sizes: tuple[int, ...], contracted: int = 1, **more: Any

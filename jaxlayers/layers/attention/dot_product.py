@@ -64,7 +64,6 @@ class Attention(Layer):
             self.scale = self.add_weight(name="scale", shape=(), initializer="ones")
         if self.score_mode == "concat":
             self.concat_score_weight = self.add_weight(name="concat_score_weight", shape=(), initializer="ones")
-        super().build(input_shape)
 
     def call(
         self,
@@ -163,7 +162,6 @@ class AdditiveAttention(Attention):
         if self.use_scale:
             size = input_shape[0][-1]
             self.scale = self.add_weight(name="scale", shape=(size,), initializer="glorot_uniform")
-        Layer.build(self, input_shape)
 
     def _scores(self, query: jax.Array, key: jax.Array) -> jax.Array:
         return _additive_scores(query, key, unwrap(self.scale))

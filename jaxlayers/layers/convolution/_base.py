@@ -14,42 +14,22 @@ from jaxlayers import activations
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import InputSpec, Variable
 from jaxlayers.layers._config import activated
-from jaxlayers.layers._ranked import Ranked
+from jaxlayers.layers._ranked import Convolving
 from jaxlayers.layers._weight_arguments import WeightArguments
-from jaxlayers.numerics.spatial import channel_axis, one_of
+from jaxlayers.numerics.spatial import channel_axis
 
 
-class Convolution(Ranked, WeightArguments):
+class Convolution(Convolving, WeightArguments):
     """The base of convolutional layers."""
 
     _config_attributes: ClassVar[dict[str, str | None]] = {"activity_regularizer": "activity_regularizer"}
-    paddings: tuple[str, ...] = ("valid", "same")
     kernels: tuple[tuple[str, str], ...] = (("kernel", "kernel"),)  # names of weights, and prefixes of their arguments
-    strides_or_dilation = True  # if True, only one of the two may be more than 1, as in Keras
 
     def __init_subclass__(cls, rank: int | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(rank=rank, weights=[*(prefix for _, prefix in cls.kernels), "bias"], **kwargs)
 
-    def __init__(
-        self,
-        kernel_size: Any,
-        strides: Any,
-        padding: Any,
-        dilation_rate: Any,
-        activation: Any,
-        use_bias: bool,
-        **kwargs: Any,
-    ):
+    def __init__(self, activation: Any, use_bias: bool, **kwargs: Any):
         super().__init__(**kwargs)
-        self.kernel_size = self.per_axis("kernel_size", kernel_size)
-        self.strides = self.per_axis("strides", strides)
-        self.padding = one_of(type(self).__name__, "padding", padding, self.paddings)
-        self.dilation_rate = self.per_axis("dilation_rate", dilation_rate)
-        if self.strides_or_dilation and max(self.strides) > 1 and max(self.dilation_rate) > 1:
-            raise ValueError(
-                f"{type(self).__name__}: only one of strides and dilation_rate may be more than 1; received "
-                f"strides={strides!r} and dilation_rate={dilation_rate!r}."
-            )
         self.activation = activations.get(activation)
         self.use_bias = use_bias
         self.bias: Variable | Any = None

@@ -109,7 +109,6 @@ class BatchNormalization(ScaleAndOffset):
             self.renorm_mean = self._add_average("renorm_mean", shape, mean_initializer)
             self.renorm_stddev = self._add_average("renorm_stddev", shape, stddev_initializer)
         self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: input_shape[axis] for axis in axes})
-        super().build(input_shape)
 
     def _add_average(self, name: str, shape: tuple[int, ...], initializer: Any) -> Variable:
         return self.add_weight(name=name, shape=shape, initializer=initializer, trainable=False)

@@ -47,7 +47,6 @@ class RMSNormalization(Layer):
         """Make the scale for the features of the inputs."""
         axes = sorted(axes_of(self, self.axis, input_shape))
         self.scale = self.add_weight(name="scale", shape=[input_shape[axis] for axis in axes], initializer="ones")
-        super().build(input_shape)
 
     def call(self, x: jax.Array) -> jax.Array:
         """Divide by the root mean square, and multiply by the scale."""

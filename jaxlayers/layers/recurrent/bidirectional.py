@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.common import registry
 from jaxlayers.core import Layer
+from jaxlayers.layers._inner_layers import InnerLayers
 from jaxlayers.layers.copying import copy_from_config
 
 _MERGES = {
@@ -22,7 +21,7 @@ _MERGES = {
 _ALIKE = ("stateful", "return_sequences", "return_state")
 
 
-class Bidirectional(Layer):
+class Bidirectional(InnerLayers):
     """A recurrent layer run over a sequence forwards, a second one run backwards, and their outputs merged.
 
     With `return_sequences`, outputs at masked time steps are zero, whatever `zero_output_for_mask` the layers have.
@@ -56,6 +55,7 @@ class Bidirectional(Layer):
         (2, 8)
     """
 
+    _inner_layers = ("layer", "backward_layer")
     _config_attributes: ClassVar[dict[str, str | None]] = {"layer": "forward_layer", "weights": None}
 
     def __init__(
@@ -159,14 +159,6 @@ class Bidirectional(Layer):
     def reset_states(self) -> None:
         """Call `reset_state`, of which this is the former name."""
         self.reset_state()
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-        """A new layer from a config that `get_config` returned; without weights."""
-        inside = {
-            name: registry.lookup("layer", config.get(name), custom_objects) for name in ("layer", "backward_layer")
-        }
-        return super().from_config({**config, **inside})
 
 
 class _InitialValue:

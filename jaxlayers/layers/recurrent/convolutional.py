@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,17 +11,16 @@ from jaxlayers import activations
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.core import InputSpec
 from jaxlayers.layers._config import positive
+from jaxlayers.layers._ranked import Convolving
 from jaxlayers.layers.recurrent import _recurrences
 from jaxlayers.layers.recurrent._cell import Cell
 from jaxlayers.layers.recurrent.layers import CellRNN
-from jaxlayers.numerics.spatial import format_of, one_of, per_axis
 
 
-class ConvLSTMCell(Cell):
+class ConvLSTMCell(Convolving, Cell):
     """A convolutional LSTM cell: `LSTMCell` with convolutions instead of products; see `ConvLSTM2D`.
 
     Args:
-        rank: the number of spatial axes.
         filters: the number of channels of outputs and states.
         kernel_size, strides, padding, data_format, dilation_rate: the arguments of the convolution of the inputs. The
             convolution of the state keeps its size.
@@ -29,35 +28,9 @@ class ConvLSTMCell(Cell):
         **kwargs: the other arguments of `ConvLSTM2D`.
     """
 
-    _config_attributes: ClassVar[dict[str, str | None]] = {"rank": None}
-
-    def __init__(
-        self,
-        rank: int,
-        filters: int,
-        kernel_size: Any,
-        strides: Any,
-        padding: str,
-        data_format: str | None,
-        dilation_rate: Any,
-        recurrent_activation: Any,
-        unit_forget_bias: bool,
-        **kwargs: Any,
-    ):
+    def __init__(self, filters: int, recurrent_activation: Any, unit_forget_bias: bool, **kwargs: Any):
         super().__init__(implementation=1, **kwargs)
-        where = f"ConvLSTM{rank}D"
-        self.rank = rank
         self.filters = positive(self, "filters", filters)
-        self.kernel_size = per_axis(where, "kernel_size", kernel_size, rank)
-        self.strides = per_axis(where, "strides", strides, rank)
-        self.padding = one_of(where, "padding", padding, ("valid", "same"))
-        self.data_format = format_of(where, data_format)
-        self.dilation_rate = per_axis(where, "dilation_rate", dilation_rate, rank)
-        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
-            raise ValueError(
-                f"{where}: only one of strides and dilation_rate may be more than 1; received strides={strides!r} and "
-                f"dilation_rate={dilation_rate!r}."
-            )
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
 
@@ -91,10 +64,22 @@ class ConvLSTMCell(Cell):
         return [jnp.zeros(state.shape, state.dtype) for _ in range(2)]
 
 
-class _ConvLSTM(CellRNN, cell=ConvLSTMCell):
-    """The base of the three layers; a subclass sets the number of spatial axes."""
+class ConvLSTM1DCell(ConvLSTMCell, rank=1):
+    """The cell of `ConvLSTM1D`."""
 
-    rank: int
+
+class ConvLSTM2DCell(ConvLSTMCell, rank=2):
+    """The cell of `ConvLSTM2D`."""
+
+
+class ConvLSTM3DCell(ConvLSTMCell, rank=3):
+    """The cell of `ConvLSTM3D`."""
+
+
+class _ConvLSTM(CellRNN, cell=ConvLSTMCell):
+    """The base of the three layers; a subclass sets the class of its cell."""
+
+    cell_class: type[ConvLSTMCell]
 
     @passes_on
     def __init__(
@@ -128,11 +113,7 @@ class _ConvLSTM(CellRNN, cell=ConvLSTMCell):
         stateful: bool = False,
         **kwargs: Any,
     ):
-        self.input_spec = InputSpec(ndim=self.rank + 3)
-
-    def make_cell(self, **arguments: Any) -> Cell:
-        """The cell for this number of axes."""
-        return ConvLSTMCell(self.rank, **arguments)
+        self.input_spec = InputSpec(ndim=self.cell_class.rank + 3)
 
 
 class ConvLSTM1D(_ConvLSTM):
@@ -149,7 +130,7 @@ class ConvLSTM1D(_ConvLSTM):
         (2, 8, 4)
     """
 
-    rank = 1
+    cell_class = ConvLSTM1DCell
 
 
 class ConvLSTM2D(_ConvLSTM):
@@ -205,7 +186,7 @@ class ConvLSTM2D(_ConvLSTM):
         (2, 5, 4, 5, 4)
     """
 
-    rank = 2
+    cell_class = ConvLSTM2DCell
 
 
 class ConvLSTM3D(_ConvLSTM):
@@ -222,4 +203,4 @@ class ConvLSTM3D(_ConvLSTM):
         (2, 3, 2, 2, 4)
     """
 
-    rank = 3
+    cell_class = ConvLSTM3DCell
