@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import warnings
 import weakref
-from typing import Any
+from typing import Any, ClassVar
 
+from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.core import Layer, SymbolicTensor
 from jaxlayers.core.symbolic import Node
@@ -39,6 +40,7 @@ class InputLayer(Layer):
     """
 
     sparse = ragged = False
+    _config_attributes: ClassVar[dict[str, str | None]] = {"shape": None, "batch_size": None, "input_tensor": None}
 
     def __init__(
         self,
@@ -132,14 +134,7 @@ class InputLayer(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor as plain data."""
-        return {
-            "batch_shape": self.batch_shape,
-            "dtype": self.dtype,
-            "sparse": False,
-            "ragged": False,
-            "name": self.name,
-            "optional": self.optional,
-        }
+        return {**constructor_config(self), "name": self.name, "dtype": self.dtype}
 
 
 def Input(  # noqa: N802, Keras's name

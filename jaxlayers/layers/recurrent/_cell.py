@@ -117,32 +117,23 @@ class Cell(WeightArguments, weights=("kernel", "recurrent", "bias")):
         sequences = sequences.astype(self.compute_dtype)
         masks = self.draw_masks((sequences.shape[0], *sequences.shape[2:]), states[0].shape, training)
         arguments = (self.recurrence, self.arrays(), sequences, tuple(states), valid, masks)
-        result = self._run_by_cudnn(*arguments, *options)
+        result = self._run_by_cudnn(arguments, *options)
         if result is None:
             run = _loop.compiled_run if self.is_pure else _loop.run_with_facades
             result = run(*arguments, *options)
         outputs, new = result
         return outputs, list(new)
 
-    def _run_by_cudnn(
-        self,
-        recurrence: Any,
-        weights: Any,
-        sequences: Any,
-        states: Any,
-        valid: Any,
-        masks: Any,
-        unroll: bool,
-        *options: bool,
-    ) -> tuple[jax.Array, Arrays] | None:
+    def _run_by_cudnn(self, arguments: tuple[Any, ...], unroll: bool, *options: bool) -> tuple[jax.Array, Any] | None:
         """Run the kernel of cuDNN; return None if `use_cudnn` is False, or "auto" and the kernel cannot be used."""
         # XLA cannot partition the kernel: each device would compute the whole batch.
         if self.use_cudnn is False or (self.use_cudnn == "auto" and jax.device_count() > 1):
             return None
+        recurrence, _, sequences, states, _, masks = arguments
         reason = _cudnn.why_not(recurrence, sequences, states, masks, unroll)
         if reason is None:
             try:
-                return _cudnn.run(recurrence, weights, sequences, states, valid, masks, *options)
+                return _cudnn.run(*arguments, *options)
             except _cudnn.REFUSALS as error:
                 reason = str(error)
         if self.use_cudnn is True:

@@ -112,9 +112,14 @@ class RNN(InnerLayers):
             )
         if self.stateful:
             initial = jax.eval_shape(lambda: self.get_initial_state(batch))
-            options = {"dtype": self.variable_dtype, "trainable": False, "name": "rnn_state"}
             variables = [
-                Variable(functools.partial(_initial_state, self, number, batch), shape=state.shape, **options)
+                Variable(
+                    functools.partial(_initial_state, self, number, batch),
+                    shape=state.shape,
+                    dtype=self.variable_dtype,
+                    trainable=False,
+                    name="rnn_state",
+                )
                 for number, state in enumerate(jax.tree.leaves(initial))
             ]
             self._states = _States(variables, jax.tree.structure(initial))
