@@ -9,7 +9,7 @@ from typing import Any
 from jaxlayers.core import InputSpec, Layer
 from jaxlayers.numerics.spatial import format_of, one_of, per_axis
 
-_WRITTEN_OUT = ("dilation_rate", "pool_size", "strides")
+_WRITTEN_OUT = ("dilation_rate", "pool_size", "size", "strides")
 
 
 class Ranked(Layer):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxlayers import random
 from jaxlayers.common.constructors import constructor_config
-from jaxlayers.core import InputSpec, Layer
-from jaxlayers.numerics.spatial import format_of
+from jaxlayers.core import Layer
+from jaxlayers.layers._ranked import Ranked
 
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
@@ -36,6 +36,8 @@ def checked_rate(layer: Any, rate: Any, name: str = "rate", below_one: bool = Fa
 class _Dropping(Layer):
     """The base of the dropout layers: the arguments, the seed generator, and the shape of the mask."""
 
+    below_one = False  # if True, a rate of 1 is refused
+
     def __init__(self, rate: float, noise_shape: Any = None, seed: Any = None, **kwargs: Any):
         super().__init__(**kwargs)
         if noise_shape is not None:
@@ -46,7 +48,7 @@ class _Dropping(Layer):
                     f"{noise_shape!r}."
                 )
             noise_shape = sizes
-        self.rate, self.noise_shape, self.seed = checked_rate(self, rate), noise_shape, seed
+        self.rate, self.noise_shape, self.seed = checked_rate(self, rate, below_one=self.below_one), noise_shape, seed
         self.seed_generator = random.SeedGenerator(seed) if rate else None  # no state where nothing is drawn
 
     def _sizes(self, inputs: jax.Array) -> tuple[int, ...]:
@@ -126,9 +128,7 @@ class AlphaDropout(_Dropping):
         -0.78
     """
 
-    def __init__(self, rate: float, noise_shape: Any = None, seed: Any = None, **kwargs: Any):
-        super().__init__(rate, noise_shape, seed, **kwargs)
-        checked_rate(self, rate, below_one=True)
+    below_one = True
 
     def call(self, inputs: jax.Array, training: bool = False) -> jax.Array:
         """Drop elements during training; return the inputs otherwise."""
@@ -140,15 +140,10 @@ class AlphaDropout(_Dropping):
         return a * jnp.where(mask, inputs, floor) - a * floor * self.rate
 
 
-class _SpatialDropout(Dropout):
+class _SpatialDropout(Ranked, Dropout):
     """Dropout of whole channels: all positions of a channel share one random draw."""
 
-    spatial_rank: ClassVar[int]  # the number of spatial axes
-    data_format = "channels_last"
-
-    def __init__(self, rate: float, seed: Any = None, name: str | None = None, dtype: Any = None):
-        super().__init__(rate, None, seed, name=name, dtype=dtype)
-        self.input_spec = InputSpec(ndim=self.spatial_rank + 2)
+    supports_masking = True
 
     def _sizes(self, inputs: jax.Array) -> tuple[int, ...]:
         channels = 1 if self.data_format == "channels_first" else inputs.ndim - 1
@@ -159,7 +154,7 @@ class _SpatialDropout(Dropout):
         return {**constructor_config(self), "name": self.name, "dtype": self.dtype_policy.name}
 
 
-class SpatialDropout1D(_SpatialDropout):
+class SpatialDropout1D(_SpatialDropout, rank=1):
     """Dropout of whole channels of sequences: during training, sets random channels to zero.
 
     The other channels are multiplied by `1 / (1 - rate)`. Outside of training, the outputs are the inputs.
@@ -185,18 +180,18 @@ class SpatialDropout1D(_SpatialDropout):
         True
     """
 
-    spatial_rank = 1
+    def __init__(self, rate: float, seed: Any = None, name: str | None = None, dtype: Any = None):
+        super().__init__("channels_last", rate=rate, seed=seed, name=name, dtype=dtype)
 
 
 class _SpatialDropoutOfImages(_SpatialDropout):
     def __init__(
         self, rate: float, data_format: str | None = None, seed: Any = None, name: str | None = None, dtype: Any = None
     ):
-        super().__init__(rate, seed, name, dtype)
-        self.data_format = format_of(type(self).__name__, data_format)
+        super().__init__(data_format, rate=rate, seed=seed, name=name, dtype=dtype)
 
 
-class SpatialDropout2D(_SpatialDropoutOfImages):
+class SpatialDropout2D(_SpatialDropoutOfImages, rank=2):
     """Dropout of whole channels of images: during training, sets random channels to zero.
 
     The other channels are multiplied by `1 / (1 - rate)`. Outside of training, the outputs are the inputs.
@@ -223,10 +218,8 @@ class SpatialDropout2D(_SpatialDropoutOfImages):
         True
     """
 
-    spatial_rank = 2
 
-
-class SpatialDropout3D(_SpatialDropoutOfImages):
+class SpatialDropout3D(_SpatialDropoutOfImages, rank=3):
     """Dropout of whole channels of volumes: during training, sets random channels to zero.
 
     The other channels are multiplied by `1 / (1 - rate)`. Outside of training, the outputs are the inputs.
@@ -252,5 +245,3 @@ class SpatialDropout3D(_SpatialDropoutOfImages):
         >>> bool((outputs == outputs[:, :1, :1, :1]).all())
         True
     """
-
-    spatial_rank = 3

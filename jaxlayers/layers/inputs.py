@@ -85,12 +85,8 @@ class InputLayer(Layer):
             raise ValueError(
                 f"{self.name!r}: input_tensor must be a symbolic tensor; received {type(tensor).__name__}."
             )
-        actual = {
-            "shape": tensor.shape[1:],
-            "batch_size": tensor.shape[0] if tensor.shape else None,
-            "batch_shape": tensor.shape,
-            "dtype": tensor.dtype,
-        }
+        batch_size, *shape = tensor.shape or (None,)
+        actual = {"shape": tuple(shape), "batch_size": batch_size, "batch_shape": tensor.shape, "dtype": tensor.dtype}
         for name, value in arguments.items():
             if value is not None and (standardize_dtype(value) if name == "dtype" else value) != actual[name]:
                 raise ValueError(

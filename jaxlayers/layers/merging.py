@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from jaxlayers import ops
 from jaxlayers.core import Layer
+from jaxlayers.numerics.masking import append_axes
 
 
 class Merge(Layer):
@@ -38,8 +39,8 @@ class Merge(Layer):
         rank = max(array.ndim for array in arrays)
         arrays = [_aligned(array, rank - array.ndim) for array in arrays]
         if self.neutral is not None and mask is not None:
-            masks = [None if m is None else _aligned(m, rank - x.ndim) for m, x in zip(mask, inputs, strict=True)]
-            arrays = self._replace_masked(arrays, masks)
+            masks = [m if m is None else append_axes(m, x) for m, x in zip(mask, inputs, strict=True)]
+            arrays = self._replace_masked(arrays, [m if m is None else _aligned(m, rank - m.ndim) for m in masks])
         return self.merge(arrays)
 
     def _as_arrays(self, inputs: Any) -> list[jax.Array]:
@@ -52,7 +53,6 @@ class Merge(Layer):
 
     def _replace_masked(self, arrays: list[jax.Array], masks: list[Any]) -> list[jax.Array]:
         """The arrays with the neutral value at the masked time steps, and zeros at those masked in all inputs."""
-        masks = [None if m is None else m.reshape(*m.shape, *(1,) * (arrays[0].ndim - m.ndim)) for m in masks]
         arrays = [
             x if m is None else jnp.where(m, x, _neutral(self.neutral, x.dtype))
             for x, m in zip(arrays, masks, strict=True)
@@ -246,14 +246,11 @@ class Concatenate(Merge):
         if not mask_ranks:
             return None
         rank = inputs[0].ndim
-        full_masks = []  # with the shapes of the inputs
-        for array, m in zip(inputs, previous_mask, strict=True):
-            full = ops.ones_like(array, dtype="bool")
+        full_masks = [ops.ones_like(array, dtype="bool") for array in inputs]
+        for number, m in enumerate(previous_mask):
             if m is not None:
-                for _ in range(rank - len(m.shape)):
-                    m = ops.expand_dims(m, -1)
-                full = ops.logical_and(full, m)
-            full_masks.append(full)
+                expanded = ops.expand_dims(m, tuple(range(len(m.shape), rank)))
+                full_masks[number] = ops.logical_and(full_masks[number], expanded)
         return ops.any(ops.concatenate(full_masks, axis=self.axis), axis=tuple(range(max(mask_ranks), rank)))
 
 

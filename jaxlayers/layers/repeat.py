@@ -26,9 +26,9 @@ from jaxlayers.core.effects import LossKey, run
 from jaxlayers.core.protocols import Role
 from jaxlayers.core.scope import KeyStream, Record, Scope
 from jaxlayers.layers._config import positive
-from jaxlayers.layers._inner_layers import InnerLayers
 from jaxlayers.layers._stacking import Hidden, Stacked, idle_key, stacked
 from jaxlayers.layers.copying import copy_from_config
+from jaxlayers.layers.wrappers import InnerLayers
 from jaxlayers.transforms.remat import checkpoint_policy
 
 

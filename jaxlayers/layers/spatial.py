@@ -186,8 +186,8 @@ class ZeroPadding3D(_ZeroPadding, rank=3):
 
 
 class _UpSampling(_Spatial):
-    def __init__(self, size: Any, **kwargs: Any):
-        super().__init__(**kwargs)
+    def __init__(self, size: Any = 2, data_format: str | None = None, **kwargs: Any):
+        super().__init__(data_format=data_format, **kwargs)
         if self.rank == 1:
             self.size: Any = positive(self, "size", size)
         else:
@@ -220,7 +220,7 @@ class UpSampling1D(_UpSampling, rank=1):
     _config_attributes: ClassVar[dict[str, str | None]] = {"data_format": None}
 
     def __init__(self, size: int = 2, **kwargs: Any):
-        super().__init__(size, data_format="channels_last", **kwargs)
+        super().__init__(size, "channels_last", **kwargs)
 
 
 class UpSampling2D(_UpSampling, rank=2):
@@ -253,7 +253,7 @@ class UpSampling2D(_UpSampling, rank=2):
         interpolation: str = "nearest",
         **kwargs: Any,
     ):
-        super().__init__(size, data_format=data_format, **kwargs)
+        super().__init__(size, data_format, **kwargs)
         self.interpolation = one_of("UpSampling2D", "interpolation", interpolation, _INTERPOLATIONS)
 
     def call(self, inputs: jax.Array) -> jax.Array:
@@ -286,9 +286,6 @@ class UpSampling3D(_UpSampling, rank=3):
         >>> jl.layers.UpSampling3D((1, 2, 3))(jnp.ones((1, 2, 2, 2, 5))).shape
         (1, 2, 4, 6, 5)
     """
-
-    def __init__(self, size: Any = (2, 2, 2), data_format: str | None = None, **kwargs: Any):
-        super().__init__(size, data_format=data_format, **kwargs)
 
 
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 
+from jaxlayers.common import registry
 from jaxlayers.core import Layer
-from jaxlayers.layers._inner_layers import InnerLayers
 from jaxlayers.transforms import scan, vmap
+
+
+class InnerLayers(Layer):
+    """A layer made from other layers: their configs are a part of its config."""
+
+    _inner_layers: ClassVar[tuple[str, ...]]  # the arguments of the constructor that are layers, or lists of layers
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
+        """A new layer from a config that `get_config` returned; without weights."""
+
+        def make(value: Any) -> Any:
+            return [*map(make, value)] if isinstance(value, list) else registry.lookup("layer", value, custom_objects)
+
+        inner = {name: make(config[name]) for name in cls._inner_layers if name in config}
+        return super().from_config({**config, **inner})
 
 
 class Wrapper(InnerLayers):
@@ -72,7 +89,6 @@ class TimeDistributed(Wrapper):
 
     def build(self, input_shape: Any) -> None:
         """Mark this layer as built; the first call builds the inner layer, on the inputs of one time step."""
-        Layer.build(self, input_shape)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Apply the layer to all time steps."""

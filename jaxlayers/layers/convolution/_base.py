@@ -16,7 +16,7 @@ from jaxlayers.core import InputSpec, Variable
 from jaxlayers.layers._config import activated
 from jaxlayers.layers._ranked import Convolving
 from jaxlayers.layers._weight_arguments import WeightArguments
-from jaxlayers.numerics.spatial import channel_axis
+from jaxlayers.numerics.spatial import channel_axis, refuse_empty_outputs
 
 
 class Convolution(Convolving, WeightArguments):
@@ -65,11 +65,7 @@ def _convolve_and_shift(
     function: Any, settings: Any, inputs: jax.Array, kernels: Any, bias: jax.Array | None
 ) -> jax.Array:
     outputs = function(inputs, *kernels, *settings)
-    if not outputs.size and inputs.size:
-        raise ValueError(
-            f"A kernel of size {kernels[0].shape[:-2]} does not fit into inputs of shape {inputs.shape}. Use a smaller "
-            "kernel, or padding='same'."
-        )
+    refuse_empty_outputs("A convolution", inputs, outputs, "kernel", kernels[0].shape[:-2])
     return with_bias(outputs, bias, settings[2])
 
 

@@ -9,7 +9,7 @@ import jax
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.layers._ranked import Ranked
 from jaxlayers.numerics.pooling import pooled_maximum, pooled_mean
-from jaxlayers.numerics.spatial import one_of
+from jaxlayers.numerics.spatial import one_of, refuse_empty_outputs
 
 
 class _Pooling(Ranked):
@@ -32,11 +32,7 @@ class _Pooling(Ranked):
     def call(self, inputs: jax.Array) -> jax.Array:
         """Pool each window."""
         outputs = self.pooled(inputs, self.pool_size, self.strides, self.padding, self.data_format)
-        if inputs.size and not outputs.size:
-            raise ValueError(
-                f"{self.path!r} with pool_size={self.pool_size} expects larger inputs; received shape {inputs.shape}, "
-                "into which no window fits. Use a smaller pool_size, or padding='same'."
-            )
+        refuse_empty_outputs(repr(self.path), inputs, outputs, "window", self.pool_size)
         return outputs
 
 

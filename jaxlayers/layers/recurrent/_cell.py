@@ -24,7 +24,7 @@ class Cell(WeightArguments, weights=("kernel", "recurrent", "bias")):
     """
 
     builds_from_shape = True
-    units: int
+    units: int  # the size of the output; of a convolution, its number of channels
     kernel_size: tuple[int, ...] = ()  # the spatial sizes of both kernels
 
     def __init__(

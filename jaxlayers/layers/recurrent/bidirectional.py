@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core import Layer
-from jaxlayers.layers._inner_layers import InnerLayers
+from jaxlayers.core import Layer, making
 from jaxlayers.layers.copying import copy_from_config
+from jaxlayers.layers.wrappers import InnerLayers
 
 _MERGES = {
     "concat": lambda forward, backward: jnp.concatenate([forward, backward], -1),
@@ -126,8 +126,8 @@ class Bidirectional(InnerLayers):
         if expected != received:
             raise ValueError(f"{self.path!r} expects weights of shapes {expected}; received {received}.")
         for variable, array in zip(variables, self._initial_values, strict=True):
-            if not isinstance(variable.initializer, _InitialValue):
-                variable.initializer = _InitialValue(array)
+            if not isinstance(variable.initializer, making.Start):
+                variable.initializer = making.Start(jnp.asarray(array, variable.dtype))
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The mask of the inputs for sequences of outputs; None for last outputs and for states."""
@@ -159,16 +159,6 @@ class Bidirectional(InnerLayers):
     def reset_states(self) -> None:
         """Call `reset_state`, of which this is the former name."""
         self.reset_state()
-
-
-class _InitialValue:
-    """The initializer of a weight with a given value."""
-
-    def __init__(self, array: Any):
-        self.array = array
-
-    def __call__(self, shape: Any, dtype: Any = None) -> jax.Array:
-        return jnp.array(self.array, dtype)
 
 
 def _like(layer: Any, prefix: str, **changed: Any) -> Any:

@@ -30,7 +30,7 @@ class ConvLSTMCell(Convolving, Cell):
 
     def __init__(self, filters: int, recurrent_activation: Any, unit_forget_bias: bool, **kwargs: Any):
         super().__init__(implementation=1, **kwargs)
-        self.filters = positive(self, "filters", filters)
+        self.filters = self.units = positive(self, "filters", filters)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
 
@@ -49,11 +49,6 @@ class ConvLSTMCell(Convolving, Cell):
     def state_size(self) -> list[int]:
         """`[-1, -1]`, as in Keras: the sizes depend on the inputs. See `get_initial_state`."""
         return [-1, -1]
-
-    @property
-    def output_size(self) -> int:
-        """The number of channels of the outputs."""
-        return self.filters
 
     def get_initial_state(self, batch_size: int | None = None) -> list[jax.Array]:
         """The states before the first step: zeros with the shape of the convolved inputs."""

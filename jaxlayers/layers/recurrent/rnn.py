@@ -14,10 +14,10 @@ from jaxlayers import ops
 from jaxlayers.common.masks import get_mask
 from jaxlayers.core import InputSpec, Variable, tracking
 from jaxlayers.core.protocols import Role
-from jaxlayers.layers._inner_layers import InnerLayers
 from jaxlayers.layers.recurrent import _loop
 from jaxlayers.layers.recurrent._cell import has_own_loop
 from jaxlayers.layers.recurrent.stacked import StackedRNNCells, as_callable, build_cell, check_cell, initial_state
+from jaxlayers.layers.wrappers import InnerLayers
 
 
 class RNN(InnerLayers):

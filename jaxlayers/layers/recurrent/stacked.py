@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jaxlayers.common import registry
 from jaxlayers.core import building, scope
-from jaxlayers.layers._inner_layers import InnerLayers
+from jaxlayers.layers.wrappers import InnerLayers
 
 
 class StackedRNNCells(InnerLayers):
