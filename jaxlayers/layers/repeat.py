@@ -344,18 +344,16 @@ _PLAIN = frozenset([bool, int, float, str, type(None)])
 def _check_same(path: str, before: Any, after: Any) -> None:
     """Raise unless the outputs of a block have the structure, shapes, dtypes and masks of its inputs."""
 
-    def described(arrays: Any) -> tuple[Any, str]:
-        leaves, masks, structure = arrays
+    def described(leaves: Any, masks: Any, structure: Any) -> str:
         masked = ["" if mask is None else ", masked" for mask in masks]
         specs = [f"{x.dtype}{list(x.shape)}{mask}" for x, mask in zip(leaves, masked, strict=True)]
-        text = specs[0] if jax.tree_util.treedef_is_leaf(structure) else str(jax.tree.unflatten(structure, specs))
-        return (structure, specs), text
+        return specs[0] if jax.tree_util.treedef_is_leaf(structure) else str(jax.tree.unflatten(structure, specs))
 
-    (expected, text), (received, other) = described(before), described(after)
-    if expected != received:
+    expected, received = described(*before), described(*after)
+    if expected != received or before[2] != after[2]:
         raise ValueError(
             f"The block of {path!r} must return outputs of the form of its inputs, since they are the inputs of the "
-            f"next block: expected {text}; received {other}. Bring the inputs to that form before the blocks, "
+            f"next block: expected {expected}; received {received}. Bring the inputs to that form before the blocks, "
             "with a Dense layer, say."
         )
 

@@ -28,7 +28,7 @@ class ProjectedAttention(WeightArguments, weights=("kernel", "bias")):
     size: int  # of a head of query and key
     value_size: int  # of a head of the value
     output_sizes: tuple[int, ...] | None = None  # the last axes of the outputs; None for the last size of the query
-    axes: tuple[int, ...] | None = None  # the attention axes; None for all but the first and the last
+    attention_axes: tuple[int, ...] | None = None  # None for all but the first and the last
     _config_attributes: ClassVar[dict[str, str | None]] = {"activity_regularizer": "_projections_regularizer"}
     _config_if_changed = ("flash_attention",)  # Keras's configs have no such option
 
@@ -106,14 +106,14 @@ class ProjectedAttention(WeightArguments, weights=("kernel", "bias")):
 
     def _axes(self, rank: int) -> tuple[int, ...]:
         """The attention axes as non-negative integers, for inputs with `rank` axes."""
-        if self.axes is None:
+        if self.attention_axes is None:
             return tuple(range(1, rank - 1))
-        if any(not -rank <= axis < rank or axis % rank == rank - 1 for axis in self.axes):
+        if any(not -rank <= axis < rank or axis % rank == rank - 1 for axis in self.attention_axes):
             raise ValueError(
-                f"{self.path!r} has attention_axes={self.axes}, which must be axes of its inputs before the last; "
-                f"received inputs with {rank} axes."
+                f"{self.path!r} has attention_axes={self.attention_axes}, which must be axes of its inputs before the "
+                f"last; received inputs with {rank} axes."
             )
-        return tuple(axis % rank for axis in self.axes)
+        return tuple(axis % rank for axis in self.attention_axes)
 
     def call(
         self,

@@ -110,9 +110,8 @@ class MultiHeadAttention(ProjectedAttention):
                     "MultiHeadAttention: attention_axes must be an integer or a list of integers; received "
                     f"{attention_axes!r}."
                 )
-            self.axes = tuple(axes)
+            self.attention_axes = tuple(axes)
 
-    attention_axes = property(attrgetter("axes"), doc="The argument `attention_axes` as a tuple; None for the default.")
     query_dense = property(attrgetter("_query_dense"), doc="The projection of the query.")
     key_dense = property(attrgetter("_key_dense"), doc="The projection of the key.")
     value_dense = property(attrgetter("_value_dense"), doc="The projection of the value.")

@@ -17,11 +17,7 @@ class _GlobalPooling(Ranked):
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any):
         super().__init__(data_format=data_format, **kwargs)
         self.keepdims = keepdims
-
-    @property
-    def axes(self) -> tuple[int, ...]:
-        """The spatial axes, over which the layer pools."""
-        return spatial_axes(self.rank, self.data_format)
+        self.axes = spatial_axes(self.rank, self.data_format)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Pool over the spatial axes."""

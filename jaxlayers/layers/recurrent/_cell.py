@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -20,9 +21,10 @@ from jaxlayers.layers.recurrent._recurrences import Arrays, Recurrence, Weights
 class Cell(WeightArguments, weights=("kernel", "recurrent", "bias")):
     """The base of the cells: the equations of a `Recurrence`, with weights.
 
-    A subclass defines its arguments and its recurrence.
+    A subclass defines its arguments and its equations.
     """
 
+    equations: type[Recurrence]  # its fields are attributes of the cell
     builds_from_shape = True
     units: int  # the size of the output; of a convolution, its number of channels
     kernel_size: tuple[int, ...] = ()  # the spatial sizes of both kernels
@@ -52,8 +54,8 @@ class Cell(WeightArguments, weights=("kernel", "recurrent", "bias")):
 
     @property
     def recurrence(self) -> Recurrence:
-        """The equations of a step, as functions of arrays."""
-        raise NotImplementedError
+        """The equations of a step as functions of arrays, with the arguments of this cell."""
+        return self.equations(*(getattr(self, field.name) for field in dataclasses.fields(self.equations)))
 
     @property
     def state_size(self) -> Any:
@@ -67,7 +69,7 @@ class Cell(WeightArguments, weights=("kernel", "recurrent", "bias")):
 
     def build(self, input_shape: Any) -> None:
         """Make the weights for the features of the inputs."""
-        features, wide = input_shape[self.recurrence.channel_axis], self.recurrence.gates * self.output_size
+        features, wide = input_shape[self.recurrence.channel_axis], self.equations.gates * self.output_size
         self.kernel = self.add_weight(
             (*self.kernel_size, features, wide), name="kernel", **self.weight_options("kernel")
         )
@@ -169,7 +171,7 @@ class Cell(WeightArguments, weights=("kernel", "recurrent", "bias")):
 
         Each of the two is a tuple: empty without dropout, one mask, or one mask for each gate.
         """
-        count = self.recurrence.gates if self.masks_per_gate else 1
+        count = self.equations.gates if self.masks_per_gate else 1
 
         def draw(rate: float, shape: tuple[int, ...]) -> Arrays:
             if not training or rate == 0:

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from jaxlayers.core import Layer, making
 from jaxlayers.layers.copying import copy_from_config
 from jaxlayers.layers.wrappers import InnerLayers
+from jaxlayers.numerics.spatial import one_of
 
-_MERGES = {
+_MERGES: dict[Any, Any] = {
     "concat": lambda forward, backward: jnp.concatenate([forward, backward], -1),
     "sum": lambda forward, backward: forward + backward,
     "mul": lambda forward, backward: forward * backward,
@@ -73,12 +74,8 @@ class Bidirectional(InnerLayers):
                     f"Bidirectional expects recurrent layers, with the attributes {', '.join(required)}; received "
                     f"{recurrent!r}."
                 )
-        if merge_mode not in _MERGES:
-            raise ValueError(
-                f"Bidirectional: merge_mode must be one of {', '.join(map(repr, _MERGES))}; received {merge_mode!r}."
-            )
         super().__init__(**kwargs)
-        self.merge_mode = merge_mode
+        self.merge_mode = one_of("Bidirectional", "merge_mode", merge_mode, tuple(_MERGES))
         self.forward_layer = _like(layer, "forward_")
         if backward_layer is None:
             backward_layer = _like(layer, "backward_", go_backwards=True)

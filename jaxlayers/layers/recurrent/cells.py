@@ -44,6 +44,8 @@ class SimpleRNNCell(Cell):
         [[3.0, 3.0]]
     """
 
+    equations = _recurrences.Simple
+
     @passes_on
     def __init__(
         self,
@@ -65,11 +67,6 @@ class SimpleRNNCell(Cell):
         **kwargs: Any,
     ):
         self.units = positive(self, "units", units)
-
-    @property
-    def recurrence(self) -> _recurrences.Recurrence:
-        """The equations of a step, as functions of arrays."""
-        return _recurrences.Simple(self.activation)
 
 
 class LSTMCell(Cell):
@@ -112,6 +109,8 @@ class LSTMCell(Cell):
         ((1, 2), (1, 2))
     """
 
+    equations = _recurrences.LongShortTerm
+
     @passes_on
     def __init__(
         self,
@@ -137,11 +136,6 @@ class LSTMCell(Cell):
         self.units = positive(self, "units", units)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
-
-    @property
-    def recurrence(self) -> _recurrences.Recurrence:
-        """The equations of a step, as functions of arrays."""
-        return _recurrences.LongShortTerm(self.activation, self.recurrent_activation)
 
     @property
     def state_size(self) -> list[int]:
@@ -196,6 +190,8 @@ class GRUCell(Cell):
         (1, 2)
     """
 
+    equations = _recurrences.Gated
+
     @passes_on
     def __init__(
         self,
@@ -225,8 +221,3 @@ class GRUCell(Cell):
     def bias_shape(self, wide: int) -> tuple[int, ...]:
         """The shape of the bias, with a second row for the recurrent kernel if `reset_after` is True."""
         return (2, wide) if self.reset_after else (wide,)
-
-    @property
-    def recurrence(self) -> _recurrences.Recurrence:
-        """The equations of a step, as functions of arrays."""
-        return _recurrences.Gated(self.activation, self.recurrent_activation, self.reset_after)

@@ -28,6 +28,8 @@ class ConvLSTMCell(Convolving, Cell):
         **kwargs: the other arguments of `ConvLSTM2D`.
     """
 
+    equations = _recurrences.Convolutional
+
     def __init__(self, filters: int, recurrent_activation: Any, unit_forget_bias: bool, **kwargs: Any):
         super().__init__(implementation=1, **kwargs)
         self.filters = self.units = positive(self, "filters", filters)
@@ -38,12 +40,6 @@ class ConvLSTMCell(Convolving, Cell):
         """Make the weights for the channels of the inputs, whose spatial axes decide the shapes of the states."""
         super().build(input_shape)
         self.input_spec = InputSpec(ndim=len(input_shape), axes=dict(enumerate(input_shape[1:], 1)))
-
-    @property
-    def recurrence(self) -> _recurrences.Recurrence:
-        """The equations of a step, as functions of arrays."""
-        settings = (self.strides, self.padding, self.data_format, self.dilation_rate)
-        return _recurrences.Convolutional(self.activation, self.recurrent_activation, *settings)
 
     @property
     def state_size(self) -> list[int]:
@@ -73,8 +69,6 @@ class ConvLSTM3DCell(ConvLSTMCell, rank=3):
 
 class _ConvLSTM(CellRNN, cell=ConvLSTMCell):
     """The base of the three layers; a subclass sets the class of its cell."""
-
-    cell_class: type[ConvLSTMCell]
 
     @passes_on
     def __init__(
@@ -108,7 +102,7 @@ class _ConvLSTM(CellRNN, cell=ConvLSTMCell):
         stateful: bool = False,
         **kwargs: Any,
     ):
-        self.input_spec = InputSpec(ndim=self.cell_class.rank + 3)
+        pass
 
 
 class ConvLSTM1D(_ConvLSTM):

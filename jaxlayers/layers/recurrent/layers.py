@@ -27,19 +27,18 @@ class CellRNN(RNN):
     def __init_subclass__(cls, cell: type[Cell] | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if cell is not None:
-            apart = {*constructor_parameters(Layer), "implementation"}
             names = dict.fromkeys([*constructor_parameters(cell), *cell._passed_on])  # type: ignore[arg-type]
             cls.cell_class, cls.cell_name = cell, to_snake_case(cell.__name__)
-            cls._passed_on = [name for name in names if name not in apart]
+            cls._passed_on = [name for name in names if name not in constructor_parameters(Layer)]
             for name in cls._passed_on:
                 setattr(cls, name, _attribute_of_cell(name))
 
     def __init__(self, use_cudnn: bool | str = "auto", **kwargs: Any):
-        own = {name: kwargs.pop(name) for name in (*self._passed_on, "implementation") if name in kwargs}
+        own = {name: kwargs.pop(name) for name in self._passed_on if name in kwargs}
         shared = {name: kwargs[name] for name in ("dtype", "trainable") if name in kwargs}
         super().__init__(self.cell_class(name=self.cell_name, **own, **shared), **kwargs)
         self.use_cudnn = use_cudnn
-        self.input_spec = InputSpec(ndim=3)
+        self.input_spec = InputSpec(ndim=3 + len(self.cell.kernel_size))
 
     @property
     def use_cudnn(self) -> bool | str:
