@@ -7,11 +7,10 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxlayers import constraints, initializers, ops, regularizers
 from jaxlayers.common.array_like import unwrap
-from jaxlayers.core import InputSpec
+from jaxlayers.core import InputSpec, making
 from jaxlayers.layers._config import positive
 from jaxlayers.layers._low_rank import LowRank
 
@@ -83,8 +82,7 @@ class Embedding(LowRank, adapted="embeddings"):
         """Make the table; the shape of the inputs has no influence on it."""
         options = self.weight_options("embeddings")
         if self._initial_values is not None:
-            values = np.asarray(self._initial_values)
-            options["initializer"] = lambda shape, dtype: jnp.asarray(values, dtype)
+            options["initializer"] = making.Start(self._initial_values)
         self.embeddings = self.add_weight((self.input_dim, self.output_dim), name="embeddings", **options)
         super().build(input_shape)
 

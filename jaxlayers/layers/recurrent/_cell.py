@@ -69,13 +69,11 @@ class Cell(WeightArguments, weights=("kernel", "recurrent", "bias")):
 
     def build(self, input_shape: Any) -> None:
         """Make the weights for the features of the inputs."""
-        features, wide = input_shape[self.recurrence.channel_axis], self.equations.gates * self.output_size
-        self.kernel = self.add_weight(
-            (*self.kernel_size, features, wide), name="kernel", **self.weight_options("kernel")
-        )
-        self.recurrent_kernel = self.add_weight(
-            (*self.kernel_size, self.output_size, wide), name="recurrent_kernel", **self.weight_options("recurrent")
-        )
+        features, wide = input_shape[self.recurrence.channel_axis], self.equations.gates * self.units
+        kernel, recurrent = (*self.kernel_size, features, wide), (*self.kernel_size, self.units, wide)
+        self.kernel = self.add_weight(kernel, name="kernel", **self.weight_options("kernel"))
+        options = self.weight_options("recurrent")
+        self.recurrent_kernel = self.add_weight(recurrent, name="recurrent_kernel", **options)
         if self.use_bias:
             options = self.weight_options("bias")
             if getattr(self, "unit_forget_bias", False):

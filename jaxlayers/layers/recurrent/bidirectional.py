@@ -124,7 +124,7 @@ class Bidirectional(InnerLayers):
             raise ValueError(f"{self.path!r} expects weights of shapes {expected}; received {received}.")
         for variable, array in zip(variables, self._initial_values, strict=True):
             if not isinstance(variable.initializer, making.Start):
-                variable.initializer = making.Start(jnp.asarray(array, variable.dtype))
+                variable.initializer = making.Start(array)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The mask of the inputs for sequences of outputs; None for last outputs and for states."""

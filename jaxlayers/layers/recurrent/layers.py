@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any, ClassVar
 
 from jaxlayers.common.constructors import constructor_parameters, passes_on
@@ -31,7 +32,7 @@ class CellRNN(RNN):
             cls.cell_class, cls.cell_name = cell, to_snake_case(cell.__name__)
             cls._passed_on = [name for name in names if name not in constructor_parameters(Layer)]
             for name in cls._passed_on:
-                setattr(cls, name, _attribute_of_cell(name))
+                setattr(cls, name, property(attrgetter(f"cell.{name}"), doc=f"The attribute `{name}` of the cell."))
 
     def __init__(self, use_cudnn: bool | str = "auto", **kwargs: Any):
         own = {name: kwargs.pop(name) for name in self._passed_on if name in kwargs}
@@ -50,10 +51,6 @@ class CellRNN(RNN):
         if value not in ("auto", True, False):
             raise ValueError(f"{type(self).__name__}: use_cudnn must be 'auto', True or False; received {value!r}.")
         self.cell.use_cudnn = value
-
-
-def _attribute_of_cell(name: str) -> property:
-    return property(lambda self: getattr(self.cell, name), doc=f"The attribute `{name}` of the cell.")
 
 
 class SimpleRNN(CellRNN, cell=SimpleRNNCell):
