@@ -290,11 +290,9 @@ class Dot(Merge):
         x, y = arrays = self._as_arrays(inputs)
         pair = self.axes if isinstance(self.axes, list | tuple) else (self.axes, self.axes)
         received = f"received shapes {x.shape} and {y.shape}"
-        if any(not -array.ndim <= axis < array.ndim for array, axis in zip(arrays, pair, strict=True)):
-            raise ValueError(f"{self.path!r} has axes={self.axes}, which its inputs do not have; {received}.")
+        if any(axis == 0 or not -array.ndim < axis < array.ndim for array, axis in zip(arrays, pair, strict=True)):
+            raise ValueError(f"{self.path!r} has axes={self.axes}, which must exist and not be the batch; {received}.")
         i, j = (axis % array.ndim for array, axis in zip(arrays, pair, strict=True))
-        if i == 0 or j == 0:
-            raise ValueError(f"{self.path!r} expects axes other than the batch; it has axes={self.axes}, {received}.")
         if x.shape[0] != y.shape[0] or x.shape[i] != y.shape[j]:
             raise ValueError(
                 f"{self.path!r} expects inputs with the same batch size, and the same size along axis {i} of the first "

@@ -19,10 +19,9 @@ class _Spatial(Ranked):
 
     def pairs(self, name: str, value: Any) -> Any:
         """Return an argument as a pair (start, end) for each spatial axis; as a single pair if there is one axis."""
-        where = type(self).__name__
         if self.rank == 1:
-            return per_axis(where, name, value, 2, least=0)
-        return pair_per_axis(where, name, value, self.rank)
+            return per_axis(type(self).__name__, name, value, 2, least=0)
+        return pair_per_axis(type(self).__name__, name, value, self.rank)
 
     def each_axis(self, value: Any, fill: Any) -> tuple[Any, ...]:
         """Return the values of an argument for all axes, with `fill` for the batch and the channels."""
@@ -188,10 +187,7 @@ class ZeroPadding3D(_ZeroPadding, rank=3):
 class _UpSampling(_Spatial):
     def __init__(self, size: Any = 2, data_format: str | None = None, **kwargs: Any):
         super().__init__(data_format=data_format, **kwargs)
-        if self.rank == 1:
-            self.size: Any = positive(self, "size", size)
-        else:
-            self.size = self.per_axis("size", size)
+        self.size: Any = positive(self, "size", size) if self.rank == 1 else self.per_axis("size", size)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Repeat each element along the spatial axes."""

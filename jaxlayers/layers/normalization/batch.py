@@ -175,14 +175,11 @@ class BatchNormalization(ScaleAndOffset):
 
 def _checked_clipping(clipping: dict[str, float]) -> dict[str, float]:
     rmin, rmax, dmax = (clipping.get(name) for name in ("rmin", "rmax", "dmax"))
-    if set(clipping) - {"rmin", "rmax", "dmax"}:
+    is_ordered = rmin is None or rmax is None or rmin <= rmax
+    if set(clipping) - {"rmin", "rmax", "dmax"} or not is_ordered or (dmax is not None and dmax < 0):
         raise ValueError(
-            "BatchNormalization: renorm_clipping may have the keys 'rmin', 'rmax' and 'dmax' alone; received "
-            f"{clipping}."
-        )
-    if (rmin is not None and rmax is not None and rmax < rmin) or (dmax is not None and dmax < 0):
-        raise ValueError(
-            f"BatchNormalization: renorm_clipping must satisfy rmin <= rmax and dmax >= 0; received {clipping}."
+            "BatchNormalization: renorm_clipping may have the keys 'rmin', 'rmax' and 'dmax' alone, with rmin <= rmax "
+            f"and dmax >= 0; received {clipping}."
         )
     return dict(clipping)
 

@@ -53,12 +53,8 @@ class SpectralNormalization(Wrapper):
         """Build the layer inside, and make the vector."""
         super().build(input_shape)
         self.kernel = self._kernel()
-        self.vector_u = self.add_weight(
-            name="vector_u",
-            shape=(1, self.kernel.shape[-1]),
-            initializer=initializers.TruncatedNormal(stddev=0.02),
-            trainable=False,
-        )
+        shape, initializer = (1, self.kernel.shape[-1]), initializers.TruncatedNormal(stddev=0.02)
+        self.vector_u = self.add_weight(shape, initializer, trainable=False, name="vector_u")
         self.input_spec = InputSpec(min_ndim=1, axes={-1: input_shape[-1]})
 
     def _kernel(self) -> Any:

@@ -68,7 +68,7 @@ class Bidirectional(InnerLayers):
         **kwargs: Any,
     ):
         required = ("go_backwards", *_ALIKE)
-        for recurrent in (layer, layer if backward_layer is None else backward_layer):
+        for recurrent in (layer, backward_layer or layer):
             if not isinstance(recurrent, Layer) or not all(hasattr(recurrent, name) for name in required):
                 raise ValueError(
                     f"Bidirectional expects recurrent layers, with the attributes {', '.join(required)}; received "
@@ -77,9 +77,7 @@ class Bidirectional(InnerLayers):
         super().__init__(**kwargs)
         self.merge_mode = one_of("Bidirectional", "merge_mode", merge_mode, tuple(_MERGES))
         self.forward_layer = _like(layer, "forward_")
-        if backward_layer is None:
-            backward_layer = _like(layer, "backward_", go_backwards=True)
-        self.backward_layer = backward_layer
+        self.backward_layer = backward_layer or _like(layer, "backward_", go_backwards=True)
         _check_pair(self.forward_layer, self.backward_layer)
         for direction in (self.forward_layer, self.backward_layer):
             if hasattr(layer, "use_cudnn"):
@@ -166,14 +164,10 @@ def _like(layer: Any, prefix: str, **changed: Any) -> Any:
 
 def _check_pair(forward: Any, backward: Any) -> None:
     """Raise if the forward and the backward layer do not fit each other."""
-    if forward.go_backwards == backward.go_backwards:
+    names = ("go_backwards", *_ALIKE)
+    first, second = ({name: getattr(layer, name) for name in names} for layer in (forward, backward))
+    if second != {**first, "go_backwards": not forward.go_backwards}:
         raise ValueError(
-            "Bidirectional: layer and backward_layer must differ in go_backwards; received two layers with "
-            f"go_backwards={forward.go_backwards}."
+            f"Bidirectional: layer and backward_layer must differ in go_backwards, and agree in {', '.join(_ALIKE)}; "
+            f"received {first} and {second}."
         )
-    for name in _ALIKE:
-        if getattr(forward, name) != getattr(backward, name):
-            raise ValueError(
-                f"Bidirectional: layer and backward_layer must have the same {name}; received "
-                f"{getattr(forward, name)} and {getattr(backward, name)}."
-            )

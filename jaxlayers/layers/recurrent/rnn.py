@@ -111,18 +111,12 @@ class RNN(InnerLayers):
                 ndim=cell_spec.ndim + 1, axes={axis + (axis >= 0): size for axis, size in cell_spec.axes.items()}
             )
         if self.stateful:
-            initial = jax.eval_shape(lambda: self.get_initial_state(batch))
-            variables = [
-                Variable(
-                    functools.partial(_initial_state, self, number, batch),
-                    shape=state.shape,
-                    dtype=self.variable_dtype,
-                    trainable=False,
-                    name="rnn_state",
-                )
-                for number, state in enumerate(jax.tree.leaves(initial))
-            ]
-            self._states = _States(variables, jax.tree.structure(initial))
+            states, structure = jax.tree.flatten(jax.eval_shape(lambda: self.get_initial_state(batch)))
+            variables = []
+            for number, state in enumerate(states):
+                initializer = functools.partial(_initial_state, self, number, batch)
+                variables.append(Variable(initializer, state.shape, self.variable_dtype, False, name="rnn_state"))
+            self._states = _States(variables, structure)
 
     def get_initial_state(self, batch_size: int) -> list[Any]:
         """The states before the first time step: from `get_initial_state` of the cell, or zeros."""
