@@ -12,10 +12,10 @@ from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.core import InputSpec, Variable
 from jaxlayers.layers._config import activated, positive
-from jaxlayers.layers._low_rank import LowRank
+from jaxlayers.layers._low_rank import AdaptedWeight, LowRank
 
 
-class Dense(LowRank, adapted="kernel", weights=("kernel", "bias")):
+class Dense(LowRank, weights=("kernel", "bias")):
     """A fully connected layer: `outputs = activation(inputs @ kernel + bias)`.
 
     Args:
@@ -43,6 +43,8 @@ class Dense(LowRank, adapted="kernel", weights=("kernel", "bias")):
         >>> layer(jnp.ones((1, 3))).tolist()
         [[3.0, 3.0]]
     """
+
+    kernel: Any = AdaptedWeight()
 
     @passes_on
     def __init__(

@@ -14,12 +14,12 @@ from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.core import InputSpec, Variable
 from jaxlayers.layers._config import activated
-from jaxlayers.layers._low_rank import LowRank
+from jaxlayers.layers._low_rank import AdaptedWeight, LowRank
 
 _FORM = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
 
 
-class EinsumDense(LowRank, adapted="kernel", weights=("kernel", "bias")):
+class EinsumDense(LowRank, weights=("kernel", "bias")):
     """A fully connected layer with an einsum: `outputs = activation(einsum(equation, inputs, kernel) + bias)`.
 
     Args:
@@ -50,6 +50,7 @@ class EinsumDense(LowRank, adapted="kernel", weights=("kernel", "bias")):
         ((5, 7, 2, 4), (3, 2, 4), (4,))
     """
 
+    kernel: Any = AdaptedWeight()
     _config_attributes: ClassVar[dict[str, str | None]] = {
         "output_shape": "partial_output_shape",
         "activity_regularizer": "activity_regularizer",
@@ -95,30 +96,29 @@ class EinsumDense(LowRank, adapted="kernel", weights=("kernel", "bias")):
     def _sizes(self, shape: tuple[int, ...]) -> dict[str, int]:
         """The size of every axis that has a letter in the equation, for inputs of this shape."""
         terms, rest = self._terms, len(shape) - len(self._terms.inputs)
+        where = f"{self.path!r} with equation {self.equation!r}"
         if rest < 0 or (rest and not terms.dots):
             expected = f"{len(terms.inputs)} axes{' or more' if terms.dots else ''}"
-            raise ValueError(
-                f"{self.path!r} with equation {self.equation!r} expects inputs with {expected}; received shape {shape}."
-            )
+            raise ValueError(f"{where} expects inputs with {expected}; received shape {shape}.")
         sizes = dict(zip(terms.inputs, shape[rest:] if terms.dots == "before" else shape, strict=False))
         # output_shape leaves out the batch, which is the ellipsis or else the first letter.
         letters = terms.outputs[0 if terms.dots == "before" and rest else 1 :]
         if len(letters) != len(self.partial_output_shape):
             raise ValueError(
-                f"{self.path!r} with equation {self.equation!r} expects an output_shape with a size (or None) for each "
-                f"of the axes {letters!r}; received output_shape={self.partial_output_shape}."
+                f"{where} expects an output_shape with a size (or None) for each of the axes {letters!r}; received "
+                f"output_shape={self.partial_output_shape}."
             )
         for letter, size in zip(letters, self.partial_output_shape, strict=True):
             if size is not None and sizes.setdefault(letter, size) != size:
                 raise ValueError(
-                    f"{self.path!r} with equation {self.equation!r} has size {size} for the axis {letter!r} in its "
-                    f"output_shape; received inputs of shape {shape}, where this axis has size {sizes[letter]}."
+                    f"{where} has size {size} for the axis {letter!r} in its output_shape; received inputs of shape "
+                    f"{shape}, where this axis has size {sizes[letter]}."
                 )
         missing = [letter for letter in terms.kernel + (self.bias_axes or "") if letter not in sizes]
         if missing:
             raise ValueError(
-                f"{self.path!r} with equation {self.equation!r} expects the sizes of the axes {missing} in its "
-                f"output_shape; received {self.partial_output_shape}."
+                f"{where} expects the sizes of the axes {missing} in its output_shape; received "
+                f"{self.partial_output_shape}."
             )
         return sizes
 

@@ -12,10 +12,10 @@ from jaxlayers import constraints, initializers, ops, regularizers
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import InputSpec, making
 from jaxlayers.layers._config import positive
-from jaxlayers.layers._low_rank import LowRank
+from jaxlayers.layers._low_rank import AdaptedWeight, LowRank
 
 
-class Embedding(LowRank, adapted="embeddings"):
+class Embedding(LowRank):
     """A table of trainable vectors, indexed by integers: `outputs[..., :] = embeddings[inputs[...]]`.
 
     Args:
@@ -44,6 +44,7 @@ class Embedding(LowRank, adapted="embeddings"):
         [[[1.0, 1.0], [1.0, 1.0]]]
     """
 
+    embeddings: Any = AdaptedWeight()
     _config_attributes: ClassVar[dict[str, str | None]] = {
         "weights": None,
         "activity_regularizer": "activity_regularizer",

@@ -37,8 +37,7 @@ class Convolution(Convolving, WeightArguments):
     def build(self, input_shape: Any) -> None:
         """Make the kernels for the channels of the inputs, and the bias."""
         channels = input_shape[channel_axis(self.data_format)]
-        shapes = self.kernel_shapes(channels)
-        for (name, prefix), shape in zip(self.kernels, shapes, strict=True):
+        for (name, prefix), shape in zip(self.kernels, self.kernel_shapes(channels), strict=True):
             setattr(self, name, self.add_weight(shape, name=name, **self.weight_options(prefix)))
         if self.use_bias:
             self.bias = self.add_weight((self.channels_out(channels),), name="bias", **self.weight_options("bias"))

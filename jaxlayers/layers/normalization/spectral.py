@@ -59,9 +59,8 @@ class SpectralNormalization(Wrapper):
 
     def _kernel(self) -> Any:
         for name in ("kernel", "embeddings"):
-            kernel = getattr(self.layer, name, None)
-            if kernel is not None:
-                return kernel
+            if getattr(self.layer, name, None) is not None:
+                return getattr(self.layer, name)
         raise ValueError(
             f"{self.path!r} needs a layer with a kernel or embeddings; received {type(self.layer).__name__}."
         )

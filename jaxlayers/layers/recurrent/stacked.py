@@ -106,9 +106,7 @@ def as_callable(cell: Any) -> Any:
 
 def output_size(cell: Any) -> Any:
     """The output size of a cell: its attribute `output_size`, or else the size of its first state."""
-    size = getattr(cell, "output_size", None)
-    if size is None:
-        size = cell.state_size
+    size = getattr(cell, "output_size", None) or cell.state_size
     return size[0] if isinstance(size, list | tuple) else size
 
 
