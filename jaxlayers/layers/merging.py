@@ -125,7 +125,6 @@ class Subtract(Merge):
     """
 
     exactly = 2
-
     pairwise = staticmethod(jnp.subtract)
 
 
@@ -141,7 +140,6 @@ class Multiply(Merge):
     """
 
     neutral = 1
-
     pairwise = staticmethod(jnp.multiply)
 
 
@@ -175,7 +173,6 @@ class Maximum(Merge):
     """
 
     neutral = -jnp.inf
-
     pairwise = staticmethod(jnp.maximum)
 
 
@@ -191,7 +188,6 @@ class Minimum(Merge):
     """
 
     neutral = jnp.inf
-
     pairwise = staticmethod(jnp.minimum)
 
 

@@ -110,13 +110,9 @@ class TimeDistributed(Wrapper):
             arrays, passed = arguments
             return self.layer(arrays, **passed)
 
-        if training and (not self.layer.built or _has_statistics(self.layer)):
+        # In training, a call may update the weights that were made with `trainable=False`.
+        if training and (not self.layer.built or not all(weight.was_trainable for weight in self.layer.weights)):
             steps = jax.tree.map(lambda x: jnp.moveaxis(x, 1, 0), (inputs, passed))
             outputs = scan(lambda _, arguments: (None, call_layer(arguments)), None, steps)[1]
             return jax.tree.map(lambda x: jnp.moveaxis(x, 0, 1), outputs)
         return vmap(call_layer, in_axes=1, out_axes=1)((inputs, passed))
-
-
-def _has_statistics(layer: Layer) -> bool:
-    """True if the layer has weights that were made with `trainable=False`, which a call may update."""
-    return any(not variable.was_trainable for variable in layer.weights)
