@@ -160,8 +160,9 @@ class ProjectedAttention(WeightArguments, weights=("kernel", "bias")):
         scale = self.size**-0.5
         drop = bool(training) and self.dropout > 0
         if not drop and not return_scores:
+            query, key, value = folded
             outputs = ops.dot_product_attention(
-                *folded, mask=mask, scale=scale, is_causal=is_causal, flash_attention=self.flash_attention
+                query, key, value, None, mask, scale, is_causal, flash_attention=self.flash_attention
             )
             return outputs, None
         if self.flash_attention:
@@ -225,8 +226,12 @@ class ProjectedAttention(WeightArguments, weights=("kernel", "bias")):
         }
         distance = (index + jnp.arange(steps))[:, None] - jnp.arange(length)[None]
         mask = distance >= 0 if self.sliding_window is None else (distance >= 0) & (distance < self.sliding_window)
-        heads = [self._query_dense(query), cache["key"], cache["value"]]
         outputs = ops.dot_product_attention(
-            *heads, mask=mask[None, None], scale=self.size**-0.5, flash_attention=self.flash_attention
+            self._query_dense(query),
+            cache["key"],
+            cache["value"],
+            mask=mask[None, None],
+            scale=self.size**-0.5,
+            flash_attention=self.flash_attention,
         )
         return self._project_outputs(outputs, query), cache
