@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
 
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.optimizers._optimizer import Optimizer
-
-if TYPE_CHECKING:
-    import optax
 
 
 class Adafactor(Optimizer):
@@ -43,6 +44,7 @@ class Adafactor(Optimizer):
     """
 
     slot_order = (("r", "c", "velocity"),)
+    _needs_parameters = True
 
     @passes_on
     def __init__(
@@ -70,7 +72,32 @@ class Adafactor(Optimizer):
         self.clip_threshold = clip_threshold
         self.relative_step = relative_step
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
-        from jaxlayers.optimizers._directions import step_by_adafactor
+    def _initial_slots(self, parameter: Any) -> dict[str, Any]:
+        if parameter.ndim > 1:
+            return {"r": jnp.zeros_like(parameter[..., 0]), "c": jnp.zeros_like(parameter[..., 0, :])}
+        # As in Keras's files, parameters without rows and columns have scalar zeros in their place.
+        return {"r": jnp.zeros((), "int32"), "c": jnp.zeros((), "int32")}
 
-        return step_by_adafactor(self.beta_2_decay, self.epsilon_1, self.epsilon_2, self.clip_threshold)
+    def _make_step(self, learning_rate: Any, count: Any) -> Callable[..., tuple[Any, ...]]:
+        rate = jnp.minimum(learning_rate, jax.lax.rsqrt(count))
+        decay = 1 - count**self.beta_2_decay
+
+        def step(g: Any, w: Any, r: Any, c: Any, v: Any) -> tuple[Any, ...]:
+            square = jnp.square(g) + self.epsilon_1
+            weight = decay.astype(g.dtype)
+            if w.ndim > 1:
+                r = weight * r + (1 - weight) * jnp.mean(square, axis=-1)
+                c = weight * c + (1 - weight) * jnp.mean(square, axis=-2)
+                v = (r / jnp.mean(r, axis=-1, keepdims=True))[..., None] * c[..., None, :]
+            else:
+                v = weight * v + (1 - weight) * square
+            direction = g / jnp.sqrt(v)
+            direction = direction / jnp.maximum(1, _root_mean_square(direction) / self.clip_threshold)
+            size = jnp.maximum(self.epsilon_2, _root_mean_square(w))
+            return -(size * rate.astype(w.dtype)) * direction, r, c, v
+
+        return step
+
+
+def _root_mean_square(x: jax.Array) -> jax.Array:
+    return jnp.sqrt(jnp.mean(jnp.square(x)))

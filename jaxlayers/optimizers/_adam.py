@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
 
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.optimizers._optimizer import Optimizer
+from jaxlayers.optimizers._slots import moving_average
 
 if TYPE_CHECKING:
     import optax
@@ -68,10 +72,25 @@ class Adam(Optimizer):
         self.epsilon = epsilon
         self.amsgrad = amsgrad
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
-        from jaxlayers.optimizers._transformations import step_by_adam
+    def _initial_slots(self, parameter: Any) -> dict[str, Any]:
+        return {} if self.amsgrad else {"velocity_hat": None}
 
-        return step_by_adam(self.beta_1, self.beta_2, self.epsilon, self.amsgrad)
+    def _make_step(self, learning_rate: Any, count: Any) -> Callable[..., tuple[Any, ...]]:
+        return make_adam_step(learning_rate, count, self.beta_1, self.beta_2, self.epsilon)
+
+
+def make_adam_step(
+    learning_rate: Any, count: Any, beta_1: float, beta_2: float, epsilon: float
+) -> Callable[..., tuple[Any, ...]]:
+    """Return the step of Adam for one parameter; with AMSGrad if the parameter has the slot of the largest `v`."""
+    rate = learning_rate * jnp.sqrt(1 - beta_2**count) / (1 - beta_1**count)
+
+    def step(g: Any, w: Any, m: Any, v: Any, largest: Any = None) -> tuple[Any, ...]:
+        m, v = moving_average(m, g, beta_1), moving_average(v, jnp.square(g), beta_2)
+        largest = None if largest is None else jnp.maximum(largest, v)
+        return -(m * rate.astype(m.dtype)) / (jnp.sqrt(v if largest is None else largest) + epsilon), m, v, largest
+
+    return step
 
 
 class AdamW(Adam):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
 
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.optimizers._optimizer import Optimizer
-
-if TYPE_CHECKING:
-    import optax
+from jaxlayers.optimizers._slots import moving_average
 
 
 class Adamax(Optimizer):
@@ -60,7 +61,11 @@ class Adamax(Optimizer):
         self.beta_2 = beta_2
         self.epsilon = epsilon
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
-        from jaxlayers.optimizers._directions import step_by_adamax
+    def _make_step(self, learning_rate: Any, count: Any) -> Callable[..., tuple[Any, ...]]:
+        rate = learning_rate / (1 - self.beta_1**count)
 
-        return step_by_adamax(self.beta_1, self.beta_2, self.epsilon)
+        def step(g: Any, w: Any, m: Any, u: Any) -> tuple[Any, ...]:
+            m, u = moving_average(m, g, self.beta_1), jnp.maximum(self.beta_2 * u, jnp.abs(g))
+            return -(m * rate.astype(m.dtype)) / (u + self.epsilon), m, u
+
+        return step

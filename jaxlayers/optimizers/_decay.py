@@ -9,6 +9,7 @@ from typing import Any
 import jax
 
 from jaxlayers.core import Variable
+from jaxlayers.optimizers._paths import path_of
 
 
 class Exclusion:
@@ -30,7 +31,7 @@ class Exclusion:
         paths = {path for variable in self.variables for path in (variable.path, variable.path.partition("/")[2])}
 
         def decays(keys: Any, _: Any) -> bool:
-            path = jax.tree_util.keystr(keys, simple=True, separator="/")
+            path = path_of(keys)
             variable = known.get(path)
             listed = path in paths if variable is None else variable in self.variables
             name = path.rpartition("/")[2] if variable is None else variable.name

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
 
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.optimizers._checks import check_between
 from jaxlayers.optimizers._optimizer import Optimizer
-
-if TYPE_CHECKING:
-    import optax
 
 
 class Ftrl(Optimizer):
@@ -47,6 +47,7 @@ class Ftrl(Optimizer):
     """
 
     slot_order = (("accumulator", "linear"),)
+    _needs_parameters = True
 
     @passes_on
     def __init__(
@@ -82,14 +83,18 @@ class Ftrl(Optimizer):
         self.l2_shrinkage_regularization_strength = l2_shrinkage_regularization_strength
         self.beta = beta
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
-        from jaxlayers.optimizers._directions import step_by_ftrl
+    def _initial_slots(self, parameter: Any) -> dict[str, Any]:
+        return {"accumulator": jnp.full_like(parameter, self.initial_accumulator_value)}
 
-        return step_by_ftrl(
-            self.learning_rate_power,
-            self.initial_accumulator_value,
-            self.l1_regularization_strength,
-            self.l2_regularization_strength,
-            self.l2_shrinkage_regularization_strength,
-            self.beta,
-        )
+    def _make_step(self, learning_rate: Any, count: Any) -> Callable[..., tuple[Any, ...]]:
+        l1, power = self.l1_regularization_strength, self.learning_rate_power
+
+        def step(g: Any, w: Any, n: Any, z: Any) -> tuple[Any, ...]:
+            rate = learning_rate.astype(w.dtype)
+            new_n = n + jnp.square(g)
+            shrinkage = 2 * self.l2_shrinkage_regularization_strength * w
+            z = z + g + shrinkage - (new_n**-power - n**-power) / rate * w
+            curvature = new_n**-power / rate + 2 * (self.l2_regularization_strength + self.beta / (2 * rate))
+            return (jnp.clip(z, -l1, l1) - z) / curvature - w, new_n, z
+
+        return step

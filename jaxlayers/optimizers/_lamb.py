@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
 
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.optimizers._optimizer import Optimizer
+from jaxlayers.optimizers._slots import moving_average
 
 if TYPE_CHECKING:
     import optax
@@ -63,8 +67,16 @@ class Lamb(Optimizer):
     def _direction(self) -> optax.GradientTransformationExtraArgs:
         import optax
 
-        from jaxlayers.optimizers._directions import scale_by_corrected_adam
         from jaxlayers.optimizers._transformations import scale_by_learning_rate
 
-        steps = scale_by_corrected_adam(self.beta_1, self.beta_2, self.epsilon)
-        return optax.chain(steps, optax.scale_by_trust_ratio(), scale_by_learning_rate(-1))
+        return optax.chain(super()._direction(), optax.scale_by_trust_ratio(), scale_by_learning_rate(-1))
+
+    def _make_step(self, learning_rate: Any, count: Any) -> Callable[..., tuple[Any, ...]]:
+        """Return the step of `optax.scale_by_adam`, with the counter of the optimizer; without the learning rate."""
+
+        def step(g: Any, w: Any, m: Any, v: Any) -> tuple[Any, ...]:
+            m, v = moving_average(m, g, self.beta_1), moving_average(v, jnp.square(g), self.beta_2)
+            first, second = ((1 - beta**count).astype(m.dtype) for beta in (self.beta_1, self.beta_2))
+            return (m / first) / (jnp.sqrt(v / second) + self.epsilon), m, v
+
+        return step

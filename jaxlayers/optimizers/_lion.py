@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
 
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.optimizers._optimizer import Optimizer
-
-if TYPE_CHECKING:
-    import optax
+from jaxlayers.optimizers._slots import moving_average
 
 
 class Lion(Optimizer):
@@ -63,7 +64,9 @@ class Lion(Optimizer):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
-        from jaxlayers.optimizers._directions import step_by_lion
+    def _make_step(self, learning_rate: Any, count: Any) -> Callable[..., tuple[Any, ...]]:
+        def step(g: Any, w: Any, m: Any) -> tuple[Any, ...]:
+            sign = jnp.sign(self.beta_1 * m + (1 - self.beta_1) * g)
+            return -learning_rate.astype(g.dtype) * sign, moving_average(m, g, self.beta_2)
 
-        return step_by_lion(self.beta_1, self.beta_2)
+        return step

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
+import jax.numpy as jnp
 
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.optimizers import _paths
+from jaxlayers.optimizers._adam import make_adam_step
 from jaxlayers.optimizers._optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -105,18 +107,30 @@ class Muon(Optimizer):
     def _direction(self) -> optax.GradientTransformationExtraArgs:
         import optax
 
-        from jaxlayers.optimizers._directions import by_kind, step_by_muon
-        from jaxlayers.optimizers._transformations import step_by_adam
+        from jaxlayers.optimizers._transformations import step_by_parameter
 
+        def make_adam(learning_rate: Any, count: Any) -> Callable[..., tuple[Any, ...]]:
+            return make_adam_step(learning_rate, count, self.adam_beta_1, self.adam_beta_2, self.epsilon)
+
+        def kinds(params: Any) -> Any:
+            return jax.tree_util.tree_map_with_path(
+                lambda keys, param: "adam" if self._uses_adam(_paths.path_of(keys), param) else "muon", params
+            )
+
+        adam = step_by_parameter(["momentum", "velocity"], make_adam)
+        muon = step_by_parameter(["momentum"], self._make_step)
+        return optax.partition({"muon": muon, "adam": optax.chain(adam, optax.scale(self.adam_lr_ratio))}, kinds)
+
+    def _make_step(self, learning_rate: Any, count: Any) -> Callable[..., tuple[Any, ...]]:
         coefficients = (self.muon_a, self.muon_b, self.muon_c)
-        adam = step_by_adam(self.adam_beta_1, self.adam_beta_2, self.epsilon, amsgrad=False)
-        return by_kind(
-            {
-                "muon": step_by_muon(self.momentum, self.nesterov, coefficients, self.ns_steps, self.rms_rate),
-                "adam": optax.chain(adam, optax.scale(self.adam_lr_ratio)),
-            },
-            lambda path, param: "adam" if self._uses_adam(path, param) else "muon",
-        )
+
+        def step(g: Any, w: Any, m: Any) -> tuple[Any, ...]:
+            m = m + (g + m * (self.momentum - 1))
+            scale = 1 if self.rms_rate is None else self.rms_rate * max(m.shape) ** 0.5
+            direction = _orthogonalize(g + self.momentum * m if self.nesterov else m, coefficients, self.ns_steps)
+            return -(learning_rate * scale).astype(m.dtype) * direction, m
+
+        return step
 
     def _uses_adam(self, path: str, param: Any) -> bool:
         path = self._known_path(path)
@@ -129,3 +143,14 @@ class Muon(Optimizer):
             return (self.adam_weight_decay if adam else self.weight_decay) or 0.0 if decays else 0.0
 
         return jax.tree_util.tree_map_with_path(rate, params, self._decayed(params))
+
+
+def _orthogonalize(matrix: jax.Array, coefficients: tuple[float, float, float], iterations: int) -> jax.Array:
+    """Bring the singular values of a matrix near 1, by Newton-Schulz iteration."""
+    a, b, c = coefficients
+    x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
+    x = x / (jnp.linalg.norm(x) + 1e-7)
+    for _ in range(iterations):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x.T if matrix.shape[0] > matrix.shape[1] else x

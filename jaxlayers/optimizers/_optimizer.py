@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.core import Variable, scope
 from jaxlayers.core.symbolic import as_array
 from jaxlayers.core.tracking import keep_apart
-from jaxlayers.optimizers import _checks, _paths
-from jaxlayers.optimizers._decay import Exclusion
+from jaxlayers.optimizers import _checks
 from jaxlayers.optimizers._slots import Layout
-from jaxlayers.optimizers._variable_steps import VariableSteps
+from jaxlayers.optimizers._steps import Steps
 from jaxlayers.optimizers.schedules.decays import PURE_SCHEDULES
 
 if TYPE_CHECKING:
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @keep_apart
-class Optimizer(VariableSteps):
+class Optimizer(Steps):
     """The base class of the optimizers: clipping, weight decay, moving averages, gradient accumulation.
 
     A subclass defines the step in one of two ways. `_direction()` returns an optax transformation from gradients to the
@@ -76,14 +74,6 @@ class Optimizer(VariableSteps):
         super().__setattr__(name, value)
         if name != "learning_rate":  # its setter assigns to the variable, or to _learning_rate
             self.__dict__.pop("_compiled_update", None)
-
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
-        """Return the transformation from gradients to the values added to the parameters, learning rate included."""
-        raise NotImplementedError(
-            f"{type(self).__name__} must define update_step(gradient, variable, learning_rate), or _direction(), which "
-            "returns an optax transformation. To use an existing transformation, wrap it: "
-            "OptaxOptimizer(transformation)."
-        )
 
     def build(self, variables: Iterable[Variable]) -> None:
         """Make the slots of the parameters; called by the first `apply` if not before.
@@ -315,72 +305,6 @@ class Optimizer(VariableSteps):
         values = [jnp.where(updated, scope.read(average), scope.read(variable)) for variable, average in pairs]
         for (variable, _), value in zip(pairs, values, strict=True):
             variable.assign(value)
-
-    # Exceptions for single parameters.
-
-    def exclude_from_weight_decay(
-        self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
-    ) -> None:
-        """Exclude variables from weight decay; to be called before the optimizer is built.
-
-        Args:
-            var_list: variables to exclude; None, the default, for none.
-            var_names: regular expressions, such as `["bias"]`, to exclude variables whose name contains a match; None,
-                the default, for none.
-
-        Raises:
-            ValueError: if the optimizer has been built.
-        """
-        if self.built:
-            raise ValueError(
-                f"{self.name!r} has been built: call exclude_from_weight_decay() before its first update or build()."
-            )
-        self._exclusion = Exclusion(var_list or (), var_names or ())
-
-    def multiply_learning_rates(self, factors: Mapping[str, float]) -> None:
-        """Multiply the learning rates of parameters by factors; 0 freezes a parameter. Not in Keras.
-
-        The factor multiplies the whole step, weight decay included.
-
-        Args:
-            factors: a factor for each pattern: a regular expression that must match the whole path of a variable, with
-                or without the name of its model. Variables that match no pattern keep the learning rate.
-
-        Raises:
-            ValueError: if a pattern is not a regular expression, or a factor is negative.
-
-        Example:
-            >>> from jaxlayers.core import Variable
-            >>> from jaxlayers.optimizers import SGD
-            >>> kernel, bias, optimizer = Variable([1.0], name="kernel"), Variable([1.0], name="bias"), SGD(0.5)
-            >>> optimizer.multiply_learning_rates({"kernel": 0.1, ".*bias": 0.0})
-            >>> optimizer.apply([kernel * 1.0, bias * 1.0], [kernel, bias])
-            >>> round(float(kernel[0]), 4), float(bias[0])
-            (0.95, 1.0)
-        """
-        _paths.check(factors)
-        for pattern, factor in factors.items():
-            _checks.check_between(f"The factor of {pattern!r}", factor, 0, float("inf"))
-        self._rate_factors = dict(factors)
-
-    def _decay_rates(self, params: Any) -> Any:
-        """Return the rate of decay of each leaf of a tree of parameters, or None if there is no weight decay."""
-        if self.weight_decay is None:
-            return None
-        return jax.tree.map(lambda decays: self.weight_decay if decays else 0.0, self._decayed(params))
-
-    def _decayed(self, params: Any) -> Any:
-        return self._exclusion.decayed(params, self._known_parameters)
-
-    def _known_path(self, path: str) -> str:
-        """Return the path of the variable at a leaf; leaves of variables with equal paths have a number added."""
-        variable = self._known_parameters.get(path)
-        return path if variable is None else variable.path
-
-    @property
-    def _known_parameters(self) -> dict[str, Variable]:
-        """The parameters by the paths of their leaves; empty before the optimizer is built."""
-        return {} if self._layout is None else self._layout.parameters
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: value for name, value in super().__getstate__().items() if name != "_compiled_update"}

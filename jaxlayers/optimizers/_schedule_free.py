@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
 
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.optimizers._optimizer import Optimizer
-
-if TYPE_CHECKING:
-    import optax
+from jaxlayers.optimizers._slots import moving_average
 
 
 class ScheduleFreeAdamW(Optimizer):
@@ -42,6 +43,7 @@ class ScheduleFreeAdamW(Optimizer):
     """
 
     slot_order = (("momentum", "velocity"),)
+    _needs_parameters = True
 
     @passes_on
     def __init__(
@@ -69,7 +71,19 @@ class ScheduleFreeAdamW(Optimizer):
         self.epsilon = epsilon
         self.warmup_steps = warmup_steps
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
-        from jaxlayers.optimizers._directions import step_schedule_free
+    def _initial_slots(self, parameter: Any) -> dict[str, Any]:
+        return {"momentum": parameter}
 
-        return step_schedule_free(self.beta_1, self.beta_2, self.epsilon, self.warmup_steps)
+    def _make_step(self, learning_rate: Any, count: Any) -> Callable[..., tuple[Any, ...]]:
+        warmup = jnp.minimum(count / self.warmup_steps, 1) if self.warmup_steps > 0 else 1
+        scalars = (1 / count, 1 - self.beta_2**count, learning_rate * warmup)
+
+        def step(g: Any, y: Any, z: Any, v: Any) -> tuple[Any, ...]:
+            share, correction, rate = (scalar.astype(y.dtype) for scalar in scalars)
+            v = moving_average(v, jnp.square(g), self.beta_2)
+            new_z = z - rate * g / (jnp.sqrt(v / correction) + self.epsilon)
+            x = (y - (1 - self.beta_1) * z) / self.beta_1
+            x = (1 - share) * x + share * new_z
+            return (1 - self.beta_1) * new_z + self.beta_1 * x - y, new_z, v
+
+        return step

@@ -10,6 +10,7 @@ This module imports optax, so it is imported only when an optimizer is first use
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -20,14 +21,7 @@ from jaxlayers.core import scope
 from jaxlayers.core.effects import run
 from jaxlayers.core.scope import Scope
 from jaxlayers.optimizers import _paths
-
-
-class AdamState(NamedTuple):
-    """Moving averages of the gradient and of its square, and the largest of the latter (None without AMSGrad)."""
-
-    momentum: Any
-    velocity: Any
-    velocity_hat: Any
+from jaxlayers.optimizers._slots import moving_average
 
 
 class NadamState(NamedTuple):
@@ -115,30 +109,42 @@ def clip_each_by_norm(max_norm: float) -> optax.GradientTransformation:
     return optax.GradientTransformation(optax.init_empty_state, update)
 
 
-def step_by_adam(beta_1: float, beta_2: float, epsilon: float, amsgrad: bool) -> optax.GradientTransformationExtraArgs:
-    """Return the steps of Adam, learning rate included, with `epsilon` added before the bias correction.
+def step_by_parameter(
+    names: Sequence[str],
+    make_step: Callable[[Any, Any], Callable[..., tuple[Any, ...]]],
+    initial_slots: Callable[[Any], dict[str, Any]] = lambda parameter: {},
+    needs_parameters: bool = False,
+) -> optax.GradientTransformationExtraArgs:
+    """Return a transformation that computes the step of each parameter from its own gradient and slots.
 
-    The correction is computed in float32 even for half-precision parameters, in which 0.999 rounds to 1.
+    The state is a dict from the names of the slots to trees like that of the parameters.
+
+    Args:
+        names: the names of the slots of a parameter.
+        make_step: a function from the learning rate and the number of the update, counted from 1, to a function
+            `(gradient, parameter, *slots) -> (step, *slots)`.
+        initial_slots: a function from a parameter to those of its initial slots that are not zeros like it.
+        needs_parameters: If True, an update without the parameters raises a ValueError. If False (default), the
+            parameters are None then.
     """
 
-    def init(params: Any) -> AdamState:
-        zeros_like = optax.tree.zeros_like
-        return AdamState(zeros_like(params), zeros_like(params), zeros_like(params) if amsgrad else None)
+    def init(params: Any) -> dict[str, Any]:
+        leaves, structure = jax.tree.flatten(params)
+        slots = [{**{name: jnp.zeros_like(leaf) for name in names}, **initial_slots(leaf)} for leaf in leaves]
+        return {name: structure.unflatten([of_leaf[name] for of_leaf in slots]) for name in names}
 
     def update(
-        gradients: Any, state: AdamState, params: Any = None, *, learning_rate: Any, iterations: Any, **_: Any
-    ) -> tuple[Any, AdamState]:
-        count = (iterations + 1).astype(float)
-        rate = learning_rate * jnp.sqrt(1 - beta_2**count) / (1 - beta_1**count)
-        momentum = moving_average(state.momentum, gradients, beta_1)
-        velocity = moving_average(state.velocity, jax.tree.map(jnp.square, gradients), beta_2)
-        largest = jax.tree.map(jnp.maximum, state.velocity_hat, velocity) if amsgrad else None
-
-        def step(m: Any, v: Any) -> Any:
-            return -(m * rate.astype(m.dtype)) / (jnp.sqrt(v) + epsilon)
-
-        steps = jax.tree.map(step, momentum, largest if amsgrad else velocity)
-        return steps, AdamState(momentum, velocity, largest)
+        gradients: Any, state: dict[str, Any], params: Any = None, *, learning_rate: Any, iterations: Any, **_: Any
+    ) -> tuple[Any, dict[str, Any]]:
+        if params is None and needs_parameters:
+            raise ValueError("This optimizer needs the parameters: call update(gradients, state, params).")
+        leaves, structure = jax.tree.flatten(gradients)
+        parameters = [None] * len(leaves) if params is None else structure.flatten_up_to(params)
+        slots = [structure.flatten_up_to(state[name]) for name in names]
+        step = make_step(learning_rate, (iterations + 1).astype(float))
+        results = [step(*arguments) for arguments in zip(leaves, parameters, *slots, strict=True)]
+        steps, *new = (structure.unflatten([result[i] for result in results]) for i in range(1 + len(names)))
+        return steps, dict(zip(names, new, strict=True))
 
     return optax.GradientTransformationExtraArgs(init, update)
 
@@ -161,8 +167,8 @@ def step_by_nadam(beta_1: float, beta_2: float, epsilon: float) -> optax.Gradien
         momentum_weight = next_u / (1 - product * next_u)
         gradient_weight = (1 - u) / (1 - product)
         correction = 1 - beta_2**count
-        momentum = moving_average(state.momentum, gradients, beta_1)
-        velocity = moving_average(state.velocity, jax.tree.map(jnp.square, gradients), beta_2)
+        momentum = jax.tree.map(lambda m, g: moving_average(m, g, beta_1), state.momentum, gradients)
+        velocity = jax.tree.map(lambda v, g: moving_average(v, jnp.square(g), beta_2), state.velocity, gradients)
 
         def step(g: Any, m: Any, v: Any) -> Any:
             a, b, c, rate = (x.astype(g.dtype) for x in (momentum_weight, gradient_weight, correction, learning_rate))
@@ -236,9 +242,3 @@ def step_by_variables(optimizer: Any) -> optax.GradientTransformationExtraArgs:
         return run(Scope.lifted(values), step)[0]
 
     return optax.GradientTransformationExtraArgs(init, update)
-
-
-def moving_average(average: Any, values: Any, decay: float) -> Any:
-    """Return `decay * average + (1 - decay) * values`."""
-    # Add a fraction of the difference: in bfloat16, 0.999 rounds to 1 and `decay * average` would never decay.
-    return jax.tree.map(lambda a, v: a + (v - a) * (1 - decay), average, values)
