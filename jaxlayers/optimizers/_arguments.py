@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,19 @@ from jaxlayers.optimizers import _checks, _paths, schedules
 from jaxlayers.optimizers._decay import Exclusion
 from jaxlayers.optimizers._slots import Layout
 
+_Class = TypeVar("_Class", bound=type)
 _SCHEDULE = schedules.LearningRateSchedule
+
+
+@dataclass_transform(eq_default=False)
+def with_constructor(cls: _Class) -> _Class:
+    """Decorate an optimizer: `dataclasses.dataclass` makes a constructor of its annotated attributes.
+
+    `Arguments` is no dataclass, as its arguments would come first then. So an optimizer lists those, too.
+    """
+    dataclasses.dataclass(eq=False, repr=False)(cls)
+    del cls.learning_rate  # type: ignore[attr-defined]  # the default value: `learning_rate` is a property of the base
+    return cls
 
 
 class Arguments(Tracked):
@@ -30,6 +43,7 @@ class Arguments(Tracked):
     _role = Role.SLOT
     slot_order: ClassVar[tuple[tuple[str, ...], ...]] = ()  # see `_slots.Layout`
     slot_names: ClassVar[dict[str, str]] = {}
+    _learning_rate: Any = None  # a variable, a schedule or a function; None until the constructor sets it
 
     def __init__(
         self,
@@ -45,12 +59,7 @@ class Arguments(Tracked):
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
     ):
-        _checks.check_limits(clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm)
-        if use_ema:
-            _checks.check_between("ema_momentum", ema_momentum, 0, 1)
-            _checks.check_count("ema_overwrite_frequency", ema_overwrite_frequency, 1)
-        _checks.check_count("gradient_accumulation_steps", gradient_accumulation_steps, 2)
-        self.name = name or auto_name(to_snake_case(type(self).__name__))
+        self._learning_rate = _as_rate(learning_rate)
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
         self.clipvalue = clipvalue
@@ -60,14 +69,21 @@ class Arguments(Tracked):
         self.ema_overwrite_frequency = ema_overwrite_frequency
         self.loss_scale_factor = loss_scale_factor
         self.gradient_accumulation_steps = gradient_accumulation_steps
+        self.name: Any = name
+        self.__post_init__()
+
+    def __post_init__(self) -> None:
+        """Check the arguments, and make the variables and attributes that are no arguments."""
+        limits = {name: getattr(self, name) for name in ("clipnorm", "clipvalue", "global_clipnorm")}
+        _checks.check_limits(**limits)
+        if self.use_ema:
+            _checks.check_between("ema_momentum", self.ema_momentum, 0, 1)
+            _checks.check_count("ema_overwrite_frequency", self.ema_overwrite_frequency, 1)
+        _checks.check_count("gradient_accumulation_steps", self.gradient_accumulation_steps, 2)
+        self.name = self.name or auto_name(to_snake_case(type(self).__name__))
         self.built = False
         self._built_by_step = False  # True if the first update built it, not a call of build()
         self._iterations = Variable(Constant(0), (), "int32", trainable=False, name="iteration", role=Role.SLOT)
-        if callable(learning_rate):
-            self._learning_rate = learning_rate
-        else:
-            rate = Constant(_checks.rate_number(learning_rate))
-            self._learning_rate = Variable(rate, (), floatx(), trainable=False, name="learning_rate", role=Role.SLOT)
         self._slots: dict[str, Variable] = {}
         self._layout: Layout | None = None
         self._exclusion = Exclusion()
@@ -97,8 +113,8 @@ class Arguments(Tracked):
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
-        if callable(value):
-            self._learning_rate = value
+        if callable(value) or self._learning_rate is None:
+            self._learning_rate = _as_rate(value)
         elif isinstance(self._learning_rate, Variable):
             self._learning_rate.assign(value)
         else:
@@ -239,3 +255,11 @@ class Arguments(Tracked):
         optimizer = cls(**config)
         optimizer._rate_factors = dict(factors or {})
         return optimizer
+
+
+def _as_rate(value: Any) -> Any:
+    """Return a schedule or a function unchanged, and a number as a variable."""
+    if callable(value):
+        return value
+    rate = Constant(_checks.rate_number(value))
+    return Variable(rate, (), floatx(), trainable=False, name="learning_rate", role=Role.SLOT)

@@ -78,21 +78,15 @@ class Composite(Optimizer):
     def _overwrites(self) -> bool:
         return any(inner._overwrites for inner in self._inner)
 
-    def build(self, variables: Iterable[Variable]) -> None:
-        """Make the slots of the inner optimizers; called by the first `apply` if not before."""
-        if self.built:
-            return
-        parameters = list(variables)
-        _checks.check_variables(self.name, parameters)
-        layout = self._make_layout(parameters)
+    def _make_layout(self, parameters: list[Variable]) -> Any:
+        return Grouping(parameters, self._group(parameters))
+
+    def _make_slots(self, layout: Any) -> dict[str, Variable]:
+        parameters = list(layout.index)
         for inner, group in zip(self._inner, layout.groups, strict=True):
             if group:
                 inner.build([parameters[i] for i in group])
-        self._layout = layout
-        self.built = True
-
-    def _make_layout(self, parameters: list[Variable]) -> Any:
-        return Grouping(parameters, self._group(parameters))
+        return {}  # the inner optimizers hold the slots
 
     def _split(self, slots: Sequence[Any]) -> tuple[list[Any], list[list[Any]]]:
         """Split the arrays of `variables` into those of this optimizer and those of each inner optimizer."""

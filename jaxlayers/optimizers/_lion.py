@@ -7,11 +7,12 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxlayers.common.constructors import passes_on
+from jaxlayers.optimizers._arguments import with_constructor
 from jaxlayers.optimizers._optimizer import Optimizer
 from jaxlayers.optimizers._slots import moving_average
 
 
+@with_constructor
 class Lion(Optimizer):
     """Lion: `w -= learning_rate * sign(beta_1 * m + (1 - beta_1) * g)`, a step of the same size for all elements.
 
@@ -42,27 +43,24 @@ class Lion(Optimizer):
 
     slot_order = (("momentum",),)
 
-    @passes_on
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.99,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-    ):
-        if not 0 < beta_1 <= 1:
-            raise ValueError(f"beta_1 must be above 0 and at most 1; received {beta_1}.")
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
+    learning_rate: Any = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.99
+    weight_decay: float | None = None
+    clipnorm: float | None = None
+    clipvalue: float | None = None
+    global_clipnorm: float | None = None
+    use_ema: bool = False
+    ema_momentum: float = 0.99
+    ema_overwrite_frequency: int | None = None
+    loss_scale_factor: float | None = None
+    gradient_accumulation_steps: int | None = None
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.beta_1 <= 1:
+            raise ValueError(f"beta_1 must be above 0 and at most 1; received {self.beta_1}.")
+        super().__post_init__()
 
     def _make_step(self, learning_rate: Any, count: Any) -> Callable[..., tuple[Any, ...]]:
         def step(g: Any, w: Any, m: Any) -> tuple[Any, ...]:

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.common.constructors import passes_on
 from jaxlayers.optimizers import _paths
 from jaxlayers.optimizers._adam import make_adam_step
+from jaxlayers.optimizers._arguments import with_constructor
 from jaxlayers.optimizers._optimizer import Optimizer
 
 if TYPE_CHECKING:
     import optax
 
 
+@with_constructor
 class Muon(Optimizer):
     """Muon: orthogonalized momentum for matrices, and AdamW for all other parameters.
 
@@ -60,49 +61,35 @@ class Muon(Optimizer):
 
     slot_order = (("momentum", "velocity"),)
 
-    @passes_on
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        adam_beta_1: float = 0.9,
-        adam_beta_2: float = 0.999,
-        adam_weight_decay: float | None = 0.004,
-        epsilon: float = 1e-7,
-        weight_decay: float | None = 0.004,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-        exclude_layers: Sequence[str] | None = None,
-        exclude_embeddings: bool = True,
-        muon_a: float = 3.4445,
-        muon_b: float = -4.775,
-        muon_c: float = 2.0315,
-        adam_lr_ratio: float = 1,
-        momentum: float = 0.95,
-        ns_steps: int = 5,
-        nesterov: bool = True,
-        rms_rate: float | None = 0.2,
-    ):
-        self.adam_beta_1 = adam_beta_1
-        self.adam_beta_2 = adam_beta_2
-        self.adam_weight_decay = adam_weight_decay
-        self.epsilon = epsilon
-        self.exclude_layers = list(exclude_layers or ())
-        self.exclude_embeddings = exclude_embeddings
-        self.muon_a = muon_a
-        self.muon_b = muon_b
-        self.muon_c = muon_c
-        self.adam_lr_ratio = adam_lr_ratio
-        self.momentum = momentum
-        self.ns_steps = ns_steps
-        self.nesterov = nesterov
-        self.rms_rate = rms_rate
+    learning_rate: Any = 0.001
+    adam_beta_1: float = 0.9
+    adam_beta_2: float = 0.999
+    adam_weight_decay: float | None = 0.004
+    epsilon: float = 1e-7
+    weight_decay: float | None = 0.004
+    clipnorm: float | None = None
+    clipvalue: float | None = None
+    global_clipnorm: float | None = None
+    use_ema: bool = False
+    ema_momentum: float = 0.99
+    ema_overwrite_frequency: int | None = None
+    loss_scale_factor: float | None = None
+    gradient_accumulation_steps: int | None = None
+    name: str | None = None
+    exclude_layers: Sequence[str] | None = None
+    exclude_embeddings: bool = True
+    muon_a: float = 3.4445
+    muon_b: float = -4.775
+    muon_c: float = 2.0315
+    adam_lr_ratio: float = 1
+    momentum: float = 0.95
+    ns_steps: int = 5
+    nesterov: bool = True
+    rms_rate: float | None = 0.2
+
+    def __post_init__(self) -> None:
+        self.exclude_layers = list(self.exclude_layers or ())
+        super().__post_init__()
 
     def _direction(self) -> optax.GradientTransformationExtraArgs:
         import optax
@@ -135,7 +122,7 @@ class Muon(Optimizer):
     def _uses_adam(self, path: str, param: Any) -> bool:
         path = self._known_path(path)
         embeds = self.exclude_embeddings and "embedding" in path.lower()
-        return param.ndim != 2 or embeds or any(re.search(pattern, path) for pattern in self.exclude_layers)
+        return param.ndim != 2 or embeds or any(re.search(pattern, path) for pattern in self.exclude_layers or ())
 
     def _decay_rates(self, params: Any) -> Any:
         def rate(keys: Any, param: Any, decays: bool) -> float:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.core import Variable, scope
+from jaxlayers.core import Variable, pure, scope
 from jaxlayers.core.symbolic import as_array
 from jaxlayers.core.tracking import keep_apart
 from jaxlayers.optimizers import _checks
@@ -90,9 +90,12 @@ class Optimizer(Steps):
         parameters = list(variables)
         _checks.check_variables(self.name, parameters)
         layout = self._make_layout(parameters)
-        self._slots = layout.make_slots()
+        self._slots = self._make_slots(layout)
         self._layout = layout
         self.built = True
+
+    def _make_slots(self, layout: Any) -> dict[str, Variable]:
+        return layout.make_slots()
 
     @property
     def slot_owners(self) -> dict[Variable, tuple[str, Variable]]:
@@ -175,10 +178,12 @@ class Optimizer(Steps):
             self._built_by_step = True
         by_variable = dict(zip(variables, gradients, strict=True))
         parameters, slots = self._parameters(), self.variables
-        new_parameters, new_slots = self._update(
+        slot_values = [scope.read(slot) for slot in slots]
+        new_parameters, new_slots = self._compiled_update(
             [scope.read(parameter) for parameter in parameters],
             [by_variable.get(parameter) for parameter in parameters],
-            [scope.read(slot) for slot in slots],
+            slot_values,
+            self._outside_rate(slot_values),
         )
         overwritten, rates = self._overwrites, self._rate_variables
         for parameter, value in zip(parameters, new_parameters, strict=True):
@@ -217,25 +222,10 @@ class Optimizer(Steps):
         Raises:
             ValueError: if the optimizer is not built, or numbers or shapes differ.
         """
-        parameters, slots = self._parameters(), self.variables
-        for argument, values, expected in (
-            ("optimizer_variables", optimizer_variables, slots),
-            ("trainable_variables", trainable_variables, parameters),
-        ):
-            if len(values) != len(expected):
-                raise ValueError(f"{self.name!r} expected {len(expected)} {argument}; received {len(values)}.")
-            for value, variable in zip(values, expected, strict=True):
-                if np.shape(value) != variable.shape:
-                    raise ValueError(
-                        f"{argument} must have shape {variable.shape} for {variable.path!r}; received shape "
-                        f"{np.shape(value)}."
-                    )
-        gradients = _arrays(grads)
-        _checks.check_gradients(self.name, gradients, parameters)
-        return self._update(_arrays(trainable_variables), gradients, _arrays(optimizer_variables))
-
-    def _update(self, parameters: list[Any], gradients: list[Any], slots: list[Any]) -> tuple[list[Any], list[Any]]:
-        return self._compiled_update(parameters, gradients, slots, self._outside_rate(slots))
+        lists = {"trainable_variables": self._parameters(), "optimizer_variables": self.variables}
+        arrays = (trainable_variables, optimizer_variables)
+        _, (trainable, slots) = pure.run_on_lists(self, lists, arrays, lambda: self.apply(grads))
+        return trainable, slots
 
     def _outside_rate(self, slots: list[Any]) -> Any:
         """Return the rate of a user's schedule, which is not compiled as it may have side effects; otherwise None."""

@@ -7,11 +7,12 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxlayers.common.constructors import passes_on
+from jaxlayers.optimizers._arguments import with_constructor
 from jaxlayers.optimizers._optimizer import Optimizer
 from jaxlayers.optimizers._slots import moving_average
 
 
+@with_constructor
 class ScheduleFreeAdamW(Optimizer):
     """Schedule-free AdamW: AdamW with averaged parameters, which needs no decay of the learning rate.
 
@@ -45,31 +46,26 @@ class ScheduleFreeAdamW(Optimizer):
     slot_order = (("momentum", "velocity"),)
     _needs_parameters = True
 
-    @passes_on
-    def __init__(
-        self,
-        learning_rate: Any = 0.0025,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        warmup_steps: int = 0,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-    ):
-        if not 0 < beta_1 <= 1:
-            raise ValueError(f"beta_1 must be above 0 and at most 1; received {beta_1}.")
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.warmup_steps = warmup_steps
+    learning_rate: Any = 0.0025
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    warmup_steps: int = 0
+    weight_decay: float | None = None
+    clipnorm: float | None = None
+    clipvalue: float | None = None
+    global_clipnorm: float | None = None
+    use_ema: bool = False
+    ema_momentum: float = 0.99
+    ema_overwrite_frequency: int | None = None
+    loss_scale_factor: float | None = None
+    gradient_accumulation_steps: int | None = None
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.beta_1 <= 1:
+            raise ValueError(f"beta_1 must be above 0 and at most 1; received {self.beta_1}.")
+        super().__post_init__()
 
     def _initial_slots(self, parameter: Any) -> dict[str, Any]:
         return {"momentum": parameter}

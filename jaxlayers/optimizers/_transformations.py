@@ -24,20 +24,6 @@ from jaxlayers.optimizers import _paths
 from jaxlayers.optimizers._slots import moving_average
 
 
-class NadamState(NamedTuple):
-    """Moving averages of the gradient and of its square, and the product of all momenta so far."""
-
-    momentum: Any
-    velocity: Any
-    u_product: Any
-
-
-class OwnState(NamedTuple):
-    """The variables added by an optimizer with an `update_step`; those of a parameter are dicts keyed by its path."""
-
-    own: dict[str, Any]
-
-
 class AccumulatorState(NamedTuple):
     """The sum of the gradients since the last update, and the state of the inner transformation."""
 
@@ -129,7 +115,8 @@ def step_by_parameter(
     """
 
     def init(params: Any) -> dict[str, Any]:
-        leaves, structure = jax.tree.flatten(params)
+        leaves = jax.tree.leaves(params)
+        structure: Any = jax.tree.structure(params)
         slots = [{**{name: jnp.zeros_like(leaf) for name in names}, **initial_slots(leaf)} for leaf in leaves]
         return {name: structure.unflatten([of_leaf[name] for of_leaf in slots]) for name in names}
 
@@ -138,7 +125,8 @@ def step_by_parameter(
     ) -> tuple[Any, dict[str, Any]]:
         if params is None and needs_parameters:
             raise ValueError("This optimizer needs the parameters: call update(gradients, state, params).")
-        leaves, structure = jax.tree.flatten(gradients)
+        leaves = jax.tree.leaves(gradients)
+        structure: Any = jax.tree.structure(gradients)
         parameters = [None] * len(leaves) if params is None else structure.flatten_up_to(params)
         slots = [structure.flatten_up_to(state[name]) for name in names]
         step = make_step(learning_rate, (iterations + 1).astype(float))
@@ -152,30 +140,31 @@ def step_by_parameter(
 def step_by_nadam(beta_1: float, beta_2: float, epsilon: float) -> optax.GradientTransformationExtraArgs:
     """Return the steps of Nadam, learning rate included; the momentum grows: `u_t = beta_1 * (1 - 0.96**t / 2)`."""
 
-    def init(params: Any) -> NadamState:
+    def init(params: Any) -> dict[str, Any]:
         leaves = jax.tree.leaves(params)
-        u_product = jnp.ones((), leaves[0].dtype if leaves else float)
-        return NadamState(optax.tree.zeros_like(params), optax.tree.zeros_like(params), u_product)
+        slots = {name: optax.tree.zeros_like(params) for name in ("momentum", "velocity")}
+        return {**slots, "u_product": jnp.ones((), leaves[0].dtype if leaves else float)}
 
     def update(
-        gradients: Any, state: NadamState, params: Any = None, *, learning_rate: Any, iterations: Any, **_: Any
-    ) -> tuple[Any, NadamState]:
+        gradients: Any, state: Any, params: Any = None, *, learning_rate: Any, iterations: Any, **_: Any
+    ) -> tuple[Any, dict[str, Any]]:
         count = (iterations + 1).astype(float)
         u = beta_1 * (1 - 0.5 * 0.96**count)
         next_u = beta_1 * (1 - 0.5 * 0.96 ** (count + 1))
-        product = state.u_product.astype(count.dtype) * u
+        product = state["u_product"].astype(count.dtype) * u
         momentum_weight = next_u / (1 - product * next_u)
         gradient_weight = (1 - u) / (1 - product)
         correction = 1 - beta_2**count
-        momentum = jax.tree.map(lambda m, g: moving_average(m, g, beta_1), state.momentum, gradients)
-        velocity = jax.tree.map(lambda v, g: moving_average(v, jnp.square(g), beta_2), state.velocity, gradients)
+        momentum = jax.tree.map(lambda m, g: moving_average(m, g, beta_1), state["momentum"], gradients)
+        velocity = jax.tree.map(lambda v, g: moving_average(v, jnp.square(g), beta_2), state["velocity"], gradients)
 
         def step(g: Any, m: Any, v: Any) -> Any:
             a, b, c, rate = (x.astype(g.dtype) for x in (momentum_weight, gradient_weight, correction, learning_rate))
             return -(a * m + b * g) * rate / (jnp.sqrt(v / c) + epsilon)
 
+        product = product.astype(state["u_product"].dtype)
         steps = jax.tree.map(step, gradients, momentum, velocity)
-        return steps, NadamState(momentum, velocity, product.astype(state.u_product.dtype))
+        return steps, {"momentum": momentum, "velocity": velocity, "u_product": product}
 
     return optax.GradientTransformationExtraArgs(init, update)
 
@@ -211,18 +200,19 @@ def accumulate(inner: Any, every: int) -> optax.GradientTransformationExtraArgs:
 def step_by_variables(optimizer: Any) -> optax.GradientTransformationExtraArgs:
     """Return a transformation that calls `optimizer.update_step` for each variable and returns what it assigns."""
 
-    def state_of(values: Any) -> OwnState:
+    def state_of(values: Any) -> dict[str, Any]:
+        """Return the values of the added variables by name; those of a parameter are dicts keyed by its path."""
         paths, named = list(optimizer._known_parameters), {}
         for number, (value, (_, owner)) in enumerate(zip(values, optimizer._own, strict=True)):
             named[f"own_{number:05}"] = value if owner is None else {paths[owner]: value}
-        return OwnState(named)
+        return named
 
-    def init(params: Any) -> OwnState:
+    def init(params: Any) -> dict[str, Any]:
         return state_of([jnp.zeros(variable.shape, variable.dtype) for variable, _ in optimizer._own])
 
     def update(
-        gradients: Any, state: OwnState, params: Any = None, *, learning_rate: Any, iterations: Any, **_: Any
-    ) -> tuple[Any, OwnState]:
+        gradients: Any, state: Any, params: Any = None, *, learning_rate: Any, iterations: Any, **_: Any
+    ) -> tuple[Any, dict[str, Any]]:
         known, own = optimizer._known_parameters, [variable for variable, _ in optimizer._own]
         if not isinstance(params, dict) or not params.keys() <= known.keys():
             raise TypeError(
@@ -233,7 +223,7 @@ def step_by_variables(optimizer: Any) -> optax.GradientTransformationExtraArgs:
         values[optimizer._iterations] = iterations * (optimizer.gradient_accumulation_steps or 1)
         values.update(dict.fromkeys(optimizer._rate_variables, learning_rate))
 
-        def step() -> tuple[Any, OwnState]:
+        def step() -> tuple[Any, dict[str, Any]]:
             for path, gradient in gradients.items():
                 optimizer.update_step(gradient, known[path], learning_rate)
             steps = {path: scope.read(known[path]) - param for path, param in params.items()}

@@ -70,6 +70,8 @@ class Compiled:
         Raises:
             ValueError: for an unknown name, loss weights that are no numbers, or a number of steps below one.
         """
+        # A namespace is not searched for objects, so the metrics in it are no part of the model.
+        arguments = types.SimpleNamespace(**{name: value for name, value in locals().items() if name != "self"})
         several = steps_per_execution
         if several != "auto" and (isinstance(several, bool | str) or int(several) != several or several < 1):
             raise ValueError(f"steps_per_execution must be a positive integer or 'auto'; received {several!r}.")
@@ -80,19 +82,7 @@ class Compiled:
             optimizer_object = optimizers.LossScaleOptimizer(optimizer_object)
         names = getattr(self, "output_names", None)
         objective = Objective(loss, loss_weights, metrics, weighted_metrics, names)
-        self._compiled_with = (
-            types.SimpleNamespace(  # not searched for objects, so its metrics are no part of the model
-                optimizer=optimizer,
-                loss=loss,
-                loss_weights=loss_weights,
-                metrics=metrics,
-                weighted_metrics=weighted_metrics,
-                run_eagerly=run_eagerly,
-                steps_per_execution=steps_per_execution,
-                jit_compile=jit_compile,
-                auto_scale_loss=auto_scale_loss,
-            )
-        )
+        self._compiled_with = arguments
         self.optimizer, self._objective = optimizer_object, objective
         object.__setattr__(self, "loss", loss)  # the argument itself, which is no part of the model
         self.run_eagerly = run_eagerly or jit_compile is False

@@ -56,7 +56,18 @@ class LearningRateSchedule:
 
 
 @dataclasses.dataclass(eq=False, repr=False)
-class ExponentialDecay(LearningRateSchedule):
+class _Decay(LearningRateSchedule):
+    """The base class of schedules with one initial learning rate and one number of steps."""
+
+    initial_learning_rate: float
+    decay_steps: int
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "decay_steps")
+
+
+@dataclasses.dataclass(eq=False, repr=False)
+class ExponentialDecay(_Decay):
     """Exponential decay: `initial_learning_rate * decay_rate ** (step / decay_steps)`.
 
     Args:
@@ -76,14 +87,9 @@ class ExponentialDecay(LearningRateSchedule):
         0.025
     """
 
-    initial_learning_rate: float
-    decay_steps: int
     decay_rate: float
     staircase: bool = False
     name: str = "ExponentialDecay"
-
-    def __post_init__(self) -> None:
-        _check_positive(self, "decay_steps")
 
     def __call__(self, step: Any) -> jax.Array:
         """Return the learning rate at a step, or at each of an array of steps."""
@@ -91,7 +97,7 @@ class ExponentialDecay(LearningRateSchedule):
 
 
 @dataclasses.dataclass(eq=False, repr=False)
-class InverseTimeDecay(LearningRateSchedule):
+class InverseTimeDecay(_Decay):
     """Inverse time decay: `initial_learning_rate / (1 + decay_rate * step / decay_steps)`.
 
     Args:
@@ -111,14 +117,9 @@ class InverseTimeDecay(LearningRateSchedule):
         0.05
     """
 
-    initial_learning_rate: float
-    decay_steps: int
     decay_rate: float
     staircase: bool = False
     name: str = "InverseTimeDecay"
-
-    def __post_init__(self) -> None:
-        _check_positive(self, "decay_steps")
 
     def __call__(self, step: Any) -> jax.Array:
         """Return the learning rate at a step, or at each of an array of steps."""
@@ -163,7 +164,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
 
 
 @dataclasses.dataclass(eq=False, repr=False)
-class PolynomialDecay(LearningRateSchedule):
+class PolynomialDecay(_Decay):
     """Polynomial decay from one learning rate to another.
 
     `(initial_learning_rate - end_learning_rate) * (1 - step / decay_steps) ** power + end_learning_rate`, where `step`
@@ -187,19 +188,15 @@ class PolynomialDecay(LearningRateSchedule):
         0.25
     """
 
-    initial_learning_rate: float
-    decay_steps: int
     end_learning_rate: float = 0.0001
     power: float = 1.0
     cycle: bool = False
     name: str = "PolynomialDecay"
 
-    def __post_init__(self) -> None:
-        _check_positive(self, "decay_steps")
-
     def __call__(self, step: Any) -> jax.Array:
         """Return the learning rate at a step, or at each of an array of steps."""
-        step, steps = _as_float(step), self.decay_steps
+        step = _as_float(step)
+        steps: Any = self.decay_steps
         if self.cycle:
             steps = steps * jnp.maximum(-(-step // steps), 1)
         # Subtract before dividing: in compiled code, 1 - step / steps may be slightly negative, and its power NaN.
@@ -208,7 +205,7 @@ class PolynomialDecay(LearningRateSchedule):
 
 
 @dataclasses.dataclass(eq=False, repr=False)
-class CosineDecay(LearningRateSchedule):
+class CosineDecay(_Decay):
     """Cosine decay, with an optional linear warmup.
 
     The decay from `top` to `alpha * top` is `top * ((1 - alpha) * (1 + cos(pi * step / decay_steps)) / 2 + alpha)`,
@@ -237,15 +234,10 @@ class CosineDecay(LearningRateSchedule):
         [0.0, 0.5, 1.0, 0.5, 0.0]
     """
 
-    initial_learning_rate: float
-    decay_steps: int
     alpha: float = 0.0
     name: str = "CosineDecay"
     warmup_target: float | None = None
     warmup_steps: int = 0
-
-    def __post_init__(self) -> None:
-        _check_positive(self, "decay_steps")
 
     def __call__(self, step: Any) -> jax.Array:
         """Return the learning rate at a step, or at each of an array of steps."""

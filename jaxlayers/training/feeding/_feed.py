@@ -61,7 +61,7 @@ class Feed:
 
     def epoch(self) -> Iterator[Any]:
         """Yield the batches of the next epoch; if the data is exhausted, warn and yield none."""
-        return (batch for batch, _ in self._run(lambda: 1))
+        return (batch for batch, _ in self.stacked(lambda: 1))
 
     def stacked(self, count: Callable[[], int]) -> Iterator[tuple[Any, int | None]]:
         """Yield the batches of the next epoch, several stacked together, in the order of `epoch`.
@@ -73,9 +73,6 @@ class Feed:
             `(batches, number)`: arrays `[count, batch, ...]`, of which the first `number` entries hold batches. Or
             `(batch, None)`, without the leading axis, if `count` is 1 or the batch has another shape than the others.
         """
-        return self._run(count)
-
-    def _run(self, count: Callable[[], int]) -> Iterator[tuple[Any, int | None]]:
         if not self.has_more():
             return
         source, limit, done = self._source, self._limit, 0
