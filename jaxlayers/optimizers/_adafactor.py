@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.optimizers._arguments import with_constructor
 from jaxlayers.optimizers._optimizer import Optimizer
+from jaxlayers.optimizers._steps import Step, with_constructor
 
 
 @with_constructor
@@ -70,7 +69,7 @@ class Adafactor(Optimizer):
         # As in Keras's files, parameters without rows and columns have scalar zeros in their place.
         return {"r": jnp.zeros((), "int32"), "c": jnp.zeros((), "int32")}
 
-    def _make_step(self, learning_rate: Any, count: Any) -> Callable[..., tuple[Any, ...]]:
+    def _make_step(self, learning_rate: Any, count: Any) -> Step:
         rate = jnp.minimum(learning_rate, jax.lax.rsqrt(count))
         decay = 1 - count**self.beta_2_decay
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax.numpy as jnp
 
 from jaxlayers.common.constructors import passes_on
-from jaxlayers.optimizers._arguments import with_constructor
 from jaxlayers.optimizers._optimizer import Optimizer
 from jaxlayers.optimizers._slots import moving_average
-
-if TYPE_CHECKING:
-    import optax
+from jaxlayers.optimizers._steps import Step, Transformation, with_constructor
 
 
 @with_constructor
@@ -69,13 +65,11 @@ class Adam(Optimizer):
     def _initial_slots(self, parameter: Any) -> dict[str, Any]:
         return {} if self.amsgrad else {"velocity_hat": None}
 
-    def _make_step(self, learning_rate: Any, count: Any) -> Callable[..., tuple[Any, ...]]:
+    def _make_step(self, learning_rate: Any, count: Any) -> Step:
         return make_adam_step(learning_rate, count, self.beta_1, self.beta_2, self.epsilon)
 
 
-def make_adam_step(
-    learning_rate: Any, count: Any, beta_1: float, beta_2: float, epsilon: float
-) -> Callable[..., tuple[Any, ...]]:
+def make_adam_step(learning_rate: Any, count: Any, beta_1: float, beta_2: float, epsilon: float) -> Step:
     """Return the step of Adam for one parameter; with AMSGrad if the parameter has the slot of the largest `v`."""
     rate = learning_rate * jnp.sqrt(1 - beta_2**count) / (1 - beta_1**count)
 
@@ -179,7 +173,7 @@ class Nadam(Optimizer):
     gradient_accumulation_steps: int | None = None
     name: str | None = None
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
+    def _direction(self) -> Transformation:
         from jaxlayers.optimizers._transformations import step_by_nadam
 
         return step_by_nadam(self.beta_1, self.beta_2, self.epsilon)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
 
-from jaxlayers.optimizers._arguments import with_constructor
 from jaxlayers.optimizers._optimizer import Optimizer
 from jaxlayers.optimizers._slots import moving_average
+from jaxlayers.optimizers._steps import Step, with_constructor
 
 
 @with_constructor
@@ -55,7 +54,7 @@ class Adamax(Optimizer):
     gradient_accumulation_steps: int | None = None
     name: str | None = None
 
-    def _make_step(self, learning_rate: Any, count: Any) -> Callable[..., tuple[Any, ...]]:
+    def _make_step(self, learning_rate: Any, count: Any) -> Step:
         rate = learning_rate / (1 - self.beta_1**count)
 
         def step(g: Any, w: Any, m: Any, u: Any) -> tuple[Any, ...]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
+from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
@@ -21,19 +20,7 @@ from jaxlayers.optimizers import _checks, _paths, schedules
 from jaxlayers.optimizers._decay import Exclusion
 from jaxlayers.optimizers._slots import Layout
 
-_Class = TypeVar("_Class", bound=type)
 _SCHEDULE = schedules.LearningRateSchedule
-
-
-@dataclass_transform(eq_default=False)
-def with_constructor(cls: _Class) -> _Class:
-    """Decorate an optimizer: `dataclasses.dataclass` makes a constructor of its annotated attributes.
-
-    `Arguments` is no dataclass, as its arguments would come first then. So an optimizer lists those, too.
-    """
-    dataclasses.dataclass(eq=False, repr=False)(cls)
-    del cls.learning_rate  # type: ignore[attr-defined]  # the default value: `learning_rate` is a property of the base
-    return cls
 
 
 class Arguments(Tracked):

@@ -27,17 +27,13 @@ class Grouping:
 
 
 class Composite(Optimizer):
-    """The base class of optimizers around others; a subclass defines `_inner`, `_group` and `_update_all`."""
+    """The base class of optimizers around others; a subclass sets `_inner`, and defines `_group` and `_update_all`."""
 
     _layout: Any
+    _inner: Sequence[Optimizer] = ()  # the inner optimizers
 
     def __init__(self, name: str | None, loss_scale_factor: float | None = None):
         super().__init__(learning_rate=0.0, loss_scale_factor=loss_scale_factor, name=name)
-
-    @property
-    def _inner(self) -> list[Optimizer]:
-        """The inner optimizers."""
-        raise NotImplementedError(f"{type(self).__name__} must define the property _inner.")
 
     def _group(self, parameters: Sequence[Variable]) -> list[list[int]]:
         """Return the positions of the parameters of each inner optimizer."""
@@ -45,9 +41,7 @@ class Composite(Optimizer):
 
     def _update_all(self, parameters: Any, gradients: Any, slots: Any, rates: Any) -> tuple[Any, Any]:
         """Return the new parameters and slots: the pure update over lists of arrays."""
-        raise NotImplementedError(
-            f"{type(self).__name__} must define _update_all(parameters, gradients, slots, rates)."
-        )
+        raise NotImplementedError(f"{type(self).__name__} must define _update_all().")
 
     @property
     def _own_variables(self) -> list[Variable]:

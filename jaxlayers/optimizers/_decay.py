@@ -9,7 +9,6 @@ from typing import Any
 import jax
 
 from jaxlayers.core import Variable
-from jaxlayers.optimizers._paths import path_of
 
 
 class Exclusion:
@@ -31,7 +30,7 @@ class Exclusion:
         paths = {path for variable in self.variables for path in (variable.path, variable.path.partition("/")[2])}
 
         def decays(keys: Any, _: Any) -> bool:
-            path = path_of(keys)
+            path = jax.tree_util.keystr(keys, simple=True, separator="/")
             variable = known.get(path)
             listed = path in paths if variable is None else variable in self.variables
             name = path.rpartition("/")[2] if variable is None else variable.name

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
 
-from jaxlayers.optimizers._arguments import with_constructor
 from jaxlayers.optimizers._checks import check_between
 from jaxlayers.optimizers._optimizer import Optimizer
+from jaxlayers.optimizers._steps import Step, with_constructor
 
 
 @with_constructor
@@ -80,7 +79,7 @@ class Ftrl(Optimizer):
     def _initial_slots(self, parameter: Any) -> dict[str, Any]:
         return {"accumulator": jnp.full_like(parameter, self.initial_accumulator_value)}
 
-    def _make_step(self, learning_rate: Any, count: Any) -> Callable[..., tuple[Any, ...]]:
+    def _make_step(self, learning_rate: Any, count: Any) -> Step:
         l1, power = self.l1_regularization_strength, self.learning_rate_power
 
         def step(g: Any, w: Any, n: Any, z: Any) -> tuple[Any, ...]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax.numpy as jnp
 
-from jaxlayers.optimizers._arguments import with_constructor
 from jaxlayers.optimizers._optimizer import Optimizer
 from jaxlayers.optimizers._slots import moving_average
-
-if TYPE_CHECKING:
-    import optax
+from jaxlayers.optimizers._steps import Step, Transformation, with_constructor
 
 
 @with_constructor
@@ -58,14 +54,14 @@ class Lamb(Optimizer):
     gradient_accumulation_steps: int | None = None
     name: str | None = None
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
+    def _direction(self) -> Transformation:
         import optax
 
         from jaxlayers.optimizers._transformations import scale_by_learning_rate
 
         return optax.chain(super()._direction(), optax.scale_by_trust_ratio(), scale_by_learning_rate(-1))
 
-    def _make_step(self, learning_rate: Any, count: Any) -> Callable[..., tuple[Any, ...]]:
+    def _make_step(self, learning_rate: Any, count: Any) -> Step:
         """Return the step of `optax.scale_by_adam`, with the counter of the optimizer; without the learning rate."""
 
         def step(g: Any, w: Any, m: Any, v: Any) -> tuple[Any, ...]:

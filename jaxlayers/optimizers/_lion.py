@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
 
-from jaxlayers.optimizers._arguments import with_constructor
 from jaxlayers.optimizers._optimizer import Optimizer
 from jaxlayers.optimizers._slots import moving_average
+from jaxlayers.optimizers._steps import Step, with_constructor
 
 
 @with_constructor
@@ -62,7 +61,7 @@ class Lion(Optimizer):
             raise ValueError(f"beta_1 must be above 0 and at most 1; received {self.beta_1}.")
         super().__post_init__()
 
-    def _make_step(self, learning_rate: Any, count: Any) -> Callable[..., tuple[Any, ...]]:
+    def _make_step(self, learning_rate: Any, count: Any) -> Step:
         def step(g: Any, w: Any, m: Any) -> tuple[Any, ...]:
             sign = jnp.sign(self.beta_1 * m + (1 - self.beta_1) * g)
             return -learning_rate.astype(g.dtype) * sign, moving_average(m, g, self.beta_2)

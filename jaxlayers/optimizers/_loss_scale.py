@@ -83,7 +83,7 @@ class LossScaleOptimizer(Composite):
         if not isinstance(inner_optimizer, Optimizer):
             raise TypeError(f"inner_optimizer must be an optimizer; received {inner_optimizer!r}.")
         super().__init__(name)
-        self.inner_optimizer = inner_optimizer
+        self._inner = [inner_optimizer]
         self.initial_scale = initial_scale
         self.dynamic_growth_steps = dynamic_growth_steps
         inner_optimizer.loss_scale_factor = None
@@ -93,9 +93,9 @@ class LossScaleOptimizer(Composite):
         )
 
     @property
-    def _inner(self) -> list[Optimizer]:
-        inner = self.__dict__.get("inner_optimizer")
-        return [] if inner is None else [inner]
+    def inner_optimizer(self) -> Optimizer:
+        """The optimizer that updates the parameters."""
+        return self._inner[0]
 
     @property
     def _own_variables(self) -> list[Variable]:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxlayers.optimizers import _paths
 from jaxlayers.optimizers._adam import make_adam_step
-from jaxlayers.optimizers._arguments import with_constructor
 from jaxlayers.optimizers._optimizer import Optimizer
-
-if TYPE_CHECKING:
-    import optax
+from jaxlayers.optimizers._steps import Step, Transformation, with_constructor
 
 
 @with_constructor
@@ -91,12 +88,12 @@ class Muon(Optimizer):
         self.exclude_layers = list(self.exclude_layers or ())
         super().__post_init__()
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
+    def _direction(self) -> Transformation:
         import optax
 
         from jaxlayers.optimizers._transformations import step_by_parameter
 
-        def make_adam(learning_rate: Any, count: Any) -> Callable[..., tuple[Any, ...]]:
+        def make_adam(learning_rate: Any, count: Any) -> Step:
             return make_adam_step(learning_rate, count, self.adam_beta_1, self.adam_beta_2, self.epsilon)
 
         def kinds(params: Any) -> Any:
@@ -108,7 +105,7 @@ class Muon(Optimizer):
         muon = step_by_parameter(["momentum"], self._make_step)
         return optax.partition({"muon": muon, "adam": optax.chain(adam, optax.scale(self.adam_lr_ratio))}, kinds)
 
-    def _make_step(self, learning_rate: Any, count: Any) -> Callable[..., tuple[Any, ...]]:
+    def _make_step(self, learning_rate: Any, count: Any) -> Step:
         coefficients = (self.muon_a, self.muon_b, self.muon_c)
 
         def step(g: Any, w: Any, m: Any) -> tuple[Any, ...]:

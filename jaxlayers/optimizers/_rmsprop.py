@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from jaxlayers.optimizers._arguments import with_constructor
 from jaxlayers.optimizers._optimizer import Optimizer
-
-if TYPE_CHECKING:
-    import optax
+from jaxlayers.optimizers._steps import Transformation, with_constructor
 
 
 @with_constructor
@@ -59,7 +56,7 @@ class RMSprop(Optimizer):
     gradient_accumulation_steps: int | None = None
     name: str | None = None
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
+    def _direction(self) -> Transformation:
         import optax
 
         from jaxlayers.optimizers._transformations import scale_by_learning_rate

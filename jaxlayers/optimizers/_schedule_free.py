@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
 
-from jaxlayers.optimizers._arguments import with_constructor
 from jaxlayers.optimizers._optimizer import Optimizer
 from jaxlayers.optimizers._slots import moving_average
+from jaxlayers.optimizers._steps import Step, with_constructor
 
 
 @with_constructor
@@ -70,7 +69,7 @@ class ScheduleFreeAdamW(Optimizer):
     def _initial_slots(self, parameter: Any) -> dict[str, Any]:
         return {"momentum": parameter}
 
-    def _make_step(self, learning_rate: Any, count: Any) -> Callable[..., tuple[Any, ...]]:
+    def _make_step(self, learning_rate: Any, count: Any) -> Step:
         warmup = jnp.minimum(count / self.warmup_steps, 1) if self.warmup_steps > 0 else 1
         scalars = (1 / count, 1 - self.beta_2**count, learning_rate * warmup)
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from jaxlayers.optimizers._arguments import with_constructor
 from jaxlayers.optimizers._checks import check_between
 from jaxlayers.optimizers._optimizer import Optimizer
-
-if TYPE_CHECKING:
-    import optax
+from jaxlayers.optimizers._steps import Transformation, with_constructor
 
 
 @with_constructor
@@ -63,7 +60,7 @@ class SGD(Optimizer):
         check_between("momentum", self.momentum, 0, 1)
         super().__post_init__()
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
+    def _direction(self) -> Transformation:
         import optax
 
         from jaxlayers.optimizers._transformations import scale_by_learning_rate

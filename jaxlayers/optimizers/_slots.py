@@ -42,7 +42,7 @@ class Layout:
         names: dict[str, str],
     ):
         paths = _unique([variable.path for variable in parameters])
-        self.parameters = dict(zip(paths, parameters, strict=True))
+        self.parameters: dict[Any, Variable] = dict(zip(paths, parameters, strict=True))
         self.index = {variable: i for i, variable in enumerate(parameters)}
         self._init = init
         self.overwritten = frozenset(p for p, variable in self.parameters.items() if variable.overwrite_with_gradient)
@@ -80,24 +80,18 @@ class Layout:
         """Return a variable for each leaf of the state, still without an array."""
         slots = []
         for number, (leaf, (name, owner)) in enumerate(zip(self._leaves, self._owners, strict=True)):
-            parameter = None if owner is None else self.parameters[owner]
+            parameter = self.parameters.get(owner)
             constant = self._constants[number]
-            slots.append(
-                Variable(
-                    functools.partial(self.compute, number) if constant is None else Constant(constant),
-                    leaf.shape,
-                    str(leaf.dtype),
-                    trainable=False,
-                    name=name if owner is None else f"{owner.replace('/', '_')}_{name}",
-                    sharding=parameter.sharding if parameter is not None and parameter.shape == leaf.shape else None,
-                    role=Role.SLOT,
-                )
-            )
+            initializer = functools.partial(self.compute, number) if constant is None else Constant(constant)
+            name = name if owner is None else f"{owner.replace('/', '_')}_{name}"
+            sharding = parameter.sharding if parameter is not None and parameter.shape == leaf.shape else None
+            dtype = str(leaf.dtype)
+            slots.append(Variable(initializer, leaf.shape, dtype, False, name=name, sharding=sharding, role=Role.SLOT))
         return dict(zip(_unique([slot.name for slot in slots]), slots, strict=True))
 
     def owners(self) -> list[tuple[str, Variable | None]]:
         """Return the kind and the parameter, or None, of each slot."""
-        return [(name, None if owner is None else self.parameters[owner]) for name, owner in self._owners]
+        return [(name, self.parameters.get(owner)) for name, owner in self._owners]
 
     def pack(self, values: Sequence[Any]) -> Any:
         """Return the state, from the arrays of the slots."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar, dataclass_transform
 
 from jaxlayers.core import Variable
 from jaxlayers.core.protocols import Role
@@ -13,6 +14,24 @@ from jaxlayers.optimizers._slots import Layout
 if TYPE_CHECKING:
     import optax
 
+    Transformation: TypeAlias = optax.GradientTransformationExtraArgs
+else:
+    Transformation = Any  # optax is imported when an optimizer is first used
+
+Step: TypeAlias = Callable[..., tuple[Any, ...]]  # (gradient, parameter, *slots) -> (step, *slots)
+_Class = TypeVar("_Class", bound=type)
+
+
+@dataclass_transform(eq_default=False)
+def with_constructor(cls: _Class) -> _Class:
+    """Decorate an optimizer: `dataclasses.dataclass` makes a constructor of its annotated attributes.
+
+    `Arguments` is no dataclass, as its arguments would come first then. So an optimizer lists those, too.
+    """
+    dataclasses.dataclass(eq=False, repr=False)(cls)
+    del cls.learning_rate  # type: ignore[attr-defined]  # the default value: `learning_rate` is a property of the base
+    return cls
+
 
 class Steps(Arguments):
     """The methods that a subclass overrides to define its steps, and those that it calls for this; see `Optimizer`."""
@@ -20,7 +39,7 @@ class Steps(Arguments):
     _own: tuple[tuple[Variable, int | None], ...] = ()  # added variables, with the index of their parameter or None
     _needs_parameters: ClassVar[bool] = False  # True if the steps of `_make_step` use the parameters
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
+    def _direction(self) -> Transformation:
         """Return the transformation from gradients to the values added to the parameters, learning rate included."""
         from jaxlayers.optimizers._transformations import step_by_parameter
 
@@ -33,8 +52,8 @@ class Steps(Arguments):
         names = [name for group in self.slot_order for name in group]
         return step_by_parameter(names, self._make_step, self._initial_slots, self._needs_parameters)
 
-    def _make_step(self, learning_rate: Any, count: Any) -> Callable[..., tuple[Any, ...]]:
-        """Return a function `(gradient, parameter, *slots) -> (step, *slots)`; see `step_by_parameter`."""
+    def _make_step(self, learning_rate: Any, count: Any) -> Step:
+        """Return the step of one parameter for a learning rate and the number of the update, counted from 1."""
         raise NotImplementedError
 
     def _initial_slots(self, parameter: Any) -> dict[str, Any]:

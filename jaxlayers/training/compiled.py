@@ -180,8 +180,7 @@ class Compiled:
             ValueError: when there is an array too many or too few.
         """
         arrays = (trainable_variables, non_trainable_variables, metrics_variables)
-        parts = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": sample_weight, "training": training}
-        return stateless_steps.compute_loss(self, arrays, parts)
+        return stateless_steps.compute_loss(self, arrays, lambda: self._loss(x, y, y_pred, sample_weight, training))
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, jax.Array]:
         """Update the compiled metrics with a batch; return all metrics so far by name."""

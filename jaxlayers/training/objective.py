@@ -114,7 +114,8 @@ class Objective(Tracked):
             if len(terms) > 1:
                 tracker_names: dict[str, None] = {}
                 for term in self._terms:
-                    tracker_names[free_name(f"{_join(term.name, term.loss.name)}_loss", tracker_names)] = None
+                    name = "/".join(term.loss.name if part is None else str(part) for part in term.name)
+                    tracker_names[free_name(f"{name}_loss", tracker_names)] = None
                 self._loss_trackers = [metrics.Mean(name=name) for name in tracker_names]
         total: Any = 0.0
         values = []
@@ -231,10 +232,6 @@ def _term_name(path: tuple[Any, ...], outputs: Any, names: list[Any]) -> tuple[A
         return path
     parts = list(outputs) if isinstance(outputs, dict) else names
     return (None if None in parts else "_".join(parts),)
-
-
-def _join(parts: tuple[Any, ...], loss_name: str) -> str:
-    return "/".join(loss_name if part is None else str(part) for part in parts)
 
 
 def _outputs_with_loss(terms: list[Term]) -> list[int]:

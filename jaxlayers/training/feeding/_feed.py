@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import operator
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
 
 import jax
+import numpy as np
 
 from jaxlayers.data import ArrayLoader
 from jaxlayers.data.batches import pack_x_y_sample_weight
@@ -171,8 +171,8 @@ def feed(
         ValueError: if arrays differ in their number of samples, have none, or hold no numbers; if `y` or
             `sample_weight` is given beside an iterable of batches; or if endless data has no `steps`.
     """
-    if steps is not None:
-        steps = _positive("The number of steps", steps)
+    if steps is not None and (not isinstance(steps, int | np.integer) or steps < 1):
+        raise ValueError(f"The number of steps must be a positive integer; received {steps!r}.")
 
     def convert(batch: Any) -> Any:
         batch = as_batch(batch)
@@ -234,13 +234,3 @@ def _check_iterable(x: Any) -> None:
         )
     if isinstance(x, list | tuple) and any(jax.numpy.ndim(leaf) == 0 for leaf in jax.tree.leaves(x)):
         raise ValueError(f"Expected arrays; received a {type(x).__name__} of numbers. Convert it: np.asarray(x).")
-
-
-def _positive(name: str, value: Any) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = 0
-    if number < 1:
-        raise ValueError(f"{name} must be a positive integer; received {value!r}.")
-    return number
