@@ -61,8 +61,7 @@ class Arguments(Tracked):
 
     def __post_init__(self) -> None:
         """Check the arguments, and make the variables and attributes that are no arguments."""
-        limits = {name: getattr(self, name) for name in ("clipnorm", "clipvalue", "global_clipnorm")}
-        _checks.check_limits(**limits)
+        _checks.check_limits(clipnorm=self.clipnorm, clipvalue=self.clipvalue, global_clipnorm=self.global_clipnorm)
         if self.use_ema:
             _checks.check_between("ema_momentum", self.ema_momentum, 0, 1)
             _checks.check_count("ema_overwrite_frequency", self.ema_overwrite_frequency, 1)

@@ -76,12 +76,10 @@ class Compiled:
         if several != "auto" and (isinstance(several, bool | str) or int(several) != several or several < 1):
             raise ValueError(f"steps_per_execution must be a positive integer or 'auto'; received {several!r}.")
         optimizer_object = optimizers.get(optimizer)
-        policy = self.dtype_policy.name  # type: ignore[attr-defined]
         scales_loss = isinstance(optimizer_object, optimizers.LossScaleOptimizer)
-        if auto_scale_loss and policy == "mixed_float16" and not scales_loss:
+        if auto_scale_loss and self.dtype_policy.name == "mixed_float16" and not scales_loss:  # type: ignore[attr-defined]
             optimizer_object = optimizers.LossScaleOptimizer(optimizer_object)
-        names = getattr(self, "output_names", None)
-        objective = Objective(loss, loss_weights, metrics, weighted_metrics, names)
+        objective = Objective(loss, loss_weights, metrics, weighted_metrics, getattr(self, "output_names", None))
         self._compiled_with = arguments
         self.optimizer, self._objective = optimizer_object, objective
         object.__setattr__(self, "loss", loss)  # the argument itself, which is no part of the model

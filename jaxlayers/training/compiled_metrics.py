@@ -90,8 +90,7 @@ class CompiledMetrics(metrics.Metric):
                         continue
                     metric = as_metric(identifier, targets[output], outputs[output])
                     is_repeated = is_weighted and prefix + metric.name in taken
-                    name = f"{prefix}weighted_{metric.name}" if is_repeated else f"{prefix}{metric.name}"
-                    name = free_name(name, taken)
+                    name = free_name(f"{prefix}{'weighted_' if is_repeated else ''}{metric.name}", taken)
                     taken.add(name)
                     yield _Entry(output, metric, is_weighted, name)
 

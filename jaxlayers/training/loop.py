@@ -187,8 +187,7 @@ class Resident:
         batch = jax.tree.unflatten(structure, [list(unique).index(id(leaf)) for leaf in leaves])
         order = batches.order()
         order = np.arange(loader.num_samples) if order is None else order
-        rows = order[: whole * loader.batch_size].reshape(whole, -1).astype("int32")  # [steps, batch]
-        rows = jax.device_put(rows)
+        rows = jax.device_put(order[: whole * loader.batch_size].reshape(whole, -1).astype("int32"))  # [steps, batch]
         step = model._gathered(name, batch)
         while batches.batch < whole:
             start = batches.batch

@@ -342,12 +342,9 @@ def _batch_hooks(listeners: CallbackList, phase: str) -> tuple[Any, Any]:
 
 
 def _validation_feed(data: Any, batch_size: int | None, steps: int | None) -> Feed:
-    if isinstance(data, tuple | list) and 1 <= len(data) <= 3 and is_arrays(data[0]):
-        return feed(*data, batch_size=batch_size, steps=steps, from_start=True)
-    return feed(data, batch_size=batch_size, steps=steps, from_start=True)
+    has_parts = isinstance(data, tuple | list) and 1 <= len(data) <= 3 and is_arrays(data[0])
+    return feed(*(data if has_parts else [data]), batch_size=batch_size, steps=steps, from_start=True)
 
 
 def _is_due(epoch: int, frequency: int | list[int]) -> bool:
-    if isinstance(frequency, int):
-        return (epoch + 1) % frequency == 0
-    return epoch + 1 in frequency
+    return (epoch + 1) % frequency == 0 if isinstance(frequency, int) else epoch + 1 in frequency
