@@ -48,7 +48,23 @@ class Regularizer(Configured):
         return super().get_config()
 
 
-class L1L2(Regularizer):
+class _Norms(Regularizer):
+    """The base class of the penalties on the L1 and L2 norm."""
+
+    l1 = l2 = 0.0
+
+    @operation("x")
+    def __call__(self, x: Any) -> jax.Array:
+        """Return the penalty for an array."""
+        total = jnp.zeros((), x.dtype)
+        if self.l1:
+            total += self.l1 * jnp.sum(jnp.abs(x))
+        if self.l2:
+            total += self.l2 * jnp.sum(jnp.square(x))
+        return total
+
+
+class L1L2(_Norms):
     """The sum of an L1 and an L2 penalty: `l1 * sum(|x|) + l2 * sum(x ** 2)`.
 
     Args:
@@ -68,15 +84,8 @@ class L1L2(Regularizer):
         self.l1 = _checked_weight("l1", 0.0 if l1 is None else l1)
         self.l2 = _checked_weight("l2", 0.0 if l2 is None else l2)
 
-    @operation("x")
-    def __call__(self, x: Any) -> jax.Array:
-        """Return the penalty for an array."""
-        norms = (self.l1, jnp.abs), (self.l2, jnp.square)
-        penalties = [weight * jnp.sum(power(x)) for weight, power in norms if weight]  # 0 times infinity is no number
-        return sum(penalties[1:], start=penalties[0]) if penalties else jnp.zeros((), x.dtype)
 
-
-class L1(L1L2):
+class L1(_Norms):
     """The L1 penalty, `l1 * sum(|x|)`, which makes many weights exactly or almost zero.
 
     Args:
@@ -92,10 +101,10 @@ class L1(L1L2):
     """
 
     def __init__(self, l1: float = 0.01):
-        super().__init__(l1=0.01 if l1 is None else l1)
+        self.l1 = _checked_weight("l1", 0.01 if l1 is None else l1)
 
 
-class L2(L1L2):
+class L2(_Norms):
     """The L2 penalty, `l2 * sum(x ** 2)`, which keeps weights small.
 
     Args:
@@ -111,7 +120,7 @@ class L2(L1L2):
     """
 
     def __init__(self, l2: float = 0.01):
-        super().__init__(l2=0.01 if l2 is None else l2)
+        self.l2 = _checked_weight("l2", 0.01 if l2 is None else l2)
 
 
 class OrthogonalRegularizer(Regularizer):
@@ -153,8 +162,9 @@ class OrthogonalRegularizer(Regularizer):
 l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
 
 _CLASSES: list[type[Regularizer]] = [Regularizer, L1, L2, L1L2, OrthogonalRegularizer]
-registry.register("regularizer", {cls.__name__: cls for cls in _CLASSES})
-registry.register("regularizer", {to_snake_case(cls.__name__): cls for cls in _CLASSES})
+registry.register(
+    "regularizer", {name: cls for cls in _CLASSES for name in (cls.__name__, to_snake_case(cls.__name__))}
+)
 registry.register("regularizer", {"l1_l2": L1L2})
 
 

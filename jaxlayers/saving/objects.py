@@ -174,15 +174,13 @@ def _deserialize(config: Any) -> Any:
     return obj
 
 
-@contextlib.contextmanager
-def sharing() -> Iterator[None]:
+def sharing() -> contextlib.AbstractContextManager[None]:
     """Keep shared objects shared within a `with` block.
 
     An object that appears several times in a config is written with a `shared_object_id`; when the config is read, all
     entries with one id become one object.
     """
-    with _set(_shared, {}):
-        yield
+    return _set(_shared, {})
 
 
 @contextlib.contextmanager
