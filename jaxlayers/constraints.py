@@ -6,20 +6,19 @@ A constraint is any callable `array -> array`, e.g. a plain function. The classe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxlayers.common import registry
-from jaxlayers.common.changes import Noticed
-from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.settings import epsilon, to_snake_case
 from jaxlayers.core import operation
 from jaxlayers.saving import serialize_keras_object
+from jaxlayers.saving.configured import Configured
 
 
-class Constraint(Noticed):
+class Constraint(Configured):
     """Base class of constraints.
 
     Subclasses define `__call__(w)`, and `get_config()` if they take arguments.
@@ -37,15 +36,6 @@ class Constraint(Noticed):
     def __call__(self, w: Any) -> Any:
         """Return the constrained weight; the base class returns the weight unchanged."""
         return w
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return constructor_config(self)
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """Return the constraint that `get_config()` describes."""
-        return cls(**config)
 
 
 class MaxNorm(Constraint):

@@ -221,11 +221,8 @@ def dropout(inputs: ArrayLike, rate: float, noise_shape: Sequence[int | None] | 
         return inputs
     if rate == 1:
         return jnp.zeros_like(inputs)
-    shape = (
-        inputs.shape
-        if noise_shape is None
-        else tuple(own if size is None else size for own, size in zip(inputs.shape, noise_shape, strict=True))
-    )
+    sizes = inputs.shape if noise_shape is None else noise_shape
+    shape = [own if size is None else size for own, size in zip(inputs.shape, sizes, strict=True)]
     mask = jax.random.bernoulli(keys.draw_key(seed), 1 - rate, shape)
     return jnp.where(mask, inputs / (1 - rate), 0)
 

@@ -8,20 +8,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from numbers import Real
-from typing import Any, Self
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxlayers.common import registry
-from jaxlayers.common.changes import Noticed
-from jaxlayers.common.constructors import constructor_config, library_class
+from jaxlayers.common.constructors import library_class
 from jaxlayers.common.settings import epsilon, to_snake_case
 from jaxlayers.core import operation
+from jaxlayers.numerics.spatial import one_of
 from jaxlayers.saving import serialize_keras_object
+from jaxlayers.saving.configured import Configured
 
 
-class Regularizer(Noticed):
+class Regularizer(Configured):
     """Base class of regularizers.
 
     Subclasses define `__call__(x)`, and `get_config()` if they are to be saved.
@@ -41,18 +42,29 @@ class Regularizer(Noticed):
         return 0.0
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
+        """Return the arguments of the constructor as plain data."""
         if library_class(type(self)) is Regularizer:
             raise NotImplementedError(f"{type(self).__name__} must define get_config() to be written to a config.")
-        return constructor_config(self)
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """Return the regularizer that `get_config()` describes."""
-        return cls(**config)
+        return super().get_config()
 
 
-class L1L2(Regularizer):
+class _Norms(Regularizer):
+    """The base class of the penalties on the L1 and L2 norm."""
+
+    l1 = l2 = 0.0
+
+    @operation("x")
+    def __call__(self, x: Any) -> jax.Array:
+        """Return the penalty for an array."""
+        total = jnp.zeros((), x.dtype)
+        if self.l1:
+            total += self.l1 * jnp.sum(jnp.abs(x))
+        if self.l2:
+            total += self.l2 * jnp.sum(jnp.square(x))
+        return total
+
+
+class L1L2(_Norms):
     """The sum of an L1 and an L2 penalty: `l1 * sum(|x|) + l2 * sum(x ** 2)`.
 
     Args:
@@ -72,18 +84,8 @@ class L1L2(Regularizer):
         self.l1 = _checked_weight("l1", 0.0 if l1 is None else l1)
         self.l2 = _checked_weight("l2", 0.0 if l2 is None else l2)
 
-    @operation("x")
-    def __call__(self, x: Any) -> jax.Array:
-        """Return the penalty for an array."""
-        total = jnp.zeros((), x.dtype)
-        if self.l1:
-            total += self.l1 * jnp.sum(jnp.abs(x))
-        if self.l2:
-            total += self.l2 * jnp.sum(jnp.square(x))
-        return total
 
-
-class L1(Regularizer):
+class L1(_Norms):
     """The L1 penalty, `l1 * sum(|x|)`, which makes many weights exactly or almost zero.
 
     Args:
@@ -101,13 +103,8 @@ class L1(Regularizer):
     def __init__(self, l1: float = 0.01):
         self.l1 = _checked_weight("l1", 0.01 if l1 is None else l1)
 
-    @operation("x")
-    def __call__(self, x: Any) -> jax.Array:
-        """Return the penalty for an array."""
-        return self.l1 * jnp.sum(jnp.abs(x))
 
-
-class L2(Regularizer):
+class L2(_Norms):
     """The L2 penalty, `l2 * sum(x ** 2)`, which keeps weights small.
 
     Args:
@@ -124,11 +121,6 @@ class L2(Regularizer):
 
     def __init__(self, l2: float = 0.01):
         self.l2 = _checked_weight("l2", 0.01 if l2 is None else l2)
-
-    @operation("x")
-    def __call__(self, x: Any) -> jax.Array:
-        """Return the penalty for an array."""
-        return self.l2 * jnp.sum(jnp.square(x))
 
 
 class OrthogonalRegularizer(Regularizer):
@@ -151,9 +143,7 @@ class OrthogonalRegularizer(Regularizer):
 
     def __init__(self, factor: float = 0.01, mode: str = "rows"):
         self.factor = _checked_weight("factor", factor)
-        if mode not in ("rows", "columns"):
-            raise ValueError(f"mode must be 'rows' or 'columns'; received {mode!r}.")
-        self.mode = mode
+        self.mode = one_of("OrthogonalRegularizer", "mode", mode, ("rows", "columns"))
 
     @operation("inputs")
     def __call__(self, inputs: Any) -> jax.Array:
@@ -172,8 +162,9 @@ class OrthogonalRegularizer(Regularizer):
 l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
 
 _CLASSES: list[type[Regularizer]] = [Regularizer, L1, L2, L1L2, OrthogonalRegularizer]
-registry.register("regularizer", {cls.__name__: cls for cls in _CLASSES})
-registry.register("regularizer", {to_snake_case(cls.__name__): cls for cls in _CLASSES})
+registry.register(
+    "regularizer", {name: cls for cls in _CLASSES for name in (cls.__name__, to_snake_case(cls.__name__))}
+)
 registry.register("regularizer", {"l1_l2": L1L2})
 
 

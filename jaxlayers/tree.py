@@ -50,7 +50,7 @@ def flatten(structure: Any) -> list[Any]:
         >>> flatten({"b": [3, None], "a": (1, 2)})
         [1, 2, 3, None]
     """
-    return jax.tree.leaves(structure, is_leaf=_is_none)
+    return jax.tree.leaves(structure, is_leaf=lambda value: value is None)
 
 
 def flatten_with_path(structure: Any) -> list[tuple[tuple[Any, ...], Any]]:
@@ -84,9 +84,7 @@ def map_structure(func: Callable[..., Any], *structures: Any, none_is_leaf: bool
         >>> map_structure(lambda a, b: a + b, {"x": [1, 2]}, {"x": [10, 20]})
         {'x': [11, 22]}
     """
-    _check_callable("map_structure", func)
-    if not structures:
-        raise TypeError("map_structure() needs at least one structure.")
+    _check_arguments("map_structure", func, structures)
     for other in structures[1:]:
         assert_same_structure(structures[0], other)
 
@@ -115,9 +113,7 @@ def map_structure_up_to(shallow_structure: Any, func: Callable[..., Any], *struc
         >>> map_structure_up_to([0, 0], len, [[1, 1], [2]])
         [2, 1]
     """
-    _check_callable("map_structure_up_to", func)
-    if not structures:
-        raise TypeError("map_structure_up_to() needs at least one structure.")
+    _check_arguments("map_structure_up_to", func, structures)
     return _map_up_to(shallow_structure, func, *structures)
 
 
@@ -128,7 +124,7 @@ def map_shape_structure(func: Callable[[Any], Any], structure: Any) -> Any:
         >>> map_shape_structure(len, {"image": (None, 8, 8), "text": [None, 5]})
         {'image': 3, 'text': 2}
     """
-    _check_callable("map_shape_structure", func)
+    _check_arguments("map_shape_structure", func, (structure,))
     return jax.tree.map(func, structure, is_leaf=lambda node: node is None or _is_shape(node))
 
 
@@ -214,7 +210,7 @@ def traverse(func: Callable[[Any], Any], structure: Any, top_down: bool = True) 
         >>> traverse(lambda part: tuple(part) if isinstance(part, list) else None, [1, [2, 3]], top_down=False)
         (1, (2, 3))
     """
-    _check_callable("traverse", func)
+    _check_arguments("traverse", func, (structure,))
     if top_down and (replacement := func(structure)) is not None:
         return None if replacement is MAP_TO_NONE else replacement
     if is_nested(structure):
@@ -234,17 +230,15 @@ def lists_to_tuples(structure: Any) -> Any:
     return traverse(lambda part: tuple(part) if isinstance(part, list) else None, structure, top_down=False)
 
 
-def _is_none(value: Any) -> bool:
-    return value is None
-
-
 def _is_shape(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(size is None or isinstance(size, int) for size in value)
 
 
-def _check_callable(name: str, func: Any) -> None:
+def _check_arguments(name: str, func: Any, structures: tuple[Any, ...]) -> None:
     if not callable(func):
         raise TypeError(f"{name}() expects a function; received {func!r}.")
+    if not structures:
+        raise TypeError(f"{name}() needs at least one structure.")
 
 
 def _children(structure: Any) -> list[tuple[Any, Any]]:

@@ -37,6 +37,7 @@ LEFT_OUT = {
     "StringLookup": {"has_input_vocabulary"},
     "Sequential": {"inputs", "outputs"},
     "TextVectorization": {"has_input_vocabulary"},
+    "UpSampling1D": {"data_format"},
 }
 OF_EVERY_LAYER = {"autocast", "activity_regularizer"}
 

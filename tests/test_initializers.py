@@ -10,8 +10,7 @@ import pytest
 from scipy import stats
 
 from jaxlayers import initializers
-from jaxlayers.core import Variable, making
-from jaxlayers.core import random as keys
+from jaxlayers.core import Variable, making, random as keys
 from jaxlayers.initializers import _draws, _scaling
 
 NAMED = ["GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal", "LecunUniform", "LecunNormal"]

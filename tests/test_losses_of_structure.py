@@ -126,7 +126,7 @@ def test_in_the_functional_api():
         (lambda: losses.CategoricalGeneralizedCrossEntropy(1.0), "q must be between 0 and 1"),
         (
             lambda: losses.CategoricalGeneralizedCrossEntropy()(np.ones((2, 3)), np.ones((2, 3))),
-            "but for the last axis",
+            "but for axis -1",
         ),
         (lambda: losses.Dice()(np.ones((2, 3)), np.ones((2, 4))), r"dice: .*\(2, 4\)"),
         (lambda: losses.CategoricalFocalCrossentropy(axis=True)(np.eye(3), np.eye(3)), "axis must be an integer"),

@@ -161,7 +161,7 @@ def test_wrapper():
     assert float(again([[0.0]], [[3.0]])) == float(losses.huber([[0.0]], [[3.0]], 2.0)[0])
     # Of the two things called binary_accuracy, a config means the function.
     config = metrics.MeanMetricWrapper(metrics.binary_accuracy, threshold=0.9).get_config()
-    assert metrics.get({"class_name": "MeanMetricWrapper", "config": config})._fn is metrics.binary_accuracy
+    assert metrics.get({"class_name": "MeanMetricWrapper", "config": config}).fn is metrics.binary_accuracy
     of_object = metrics.MeanMetricWrapper(losses.Huber(reduction=None))
     assert float(metrics.deserialize(metrics.serialize(of_object))([[0.0]], [[3.0]])) == 2.5
 

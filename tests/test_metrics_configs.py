@@ -76,7 +76,7 @@ def test_signatures(name):
         (lambda: metrics.BinaryAccuracy()(np.ones((2, 3)), np.ones((2, 4))), r"binary_accuracy: .*\(2, 4\)"),
         (
             lambda: metrics.SparseCategoricalAccuracy()(np.eye(3), np.eye(3)),
-            r"same shape but for the last axis, the classes in y_pred; received y_true of shape \(3, 3\)",
+            r"same shape but for axis -1, the classes in y_pred; received y_true of shape \(3, 3\)",
         ),
         (lambda: metrics.CategoricalAccuracy()(np.eye(3), np.eye(4)), r"categorical_accuracy: .*\(3,\)"),
         (lambda: metrics.TopKCategoricalAccuracy()(np.eye(3), np.eye(4)), r"top_k_categorical_accuracy: .*\(3,\)"),

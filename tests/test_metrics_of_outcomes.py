@@ -310,8 +310,7 @@ def test_one_compilation_serves_equal_metrics(caplog):
 def test_strict_ranks(strict_ranks):
     for name, options, kind in ONCE:
         metric = getattr(metrics, name)(**options)
-        if metric._built_for is None:
-            metric._build((0, LABELS))
+        metric._build((0, LABELS))
         for weight in (None, np.ones(3, "int32")):
             jax.eval_shape(metric.stateless_update_state, metric.stateless_reset_state(), *data(kind, 3), weight)
         jax.eval_shape(metric.stateless_result, metric.stateless_reset_state())
@@ -335,7 +334,7 @@ def test_strict_ranks(strict_ranks):
         (lambda: metrics.AUC(num_thresholds=1), "num_thresholds must be at least 2; received 1"),
         (lambda: metrics.AUC(thresholds=[1.2]), "thresholds must be between 0 and 1"),
         (lambda: metrics.AUC(num_labels=2), "num_labels needs multi_label=True"),
-        (lambda: metrics.AUC(multi_label=True)(np.ones(3), np.ones(3)), r"expects y_pred of shape \[batch, labels\]"),
+        (lambda: metrics.AUC(multi_label=True)(np.ones(3), np.ones(3)), r"expects y_pred of shape \[batch, outputs\]"),
         (lambda: metrics.AUC(multi_label=True, num_labels=2)(np.ones((3, 4)), np.ones((3, 4))), r"\[batch, 2\]"),
         (
             lambda: metrics.AUC(label_weights=[1.0, 2.0])(np.ones((3, 4)), np.ones((3, 4))),
@@ -348,7 +347,7 @@ def test_strict_ranks(strict_ranks):
         (lambda: metrics.F1Score("mean"), "average must be one of"),
         (lambda: metrics.FBetaScore(beta=1), "beta must be a float above 0; received 1"),
         (lambda: metrics.F1Score(threshold=0.0), "threshold must be a float above 0"),
-        (lambda: metrics.F1Score()(np.ones(3), np.ones(3)), r"\[batch, classes\]; received shape \(3,\)"),
+        (lambda: metrics.F1Score()(np.ones(3), np.ones(3)), r"\[batch, outputs\]; received shape \(3,\)"),
         (lambda: metrics.R2Score("mean"), "class_aggregation must be one of"),
         (lambda: metrics.R2Score(num_regressors=-1), "num_regressors must not be negative"),
         (lambda: metrics.R2Score()(np.ones((3, 1)), np.ones((3, 2))), r"R2Score: .*\(3, 2\)"),

@@ -209,11 +209,11 @@ def test_adamw_needs_a_weight_decay():
         (lambda o, v, g: o.apply([g[0], g[0]], [v[0], v[0]]), ValueError, "'kernel' was given to 'adam' twice"),
         (lambda o, v, g: o.apply([1.0], [Variable(2.0, name="new")]), ValueError, "'new' is unknown to 'adam'"),
         (lambda o, v, g: o.apply([1.0], [jnp.ones(())]), TypeError, "expected variables; received ArrayImpl"),
-        (lambda o, v, g: o.stateless_apply([], g, v), ValueError, "expected 8 optimizer_variables; received 0"),
+        (lambda o, v, g: o.stateless_apply([], g, v), ValueError, "'adam' has 8 optimizer_variables; received 0"),
         (
             lambda o, v, g: o.stateless_apply([x.value for x in o.variables], g, v[::-1]),
             ValueError,
-            r"trainable_variables must have shape \(3, 2\) for 'kernel'; received shape \(\)",
+            r"do not fit 'adam': kernel must have shape \(3, 2\), received \(\)",
         ),
         (lambda o, v, g: o.set_weights([0, 1]), ValueError, "has 8 variables; received 2"),
     ],

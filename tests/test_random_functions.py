@@ -10,8 +10,7 @@ import pytest
 from scipy import stats
 
 from jaxlayers import random
-from jaxlayers.core import SymbolicTensor, Variable
-from jaxlayers.core import random as keys
+from jaxlayers.core import SymbolicTensor, Variable, random as keys
 
 SIZE = 4000
 DRAWS = {

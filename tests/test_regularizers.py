@@ -128,7 +128,7 @@ def test_weights_are_checked(value):
 
 
 def test_what_is_wrong_is_said():
-    with pytest.raises(ValueError, match=r"mode must be 'rows' or 'columns'.*'both'"):
+    with pytest.raises(ValueError, match=r"mode must be one of 'rows', 'columns'.*'both'"):
         regularizers.OrthogonalRegularizer(mode="both")
     with pytest.raises(ValueError, match=r"two axes.*\(2, 2, 2\)"):
         regularizers.OrthogonalRegularizer()(np.ones((2, 2, 2)))

@@ -15,9 +15,12 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import layers, saving
-from jaxlayers.saving import _functions, objects
-from jaxlayers.saving import deserialize_keras_object as deserialize
-from jaxlayers.saving import serialize_keras_object as serialize
+from jaxlayers.saving import (
+    _functions,
+    deserialize_keras_object as deserialize,
+    objects,
+    serialize_keras_object as serialize,
+)
 
 X = np.random.default_rng(0).normal(size=(5, 6)).astype("float32")
 

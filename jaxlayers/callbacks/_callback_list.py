@@ -56,16 +56,12 @@ class CallbackList(Callback):
             self.callbacks.append(History())
         if add_progbar and not any(isinstance(callback, ProgbarLogger) for callback in self.callbacks):
             self.callbacks.append(ProgbarLogger())
-        self._hooks = {name: _combine(name, self._overrides(name)) for name in HOOKS}
+        self._hooks = {name: _combine(name, self.callbacks) for name in HOOKS}
         for name, function in self._hooks.items():
             setattr(self, name, function or _do_nothing)
         if model is not None:
             self.set_model(model)
         self.set_params(params)
-
-    def _overrides(self, name: str) -> list[Callable[..., None]]:
-        """Return a hook of each callback that overrides it."""
-        return [hook for callback in self.callbacks if (hook := _own_hook(callback, name)) is not None]
 
     def set_model(self, model: Any) -> None:
         """Set the model of every callback."""
@@ -87,9 +83,7 @@ class CallbackList(Callback):
 
     def tell(self, name: str, *args: Any) -> None:
         """Call a hook of all callbacks that override it."""
-        function = self._hooks[name]
-        if function is not None:
-            function(*args)
+        getattr(self, name)(*args)
 
     def close(self) -> None:
         """Close every callback, even if closing another one fails; to be called in the `finally` clause of a loop.
@@ -133,8 +127,9 @@ def _own_hook(callback: Any, name: str) -> Callable[..., None] | None:
     return None
 
 
-def _combine(name: str, hooks: list[Callable[..., None]]) -> Callable[..., None] | None:
-    """Return one function that calls several hooks, always with a dict of `logs`; None if there are no hooks."""
+def _combine(name: str, callbacks: list[Any]) -> Callable[..., None] | None:
+    """Return a function that calls the hooks of all callbacks that override it, with a dict of `logs`; None if none."""
+    hooks = [hook for callback in callbacks if (hook := _own_hook(callback, name)) is not None]
     if not hooks:
         return None
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from jaxlayers.callbacks._monitor import MonitorCallback
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class EarlyStopping(MonitorCallback):
     """A callback that stops training when a monitored value has not improved for some epochs.
 
@@ -34,23 +36,17 @@ class EarlyStopping(MonitorCallback):
         [0, 1, 2, 3]
     """
 
-    def __init__(
-        self,
-        monitor: str = "val_loss",
-        min_delta: float = 0,
-        patience: int = 0,
-        verbose: int = 0,
-        mode: str = "auto",
-        baseline: float | None = None,
-        restore_best_weights: bool = False,
-        start_from_epoch: int = 0,
-    ):
-        super().__init__(monitor, mode, min_delta=min_delta)
-        self.patience = patience
-        self.verbose = verbose
-        self.baseline = baseline
-        self.restore_best_weights = restore_best_weights
-        self.start_from_epoch = start_from_epoch
+    monitor: str = "val_loss"
+    min_delta: float = 0
+    patience: int = 0
+    verbose: int = 0
+    mode: str = "auto"
+    baseline: float | None = None
+    restore_best_weights: bool = False
+    start_from_epoch: int = 0
+
+    def __post_init__(self) -> None:
+        super().__init__(self.monitor, self.mode, min_delta=self.min_delta)
         self._reset()
 
     def _reset(self) -> None:

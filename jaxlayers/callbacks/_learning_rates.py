@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -89,6 +90,7 @@ def _takes_two(function: Callable[..., Any]) -> bool:
     return True
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class ReduceLROnPlateau(MonitorCallback):
     """A callback that lowers the learning rate when a monitored value stops improving, and adds it to the logs.
 
@@ -117,25 +119,19 @@ class ReduceLROnPlateau(MonitorCallback):
         [1e-09, 1e-09, 1e-09, 5e-10]
     """
 
-    def __init__(
-        self,
-        monitor: str = "val_loss",
-        factor: float = 0.1,
-        patience: int = 10,
-        verbose: int = 0,
-        mode: str = "auto",
-        min_delta: float = 1e-4,
-        cooldown: int = 0,
-        min_lr: float = 0.0,
-    ):
-        super().__init__(monitor, mode, min_delta=min_delta)
-        if factor >= 1:
-            raise ValueError(f"ReduceLROnPlateau needs a factor below 1; received factor={factor}.")
-        self.factor = factor
-        self.patience = patience
-        self.verbose = verbose
-        self.cooldown = cooldown
-        self.min_lr = min_lr
+    monitor: str = "val_loss"
+    factor: float = 0.1
+    patience: int = 10
+    verbose: int = 0
+    mode: str = "auto"
+    min_delta: float = 1e-4
+    cooldown: int = 0
+    min_lr: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__init__(self.monitor, self.mode, min_delta=self.min_delta)
+        if self.factor >= 1:
+            raise ValueError(f"ReduceLROnPlateau needs a factor below 1; received factor={self.factor}.")
         self.cooldown_counter = 0
         self.wait = 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import warnings
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from jaxlayers.callbacks._monitor import MonitorCallback
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class ModelCheckpoint(MonitorCallback):
     """A callback that saves the model or its weights after each epoch, or every given number of batches.
 
@@ -46,35 +48,31 @@ class ModelCheckpoint(MonitorCallback):
         'val_loss'
     """
 
-    def __init__(
-        self,
-        filepath: str | os.PathLike[str],
-        monitor: str = "val_loss",
-        verbose: int = 0,
-        save_best_only: bool = False,
-        save_weights_only: bool = False,
-        mode: str = "auto",
-        save_freq: str | int = "epoch",
-        initial_value_threshold: float | None = None,
-    ):
-        super().__init__(monitor, mode, baseline=initial_value_threshold)
-        self.filepath = os.fspath(filepath)
-        self.verbose = verbose
-        self.save_best_only = save_best_only
-        self.save_weights_only = save_weights_only
-        self.save_freq = save_freq
+    filepath: str | os.PathLike[str]
+    monitor: str = "val_loss"
+    verbose: int = 0
+    save_best_only: bool = False
+    save_weights_only: bool = False
+    mode: str = "auto"
+    save_freq: str | int = "epoch"
+    initial_value_threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__init__(self.monitor, self.mode, baseline=self.initial_value_threshold)
+        self.filepath = path = os.fspath(self.filepath)
         self._epoch = 0
         self._since_saving = 0
         self._last_batch = -1
-        if save_freq != "epoch":
-            if not isinstance(save_freq, int) or isinstance(save_freq, bool) or save_freq < 1:
-                raise ValueError(f"save_freq must be 'epoch' or a number of batches; received {save_freq!r}.")
+        every = self.save_freq
+        if every != "epoch":
+            if not isinstance(every, int) or isinstance(every, bool) or every < 1:
+                raise ValueError(f"save_freq must be 'epoch' or a number of batches; received {every!r}.")
             self.on_train_batch_end = self._after_batch  # type: ignore[method-assign]  # hooks of batches are set only if needed
-        endings = (".weights.h5",) if save_weights_only else (".keras", ".h5")
-        if not self.filepath.endswith(endings):
+        endings = (".weights.h5",) if self.save_weights_only else (".keras", ".h5")
+        if not path.endswith(endings):
             raise ValueError(
-                f"With save_weights_only={save_weights_only} the filepath of ModelCheckpoint must end in "
-                f"{' or '.join(endings)}; received {self.filepath!r}."
+                f"With save_weights_only={self.save_weights_only} the filepath of ModelCheckpoint must end in "
+                f"{' or '.join(endings)}; received {path!r}."
             )
 
     def set_model(self, model: Any) -> None:
@@ -148,7 +146,7 @@ class ModelCheckpoint(MonitorCallback):
     def _path(self, epoch: int, batch: int | None, logs: dict[str, Any]) -> str:
         numbers = {"epoch": epoch + 1} | ({} if batch is None else {"batch": batch + 1})
         try:
-            return self.filepath.format(**{**numbers, **logs})
+            return str(self.filepath).format(**{**numbers, **logs})
         except KeyError as error:
             raise KeyError(
                 f"The filepath {self.filepath!r} of ModelCheckpoint names {error}; known are "

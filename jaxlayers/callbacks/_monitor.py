@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import operator
 import warnings
 from collections.abc import Callable
@@ -36,7 +37,7 @@ class MonitorCallback(Callback):
         if mode not in ("auto", "min", "max"):
             warnings.warn(
                 f"{type(self).__name__}: mode must be 'auto', 'min' or 'max'; received {mode!r}. Using 'auto'.",
-                stacklevel=3,
+                stacklevel=3 + dataclasses.is_dataclass(self),  # a dataclass calls this constructor in __post_init__
             )
             mode = "auto"
         self.monitor = monitor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import urllib.parse
 import warnings
@@ -12,6 +13,7 @@ import numpy as np
 from jaxlayers.callbacks._callback import Callback
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class RemoteMonitor(Callback):
     """A callback that sends the logs of each epoch to a server as an HTTP POST request.
 
@@ -35,21 +37,17 @@ class RemoteMonitor(Callback):
 
     timeout = 10.0  # in seconds, so that a server that hangs does not block the training
 
-    def __init__(
-        self,
-        root: str = "http://localhost:9000",
-        path: str = "/publish/epoch/end/",
-        field: str = "data",
-        headers: dict[str, str] | None = None,
-        send_as_json: bool = False,
-    ):
-        if urllib.parse.urlsplit(root).scheme not in ("http", "https"):
-            raise ValueError(f"RemoteMonitor needs an address that starts with http:// or https://; received {root!r}.")
-        self.root = root
-        self.path = path
-        self.field = field
-        self.headers = headers
-        self.send_as_json = send_as_json
+    root: str = "http://localhost:9000"
+    path: str = "/publish/epoch/end/"
+    field: str = "data"
+    headers: dict[str, str] | None = None
+    send_as_json: bool = False
+
+    def __post_init__(self) -> None:
+        if urllib.parse.urlsplit(self.root).scheme not in ("http", "https"):
+            raise ValueError(
+                f"RemoteMonitor needs an address that starts with http:// or https://; received {self.root!r}."
+            )
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Send the logs of an epoch."""

@@ -41,12 +41,12 @@ class SwapEMAWeights(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Restore the weights."""
-        self._swap_out()
+        self.close()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Replace the weights by the averages, if `swap_on_epoch` is True."""
         if self.swap_on_epoch:
-            self._swap_in()
+            self.on_test_begin()
 
     def on_train_end(self, logs: Any = None) -> None:
         """Keep the averages in the model, if they have replaced the weights."""
@@ -54,25 +54,6 @@ class SwapEMAWeights(Callback):
 
     def on_test_begin(self, logs: Any = None) -> None:
         """Replace the weights by the averages."""
-        self._swap_in()
-
-    def on_test_end(self, logs: Any = None) -> None:
-        """Restore the weights."""
-        self._swap_out()
-
-    def on_predict_begin(self, logs: Any = None) -> None:
-        """Replace the weights by the averages."""
-        self._swap_in()
-
-    def on_predict_end(self, logs: Any = None) -> None:
-        """Restore the weights."""
-        self._swap_out()
-
-    def close(self) -> None:
-        """Restore the weights after an error."""
-        self._swap_out()
-
-    def _swap_in(self) -> None:
         if self._weights:
             return
         optimizers = [inner for _, inner in optimizers_of(self.model) if getattr(inner, "use_ema", False)]
@@ -85,7 +66,14 @@ class SwapEMAWeights(Callback):
         for variable, average in pairs:
             variable.assign(jnp.copy(unwrap(average)))  # a copy: an array of two variables cannot be donated
 
-    def _swap_out(self) -> None:
+    def on_test_end(self, logs: Any = None) -> None:
+        """Restore the weights."""
+        self.close()
+
+    on_predict_begin, on_predict_end = on_test_begin, on_test_end
+
+    def close(self) -> None:
+        """Restore the weights, also after an error."""
         for variable, value in self._weights:
             variable.assign(value)
         self._weights = []

@@ -6,6 +6,7 @@ are opened at the first write, and closed when training ends.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 import time
@@ -21,6 +22,7 @@ from jaxlayers.callbacks._learning_rates import learning_rates
 _opened_files = itertools.count()
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class TensorBoard(Callback):
     """A callback that writes the logs and weights of training for TensorBoard; it needs tensorboardX.
 
@@ -53,29 +55,25 @@ class TensorBoard(Callback):
         'logs'
     """
 
-    def __init__(
-        self,
-        log_dir: str | os.PathLike[str] = "logs",
-        histogram_freq: int = 0,
-        write_graph: bool = True,
-        write_images: bool = False,
-        write_steps_per_second: bool = False,
-        update_freq: str | int = "epoch",
-        profile_batch: int | tuple[int, int] = 0,
-        embeddings_freq: int = 0,
-        embeddings_metadata: str | Mapping[str, str] | None = None,
-    ):
-        self.log_dir = os.fspath(log_dir)
-        self.histogram_freq = histogram_freq
-        self.write_graph = write_graph
-        self.write_images = write_images
-        self.write_steps_per_second = write_steps_per_second
-        self.update_freq = 1 if update_freq == "batch" else update_freq
-        self.embeddings_freq = embeddings_freq
-        self.embeddings_metadata = embeddings_metadata
+    log_dir: str | os.PathLike[str] = "logs"
+    histogram_freq: int = 0
+    write_graph: bool = True
+    write_images: bool = False
+    write_steps_per_second: bool = False
+    update_freq: str | int = "epoch"
+    profile_batch: int | tuple[int, int] = 0
+    embeddings_freq: int = 0
+    embeddings_metadata: str | Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        self.log_dir = os.fspath(self.log_dir)
+        if self.update_freq == "batch":
+            self.update_freq = 1
         if self.update_freq != "epoch" and not (isinstance(self.update_freq, int) and self.update_freq > 0):
-            raise ValueError(f"update_freq must be 'epoch', 'batch' or a number of batches; received {update_freq!r}.")
-        self._profiled = _profiled_batches(profile_batch)
+            raise ValueError(
+                f"update_freq must be 'epoch', 'batch' or a number of batches; received {self.update_freq!r}."
+            )
+        self._profiled = _profiled_batches(self.profile_batch)
         self._profiling = False
         self._writers: dict[str, Any] = {}
         self._batch = 0

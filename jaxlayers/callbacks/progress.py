@@ -79,7 +79,7 @@ class Progress:
         elif _is_ready(self._pending[1]):
             self._done, self._pending = self._pending, (steps, logs)
         if self._bar is None:
-            self._bar = _open_bar()
+            self._bar = _NotebookBar() if _is_notebook() else _TerminalBar()
         before = time.perf_counter()  # after opening the bar, which loads a library the first time
         self._bar.draw(self._head, *self._state(now), _line(self._done[1]))
         after = time.perf_counter()
@@ -178,10 +178,6 @@ class _NotebookBar:
             self._handle.update(formats, raw=True)
 
 
-def _open_bar() -> _TerminalBar | _NotebookBar:
-    return _NotebookBar() if _is_notebook() else _TerminalBar()
-
-
 def _is_notebook() -> bool:
     get_ipython: Callable[[], Any] = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)
     return hasattr(get_ipython(), "kernel")
@@ -200,7 +196,9 @@ def _is_ready(logs: Any) -> bool:
 def _line(logs: Any) -> str:
     """Return the text of the scalars in logs whose arrays are computed."""
     entries = logs.items() if isinstance(logs, dict) else ()
-    scalars = {name: value for name, value in entries if np.ndim(value) == 0 and not _is_deleted(value)}
+    scalars = {
+        name: value for name, value in entries if np.ndim(value) == 0 and not getattr(value, "is_deleted", bool)()
+    }
     values = jax.device_get(list(scalars.values()))  # a list: a dict would come back sorted
     return ", ".join(f"{name} {float(value):.4g}" for name, value in zip(scalars, values, strict=True))
 

@@ -127,21 +127,30 @@ def passes_on(constructor: _Constructor) -> _Constructor:
         >>> vars(Derived(3, name="mine"))
         {'rate': 0.2, 'name': 'mine', 'units': 3}
     """
-    signature = inspect.signature(constructor)
-    keywords = next((p.name for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD), "")
+    parameters = list(inspect.signature(constructor).parameters.values())[1:]
+    takes_others = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    parameters = [p for p in parameters if p.kind is not p.VAR_KEYWORD]
+    names = frozenset(p.name for p in parameters)
+    positional = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    required = names - defaults.keys()
+    owner: Any = None  # the class that the constructor belongs to, and the parameters for its base: not known yet
+    shared: frozenset[str] = frozenset()
 
     @functools.wraps(constructor)
     def combined(self: Any, *args: Any, **kwargs: Any) -> None:
-        try:
-            bound = signature.bind(self, *args, **kwargs)
-        except TypeError:
-            constructor(self, *args, **kwargs)  # raises the same error, with the name of the class
-            raise
-        bound.apply_defaults()
-        owner: Any = next(cls for cls in type(self).__mro__ if cls.__dict__.get("__init__") is combined)
-        shared = {*constructor_parameters(owner, of_bases=True), *getattr(owner, "_passed_on", ())}
-        arguments = {name: value for name, value in bound.arguments.items() if name in shared}
-        super(owner, self).__init__(**arguments, **bound.arguments.get(keywords, {}))
+        nonlocal owner, shared
+        given = {**dict(zip(positional, args, strict=False)), **kwargs}
+        fits = len(args) + len(kwargs) == len(given) and required <= given.keys()
+        if not fits or not (takes_others or given.keys() <= names):
+            constructor(self, *args, **kwargs)  # raises a TypeError with the name of the class
+        if owner is None:
+            cls = next(base for base in type(self).__mro__ if base.__dict__.get("__init__") is combined)
+            shared = names & {*constructor_parameters(cls, of_bases=True), *getattr(cls, "_passed_on", ())}
+            owner = cls
+        arguments = {**defaults, **given}
+        passed = {name: value for name, value in arguments.items() if name in shared or name not in names}
+        super(owner, self).__init__(**passed)
         constructor(self, *args, **kwargs)
 
     return combined  # type: ignore[return-value]

@@ -10,7 +10,7 @@ import functools
 import inspect
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -22,8 +22,10 @@ from jaxlayers.core.inference import infer, is_spec
 from jaxlayers.core.symbolic import Node, SymbolicTensor, has_symbolic, operators
 from jaxlayers.core.variable import Variable
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 
-def operation(*arrays: str) -> Callable[[Callable[..., Any]], Any]:
+
+def operation(*arrays: str) -> Callable[[Function], Function]:
     """Decorator: a function of arrays that also takes variables, lists, NumPy arrays and symbolic tensors.
 
     Args:
@@ -31,7 +33,7 @@ def operation(*arrays: str) -> Callable[[Callable[..., Any]], Any]:
             scalars (which take on the other operand's dtype); other parameters are left alone.
     """
 
-    def decorate(function: Callable[..., Any]) -> Any:
+    def decorate(function: Function) -> Function:
         names = list(inspect.signature(function).parameters)
         unknown = [name for name in arrays if name not in names]
         if unknown:
@@ -53,7 +55,7 @@ def operation(*arrays: str) -> Callable[[Callable[..., Any]], Any]:
             return function(*args, **kwargs)
 
         call.arrays = arrays  # type: ignore[attr-defined]
-        return call
+        return call  # type: ignore[return-value]
 
     return decorate
 

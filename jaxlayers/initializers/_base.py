@@ -13,13 +13,14 @@ from typing import Any, Self
 import jax
 import numpy as np
 
-from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.settings import is_float, standardize_dtype
 from jaxlayers.core import random as keys
 from jaxlayers.core.variable import standardize_shape
+from jaxlayers.saving import serialize_keras_object
+from jaxlayers.saving.configured import Configured
 
 
-class Initializer:
+class Initializer(Configured):
     """Base class of initializers.
 
     Subclasses define `__call__(shape, dtype=None)`, and `get_config()` when they take arguments.
@@ -42,15 +43,6 @@ class Initializer:
             dtype: the dtype of the array; `floatx()` by default.
         """
         raise NotImplementedError(f"{type(self).__name__} must define __call__(self, shape, dtype=None).")
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        return constructor_config(self)
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """Return the initializer that `get_config()` describes."""
-        return cls(**config)
 
     def clone(self) -> Self:
         """Return a new initializer with the same config."""
@@ -118,12 +110,8 @@ class RandomInitializer(Initializer):
         raise NotImplementedError(f"{type(self).__name__} must define sample(self, key, shape, dtype).")
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        seed: Any = self.seed
-        if isinstance(seed, keys.SeedGenerator):
-            config = {"module": "keras.random", "class_name": "SeedGenerator", "config": seed.get_config()}
-            seed = {**config, "registered_name": None}
-        return {**super().get_config(), "seed": seed}
+        """Return the arguments of the constructor as plain data."""
+        return {**super().get_config(), "seed": serialize_keras_object(self.seed)}
 
 
 def _checked_seed(seed: Any) -> int | keys.SeedGenerator | None:

@@ -12,9 +12,28 @@ import numpy as np
 from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.core.variable import standardize_shape
 from jaxlayers.initializers._base import Initializer
+from jaxlayers.numerics.spatial import one_of
+from jaxlayers.saving import deserialize_keras_object, serialize_keras_object
 
 
-class Constant(Initializer):
+class _Filled(Initializer):
+    """The base class of initializers that fill an array with `value`."""
+
+    value: Any
+
+    @property
+    def constant_value(self) -> Any:
+        """The number that fills every array; None if `value` is an array, or if a subclass overrides `__call__`."""
+        if type(self).__call__ is not _Filled.__call__:
+            return None
+        return self.value if isinstance(self.value, numbers.Number | np.bool) else None
+
+    def __call__(self, shape: Any, dtype: Any = None) -> jax.Array:
+        """Return an array filled with the value; its dtype is `floatx()` by default."""
+        return jnp.broadcast_to(jnp.asarray(self.value, standardize_dtype(dtype)), standardize_shape(shape))
+
+
+class Constant(_Filled):
     """An array filled with one value.
 
     Args:
@@ -29,56 +48,17 @@ class Constant(Initializer):
     def __init__(self, value: Any = 0.0):
         self.value = value
 
-    @property
-    def constant_value(self) -> Any:
-        """The number that fills every array; None if `value` is an array, or if a subclass overrides `__call__`."""
-        if type(self).__call__ is not Constant.__call__:
-            return None
-        return self.value if isinstance(self.value, numbers.Number | np.bool) else None
-
-    def __call__(self, shape: Any, dtype: Any = None) -> jax.Array:
-        """Return an array filled with the value; its dtype is `floatx()` by default."""
-        return jnp.broadcast_to(jnp.asarray(self.value, standardize_dtype(dtype)), standardize_shape(shape))
-
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        value = self.value
-        if isinstance(value, np.generic):
-            return {"value": value.item()}
-        if isinstance(value, np.ndarray | jax.Array):
-            kind = "__numpy__" if isinstance(value, np.ndarray) else "__tensor__"
-            return {"value": {"class_name": kind, "config": {"value": value.tolist(), "dtype": value.dtype.name}}}
-        return {"value": value}
+        """Return the arguments of the constructor as plain data."""
+        return {"value": serialize_keras_object(self.value)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """Return the initializer that `get_config()` describes."""
-        value = config["value"]
-        if isinstance(value, dict):
-            array = np.array(value["config"]["value"], jnp.dtype(value["config"]["dtype"]))
-            value = array if value["class_name"] == "__numpy__" else jnp.asarray(array)
-        return cls(value)
+        """Return a new object from a config, as `get_config()` returns it."""
+        return cls(deserialize_keras_object(config["value"]))
 
 
-class _Fixed(Constant):
-    """A constant whose value is not an argument."""
-
-    fixed: Any
-
-    def __init__(self) -> None:
-        super().__init__(self.fixed)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return an empty dict: the initializer has no arguments."""
-        return {}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """Return the initializer that `get_config()` describes."""
-        return cls(**config)
-
-
-class Zeros(_Fixed):
+class Zeros(_Filled):
     """An array of zeros.
 
     Example:
@@ -87,10 +67,10 @@ class Zeros(_Fixed):
         Array([0., 0.], dtype=float32)
     """
 
-    fixed = 0
+    value = 0
 
 
-class Ones(_Fixed):
+class Ones(_Filled):
     """An array of ones.
 
     Example:
@@ -99,7 +79,7 @@ class Ones(_Fixed):
         Array([1, 1], dtype=int32)
     """
 
-    fixed = 1
+    value = 1
 
 
 class Identity(Initializer):
@@ -158,13 +138,11 @@ class STFT(Initializer):
     def __init__(
         self, side: str = "real", window: Any = "hann", scaling: str | None = "density", periodic: bool = False
     ):
-        if side not in ("real", "imag"):
-            raise ValueError(f"side must be 'real' or 'imag'; received {side!r}.")
-        if scaling not in (None, "density", "spectrum"):
-            raise ValueError(f"scaling must be None, 'density' or 'spectrum'; received {scaling!r}.")
         if isinstance(window, str):
             _window(window, 1, periodic)
-        self.side, self.window, self.scaling, self.periodic = side, window, scaling, periodic
+        self.side = one_of("STFT", "side", side, ("real", "imag"))
+        self.scaling = one_of("STFT", "scaling", scaling, (None, "density", "spectrum"))
+        self.window, self.periodic = window, periodic
 
     def __call__(self, shape: Any, dtype: Any = None) -> jax.Array:
         """Return a kernel of shape `(frame_length, 1, fft // 2 + 1)`; its dtype is `floatx()` by default."""

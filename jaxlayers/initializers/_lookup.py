@@ -10,44 +10,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common import registry
-from jaxlayers.common.settings import standardize_dtype, to_snake_case
+from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.core.variable import Variable, standardize_shape
 from jaxlayers.initializers import _constant, _random, _scaling
 from jaxlayers.initializers._base import Initializer
 from jaxlayers.saving import serialize_keras_object
+from jaxlayers.saving.configured import public_members
 
-_CLASSES: list[type[Initializer]] = [
-    Initializer,
-    _constant.Constant,
-    _constant.Identity,
-    _constant.Ones,
-    _constant.STFT,
-    _constant.Zeros,
-    _random.Orthogonal,
-    _random.RandomNormal,
-    _random.RandomUniform,
-    _random.TruncatedNormal,
-    _scaling.GlorotNormal,
-    _scaling.GlorotUniform,
-    _scaling.HeNormal,
-    _scaling.HeUniform,
-    _scaling.LecunNormal,
-    _scaling.LecunUniform,
-    _scaling.VarianceScaling,
-]
-_ALIASES: dict[str, type[Initializer]] = {
-    "IdentityInitializer": _constant.Identity,
-    "OrthogonalInitializer": _random.Orthogonal,
-    "STFTInitializer": _constant.STFT,
-    "normal": _random.RandomNormal,
-    "one": _constant.Ones,
-    "uniform": _random.RandomUniform,
-    "zero": _constant.Zeros,
-}
-
-registry.register("initializer", {cls.__name__: cls for cls in _CLASSES})
-registry.register("initializer", {to_snake_case(cls.__name__): cls for cls in _CLASSES})
-registry.register("initializer", _ALIASES)
+registry.register("initializer", public_members(_constant, _random, _scaling))
+registry.register("initializer", {"Initializer": Initializer, "initializer": Initializer})
+registry.register("initializer", {"normal": _random.RandomNormal, "uniform": _random.RandomUniform})
+registry.register("initializer", {"one": _constant.Ones, "zero": _constant.Zeros})
 
 
 def get(identifier: Any) -> Callable[..., Any] | None:

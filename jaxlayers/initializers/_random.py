@@ -38,7 +38,7 @@ class RandomNormal(RandomInitializer):
         return _draws.normal(key, self.mean, self.stddev, shape=shape, dtype=dtype)
 
 
-class TruncatedNormal(RandomInitializer):
+class TruncatedNormal(RandomNormal):
     """Values from the normal distribution truncated at two `stddev` on either side of the mean.
 
     The truncation makes the standard deviation of the values smaller: `0.8796 * stddev`.
@@ -54,10 +54,6 @@ class TruncatedNormal(RandomInitializer):
         >>> bool(abs(values).max() < 2)
         True
     """
-
-    def __init__(self, mean: Any = 0.0, stddev: Any = 0.05, seed: int | keys.SeedGenerator | None = None):
-        super().__init__(seed)
-        self.mean, self.stddev = mean, stddev
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: str) -> jax.Array:
         """Return the values `mean + stddev * z`, with z from the standard normal distribution between -2 and 2."""

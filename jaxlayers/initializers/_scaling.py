@@ -16,9 +16,10 @@ import jax
 from jaxlayers.core import random as keys
 from jaxlayers.initializers import _draws
 from jaxlayers.initializers._base import RandomInitializer
+from jaxlayers.numerics.spatial import one_of
 
 _MODES = ("fan_in", "fan_out", "fan_avg")
-_DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform")
+_DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform", "normal")
 _TRUNCATED_STDDEV = 0.87962566103423978  # the standard deviation of the standard normal distribution truncated at 2
 
 
@@ -60,14 +61,10 @@ class VarianceScaling(RandomInitializer):
     ):
         if not scale > 0:
             raise ValueError(f"scale must be positive; received {scale!r}.")
-        if mode not in _MODES:
-            raise ValueError(f"mode must be one of {_MODES}; received {mode!r}.")
-        distribution = distribution.lower()
-        distribution = "truncated_normal" if distribution == "normal" else distribution
-        if distribution not in _DISTRIBUTIONS:
-            raise ValueError(f"distribution must be one of {_DISTRIBUTIONS}; received {distribution!r}.")
         super().__init__(seed)
-        self.scale, self.mode, self.distribution = scale, mode, distribution
+        self.scale, self.mode = scale, one_of(type(self).__name__, "mode", mode, _MODES)
+        distribution = one_of(type(self).__name__, "distribution", distribution, _DISTRIBUTIONS)
+        self.distribution = "truncated_normal" if distribution == "normal" else distribution
         self.input_axes, self.output_axes = input_axes, output_axes
 
     def sample(self, key: jax.Array, shape: tuple[int, ...], dtype: str) -> jax.Array:

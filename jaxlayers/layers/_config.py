@@ -19,3 +19,25 @@ def positive(layer: Any, name: str, value: Any) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() <= 0:
         raise ValueError(f"{type(layer).__name__}: {name} must be a positive integer; received {value!r}.")
     return value.__index__()
+
+
+def not_negative(layer: Any, name: str, value: Any) -> Any:
+    """Return the argument `name` of a layer.
+
+    Raises:
+        ValueError: when it is not a number of at least 0.
+    """
+    if not hasattr(value, "__float__") or not value >= 0:
+        raise ValueError(f"{type(layer).__name__}: {name} must be a number of at least 0; received {value!r}.")
+    return value
+
+
+def checked_axes(layer: Any, axis: Any) -> Any:
+    """Return the argument `axis` of a layer: an integer, or a list of integers.
+
+    Raises:
+        TypeError: when it is neither.
+    """
+    if not all(hasattr(number, "__index__") for number in (axis if isinstance(axis, list | tuple) else [axis])):
+        raise TypeError(f"{type(layer).__name__}: axis must be an integer or a list of integers; received {axis!r}.")
+    return axis

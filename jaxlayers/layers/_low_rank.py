@@ -2,7 +2,7 @@
 
 `LowRank` is the base of the layers that support it; each names its weight as `adapted`. Until `enable_lora` is called,
 the weight is an ordinary attribute. `enable_lora` moves it to an attribute with a leading underscore, which has the
-same path in the trees of weights. The name without the underscore then reaches the descriptor `_AdaptedWeight` of the
+same path in the trees of weights. The name without the underscore then reaches the descriptor `AdaptedWeight` of the
 class, which an instance attribute of that name hid before, and which returns the sum of the weight and the product.
 """
 
@@ -15,15 +15,16 @@ import jax.numpy as jnp
 
 from jaxlayers import initializers
 from jaxlayers.common.array_like import unwrap
-from jaxlayers.core import Layer, Variable
+from jaxlayers.core import Variable
 from jaxlayers.layers._config import positive
+from jaxlayers.layers._weight_arguments import WeightArguments
 
 
-class _AdaptedWeight:
+class AdaptedWeight:
     """The descriptor of an adapted weight: `weight + lora_alpha / lora_rank * a @ b`."""
 
-    def __init__(self, name: str):
-        self.name = name
+    def __set_name__(self, cls: Any, name: str) -> None:
+        self.name = cls.adapted = name
 
     def __get__(self, layer: Any, cls: Any = None) -> Any:
         if layer is None:
@@ -39,18 +40,12 @@ def _add_product(weight: jax.Array, a: jax.Array, b: jax.Array, scale: float) ->
     return weight + scale * jnp.matmul(a, b)
 
 
-class LowRank(Layer):
-    """A layer with `enable_lora`; a subclass names the adapted weight: `class Dense(LowRank, adapted="kernel")`."""
+class LowRank(WeightArguments):
+    """A layer with `enable_lora`; a subclass has the attribute `kernel = AdaptedWeight()`, named as the weight."""
 
     adapted: str
     lora_enabled = False
     _config_if_changed = ("lora_rank", "lora_alpha")
-
-    def __init_subclass__(cls, adapted: str | None = None, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if adapted is not None:
-            cls.adapted = adapted
-            setattr(cls, adapted, _AdaptedWeight(adapted))
 
     def __init__(self, lora_rank: int | None = None, lora_alpha: float | None = None, **kwargs: Any):
         super().__init__(**kwargs)

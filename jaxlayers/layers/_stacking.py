@@ -94,8 +94,8 @@ def _stacked_variable(variable: Variable, count: int) -> Variable:
         aggregation=variable.aggregation,
         synchronization=variable.synchronization,
         name=variable.name,
-        regularizer=None if variable.regularizer is None else _StackedRegularizer(variable.regularizer),
-        constraint=None if variable.constraint is None else _StackedConstraint(variable.constraint),
+        regularizer=None if variable.regularizer is None else functools.partial(_penalties, variable.regularizer),
+        constraint=None if variable.constraint is None else functools.partial(_constrained, variable.constraint),
         sharding=sharding,
         role=variable.role,
     )
@@ -132,24 +132,14 @@ class _StackedInitializer:
         return jnp.stack([self.initializer(shape[1:], dtype=dtype) for _ in range(self.count)])
 
 
-class _StackedRegularizer:
+def _penalties(regularizer: Any, values: Any) -> jax.Array:
     """The sum of a regularizer's penalties on the array of each layer."""
-
-    def __init__(self, regularizer: Any):
-        self.regularizer = regularizer
-
-    def __call__(self, values: Any) -> jax.Array:
-        return jnp.sum(jax.vmap(self.regularizer)(values))
+    return jnp.sum(jax.vmap(regularizer)(values))
 
 
-class _StackedConstraint:
-    """A constraint applied to the array of each layer."""
-
-    def __init__(self, constraint: Any):
-        self.constraint = constraint
-
-    def __call__(self, values: Any) -> jax.Array:
-        return jax.vmap(self.constraint)(values)
+def _constrained(constraint: Any, values: Any) -> jax.Array:
+    """The array of each layer after a constraint."""
+    return jax.vmap(constraint)(values)
 
 
 @functools.cache

@@ -36,6 +36,4 @@ class ActivityRegularization(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor as plain data."""
-        config = super().get_config()
-        del config["activity_regularizer"]
-        return config
+        return {name: value for name, value in super().get_config().items() if name != "activity_regularizer"}

@@ -7,14 +7,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers import activations, constraints, initializers, regularizers
+from jaxlayers import activations
 from jaxlayers.common.array_like import unwrap
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.core import InputSpec, Variable
 from jaxlayers.layers._config import activated, positive
-from jaxlayers.layers._low_rank import LowRank
+from jaxlayers.layers._low_rank import AdaptedWeight, LowRank
 
 
-class Dense(LowRank, adapted="kernel"):
+class Dense(LowRank, weights=("kernel", "bias")):
     """A fully connected layer: `outputs = activation(inputs @ kernel + bias)`.
 
     Args:
@@ -43,6 +44,9 @@ class Dense(LowRank, adapted="kernel"):
         [[3.0, 3.0]]
     """
 
+    kernel: Any = AdaptedWeight()
+
+    @passes_on
     def __init__(
         self,
         units: int,
@@ -59,37 +63,18 @@ class Dense(LowRank, adapted="kernel"):
         lora_alpha: float | None = None,
         **kwargs: Any,
     ):
-        super().__init__(lora_rank, lora_alpha, activity_regularizer=activity_regularizer, **kwargs)
         self.units = positive(self, "units", units)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
         self.input_spec = InputSpec(min_ndim=2)
         self.bias: Variable | Any = None
 
     def build(self, input_shape: Any) -> None:
         """Make the kernel, for the size of the last axis of the inputs, and the bias."""
         features = input_shape[-1]
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(features, self.units),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        self.kernel = self.add_weight((features, self.units), name="kernel", **self.weight_options("kernel"))
         if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(self.units,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            self.bias = self.add_weight((self.units,), name="bias", **self.weight_options("bias"))
         self.input_spec = InputSpec(min_ndim=2, axes={-1: features})
         super().build(input_shape)
 

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxlayers import random
 from jaxlayers.common.constructors import constructor_config
-from jaxlayers.common.settings import image_data_format
-from jaxlayers.core import InputSpec, Layer
+from jaxlayers.core import Layer
+from jaxlayers.layers._ranked import Ranked
 
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 
-def checked_rate(layer: Any, rate: Any, below_one: bool = False) -> Any:
+def checked_rate(layer: Any, rate: Any, name: str = "rate", below_one: bool = False) -> Any:
     """Return a dropout rate, which must be between 0 and 1.
 
     Args:
         layer: the layer, for the error message.
         rate: the rate.
+        name: the name of the argument.
         below_one: if True, 1 is refused as well.
 
     Raises:
@@ -28,12 +29,14 @@ def checked_rate(layer: Any, rate: Any, below_one: bool = False) -> Any:
     """
     if not hasattr(rate, "__float__") or not 0 <= rate <= 1 or (below_one and rate == 1):
         bounds = "in the range [0, 1)" if below_one else "between 0 and 1"
-        raise ValueError(f"{type(layer).__name__}: rate must be a number {bounds}; received {rate!r}.")
+        raise ValueError(f"{type(layer).__name__}: {name} must be a number {bounds}; received {rate!r}.")
     return rate
 
 
 class _Dropping(Layer):
     """The base of the dropout layers: the arguments, the seed generator, and the shape of the mask."""
+
+    below_one = False  # if True, a rate of 1 is refused
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: Any = None, **kwargs: Any):
         super().__init__(**kwargs)
@@ -45,7 +48,7 @@ class _Dropping(Layer):
                     f"{noise_shape!r}."
                 )
             noise_shape = sizes
-        self.rate, self.noise_shape, self.seed = checked_rate(self, rate), noise_shape, seed
+        self.rate, self.noise_shape, self.seed = checked_rate(self, rate, below_one=self.below_one), noise_shape, seed
         self.seed_generator = random.SeedGenerator(seed) if rate else None  # no state where nothing is drawn
 
     def _sizes(self, inputs: jax.Array) -> tuple[int, ...]:
@@ -125,9 +128,7 @@ class AlphaDropout(_Dropping):
         -0.78
     """
 
-    def __init__(self, rate: float, noise_shape: Any = None, seed: Any = None, **kwargs: Any):
-        super().__init__(rate, noise_shape, seed, **kwargs)
-        checked_rate(self, rate, below_one=True)
+    below_one = True
 
     def call(self, inputs: jax.Array, training: bool = False) -> jax.Array:
         """Drop elements during training; return the inputs otherwise."""
@@ -139,15 +140,10 @@ class AlphaDropout(_Dropping):
         return a * jnp.where(mask, inputs, floor) - a * floor * self.rate
 
 
-class _SpatialDropout(Dropout):
+class _SpatialDropout(Ranked, Dropout):
     """Dropout of whole channels: all positions of a channel share one random draw."""
 
-    spatial_rank: ClassVar[int]  # the number of spatial axes
-    data_format = "channels_last"
-
-    def __init__(self, rate: float, seed: Any = None, name: str | None = None, dtype: Any = None):
-        super().__init__(rate, None, seed, name=name, dtype=dtype)
-        self.input_spec = InputSpec(ndim=self.spatial_rank + 2)
+    supports_masking = True
 
     def _sizes(self, inputs: jax.Array) -> tuple[int, ...]:
         channels = 1 if self.data_format == "channels_first" else inputs.ndim - 1
@@ -158,7 +154,7 @@ class _SpatialDropout(Dropout):
         return {**constructor_config(self), "name": self.name, "dtype": self.dtype_policy.name}
 
 
-class SpatialDropout1D(_SpatialDropout):
+class SpatialDropout1D(_SpatialDropout, rank=1):
     """Dropout of whole channels of sequences: during training, sets random channels to zero.
 
     The other channels are multiplied by `1 / (1 - rate)`. Outside of training, the outputs are the inputs.
@@ -184,23 +180,18 @@ class SpatialDropout1D(_SpatialDropout):
         True
     """
 
-    spatial_rank = 1
+    def __init__(self, rate: float, seed: Any = None, name: str | None = None, dtype: Any = None):
+        super().__init__("channels_last", rate=rate, seed=seed, name=name, dtype=dtype)
 
 
 class _SpatialDropoutOfImages(_SpatialDropout):
     def __init__(
         self, rate: float, data_format: str | None = None, seed: Any = None, name: str | None = None, dtype: Any = None
     ):
-        super().__init__(rate, seed, name, dtype)
-        self.data_format = image_data_format() if data_format is None else data_format
-        if self.data_format not in ("channels_first", "channels_last"):
-            raise ValueError(
-                f"{type(self).__name__}: data_format must be 'channels_first' or 'channels_last'; received "
-                f"{data_format!r}."
-            )
+        super().__init__(data_format, rate=rate, seed=seed, name=name, dtype=dtype)
 
 
-class SpatialDropout2D(_SpatialDropoutOfImages):
+class SpatialDropout2D(_SpatialDropoutOfImages, rank=2):
     """Dropout of whole channels of images: during training, sets random channels to zero.
 
     The other channels are multiplied by `1 / (1 - rate)`. Outside of training, the outputs are the inputs.
@@ -227,10 +218,8 @@ class SpatialDropout2D(_SpatialDropoutOfImages):
         True
     """
 
-    spatial_rank = 2
 
-
-class SpatialDropout3D(_SpatialDropoutOfImages):
+class SpatialDropout3D(_SpatialDropoutOfImages, rank=3):
     """Dropout of whole channels of volumes: during training, sets random channels to zero.
 
     The other channels are multiplied by `1 / (1 - rate)`. Outside of training, the outputs are the inputs.
@@ -256,5 +245,3 @@ class SpatialDropout3D(_SpatialDropoutOfImages):
         >>> bool((outputs == outputs[:, :1, :1, :1]).all())
         True
     """
-
-    spatial_rank = 3

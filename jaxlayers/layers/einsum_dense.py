@@ -9,16 +9,17 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxlayers import activations, constraints, initializers, regularizers
+from jaxlayers import activations, initializers
 from jaxlayers.common.array_like import unwrap
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.core import InputSpec, Variable
 from jaxlayers.layers._config import activated
-from jaxlayers.layers._low_rank import LowRank
+from jaxlayers.layers._low_rank import AdaptedWeight, LowRank
 
 _FORM = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
 
 
-class EinsumDense(LowRank, adapted="kernel"):
+class EinsumDense(LowRank, weights=("kernel", "bias")):
     """A fully connected layer with an einsum: `outputs = activation(einsum(equation, inputs, kernel) + bias)`.
 
     Args:
@@ -49,11 +50,13 @@ class EinsumDense(LowRank, adapted="kernel"):
         ((5, 7, 2, 4), (3, 2, 4), (4,))
     """
 
+    kernel: Any = AdaptedWeight()
     _config_attributes: ClassVar[dict[str, str | None]] = {
         "output_shape": "partial_output_shape",
         "activity_regularizer": "activity_regularizer",
     }
 
+    @passes_on
     def __init__(
         self,
         equation: str,
@@ -70,70 +73,52 @@ class EinsumDense(LowRank, adapted="kernel"):
         lora_alpha: float | None = None,
         **kwargs: Any,
     ):
-        super().__init__(lora_rank, lora_alpha, **kwargs)
         self.equation, self.bias_axes = equation, bias_axes
         self.partial_output_shape = tuple(output_shape) if isinstance(output_shape, list | tuple) else (output_shape,)
         self._terms = _parse(equation, bias_axes)
         self.activation = activations.get(activation)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
         self.bias: Variable | Any = None
 
     def build(self, input_shape: Any) -> None:
         """Make the kernel and the bias for inputs of this shape."""
         terms, sizes = self._terms, self._sizes(tuple(input_shape))
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=[sizes[letter] for letter in terms.kernel],
-            initializer=_with_fans(self.kernel_initializer, terms),
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        options = self.weight_options("kernel")
+        options["initializer"] = _with_fans(options["initializer"], terms)
+        self.kernel = self.add_weight([sizes[letter] for letter in terms.kernel], name="kernel", **options)
         if self.bias_axes is not None:
             first = min(terms.outputs.find(letter) for letter in self.bias_axes)
             after = len(input_shape) - len(terms.inputs) if terms.dots == "after" else 0
             shape = [sizes[letter] if letter in self.bias_axes else 1 for letter in terms.outputs[first:]]
-            self.bias = self.add_weight(
-                name="bias",
-                shape=shape + [1] * after,
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            self.bias = self.add_weight(shape + [1] * after, name="bias", **self.weight_options("bias"))
         self.input_spec = InputSpec(ndim=len(input_shape))
         super().build(input_shape)
 
     def _sizes(self, shape: tuple[int, ...]) -> dict[str, int]:
         """The size of every axis that has a letter in the equation, for inputs of this shape."""
         terms, rest = self._terms, len(shape) - len(self._terms.inputs)
+        where = f"{self.path!r} with equation {self.equation!r}"
         if rest < 0 or (rest and not terms.dots):
             expected = f"{len(terms.inputs)} axes{' or more' if terms.dots else ''}"
-            raise ValueError(
-                f"{self.path!r} with equation {self.equation!r} expects inputs with {expected}; received shape {shape}."
-            )
+            raise ValueError(f"{where} expects inputs with {expected}; received shape {shape}.")
         sizes = dict(zip(terms.inputs, shape[rest:] if terms.dots == "before" else shape, strict=False))
         # output_shape leaves out the batch, which is the ellipsis or else the first letter.
         letters = terms.outputs[0 if terms.dots == "before" and rest else 1 :]
         if len(letters) != len(self.partial_output_shape):
             raise ValueError(
-                f"{self.path!r} with equation {self.equation!r} expects an output_shape with a size (or None) for each "
-                f"of the axes {letters!r}; received output_shape={self.partial_output_shape}."
+                f"{where} expects an output_shape with a size (or None) for each of the axes {letters!r}; received "
+                f"output_shape={self.partial_output_shape}."
             )
         for letter, size in zip(letters, self.partial_output_shape, strict=True):
             if size is not None and sizes.setdefault(letter, size) != size:
                 raise ValueError(
-                    f"{self.path!r} with equation {self.equation!r} has size {size} for the axis {letter!r} in its "
-                    f"output_shape; received inputs of shape {shape}, where this axis has size {sizes[letter]}."
+                    f"{where} has size {size} for the axis {letter!r} in its output_shape; received inputs of shape "
+                    f"{shape}, where this axis has size {sizes[letter]}."
                 )
         missing = [letter for letter in terms.kernel + (self.bias_axes or "") if letter not in sizes]
         if missing:
             raise ValueError(
-                f"{self.path!r} with equation {self.equation!r} expects the sizes of the axes {missing} in its "
-                f"output_shape; received {self.partial_output_shape}."
+                f"{where} expects the sizes of the axes {missing} in its output_shape; received "
+                f"{self.partial_output_shape}."
             )
         return sizes
 

@@ -7,16 +7,15 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxlayers import constraints, initializers, ops, regularizers
 from jaxlayers.common.array_like import unwrap
-from jaxlayers.core import InputSpec
+from jaxlayers.core import InputSpec, making
 from jaxlayers.layers._config import positive
-from jaxlayers.layers._low_rank import LowRank
+from jaxlayers.layers._low_rank import AdaptedWeight, LowRank
 
 
-class Embedding(LowRank, adapted="embeddings"):
+class Embedding(LowRank):
     """A table of trainable vectors, indexed by integers: `outputs[..., :] = embeddings[inputs[...]]`.
 
     Args:
@@ -45,6 +44,7 @@ class Embedding(LowRank, adapted="embeddings"):
         [[[1.0, 1.0], [1.0, 1.0]]]
     """
 
+    embeddings: Any = AdaptedWeight()
     _config_attributes: ClassVar[dict[str, str | None]] = {
         "weights": None,
         "activity_regularizer": "activity_regularizer",
@@ -81,17 +81,10 @@ class Embedding(LowRank, adapted="embeddings"):
 
     def build(self, input_shape: Any = None) -> None:
         """Make the table; the shape of the inputs has no influence on it."""
-        initializer = self.embeddings_initializer
+        options = self.weight_options("embeddings")
         if self._initial_values is not None:
-            values = np.asarray(self._initial_values)
-            initializer = lambda shape, dtype: jnp.asarray(values, dtype)  # noqa: E731
-        self.embeddings = self.add_weight(
-            name="embeddings",
-            shape=(self.input_dim, self.output_dim),
-            initializer=initializer,
-            regularizer=self.embeddings_regularizer,
-            constraint=self.embeddings_constraint,
-        )
+            options["initializer"] = making.Start(self._initial_values)
+        self.embeddings = self.add_weight((self.input_dim, self.output_dim), name="embeddings", **options)
         super().build(input_shape)
 
     def call(self, inputs: jax.Array) -> jax.Array:

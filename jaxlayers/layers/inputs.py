@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import warnings
 import weakref
-from typing import Any
+from typing import Any, ClassVar
 
+from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.core import Layer, SymbolicTensor
 from jaxlayers.core.symbolic import Node
@@ -39,6 +40,7 @@ class InputLayer(Layer):
     """
 
     sparse = ragged = False
+    _config_attributes: ClassVar[dict[str, str | None]] = {"shape": None, "batch_size": None, "input_tensor": None}
 
     def __init__(
         self,
@@ -83,12 +85,8 @@ class InputLayer(Layer):
             raise ValueError(
                 f"{self.name!r}: input_tensor must be a symbolic tensor; received {type(tensor).__name__}."
             )
-        actual = {
-            "shape": tensor.shape[1:],
-            "batch_size": tensor.shape[0] if tensor.shape else None,
-            "batch_shape": tensor.shape,
-            "dtype": tensor.dtype,
-        }
+        batch_size, *shape = tensor.shape or (None,)
+        actual = {"shape": tuple(shape), "batch_size": batch_size, "batch_shape": tensor.shape, "dtype": tensor.dtype}
         for name, value in arguments.items():
             if value is not None and (standardize_dtype(value) if name == "dtype" else value) != actual[name]:
                 raise ValueError(
@@ -132,14 +130,7 @@ class InputLayer(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor as plain data."""
-        return {
-            "batch_shape": self.batch_shape,
-            "dtype": self.dtype,
-            "sparse": False,
-            "ragged": False,
-            "name": self.name,
-            "optional": self.optional,
-        }
+        return {**constructor_config(self), "name": self.name, "dtype": self.dtype}
 
 
 def Input(  # noqa: N802, Keras's name

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from jaxlayers import ops
 from jaxlayers.core import Layer
+from jaxlayers.numerics.masking import append_axes
 
 
 class Merge(Layer):
@@ -23,12 +24,13 @@ class Merge(Layer):
     Inputs with fewer axes get axes of size 1 after the batch. The axes after the batch are broadcast.
     """
 
+    pairwise: Any  # the function that merges two arrays
     neutral: Any = None  # replaces the masked time steps of an input; None if they are merged like the others
     exactly: int | None = None  # the required number of inputs; None for any
 
     def merge(self, inputs: list[jax.Array]) -> jax.Array:
-        """Merge arrays that have the same number of axes; a subclass has its own version."""
-        raise NotImplementedError(f"{type(self).__name__} must define merge(inputs).")
+        """Merge arrays that have the same number of axes."""
+        return functools.reduce(self.pairwise, inputs)
 
     def call(self, inputs: Any, mask: Any = None) -> jax.Array:
         """Give the inputs the same number of axes, and merge them."""
@@ -37,8 +39,8 @@ class Merge(Layer):
         rank = max(array.ndim for array in arrays)
         arrays = [_aligned(array, rank - array.ndim) for array in arrays]
         if self.neutral is not None and mask is not None:
-            masks = [None if m is None else _aligned(m, rank - x.ndim) for m, x in zip(mask, inputs, strict=True)]
-            arrays = self._replace_masked(arrays, masks)
+            masks = [m if m is None else append_axes(m, x) for m, x in zip(mask, inputs, strict=True)]
+            arrays = self._replace_masked(arrays, [m if m is None else _aligned(m, rank - m.ndim) for m in masks])
         return self.merge(arrays)
 
     def _as_arrays(self, inputs: Any) -> list[jax.Array]:
@@ -51,7 +53,6 @@ class Merge(Layer):
 
     def _replace_masked(self, arrays: list[jax.Array], masks: list[Any]) -> list[jax.Array]:
         """The arrays with the neutral value at the masked time steps, and zeros at those masked in all inputs."""
-        masks = [None if m is None else m.reshape(*m.shape, *(1,) * (arrays[0].ndim - m.ndim)) for m in masks]
         arrays = [
             x if m is None else jnp.where(m, x, _neutral(self.neutral, x.dtype))
             for x, m in zip(arrays, masks, strict=True)
@@ -109,9 +110,7 @@ class Add(Merge):
         [4.0, 7.0]
     """
 
-    def merge(self, inputs: list[jax.Array]) -> jax.Array:
-        """Return the sum of the arrays."""
-        return functools.reduce(jnp.add, inputs)
+    pairwise = staticmethod(jnp.add)
 
 
 class Subtract(Merge):
@@ -126,10 +125,7 @@ class Subtract(Merge):
     """
 
     exactly = 2
-
-    def merge(self, inputs: list[jax.Array]) -> jax.Array:
-        """Return the difference of the arrays."""
-        return inputs[0] - inputs[1]
+    pairwise = staticmethod(jnp.subtract)
 
 
 class Multiply(Merge):
@@ -144,10 +140,7 @@ class Multiply(Merge):
     """
 
     neutral = 1
-
-    def merge(self, inputs: list[jax.Array]) -> jax.Array:
-        """Return the product of the arrays."""
-        return functools.reduce(jnp.multiply, inputs)
+    pairwise = staticmethod(jnp.multiply)
 
 
 class Average(Merge):
@@ -161,9 +154,11 @@ class Average(Merge):
         [2.0, 3.5]
     """
 
+    pairwise = staticmethod(jnp.add)
+
     def merge(self, inputs: list[jax.Array]) -> jax.Array:
         """Return the mean of the arrays."""
-        return functools.reduce(jnp.add, inputs) / len(inputs)
+        return super().merge(inputs) / len(inputs)
 
 
 class Maximum(Merge):
@@ -178,10 +173,7 @@ class Maximum(Merge):
     """
 
     neutral = -jnp.inf
-
-    def merge(self, inputs: list[jax.Array]) -> jax.Array:
-        """Return the maximum of the arrays."""
-        return functools.reduce(jnp.maximum, inputs)
+    pairwise = staticmethod(jnp.maximum)
 
 
 class Minimum(Merge):
@@ -196,10 +188,7 @@ class Minimum(Merge):
     """
 
     neutral = jnp.inf
-
-    def merge(self, inputs: list[jax.Array]) -> jax.Array:
-        """Return the minimum of the arrays."""
-        return functools.reduce(jnp.minimum, inputs)
+    pairwise = staticmethod(jnp.minimum)
 
 
 class Concatenate(Merge):
@@ -253,14 +242,11 @@ class Concatenate(Merge):
         if not mask_ranks:
             return None
         rank = inputs[0].ndim
-        full_masks = []  # with the shapes of the inputs
-        for array, m in zip(inputs, previous_mask, strict=True):
-            full = ops.ones_like(array, dtype="bool")
+        full_masks = [ops.ones_like(array, dtype="bool") for array in inputs]
+        for number, m in enumerate(previous_mask):
             if m is not None:
-                for _ in range(rank - len(m.shape)):
-                    m = ops.expand_dims(m, -1)
-                full = ops.logical_and(full, m)
-            full_masks.append(full)
+                expanded = ops.expand_dims(m, tuple(range(len(m.shape), rank)))
+                full_masks[number] = ops.logical_and(full_masks[number], expanded)
         return ops.any(ops.concatenate(full_masks, axis=self.axis), axis=tuple(range(max(mask_ranks), rank)))
 
 
@@ -300,11 +286,9 @@ class Dot(Merge):
         x, y = arrays = self._as_arrays(inputs)
         pair = self.axes if isinstance(self.axes, list | tuple) else (self.axes, self.axes)
         received = f"received shapes {x.shape} and {y.shape}"
-        if any(not -array.ndim <= axis < array.ndim for array, axis in zip(arrays, pair, strict=True)):
-            raise ValueError(f"{self.path!r} has axes={self.axes}, which its inputs do not have; {received}.")
+        if any(axis == 0 or not -array.ndim < axis < array.ndim for array, axis in zip(arrays, pair, strict=True)):
+            raise ValueError(f"{self.path!r} has axes={self.axes}, which must exist and not be the batch; {received}.")
         i, j = (axis % array.ndim for array, axis in zip(arrays, pair, strict=True))
-        if i == 0 or j == 0:
-            raise ValueError(f"{self.path!r} expects axes other than the batch; it has axes={self.axes}, {received}.")
         if x.shape[0] != y.shape[0] or x.shape[i] != y.shape[j]:
             raise ValueError(
                 f"{self.path!r} expects inputs with the same batch size, and the same size along axis {i} of the first "

@@ -8,6 +8,7 @@ import jax
 
 from jaxlayers import random
 from jaxlayers.core import Layer
+from jaxlayers.layers._config import not_negative
 from jaxlayers.layers.dropout import checked_rate
 
 
@@ -36,9 +37,7 @@ class GaussianNoise(Layer):
 
     def __init__(self, stddev: float, seed: Any = None, **kwargs: Any):
         super().__init__(**kwargs)
-        if not hasattr(stddev, "__float__") or not stddev >= 0:
-            raise ValueError(f"GaussianNoise: stddev must be a number of at least 0; received {stddev!r}.")
-        self.stddev, self.seed = stddev, seed
+        self.stddev, self.seed = not_negative(self, "stddev", stddev), seed
         self.seed_generator = random.SeedGenerator(seed) if stddev else None
 
     def call(self, inputs: jax.Array, training: bool = False) -> jax.Array:

@@ -8,9 +8,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers import activations, constraints, initializers, regularizers
+from jaxlayers import activations
 from jaxlayers.common.array_like import unwrap
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.core import InputSpec, Layer
+from jaxlayers.layers._config import checked_axes, not_negative
+from jaxlayers.layers._weight_arguments import WeightArguments
 from jaxlayers.numerics.types import as_float
 
 
@@ -41,9 +44,9 @@ class ReLU(Layer):
         self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any
     ):
         super().__init__(**kwargs)
-        self.max_value = max_value if max_value is None else _not_negative(self, "max_value", max_value)
-        self.negative_slope = _not_negative(self, "negative_slope", negative_slope)
-        self.threshold = _not_negative(self, "threshold", threshold)
+        self.max_value = max_value if max_value is None else not_negative(self, "max_value", max_value)
+        self.negative_slope = not_negative(self, "negative_slope", negative_slope)
+        self.threshold = not_negative(self, "threshold", threshold)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Apply the function."""
@@ -76,7 +79,7 @@ class LeakyReLU(Layer):
             warnings.warn("LeakyReLU(alpha=...) is now LeakyReLU(negative_slope=...).", stacklevel=2)
         negative_slope = kwargs.pop("alpha", negative_slope)
         super().__init__(**kwargs)
-        self.negative_slope = _not_negative(self, "negative_slope", negative_slope)
+        self.negative_slope = not_negative(self, "negative_slope", negative_slope)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Apply the function."""
@@ -115,7 +118,7 @@ class ELU(Layer):
         return activations.elu(inputs, self.alpha)
 
 
-class PReLU(Layer):
+class PReLU(WeightArguments, weights=("alpha",)):
     """A rectified linear unit with trainable slopes: `x` where `x >= 0`, `alpha * x` elsewhere.
 
     Args:
@@ -139,6 +142,7 @@ class PReLU(Layer):
         [[-1.0, 2.0]]
     """
 
+    @passes_on
     def __init__(
         self,
         alpha_initializer: Any = "Zeros",
@@ -147,10 +151,6 @@ class PReLU(Layer):
         shared_axes: Any = None,
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
-        self.alpha_initializer = initializers.get(alpha_initializer)
-        self.alpha_regularizer = regularizers.get(alpha_regularizer)
-        self.alpha_constraint = constraints.get(alpha_constraint)
         self.shared_axes = None
         if shared_axes is not None:
             self.shared_axes = list(shared_axes) if isinstance(shared_axes, list | tuple) else [shared_axes]
@@ -167,15 +167,9 @@ class PReLU(Layer):
             )
         shared = [axis % ndim for axis in shared]
         sizes = {axis: size for axis, size in enumerate(input_shape) if axis and axis not in shared}
-        self.alpha = self.add_weight(
-            name="alpha",
-            shape=[sizes.get(axis, 1) for axis in range(1, ndim)],
-            initializer=self.alpha_initializer,
-            regularizer=self.alpha_regularizer,
-            constraint=self.alpha_constraint,
-        )
+        shape = [sizes.get(axis, 1) for axis in range(1, ndim)]
+        self.alpha = self.add_weight(shape, name="alpha", **self.weight_options("alpha"))
         self.input_spec = InputSpec(ndim=ndim, axes=sizes)
-        super().build(input_shape)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Apply the function."""
@@ -213,9 +207,7 @@ class Softmax(Layer):
 
     def __init__(self, axis: Any = -1, **kwargs: Any):
         super().__init__(**kwargs)
-        if not all(hasattr(number, "__index__") for number in (axis if isinstance(axis, list | tuple) else [axis])):
-            raise TypeError(f"Softmax: axis must be an integer or a list of integers; received {axis!r}.")
-        self.axis = axis
+        self.axis = checked_axes(self, axis)
 
     def call(self, inputs: jax.Array, mask: jax.Array | None = None) -> jax.Array:
         """Apply the function to the elements that are not masked."""
@@ -233,9 +225,3 @@ class Softmax(Layer):
         mask = mask.reshape((1,) * (inputs.ndim - mask.ndim) + mask.shape)
         logits = jnp.where(mask, inputs, jnp.finfo(inputs.dtype).min)
         return jnp.where(mask, activations.softmax(logits, axis), 0)
-
-
-def _not_negative(layer: Layer, name: str, value: Any) -> Any:
-    if not hasattr(value, "__float__") or not value >= 0:
-        raise ValueError(f"{type(layer).__name__}: {name} must be a number of at least 0; received {value!r}.")
-    return value

@@ -10,7 +10,7 @@ The loop is a pure function, compiled once for each signature: eager calls are o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -28,10 +28,11 @@ from jaxlayers.core.scope import KeyStream, Record, Scope
 from jaxlayers.layers._config import positive
 from jaxlayers.layers._stacking import Hidden, Stacked, idle_key, stacked
 from jaxlayers.layers.copying import copy_from_config
+from jaxlayers.layers.wrappers import InnerLayers
 from jaxlayers.transforms.remat import checkpoint_policy
 
 
-class Repeat(Layer):
+class Repeat(InnerLayers):
     """Runs a block n times, each time with weights of its own: `x = block_i(x)` for i from 0 to n - 1.
 
     What is compiled is one block, in a `lax.scan` over the stacked weights, so the time to trace and compile does not
@@ -71,6 +72,7 @@ class Repeat(Layer):
         [[40.0, 40.0]]
     """
 
+    _inner_layers = ("block",)
     _config_attributes: ClassVar[dict[str, str | None]] = {"block": None}
 
     def __init__(self, block: Any, n: int, unroll: int | bool = 1, remat: Any = False, **kwargs: Any):
@@ -145,11 +147,6 @@ class Repeat(Layer):
         """Return the arguments of the constructor as plain data; the block as a config of its own."""
         described = {"block": self._program.template, "remat": self.remat}
         return {**super().get_config(), **registry.describe(described)}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-        """Create the layer from a config, as `get_config()` returns it; without weights."""
-        return super().from_config({**config, "block": registry.lookup("layer", config["block"], custom_objects)})
 
     _program: _Program
 
@@ -347,18 +344,16 @@ _PLAIN = frozenset([bool, int, float, str, type(None)])
 def _check_same(path: str, before: Any, after: Any) -> None:
     """Raise unless the outputs of a block have the structure, shapes, dtypes and masks of its inputs."""
 
-    def described(arrays: Any) -> tuple[Any, str]:
-        leaves, masks, structure = arrays
+    def described(leaves: Any, masks: Any, structure: Any) -> str:
         masked = ["" if mask is None else ", masked" for mask in masks]
         specs = [f"{x.dtype}{list(x.shape)}{mask}" for x, mask in zip(leaves, masked, strict=True)]
-        text = specs[0] if jax.tree_util.treedef_is_leaf(structure) else str(jax.tree.unflatten(structure, specs))
-        return (structure, specs), text
+        return specs[0] if jax.tree_util.treedef_is_leaf(structure) else str(jax.tree.unflatten(structure, specs))
 
-    (expected, text), (received, other) = described(before), described(after)
-    if expected != received:
+    expected, received = described(*before), described(*after)
+    if expected != received or before[2] != after[2]:
         raise ValueError(
             f"The block of {path!r} must return outputs of the form of its inputs, since they are the inputs of the "
-            f"next block: expected {text}; received {other}. Bring the inputs to that form before the blocks, "
+            f"next block: expected {expected}; received {received}. Bring the inputs to that form before the blocks, "
             "with a Dense layer, say."
         )
 

@@ -78,11 +78,8 @@ class ReversibleEmbedding(Embedding):
         """Make the table, and the weight of the reverse direction unless the weights are tied."""
         super().build(input_shape)
         if not self.tie_weights:
-            self.reverse_embeddings = self.add_weight(
-                name="reverse_embeddings",
-                shape=(self.output_dim, self.input_dim),
-                initializer=self.embeddings_initializer,
-            )
+            shape = (self.output_dim, self.input_dim)
+            self.reverse_embeddings = self.add_weight(shape, self.embeddings_initializer, name="reverse_embeddings")
 
     def call(self, inputs: jax.Array, reverse: bool = False) -> jax.Array:
         """Look up the vectors of integers or, if `reverse` is True, compute the logits of vectors."""

@@ -8,9 +8,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.common.settings import image_data_format
 from jaxlayers.core import InputSpec, Layer
 from jaxlayers.layers._config import positive
+from jaxlayers.numerics.spatial import format_of
 
 
 class Identity(Layer):
@@ -52,11 +52,7 @@ class Flatten(Layer):
 
     def __init__(self, data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
-        if data_format not in (None, "channels_last", "channels_first"):
-            raise ValueError(
-                f"Flatten: data_format must be 'channels_last' or 'channels_first'; received {data_format!r}."
-            )
-        self.data_format = data_format or image_data_format()
+        self.data_format = format_of("Flatten", data_format)
         self.input_spec = InputSpec(min_ndim=1)
         self.supports_masking = False  # the outputs have no axis of time steps
 

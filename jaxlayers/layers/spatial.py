@@ -11,20 +11,17 @@ import jax.numpy as jnp
 from jaxlayers import ops
 from jaxlayers.layers._config import positive
 from jaxlayers.layers._ranked import Ranked
-from jaxlayers.numerics.spatial import everywhere, format_of, one_of, pair_per_axis, per_axis, spatial_axes
+from jaxlayers.numerics.spatial import everywhere, one_of, pair_per_axis, per_axis, spatial_axes
 
 
 class _Spatial(Ranked):
     """The base of the layers: arguments with a value, or a pair of values, for each spatial axis."""
 
-    data_format = "channels_last"
-
     def pairs(self, name: str, value: Any) -> Any:
         """Return an argument as a pair (start, end) for each spatial axis; as a single pair if there is one axis."""
-        where = type(self).__name__
         if self.rank == 1:
-            return per_axis(where, name, value, 2, least=0)
-        return pair_per_axis(where, name, value, self.rank)
+            return per_axis(type(self).__name__, name, value, 2, least=0)
+        return pair_per_axis(type(self).__name__, name, value, self.rank)
 
     def each_axis(self, value: Any, fill: Any) -> tuple[Any, ...]:
         """Return the values of an argument for all axes, with `fill` for the batch and the channels."""
@@ -33,9 +30,8 @@ class _Spatial(Ranked):
 
 class _Cropping(_Spatial):
     def __init__(self, cropping: Any, data_format: str | None, **kwargs: Any):
-        super().__init__(**kwargs)
+        super().__init__(data_format=data_format, **kwargs)
         self.cropping = self.pairs("cropping", cropping)
-        self.data_format = format_of(type(self).__name__, data_format)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Crop both ends of each spatial axis."""
@@ -116,9 +112,8 @@ class Cropping3D(_Cropping, rank=3):
 
 class _ZeroPadding(_Spatial):
     def __init__(self, padding: Any, data_format: str | None, **kwargs: Any):
-        super().__init__(**kwargs)
+        super().__init__(data_format=data_format, **kwargs)
         self.padding = self.pairs("padding", padding)
-        self.data_format = format_of(type(self).__name__, data_format)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Pad both ends of each spatial axis with zeros."""
@@ -190,12 +185,9 @@ class ZeroPadding3D(_ZeroPadding, rank=3):
 
 
 class _UpSampling(_Spatial):
-    def __init__(self, size: Any, **kwargs: Any):
-        super().__init__(**kwargs)
-        if self.rank == 1:
-            self.size: Any = positive(self, "size", size)
-        else:
-            self.size = per_axis(type(self).__name__, "size", size, self.rank)
+    def __init__(self, size: Any = 2, data_format: str | None = None, **kwargs: Any):
+        super().__init__(data_format=data_format, **kwargs)
+        self.size: Any = positive(self, "size", size) if self.rank == 1 else self.per_axis("size", size)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Repeat each element along the spatial axes."""
@@ -221,8 +213,10 @@ class UpSampling1D(_UpSampling, rank=1):
         [[[1.0], [1.0], [2.0], [2.0]]]
     """
 
+    _config_attributes: ClassVar[dict[str, str | None]] = {"data_format": None}
+
     def __init__(self, size: int = 2, **kwargs: Any):
-        super().__init__(size, **kwargs)
+        super().__init__(size, "channels_last", **kwargs)
 
 
 class UpSampling2D(_UpSampling, rank=2):
@@ -255,8 +249,7 @@ class UpSampling2D(_UpSampling, rank=2):
         interpolation: str = "nearest",
         **kwargs: Any,
     ):
-        super().__init__(size, **kwargs)
-        self.data_format = format_of("UpSampling2D", data_format)
+        super().__init__(size, data_format, **kwargs)
         self.interpolation = one_of("UpSampling2D", "interpolation", interpolation, _INTERPOLATIONS)
 
     def call(self, inputs: jax.Array) -> jax.Array:
@@ -289,10 +282,6 @@ class UpSampling3D(_UpSampling, rank=3):
         >>> jl.layers.UpSampling3D((1, 2, 3))(jnp.ones((1, 2, 2, 2, 5))).shape
         (1, 2, 4, 6, 5)
     """
-
-    def __init__(self, size: Any = (2, 2, 2), data_format: str | None = None, **kwargs: Any):
-        super().__init__(size, **kwargs)
-        self.data_format = format_of("UpSampling3D", data_format)
 
 
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")

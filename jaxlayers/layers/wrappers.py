@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,23 @@ from jaxlayers.core import Layer
 from jaxlayers.transforms import scan, vmap
 
 
-class Wrapper(Layer):
+class InnerLayers(Layer):
+    """A layer made from other layers: their configs are a part of its config."""
+
+    _inner_layers: ClassVar[tuple[str, ...]]  # the arguments of the constructor that are layers, or lists of layers
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
+        """A new layer from a config that `get_config` returned; without weights."""
+
+        def make(value: Any) -> Any:
+            return [*map(make, value)] if isinstance(value, list) else registry.lookup("layer", value, custom_objects)
+
+        inner = {name: make(config[name]) for name in cls._inner_layers if name in config}
+        return super().from_config({**config, **inner})
+
+
+class Wrapper(InnerLayers):
     """The base of layers that contain another layer, as `self.layer`.
 
     Args:
@@ -32,6 +48,8 @@ class Wrapper(Layer):
         [[4.0, 4.0]]
     """
 
+    _inner_layers = ("layer",)
+
     def __init__(self, layer: Layer, **kwargs: Any):
         if not isinstance(layer, Layer):
             raise ValueError(f"{type(self).__name__}: layer must be a layer; received {layer!r}.")
@@ -42,13 +60,6 @@ class Wrapper(Layer):
         """Build the inner layer for inputs of this shape; a subclass that calls it with other shapes overrides this."""
         if not self.layer.built:
             self.layer.build(input_shape)
-        super().build(input_shape)
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-        """A new layer from a config that `get_config` returned; without weights."""
-        inside = registry.lookup("layer", config["layer"], custom_objects)
-        return super().from_config({**config, "layer": inside})
 
 
 class TimeDistributed(Wrapper):
@@ -78,7 +89,6 @@ class TimeDistributed(Wrapper):
 
     def build(self, input_shape: Any) -> None:
         """Mark this layer as built; the first call builds the inner layer, on the inputs of one time step."""
-        Layer.build(self, input_shape)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Apply the layer to all time steps."""
@@ -100,13 +110,9 @@ class TimeDistributed(Wrapper):
             arrays, passed = arguments
             return self.layer(arrays, **passed)
 
-        if training and (not self.layer.built or _has_statistics(self.layer)):
+        # In training, a call may update the weights that were made with `trainable=False`.
+        if training and (not self.layer.built or not all(weight.was_trainable for weight in self.layer.weights)):
             steps = jax.tree.map(lambda x: jnp.moveaxis(x, 1, 0), (inputs, passed))
             outputs = scan(lambda _, arguments: (None, call_layer(arguments)), None, steps)[1]
             return jax.tree.map(lambda x: jnp.moveaxis(x, 0, 1), outputs)
         return vmap(call_layer, in_axes=1, out_axes=1)((inputs, passed))
-
-
-def _has_statistics(layer: Layer) -> bool:
-    """True if the layer has weights that were made with `trainable=False`, which a call may update."""
-    return any(not variable.was_trainable for variable in layer.weights)

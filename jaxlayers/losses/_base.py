@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common import dtype_policies
-from jaxlayers.common.changes import Noticed
-from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.masks import get_mask, set_mask
 from jaxlayers.common.settings import auto_name, floatx, to_snake_case
 from jaxlayers.core.symbolic import SymbolicTensor
-from jaxlayers.samplewise.configs import read_fn, write
+from jaxlayers.numerics.spatial import one_of
+from jaxlayers.samplewise.configs import FunctionWrapper, NamedFunction
 from jaxlayers.samplewise.functions import match_ranks
-from jaxlayers.samplewise.weights import check_reduction, reduce_weighted
+from jaxlayers.samplewise.weights import REDUCTIONS, reduce_weighted
+from jaxlayers.saving.configured import Configured
 
 
-class Loss(Noticed):
+class Loss(Configured):
     """The base class of losses: a subclass defines `call(y_true, y_pred)`, which returns a value per sample.
 
     The values v are multiplied by weights w and reduced. The weight w is the `sample_weight` times the mask of
@@ -62,7 +62,7 @@ class Loss(Noticed):
 
     def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None):
         self.name = name or auto_name(to_snake_case(type(self).__name__))
-        self.reduction = check_reduction(reduction)
+        self.reduction = one_of(type(self).__name__, "reduction", reduction, REDUCTIONS)
         self._dtype = dtype_policies.get(dtype or floatx()).compute_dtype
 
     @property
@@ -90,12 +90,7 @@ class Loss(Noticed):
             mask = None
         y_true = _cast(y_true, self._dtype if self._casts_targets else None)
         values = self.call(y_true, y_pred)
-        values_mask = get_mask(values)
-        if mask is None or values_mask is None:
-            mask = values_mask if mask is None else mask
-        else:
-            mask = jnp.logical_and(mask, values_mask)
-        return reduce_weighted(values, sample_weight, mask, self.reduction, self._dtype)
+        return reduce_weighted(values, sample_weight, mask, get_mask(values), self.reduction, self._dtype)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return a value per sample; every subclass overrides this method."""
@@ -103,20 +98,11 @@ class Loss(Noticed):
             f"{type(self).__name__} must define call(y_true, y_pred), which returns a value per sample."
         )
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor as plain data."""
-        return constructor_config(self)
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """Create the loss from a config, as `get_config()` returns it."""
-        return cls(**config)
-
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, reduction={self.reduction}>"
 
 
-class LossFunctionWrapper(Loss):
+class LossFunctionWrapper(FunctionWrapper, Loss):
     """A loss made from a function `fn(y_true, y_pred, **kwargs)` that returns a value per sample.
 
     If the ranks of `y_true` and `y_pred` differ by a last axis of size 1, that axis is added to the one or dropped
@@ -152,26 +138,9 @@ class LossFunctionWrapper(Loss):
             y_true, y_pred = match_ranks(y_true, y_pred)
         return self.fn(y_true, y_pred, **self._options())
 
-    def _options(self) -> dict[str, Any]:
-        return self._fn_kwargs
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor; the function by its name, which `get` must know when it is read."""
-        return {**super().get_config(), "fn": write(self.fn), **self._fn_kwargs}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """Create the loss from a config, as `get_config()` returns it."""
-        return cls(**read_fn(config, "loss"))
-
-
-class NamedLoss(LossFunctionWrapper):
-    """The base class of the library's losses. A config holds only the options: the class determines the function."""
-
-    get_config = Loss.get_config
-
-    def _options(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self._fn_kwargs}  # they may have been changed
+class NamedLoss(NamedFunction, LossFunctionWrapper):
+    """The base class of the library's losses."""
 
 
 def _cast(structure: Any, dtype: str | None) -> Any:

@@ -85,11 +85,9 @@ def _circle(
     near = same & ~jnp.eye(same.shape[0], same.shape[1], dtype=bool) if remove_diagonal else same
     within = -gamma * (margin + distance) * (margin - distance)
     outside = gamma * jnp.maximum(1 + margin - distance, 0) * (1 - margin - distance)
-    logs = [
-        jax.nn.logsumexp(jnp.where(chosen, terms, _LOG_ZERO), axis=1)
-        for chosen, terms in ((near, within), (~same, outside))
-    ]
-    values = jax.nn.softplus(logs[0] + logs[1])
+    log_within = jax.nn.logsumexp(jnp.where(near, within, _LOG_ZERO), axis=1)
+    log_outside = jax.nn.logsumexp(jnp.where(same, _LOG_ZERO, outside), axis=1)
+    values = jax.nn.softplus(log_within + log_outside)
     return values.astype(dtype), values > 0
 
 
@@ -128,6 +126,5 @@ class Circle(NamedLoss):
         name: str = "circle",
         dtype: Any = None,
     ):
-        options = {"gamma": gamma, "margin": margin, "remove_diagonal": remove_diagonal}
-        super().__init__(circle, reduction=reduction, name=name, dtype=dtype, **options)
+        super().__init__(circle, reduction, name, dtype)
         self.gamma, self.margin, self.remove_diagonal = gamma, margin, remove_diagonal

@@ -46,10 +46,8 @@ def ctc(y_true: Any, y_pred: Any) -> jax.Array:
             "ctc: expected y_true [batch, labels] and y_pred [batch, time, classes]; received y_true of shape "
             f"{y_true.shape} and y_pred of shape {y_pred.shape}."
         )
-    if mask is None:
-        lengths = jnp.full(y_pred.shape[:1], y_pred.shape[1], jnp.int32)
-    else:
-        lengths = jnp.sum(mask, axis=1, dtype=jnp.int32)
+    valid = jnp.ones(y_pred.shape[:2], bool) if mask is None else mask
+    lengths = jnp.sum(valid, axis=1, dtype=jnp.int32)
     return ctc_loss(y_true.astype(jnp.int32), y_pred, jnp.sum(y_true != 0, axis=-1, dtype=jnp.int32), lengths)
 
 
@@ -78,4 +76,4 @@ class CTC(NamedLoss):
     _uses_mask = True
 
     def __init__(self, reduction: str | None = "sum_over_batch_size", name: str = "ctc", dtype: Any = None):
-        super().__init__(ctc, reduction=reduction, name=name, dtype=dtype)
+        super().__init__(ctc, reduction, name, dtype)

@@ -8,10 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.common.settings import epsilon
 from jaxlayers.losses._base import NamedLoss
-from jaxlayers.losses._probabilistic import check_axis, log_probabilities
-from jaxlayers.samplewise.functions import classes_and_scores, mismatch, same_shape, samplewise
+from jaxlayers.losses._probabilistic import binary_log_probabilities, check_axis, log_probabilities, smooth_labels
+from jaxlayers.samplewise.functions import class_indices, classes_and_scores, same_shape, samplewise
 
 
 @samplewise("apply_class_balancing", "from_logits", "label_smoothing", "axis", prepare=same_shape)
@@ -55,13 +54,9 @@ def binary_focal_crossentropy(
         >>> [round(v, 3) for v in losses.binary_focal_crossentropy([[0.0, 1.0]], [[0.5, 0.25]]).tolist()]
         [0.477]
     """
-    if label_smoothing:
-        y_true = (1 - label_smoothing) * y_true + label_smoothing / 2
-    if from_logits:
-        p, log_p, log_not_p = jax.nn.sigmoid(y_pred), jax.nn.log_sigmoid(y_pred), jax.nn.log_sigmoid(-y_pred)
-    else:
-        p, clipped = y_pred, jnp.clip(y_pred, epsilon(), 1 - epsilon())
-        log_p, log_not_p = jnp.log(clipped), jnp.log1p(-clipped)
+    y_true = smooth_labels(y_true, label_smoothing, 2)
+    p = jax.nn.sigmoid(y_pred) if from_logits else y_pred
+    log_p, log_not_p = binary_log_probabilities(y_pred, from_logits)
     error = 1 - (y_true * p + (1 - y_true) * (1 - p))
     values = -jnp.power(error, gamma) * (y_true * log_p + (1 - y_true) * log_not_p)
     if apply_class_balancing:
@@ -106,14 +101,11 @@ def categorical_focal_crossentropy(
         [0.0433]
     """
     check_axis("categorical_focal_crossentropy", axis)
-    if label_smoothing:
-        y_true = (1 - label_smoothing) * y_true + label_smoothing / y_true.shape[axis]
+    y_true = smooth_labels(y_true, label_smoothing, y_true.shape[axis])
     log_p = log_probabilities(y_pred, from_logits, axis)
     alphas = np.asarray(alpha, "float32")
     if alphas.ndim:
-        shape = [1] * y_pred.ndim
-        shape[axis] = y_pred.shape[axis]
-        alphas = alphas.reshape(shape)
+        alphas = np.expand_dims(alphas, [i for i in range(y_pred.ndim) if i != axis % y_pred.ndim])
     return -jnp.sum(jnp.power(1 - jnp.exp(log_p), gamma) * y_true * log_p * alphas, axis=axis)
 
 
@@ -143,11 +135,7 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
         >>> losses.categorical_generalized_cross_entropy([1], [[0.5, 0.25, 0.25]], q=0.5).tolist()
         [1.0]
     """
-    if y_true.shape == (*y_pred.shape[:-1], 1):
-        y_true = y_true[..., 0]
-    if y_true.shape != y_pred.shape[:-1]:
-        name = "categorical_generalized_cross_entropy"
-        raise mismatch(name, y_true, y_pred, "the same shape but for the last axis, the classes in y_pred")
+    y_true = class_indices("categorical_generalized_cross_entropy", y_true, y_pred)
     true_class = jax.nn.one_hot(y_true.astype(jnp.int32), y_pred.shape[-1], dtype=y_pred.dtype)
     p = jnp.sum(y_pred * true_class, axis=-1)
     return (1 - jnp.power(jnp.maximum(p, jnp.finfo(p.dtype).tiny), q)) / q  # at p = 0 the gradient would be infinite
@@ -192,15 +180,7 @@ class BinaryFocalCrossentropy(NamedLoss):
         name: str = "binary_focal_crossentropy",
         dtype: Any = None,
     ):
-        options = {
-            "apply_class_balancing": apply_class_balancing,
-            "alpha": alpha,
-            "gamma": gamma,
-            "from_logits": from_logits,
-            "label_smoothing": label_smoothing,
-            "axis": axis,
-        }
-        super().__init__(binary_focal_crossentropy, reduction=reduction, name=name, dtype=dtype, **options)
+        super().__init__(binary_focal_crossentropy, reduction, name, dtype)
         self.apply_class_balancing, self.alpha, self.gamma = apply_class_balancing, alpha, gamma
         self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
 
@@ -241,14 +221,7 @@ class CategoricalFocalCrossentropy(NamedLoss):
         name: str = "categorical_focal_crossentropy",
         dtype: Any = None,
     ):
-        options = {
-            "alpha": alpha,
-            "gamma": gamma,
-            "from_logits": from_logits,
-            "label_smoothing": label_smoothing,
-            "axis": axis,
-        }
-        super().__init__(categorical_focal_crossentropy, reduction=reduction, name=name, dtype=dtype, **options)
+        super().__init__(categorical_focal_crossentropy, reduction, name, dtype)
         self.alpha, self.gamma = alpha, gamma
         self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
 
@@ -287,5 +260,5 @@ class CategoricalGeneralizedCrossEntropy(NamedLoss):
     ):
         if not 0 < q < 1:
             raise ValueError(f"q must be between 0 and 1, both excluded; received {q}.")
-        super().__init__(categorical_generalized_cross_entropy, reduction=reduction, name=name, dtype=dtype, q=q)
+        super().__init__(categorical_generalized_cross_entropy, reduction, name, dtype)
         self.q = q

@@ -105,7 +105,7 @@ class Hinge(NamedLoss):
     """
 
     def __init__(self, reduction: str | None = "sum_over_batch_size", name: str = "hinge", dtype: Any = None):
-        super().__init__(hinge, reduction=reduction, name=name, dtype=dtype)
+        super().__init__(hinge, reduction, name, dtype)
 
 
 class SquaredHinge(NamedLoss):
@@ -126,7 +126,7 @@ class SquaredHinge(NamedLoss):
     """
 
     def __init__(self, reduction: str | None = "sum_over_batch_size", name: str = "squared_hinge", dtype: Any = None):
-        super().__init__(squared_hinge, reduction=reduction, name=name, dtype=dtype)
+        super().__init__(squared_hinge, reduction, name, dtype)
 
 
 class CategoricalHinge(NamedLoss):
@@ -149,4 +149,4 @@ class CategoricalHinge(NamedLoss):
     def __init__(
         self, reduction: str | None = "sum_over_batch_size", name: str = "categorical_hinge", dtype: Any = None
     ):
-        super().__init__(categorical_hinge, reduction=reduction, name=name, dtype=dtype)
+        super().__init__(categorical_hinge, reduction, name, dtype)

@@ -102,7 +102,7 @@ class Dice(NamedLoss):
         axis: Any = None,
         dtype: Any = None,
     ):
-        super().__init__(dice, reduction=reduction, name=name, dtype=dtype, axis=axis)
+        super().__init__(dice, reduction, name, dtype)
         self.axis = axis
 
 
@@ -136,5 +136,5 @@ class Tversky(NamedLoss):
         axis: Any = None,
         dtype: Any = None,
     ):
-        super().__init__(tversky, reduction=reduction, name=name, dtype=dtype, alpha=alpha, beta=beta, axis=axis)
+        super().__init__(tversky, reduction, name, dtype)
         self.alpha, self.beta, self.axis = alpha, beta, axis

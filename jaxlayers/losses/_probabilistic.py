@@ -7,13 +7,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxlayers.common.masks import set_mask
 from jaxlayers.common.settings import epsilon
 from jaxlayers.core.operations import operation
 from jaxlayers.losses._base import NamedLoss
-from jaxlayers.samplewise.functions import classes_and_scores, mismatch, same_shape, samplewise
+from jaxlayers.samplewise.functions import class_indices, classes_and_scores, same_shape, samplewise
 
 
 @samplewise("from_logits", "label_smoothing", "axis", prepare=same_shape)
@@ -41,13 +40,8 @@ def binary_crossentropy(
         >>> [round(v, 3) for v in losses.binary_crossentropy([[0.0, 1.0]], [[0.5, 0.25]]).tolist()]
         [1.04]
     """
-    if label_smoothing:
-        y_true = (1 - label_smoothing) * y_true + label_smoothing / 2
-    if from_logits:
-        log_p, log_not_p = jax.nn.log_sigmoid(y_pred), jax.nn.log_sigmoid(-y_pred)
-    else:
-        p = jnp.clip(y_pred, epsilon(), 1 - epsilon())
-        log_p, log_not_p = jnp.log(p), jnp.log1p(-p)
+    y_true = smooth_labels(y_true, label_smoothing, 2)
+    log_p, log_not_p = binary_log_probabilities(y_pred, from_logits)
     return -jnp.mean(y_true * log_p + (1 - y_true) * log_not_p, axis=axis)
 
 
@@ -83,8 +77,7 @@ def categorical_crossentropy(
             SyntaxWarning,
             stacklevel=2,
         )
-    if label_smoothing:
-        y_true = (1 - label_smoothing) * y_true + label_smoothing / y_true.shape[axis]
+    y_true = smooth_labels(y_true, label_smoothing, y_true.shape[axis])
     return -jnp.sum(y_true * log_probabilities(y_pred, from_logits, axis), axis=axis)
 
 
@@ -128,11 +121,7 @@ def _sparse_categorical_crossentropy(
 ) -> jax.Array:
     name = "sparse_categorical_crossentropy"
     check_axis(name, axis)
-    if y_true.ndim == y_pred.ndim and y_true.shape[axis] == 1:
-        y_true = jnp.squeeze(y_true, axis)
-    if y_true.shape != tuple(np.delete(y_pred.shape, axis)):
-        raise mismatch(name, y_true, y_pred, f"the same shape but for axis {axis}, the classes in y_pred")
-    y_true = jnp.expand_dims(y_true, axis)
+    y_true = jnp.expand_dims(class_indices(name, y_true, y_pred, axis), axis)
     true_class = y_true.astype(jnp.int32) == jax.lax.broadcasted_iota(jnp.int32, y_pred.shape, axis % y_pred.ndim)
     if ignore_class is not None:
         valid = y_true != ignore_class
@@ -194,6 +183,19 @@ def log_probabilities(y_pred: jax.Array, from_logits: bool, axis: int) -> jax.Ar
     return jnp.log(jnp.clip(p, epsilon(), 1 - epsilon()))
 
 
+def binary_log_probabilities(y_pred: jax.Array, from_logits: bool) -> tuple[jax.Array, jax.Array]:
+    """Return log(p) and log(1 - p), from logits or from probabilities p that are clipped first."""
+    if from_logits:
+        return jax.nn.log_sigmoid(y_pred), jax.nn.log_sigmoid(-y_pred)
+    p = jnp.clip(y_pred, epsilon(), 1 - epsilon())
+    return jnp.log(p), jnp.log1p(-p)
+
+
+def smooth_labels(y_true: jax.Array, label_smoothing: float, classes: int) -> jax.Array:
+    """Return labels whose part `label_smoothing` is distributed evenly among the classes."""
+    return (1 - label_smoothing) * y_true + label_smoothing / classes if label_smoothing else y_true
+
+
 def check_axis(name: str, axis: Any) -> None:
     """Raise a ValueError if `axis` is not an integer."""
     if isinstance(axis, bool) or not isinstance(axis, int):
@@ -229,8 +231,7 @@ class BinaryCrossentropy(NamedLoss):
         name: str = "binary_crossentropy",
         dtype: Any = None,
     ):
-        options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
-        super().__init__(binary_crossentropy, reduction=reduction, name=name, dtype=dtype, **options)
+        super().__init__(binary_crossentropy, reduction, name, dtype)
         self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
 
 
@@ -263,8 +264,7 @@ class CategoricalCrossentropy(NamedLoss):
         name: str = "categorical_crossentropy",
         dtype: Any = None,
     ):
-        options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
-        super().__init__(categorical_crossentropy, reduction=reduction, name=name, dtype=dtype, **options)
+        super().__init__(categorical_crossentropy, reduction, name, dtype)
         self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
 
 
@@ -302,8 +302,7 @@ class SparseCategoricalCrossentropy(NamedLoss):
         name: str = "sparse_categorical_crossentropy",
         dtype: Any = None,
     ):
-        options = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
-        super().__init__(sparse_categorical_crossentropy, reduction=reduction, name=name, dtype=dtype, **options)
+        super().__init__(sparse_categorical_crossentropy, reduction, name, dtype)
         self.from_logits, self.ignore_class, self.axis = from_logits, ignore_class, axis
 
 
@@ -325,7 +324,7 @@ class KLDivergence(NamedLoss):
     """
 
     def __init__(self, reduction: str | None = "sum_over_batch_size", name: str = "kl_divergence", dtype: Any = None):
-        super().__init__(kl_divergence, reduction=reduction, name=name, dtype=dtype)
+        super().__init__(kl_divergence, reduction, name, dtype)
 
 
 class Poisson(NamedLoss):
@@ -347,4 +346,4 @@ class Poisson(NamedLoss):
     """
 
     def __init__(self, reduction: str | None = "sum_over_batch_size", name: str = "poisson", dtype: Any = None):
-        super().__init__(poisson, reduction=reduction, name=name, dtype=dtype)
+        super().__init__(poisson, reduction, name, dtype)

@@ -206,7 +206,7 @@ class MeanSquaredError(NamedLoss):
     def __init__(
         self, reduction: str | None = "sum_over_batch_size", name: str = "mean_squared_error", dtype: Any = None
     ):
-        super().__init__(mean_squared_error, reduction=reduction, name=name, dtype=dtype)
+        super().__init__(mean_squared_error, reduction, name, dtype)
 
 
 class MeanAbsoluteError(NamedLoss):
@@ -229,7 +229,7 @@ class MeanAbsoluteError(NamedLoss):
     def __init__(
         self, reduction: str | None = "sum_over_batch_size", name: str = "mean_absolute_error", dtype: Any = None
     ):
-        super().__init__(mean_absolute_error, reduction=reduction, name=name, dtype=dtype)
+        super().__init__(mean_absolute_error, reduction, name, dtype)
 
 
 class MeanAbsolutePercentageError(NamedLoss):
@@ -255,7 +255,7 @@ class MeanAbsolutePercentageError(NamedLoss):
         name: str = "mean_absolute_percentage_error",
         dtype: Any = None,
     ):
-        super().__init__(mean_absolute_percentage_error, reduction=reduction, name=name, dtype=dtype)
+        super().__init__(mean_absolute_percentage_error, reduction, name, dtype)
 
 
 class MeanSquaredLogarithmicError(NamedLoss):
@@ -281,7 +281,7 @@ class MeanSquaredLogarithmicError(NamedLoss):
         name: str = "mean_squared_logarithmic_error",
         dtype: Any = None,
     ):
-        super().__init__(mean_squared_logarithmic_error, reduction=reduction, name=name, dtype=dtype)
+        super().__init__(mean_squared_logarithmic_error, reduction, name, dtype)
 
 
 class Huber(NamedLoss):
@@ -311,7 +311,7 @@ class Huber(NamedLoss):
         name: str = "huber_loss",
         dtype: Any = None,
     ):
-        super().__init__(huber, reduction=reduction, name=name, dtype=dtype, delta=delta)
+        super().__init__(huber, reduction, name, dtype)
         self.delta = delta
 
 
@@ -333,7 +333,7 @@ class LogCosh(NamedLoss):
     """
 
     def __init__(self, reduction: str | None = "sum_over_batch_size", name: str = "log_cosh", dtype: Any = None):
-        super().__init__(log_cosh, reduction=reduction, name=name, dtype=dtype)
+        super().__init__(log_cosh, reduction, name, dtype)
 
 
 class CosineSimilarity(NamedLoss):
@@ -364,5 +364,5 @@ class CosineSimilarity(NamedLoss):
         name: str = "cosine_similarity",
         dtype: Any = None,
     ):
-        super().__init__(cosine_similarity, reduction=reduction, name=name, dtype=dtype, axis=axis)
+        super().__init__(cosine_similarity, reduction, name, dtype)
         self.axis = axis

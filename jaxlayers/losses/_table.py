@@ -7,59 +7,8 @@ from typing import Any
 from jaxlayers.common import registry
 from jaxlayers.losses import _base, _circle, _ctc, _focal, _hinge, _overlap, _probabilistic, _regression
 from jaxlayers.samplewise.configs import write
+from jaxlayers.saving.configured import public_members
 
-FUNCTIONS = {
-    function.__name__: function
-    for function in (
-        _circle.circle,
-        _ctc.ctc,
-        _focal.binary_focal_crossentropy,
-        _focal.categorical_focal_crossentropy,
-        _focal.categorical_generalized_cross_entropy,
-        _hinge.categorical_hinge,
-        _hinge.hinge,
-        _hinge.squared_hinge,
-        _overlap.dice,
-        _overlap.tversky,
-        _probabilistic.binary_crossentropy,
-        _probabilistic.categorical_crossentropy,
-        _probabilistic.kl_divergence,
-        _probabilistic.poisson,
-        _probabilistic.sparse_categorical_crossentropy,
-        _regression.cosine_similarity,
-        _regression.huber,
-        _regression.log_cosh,
-        _regression.mean_absolute_error,
-        _regression.mean_absolute_percentage_error,
-        _regression.mean_squared_error,
-        _regression.mean_squared_logarithmic_error,
-    )
-}
-_CLASSES = (
-    _base.LossFunctionWrapper,
-    _circle.Circle,
-    _ctc.CTC,
-    _focal.BinaryFocalCrossentropy,
-    _focal.CategoricalFocalCrossentropy,
-    _focal.CategoricalGeneralizedCrossEntropy,
-    _hinge.CategoricalHinge,
-    _hinge.Hinge,
-    _hinge.SquaredHinge,
-    _overlap.Dice,
-    _overlap.Tversky,
-    _probabilistic.BinaryCrossentropy,
-    _probabilistic.CategoricalCrossentropy,
-    _probabilistic.KLDivergence,
-    _probabilistic.Poisson,
-    _probabilistic.SparseCategoricalCrossentropy,
-    _regression.CosineSimilarity,
-    _regression.Huber,
-    _regression.LogCosh,
-    _regression.MeanAbsoluteError,
-    _regression.MeanAbsolutePercentageError,
-    _regression.MeanSquaredError,
-    _regression.MeanSquaredLogarithmicError,
-)
 _SHORT = {
     "bce": _probabilistic.binary_crossentropy,
     "kld": _probabilistic.kl_divergence,
@@ -68,15 +17,8 @@ _SHORT = {
     "mse": _regression.mean_squared_error,
     "msle": _regression.mean_squared_logarithmic_error,
 }
-registry.register(
-    "loss",
-    {
-        **FUNCTIONS,
-        **{cls.__name__: cls for cls in _CLASSES},
-        **_SHORT,
-        **{name.upper(): function for name, function in _SHORT.items()},
-    },
-)
+registry.register("loss", public_members(_circle, _ctc, _focal, _hinge, _overlap, _probabilistic, _regression))
+registry.register("loss", {**_SHORT, **{name.upper(): function for name, function in _SHORT.items()}})
 registry.register("loss", {"LossFunctionWrapper": _base.LossFunctionWrapper}, module="keras.src.losses.losses")
 
 

@@ -8,18 +8,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.metrics._reduction import NamedMean
-from jaxlayers.samplewise.functions import classes_and_scores, match_ranks, mismatch, samplewise
+from jaxlayers.samplewise.functions import class_indices, classes_and_scores, equal_shapes, samplewise
 
 
-def _same_shape_uncast(name: str, y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return labels and predictions in their own dtypes; raise a ValueError if their shapes differ."""
-    y_true, y_pred = match_ranks(y_true, y_pred)
-    if y_true.shape != y_pred.shape:
-        raise mismatch(name, y_true, y_pred)
-    return y_true, y_pred
-
-
-@samplewise(prepare=_same_shape_uncast)
+@samplewise(prepare=equal_shapes)
 def accuracy(y_true: Any, y_pred: Any) -> jax.Array:
     """Accuracy: 1 where y_true = y_pred, 0 elsewhere.
 
@@ -41,7 +33,7 @@ def accuracy(y_true: Any, y_pred: Any) -> jax.Array:
     return y_true == y_pred
 
 
-@samplewise(prepare=_same_shape_uncast)
+@samplewise(prepare=equal_shapes)
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> jax.Array:
     """Binary accuracy: 1 where the label equals (y_pred > threshold), 0 elsewhere.
 
@@ -158,24 +150,17 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
     """
     name = "sparse_top_k_categorical_accuracy"
     if from_sorted_ids:
-        labels = _reshape_labels(name, y_true, y_pred)
+        labels = class_indices(name, y_true, y_pred)
         return jnp.any(labels[..., None] == y_pred[..., :k], axis=-1).reshape(y_true.shape)
     return _in_top_k(name, y_true.astype(jnp.int32), y_pred, k)
 
 
-def _reshape_labels(name: str, y_true: jax.Array, y_pred: jax.Array) -> jax.Array:
-    """Return the labels in the shape of the scores without the axis of classes."""
-    if y_true.shape not in (y_pred.shape[:-1], (*y_pred.shape[:-1], 1)):
-        raise mismatch(name, y_true, y_pred, "the same shape but for the last axis, the classes in y_pred")
-    return y_true.reshape(y_pred.shape[:-1])
-
-
 def _agree(name: str, y_true: jax.Array, y_pred: jax.Array) -> jax.Array:
-    return _reshape_labels(name, y_true, y_pred) == jnp.argmax(y_pred, axis=-1)
+    return class_indices(name, y_true, y_pred) == jnp.argmax(y_pred, axis=-1)
 
 
 def _in_top_k(name: str, y_true: jax.Array, y_pred: jax.Array, k: int) -> jax.Array:
-    score = jnp.take_along_axis(y_pred, _reshape_labels(name, y_true, y_pred)[..., None], axis=-1)
+    score = jnp.take_along_axis(y_pred, class_indices(name, y_true, y_pred)[..., None], axis=-1)
     score = jnp.where(jnp.isnan(score), -jnp.inf, score)  # an index out of range, and a NaN score, rank last
     return (jnp.sum(y_pred > score, axis=-1) < k).reshape(y_true.shape)
 
@@ -200,7 +185,7 @@ class Accuracy(NamedMean):
     _direction = "up"
 
     def __init__(self, name: str = "accuracy", dtype: Any = None):
-        super().__init__(accuracy, name=name, dtype=dtype)
+        super().__init__(accuracy, name, dtype)
 
 
 class BinaryAccuracy(NamedMean):
@@ -222,7 +207,7 @@ class BinaryAccuracy(NamedMean):
     _direction = "up"
 
     def __init__(self, name: str = "binary_accuracy", dtype: Any = None, threshold: float = 0.5):
-        super().__init__(binary_accuracy, name=name, dtype=dtype, threshold=threshold)
+        super().__init__(binary_accuracy, name, dtype)
         self.threshold = threshold
 
 
@@ -244,7 +229,7 @@ class CategoricalAccuracy(NamedMean):
     _direction = "up"
 
     def __init__(self, name: str = "categorical_accuracy", dtype: Any = None):
-        super().__init__(categorical_accuracy, name=name, dtype=dtype)
+        super().__init__(categorical_accuracy, name, dtype)
 
 
 class SparseCategoricalAccuracy(NamedMean):
@@ -265,7 +250,7 @@ class SparseCategoricalAccuracy(NamedMean):
     _direction = "up"
 
     def __init__(self, name: str = "sparse_categorical_accuracy", dtype: Any = None):
-        super().__init__(sparse_categorical_accuracy, name=name, dtype=dtype)
+        super().__init__(sparse_categorical_accuracy, name, dtype)
 
 
 class TopKCategoricalAccuracy(NamedMean):
@@ -287,7 +272,7 @@ class TopKCategoricalAccuracy(NamedMean):
     _direction = "up"
 
     def __init__(self, k: int = 5, name: str = "top_k_categorical_accuracy", dtype: Any = None):
-        super().__init__(top_k_categorical_accuracy, name=name, dtype=dtype, k=k)
+        super().__init__(top_k_categorical_accuracy, name, dtype)
         self.k = k
 
 
@@ -319,7 +304,5 @@ class SparseTopKCategoricalAccuracy(NamedMean):
         dtype: Any = None,
         from_sorted_ids: bool = False,
     ):
-        super().__init__(
-            sparse_top_k_categorical_accuracy, name=name, dtype=dtype, k=k, from_sorted_ids=from_sorted_ids
-        )
+        super().__init__(sparse_top_k_categorical_accuracy, name, dtype)
         self.k, self.from_sorted_ids = k, from_sorted_ids

@@ -10,10 +10,10 @@ import numpy as np
 
 from jaxlayers.common.settings import epsilon
 from jaxlayers.core.scope import read
-from jaxlayers.metrics._outcomes import OutcomeMetric, Rule, evenly_spaced
+from jaxlayers.metrics._outcomes import OutcomeMetric, Rule
+from jaxlayers.numerics.spatial import one_of
 from jaxlayers.samplewise.weights import divide_no_nan
 
-_CURVES = ("ROC", "PR", "PRGAIN")
 _METHODS = ("interpolation", "majoring", "minoring")
 
 
@@ -79,8 +79,8 @@ class AUC(OutcomeMetric):
         from_logits: bool = False,
     ):
         super().__init__(name=name, dtype=dtype)
-        self.curve = _one_of("curve", str(curve).upper(), _CURVES)
-        self.summation_method = _one_of("summation_method", str(summation_method).lower(), _METHODS)
+        self.curve = one_of("AUC", "curve", curve, ("roc", "pr", "prgain")).upper()
+        self.summation_method = one_of("AUC", "summation_method", summation_method, _METHODS)
         if num_labels and not multi_label:
             raise ValueError(f"num_labels needs multi_label=True; received num_labels={num_labels}.")
         if thresholds is None:
@@ -99,7 +99,7 @@ class AUC(OutcomeMetric):
         if not multi_label and self.label_weights is not None:
             self._label_weights = np.asarray(self.label_weights, "float32")
         self.from_logits = from_logits
-        self._rule = Rule(all_thresholds, evenly_spaced(all_thresholds), by_label=multi_label, from_logits=from_logits)
+        self._rule = Rule(all_thresholds, by_label=multi_label, from_logits=from_logits)
         if not multi_label:
             self._count((self.num_thresholds,))
         else:
@@ -107,34 +107,8 @@ class AUC(OutcomeMetric):
             if num_labels:
                 self._build((0, num_labels))
 
-    def _build(self, shape: tuple[int, ...]) -> None:
-        if len(shape) != 2:
-            raise ValueError(
-                f"{self.name!r}: multi_label=True expects y_pred of shape [batch, labels]; received shape {shape}."
-            )
-        self._count((self.num_thresholds, shape[1]))
-        self._built_for = shape[1:]
-
-    @property
-    def thresholds(self) -> list[float]:
-        """All thresholds, including the two ends."""
-        return list(self._rule.thresholds)
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Add the outcomes of a batch.
-
-        Args:
-            y_true: labels, positive where they are not 0: [batch, ...], or [batch, labels] under `multi_label`.
-            y_pred: scores, of the shape of `y_true`.
-            sample_weight: weights whose axes are the leading axes of that shape, such as [batch]; any size may be 1.
-                They are multiplied by the mask of `y_pred`, if it has one.
-
-        Raises:
-            ValueError: if the shapes do not fit each other.
-        """
-        if self._built_for is None:
-            self._build(np.shape(y_pred))
-        super().update_state(y_true, y_pred, sample_weight)
+    def _add_outputs(self, outputs: int) -> None:
+        self._count((self.num_thresholds, outputs))
 
     def result(self) -> jax.Array:
         """Return the area over all batches so far; 0 before the first one."""
@@ -145,12 +119,6 @@ class AUC(OutcomeMetric):
             return jnp.mean(areas)
         weights = jnp.asarray(self.label_weights, areas.dtype)
         return divide_no_nan(jnp.sum(areas * weights), jnp.sum(weights))
-
-
-def _one_of(argument: str, value: str, allowed: tuple[str, ...]) -> str:
-    if value not in allowed:
-        raise ValueError(f"{argument} must be one of {allowed}; received {value!r}.")
-    return value
 
 
 def _areas(counts: list[jax.Array], curve: str, method: str) -> jax.Array:

@@ -8,10 +8,8 @@ import jax
 
 from jaxlayers.core.scope import read
 from jaxlayers.core.variable import Variable
-from jaxlayers.metrics._outcomes import OutcomeMetric, Rule, evenly_spaced, make_thresholds, outcome_dtype
+from jaxlayers.metrics._outcomes import BELOW_TOP_K, OutcomeMetric, Rule, make_thresholds, outcome_dtype
 from jaxlayers.samplewise.weights import divide_no_nan
-
-_LOWEST = -1e10  # a threshold below every score that `top_k` keeps
 
 
 class _Count(OutcomeMetric):
@@ -22,10 +20,9 @@ class _Count(OutcomeMetric):
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None):
         super().__init__(name=name, dtype=dtype)
         self.init_thresholds = thresholds
-        values = make_thresholds(thresholds)
-        self.thresholds = list(values)
-        self._rule = Rule(values, evenly_spaced(values))
-        self.accumulator = self.add_variable((len(values),), None, outcome_dtype(self._dtype), name="accumulator")
+        self._rule = Rule(make_thresholds(thresholds))
+        shape = (len(self.thresholds),)
+        self.accumulator = self.add_variable(shape, None, outcome_dtype(self._dtype), name="accumulator")
 
     def _sums(self) -> list[Variable]:
         return [self.accumulator]
@@ -141,10 +138,8 @@ class _Ratio(OutcomeMetric):
         self.init_thresholds = thresholds
         self.top_k = top_k
         self.class_id = class_id
-        values = make_thresholds(thresholds, 0.5 if top_k is None else _LOWEST)
-        self.thresholds = list(values)
-        self._rule = Rule(values, evenly_spaced(values), top_k, class_id)
-        self._count((len(values),))
+        self._rule = Rule(make_thresholds(thresholds, 0.5 if top_k is None else BELOW_TOP_K), top_k, class_id)
+        self._count((len(self.thresholds),))
 
     def result(self) -> jax.Array:
         """Return the ratio, 0 before the first batch: a scalar, or one value per threshold if there are several."""

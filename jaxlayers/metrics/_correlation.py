@@ -93,7 +93,7 @@ class PearsonCorrelation(NamedMean):
     _direction = "up"
 
     def __init__(self, name: str = "pearson_correlation", dtype: Any = None, axis: int = -1):
-        super().__init__(pearson_correlation, name=name, dtype=dtype, axis=axis)
+        super().__init__(pearson_correlation, name, dtype)
         self.axis = axis
 
 
@@ -117,5 +117,5 @@ class ConcordanceCorrelation(NamedMean):
     _direction = "up"
 
     def __init__(self, name: str = "concordance_correlation", dtype: Any = None, axis: int = -1):
-        super().__init__(concordance_correlation, name=name, dtype=dtype, axis=axis)
+        super().__init__(concordance_correlation, name, dtype)
         self.axis = axis

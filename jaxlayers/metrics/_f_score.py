@@ -7,15 +7,15 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxlayers.common.masks import get_mask
 from jaxlayers.core.operations import as_array
 from jaxlayers.core.scope import read
 from jaxlayers.metrics._metric import Metric
 from jaxlayers.metrics._outcomes import outcome_dtype, weights_like
-from jaxlayers.samplewise.functions import mismatch
-from jaxlayers.samplewise.weights import combine, divide_no_nan
+from jaxlayers.numerics.spatial import one_of
+from jaxlayers.samplewise.functions import equal_shapes
+from jaxlayers.samplewise.weights import divide_no_nan
 
 _NAMES = ("true_positives", "false_positives", "false_negatives", "intermediate_weights")
 _AVERAGES = (None, "micro", "macro", "weighted")
@@ -57,24 +57,19 @@ class FBetaScore(Metric):
         dtype: Any = None,
     ):
         super().__init__(name=name, dtype=dtype)
-        if average not in _AVERAGES:
-            raise ValueError(f"average must be one of {_AVERAGES}; received {average!r}.")
         if not isinstance(beta, float) or beta <= 0:
             raise ValueError(f"beta must be a float above 0; received {beta!r}.")
         if threshold is not None and (not isinstance(threshold, float) or not 0 < threshold <= 1):
             raise ValueError(f"threshold must be a float above 0 and at most 1, or None; received {threshold!r}.")
-        self.average = average
+        self.average = one_of(type(self).__name__, "average", average, _AVERAGES)
         self.beta = beta
         self.threshold = threshold
         self._built_for = None
 
-    def _build(self, shape: tuple[int, ...]) -> None:
-        if len(shape) != 2:
-            raise ValueError(f"{self.name!r}: expected y_true and y_pred [batch, classes]; received shape {shape}.")
-        dtype = outcome_dtype(self._dtype)
+    def _add_outputs(self, outputs: int) -> None:
+        shape = () if self.average == "micro" else (outputs,)
         for name in _NAMES:
-            setattr(self, name, self.add_variable(() if self.average == "micro" else shape[1:], None, dtype, name=name))
-        self._built_for = shape[1:]
+            setattr(self, name, self.add_variable(shape, None, outcome_dtype(self._dtype), name=name))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add the counts of a batch.
@@ -88,16 +83,10 @@ class FBetaScore(Metric):
             ValueError: if the shapes do not fit each other.
         """
         mask, y_true, y_pred = get_mask(y_pred), as_array(y_true), as_array(y_pred)
-        if np.shape(y_true) != np.shape(y_pred):
-            raise mismatch(type(self).__name__, y_true, y_pred)
-        if self._built_for is None:
-            self._build(np.shape(y_pred))
+        y_true, y_pred = equal_shapes(type(self).__name__, y_true, y_pred)
+        self._build(y_pred.shape)
         sums = [getattr(self, name) for name in _NAMES]
-        new_values = _add_counts(
-            [read(variable) for variable in sums], y_true, y_pred, as_array(sample_weight), mask, self.threshold
-        )
-        for variable, value in zip(sums, new_values, strict=True):
-            variable.assign(value)
+        self._accumulate(sums, _add_counts, y_true, y_pred, as_array(sample_weight), mask, self.threshold)
 
     def result(self) -> jax.Array:
         """Return the score, or one score per class; 0 before the first batch."""
@@ -153,8 +142,7 @@ def _add_counts(
     else:
         predicted = y_pred > threshold
     predicted = predicted.astype(dtype)
-    weights = combine(sample_weight, mask, dtype)
-    weights = 1 if weights is None else weights_like(y_pred, weights)
+    weights = weights_like(y_pred, sample_weight, mask, dtype)
     counts = (y_true * predicted, (1 - y_true) * predicted, y_true * (1 - predicted), y_true)
     axes = tuple(range(2 - sums[0].ndim))
     return [total + jnp.sum(count * weights, axis=axes) for total, count in zip(sums, counts, strict=True)]

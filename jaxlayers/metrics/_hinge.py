@@ -24,7 +24,7 @@ class Hinge(NamedMean):
     """
 
     def __init__(self, name: str = "hinge", dtype: Any = None):
-        super().__init__(hinge, name=name, dtype=dtype)
+        super().__init__(hinge, name, dtype)
 
 
 class SquaredHinge(NamedMean):
@@ -43,7 +43,7 @@ class SquaredHinge(NamedMean):
     """
 
     def __init__(self, name: str = "squared_hinge", dtype: Any = None):
-        super().__init__(squared_hinge, name=name, dtype=dtype)
+        super().__init__(squared_hinge, name, dtype)
 
 
 class CategoricalHinge(NamedMean):
@@ -62,4 +62,4 @@ class CategoricalHinge(NamedMean):
     """
 
     def __init__(self, name: str = "categorical_hinge", dtype: Any = None):
-        super().__init__(categorical_hinge, name=name, dtype=dtype)
+        super().__init__(categorical_hinge, name, dtype)

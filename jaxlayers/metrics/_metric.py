@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,16 +18,16 @@ import numpy as np
 
 from jaxlayers import initializers
 from jaxlayers.common import dtype_policies
-from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.settings import auto_name, floatx, to_snake_case
 from jaxlayers.core.effects import run
 from jaxlayers.core.protocols import Role
 from jaxlayers.core.scope import Scope, read
 from jaxlayers.core.tracking import Tracked
 from jaxlayers.core.variable import Variable
+from jaxlayers.saving.configured import Configured
 
 
-class Metric(Tracked):
+class Metric(Tracked, Configured):
     """The base class of metrics: a subclass defines `update_state(...)` and `result()`.
 
     Variables made by `add_weight` hold the state. Metrics assigned to attributes are part of the metric: their
@@ -121,6 +121,10 @@ class Metric(Tracked):
                 yield key, value
         yield "added", self.__dict__.get("_added", ())
 
+    def _accumulate(self, variables: Sequence[Variable], add: Callable[..., Sequence[jax.Array]], *batch: Any) -> None:
+        """Assign to variables the results of `add`, a function of the list of their values and of a batch."""
+        _assign(variables, add(_read(variables), *batch))
+
     # The methods that a subclass overrides.
 
     def update_state(self, *args: Any, **kwargs: Any) -> Any:
@@ -164,15 +168,20 @@ class Metric(Tracked):
                     "of the same class can be merged."
                 )
         others = [other for other in others if other._built_for is not None]
-        if self._built_for is None and others:
+        if others:
             self._build((0, *(others[0]._built_for or ())))
-        states = [[read(variable) for variable in metric.variables] for metric in (self, *others)]
-        for variable, value in zip(self.variables, self.stateless_merge_state(*states), strict=True):
-            variable.assign(value)
+        _assign(self.variables, self.stateless_merge_state(*(_read(metric.variables) for metric in (self, *others))))
 
     def _build(self, shape: tuple[int, ...]) -> None:
-        """Make the variables that depend on the shape of the predictions; called at the first batch."""
-        raise NotImplementedError(f"{type(self).__name__} has no variables that depend on the first batch.")
+        """Make the variables that depend on the shape of the predictions, [batch, outputs], unless they exist."""
+        if self._built_for is None:
+            if len(shape) != 2:
+                raise ValueError(f"{self.name!r} expects y_pred of shape [batch, outputs]; received shape {shape}.")
+            self._add_outputs(shape[1])
+            self._built_for = shape[1:]
+
+    def _add_outputs(self, outputs: int) -> None:
+        """Make the variables that depend on the number of outputs; metrics whose `_built_for` is None override this."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Add a batch to the state and return the metric of all batches so far."""
@@ -203,7 +212,7 @@ class Metric(Tracked):
 
         def update() -> list[jax.Array]:
             self.update_state(*args, **kwargs)
-            return [read(variable) for variable in self.variables]
+            return _read(self.variables)
 
         return run(Scope.lifted(self._holding(metric_variables)), update)[0]
 
@@ -223,7 +232,7 @@ class Metric(Tracked):
 
         def reset() -> list[jax.Array]:
             self.reset_state()
-            return [read(variable) for variable in self.variables]
+            return _read(self.variables)
 
         return run(Scope.lifted(), reset)[0]
 
@@ -248,17 +257,17 @@ class Metric(Tracked):
             )
         return {variable: variable.check(value) for variable, value in zip(variables, values, strict=True)}
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor as plain data."""
-        return constructor_config(self)
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """Create the metric from a config, as `get_config()` returns it."""
-        return cls(**config)
-
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
+
+
+def _read(variables: Iterable[Variable]) -> list[jax.Array]:
+    return [read(variable) for variable in variables]
+
+
+def _assign(variables: Iterable[Variable], values: Iterable[jax.Array]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def _merge_values(variable: Variable, values: Sequence[jax.Array]) -> jax.Array:

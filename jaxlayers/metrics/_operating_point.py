@@ -28,10 +28,8 @@ class _BestAt(OutcomeMetric):
         setattr(self, self._limited, limit)
         self.num_thresholds = num_thresholds
         self.class_id = class_id
-        even = num_thresholds > 1
-        thresholds = tuple(i / (num_thresholds - 1) for i in range(num_thresholds)) if even else (0.5,)
-        self.thresholds = list(thresholds)
-        self._rule = Rule(thresholds, even, class_id=class_id)
+        thresholds = tuple(i / (num_thresholds - 1) for i in range(num_thresholds)) if num_thresholds > 1 else (0.5,)
+        self._rule = Rule(thresholds, class_id=class_id)
         self._count((num_thresholds,))
 
     def result(self) -> jax.Array:

@@ -8,7 +8,6 @@ score does not grow with the number of thresholds.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -18,14 +17,13 @@ import numpy as np
 from jaxlayers.common.masks import get_mask
 from jaxlayers.common.settings import epsilon, is_float
 from jaxlayers.core.operations import as_array
-from jaxlayers.core.scope import read
 from jaxlayers.core.variable import Variable
 from jaxlayers.metrics._metric import Metric
-from jaxlayers.samplewise.functions import match_ranks, mismatch
+from jaxlayers.samplewise.functions import equal_shapes
 from jaxlayers.samplewise.weights import align, combine
 
 _FEW = 16  # up to this number of thresholds, comparing is faster than sorting into bins
-_BELOW_TOP_K = -1e10  # the score of everything that is not among the top k
+BELOW_TOP_K = -1e10  # the score of everything that is not among the top k
 
 
 class Rule(NamedTuple):
@@ -33,7 +31,6 @@ class Rule(NamedTuple):
 
     Attributes:
         thresholds: a score above a threshold predicts positive at that threshold.
-        even: If True, the thresholds are evenly spaced from 0 to 1, and a multiplication finds the bin of a score.
         top_k: only the k highest scores along the last axis may predict positive; None for all.
         class_id: the only index along the last axis to count; None for all.
         by_label: If True, each index along the last axis is counted separately.
@@ -41,7 +38,6 @@ class Rule(NamedTuple):
     """
 
     thresholds: tuple[float, ...]
-    even: bool
     top_k: int | None = None
     class_id: int | None = None
     by_label: bool = False
@@ -54,6 +50,11 @@ class OutcomeMetric(Metric):
     _outcomes: tuple[str, ...] = ("true_positives", "false_positives", "true_negatives", "false_negatives")
     _label_weights: Any = None
     _rule: Rule
+
+    @property
+    def thresholds(self) -> list[float]:
+        """The thresholds; a score above a threshold predicts positive at that threshold."""
+        return list(self._rule.thresholds)
 
     def _count(self, shape: tuple[int, ...]) -> None:
         """Make a variable for each outcome, as an attribute of the outcome's name."""
@@ -68,7 +69,7 @@ class OutcomeMetric(Metric):
         """Add the outcomes of a batch.
 
         Args:
-            y_true: labels, positive where they are not 0; [batch, ...].
+            y_true: labels, positive where they are not 0: [batch, ...], or [batch, labels] if `AUC` has `multi_label`.
             y_pred: scores, of the shape of `y_true`.
             sample_weight: weights whose axes are the leading axes of that shape, such as [batch]; any size may be 1.
                 They are multiplied by the mask of `y_pred`, if it has one.
@@ -76,20 +77,9 @@ class OutcomeMetric(Metric):
         Raises:
             ValueError: if the shapes do not fit each other.
         """
-        sums = self._sums()
-        new_values = _add_outcomes(
-            [read(variable) for variable in sums],
-            as_array(y_true),
-            as_array(y_pred),
-            as_array(sample_weight),
-            get_mask(y_pred),
-            self._label_weights,
-            rule=self._rule,
-            outcomes=self._outcomes,
-            name=type(self).__name__,
-        )
-        for variable, value in zip(sums, new_values, strict=True):
-            variable.assign(value)
+        batch = as_array(y_true), as_array(y_pred), as_array(sample_weight), get_mask(y_pred), self._label_weights
+        self._build(np.shape(batch[1]))
+        self._accumulate(self._sums(), _add_outcomes, *batch, self._rule, self._outcomes, type(self).__name__)
 
 
 def make_thresholds(thresholds: Any, default: float = 0.5) -> tuple[float, ...]:
@@ -103,8 +93,8 @@ def make_thresholds(thresholds: Any, default: float = 0.5) -> tuple[float, ...]:
     return tuple(float(threshold) for threshold in thresholds)
 
 
-def evenly_spaced(thresholds: Sequence[float]) -> bool:
-    """True if the thresholds are evenly spaced from 0 to 1."""
+def _evenly_spaced(thresholds: np.ndarray) -> bool:
+    """True if the thresholds are evenly spaced from 0 to 1: then a multiplication finds the bin of a score."""
     return len(thresholds) > 2 and np.allclose(
         np.clip(thresholds, 0, 1), np.linspace(0, 1, len(thresholds), dtype="float32"), atol=epsilon()
     )
@@ -115,8 +105,11 @@ def outcome_dtype(dtype: str) -> str:
     return str(jnp.promote_types(dtype if is_float(dtype) else "float32", "float32"))
 
 
-def weights_like(values: jax.Array, weights: jax.Array) -> jax.Array:
-    """Broadcast weights of the leading axes of the values to the shape of the values."""
+def weights_like(values: jax.Array, sample_weight: Any, mask: Any, dtype: Any) -> Any:
+    """Return the product of weights and mask in the shape of the values: ones if both are None."""
+    weights = combine(sample_weight, mask, dtype)
+    if weights is None:
+        return jnp.ones_like(values, dtype)
     aligned, weights = align(values, weights, grow=False)
     return jnp.broadcast_to(weights, aligned.shape).reshape(values.shape)
 
@@ -135,18 +128,20 @@ def _add_outcomes(
 ) -> list[jax.Array]:
     """Return the sums plus the counts of a batch: [thresholds], or [thresholds, labels] under `rule.by_label`."""
     dtype = sums[0].dtype
-    y_true, y_pred = match_ranks(jnp.asarray(y_true), jnp.asarray(y_pred, dtype))
-    if y_true.shape != y_pred.shape:
-        raise mismatch(name, y_true, y_pred)
+    y_true, y_pred = equal_shapes(name, jnp.asarray(y_true), jnp.asarray(y_pred, dtype))
     if rule.by_label and (y_pred.ndim != 2 or y_pred.shape[1:] != sums[0].shape[1:]):
         raise ValueError(f"{name}: expected y_pred of shape [batch, {sums[0].shape[1]}]; received {y_pred.shape}.")
-    weights = _weights_of_scores(y_pred, combine(sample_weight, mask, dtype), label_weights)
+    unweighted = sample_weight is None and mask is None
+    weights = None if unweighted else weights_like(y_pred, sample_weight, mask, dtype)
+    if label_weights is not None and y_pred.ndim:
+        label_weights = _label_weights_like(y_pred, label_weights)
+        weights = label_weights if weights is None else weights * label_weights
     if rule.from_logits:
         y_pred = jax.nn.sigmoid(y_pred)
     if rule.top_k is not None:
         _, top = jax.lax.top_k(y_pred, rule.top_k)
         in_top = jnp.any(jax.nn.one_hot(top, y_pred.shape[-1], dtype=bool), axis=-2)
-        y_pred = jnp.where(in_top, y_pred, _BELOW_TOP_K)
+        y_pred = jnp.where(in_top, y_pred, BELOW_TOP_K)
     positive = y_true.astype(bool)
     if rule.class_id is not None:
         if y_pred.ndim < 2 or not -y_pred.shape[-1] <= rule.class_id < y_pred.shape[-1]:
@@ -177,20 +172,15 @@ def _add_outcomes(
     return [total + counts[outcome].reshape(total.shape) for total, outcome in zip(sums, outcomes, strict=True)]
 
 
-def _weights_of_scores(y_pred: jax.Array, weights: Any, label_weights: Any) -> Any:
-    """Return the product of sample weights and label weights in the shape of the scores, or None without either."""
-    if weights is not None:
-        weights = weights_like(y_pred, weights)
-    if label_weights is not None and y_pred.ndim:
-        label_weights = jnp.asarray(label_weights, y_pred.dtype)
-        if label_weights.shape != y_pred.shape[-1:]:
-            raise ValueError(
-                f"label_weights must have a weight for each index of the last axis of y_pred; received label_weights "
-                f"of shape {label_weights.shape} and y_pred of shape {y_pred.shape}."
-            )
-        label_weights = jnp.broadcast_to(label_weights, y_pred.shape)
-        weights = label_weights if weights is None else weights * label_weights
-    return weights
+def _label_weights_like(y_pred: jax.Array, label_weights: Any) -> jax.Array:
+    """Broadcast label weights to the shape of the scores."""
+    label_weights = jnp.asarray(label_weights, y_pred.dtype)
+    if label_weights.shape != y_pred.shape[-1:]:
+        raise ValueError(
+            f"label_weights must have a weight for each index of the last axis of y_pred; received label_weights "
+            f"of shape {label_weights.shape} and y_pred of shape {y_pred.shape}."
+        )
+    return jnp.broadcast_to(label_weights, y_pred.shape)
 
 
 def _sum_above(
@@ -210,12 +200,13 @@ def _sum_above(
     """
     thresholds = np.asarray(rule.thresholds)
     number, (_, labels) = len(thresholds), scores.shape
-    if number <= _FEW and not rule.even:
+    even = _evenly_spaced(thresholds)
+    if number <= _FEW and not even:
         above = scores[None] > jnp.asarray(thresholds, scores.dtype).reshape(-1, 1, 1)  # [thresholds, samples, labels]
         sums = [jnp.sum(jnp.where(above, amount[None], 0), axis=1) for amount in (first, second)]
         return sums, [jnp.sum(amount, axis=0, keepdims=True) for amount in (first, second)]
     order = np.argsort(thresholds)
-    if rule.even:  # a score in bin b is above the first b thresholds
+    if even:  # a score in bin b is above the first b thresholds
         bins = jnp.ceil(jnp.clip(scores, 0, 1) * (number - 1)).astype(jnp.int32)
         if thresholds[0] < 0:
             bins = jnp.maximum(bins, 1)

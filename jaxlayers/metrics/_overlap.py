@@ -22,7 +22,7 @@ from jaxlayers.core.scope import read
 from jaxlayers.metrics._metric import Metric
 from jaxlayers.metrics._outcomes import weights_like
 from jaxlayers.samplewise.functions import match_ranks
-from jaxlayers.samplewise.weights import combine, divide_no_nan
+from jaxlayers.samplewise.weights import divide_no_nan
 
 
 class IoU(Metric):
@@ -53,6 +53,7 @@ class IoU(Metric):
     """
 
     _direction = "up"
+    threshold: float | None = None  # the lowest score that predicts class 1, if predictions are scores of this class
 
     def __init__(
         self,
@@ -85,36 +86,24 @@ class IoU(Metric):
 
         Args:
             y_true: class indices [batch, ...], or scores with an axis of classes.
-            y_pred: class indices [batch, ...], or scores with an axis of classes.
+            y_pred: class indices [batch, ...], or scores with an axis of classes; for `BinaryIoU`, scores [batch, ...].
             sample_weight: weights whose axes are the leading axes of [batch, ...], such as [batch]. They are multiplied
                 by the mask of `y_pred`, if it has one.
 
         Raises:
             ValueError: if the shapes do not fit each other.
         """
-        self._add(y_true, y_pred, sample_weight, get_mask(y_pred))
-
-    def _add(self, y_true: Any, y_pred: Any, sample_weight: Any, mask: Any, threshold: float | None = None) -> None:
         weight = as_array(sample_weight)
         if weight is not None and not is_float(self._dtype) and is_float(jnp.result_type(weight)):
             warnings.warn(
                 f"{self.name!r} counts in {self._dtype}, so fractions of weights are cut off. Create the metric with "
                 "dtype='float32'.",
-                stacklevel=3,
+                stacklevel=2,
             )
-        self.total_cm.assign(
-            _add_batch(
-                read(self.total_cm),
-                as_array(y_true),
-                as_array(y_pred),
-                weight,
-                mask,
-                ignore_class=self.ignore_class,
-                axes=(None if self.sparse_y_true else self.axis, None if self.sparse_y_pred else self.axis),
-                threshold=threshold,
-                name=type(self).__name__,
-            )
-        )
+        batch = as_array(y_true), as_array(y_pred), weight, get_mask(y_pred)
+        axes = None if self.sparse_y_true else self.axis, None if self.sparse_y_pred else self.axis
+        options = self.ignore_class, axes, self.threshold, type(self).__name__
+        self._accumulate([self.total_cm], _add_batch, *batch, *options)
 
     def result(self) -> jax.Array:
         """Return the mean over the target classes that have occurred; 0 if none has."""
@@ -154,22 +143,8 @@ class BinaryIoU(IoU):
         name: str | None = None,
         dtype: Any = None,
     ):
-        super().__init__(num_classes=2, target_class_ids=target_class_ids, name=name, dtype=dtype)
+        super().__init__(2, target_class_ids, name, dtype)
         self.threshold = threshold
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Add a batch to the confusion matrix.
-
-        Args:
-            y_true: labels 0 and 1, [batch, ...].
-            y_pred: scores, of the shape of `y_true`.
-            sample_weight: weights whose axes are the leading axes of that shape, such as [batch]. They are multiplied
-                by the mask of `y_pred`, if it has one.
-
-        Raises:
-            ValueError: if the shapes do not fit each other.
-        """
-        self._add(y_true, y_pred, sample_weight, get_mask(y_pred), self.threshold)
 
 
 class MeanIoU(IoU):
@@ -197,16 +172,7 @@ class MeanIoU(IoU):
         sparse_y_pred: bool = True,
         axis: int = -1,
     ):
-        super().__init__(
-            num_classes=num_classes,
-            target_class_ids=range(num_classes),
-            name=name,
-            dtype=dtype,
-            ignore_class=ignore_class,
-            sparse_y_true=sparse_y_true,
-            sparse_y_pred=sparse_y_pred,
-            axis=axis,
-        )
+        super().__init__(num_classes, range(num_classes), name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
 
 
 class OneHotIoU(IoU):
@@ -280,7 +246,7 @@ class OneHotMeanIoU(MeanIoU):
 
 @functools.partial(jax.jit, static_argnames=("ignore_class", "axes", "threshold", "name"), inline=True)
 def _add_batch(
-    matrix: jax.Array,
+    matrices: list[jax.Array],
     y_true: Any,
     y_pred: Any,
     sample_weight: Any,
@@ -289,8 +255,9 @@ def _add_batch(
     axes: tuple[int | None, int | None],
     threshold: float | None,
     name: str,
-) -> jax.Array:
-    """Return the confusion matrix plus that of a batch."""
+) -> list[jax.Array]:
+    """Return the confusion matrix, in a list, plus that of a batch."""
+    (matrix,) = matrices
     classes = matrix.shape[0]
     y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
     if threshold is not None:
@@ -300,17 +267,15 @@ def _add_batch(
         for y, axis in zip((y_true, y_pred), axes, strict=True)
     )
     y_true, y_pred = match_ranks(y_true, y_pred)
-    if y_true.shape != y_pred.shape and y_true.size != y_pred.size:
+    if y_true.size != y_pred.size:
         raise ValueError(
             f"{name}: y_true and y_pred must hold the same number of class indices; received class indices of shape "
             f"{y_true.shape} for y_true and {y_pred.shape} for y_pred."
         )
-    weights = combine(sample_weight, mask, matrix.dtype)
-    weights = jnp.ones(y_true.shape, matrix.dtype) if weights is None else weights_like(y_true, weights)
-    weights = weights.reshape(-1)
+    weights = weights_like(y_true, sample_weight, mask, matrix.dtype).reshape(-1)
     y_true, y_pred = y_true.reshape(-1), y_pred.reshape(-1)
     counted = (y_true >= 0) & (y_true < classes) & (y_pred >= 0) & (y_pred < classes)
     if ignore_class is not None:
         counted &= y_true != ignore_class
     cells = jnp.where(counted, y_true * classes + y_pred, classes**2)  # classes**2 is outside the matrix: dropped
-    return matrix + jax.ops.segment_sum(weights, cells, classes**2).reshape(matrix.shape)
+    return [matrix + jax.ops.segment_sum(weights, cells, classes**2).reshape(matrix.shape)]

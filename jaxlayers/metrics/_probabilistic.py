@@ -30,7 +30,7 @@ class KLDivergence(NamedMean):
     """
 
     def __init__(self, name: str = "kl_divergence", dtype: Any = None):
-        super().__init__(kl_divergence, name=name, dtype=dtype)
+        super().__init__(kl_divergence, name, dtype)
 
 
 class Poisson(NamedMean):
@@ -49,7 +49,7 @@ class Poisson(NamedMean):
     """
 
     def __init__(self, name: str = "poisson", dtype: Any = None):
-        super().__init__(poisson, name=name, dtype=dtype)
+        super().__init__(poisson, name, dtype)
 
 
 class BinaryCrossentropy(NamedMean):
@@ -76,8 +76,7 @@ class BinaryCrossentropy(NamedMean):
         from_logits: bool = False,
         label_smoothing: float = 0,
     ):
-        options = {"from_logits": from_logits, "label_smoothing": label_smoothing}
-        super().__init__(binary_crossentropy, name=name, dtype=dtype, **options)
+        super().__init__(binary_crossentropy, name, dtype)
         self.from_logits, self.label_smoothing = from_logits, label_smoothing
 
 
@@ -108,8 +107,7 @@ class CategoricalCrossentropy(NamedMean):
         label_smoothing: float = 0,
         axis: int = -1,
     ):
-        options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
-        super().__init__(categorical_crossentropy, name=name, dtype=dtype, **options)
+        super().__init__(categorical_crossentropy, name, dtype)
         self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
 
 
@@ -140,6 +138,5 @@ class SparseCategoricalCrossentropy(NamedMean):
         ignore_class: int | None = None,
         axis: int = -1,
     ):
-        options = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
-        super().__init__(sparse_categorical_crossentropy, name=name, dtype=dtype, **options)
+        super().__init__(sparse_categorical_crossentropy, name, dtype)
         self.from_logits, self.ignore_class, self.axis = from_logits, ignore_class, axis

@@ -13,8 +13,9 @@ from jaxlayers.core.operations import as_array
 from jaxlayers.core.scope import read
 from jaxlayers.metrics._metric import Metric
 from jaxlayers.metrics._outcomes import outcome_dtype, weights_like
-from jaxlayers.samplewise.functions import match_ranks, mismatch
-from jaxlayers.samplewise.weights import combine, divide_no_nan
+from jaxlayers.numerics.spatial import one_of
+from jaxlayers.samplewise.functions import equal_shapes
+from jaxlayers.samplewise.weights import divide_no_nan
 
 _AGGREGATIONS = (None, "uniform_average", "variance_weighted_average")
 
@@ -53,24 +54,19 @@ class R2Score(Metric):
         dtype: Any = None,
     ):
         super().__init__(name=name, dtype=dtype)
-        if class_aggregation not in _AGGREGATIONS:
-            raise ValueError(f"class_aggregation must be one of {_AGGREGATIONS}; received {class_aggregation!r}.")
         if num_regressors < 0:
             raise ValueError(f"num_regressors must not be negative; received {num_regressors}.")
-        self.class_aggregation = class_aggregation
+        self.class_aggregation = one_of("R2Score", "class_aggregation", class_aggregation, _AGGREGATIONS)
         self.num_regressors = num_regressors
         self.num_samples = self.add_variable((), None, outcome_dtype(self._dtype), name="num_samples")
         self._built_for = None
 
-    def _build(self, shape: tuple[int, ...]) -> None:
-        if len(shape) != 2:
-            raise ValueError(f"{self.name!r}: expected y_true and y_pred [batch, outputs]; received shape {shape}.")
+    def _add_outputs(self, outputs: int) -> None:
+        names = ("squared_sum", "sum", "residual", "count")
         dtype = outcome_dtype(self._dtype)
-        self.squared_sum = self.add_variable(shape[1:], None, dtype, name="squared_sum")
-        self.sum = self.add_variable(shape[1:], None, dtype, name="sum")
-        self.total_mse = self.add_variable(shape[1:], None, dtype, name="residual")
-        self.count = self.add_variable(shape[1:], None, dtype, name="count")
-        self._built_for = shape[1:]
+        self.squared_sum, self.sum, self.total_mse, self.count = (
+            self.add_variable((outputs,), None, dtype, name=name) for name in names
+        )
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add the sums of a batch.
@@ -84,15 +80,10 @@ class R2Score(Metric):
             ValueError: if the shapes do not fit each other.
         """
         mask, y_true, y_pred = get_mask(y_pred), as_array(y_true), as_array(y_pred)
-        y_true, y_pred = match_ranks(y_true, y_pred)
-        if y_true.shape != y_pred.shape:
-            raise mismatch(type(self).__name__, y_true, y_pred)
-        if self._built_for is None:
-            self._build(y_pred.shape)
+        y_true, y_pred = equal_shapes(type(self).__name__, y_true, y_pred)
+        self._build(y_pred.shape)
         sums = [self.num_samples, self.squared_sum, self.sum, self.total_mse, self.count]
-        new_values = _add_sums([read(variable) for variable in sums], y_true, y_pred, as_array(sample_weight), mask)
-        for variable, value in zip(sums, new_values, strict=True):
-            variable.assign(value)
+        self._accumulate(sums, _add_sums, y_true, y_pred, as_array(sample_weight), mask)
 
     def result(self) -> jax.Array:
         """Return the score, or one score per output; 0 before the first batch."""
@@ -118,8 +109,7 @@ def _add_sums(sums: list[jax.Array], y_true: Any, y_pred: Any, sample_weight: An
     """Return the sums plus those of a batch."""
     dtype = sums[0].dtype
     y_true, y_pred = jnp.asarray(y_true, dtype), jnp.asarray(y_pred, dtype)
-    weights = combine(sample_weight, mask, dtype)
-    weights = jnp.ones_like(y_pred) if weights is None else weights_like(y_pred, weights)
+    weights = weights_like(y_pred, sample_weight, mask, dtype)
     values = (y_true * y_true * weights, y_true * weights, jnp.square(y_true - y_pred) * weights, weights)
     weighted_sums = [total + jnp.sum(value, axis=0) for total, value in zip(sums[1:], values, strict=True)]
     return [sums[0] + y_true.size, *weighted_sums]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ from jaxlayers.core.operations import as_array
 from jaxlayers.core.scope import read
 from jaxlayers.losses import Loss
 from jaxlayers.metrics._metric import Metric
-from jaxlayers.samplewise.configs import read_fn, write
+from jaxlayers.samplewise.configs import FunctionWrapper, NamedFunction
 from jaxlayers.samplewise.weights import align, combine, divide_no_nan
 
 
@@ -99,17 +99,15 @@ class Mean(Metric):
 
     def _add_values(self, values: Any, sample_weight: Any, mask: Any) -> None:
         values, sample_weight = as_array(values), as_array(sample_weight)
-        sums = read(self.total), read(self.count)
-        total, count = _add_mean(sums, values, sample_weight, mask, get_mask(values), self._dtype)
-        self.total.assign(total)
-        self.count.assign(count)
+        sums = self.total, self.count
+        self._accumulate(sums, _add_mean, values, sample_weight, mask, get_mask(values), self._dtype)
 
     def result(self) -> jax.Array:
         """Return the mean; 0 if the sum of the weights is 0."""
         return _quotient(self.total.value, self.count.value, self._dtype)
 
 
-class MeanMetricWrapper(Mean):
+class MeanMetricWrapper(FunctionWrapper, Mean):
     """Weighted mean of a function `fn(y_true, y_pred, **kwargs)` of the samples.
 
     The weights are multiplied by the mask of `y_pred`, if it has one.
@@ -129,7 +127,7 @@ class MeanMetricWrapper(Mean):
 
     def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any):
         super().__init__(name=name, dtype=dtype)
-        self._fn = fn
+        self.fn = fn
         self._fn_kwargs = kwargs
         if isinstance(fn, Loss) or fn in registry.names("loss").values():
             self._direction = "down"
@@ -146,28 +144,11 @@ class MeanMetricWrapper(Mean):
         Raises:
             ValueError: if the shapes do not fit each other.
         """
-        self._add_values(self._fn(y_true, y_pred, **self._options()), sample_weight, get_mask(y_pred))
-
-    def _options(self) -> dict[str, Any]:
-        return self._fn_kwargs
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor; the function by its name, which `get` must know when it is read."""
-        return {**super().get_config(), "fn": write(self._fn), **self._fn_kwargs}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """Create the metric from a config, as `get_config()` returns it."""
-        return cls(**read_fn(config, "loss"))
+        self._add_values(self.fn(y_true, y_pred, **self._options()), sample_weight, get_mask(y_pred))
 
 
-class NamedMean(MeanMetricWrapper):
-    """The base class of the library's means. A config holds only the options: the class determines the function."""
-
-    get_config = Metric.get_config
-
-    def _options(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self._fn_kwargs}  # they may have been changed
+class NamedMean(NamedFunction, MeanMetricWrapper):
+    """The base class of the library's means of a function."""
 
 
 # Compiled functions: each is one dispatch when called eagerly, and is inlined inside a trace.
@@ -182,7 +163,7 @@ def _add_sum(total: jax.Array, values: Any, sample_weight: Any, mask: Any, dtype
 
 @functools.partial(jax.jit, static_argnames=("dtype",), inline=True)
 def _add_mean(
-    sums: tuple[jax.Array, jax.Array], values: Any, sample_weight: Any, mask: Any, values_mask: Any, dtype: str
+    sums: list[jax.Array], values: Any, sample_weight: Any, mask: Any, values_mask: Any, dtype: str
 ) -> tuple[jax.Array, jax.Array]:
     """Return the total and the count plus those of a batch."""
     total, count = sums

@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.common.masks import get_mask
 from jaxlayers.losses import (
     cosine_similarity,
     log_cosh,
@@ -16,7 +15,7 @@ from jaxlayers.losses import (
     mean_squared_error,
     mean_squared_logarithmic_error,
 )
-from jaxlayers.metrics._reduction import Mean, NamedMean
+from jaxlayers.metrics._reduction import NamedMean
 from jaxlayers.samplewise.functions import samplewise
 
 
@@ -35,10 +34,8 @@ class MeanSquaredError(NamedMean):
         0.25
     """
 
-    _direction = "down"
-
     def __init__(self, name: str = "mean_squared_error", dtype: Any = None):
-        super().__init__(mean_squared_error, name=name, dtype=dtype)
+        super().__init__(mean_squared_error, name, dtype)
 
 
 class MeanAbsoluteError(NamedMean):
@@ -56,10 +53,8 @@ class MeanAbsoluteError(NamedMean):
         0.25
     """
 
-    _direction = "down"
-
     def __init__(self, name: str = "mean_absolute_error", dtype: Any = None):
-        super().__init__(mean_absolute_error, name=name, dtype=dtype)
+        super().__init__(mean_absolute_error, name, dtype)
 
 
 class MeanAbsolutePercentageError(NamedMean):
@@ -79,7 +74,7 @@ class MeanAbsolutePercentageError(NamedMean):
     """
 
     def __init__(self, name: str = "mean_absolute_percentage_error", dtype: Any = None):
-        super().__init__(mean_absolute_percentage_error, name=name, dtype=dtype)
+        super().__init__(mean_absolute_percentage_error, name, dtype)
 
 
 class MeanSquaredLogarithmicError(NamedMean):
@@ -99,7 +94,7 @@ class MeanSquaredLogarithmicError(NamedMean):
     """
 
     def __init__(self, name: str = "mean_squared_logarithmic_error", dtype: Any = None):
-        super().__init__(mean_squared_logarithmic_error, name=name, dtype=dtype)
+        super().__init__(mean_squared_logarithmic_error, name, dtype)
 
 
 class LogCoshError(NamedMean):
@@ -118,7 +113,7 @@ class LogCoshError(NamedMean):
     """
 
     def __init__(self, name: str = "logcosh", dtype: Any = None):
-        super().__init__(log_cosh, name=name, dtype=dtype)
+        super().__init__(log_cosh, name, dtype)
 
 
 class CosineSimilarity(NamedMean):
@@ -141,7 +136,7 @@ class CosineSimilarity(NamedMean):
     _config_if_changed = ("axis",)
 
     def __init__(self, name: str = "cosine_similarity", dtype: Any = None, axis: int = -1):
-        super().__init__(_cosine, name=name, dtype=dtype, axis=axis)
+        super().__init__(_cosine, name, dtype)
         self.axis = axis
 
 
@@ -149,7 +144,7 @@ def _cosine(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
     return -cosine_similarity(y_true, y_pred, axis=axis)
 
 
-class RootMeanSquaredError(Mean):
+class RootMeanSquaredError(NamedMean):
     """Root mean squared error: sqrt(mean of (y_true - y_pred)²) over all batches.
 
     Labels and predictions are [batch, ..., features].
@@ -167,21 +162,7 @@ class RootMeanSquaredError(Mean):
     _direction = "down"
 
     def __init__(self, name: str = "root_mean_squared_error", dtype: Any = None):
-        super().__init__(name=name, dtype=dtype)
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
-        """Add the squared errors of a batch.
-
-        Args:
-            y_true: labels, [batch, ...].
-            y_pred: predictions, of a shape that broadcasts with that of `y_true`.
-            sample_weight: weights whose axes are the leading axes of that shape, such as [batch]; None, the default,
-                weights all by 1.
-
-        Raises:
-            ValueError: if the shapes do not fit each other.
-        """
-        self._add_values(_squared_error(y_true, y_pred), sample_weight, get_mask(y_pred))
+        super().__init__(_squared_error, name, dtype)
 
     def result(self) -> jax.Array:
         """Return the square root of the mean; 0 if the sum of the weights is 0."""

@@ -22,88 +22,35 @@ from jaxlayers.metrics import (
 )
 from jaxlayers.metrics._metric import Metric
 from jaxlayers.samplewise.configs import write
+from jaxlayers.saving.configured import public_members
 
-_CLASSES: tuple[type[Metric], ...] = (
-    Metric,
-    _accuracy.Accuracy,
-    _accuracy.BinaryAccuracy,
-    _accuracy.CategoricalAccuracy,
-    _accuracy.SparseCategoricalAccuracy,
-    _accuracy.SparseTopKCategoricalAccuracy,
-    _accuracy.TopKCategoricalAccuracy,
-    _auc.AUC,
-    _confusion.FalseNegatives,
-    _confusion.FalsePositives,
-    _confusion.Precision,
-    _confusion.Recall,
-    _confusion.TrueNegatives,
-    _confusion.TruePositives,
-    _correlation.ConcordanceCorrelation,
-    _correlation.PearsonCorrelation,
-    _f_score.F1Score,
-    _f_score.FBetaScore,
-    _hinge.CategoricalHinge,
-    _hinge.Hinge,
-    _hinge.SquaredHinge,
-    _operating_point.PrecisionAtRecall,
-    _operating_point.RecallAtPrecision,
-    _operating_point.SensitivityAtSpecificity,
-    _operating_point.SpecificityAtSensitivity,
-    _overlap.BinaryIoU,
-    _overlap.IoU,
-    _overlap.MeanIoU,
-    _overlap.OneHotIoU,
-    _overlap.OneHotMeanIoU,
-    _probabilistic.BinaryCrossentropy,
-    _probabilistic.CategoricalCrossentropy,
-    _probabilistic.KLDivergence,
-    _probabilistic.Poisson,
-    _probabilistic.SparseCategoricalCrossentropy,
-    _r2.R2Score,
-    _reduction.Mean,
-    _reduction.MeanMetricWrapper,
-    _reduction.Sum,
-    _regression.CosineSimilarity,
-    _regression.LogCoshError,
-    _regression.MeanAbsoluteError,
-    _regression.MeanAbsolutePercentageError,
-    _regression.MeanSquaredError,
-    _regression.MeanSquaredLogarithmicError,
-    _regression.RootMeanSquaredError,
+_MEMBERS = public_members(
+    _accuracy,
+    _auc,
+    _confusion,
+    _correlation,
+    _f_score,
+    _hinge,
+    _operating_point,
+    _overlap,
+    _probabilistic,
+    _r2,
+    _regression,
 )
-_SHORT: dict[str, type[Metric]] = {
+_BASES = (Metric, _reduction.Mean, _reduction.MeanMetricWrapper, _reduction.Sum)
+_CLASSES = (*_BASES, *(member for member in _MEMBERS.values() if isinstance(member, type)))
+_SHORT = {
     "bce": _probabilistic.BinaryCrossentropy,
     "mae": _regression.MeanAbsoluteError,
     "mape": _regression.MeanAbsolutePercentageError,
     "mse": _regression.MeanSquaredError,
     "msle": _regression.MeanSquaredLogarithmicError,
 }
-registry.register(
-    "metric",
-    {
-        **{cls.__name__: cls for cls in _CLASSES},
-        **{to_snake_case(cls.__name__): cls for cls in _CLASSES},
-        **_SHORT,
-        **{name.upper(): cls for name, cls in _SHORT.items()},
-    },
-)
+registry.register("metric", {cls.__name__: cls for cls in _CLASSES})
+registry.register("metric", {to_snake_case(cls.__name__): cls for cls in _CLASSES})
+registry.register("metric", {**_SHORT, **{name.upper(): cls for name, cls in _SHORT.items()}})
 # In the table above these names stand for classes. In the config of a `MeanMetricWrapper` they stand for functions.
-registry.register(
-    "metric_function",
-    {
-        function.__name__: function
-        for function in (
-            _accuracy.accuracy,
-            _accuracy.binary_accuracy,
-            _accuracy.categorical_accuracy,
-            _accuracy.sparse_categorical_accuracy,
-            _accuracy.sparse_top_k_categorical_accuracy,
-            _accuracy.top_k_categorical_accuracy,
-            _correlation.concordance_correlation,
-            _correlation.pearson_correlation,
-        )
-    },
-)
+registry.register("metric_function", {name: f for name, f in _MEMBERS.items() if not isinstance(f, type)})
 
 
 def get(identifier: Any) -> Any:

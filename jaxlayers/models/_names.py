@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from jaxlayers.core import Layer
 
@@ -28,17 +29,18 @@ def local_names(layers: Iterable[Layer], model: str) -> list[str]:
             if layer.name in chosen:
                 raise ValueError(f"{model!r} has two layers named {layer.name!r}. Give one of them another name.")
             chosen.add(layer.name)
-    counts: dict[str, int] = {}
+    numbered: dict[str, Iterator[str]] = {}
     names = []
     for layer in layers:
         name = layer.name
         if layer.auto_named:
             base = re.sub(r"_\d+$", "", name)
-            while True:
-                number = counts.get(base, 0)
-                counts[base] = number + 1
-                name = f"{base}_{number}" if number else base
-                if name not in chosen:
-                    break
+            candidates = numbered.setdefault(base, _numbered(base))
+            name = next(candidate for candidate in candidates if candidate not in chosen)
         names.append(name)
     return names
+
+
+def _numbered(base: str) -> Iterator[str]:
+    """Yield a name, and then the name with the numbers 1, 2, ..."""
+    return (f"{base}_{number}" if number else base for number in itertools.count())

@@ -19,7 +19,7 @@ def read(model: Any, value_format: str) -> dict[str, Any]:
     """Return the arrays as a tree; see `Model.get_state_tree`."""
     if value_format not in _FORMATS:
         raise ValueError(f"value_format must be one of {list(_FORMATS)}; received {value_format!r}.")
-    return jax.tree.map(_FORMATS[value_format], _variables(model), is_leaf=_is_variable)
+    return jax.tree.map(_FORMATS[value_format], _variables(model), is_leaf=lambda leaf: isinstance(leaf, Variable))
 
 
 def write(model: Any, tree: Mapping[str, Any]) -> None:
@@ -59,7 +59,3 @@ def _nested(entries: Iterable[tuple[Variable, tuple[str, ...]]]) -> dict[str, An
         if by_path.setdefault(path, variable) is not variable:
             raise ValueError(f"Two variables have the path {'/'.join(path)!r}. Give one of their layers another name.")
     return trees.nest(by_path.items())
-
-
-def _is_variable(leaf: Any) -> bool:
-    return isinstance(leaf, Variable)

@@ -53,7 +53,12 @@ def clone_model(
     """
     if kwargs:
         raise ValueError(f"clone_model() received unknown arguments: {', '.join(kwargs)}.")
-    clone_layer = _layer_cloner(clone_function, call_function, recursive)
+
+    def clone_layer(layer: Layer) -> Layer:
+        if recursive and isinstance(layer, Model) and (layer._graph is not None or isinstance(layer, Sequential)):
+            return clone_model(layer, None, clone_function, call_function, recursive=True)
+        return _copy_layer(layer) if clone_function is None else clone_function(layer)
+
     clone: Model
     if isinstance(model, Sequential):
         clone = _clone_sequential(model, input_tensors, clone_layer, call_function, clone_function is not None)
@@ -69,19 +74,6 @@ def clone_model(
     if model.compiled:
         _compile_alike(clone, model)
     return clone
-
-
-def _layer_cloner(
-    clone_function: Callable[[Layer], Layer] | None, call_function: Callable[..., Any] | None, recursive: bool
-) -> Callable[[Layer], Layer]:
-    """Return a function that clones one layer, or if `recursive` is True one nested model."""
-
-    def clone_layer(layer: Layer) -> Layer:
-        if recursive and isinstance(layer, Model) and (layer._graph is not None or isinstance(layer, Sequential)):
-            return clone_model(layer, None, clone_function, call_function, recursive=True)
-        return _copy_layer(layer) if clone_function is None else clone_function(layer)
-
-    return clone_layer
 
 
 def _clone_sequential(

@@ -141,7 +141,7 @@ class Model(Trainer, Layer):
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The mask of the outputs; None for a functional model, whose layers set the masks of its outputs."""
-        return None if self._graph is not None else previous_mask
+        return None if self._runs_layers else previous_mask
 
     def add_loss(self, loss: Any) -> None:
         """Add a scalar loss, or a list of them.
@@ -177,6 +177,11 @@ class Model(Trainer, Layer):
 
     # The symbolic inputs and outputs.
 
+    @property
+    def _runs_layers(self) -> bool:
+        """True if the model itself calls its layers, as a functional or sequential model does."""
+        return self._graph is not None
+
     def _symbols(self) -> tuple[Any, Any, list[SymbolicTensor]]:
         """Return the symbolic inputs, outputs and losses. A copy of a model records them when first asked."""
         if self._graph is None:
@@ -206,12 +211,12 @@ class Model(Trainer, Layer):
     @property
     def input(self) -> Any:
         """The symbolic inputs, in their structure. A subclass has them after a call on a symbolic tensor."""
-        return self._symbols()[0] if self._graph is not None else super().input
+        return self._symbols()[0] if self._runs_layers else super().input
 
     @property
     def output(self) -> Any:
         """The symbolic outputs, in their structure. A subclass has them after a call on a symbolic tensor."""
-        return self._symbols()[1] if self._graph is not None else super().output
+        return self._symbols()[1] if self._runs_layers else super().output
 
     @property
     def input_shape(self) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +54,21 @@ def model_to_dot(
     """
     if kwargs:
         raise ValueError(f"model_to_dot() received unknown arguments: {', '.join(kwargs)}.")
-    options = {
-        "show_shapes": show_shapes,
-        "show_dtype": show_dtype,
-        "show_layer_names": show_layer_names,
-        "expand_nested": expand_nested,
-        "show_layer_activations": show_layer_activations,
-        "show_trainable": show_trainable,
-    }
-    lines = _layer_lines(model, "", options)[0]
+
+    def label(name: str, layer: Layer, outputs: list[Any]) -> str:
+        parts = [f"{name}: {type(layer).__name__}" if show_layer_names else type(layer).__name__]
+        activation = getattr(layer, "activation", None)
+        if show_layer_activations and activation is not None:
+            parts.append(f"activation: {getattr(activation, '__name__', type(activation).__name__)}")
+        if show_dtype:
+            parts.append("dtype: " + (", ".join(str(output.dtype) for output in outputs) or "?"))
+        if show_shapes:
+            parts.append("shape: " + (", ".join(str(tuple(output.shape)) for output in outputs) or "?"))
+        if show_trainable:
+            parts.append("trainable" if layer.trainable else "not trainable")
+        return "{" + "|".join(parts) + "}"
+
+    lines = _layer_lines(model, "", expand_nested, label)[0]
     if subgraph:
         return "\n".join(lines)
     head = [f"rankdir={rankdir};", f"splines={splines};", f"dpi={dpi};", "node [shape=record];"]
@@ -143,45 +150,28 @@ def plot_model(
     return path
 
 
-def _layer_lines(model: Any, prefix: str, options: dict[str, Any]) -> tuple[list[str], dict[int, str], dict[int, str]]:
+def _layer_lines(
+    model: Any, prefix: str, expand_nested: bool, label: Callable[[str, Layer, list[Any]], str]
+) -> tuple[list[str], dict[int, tuple[str, str]]]:
     """Return the lines that draw a model's layers and edges, and the first and last node of each layer by id.
 
     An edge into a layer ends at its first node; an edge out of it starts at its last node. The two differ for a nested
     model that is drawn as a box.
     """
-    layers: list[Any] = layers_of(model)
     lines: list[str] = []
-    first: dict[int, str] = {}
-    last: dict[int, str] = {}
-    shapes = outputs_of(model)
+    ends: dict[int, tuple[str, str]] = {}
+    outputs = outputs_of(model)
+    layers: list[Any] = layers_of(model)
     for name, layer in zip(model._names(), layers, strict=True):
-        key = f'"{prefix}{name}"'
-        if options["expand_nested"] and hasattr(layer, "_names") and layer.layers:
-            inner, starts, ends = _layer_lines(layer, f"{prefix}{name}/", options)
-            lines += [
-                f'subgraph "cluster_{prefix}{name}" {{',
-                f'  label="{name}";',
-                *(f"  {line}" for line in inner),
-                "}",
-            ]
-            first[id(layer)], last[id(layer)] = next(iter(starts.values())), list(ends.values())[-1]
-            continue
-        lines.append(f'{key} [label="{_label(name, layer, shapes.get(id(layer), []), options)}"];')
-        first[id(layer)] = last[id(layer)] = key
-    for source, target in edges_of(model):
-        lines.append(f"{last[source]} -> {first[target]};")
-    return lines, first, last
-
-
-def _label(name: str, layer: Layer, outputs: list[Any], options: dict[str, Any]) -> str:
-    parts = [f"{name}: {type(layer).__name__}" if options["show_layer_names"] else type(layer).__name__]
-    activation = getattr(layer, "activation", None)
-    if options["show_layer_activations"] and activation is not None:
-        parts.append(f"activation: {getattr(activation, '__name__', type(activation).__name__)}")
-    if options["show_dtype"]:
-        parts.append("dtype: " + ", ".join(str(output.dtype) for output in outputs) if outputs else "dtype: ?")
-    if options["show_shapes"]:
-        parts.append("shape: " + ", ".join(str(tuple(output.shape)) for output in outputs) if outputs else "shape: ?")
-    if options["show_trainable"]:
-        parts.append("trainable" if layer.trainable else "not trainable")
-    return "{" + "|".join(parts) + "}"
+        if expand_nested and hasattr(layer, "_names") and layer.layers:
+            inner, inner_ends = _layer_lines(layer, f"{prefix}{name}/", expand_nested, label)
+            box = [f'label="{name}";', *inner]
+            lines += [f'subgraph "cluster_{prefix}{name}" {{', *(f"  {line}" for line in box), "}"]
+            nodes = list(inner_ends.values())
+            ends[id(layer)] = nodes[0][0], nodes[-1][1]
+        else:
+            node = f'"{prefix}{name}"'
+            lines.append(f'{node} [label="{label(name, layer, outputs.get(id(layer), []))}"];')
+            ends[id(layer)] = node, node
+    lines += [f"{ends[source][1]} -> {ends[target][0]};" for source, target in edges_of(model)]
+    return lines, ends

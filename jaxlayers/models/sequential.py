@@ -43,6 +43,8 @@ class Sequential(Model):
         ['dense', 'dense_1']
     """
 
+    _runs_layers = True
+
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None, **kwargs: Any):
         super().__init__(trainable=trainable, name=name, **kwargs)
         self._input: SymbolicTensor | None = None
@@ -172,16 +174,6 @@ class Sequential(Model):
         with contextlib.suppress(*([] if self._input is not None else [AttributeError])):
             self._symbols()
 
-    @property
-    def input(self) -> Any:
-        """The symbolic input."""
-        return self._symbols()[0]
-
-    @property
-    def output(self) -> Any:
-        """The symbolic output."""
-        return self._symbols()[1]
-
     def _tracked_children(self) -> Iterator[tuple[str, Any]]:
         """The attributes of a subclass, then the layers by name."""
         for key, value in super()._tracked_children():
@@ -208,10 +200,6 @@ class Sequential(Model):
             )
             mask = None
         return inputs
-
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """None: the last layer has set the mask of the outputs."""
-        return None
 
     def get_config(self) -> dict[str, Any]:
         """Return a dict from which `from_config` makes the model again, without its weights."""

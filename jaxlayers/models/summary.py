@@ -43,7 +43,8 @@ def summary(
         ratio = None if share is None else max(1, round(100 * share))
         table.add_column(header, justify="right" if header == "Parameters" else "left", ratio=ratio, overflow="fold")
     for depth, name, layer, shape, inbound in rows:
-        cells = [f"{'  ' * depth}{name} ({type(layer).__name__})", shape, _count(layer)]
+        count = f"{layer.count_params():,}" if layer.built or layer.weights else "? (not built)"
+        cells = [f"{'  ' * depth}{name} ({type(layer).__name__})", shape, count]
         if show_inbound:
             cells.append(inbound)
         if show_trainable:
@@ -77,12 +78,6 @@ def _has_branches(model: Any) -> bool:
     counts = [len(jax.tree.leaves(call.outputs)) for call in model._graph.calls]
     reads = [number for call in model._graph.calls for _, number in call._reads]
     return len(model._graph.sources) > 1 or any(n > 1 for n in counts) or len(reads) != len(set(reads))
-
-
-def _count(layer: Layer) -> str:
-    if not layer.built and not layer.weights:
-        return "? (not built)"
-    return f"{layer.count_params():,}"
 
 
 def _totals(model: Any) -> list[str]:

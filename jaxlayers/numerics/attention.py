@@ -96,7 +96,8 @@ def _exponentials(scores: Array, mask: Any, is_causal: bool, biased: bool) -> tu
     """Return `exp(score - highest)`, zero where masked, and their sums over keys; infinity if all keys are masked."""
     lowest = jnp.finfo(scores.dtype).min / 2
     if is_causal:
-        causal = causal_mask(*scores.shape[-2:]).reshape((1,) * (scores.ndim - 2) + scores.shape[-2:])
+        targets, sources = scores.shape[-2:]
+        causal = jnp.tri(targets, sources, dtype=bool).reshape((1,) * (scores.ndim - 2) + (targets, sources))
         allowed = causal if mask is None else mask & causal
     else:
         allowed = mask
@@ -107,9 +108,3 @@ def _exponentials(scores: Array, mask: Any, is_causal: bool, biased: bool) -> tu
     if mask is not None or biased or not scores.shape[-1]:  # otherwise every query has an unmasked key
         total = jnp.where(highest[..., 0] <= lowest, jnp.inf, total)
     return powers, total
-
-
-def causal_mask(targets: int, sources: int) -> Array:
-    """Return the mask [targets, sources] that is True where a source is not later than a target."""
-    rows, columns = (jax.lax.broadcasted_iota("int32", (targets, sources), axis) for axis in (0, 1))
-    return rows >= columns

@@ -2,7 +2,8 @@
 
 Kernels are laid out `[*window, channels in, channels out]` whatever the data format, as in Keras; kernels of
 transposed convolutions are `[*window, channels out, channels in]`. The layers compile these functions together with a
-bias. Strides, padding and dilation have a value for each spatial axis.
+bias. Strides, padding and dilation have a value for each spatial axis. All is computed with the channels last: XLA
+chooses the layout in memory itself, and the axes of arrays with the channels first are moved before and afterwards.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import jax.numpy as jnp
 
 from jaxlayers.numerics.platforms import choose, dense_convolution as dense
 from jaxlayers.numerics.platforms.grouped_convolution import convolve_by_shifts, convolve_groups, suits_shifts
-from jaxlayers.numerics.spatial import channel_axis, spatial_axes
 from jaxlayers.numerics.types import Array
 
 
@@ -45,36 +45,34 @@ def convolve(
         dilation_rate: the distances between the elements of a window.
         groups: the number of groups of channels; derived from the kernel by default.
     """
-    axis = channel_axis(data_format)
-    groups = groups or inputs.shape[axis] // kernel.shape[-2]
-    geometry = _geometry(inputs, kernel, strides, padding, data_format, dilation_rate)
-    inputs = inputs.astype(kernel.dtype)
-
-    plain = functools.partial(_convolve, geometry=geometry, data_format=data_format, groups=groups)
-    one_group = functools.partial(_with_channels_last, dense.convolve, geometry=geometry, data_format=data_format)
-    if groups != 1:
-        by_groups = functools.partial(convolve_groups, one_group, groups=groups, axis=axis)
-        return choose(inputs, kernel, cpu=by_groups, default=plain)
-    if data_format == "channels_last":
-        return dense.convolve(inputs, kernel, geometry)
-    return choose(inputs, kernel, cpu=one_group, default=plain)
+    inputs = _channels_last(inputs, data_format).astype(kernel.dtype)
+    groups = groups or inputs.shape[-1] // kernel.shape[-2]
+    geometry = _geometry(inputs, kernel, strides, padding, dilation_rate)
+    if groups == 1:
+        outputs = dense.convolve(inputs, kernel, geometry)
+    else:
+        plain = functools.partial(dense.plain, geometry=geometry, groups=groups)
+        by_groups = functools.partial(convolve_groups, geometry=geometry, groups=groups)
+        outputs = choose(inputs, kernel, cpu=by_groups, default=plain)
+    return _restore_layout(outputs, data_format)
 
 
 def convolve_depthwise(
     inputs: Any, kernel: Any, strides: Any, padding: Any, data_format: str, dilation_rate: Any
 ) -> Array:
     """Return the convolution of each channel by itself with a kernel `[*window, channels, multiplier]`."""
-    axis = channel_axis(data_format)
-    geometry = _geometry(inputs, kernel, strides, padding, data_format, dilation_rate)
-    inputs = inputs.astype(kernel.dtype)
+    inputs = _channels_last(inputs, data_format).astype(kernel.dtype)
+    geometry = _geometry(inputs, kernel, strides, padding, dilation_rate)
 
     def plain(inputs: Any, kernel: Any) -> Array:
         *window, channels, multiplier = kernel.shape
-        return _convolve(inputs, kernel.reshape(*window, 1, channels * multiplier), geometry, data_format, channels)
+        return dense.plain(inputs, kernel.reshape(*window, 1, channels * multiplier), geometry, channels)
 
-    if not suits_shifts(kernel):
-        return plain(inputs, kernel)
-    return choose(inputs, kernel, cpu=lambda x, k: convolve_by_shifts(x, k, geometry, axis), default=plain)
+    if suits_shifts(kernel):
+        outputs = choose(inputs, kernel, cpu=lambda x, k: convolve_by_shifts(x, k, geometry), default=plain)
+    else:
+        outputs = plain(inputs, kernel)
+    return _restore_layout(outputs, data_format)
 
 
 def convolve_separably(
@@ -104,59 +102,26 @@ def convolve_transposed(
         )
     )
     geometry = (tuple(strides), pads, tuple(dilation_rate))
-    inputs = inputs.astype(kernel.dtype)
-
-    if data_format == "channels_last":
-        return dense.convolve_transposed(inputs, kernel, geometry)
-
-    def on_cpu(inputs: Any, kernel: Any) -> Array:
-        return _with_channels_last(dense.convolve_transposed, inputs, kernel, geometry, data_format)
-
-    def plain(inputs: Any, kernel: Any) -> Array:
-        return jax.lax.conv_transpose(
-            inputs,
-            kernel,
-            strides,
-            pads,
-            rhs_dilation=dilation_rate,
-            dimension_numbers=_layout(inputs.ndim, data_format),
-            transpose_kernel=True,
-        )
-
-    return choose(inputs, kernel, cpu=on_cpu, default=plain)
+    inputs = _channels_last(inputs, data_format).astype(kernel.dtype)
+    return _restore_layout(dense.convolve_transposed(inputs, kernel, geometry), data_format)
 
 
-def _convolve(inputs: Any, kernel: Any, geometry: dense.Geometry, data_format: str, groups: int) -> Array:
-    strides, pads, dilation = geometry
-    return jax.lax.conv_general_dilated(
-        inputs,
-        kernel,
-        strides,
-        pads,
-        rhs_dilation=dilation,
-        dimension_numbers=_layout(inputs.ndim, data_format),
-        feature_group_count=groups,
-    )
+def _channels_last(inputs: Any, data_format: str) -> Array:
+    return inputs if data_format == "channels_last" else jnp.moveaxis(inputs, 1, -1)
 
 
-def _geometry(
-    inputs: Any, kernel: Any, strides: Any, padding: str, data_format: str, dilation_rate: Any
-) -> dense.Geometry:
+def _restore_layout(outputs: Any, data_format: str) -> Array:
+    return outputs if data_format == "channels_last" else jnp.moveaxis(outputs, -1, 1)
+
+
+def _geometry(inputs: Any, kernel: Any, strides: Any, padding: str, dilation_rate: Any) -> dense.Geometry:
     """Return the strides, the padding at both ends and the dilation of each spatial axis."""
     spans = [(size - 1) * step + 1 for size, step in zip(kernel.shape, dilation_rate, strict=False)]
     if padding == "causal":
         pads = [(span - 1, 0) for span in spans]
     else:
-        sizes = [inputs.shape[axis] for axis in spatial_axes(len(spans), data_format)]
-        pads = jax.lax.padtype_to_pads(sizes, spans, strides, padding.upper())
+        pads = jax.lax.padtype_to_pads(inputs.shape[1:-1], spans, strides, padding.upper())
     return tuple(strides), tuple(map(tuple, pads)), tuple(dilation_rate)
-
-
-def _with_channels_last(function: Any, inputs: Any, kernel: Any, geometry: dense.Geometry, data_format: str) -> Array:
-    """Return `function(inputs, kernel, geometry)` of inputs with the channels last, in the layout of the inputs."""
-    if data_format == "channels_last":
-        return function(inputs, kernel, geometry)
-    return jnp.moveaxis(function(jnp.moveaxis(inputs, 1, -1), kernel, geometry), -1, 1)
 
 
 def _transposed_padding(size: int, stride: int, step: int, padding: str, extra: int | None) -> tuple[int, int]:
@@ -171,10 +136,3 @@ def _transposed_padding(size: int, stride: int, step: int, padding: str, extra: 
     total = window + stride - 2 if extra is None else window + window % 2 - 2 + extra
     start = min((total + 1) // 2, window - 1)
     return start, total - start
-
-
-def _layout(ndim: int, data_format: str) -> jax.lax.ConvDimensionNumbers:
-    """Return the axes of inputs, kernel and outputs, in JAX's order."""
-    last = ndim - 1
-    arrays = (0, last, *range(1, last)) if data_format == "channels_last" else tuple(range(ndim))
-    return jax.lax.ConvDimensionNumbers(arrays, (last, last - 1, *range(last - 1)), arrays)

@@ -5,33 +5,30 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxlayers.common.settings import image_data_format
+from jaxlayers.numerics.spatial import format_of
 from jaxlayers.numerics.types import Array
 
 
-def channels_last(function: str, data_format: str | None) -> bool:
-    """True if the channels are the last axis; `data_format=None` stands for the setting.
+def channels_last(function: str, images: Any, data_format: str | None, name: str = "images") -> bool:
+    """Return True if the channels are the last axis of images; `data_format=None` stands for the setting.
 
     Raises:
-        ValueError: for any `data_format` but `"channels_last"`, `"channels_first"` and None.
+        ValueError: if the array is neither an image nor a batch of images, or if there is no such data format.
     """
-    layout = image_data_format() if data_format is None else str(data_format).lower()
-    if layout not in ("channels_last", "channels_first"):
-        raise ValueError(
-            f"{function} expects data_format 'channels_last', 'channels_first' or None; received {data_format!r}."
-        )
-    return layout == "channels_last"
+    if images.ndim not in (3, 4):
+        raise ValueError(f"{function} expects {name} of 3 axes, or 4 axes for a batch; received shape {images.shape}.")
+    return format_of(function, data_format) == "channels_last"
 
 
-def check_rank(function: str, shape: tuple[int, ...], name: str = "images") -> None:
-    """Raise a ValueError if the shape is neither that of an image nor that of a batch of images."""
-    if len(shape) not in (3, 4):
-        raise ValueError(f"{function} expects {name} of 3 axes, or 4 axes for a batch; received shape {shape}.")
+def as_batch(images: Any, last: bool, rank: int = 2) -> tuple[Array, Callable[[Array], Array]]:
+    """Convert images to `[batch, *space, channels]`; also return a function that converts results back.
 
-
-def as_batch(images: Any, last: bool) -> tuple[Array, Callable[[Array], Array]]:
-    """Convert images to `[batch, height, width, channels]`; also return a function that converts results back."""
-    single = images.ndim == 3
+    Args:
+        images: one image or a batch of them.
+        last: If True, the channels are the last axis; if False, they come before the axes of space.
+        rank: the number of axes of space; 2 by default.
+    """
+    single = images.ndim == rank + 1
     if single:
         images = images[None]
     if not last:
@@ -39,7 +36,7 @@ def as_batch(images: Any, last: bool) -> tuple[Array, Callable[[Array], Array]]:
 
     def restore(result: Array) -> Array:
         if not last:
-            result = jnp.moveaxis(result, 3, 1)
+            result = jnp.moveaxis(result, -1, 1)
         return result[0] if single else result
 
     return images, restore

@@ -53,7 +53,7 @@ def pair_per_axis(where: str, name: str, value: Any, count: int) -> tuple[tuple[
     return tuple((start, end) for start, end in pairs)
 
 
-def one_of(where: str, name: str, value: Any, allowed: Sequence[str]) -> str:
+def one_of(where: str, name: str, value: Any, allowed: Sequence[str | None]) -> Any:
     """Return the value in lower case if it is one of the allowed strings.
 
     Raises:

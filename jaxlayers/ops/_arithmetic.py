@@ -1,6 +1,6 @@
 """Element-wise arithmetic: sums, products, powers, divisors.
 
-The arguments `x`, `x1` and `x2` are arrays, or values that can be converted to arrays (see `_types.ArrayLike`). Two
+The arguments `x`, `x1` and `x2` are arrays, or values that can be converted to arrays (see `numerics.types`). Two
 arguments are broadcast to one shape. The dtype of the result follows JAX's rules of type promotion: a Python scalar
 takes the dtype of the other argument.
 """
@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from jaxlayers.core import operation
 from jaxlayers.numerics.types import Array, ArrayLike
+from jaxlayers.ops._declarations import computed_by
 
 __all__ = [
     "abs", "absolute", "add", "cbrt", "divide", "divide_no_nan", "fabs", "floor_divide", "fmod", "gcd", "hypot",
@@ -17,7 +18,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@operation("x1", "x2")
+@computed_by(jnp.add)
 def add(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Sum: x1 + x2.
 
@@ -25,10 +26,9 @@ def add(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> add([1.0, 2.0], 0.5)
         Array([1.5, 2.5], dtype=float32)
     """
-    return jnp.add(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.subtract)
 def subtract(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Difference: x1 - x2.
 
@@ -36,10 +36,9 @@ def subtract(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> subtract([3, 2], [1, 4])
         Array([ 2, -2], dtype=int32)
     """
-    return jnp.subtract(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.multiply)
 def multiply(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Product, element by element: x1 * x2.
 
@@ -48,10 +47,9 @@ def multiply(x1: ArrayLike, x2: ArrayLike) -> Array:
         Array([[3., 4.],
                [6., 8.]], dtype=float32)
     """
-    return jnp.multiply(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.divide)
 def divide(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Quotient: x1 / x2. The quotient of integers is a float.
 
@@ -59,10 +57,9 @@ def divide(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> divide([1, 3], 2)
         Array([0.5, 1.5], dtype=float32)
     """
-    return jnp.divide(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.divide)
 def true_divide(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Quotient: another name of `divide`.
 
@@ -70,7 +67,6 @@ def true_divide(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> true_divide([1, 3], 2)
         Array([0.5, 1.5], dtype=float32)
     """
-    return jnp.divide(x1, x2)
 
 
 @operation("x1", "x2")
@@ -85,7 +81,7 @@ def divide_no_nan(x1: ArrayLike, x2: ArrayLike) -> Array:
     return jnp.where(zero, 0, jnp.divide(x1, jnp.where(zero, 1, x2)))
 
 
-@operation("x1", "x2")
+@computed_by(jnp.floor_divide)
 def floor_divide(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Quotient rounded down: floor(x1 / x2).
 
@@ -93,10 +89,9 @@ def floor_divide(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> floor_divide([7, -7], 2)
         Array([ 3, -4], dtype=int32)
     """
-    return jnp.floor_divide(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.mod)
 def mod(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Remainder of `floor_divide`, with the sign of the divisor.
 
@@ -104,10 +99,9 @@ def mod(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> mod([7, -7], 3)
         Array([1, 2], dtype=int32)
     """
-    return jnp.mod(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.fmod)
 def fmod(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Remainder of the division rounded towards zero, with the sign of the dividend.
 
@@ -115,10 +109,9 @@ def fmod(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> fmod([7, -7], 3)
         Array([ 1, -1], dtype=int32)
     """
-    return jnp.fmod(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.power)
 def power(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Power: x1 ** x2.
 
@@ -126,10 +119,9 @@ def power(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> power([2.0, 3.0], 2)
         Array([4., 9.], dtype=float32)
     """
-    return jnp.power(x1, x2)
 
 
-@operation("x")
+@computed_by(jnp.square)
 def square(x: ArrayLike) -> Array:
     """Square: x * x.
 
@@ -137,10 +129,9 @@ def square(x: ArrayLike) -> Array:
         >>> square([2, -3])
         Array([4, 9], dtype=int32)
     """
-    return jnp.square(x)
 
 
-@operation("x")
+@computed_by(jnp.sqrt)
 def sqrt(x: ArrayLike) -> Array:
     """Square root; nan for negative numbers.
 
@@ -148,10 +139,9 @@ def sqrt(x: ArrayLike) -> Array:
         >>> sqrt([4, 9])
         Array([2., 3.], dtype=float32)
     """
-    return jnp.sqrt(x)
 
 
-@operation("x")
+@computed_by(jnp.cbrt)
 def cbrt(x: ArrayLike) -> Array:
     """Cube root, also of negative numbers.
 
@@ -159,10 +149,9 @@ def cbrt(x: ArrayLike) -> Array:
         >>> cbrt([8.0, -1.0])
         Array([ 2., -1.], dtype=float32)
     """
-    return jnp.cbrt(x)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.hypot)
 def hypot(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Hypotenuse of a right triangle: sqrt(x1^2 + x2^2), without overflow in the squares.
 
@@ -170,10 +159,9 @@ def hypot(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> hypot([3.0], [4.0])
         Array([5.], dtype=float32)
     """
-    return jnp.hypot(x1, x2)
 
 
-@operation("x")
+@computed_by(jnp.reciprocal)
 def reciprocal(x: ArrayLike) -> Array:
     """Reciprocal: 1 / x.
 
@@ -181,10 +169,9 @@ def reciprocal(x: ArrayLike) -> Array:
         >>> reciprocal([2.0, -4.0])
         Array([ 0.5 , -0.25], dtype=float32)
     """
-    return jnp.reciprocal(x)
 
 
-@operation("x")
+@computed_by(jnp.negative)
 def negative(x: ArrayLike) -> Array:
     """Negative: -x.
 
@@ -192,10 +179,9 @@ def negative(x: ArrayLike) -> Array:
         >>> negative([1, -2])
         Array([-1,  2], dtype=int32)
     """
-    return jnp.negative(x)
 
 
-@operation("x")
+@computed_by(jnp.absolute)
 def absolute(x: ArrayLike) -> Array:
     """Absolute value: |x|. For complex numbers, it is the modulus.
 
@@ -203,10 +189,9 @@ def absolute(x: ArrayLike) -> Array:
         >>> absolute([1, -2])
         Array([1, 2], dtype=int32)
     """
-    return jnp.absolute(x)
 
 
-@operation("x")
+@computed_by(jnp.absolute)
 def abs(x: ArrayLike) -> Array:
     """Absolute value: another name of `absolute`.
 
@@ -214,10 +199,9 @@ def abs(x: ArrayLike) -> Array:
         >>> abs([1, -2])
         Array([1, 2], dtype=int32)
     """
-    return jnp.absolute(x)
 
 
-@operation("x")
+@computed_by(jnp.fabs)
 def fabs(x: ArrayLike) -> Array:
     """Absolute value of real numbers as a float: |x|.
 
@@ -225,7 +209,6 @@ def fabs(x: ArrayLike) -> Array:
         >>> fabs([1, -2])
         Array([1., 2.], dtype=float32)
     """
-    return jnp.fabs(x)
 
 
 @operation("x1", "x2")
@@ -249,7 +232,7 @@ def ldexp(x1: ArrayLike, x2: ArrayLike) -> Array:
     return jnp.ldexp(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.nextafter)
 def nextafter(x1: ArrayLike, x2: ArrayLike) -> Array:
     """The next number after x1 in the direction of x2 that the dtype can represent.
 
@@ -257,10 +240,9 @@ def nextafter(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> float(nextafter(1.0, 2.0)) - 1.0
         1.1920928955078125e-07
     """
-    return jnp.nextafter(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.gcd)
 def gcd(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Greatest common divisor of integers.
 
@@ -268,10 +250,9 @@ def gcd(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> gcd([12, 18], 8)
         Array([4, 2], dtype=int32)
     """
-    return jnp.gcd(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.lcm)
 def lcm(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Least common multiple of integers.
 
@@ -279,4 +260,3 @@ def lcm(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> lcm([4, 6], 10)
         Array([20, 30], dtype=int32)
     """
-    return jnp.lcm(x1, x2)

@@ -9,14 +9,7 @@ from typing import Any
 
 from jaxlayers.core import operation
 from jaxlayers.numerics.convolution import compiled, convolve, convolve_depthwise, convolve_transposed
-from jaxlayers.numerics.spatial import (
-    channel_axis,
-    format_of,
-    one_of,
-    per_axis,
-    rank_of,
-    refuse_empty_outputs,
-)
+from jaxlayers.numerics.spatial import channel_axis, format_of, one_of, per_axis, rank_of, refuse_empty_outputs
 from jaxlayers.numerics.types import Array, ArrayLike, Shape
 
 __all__ = ["conv", "conv_transpose", "depthwise_conv", "separable_conv"]

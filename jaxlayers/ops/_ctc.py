@@ -13,12 +13,14 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
+from jaxlayers.numerics.normalization import wide
 from jaxlayers.numerics.types import Array, ArrayLike
 
 __all__ = ["ctc_decode", "ctc_loss"]
 
 
 @operation("target", "output", "target_length", "output_length")
+@functools.partial(jax.jit, static_argnames="mask_index")
 def ctc_loss(
     target: ArrayLike, output: ArrayLike, target_length: ArrayLike, output_length: ArrayLike, mask_index: int = 0
 ) -> Array:
@@ -40,14 +42,9 @@ def ctc_loss(
         >>> round(float(ctc_loss([[1, 2]], jnp.zeros((1, 3, 3)), [2], [3])[0]), 3)
         1.686
     """
-    return _ctc_loss(target, output, target_length, output_length, mask_index)
-
-
-@functools.partial(jax.jit, static_argnums=4)
-def _ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int) -> Array:
     import optax
 
-    output = _at_least_float32(output)
+    output = wide(output)
 
     def paddings(lengths: Any, size: int) -> Any:
         return (jnp.arange(size) >= lengths.astype("int32")[:, None]).astype(output.dtype)
@@ -59,10 +56,6 @@ def _ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, 
         paddings(target_length, target.shape[1]),
         blank_id=mask_index,
     )
-
-
-def _at_least_float32(x: Array) -> Array:
-    return x.astype(jnp.promote_types(x.dtype, "float32"))
 
 
 @operation("inputs", "sequence_lengths")
@@ -101,7 +94,7 @@ def ctc_decode(
         >>> ctc_decode(steps, [4])
         (Array([[[ 1,  2, -1, -1]]], dtype=int32), Array([[-4.]], dtype=float32))
     """
-    inputs = _at_least_float32(inputs)
+    inputs = wide(inputs)
     blank = inputs.shape[-1] - 1 if mask_index is None else mask_index
     if strategy == "greedy":
         return _greedy(inputs, sequence_lengths, blank, merge_repeated)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxlayers.core import operation
 from jaxlayers.core.operations import as_array
 from jaxlayers.numerics.types import Array, ArrayLike
+from jaxlayers.ops._math import extract_sequences
 
 __all__ = ["fft", "fft2", "ifft2", "irfft", "istft", "rfft", "stft"]
 
@@ -156,8 +157,7 @@ def stft(
     _check_steps("stft", sequence_length, sequence_stride, fft_length)
     if center:
         x = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(fft_length // 2,) * 2], mode="reflect")
-    starts = np.arange(0, x.shape[-1] - fft_length + 1, sequence_stride)
-    frames = x[..., starts[:, None] + np.arange(fft_length)]  # [..., frames, fft_length]
+    frames = extract_sequences(x, fft_length, sequence_stride)  # [..., frames, fft_length]
     weights = _window("stft", window, sequence_length, fft_length, x.dtype)
     return _pair(jnp.fft.rfft(frames * weights.reshape((1,) * (frames.ndim - 1) + weights.shape)))
 

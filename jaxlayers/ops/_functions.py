@@ -1,6 +1,6 @@
 """Element-wise functions: exponentials, logarithms, trigonometric and special functions, parts of complex numbers.
 
-The arguments `x`, `x1` and `x2` are arrays, or values that can be converted to arrays (see `_types.ArrayLike`). All
+The arguments `x`, `x1` and `x2` are arrays, or values that can be converted to arrays (see `numerics.types`). All
 functions but `real`, `imag` and `conjugate` convert integers and bools to floats. As in NumPy, a function is nan
 outside of its domain and infinite at a pole.
 """
@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from jaxlayers.core import operation
 from jaxlayers.numerics.types import Array, ArrayLike, as_float
+from jaxlayers.ops._declarations import computed_by
 
 __all__ = [
     "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "conj", "conjugate", "cos",
@@ -17,7 +18,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@operation("x")
+@computed_by(jnp.exp)
 def exp(x: ArrayLike) -> Array:
     """Exponential: e ** x.
 
@@ -25,10 +26,9 @@ def exp(x: ArrayLike) -> Array:
         >>> exp([0, 1])
         Array([1.       , 2.7182817], dtype=float32)
     """
-    return jnp.exp(x)
 
 
-@operation("x")
+@computed_by(jnp.exp2)
 def exp2(x: ArrayLike) -> Array:
     """Power of two: 2 ** x.
 
@@ -36,10 +36,9 @@ def exp2(x: ArrayLike) -> Array:
         >>> exp2([0, 3])
         Array([1., 8.], dtype=float32)
     """
-    return jnp.exp2(x)
 
 
-@operation("x")
+@computed_by(jnp.expm1)
 def expm1(x: ArrayLike) -> Array:
     """Exponential minus one: e ** x - 1, also precise near zero.
 
@@ -47,10 +46,9 @@ def expm1(x: ArrayLike) -> Array:
         >>> expm1([0.0, 1e-8])
         Array([0.e+00, 1.e-08], dtype=float32)
     """
-    return jnp.expm1(x)
 
 
-@operation("x")
+@computed_by(jnp.log)
 def log(x: ArrayLike) -> Array:
     """Natural logarithm.
 
@@ -58,10 +56,9 @@ def log(x: ArrayLike) -> Array:
         >>> log([1.0, 10.0])
         Array([0.       , 2.3025851], dtype=float32)
     """
-    return jnp.log(x)
 
 
-@operation("x")
+@computed_by(jnp.log2)
 def log2(x: ArrayLike) -> Array:
     """Logarithm to the base 2.
 
@@ -69,10 +66,9 @@ def log2(x: ArrayLike) -> Array:
         >>> log2([1.0, 8.0])
         Array([0., 3.], dtype=float32)
     """
-    return jnp.log2(x)
 
 
-@operation("x")
+@computed_by(jnp.log10)
 def log10(x: ArrayLike) -> Array:
     """Logarithm to the base 10.
 
@@ -80,10 +76,9 @@ def log10(x: ArrayLike) -> Array:
         >>> log10([1.0, 100.0])
         Array([0., 2.], dtype=float32)
     """
-    return jnp.log10(x)
 
 
-@operation("x")
+@computed_by(jnp.log1p)
 def log1p(x: ArrayLike) -> Array:
     """Logarithm of one plus x: log(1 + x), also precise near zero.
 
@@ -91,10 +86,9 @@ def log1p(x: ArrayLike) -> Array:
         >>> log1p([0.0, 1e-8])
         Array([0.e+00, 1.e-08], dtype=float32)
     """
-    return jnp.log1p(x)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.logaddexp)
 def logaddexp(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Logarithm of a sum of exponentials: log(e ** x1 + e ** x2), without overflow.
 
@@ -102,10 +96,9 @@ def logaddexp(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> logaddexp([0.0, 1000.0], [0.0, 1000.0])
         Array([6.9314718e-01, 1.0006932e+03], dtype=float32)
     """
-    return jnp.logaddexp(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.logaddexp2)
 def logaddexp2(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Logarithm to the base 2 of a sum of powers of two: log2(2 ** x1 + 2 ** x2), without overflow.
 
@@ -113,10 +106,9 @@ def logaddexp2(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> logaddexp2([0.0], [0.0])
         Array([1.], dtype=float32)
     """
-    return jnp.logaddexp2(x1, x2)
 
 
-@operation("x")
+@computed_by(jnp.sin)
 def sin(x: ArrayLike) -> Array:
     """Sine of an angle in radians.
 
@@ -124,10 +116,9 @@ def sin(x: ArrayLike) -> Array:
         >>> sin([0.0, 1.0])
         Array([0.        , 0.84147096], dtype=float32)
     """
-    return jnp.sin(x)
 
 
-@operation("x")
+@computed_by(jnp.cos)
 def cos(x: ArrayLike) -> Array:
     """Cosine of an angle in radians.
 
@@ -135,10 +126,9 @@ def cos(x: ArrayLike) -> Array:
         >>> cos([0.0, 1.0])
         Array([1.       , 0.5403023], dtype=float32)
     """
-    return jnp.cos(x)
 
 
-@operation("x")
+@computed_by(jnp.tan)
 def tan(x: ArrayLike) -> Array:
     """Tangent of an angle in radians: sin(x) / cos(x).
 
@@ -146,10 +136,9 @@ def tan(x: ArrayLike) -> Array:
         >>> tan([0.0, 1.0])
         Array([0.       , 1.5574077], dtype=float32)
     """
-    return jnp.tan(x)
 
 
-@operation("x")
+@computed_by(jnp.arcsin)
 def arcsin(x: ArrayLike) -> Array:
     """Inverse sine: the angle in [-pi/2, pi/2] whose sine is x.
 
@@ -157,10 +146,9 @@ def arcsin(x: ArrayLike) -> Array:
         >>> arcsin([0.0, 1.0])
         Array([0.       , 1.5707964], dtype=float32)
     """
-    return jnp.arcsin(x)
 
 
-@operation("x")
+@computed_by(jnp.arccos)
 def arccos(x: ArrayLike) -> Array:
     """Inverse cosine: the angle in [0, pi] whose cosine is x.
 
@@ -168,10 +156,9 @@ def arccos(x: ArrayLike) -> Array:
         >>> arccos([0.0, 1.0])
         Array([1.5707964, 0.       ], dtype=float32)
     """
-    return jnp.arccos(x)
 
 
-@operation("x")
+@computed_by(jnp.arctan)
 def arctan(x: ArrayLike) -> Array:
     """Inverse tangent: the angle in (-pi/2, pi/2) whose tangent is x.
 
@@ -179,10 +166,9 @@ def arctan(x: ArrayLike) -> Array:
         >>> arctan([0.0, 1.0]).round(4)
         Array([0.    , 0.7854], dtype=float32)
     """
-    return jnp.arctan(x)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.arctan2)
 def arctan2(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Angle in [-pi, pi] between the positive horizontal axis and the point with the coordinates (x2, x1).
 
@@ -190,10 +176,9 @@ def arctan2(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> arctan2([1.0, -1.0], [-1.0, 1.0])
         Array([ 2.3561945, -0.7853982], dtype=float32)
     """
-    return jnp.arctan2(x1, x2)
 
 
-@operation("x")
+@computed_by(jnp.sinh)
 def sinh(x: ArrayLike) -> Array:
     """Hyperbolic sine: (e ** x - e ** -x) / 2.
 
@@ -201,10 +186,9 @@ def sinh(x: ArrayLike) -> Array:
         >>> sinh([0.0, 1.0])
         Array([0.       , 1.1752012], dtype=float32)
     """
-    return jnp.sinh(x)
 
 
-@operation("x")
+@computed_by(jnp.cosh)
 def cosh(x: ArrayLike) -> Array:
     """Hyperbolic cosine: (e ** x + e ** -x) / 2.
 
@@ -212,10 +196,9 @@ def cosh(x: ArrayLike) -> Array:
         >>> cosh([0.0, 1.0])
         Array([1.       , 1.5430806], dtype=float32)
     """
-    return jnp.cosh(x)
 
 
-@operation("x")
+@computed_by(jnp.tanh)
 def tanh(x: ArrayLike) -> Array:
     """Hyperbolic tangent: sinh(x) / cosh(x).
 
@@ -223,10 +206,9 @@ def tanh(x: ArrayLike) -> Array:
         >>> tanh([0.0, 1.0])
         Array([0.       , 0.7615942], dtype=float32)
     """
-    return jnp.tanh(x)
 
 
-@operation("x")
+@computed_by(jnp.arcsinh)
 def arcsinh(x: ArrayLike) -> Array:
     """Inverse of `sinh`: log(x + sqrt(x^2 + 1)).
 
@@ -234,10 +216,9 @@ def arcsinh(x: ArrayLike) -> Array:
         >>> arcsinh([0.0, 1.0])
         Array([0.        , 0.88137364], dtype=float32)
     """
-    return jnp.arcsinh(x)
 
 
-@operation("x")
+@computed_by(jnp.arccosh)
 def arccosh(x: ArrayLike) -> Array:
     """Inverse of `cosh`, for x >= 1: log(x + sqrt(x^2 - 1)).
 
@@ -245,10 +226,9 @@ def arccosh(x: ArrayLike) -> Array:
         >>> arccosh([1.0, 2.0])
         Array([0.      , 1.316958], dtype=float32)
     """
-    return jnp.arccosh(x)
 
 
-@operation("x")
+@computed_by(jnp.arctanh)
 def arctanh(x: ArrayLike) -> Array:
     """Inverse of `tanh`, for |x| < 1: log((1 + x) / (1 - x)) / 2.
 
@@ -256,10 +236,9 @@ def arctanh(x: ArrayLike) -> Array:
         >>> arctanh([0.0, 0.5])
         Array([0.        , 0.54930615], dtype=float32)
     """
-    return jnp.arctanh(x)
 
 
-@operation("x")
+@computed_by(jnp.sinc)
 def sinc(x: ArrayLike) -> Array:
     """Cardinal sine: sin(pi x) / (pi x), and 1 at zero.
 
@@ -267,10 +246,9 @@ def sinc(x: ArrayLike) -> Array:
         >>> sinc([0.0, 0.5])
         Array([1.        , 0.63661975], dtype=float32)
     """
-    return jnp.sinc(x)
 
 
-@operation("x")
+@computed_by(jnp.deg2rad)
 def deg2rad(x: ArrayLike) -> Array:
     """Convert degrees to radians: x * pi / 180.
 
@@ -278,10 +256,9 @@ def deg2rad(x: ArrayLike) -> Array:
         >>> deg2rad([0.0, 180.0])
         Array([0.       , 3.1415927], dtype=float32)
     """
-    return jnp.deg2rad(x)
 
 
-@operation("x")
+@computed_by(jnp.rad2deg)
 def rad2deg(x: ArrayLike) -> Array:
     """Convert radians to degrees: x * 180 / pi.
 
@@ -289,10 +266,9 @@ def rad2deg(x: ArrayLike) -> Array:
         >>> rad2deg([0.0, 3.1415927])
         Array([  0., 180.], dtype=float32)
     """
-    return jnp.rad2deg(x)
 
 
-@operation("x")
+@computed_by(jnp.i0)
 def i0(x: ArrayLike) -> Array:
     """Modified Bessel function of the first kind, order 0.
 
@@ -300,10 +276,9 @@ def i0(x: ArrayLike) -> Array:
         >>> i0([0.0, 1.0])
         Array([1.0000001, 1.266066 ], dtype=float32)
     """
-    return jnp.i0(x)
 
 
-@operation("x")
+@computed_by(jnp.real)
 def real(x: ArrayLike) -> Array:
     """Real part of complex numbers; x itself for real numbers.
 
@@ -311,10 +286,9 @@ def real(x: ArrayLike) -> Array:
         >>> real([1 + 2j])
         Array([1.], dtype=float32)
     """
-    return jnp.real(x)
 
 
-@operation("x")
+@computed_by(jnp.imag)
 def imag(x: ArrayLike) -> Array:
     """Imaginary part of complex numbers; zeros for real numbers.
 
@@ -322,10 +296,9 @@ def imag(x: ArrayLike) -> Array:
         >>> imag([1 + 2j])
         Array([2.], dtype=float32)
     """
-    return jnp.imag(x)
 
 
-@operation("x")
+@computed_by(jnp.conjugate)
 def conjugate(x: ArrayLike) -> Array:
     """Complex conjugate: real(x) - i imag(x).
 
@@ -333,10 +306,9 @@ def conjugate(x: ArrayLike) -> Array:
         >>> conjugate([1 + 2j])
         Array([1.-2.j], dtype=complex64)
     """
-    return jnp.conjugate(x)
 
 
-@operation("x")
+@computed_by(jnp.conjugate)
 def conj(x: ArrayLike) -> Array:
     """Complex conjugate: another name of `conjugate`.
 
@@ -344,7 +316,6 @@ def conj(x: ArrayLike) -> Array:
         >>> conj([1 + 2j])
         Array([1.-2.j], dtype=complex64)
     """
-    return jnp.conjugate(x)
 
 
 @operation("x")

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.numerics.image_layout import channels_last, check_rank
+from jaxlayers.numerics.image_layout import channels_last
 from jaxlayers.numerics.types import Array, ArrayLike
 
 __all__ = ["hsv_to_rgb", "rgb_to_grayscale", "rgb_to_hsv"]
@@ -32,8 +32,7 @@ def rgb_to_grayscale(images: ArrayLike, data_format: str | None = None) -> Array
         >>> rgb_to_grayscale([[[100, 0, 50]]])
         Array([[[35]]], dtype=int32)
     """
-    axis = -1 if channels_last("ops.image.rgb_to_grayscale", data_format) else -3
-    check_rank("ops.image.rgb_to_grayscale", images.shape)
+    axis = -1 if channels_last("ops.image.rgb_to_grayscale", images, data_format) else -3
     if images.shape[axis] == 1:
         return images
     if images.shape[axis] != 3:
@@ -118,8 +117,7 @@ def _hsv_to_rgb(images: Any, axis: int) -> Array:
 
 
 def _color_axis(function: str, images: Any, data_format: str | None) -> int:
-    axis = -1 if channels_last(f"ops.image.{function}", data_format) else -3
-    check_rank(f"ops.image.{function}", images.shape)
+    axis = -1 if channels_last(f"ops.image.{function}", images, data_format) else -3
     if images.shape[axis] != 3 or not jnp.issubdtype(images.dtype, jnp.floating):
         raise ValueError(
             f"ops.image.{function} expects 3 channels of a float dtype; received shape {images.shape} and dtype "

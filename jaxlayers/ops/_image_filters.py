@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from jaxlayers.core import operation
 from jaxlayers.numerics.image_filters import gaussian, weighted_neighbors
-from jaxlayers.numerics.image_layout import channels_last, check_rank
+from jaxlayers.numerics.image_layout import channels_last
 from jaxlayers.numerics.types import Array, ArrayLike
 
 __all__ = ["gaussian_blur", "sobel_edges", "ssim"]
@@ -46,8 +46,7 @@ def gaussian_blur(
         >>> gaussian_blur([[[0.0], [8.0], [0.0]]], (3, 1), (1.0, 1.0)).ravel().round(2)
         Array([2.19, 3.61, 2.19], dtype=float32)
     """
-    last = channels_last("ops.image.gaussian_blur", data_format)
-    check_rank("ops.image.gaussian_blur", images.shape)
+    last = channels_last("ops.image.gaussian_blur", images, data_format)
     return _blur(images, tuple(kernel_size), jnp.asarray(sigma), last)
 
 
@@ -56,10 +55,10 @@ def _blur(images: Any, sizes: tuple[int, int], sigma: Any, last: bool) -> Array:
     dtype = images.dtype
     if not jnp.issubdtype(dtype, jnp.floating):
         images = images.astype("float32")
-    height, width = (-3, -2) if last else (-2, -1)
+    height = images.ndim - (3 if last else 2)
     sigma = sigma.astype(images.dtype)
-    images = weighted_neighbors(images, gaussian(sizes[0], sigma[0], images.dtype), images.ndim + width)
-    images = weighted_neighbors(images, gaussian(sizes[1], sigma[1], images.dtype), images.ndim + height)
+    images = weighted_neighbors(images, gaussian(sizes[0], sigma[0], images.dtype), height + 1)
+    images = weighted_neighbors(images, gaussian(sizes[1], sigma[1], images.dtype), height)
     return images.astype(dtype) if images.dtype == dtype else jnp.round(images).astype(dtype)
 
 
@@ -81,8 +80,7 @@ def sobel_edges(images: ArrayLike, data_format: str | None = None) -> Array:
         >>> sobel_edges([[[0.0], [1.0], [2.0]]])[0, :, 0, 1]
         Array([ 2.,  4., -2.], dtype=float32)
     """
-    last = channels_last("ops.image.sobel_edges", data_format)
-    check_rank("ops.image.sobel_edges", images.shape)
+    last = channels_last("ops.image.sobel_edges", images, data_format)
     return _sobel(images, last)
 
 
@@ -134,8 +132,7 @@ def ssim(
         >>> float(ssim(jnp.ones((12, 12, 1)), jnp.ones((12, 12, 1))))
         1.0
     """
-    last = channels_last("ops.image.ssim", data_format)
-    check_rank("ops.image.ssim", image1.shape, "image1")
+    last = channels_last("ops.image.ssim", image1, data_format, "image1")
     if image1.shape != image2.shape or min(image1.shape[-3:-1] if last else image1.shape[-2:]) < filter_size:
         raise ValueError(
             f"ops.image.ssim expects two images of one shape, of at least filter_size={filter_size} pixels in height "

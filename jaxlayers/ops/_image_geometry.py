@@ -9,7 +9,8 @@ import jax.scipy.ndimage
 
 from jaxlayers.core import operation, random as keys
 from jaxlayers.numerics.image_geometry import bend, homography, projected_positions, read_at
-from jaxlayers.numerics.image_layout import as_batch, channels_last, check_rank
+from jaxlayers.numerics.image_layout import as_batch, channels_last
+from jaxlayers.numerics.spatial import one_of
 from jaxlayers.numerics.types import Array, ArrayLike
 
 __all__ = ["affine_transform", "elastic_transform", "map_coordinates", "perspective_transform"]
@@ -49,8 +50,8 @@ def map_coordinates(
         )
     if order not in (0, 1):
         raise ValueError(f"ops.image.map_coordinates expects order 0 or 1; received {order!r}.")
-    _check_fill("map_coordinates", fill_mode)
-    return jax.scipy.ndimage.map_coordinates(inputs, coordinates, order, fill_mode, float(fill_value))
+    _, mode, value = _reading("map_coordinates", fill_mode, fill_value)
+    return jax.scipy.ndimage.map_coordinates(inputs, coordinates, order, mode, value)
 
 
 @operation("images", "transform")
@@ -82,16 +83,15 @@ def affine_transform(
         >>> affine_transform([[[1.0], [2.0], [3.0]]], [1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0]).ravel()
         Array([2., 3., 0.], dtype=float32)
     """
-    last = channels_last("ops.image.affine_transform", data_format)
-    check_rank("ops.image.affine_transform", images.shape)
-    _check_fill("affine_transform", fill_mode, interpolation)
+    last = channels_last("ops.image.affine_transform", images, data_format)
+    reading = _reading("affine_transform", fill_mode, fill_value, interpolation)
     batch = images.shape[0] if images.ndim == 4 else 1
     if transform.shape[-1:] != (8,) or transform.ndim > 2 or transform.shape[:-1] not in ((), (1,), (batch,)):
         raise ValueError(
             f"ops.image.affine_transform expects transform of shape [8], or [batch, 8], for images of shape "
             f"{images.shape}; received {transform.shape}."
         )
-    return _affine(images, transform, (_ORDERS[interpolation], fill_mode, float(fill_value)), last)
+    return _affine(images, transform, reading, last)
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3))
@@ -135,9 +135,8 @@ def perspective_transform(
         >>> perspective_transform([[[1.0], [2.0], [3.0]]], corners, right).ravel().round(3)
         Array([0., 1., 2.], dtype=float32)
     """
-    last = channels_last("ops.image.perspective_transform", data_format)
-    check_rank("ops.image.perspective_transform", images.shape)
-    _check_fill("perspective_transform", "constant", interpolation)
+    last = channels_last("ops.image.perspective_transform", images, data_format)
+    reading = _reading("perspective_transform", "constant", fill_value, interpolation)
     batch = images.shape[0] if images.ndim == 4 else 1
     shape = start_points.shape
     if shape != end_points.shape or shape[-2:] != (4, 2) or shape[:-2] not in ((), (1,), (batch,)):
@@ -145,18 +144,13 @@ def perspective_transform(
             "ops.image.perspective_transform expects start_points and end_points of shape [4, 2], or [batch, 4, 2], "
             f"for images of shape {images.shape}; received {shape} and {end_points.shape}."
         )
-    return _perspective(images, start_points, end_points, (_ORDERS[interpolation], "constant", float(fill_value)), last)
+    return _perspective(images, start_points, end_points, reading, last)
 
 
 @functools.partial(jax.jit, static_argnums=(3, 4))
 def _perspective(images: Any, start: Any, end: Any, reading: tuple[int, str, float], last: bool) -> Array:
-    images, restore = as_batch(images, last)
-    start, end = (jnp.broadcast_to(points, (images.shape[0], 4, 2)).astype("float32") for points in (start, end))
-
-    def move(image: Any, start: Any, end: Any) -> Any:
-        return read_at(image, projected_positions(homography(start, end), image.shape), reading)
-
-    return restore(jax.vmap(move)(images, start, end))
+    homographies = jnp.vectorize(homography, signature="(p,c),(p,c)->(k)")  # [..., 8]
+    return _affine(images, homographies(start.astype("float32"), end.astype("float32")), reading, last)
 
 
 @operation("images")
@@ -194,17 +188,12 @@ def elastic_transform(
         >>> elastic_transform(jnp.ones((8, 8, 3)), seed=1).shape
         (8, 8, 3)
     """
-    last = channels_last("ops.image.elastic_transform", data_format)
-    check_rank("ops.image.elastic_transform", images.shape)
-    _check_fill("elastic_transform", fill_mode, interpolation)
-    reading = _ORDERS[interpolation], fill_mode, float(fill_value)
+    last = channels_last("ops.image.elastic_transform", images, data_format)
+    reading = _reading("elastic_transform", fill_mode, fill_value, interpolation)
     return bend(images, keys.draw_key(seed), alpha, sigma, int(6 * float(sigma)) | 1, reading, last)
 
 
-def _check_fill(function: str, fill_mode: str, interpolation: str = "bilinear") -> None:
-    if interpolation not in _ORDERS:
-        raise ValueError(
-            f"ops.image.{function} expects an interpolation among {list(_ORDERS)}; received {interpolation!r}."
-        )
-    if fill_mode not in _FILL_MODES:
-        raise ValueError(f"ops.image.{function} expects a fill_mode among {_FILL_MODES}; received {fill_mode!r}.")
+def _reading(function: str, fill_mode: str, fill_value: Any, interpolation: str = "bilinear") -> tuple[int, str, float]:
+    """Return the arguments of `read_at`: the order of the interpolation, the mode and the value outside of images."""
+    order = _ORDERS[one_of(f"ops.image.{function}", "interpolation", interpolation, list(_ORDERS))]
+    return order, one_of(f"ops.image.{function}", "fill_mode", fill_mode, _FILL_MODES), float(fill_value)

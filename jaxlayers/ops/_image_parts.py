@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.core import operation
-from jaxlayers.numerics.image_layout import channels_last
+from jaxlayers.numerics.image_layout import as_batch
+from jaxlayers.numerics.spatial import format_of, one_of, per_axis
 from jaxlayers.numerics.types import Array, ArrayLike
 
 __all__ = ["extract_patches", "extract_patches_3d"]
@@ -96,17 +97,16 @@ def _patches(
     function: str, images: Any, axes: int, size: Any, strides: Any, rate: Any, padding: str, data_format: Any
 ) -> Array:
     function = f"ops.image.{function}"
-    last = channels_last(function, data_format)
     if images.ndim not in (axes + 1, axes + 2):
         raise ValueError(
             f"{function} expects {axes + 1} axes, or {axes + 2} axes for a batch; received shape {images.shape}."
         )
-    if str(padding).lower() not in ("valid", "same"):
-        raise ValueError(f"{function} expects padding 'valid' or 'same'; received {padding!r}.")
-    sizes = _per_axis(function, "size", size, axes)
-    steps = _per_axis(function, "strides", strides or size, axes)
-    rates = _per_axis(function, "dilation_rate", rate, axes)
-    return _cut_patches(images, sizes, steps, rates, str(padding).lower() == "same", last)
+    sizes = per_axis(function, "size", size, axes)
+    steps = per_axis(function, "strides", strides or size, axes)
+    rates = per_axis(function, "dilation_rate", rate, axes)
+    pad = one_of(function, "padding", padding, ("valid", "same")) == "same"
+    last = format_of(function, data_format) == "channels_last"
+    return _cut_patches(images, sizes, steps, rates, pad, last)
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3, 4, 5))
@@ -114,9 +114,7 @@ def _cut_patches(
     images: Any, sizes: tuple[int, ...], strides: tuple[int, ...], rates: tuple[int, ...], pad: bool, last: bool
 ) -> Array:
     axes = len(sizes)
-    is_single = images.ndim == axes + 1
-    images = images[None] if is_single else images
-    images = images if last else jnp.moveaxis(images, 1, -1)
+    images, restore = as_batch(images, last, axes)
     for number, (size, stride, rate) in enumerate(zip(sizes, strides, rates, strict=True)):
         axis = 1 + 2 * number  # each earlier axis has become two axes: patch, position in the patch
         length, extent = images.shape[axis], (size - 1) * rate + 1
@@ -133,15 +131,4 @@ def _cut_patches(
             images = jnp.take(images, np.arange(count)[:, None] * stride + np.arange(size) * rate, axis=axis)
     order = (0, *range(1, 2 * axes, 2), *range(2, 2 * axes + 1, 2), 2 * axes + 1)
     patches = images.transpose(order)  # [batch, *counts, *sizes, channels]
-    patches = patches.reshape(*patches.shape[: axes + 1], math.prod(patches.shape[axes + 1 :]))
-    patches = patches if last else jnp.moveaxis(patches, -1, 1)
-    return patches[0] if is_single else patches
-
-
-def _per_axis(function: str, name: str, value: Any, axes: int) -> tuple[int, ...]:
-    integers = (value,) * axes if isinstance(value, int) else tuple(value)
-    if len(integers) != axes or min(integers) < 1:
-        raise ValueError(
-            f"{function} expects {name} to be a positive integer or {axes} positive integers; received {value!r}."
-        )
-    return integers
+    return restore(patches.reshape(*patches.shape[: axes + 1], math.prod(patches.shape[axes + 1 :])))

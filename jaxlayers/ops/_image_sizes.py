@@ -6,9 +6,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxlayers.core import operation
-from jaxlayers.numerics.image_layout import channels_last, check_rank
+from jaxlayers.numerics.image_layout import channels_last
+from jaxlayers.numerics.spatial import one_of
 from jaxlayers.numerics.types import Array, ArrayLike
 from jaxlayers.ops.core import saturate_cast
 
@@ -57,16 +59,11 @@ def resize(
         >>> resize([[[0.0], [1.0]]], (1, 4)).ravel()
         Array([0.  , 0.25, 0.75, 1.  ], dtype=float32)
     """
-    last = channels_last("ops.image.resize", data_format)
-    check_rank("ops.image.resize", images.shape)
+    last = channels_last("ops.image.resize", images, data_format)
     if len(size) != 2 or min(size) <= 0:
         raise ValueError(f"ops.image.resize expects size to be (height, width), both positive; received {size}.")
-    if interpolation not in _INTERPOLATIONS:
-        raise ValueError(
-            f"ops.image.resize expects an interpolation among {_INTERPOLATIONS}; received {interpolation!r}."
-        )
-    if fill_mode != "constant":
-        raise ValueError(f"ops.image.resize expects fill_mode 'constant'; received {fill_mode!r}.")
+    interpolation = one_of("ops.image.resize", "interpolation", interpolation, _INTERPOLATIONS)
+    one_of("ops.image.resize", "fill_mode", fill_mode, ("constant",))
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ValueError(
             "ops.image.resize expects crop_to_aspect_ratio=True or pad_to_aspect_ratio=True, not both; received both."
@@ -134,8 +131,7 @@ def scale_and_translate(
         >>> scale_and_translate([[[0.0], [1.0]]], (1, 4, 1), [1.0], [1.0], (1,), "linear").ravel()
         Array([0., 0., 1., 0.], dtype=float32)
     """
-    if method not in _METHODS:
-        raise ValueError(f"ops.image.scale_and_translate expects a method among {_METHODS}; received {method!r}.")
+    method = one_of("ops.image.scale_and_translate", "method", method, _METHODS)
     dims, shape = tuple(spatial_dims), tuple(output_shape)
     return _scale_and_translate(images, shape, dims, jnp.asarray(scale), jnp.asarray(translation), method, antialias)
 
@@ -181,17 +177,8 @@ def pad_images(
         >>> pad_images([[[7]]], 0, 1, 0, target_width=3).ravel()
         Array([0, 7, 0], dtype=int32)
     """
-    axis = _height_axis("pad_images", images, data_format)
-    widths = [(0, 0)] * images.ndim
-    for number, values in enumerate(
-        ((top_padding, bottom_padding, target_height), (left_padding, right_padding, target_width))
-    ):
-        name = ("height", "width")[number]
-        before, after, target = _check_two_of_three("pad_images", name, values)
-        growth = None if target is None else target - images.shape[axis + number]
-        before, after = _fill_in("pad_images", name, before, after, growth)
-        widths[axis + number] = before, after
-    return jnp.pad(images, widths)
+    rows, columns = (top_padding, bottom_padding, target_height), (left_padding, right_padding, target_width)
+    return _change_size("ops.image.pad_images", images, 1, rows, columns, data_format)
 
 
 @operation("images")
@@ -232,44 +219,37 @@ def crop_images(
         >>> crop_images([[[1], [2], [3]]], 0, 1, 0, target_width=1).ravel()
         Array([2], dtype=int32)
     """
-    axis = _height_axis("crop_images", images, data_format)
-    for number, values in enumerate(
-        ((top_cropping, bottom_cropping, target_height), (left_cropping, right_cropping, target_width))
-    ):
-        name, size = ("height", "width")[number], images.shape[axis + number]
-        before, after, target = _check_two_of_three("crop_images", name, values)
-        before, after = _fill_in("crop_images", name, before, after, None if target is None else size - target)
-        if before + after > size:
+    rows, columns = (top_cropping, bottom_cropping, target_height), (left_cropping, right_cropping, target_width)
+    return _change_size("ops.image.crop_images", images, -1, rows, columns, data_format)
+
+
+def _change_size(function: str, images: Any, sign: int, rows: Any, columns: Any, data_format: str | None) -> Array:
+    """Return images with zeros added at their ends (sign 1), or with their ends removed (sign -1).
+
+    `rows` and `columns` are the numbers before and after the image, and the new size. One of the three is None.
+    """
+    height = images.ndim - (3 if channels_last(function, images, data_format) else 2)
+    widths = [(0, 0, 0)] * images.ndim
+    for axis, name, numbers in ((height, "height", rows), (height + 1, "width", columns)):
+        if numbers.count(None) != 1 or any(number is not None and number < 0 for number in numbers):
             raise ValueError(
-                f"ops.image.crop_images cannot crop {before} and {after} pixels from the {name} {size} of images of "
-                f"shape {images.shape}."
+                f"{function} expects exactly two of (before, after, target) for the {name}, neither of them negative; "
+                f"received {numbers}."
             )
-        images = jax.lax.slice_in_dim(images, before, size - after, axis=axis + number)
-    return images
-
-
-def _height_axis(function: str, images: Any, data_format: str | None) -> int:
-    last = channels_last(f"ops.image.{function}", data_format)
-    check_rank(f"ops.image.{function}", images.shape)
-    return images.ndim - (3 if last else 2)
-
-
-def _check_two_of_three(function: str, name: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
-    if values.count(None) != 1 or any(value is not None and value < 0 for value in values):
-        raise ValueError(
-            f"ops.image.{function} expects exactly two of (before, after, target) for the {name}, neither of them "
-            f"negative; received {values}."
-        )
-    return values
-
-
-def _fill_in(function: str, name: str, before: Any, after: Any, change: Any) -> tuple[int, int]:
-    """Return the changes before and after; a missing one is computed from the other and the change of the size."""
-    before = change - after if before is None else before
-    after = change - before if after is None else after
-    if before < 0 or after < 0:
-        raise ValueError(
-            f"ops.image.{function}: the target would change the {name} by {before} before and {after} after the image, "
-            "and neither may be negative. Choose another target."
-        )
-    return before, after
+        before, after, target = numbers
+        size = images.shape[axis]
+        if target is not None:
+            change = sign * (target - size)
+            before, after = (change - after, after) if before is None else (before, change - before)
+        if before < 0 or after < 0:
+            raise ValueError(
+                f"{function}: the target would change the {name} by {before} before and {after} after the image, and "
+                "neither may be negative. Choose another target."
+            )
+        if sign < 0 and before + after > size:
+            raise ValueError(
+                f"{function} cannot crop {before} and {after} pixels from the {name} {size} of images of shape "
+                f"{images.shape}."
+            )
+        widths[axis] = sign * before, sign * after, 0
+    return jax.lax.pad(images, np.zeros((), images.dtype), widths)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxlayers.core import operation
 from jaxlayers.core.operations import as_array
 from jaxlayers.numerics.types import Array, ArrayLike
+from jaxlayers.ops._declarations import computed_by
 
 __all__ = [
     "argpartition", "argsort", "diagonal", "get_item", "nonzero", "searchsorted", "select", "sort", "take",
@@ -30,7 +31,7 @@ def get_item(x: ArrayLike, key: Any) -> Array:
     return x[key]
 
 
-@operation("x", "indices")
+@computed_by(jnp.take, "x", "indices")
 def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
     """Select elements, or slices along an axis, by index.
 
@@ -46,7 +47,6 @@ def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
         Array([[2, 1],
                [4, 3]], dtype=int32)
     """
-    return jnp.take(x, indices, axis)
 
 
 @operation("x", "indices")
@@ -113,7 +113,7 @@ def select(condlist: Sequence[ArrayLike], choicelist: Sequence[ArrayLike], defau
     return jnp.select(conditions, choices, as_array(default))
 
 
-@operation("x")
+@computed_by(jnp.nonzero)
 def nonzero(x: ArrayLike) -> tuple[Array, ...]:
     """The indices of all elements that are not zero: one array of indices for each axis.
 
@@ -123,10 +123,9 @@ def nonzero(x: ArrayLike) -> tuple[Array, ...]:
         >>> nonzero([0, 3, 4])
         (Array([1, 2], dtype=int32),)
     """
-    return jnp.nonzero(x)
 
 
-@operation("x")
+@computed_by(jnp.diagonal, "x")
 def diagonal(x: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     """The elements of a diagonal.
 
@@ -143,10 +142,9 @@ def diagonal(x: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> A
         >>> diagonal([[1, 2], [3, 4]])
         Array([1, 4], dtype=int32)
     """
-    return jnp.diagonal(x, offset, axis1, axis2)
 
 
-@operation("x")
+@computed_by(jnp.sort, "x")
 def sort(x: ArrayLike, axis: int | None = -1) -> Array:
     """Sort elements in ascending order along an axis.
 
@@ -158,7 +156,6 @@ def sort(x: ArrayLike, axis: int | None = -1) -> Array:
         >>> sort([3, 1, 2])
         Array([1, 2, 3], dtype=int32)
     """
-    return jnp.sort(x, axis)
 
 
 @operation("x")

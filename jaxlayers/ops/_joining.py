@@ -9,6 +9,7 @@ import numpy as np
 from jaxlayers.core import operation
 from jaxlayers.core.operations import as_array
 from jaxlayers.numerics.types import Array, ArrayLike, hashable
+from jaxlayers.ops._declarations import computed_by
 
 __all__ = [
     "append", "array_split", "concatenate", "dsplit", "dstack", "hsplit", "hstack", "pad", "repeat", "split", "stack",
@@ -31,7 +32,7 @@ def concatenate(xs: Sequence[ArrayLike], axis: int = 0) -> Array:
     return jnp.concatenate([as_array(x) for x in xs], axis)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.append, "x1", "x2")
 def append(x1: ArrayLike, x2: ArrayLike, axis: int | None = None) -> Array:
     """Concatenate two arrays along an axis.
 
@@ -44,7 +45,6 @@ def append(x1: ArrayLike, x2: ArrayLike, axis: int | None = None) -> Array:
         >>> append([1, 2], [[3], [4]])
         Array([1, 2, 3, 4], dtype=int32)
     """
-    return jnp.append(x1, x2, axis)
 
 
 @operation()
@@ -107,7 +107,7 @@ def dstack(xs: Sequence[ArrayLike]) -> Array:
     return jnp.dstack([as_array(x) for x in xs])
 
 
-@operation("x")
+@computed_by(jnp.split, "x")
 def split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Array]:
     """Split an array along an axis.
 
@@ -123,10 +123,9 @@ def split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0)
         >>> split([1, 2, 3, 4], 2)
         [Array([1, 2], dtype=int32), Array([3, 4], dtype=int32)]
     """
-    return jnp.split(x, indices_or_sections, axis)
 
 
-@operation("x")
+@computed_by(jnp.array_split, "x")
 def array_split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Array]:
     """Split an array along an axis into parts whose sizes differ by one at most.
 
@@ -139,10 +138,9 @@ def array_split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: in
         >>> array_split([1, 2, 3], 2)
         [Array([1, 2], dtype=int32), Array([3], dtype=int32)]
     """
-    return jnp.array_split(x, indices_or_sections, axis)
 
 
-@operation("x")
+@computed_by(jnp.hsplit, "x")
 def hsplit(x: ArrayLike, indices_or_sections: Any) -> list[Array]:
     """Split an array along the second axis, or along the first axis if it has one axis.
 
@@ -154,10 +152,9 @@ def hsplit(x: ArrayLike, indices_or_sections: Any) -> list[Array]:
         >>> hsplit([1, 2, 3, 4], 2)
         [Array([1, 2], dtype=int32), Array([3, 4], dtype=int32)]
     """
-    return jnp.hsplit(x, indices_or_sections)
 
 
-@operation("x")
+@computed_by(jnp.vsplit, "x")
 def vsplit(x: ArrayLike, indices_or_sections: Any) -> list[Array]:
     """Split an array along the first axis.
 
@@ -169,10 +166,9 @@ def vsplit(x: ArrayLike, indices_or_sections: Any) -> list[Array]:
         >>> vsplit([[1, 2], [3, 4]], 2)
         [Array([[1, 2]], dtype=int32), Array([[3, 4]], dtype=int32)]
     """
-    return jnp.vsplit(x, indices_or_sections)
 
 
-@operation("x")
+@computed_by(jnp.dsplit, "x")
 def dsplit(x: ArrayLike, indices_or_sections: Any) -> list[Array]:
     """Split an array along the third axis.
 
@@ -184,7 +180,6 @@ def dsplit(x: ArrayLike, indices_or_sections: Any) -> list[Array]:
         >>> dsplit([[[1, 2]]], 2)
         [Array([[[1]]], dtype=int32), Array([[[2]]], dtype=int32)]
     """
-    return jnp.dsplit(x, indices_or_sections)
 
 
 @operation("x")

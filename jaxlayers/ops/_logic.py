@@ -1,13 +1,13 @@
 """Element-wise comparisons, logical and bitwise functions, and the reductions `all` and `any`.
 
-The arguments `x`, `y`, `x1` and `x2` are arrays, or values that can be converted to arrays (see `_types.ArrayLike`).
+The arguments `x`, `y`, `x1` and `x2` are arrays, or values that can be converted to arrays (see `numerics.types`).
 Two arguments are broadcast to one shape. For logical functions, a number is true if it is not zero.
 """
 
 import jax.numpy as jnp
 
-from jaxlayers.core import operation
-from jaxlayers.numerics.types import Array, ArrayLike, Axis, hashable
+from jaxlayers.numerics.types import Array, ArrayLike, Axis
+from jaxlayers.ops._declarations import computed_by, reduced_by
 
 __all__ = [
     "all", "allclose", "any", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or",
@@ -17,7 +17,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@operation("x1", "x2")
+@computed_by(jnp.equal)
 def equal(x1: ArrayLike, x2: ArrayLike) -> Array:
     """True where x1 == x2.
 
@@ -25,10 +25,9 @@ def equal(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> equal([1, 2], 2)
         Array([False,  True], dtype=bool)
     """
-    return jnp.equal(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.not_equal)
 def not_equal(x1: ArrayLike, x2: ArrayLike) -> Array:
     """True where x1 != x2.
 
@@ -36,10 +35,9 @@ def not_equal(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> not_equal([1, 2], 2)
         Array([ True, False], dtype=bool)
     """
-    return jnp.not_equal(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.less)
 def less(x1: ArrayLike, x2: ArrayLike) -> Array:
     """True where x1 < x2.
 
@@ -47,10 +45,9 @@ def less(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> less([1, 2], 2)
         Array([ True, False], dtype=bool)
     """
-    return jnp.less(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.less_equal)
 def less_equal(x1: ArrayLike, x2: ArrayLike) -> Array:
     """True where x1 <= x2.
 
@@ -58,10 +55,9 @@ def less_equal(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> less_equal([1, 3], 2)
         Array([ True, False], dtype=bool)
     """
-    return jnp.less_equal(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.greater)
 def greater(x1: ArrayLike, x2: ArrayLike) -> Array:
     """True where x1 > x2.
 
@@ -69,10 +65,9 @@ def greater(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> greater([1, 3], 2)
         Array([False,  True], dtype=bool)
     """
-    return jnp.greater(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.greater_equal)
 def greater_equal(x1: ArrayLike, x2: ArrayLike) -> Array:
     """True where x1 >= x2.
 
@@ -80,10 +75,9 @@ def greater_equal(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> greater_equal([1, 2], 2)
         Array([False,  True], dtype=bool)
     """
-    return jnp.greater_equal(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.isclose, "x1", "x2")
 def isclose(x1: ArrayLike, x2: ArrayLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
     """True where two numbers are almost equal: |x1 - x2| <= atol + rtol |x2|.
 
@@ -98,10 +92,9 @@ def isclose(x1: ArrayLike, x2: ArrayLike, rtol: float = 1e-5, atol: float = 1e-8
         >>> isclose([1.0, 1.1], 1.0000001)
         Array([ True, False], dtype=bool)
     """
-    return jnp.isclose(x1, x2, rtol, atol, equal_nan)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.allclose, "x1", "x2")
 def allclose(x1: ArrayLike, x2: ArrayLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
     """True if all elements of two arrays are almost equal: |x1 - x2| <= atol + rtol |x2|.
 
@@ -116,10 +109,9 @@ def allclose(x1: ArrayLike, x2: ArrayLike, rtol: float = 1e-5, atol: float = 1e-
         >>> allclose([1.0, 1.1], 1.0)
         Array(False, dtype=bool)
     """
-    return jnp.allclose(x1, x2, rtol, atol, equal_nan)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.isin, "x1", "x2")
 def isin(x1: ArrayLike, x2: ArrayLike, assume_unique: bool = False, invert: bool = False) -> Array:
     """True for each element of x1 that is an element of x2.
 
@@ -136,10 +128,9 @@ def isin(x1: ArrayLike, x2: ArrayLike, assume_unique: bool = False, invert: bool
         >>> isin([1, 2, 3], [3, 1])
         Array([ True, False,  True], dtype=bool)
     """
-    return jnp.isin(x1, x2, assume_unique=assume_unique, invert=invert)
 
 
-@operation("x")
+@computed_by(jnp.isnan)
 def isnan(x: ArrayLike) -> Array:
     """True where x is nan.
 
@@ -147,10 +138,9 @@ def isnan(x: ArrayLike) -> Array:
         >>> isnan([1.0, float("nan")])
         Array([False,  True], dtype=bool)
     """
-    return jnp.isnan(x)
 
 
-@operation("x")
+@computed_by(jnp.isinf)
 def isinf(x: ArrayLike) -> Array:
     """True where x is plus or minus infinity.
 
@@ -158,10 +148,9 @@ def isinf(x: ArrayLike) -> Array:
         >>> isinf([1.0, float("-inf")])
         Array([False,  True], dtype=bool)
     """
-    return jnp.isinf(x)
 
 
-@operation("x")
+@computed_by(jnp.isposinf)
 def isposinf(x: ArrayLike) -> Array:
     """True where x is plus infinity.
 
@@ -169,10 +158,9 @@ def isposinf(x: ArrayLike) -> Array:
         >>> isposinf([float("inf"), float("-inf")])
         Array([ True, False], dtype=bool)
     """
-    return jnp.isposinf(x)
 
 
-@operation("x")
+@computed_by(jnp.isneginf)
 def isneginf(x: ArrayLike) -> Array:
     """True where x is minus infinity.
 
@@ -180,10 +168,9 @@ def isneginf(x: ArrayLike) -> Array:
         >>> isneginf([float("inf"), float("-inf")])
         Array([False,  True], dtype=bool)
     """
-    return jnp.isneginf(x)
 
 
-@operation("x")
+@computed_by(jnp.isfinite)
 def isfinite(x: ArrayLike) -> Array:
     """True where x is neither infinite nor nan.
 
@@ -191,10 +178,9 @@ def isfinite(x: ArrayLike) -> Array:
         >>> isfinite([1.0, float("inf"), float("nan")])
         Array([ True, False, False], dtype=bool)
     """
-    return jnp.isfinite(x)
 
 
-@operation("x")
+@computed_by(jnp.isreal)
 def isreal(x: ArrayLike) -> Array:
     """True where the imaginary part of x is zero.
 
@@ -202,10 +188,9 @@ def isreal(x: ArrayLike) -> Array:
         >>> isreal([1 + 0j, 1 + 2j])
         Array([ True, False], dtype=bool)
     """
-    return jnp.isreal(x)
 
 
-@operation("x")
+@reduced_by(jnp.all)
 def all(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """True if all elements along the axes are true.
 
@@ -218,10 +203,9 @@ def all(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
         >>> all([[True, False], [True, True]], axis=1)
         Array([False,  True], dtype=bool)
     """
-    return jnp.all(x, axis=hashable(axis), keepdims=keepdims)
 
 
-@operation("x")
+@reduced_by(jnp.any)
 def any(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """True if at least one element along the axes is true.
 
@@ -234,10 +218,9 @@ def any(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
         >>> any([[True, False], [False, False]], axis=1)
         Array([ True, False], dtype=bool)
     """
-    return jnp.any(x, axis=hashable(axis), keepdims=keepdims)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.logical_and)
 def logical_and(x1: ArrayLike, x2: ArrayLike) -> Array:
     """True where x1 and x2 are true.
 
@@ -245,10 +228,9 @@ def logical_and(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> logical_and([True, True], [True, False])
         Array([ True, False], dtype=bool)
     """
-    return jnp.logical_and(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.logical_or)
 def logical_or(x1: ArrayLike, x2: ArrayLike) -> Array:
     """True where x1 or x2 is true, or both.
 
@@ -256,10 +238,9 @@ def logical_or(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> logical_or([True, False], [False, False])
         Array([ True, False], dtype=bool)
     """
-    return jnp.logical_or(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.logical_xor)
 def logical_xor(x1: ArrayLike, x2: ArrayLike) -> Array:
     """True where exactly one of x1 and x2 is true.
 
@@ -267,10 +248,9 @@ def logical_xor(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> logical_xor([True, True], [True, False])
         Array([False,  True], dtype=bool)
     """
-    return jnp.logical_xor(x1, x2)
 
 
-@operation("x")
+@computed_by(jnp.logical_not)
 def logical_not(x: ArrayLike) -> Array:
     """True where x is false.
 
@@ -278,10 +258,9 @@ def logical_not(x: ArrayLike) -> Array:
         >>> logical_not([True, False])
         Array([False,  True], dtype=bool)
     """
-    return jnp.logical_not(x)
 
 
-@operation("x", "y")
+@computed_by(jnp.bitwise_and)
 def bitwise_and(x: ArrayLike, y: ArrayLike) -> Array:
     """Bitwise and: the bits that are set in x and in y.
 
@@ -289,10 +268,9 @@ def bitwise_and(x: ArrayLike, y: ArrayLike) -> Array:
         >>> bitwise_and([12], [10])
         Array([8], dtype=int32)
     """
-    return jnp.bitwise_and(x, y)
 
 
-@operation("x", "y")
+@computed_by(jnp.bitwise_or)
 def bitwise_or(x: ArrayLike, y: ArrayLike) -> Array:
     """Bitwise or: the bits that are set in x or in y, or in both.
 
@@ -300,10 +278,9 @@ def bitwise_or(x: ArrayLike, y: ArrayLike) -> Array:
         >>> bitwise_or([12], [10])
         Array([14], dtype=int32)
     """
-    return jnp.bitwise_or(x, y)
 
 
-@operation("x", "y")
+@computed_by(jnp.bitwise_xor)
 def bitwise_xor(x: ArrayLike, y: ArrayLike) -> Array:
     """Bitwise exclusive or: the bits that are set in exactly one of x and y.
 
@@ -311,10 +288,9 @@ def bitwise_xor(x: ArrayLike, y: ArrayLike) -> Array:
         >>> bitwise_xor([12], [10])
         Array([6], dtype=int32)
     """
-    return jnp.bitwise_xor(x, y)
 
 
-@operation("x")
+@computed_by(jnp.bitwise_not)
 def bitwise_invert(x: ArrayLike) -> Array:
     """Bitwise not: each bit is inverted. For signed integers, it is -x - 1.
 
@@ -322,10 +298,9 @@ def bitwise_invert(x: ArrayLike) -> Array:
         >>> bitwise_invert([12])
         Array([-13], dtype=int32)
     """
-    return jnp.bitwise_not(x)
 
 
-@operation("x")
+@computed_by(jnp.bitwise_not)
 def bitwise_not(x: ArrayLike) -> Array:
     """Bitwise not: another name of `bitwise_invert`.
 
@@ -333,10 +308,9 @@ def bitwise_not(x: ArrayLike) -> Array:
         >>> bitwise_not([12])
         Array([-13], dtype=int32)
     """
-    return jnp.bitwise_not(x)
 
 
-@operation("x", "y")
+@computed_by(jnp.left_shift)
 def bitwise_left_shift(x: ArrayLike, y: ArrayLike) -> Array:
     """Shift the bits of x to the left by y bits: x * 2 ** y.
 
@@ -344,10 +318,9 @@ def bitwise_left_shift(x: ArrayLike, y: ArrayLike) -> Array:
         >>> bitwise_left_shift([3], 2)
         Array([12], dtype=int32)
     """
-    return jnp.left_shift(x, y)
 
 
-@operation("x", "y")
+@computed_by(jnp.left_shift)
 def left_shift(x: ArrayLike, y: ArrayLike) -> Array:
     """Shift bits to the left: another name of `bitwise_left_shift`.
 
@@ -355,10 +328,9 @@ def left_shift(x: ArrayLike, y: ArrayLike) -> Array:
         >>> left_shift([3], 2)
         Array([12], dtype=int32)
     """
-    return jnp.left_shift(x, y)
 
 
-@operation("x", "y")
+@computed_by(jnp.right_shift)
 def bitwise_right_shift(x: ArrayLike, y: ArrayLike) -> Array:
     """Shift the bits of x to the right by y bits: floor(x / 2 ** y).
 
@@ -366,10 +338,9 @@ def bitwise_right_shift(x: ArrayLike, y: ArrayLike) -> Array:
         >>> bitwise_right_shift([12], 2)
         Array([3], dtype=int32)
     """
-    return jnp.right_shift(x, y)
 
 
-@operation("x", "y")
+@computed_by(jnp.right_shift)
 def right_shift(x: ArrayLike, y: ArrayLike) -> Array:
     """Shift bits to the right: another name of `bitwise_right_shift`.
 
@@ -377,4 +348,3 @@ def right_shift(x: ArrayLike, y: ArrayLike) -> Array:
         >>> right_shift([12], 2)
         Array([3], dtype=int32)
     """
-    return jnp.right_shift(x, y)

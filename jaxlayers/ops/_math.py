@@ -2,9 +2,11 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxlayers.core import operation
-from jaxlayers.numerics.types import Array, ArrayLike, Axis, hashable
+from jaxlayers.numerics.types import Array, ArrayLike, Axis
+from jaxlayers.ops._declarations import computed_by, reduced_by
 
 __all__ = [
     "cdist", "erf", "erfc", "erfinv", "extract_sequences", "in_top_k", "logdet", "logsumexp", "rsqrt", "segment_max",
@@ -12,7 +14,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@operation("x")
+@computed_by(jax.lax.rsqrt)
 def rsqrt(x: ArrayLike) -> Array:
     """Reciprocal of the square root: 1 / sqrt(x).
 
@@ -20,10 +22,9 @@ def rsqrt(x: ArrayLike) -> Array:
         >>> rsqrt([4.0, 0.25])
         Array([0.5, 2. ], dtype=float32)
     """
-    return jax.lax.rsqrt(x)
 
 
-@operation("x")
+@computed_by(jax.scipy.special.erf)
 def erf(x: ArrayLike) -> Array:
     """Error function: 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x.
 
@@ -31,10 +32,9 @@ def erf(x: ArrayLike) -> Array:
         >>> erf([0.0, 1.0])
         Array([0.        , 0.84270084], dtype=float32)
     """
-    return jax.scipy.special.erf(x)
 
 
-@operation("x")
+@computed_by(jax.scipy.special.erfc)
 def erfc(x: ArrayLike) -> Array:
     """Complementary error function: 1 - erf(x), also precise for large x.
 
@@ -42,10 +42,9 @@ def erfc(x: ArrayLike) -> Array:
         >>> erfc([0.0, 5.0])
         Array([1.0000000e+00, 1.5374597e-12], dtype=float32)
     """
-    return jax.scipy.special.erfc(x)
 
 
-@operation("x")
+@computed_by(jax.scipy.special.erfinv)
 def erfinv(x: ArrayLike) -> Array:
     """Inverse of `erf`, for |x| < 1.
 
@@ -53,10 +52,9 @@ def erfinv(x: ArrayLike) -> Array:
         >>> erfinv([0.0, 0.5])
         Array([0.        , 0.47693628], dtype=float32)
     """
-    return jax.scipy.special.erfinv(x)
 
 
-@operation("x")
+@reduced_by(jax.scipy.special.logsumexp)
 def logsumexp(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Logarithm of a sum of exponentials: log(sum(e ** x)), without overflow.
 
@@ -69,7 +67,6 @@ def logsumexp(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
         >>> logsumexp([1000.0, 1000.0])
         Array(1000.6932, dtype=float32)
     """
-    return jax.scipy.special.logsumexp(x, axis=hashable(axis), keepdims=keepdims)
 
 
 @operation("x")
@@ -173,8 +170,8 @@ def extract_sequences(x: ArrayLike, sequence_length: int, sequence_stride: int) 
         Array([[1, 2, 3],
                [3, 4, 5]], dtype=int32)
     """
-    starts = jnp.arange(0, jnp.shape(x)[-1] - sequence_length + 1, sequence_stride)
-    return x[..., starts[:, None] + jnp.arange(sequence_length)[None, :]]
+    starts = np.arange(0, jnp.shape(x)[-1] - sequence_length + 1, sequence_stride)
+    return x[..., starts[:, None] + np.arange(sequence_length)]
 
 
 @operation("data", "segment_ids")

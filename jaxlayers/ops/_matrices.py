@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 
 from jaxlayers.common.settings import standardize_dtype
-from jaxlayers.core import operation
 from jaxlayers.numerics.types import Array, ArrayLike, DType
+from jaxlayers.ops._declarations import computed_by
 
 __all__ = ["diag", "diagflat", "eye", "identity", "tri", "tril", "triu", "vander"]
 
@@ -58,7 +58,7 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: DType = None) -> Array:
     return jnp.tri(N, M, k, standardize_dtype(dtype))
 
 
-@operation("x")
+@computed_by(jnp.tril, "x")
 def tril(x: ArrayLike, k: int = 0) -> Array:
     """Lower triangle of matrices: elements above the k-th diagonal become zero.
 
@@ -71,10 +71,9 @@ def tril(x: ArrayLike, k: int = 0) -> Array:
         Array([[1, 0],
                [3, 4]], dtype=int32)
     """
-    return jnp.tril(x, k)
 
 
-@operation("x")
+@computed_by(jnp.triu, "x")
 def triu(x: ArrayLike, k: int = 0) -> Array:
     """Upper triangle of matrices: elements below the k-th diagonal become zero.
 
@@ -87,10 +86,9 @@ def triu(x: ArrayLike, k: int = 0) -> Array:
         Array([[1, 2],
                [0, 4]], dtype=int32)
     """
-    return jnp.triu(x, k)
 
 
-@operation("x")
+@computed_by(jnp.diag, "x")
 def diag(x: ArrayLike, k: int = 0) -> Array:
     """A matrix with the vector x on its k-th diagonal, or the k-th diagonal of the matrix x.
 
@@ -103,10 +101,9 @@ def diag(x: ArrayLike, k: int = 0) -> Array:
         (Array([[1, 0],
                [0, 2]], dtype=int32), Array([1, 4], dtype=int32))
     """
-    return jnp.diag(x, k)
 
 
-@operation("x")
+@computed_by(jnp.diagflat, "x")
 def diagflat(x: ArrayLike, k: int = 0) -> Array:
     """A matrix with the elements of the flattened x on its k-th diagonal.
 
@@ -119,10 +116,9 @@ def diagflat(x: ArrayLike, k: int = 0) -> Array:
         Array([[1, 0],
                [0, 2]], dtype=int32)
     """
-    return jnp.diagflat(x, k)
 
 
-@operation("x")
+@computed_by(jnp.vander, "x")
 def vander(x: ArrayLike, N: int | None = None, increasing: bool = False) -> Array:  # noqa: N803, NumPy's names
     """Vandermonde matrix: each row has the powers x ** (N - 1), ..., x, 1 of one number.
 
@@ -139,4 +135,3 @@ def vander(x: ArrayLike, N: int | None = None, increasing: bool = False) -> Arra
         Array([[4, 2, 1],
                [9, 3, 1]], dtype=int32)
     """
-    return jnp.vander(x, N, increasing)

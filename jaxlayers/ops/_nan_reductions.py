@@ -3,7 +3,8 @@
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.numerics.types import Array, ArrayLike, Axis, DType, dtype_or_none, hashable
+from jaxlayers.numerics.types import Array, ArrayLike, Axis, DType, dtype_or_none
+from jaxlayers.ops._declarations import reduced_by
 
 __all__ = [
     "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum",
@@ -11,7 +12,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@operation("x")
+@reduced_by(jnp.nansum)
 def nansum(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Sum of the elements that are not nan.
 
@@ -24,10 +25,9 @@ def nansum(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
         >>> nansum([1.0, float("nan"), 2.0])
         Array(3., dtype=float32)
     """
-    return jnp.nansum(x, axis=hashable(axis), keepdims=keepdims)
 
 
-@operation("x")
+@reduced_by(jnp.nanprod)
 def nanprod(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Product of the elements that are not nan.
 
@@ -40,10 +40,9 @@ def nanprod(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
         >>> nanprod([3.0, float("nan"), 2.0])
         Array(6., dtype=float32)
     """
-    return jnp.nanprod(x, axis=hashable(axis), keepdims=keepdims)
 
 
-@operation("x")
+@reduced_by(jnp.nanmean)
 def nanmean(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Mean of the elements that are not nan.
 
@@ -56,10 +55,9 @@ def nanmean(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
         >>> nanmean([1.0, float("nan"), 2.0])
         Array(1.5, dtype=float32)
     """
-    return jnp.nanmean(x, axis=hashable(axis), keepdims=keepdims)
 
 
-@operation("x")
+@reduced_by(jnp.nanvar)
 def nanvar(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Variance of the elements that are not nan.
 
@@ -72,10 +70,9 @@ def nanvar(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
         >>> nanvar([1.0, float("nan"), 3.0])
         Array(1., dtype=float32)
     """
-    return jnp.nanvar(x, axis=hashable(axis), keepdims=keepdims)
 
 
-@operation("x")
+@reduced_by(jnp.nanstd)
 def nanstd(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Standard deviation of the elements that are not nan.
 
@@ -88,10 +85,9 @@ def nanstd(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
         >>> nanstd([1.0, float("nan"), 5.0])
         Array(2., dtype=float32)
     """
-    return jnp.nanstd(x, axis=hashable(axis), keepdims=keepdims)
 
 
-@operation("x")
+@reduced_by(jnp.nanmax)
 def nanmax(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Largest of the elements that are not nan.
 
@@ -104,10 +100,9 @@ def nanmax(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
         >>> nanmax([1.0, float("nan"), 3.0])
         Array(3., dtype=float32)
     """
-    return jnp.nanmax(x, axis=hashable(axis), keepdims=keepdims)
 
 
-@operation("x")
+@reduced_by(jnp.nanmin)
 def nanmin(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Smallest of the elements that are not nan.
 
@@ -120,10 +115,9 @@ def nanmin(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
         >>> nanmin([1.0, float("nan"), 3.0])
         Array(1., dtype=float32)
     """
-    return jnp.nanmin(x, axis=hashable(axis), keepdims=keepdims)
 
 
-@operation("x")
+@reduced_by(jnp.nanargmax)
 def nanargmax(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Array:
     """Index of the largest element that is not nan; -1 if all elements are nan.
 
@@ -136,10 +130,9 @@ def nanargmax(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> 
         >>> nanargmax([1.0, float("nan"), 3.0])
         Array(2, dtype=int32)
     """
-    return jnp.nanargmax(x, axis=axis, keepdims=keepdims)
 
 
-@operation("x")
+@reduced_by(jnp.nanargmin)
 def nanargmin(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Array:
     """Index of the smallest element that is not nan; -1 if all elements are nan.
 
@@ -152,7 +145,6 @@ def nanargmin(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> 
         >>> nanargmin([float("nan"), 1.0, 3.0])
         Array(1, dtype=int32)
     """
-    return jnp.nanargmin(x, axis=axis, keepdims=keepdims)
 
 
 @operation("x")

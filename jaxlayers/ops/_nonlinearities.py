@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxlayers.core import operation
 from jaxlayers.numerics import nonlinearities
 from jaxlayers.numerics.types import Array, ArrayLike, Axis, as_float, hashable
+from jaxlayers.ops._declarations import computed_by
 
 __all__ = [
     "celu", "elu", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "leaky_relu",
@@ -14,7 +15,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@operation("x")
+@computed_by(nonlinearities.relu)
 def relu(x: ArrayLike) -> Array:
     """Rectified linear unit: max(x, 0), with the gradient 0 at 0.
 
@@ -22,10 +23,9 @@ def relu(x: ArrayLike) -> Array:
         >>> relu([-1.0, 0.0, 2.0])
         Array([0., 0., 2.], dtype=float32)
     """
-    return nonlinearities.relu(x)
 
 
-@operation("x")
+@computed_by(nonlinearities.relu6)
 def relu6(x: ArrayLike) -> Array:
     """Rectified linear unit up to 6: min(max(x, 0), 6); arXiv:1704.04861.
 
@@ -33,7 +33,6 @@ def relu6(x: ArrayLike) -> Array:
         >>> relu6([-1.0, 2.0, 8.0])
         Array([0., 2., 6.], dtype=float32)
     """
-    return nonlinearities.relu6(x)
 
 
 @operation("x")
@@ -47,7 +46,7 @@ def leaky_relu(x: ArrayLike, negative_slope: float = 0.2) -> Array:
     return jax.nn.leaky_relu(x, negative_slope)
 
 
-@operation("x")
+@computed_by(jax.nn.elu, "x")
 def elu(x: ArrayLike, alpha: float = 1.0) -> Array:
     """Exponential linear unit: x where x > 0, alpha (e ** x - 1) elsewhere; arXiv:1511.07289.
 
@@ -55,10 +54,9 @@ def elu(x: ArrayLike, alpha: float = 1.0) -> Array:
         >>> elu([-1.0, 2.0])
         Array([-0.63212055,  2.        ], dtype=float32)
     """
-    return jax.nn.elu(x, alpha)
 
 
-@operation("x")
+@computed_by(jax.nn.celu, "x")
 def celu(x: ArrayLike, alpha: float = 1.0) -> Array:
     """Smooth exponential linear unit: x where x > 0, alpha (e ** (x / alpha) - 1) elsewhere; arXiv:1704.07483.
 
@@ -66,10 +64,9 @@ def celu(x: ArrayLike, alpha: float = 1.0) -> Array:
         >>> celu([-1.0, 2.0], alpha=2.0)
         Array([-0.78693867,  2.        ], dtype=float32)
     """
-    return jax.nn.celu(x, alpha)
 
 
-@operation("x")
+@computed_by(jax.nn.selu)
 def selu(x: ArrayLike) -> Array:
     """Exponential linear unit that preserves mean 0 and variance 1: 1.0507 elu(x, 1.6733); arXiv:1706.02515.
 
@@ -77,10 +74,9 @@ def selu(x: ArrayLike) -> Array:
         >>> selu([-1.0, 2.0])
         Array([-1.1113307,  2.101402 ], dtype=float32)
     """
-    return jax.nn.selu(x)
 
 
-@operation("x")
+@computed_by(nonlinearities.gelu, "x")
 def gelu(x: ArrayLike, approximate: bool = True) -> Array:
     """Gaussian error linear unit: x times the probability that a standard normal is below x; arXiv:1606.08415.
 
@@ -92,10 +88,9 @@ def gelu(x: ArrayLike, approximate: bool = True) -> Array:
         >>> gelu([-1.0, 2.0])
         Array([-0.15880796,  1.9545977 ], dtype=float32)
     """
-    return nonlinearities.gelu(x, approximate)
 
 
-@operation("x")
+@computed_by(nonlinearities.silu)
 def silu(x: ArrayLike) -> Array:
     """Sigmoid linear unit: x sigmoid(x); arXiv:1702.03118.
 
@@ -103,13 +98,12 @@ def silu(x: ArrayLike) -> Array:
         >>> silu([-1.0, 2.0])
         Array([-0.26894143,  1.761594  ], dtype=float32)
     """
-    return nonlinearities.silu(x)
 
 
 swish = silu
 
 
-@operation("x")
+@computed_by(jax.nn.hard_silu)
 def hard_silu(x: ArrayLike) -> Array:
     """Piecewise linear approximation of `silu`: x hard_sigmoid(x); arXiv:1905.02244.
 
@@ -117,13 +111,12 @@ def hard_silu(x: ArrayLike) -> Array:
         >>> hard_silu([-1.0, 2.0])
         Array([-0.33333334,  1.6666667 ], dtype=float32)
     """
-    return jax.nn.hard_silu(x)
 
 
 hard_swish = hard_silu
 
 
-@operation("x")
+@computed_by(jax.nn.sigmoid)
 def sigmoid(x: ArrayLike) -> Array:
     """Logistic function: 1 / (1 + e ** -x).
 
@@ -131,10 +124,9 @@ def sigmoid(x: ArrayLike) -> Array:
         >>> sigmoid([-1.0, 0.0])
         Array([0.26894143, 0.5       ], dtype=float32)
     """
-    return jax.nn.sigmoid(x)
 
 
-@operation("x")
+@computed_by(jax.nn.hard_sigmoid)
 def hard_sigmoid(x: ArrayLike) -> Array:
     """Piecewise linear approximation of `sigmoid`: min(max(x / 6 + 1 / 2, 0), 1).
 
@@ -142,10 +134,9 @@ def hard_sigmoid(x: ArrayLike) -> Array:
         >>> hard_sigmoid([-4.0, 0.0, 1.5])
         Array([0.  , 0.5 , 0.75], dtype=float32)
     """
-    return jax.nn.hard_sigmoid(x)
 
 
-@operation("x")
+@computed_by(jax.nn.log_sigmoid)
 def log_sigmoid(x: ArrayLike) -> Array:
     """Logarithm of the logistic function, without underflow: -log(1 + e ** -x).
 
@@ -153,10 +144,9 @@ def log_sigmoid(x: ArrayLike) -> Array:
         >>> log_sigmoid([-200.0, 0.0])
         Array([-200.       ,   -0.6931472], dtype=float32)
     """
-    return jax.nn.log_sigmoid(x)
 
 
-@operation("x")
+@computed_by(jax.nn.sparse_sigmoid)
 def sparse_sigmoid(x: ArrayLike) -> Array:
     """Derivative of `sparse_plus`: min(max((x + 1) / 2, 0), 1).
 
@@ -164,10 +154,9 @@ def sparse_sigmoid(x: ArrayLike) -> Array:
         >>> sparse_sigmoid([-2.0, 0.5, 3.0])
         Array([0.  , 0.75, 1.  ], dtype=float32)
     """
-    return jax.nn.sparse_sigmoid(x)
 
 
-@operation("x")
+@computed_by(jax.nn.softplus)
 def softplus(x: ArrayLike) -> Array:
     """Smooth rectifier: log(1 + e ** x).
 
@@ -175,10 +164,9 @@ def softplus(x: ArrayLike) -> Array:
         >>> softplus([-1.0, 200.0])
         Array([  0.3132617, 200.       ], dtype=float32)
     """
-    return jax.nn.softplus(x)
 
 
-@operation("x")
+@computed_by(jax.nn.sparse_plus)
 def sparse_plus(x: ArrayLike) -> Array:
     """Smooth rectifier that is exact outside of [-1, 1]: 0 below -1, x above 1, (x + 1)^2 / 4 between.
 
@@ -186,10 +174,9 @@ def sparse_plus(x: ArrayLike) -> Array:
         >>> sparse_plus([-2.0, 0.0, 3.0])
         Array([0.  , 0.25, 3.  ], dtype=float32)
     """
-    return jax.nn.sparse_plus(x)
 
 
-@operation("x")
+@computed_by(jax.nn.squareplus, "x")
 def squareplus(x: ArrayLike, b: float = 4) -> Array:
     """Smooth rectifier without exponentials: (x + sqrt(x^2 + b)) / 2; arXiv:2112.11687.
 
@@ -197,10 +184,9 @@ def squareplus(x: ArrayLike, b: float = 4) -> Array:
         >>> squareplus([-1.0, 2.0])
         Array([0.618034 , 2.4142137], dtype=float32)
     """
-    return jax.nn.squareplus(x, b)
 
 
-@operation("x")
+@computed_by(jax.nn.soft_sign)
 def softsign(x: ArrayLike) -> Array:
     """Sigmoidal function with slow tails: x / (1 + |x|).
 
@@ -208,10 +194,9 @@ def softsign(x: ArrayLike) -> Array:
         >>> softsign([-1.0, 3.0])
         Array([-0.5 ,  0.75], dtype=float32)
     """
-    return jax.nn.soft_sign(x)
 
 
-@operation("x")
+@computed_by(jax.nn.hard_tanh)
 def hard_tanh(x: ArrayLike) -> Array:
     """Piecewise linear approximation of the hyperbolic tangent: min(max(x, -1), 1).
 
@@ -219,7 +204,6 @@ def hard_tanh(x: ArrayLike) -> Array:
         >>> hard_tanh([-3.0, 0.5])
         Array([-1. ,  0.5], dtype=float32)
     """
-    return jax.nn.hard_tanh(x)
 
 
 @operation("x")
@@ -266,7 +250,7 @@ def threshold(x: ArrayLike, threshold: float, default_value: float) -> Array:
     return jnp.where(x > threshold, x, default_value)
 
 
-@operation("x")
+@computed_by(jax.nn.glu, "x")
 def glu(x: ArrayLike, axis: int = -1) -> Array:
     """Gated linear unit: one half of x times the sigmoid of the other; arXiv:1612.08083.
 
@@ -278,7 +262,6 @@ def glu(x: ArrayLike, axis: int = -1) -> Array:
         >>> glu([1.0, 2.0, 0.0, 0.0])
         Array([0.5, 1. ], dtype=float32)
     """
-    return jax.nn.glu(x, axis)
 
 
 @operation("x")

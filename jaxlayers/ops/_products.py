@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxlayers.core import operation
 from jaxlayers.core.operations import as_array
 from jaxlayers.numerics.types import Array, ArrayLike
+from jaxlayers.ops._declarations import computed_by
 
 __all__ = [
     "cross", "diff", "dot", "einsum", "inner", "kron", "matmul", "outer", "slogdet", "tensordot", "trace",
@@ -37,7 +38,7 @@ def matmul(x1: ArrayLike, x2: ArrayLike) -> Array:
     return jnp.matmul(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.dot)
 def dot(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Sum of products over the last axis of x1 and the second to last (or only) axis of x2.
 
@@ -47,10 +48,9 @@ def dot(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> dot([1, 2], [3, 4])
         Array(11, dtype=int32)
     """
-    return jnp.dot(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.vdot)
 def vdot(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Sum of the products of all elements: sum(conj(x1) x2).
 
@@ -58,10 +58,9 @@ def vdot(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> vdot([[1, 2]], [[3, 4]])
         Array(11, dtype=int32)
     """
-    return jnp.vdot(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.inner)
 def inner(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Sum of products over the last axis of x1 and the last axis of x2.
 
@@ -69,10 +68,9 @@ def inner(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> inner([[1, 2], [3, 4]], [1, 1])
         Array([3, 7], dtype=int32)
     """
-    return jnp.inner(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.outer)
 def outer(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Outer product: the products of all pairs of elements, [size of x1, size of x2].
 
@@ -81,10 +79,9 @@ def outer(x1: ArrayLike, x2: ArrayLike) -> Array:
         Array([[3, 4],
                [6, 8]], dtype=int32)
     """
-    return jnp.outer(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.tensordot, "x1", "x2")
 def tensordot(x1: ArrayLike, x2: ArrayLike, axes: Any = 2) -> Array:
     """Sum of products over given axes.
 
@@ -98,7 +95,6 @@ def tensordot(x1: ArrayLike, x2: ArrayLike, axes: Any = 2) -> Array:
         >>> tensordot([[1, 2], [3, 4]], [1, 1], axes=1)
         Array([3, 7], dtype=int32)
     """
-    return jnp.tensordot(x1, x2, axes)
 
 
 @operation()
@@ -120,7 +116,7 @@ def einsum(subscripts: str, *operands: ArrayLike, **kwargs: Any) -> Array:
     return jnp.einsum(subscripts, *arrays, **kwargs)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.kron)
 def kron(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Kronecker product: each element of x1 is replaced by the block of its products with x2.
 
@@ -128,10 +124,9 @@ def kron(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> kron([1, 2], [1, 1])
         Array([1, 1, 2, 2], dtype=int32)
     """
-    return jnp.kron(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.cross, "x1", "x2")
 def cross(
     x1: ArrayLike, x2: ArrayLike, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
 ) -> Array:
@@ -149,10 +144,9 @@ def cross(
         >>> cross([1, 0, 0], [0, 1, 0])
         Array([0, 0, 1], dtype=int32)
     """
-    return jnp.cross(x1, x2, axisa, axisb, axisc, axis)
 
 
-@operation("x")
+@computed_by(jnp.trace, "x")
 def trace(x: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     """Trace: the sum of the elements of a diagonal.
 
@@ -166,7 +160,6 @@ def trace(x: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Arra
         >>> trace([[1, 2], [3, 4]])
         Array(5, dtype=int32)
     """
-    return jnp.trace(x, offset, axis1, axis2)
 
 
 @operation("x")
@@ -187,7 +180,7 @@ def slogdet(x: ArrayLike) -> tuple[Array, Array]:
     return sign, logarithm
 
 
-@operation("a")
+@computed_by(jnp.diff, "a")
 def diff(a: ArrayLike, n: int = 1, axis: int = -1) -> Array:
     """Differences of neighbours, taken n times: a[i + 1] - a[i].
 
@@ -200,7 +193,6 @@ def diff(a: ArrayLike, n: int = 1, axis: int = -1) -> Array:
         >>> diff([1, 4, 9])
         Array([3, 5], dtype=int32)
     """
-    return jnp.diff(a, n, axis)
 
 
 @operation("y", "x", "dx")

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from jaxlayers.core import operation
 from jaxlayers.numerics.types import Array, ArrayLike, Axis, DType, dtype_or_none, hashable
+from jaxlayers.ops._declarations import reduced_by
 
 __all__ = [
     "amax", "amin", "argmax", "argmin", "count_nonzero", "cumprod", "cumsum", "max", "mean", "min", "prod", "ptp",
@@ -15,7 +16,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@operation("x")
+@reduced_by(jnp.sum)
 def sum(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Sum of the elements along the axes.
 
@@ -28,7 +29,6 @@ def sum(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
         >>> sum([[1, 2], [3, 4]], axis=0)
         Array([4, 6], dtype=int32)
     """
-    return jnp.sum(x, axis=hashable(axis), keepdims=keepdims)
 
 
 @operation("x")
@@ -48,7 +48,7 @@ def prod(x: ArrayLike, axis: Axis = None, keepdims: bool = False, dtype: DType =
     return jnp.prod(x, axis=hashable(axis), keepdims=keepdims, dtype=dtype_or_none(dtype))
 
 
-@operation("x")
+@reduced_by(jnp.mean)
 def mean(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Arithmetic mean along the axes. The sum of half-precision numbers is computed in float32.
 
@@ -61,10 +61,9 @@ def mean(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
         >>> mean([[1, 2], [3, 5]], axis=0)
         Array([2. , 3.5], dtype=float32)
     """
-    return jnp.mean(x, axis=hashable(axis), keepdims=keepdims)
 
 
-@operation("x")
+@reduced_by(jnp.var)
 def var(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Variance along the axes: mean(|x - mean(x)|^2).
 
@@ -77,10 +76,9 @@ def var(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
         >>> var([1.0, 2.0, 6.0])
         Array(4.6666665, dtype=float32)
     """
-    return jnp.var(x, axis=hashable(axis), keepdims=keepdims)
 
 
-@operation("x")
+@reduced_by(jnp.std)
 def std(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Standard deviation along the axes: sqrt(var(x)).
 
@@ -93,7 +91,6 @@ def std(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
         >>> std([1.0, 3.0])
         Array(1., dtype=float32)
     """
-    return jnp.std(x, axis=hashable(axis), keepdims=keepdims)
 
 
 @operation("x", "initial")
@@ -130,7 +127,7 @@ def min(x: ArrayLike, axis: Axis = None, keepdims: bool = False, initial: ArrayL
     return jnp.min(x, axis=hashable(axis), keepdims=keepdims, initial=initial)
 
 
-@operation("x")
+@reduced_by(jnp.max)
 def amax(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Largest element along the axes: another name of `max`.
 
@@ -143,10 +140,9 @@ def amax(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
         >>> amax([[1, 7], [3, 4]], axis=0)
         Array([3, 7], dtype=int32)
     """
-    return jnp.max(x, axis=hashable(axis), keepdims=keepdims)
 
 
-@operation("x")
+@reduced_by(jnp.min)
 def amin(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Smallest element along the axes: another name of `min`.
 
@@ -159,10 +155,9 @@ def amin(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
         >>> amin([[1, 7], [3, 4]], axis=0)
         Array([1, 4], dtype=int32)
     """
-    return jnp.min(x, axis=hashable(axis), keepdims=keepdims)
 
 
-@operation("x")
+@reduced_by(jnp.ptp)
 def ptp(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Difference of the largest and the smallest element along the axes.
 
@@ -175,10 +170,9 @@ def ptp(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
         >>> ptp([[1, 7], [3, 4]], axis=0)
         Array([2, 3], dtype=int32)
     """
-    return jnp.ptp(x, axis=hashable(axis), keepdims=keepdims)
 
 
-@operation("x")
+@reduced_by(jnp.argmax)
 def argmax(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Array:
     """Index of the largest element along an axis; the first index if there are several.
 
@@ -191,10 +185,9 @@ def argmax(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Arr
         >>> argmax([[1, 7], [3, 4]], axis=1)
         Array([1, 1], dtype=int32)
     """
-    return jnp.argmax(x, axis=axis, keepdims=keepdims)
 
 
-@operation("x")
+@reduced_by(jnp.argmin)
 def argmin(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Array:
     """Index of the smallest element along an axis; the first index if there are several.
 
@@ -207,7 +200,6 @@ def argmin(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Arr
         >>> argmin([[1, 7], [3, 2]], axis=1)
         Array([0, 1], dtype=int32)
     """
-    return jnp.argmin(x, axis=axis, keepdims=keepdims)
 
 
 @operation("x")

@@ -1,6 +1,6 @@
 """Element-wise rounding, signs, minima and maxima.
 
-The arguments `x`, `x1` and `x2` are arrays, or values that can be converted to arrays (see `_types.ArrayLike`). Two
+The arguments `x`, `x1` and `x2` are arrays, or values that can be converted to arrays (see `numerics.types`). Two
 arguments are broadcast to one shape.
 """
 
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from jaxlayers.core import operation
 from jaxlayers.numerics.types import Array, ArrayLike, as_float
+from jaxlayers.ops._declarations import computed_by
 
 __all__ = [
     "ceil", "clip", "floor", "fmax", "fmin", "heaviside", "maximum", "minimum", "nan_to_num", "round", "sign",
@@ -15,7 +16,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@operation("x")
+@computed_by(jnp.sign)
 def sign(x: ArrayLike) -> Array:
     """Sign: -1, 0 or 1, in the dtype of x.
 
@@ -23,10 +24,9 @@ def sign(x: ArrayLike) -> Array:
         >>> sign([-0.5, 0.0, 7.0])
         Array([-1.,  0.,  1.], dtype=float32)
     """
-    return jnp.sign(x)
 
 
-@operation("x")
+@computed_by(jnp.signbit)
 def signbit(x: ArrayLike) -> Array:
     """True where the sign bit is set: for negative numbers and for -0.0.
 
@@ -34,7 +34,6 @@ def signbit(x: ArrayLike) -> Array:
         >>> signbit([-0.0, 0.0, 7.0])
         Array([ True, False, False], dtype=bool)
     """
-    return jnp.signbit(x)
 
 
 @operation("x")
@@ -76,7 +75,7 @@ def ceil(x: ArrayLike) -> Array:
     return jnp.ceil(as_float(x))
 
 
-@operation("x")
+@computed_by(jnp.trunc)
 def trunc(x: ArrayLike) -> Array:
     """Integer part: x rounded towards zero, in the dtype of x.
 
@@ -84,10 +83,9 @@ def trunc(x: ArrayLike) -> Array:
         >>> trunc([1.7, -1.7])
         Array([ 1., -1.], dtype=float32)
     """
-    return jnp.trunc(x)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.maximum)
 def maximum(x1: ArrayLike, x2: ArrayLike) -> Array:
     """The larger of two numbers; nan if one of them is nan.
 
@@ -95,10 +93,9 @@ def maximum(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> maximum([1, 5], 3)
         Array([3, 5], dtype=int32)
     """
-    return jnp.maximum(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.minimum)
 def minimum(x1: ArrayLike, x2: ArrayLike) -> Array:
     """The smaller of two numbers; nan if one of them is nan.
 
@@ -106,10 +103,9 @@ def minimum(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> minimum([1, 5], 3)
         Array([1, 3], dtype=int32)
     """
-    return jnp.minimum(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.fmax)
 def fmax(x1: ArrayLike, x2: ArrayLike) -> Array:
     """The larger of two numbers; the other number if one of them is nan.
 
@@ -117,10 +113,9 @@ def fmax(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> fmax([float("nan"), 5.0], 3.0)
         Array([3., 5.], dtype=float32)
     """
-    return jnp.fmax(x1, x2)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.fmin)
 def fmin(x1: ArrayLike, x2: ArrayLike) -> Array:
     """The smaller of two numbers; the other number if one of them is nan.
 
@@ -128,10 +123,9 @@ def fmin(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> fmin([float("nan"), 5.0], 3.0)
         Array([3., 3.], dtype=float32)
     """
-    return jnp.fmin(x1, x2)
 
 
-@operation("x", "x_min", "x_max")
+@computed_by(jnp.clip)
 def clip(x: ArrayLike, x_min: ArrayLike, x_max: ArrayLike) -> Array:
     """Clip to a range: min(max(x, x_min), x_max).
 
@@ -144,7 +138,6 @@ def clip(x: ArrayLike, x_min: ArrayLike, x_max: ArrayLike) -> Array:
         >>> clip([-3.0, 0.5, 3.0], -1, 1)
         Array([-1. ,  0.5,  1. ], dtype=float32)
     """
-    return jnp.clip(x, x_min, x_max)
 
 
 @operation("x")
@@ -164,7 +157,7 @@ def nan_to_num(x: ArrayLike, nan: float = 0.0, posinf: float | None = None, negi
     return jnp.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.heaviside)
 def heaviside(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Heaviside step function: 0 if x1 < 0, x2 if x1 == 0, 1 if x1 > 0.
 
@@ -172,4 +165,3 @@ def heaviside(x1: ArrayLike, x2: ArrayLike) -> Array:
         >>> heaviside([-1.0, 0.0, 2.0], 0.5)
         Array([0. , 0.5, 1. ], dtype=float32)
     """
-    return jnp.heaviside(x1, x2)

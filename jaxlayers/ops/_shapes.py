@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from jaxlayers.core import operation
 from jaxlayers.numerics.types import Array, ArrayLike, Axis, DType, Shape, dtype_or_none, hashable
+from jaxlayers.ops._declarations import computed_by
 from jaxlayers.ops.core import shape
 
 __all__ = [
@@ -24,7 +25,7 @@ def ndim(x: ArrayLike) -> int:
     return len(shape(x))
 
 
-@operation("x")
+@computed_by(jnp.size)
 def size(x: ArrayLike) -> int:
     """Return the number of elements.
 
@@ -32,10 +33,9 @@ def size(x: ArrayLike) -> int:
         >>> size([[1, 2], [3, 4]])
         4
     """
-    return jnp.size(x)
 
 
-@operation("x")
+@computed_by(jnp.copy)
 def copy(x: ArrayLike) -> Array:
     """Copy an array.
 
@@ -43,7 +43,6 @@ def copy(x: ArrayLike) -> Array:
         >>> copy([1, 2])
         Array([1, 2], dtype=int32)
     """
-    return jnp.copy(x)
 
 
 @operation("x")
@@ -79,7 +78,7 @@ def reshape(x: ArrayLike, newshape: Shape) -> Array:
     return jnp.reshape(x, newshape)
 
 
-@operation("x")
+@computed_by(jnp.ravel)
 def ravel(x: ArrayLike) -> Array:
     """Flatten an array to one axis.
 
@@ -87,10 +86,9 @@ def ravel(x: ArrayLike) -> Array:
         >>> ravel([[1, 2], [3, 4]])
         Array([1, 2, 3, 4], dtype=int32)
     """
-    return jnp.ravel(x)
 
 
-@operation("x")
+@computed_by(jnp.transpose, "x")
 def transpose(x: ArrayLike, axes: Sequence[int] | None = None) -> Array:
     """Permute the axes of an array.
 
@@ -103,10 +101,9 @@ def transpose(x: ArrayLike, axes: Sequence[int] | None = None) -> Array:
         Array([[1, 3],
                [2, 4]], dtype=int32)
     """
-    return jnp.transpose(x, axes)
 
 
-@operation("x")
+@computed_by(jnp.swapaxes, "x")
 def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> Array:
     """Exchange two axes of an array.
 
@@ -120,10 +117,9 @@ def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> Array:
         Array([[1, 3],
                [2, 4]], dtype=int32)
     """
-    return jnp.swapaxes(x, axis1, axis2)
 
 
-@operation("x")
+@computed_by(jnp.moveaxis, "x")
 def moveaxis(x: ArrayLike, source: int | Sequence[int], destination: int | Sequence[int]) -> Array:
     """Move axes of an array to other positions; the other axes keep their order.
 
@@ -136,10 +132,9 @@ def moveaxis(x: ArrayLike, source: int | Sequence[int], destination: int | Seque
         >>> moveaxis([[[1, 2, 3]]], -1, 0).shape
         (3, 1, 1)
     """
-    return jnp.moveaxis(x, source, destination)
 
 
-@operation("x")
+@computed_by(jnp.expand_dims, "x")
 def expand_dims(x: ArrayLike, axis: int | Sequence[int]) -> Array:
     """Add axes of size 1.
 
@@ -152,10 +147,9 @@ def expand_dims(x: ArrayLike, axis: int | Sequence[int]) -> Array:
         Array([[1],
                [2]], dtype=int32)
     """
-    return jnp.expand_dims(x, axis)
 
 
-@operation("x")
+@computed_by(jnp.squeeze, "x")
 def squeeze(x: ArrayLike, axis: Axis = None) -> Array:
     """Remove axes of size 1.
 
@@ -167,10 +161,9 @@ def squeeze(x: ArrayLike, axis: Axis = None) -> Array:
         >>> squeeze([[1, 2]])
         Array([1, 2], dtype=int32)
     """
-    return jnp.squeeze(x, axis)
 
 
-@operation("x")
+@computed_by(jnp.broadcast_to, "x")
 def broadcast_to(x: ArrayLike, shape: Shape) -> Array:
     """Broadcast an array to a shape: repeat it along axes of size 1, and along new axes in front.
 
@@ -183,7 +176,6 @@ def broadcast_to(x: ArrayLike, shape: Shape) -> Array:
         Array([[1, 2],
                [1, 2]], dtype=int32)
     """
-    return jnp.broadcast_to(x, shape)
 
 
 @operation("x")
@@ -202,7 +194,7 @@ def flip(x: ArrayLike, axis: Axis = None) -> Array:
     return jnp.flip(x, hashable(axis))
 
 
-@operation("x")
+@computed_by(jnp.fliplr)
 def fliplr(x: ArrayLike) -> Array:
     """Reverse the order of the elements along the second axis (left and right).
 
@@ -211,10 +203,9 @@ def fliplr(x: ArrayLike) -> Array:
         Array([[2, 1],
                [4, 3]], dtype=int32)
     """
-    return jnp.fliplr(x)
 
 
-@operation("x")
+@computed_by(jnp.flipud)
 def flipud(x: ArrayLike) -> Array:
     """Reverse the order of the elements along the first axis (up and down).
 
@@ -223,7 +214,6 @@ def flipud(x: ArrayLike) -> Array:
         Array([[3, 4],
                [1, 2]], dtype=int32)
     """
-    return jnp.flipud(x)
 
 
 @operation("array")

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from jaxlayers.core import operation
 from jaxlayers.numerics.types import Array, ArrayLike, Axis, hashable, refuse_sparse
+from jaxlayers.ops._declarations import computed_by, reduced_by
 
 __all__ = [
     "average", "bincount", "corrcoef", "correlate", "digitize", "histogram", "median", "nanmedian", "nanpercentile",
@@ -31,7 +32,7 @@ def average(x: ArrayLike, axis: Axis = None, weights: ArrayLike = None) -> Array
     return jnp.average(x, axis=hashable(axis), weights=weights)
 
 
-@operation("x")
+@reduced_by(jnp.median)
 def median(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Median: the middle one of the sorted elements, or the mean of the middle two.
 
@@ -44,10 +45,9 @@ def median(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
         >>> median([1.0, 9.0, 2.0, 4.0])
         Array(3., dtype=float32)
     """
-    return jnp.median(x, axis=hashable(axis), keepdims=keepdims)
 
 
-@operation("x")
+@reduced_by(jnp.nanmedian)
 def nanmedian(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Median of the elements that are not nan.
 
@@ -60,7 +60,6 @@ def nanmedian(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
         >>> nanmedian([1.0, float("nan"), 2.0])
         Array(1.5, dtype=float32)
     """
-    return jnp.nanmedian(x, axis=hashable(axis), keepdims=keepdims)
 
 
 @operation("x", "q")
@@ -141,7 +140,7 @@ def nanpercentile(
     return jnp.nanpercentile(x, q, axis=hashable(axis), method=method, keepdims=keepdims)
 
 
-@operation("x")
+@computed_by(jnp.corrcoef)
 def corrcoef(x: ArrayLike) -> Array:
     """Pearson correlation coefficients of the rows: covariances divided by both standard deviations.
 
@@ -156,10 +155,9 @@ def corrcoef(x: ArrayLike) -> Array:
         Array([[ 1., -1.],
                [-1.,  1.]], dtype=float32)
     """
-    return jnp.corrcoef(x)
 
 
-@operation("x1", "x2")
+@computed_by(jnp.correlate, "x1", "x2")
 def correlate(x1: ArrayLike, x2: ArrayLike, mode: str = "valid") -> Array:
     """Cross-correlation of two sequences: c[k] = sum over n of x1[n + k] conj(x2[n]).
 
@@ -174,7 +172,6 @@ def correlate(x1: ArrayLike, x2: ArrayLike, mode: str = "valid") -> Array:
         >>> correlate([1.0, 2.0, 3.0], [0.0, 1.0])
         Array([2., 3.], dtype=float32)
     """
-    return jnp.correlate(x1, x2, mode)
 
 
 @operation("x", "weights")
@@ -234,7 +231,7 @@ def histogram(x: ArrayLike, bins: int = 10, range: tuple[float, float] | None = 
     return jnp.histogram(x, bins=bins, range=range)
 
 
-@operation("x", "bins")
+@computed_by(jnp.digitize)
 def digitize(x: ArrayLike, bins: ArrayLike) -> Array:
     """The index of the bin of each element: the i with bins[i - 1] <= x < bins[i].
 
@@ -249,4 +246,3 @@ def digitize(x: ArrayLike, bins: ArrayLike) -> Array:
         >>> digitize([0.5, 3.0, 9.0], [1.0, 3.0, 5.0])
         Array([0, 2, 3], dtype=int32)
     """
-    return jnp.digitize(x, bins)

@@ -12,6 +12,7 @@ from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.core import operation
 from jaxlayers.core.operations import as_array
 from jaxlayers.numerics.types import Array, ArrayLike, DType, dtype_or_none, refuse_sparse
+from jaxlayers.ops._declarations import computed_by
 
 __all__ = [
     "cast", "convert_to_numpy", "convert_to_tensor", "custom_gradient", "dtype", "is_tensor", "saturate_cast",
@@ -131,7 +132,7 @@ def _range(dtype: jnp.dtype) -> tuple[float, float]:
     return int(jnp.iinfo(dtype).min), int(jnp.iinfo(dtype).max)
 
 
-@operation("variable")
+@computed_by(jax.lax.stop_gradient)
 def stop_gradient(variable: ArrayLike) -> Array:
     """Return the same values as constants: gradients do not flow through the result.
 
@@ -139,7 +140,6 @@ def stop_gradient(variable: ArrayLike) -> Array:
         >>> jax.grad(lambda x: x * stop_gradient(x))(jnp.float32(3))
         Array(3., dtype=float32)
     """
-    return jax.lax.stop_gradient(variable)
 
 
 def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:

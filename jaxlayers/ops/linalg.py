@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from jaxlayers.core import operation
 from jaxlayers.numerics.types import Array, ArrayLike, Axis, as_float, hashable
+from jaxlayers.ops._declarations import computed_by
 
 __all__ = [
     "cholesky", "cholesky_inverse", "det", "eig", "eigh", "inv", "jvp", "lstsq", "lu_factor", "matrix_rank", "norm",
@@ -57,12 +58,10 @@ def cholesky_inverse(x: ArrayLike, upper: bool = False) -> Array:
                [-0.125 ,  0.25  ]], dtype=float32)
     """
     identity = jnp.broadcast_to(jnp.eye(x.shape[-1], dtype=x.dtype), x.shape)
-    inverse = jax.scipy.linalg.solve_triangular(x, identity, lower=not upper)
-    transposed = jnp.matrix_transpose(inverse)
-    return inverse @ transposed if upper else transposed @ inverse
+    return jax.scipy.linalg.cho_solve((x, not upper), identity)
 
 
-@operation("x")
+@computed_by(jnp.linalg.det)
 def det(x: ArrayLike) -> Array:
     """Determinant.
 
@@ -76,7 +75,6 @@ def det(x: ArrayLike) -> Array:
         >>> det([[1.0, 2.0], [3.0, 4.0]])
         Array(-2., dtype=float32)
     """
-    return jnp.linalg.det(x)
 
 
 @operation("x")
@@ -115,7 +113,7 @@ def eigh(x: ArrayLike) -> tuple[Array, Array]:
     return values, vectors
 
 
-@operation("x")
+@computed_by(jnp.linalg.inv)
 def inv(x: ArrayLike) -> Array:
     """Inverse of square matrices.
 
@@ -127,7 +125,6 @@ def inv(x: ArrayLike) -> Array:
         Array([[0.5 , 0.  ],
                [0.  , 0.25]], dtype=float32)
     """
-    return jnp.linalg.inv(x)
 
 
 @operation("x")
@@ -240,7 +237,7 @@ def svd(x: ArrayLike, full_matrices: bool = True, compute_uv: bool = True) -> An
     return tuple(result) if compute_uv else result
 
 
-@operation("a", "b")
+@computed_by(jnp.linalg.solve)
 def solve(a: ArrayLike, b: ArrayLike) -> Array:
     """Solution x of the linear equations a x = b.
 
@@ -255,7 +252,6 @@ def solve(a: ArrayLike, b: ArrayLike) -> Array:
         >>> solve([[2.0, 0.0], [0.0, 4.0]], [1.0, 1.0])
         Array([0.5 , 0.25], dtype=float32)
     """
-    return jnp.linalg.solve(a, b)
 
 
 @operation("a", "b")

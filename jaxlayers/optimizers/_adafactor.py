@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from jaxlayers.common.constructors import passes_on
+import jax
+import jax.numpy as jnp
+
 from jaxlayers.optimizers._optimizer import Optimizer
-
-if TYPE_CHECKING:
-    import optax
+from jaxlayers.optimizers._steps import Step, with_constructor
 
 
+@with_constructor
 class Adafactor(Optimizer):
     """Adafactor: Adam without momentum, with factored second moments and steps relative to the parameters.
 
@@ -43,34 +44,51 @@ class Adafactor(Optimizer):
     """
 
     slot_order = (("r", "c", "velocity"),)
+    _needs_parameters = True
 
-    @passes_on
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        beta_2_decay: float = -0.8,
-        epsilon_1: float = 1e-30,
-        epsilon_2: float = 1e-3,
-        clip_threshold: float = 1.0,
-        relative_step: bool = True,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-    ):
-        self.beta_2_decay = beta_2_decay
-        self.epsilon_1 = epsilon_1
-        self.epsilon_2 = epsilon_2
-        self.clip_threshold = clip_threshold
-        self.relative_step = relative_step
+    learning_rate: Any = 0.001
+    beta_2_decay: float = -0.8
+    epsilon_1: float = 1e-30
+    epsilon_2: float = 1e-3
+    clip_threshold: float = 1.0
+    relative_step: bool = True
+    weight_decay: float | None = None
+    clipnorm: float | None = None
+    clipvalue: float | None = None
+    global_clipnorm: float | None = None
+    use_ema: bool = False
+    ema_momentum: float = 0.99
+    ema_overwrite_frequency: int | None = None
+    loss_scale_factor: float | None = None
+    gradient_accumulation_steps: int | None = None
+    name: str | None = None
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
-        from jaxlayers.optimizers._directions import step_by_adafactor
+    def _initial_slots(self, parameter: Any) -> dict[str, Any]:
+        if parameter.ndim > 1:
+            return {"r": jnp.zeros_like(parameter[..., 0]), "c": jnp.zeros_like(parameter[..., 0, :])}
+        # As in Keras's files, parameters without rows and columns have scalar zeros in their place.
+        return {"r": jnp.zeros((), "int32"), "c": jnp.zeros((), "int32")}
 
-        return step_by_adafactor(self.beta_2_decay, self.epsilon_1, self.epsilon_2, self.clip_threshold)
+    def _make_step(self, learning_rate: Any, count: Any) -> Step:
+        rate = jnp.minimum(learning_rate, jax.lax.rsqrt(count))
+        decay = 1 - count**self.beta_2_decay
+
+        def step(g: Any, w: Any, r: Any, c: Any, v: Any) -> tuple[Any, ...]:
+            square = jnp.square(g) + self.epsilon_1
+            weight = decay.astype(g.dtype)
+            if w.ndim > 1:
+                r = weight * r + (1 - weight) * jnp.mean(square, axis=-1)
+                c = weight * c + (1 - weight) * jnp.mean(square, axis=-2)
+                v = (r / jnp.mean(r, axis=-1, keepdims=True))[..., None] * c[..., None, :]
+            else:
+                v = weight * v + (1 - weight) * square
+            direction = g / jnp.sqrt(v)
+            direction = direction / jnp.maximum(1, _root_mean_square(direction) / self.clip_threshold)
+            size = jnp.maximum(self.epsilon_2, _root_mean_square(w))
+            return -(size * rate.astype(w.dtype)) * direction, r, c, v
+
+        return step
+
+
+def _root_mean_square(x: jax.Array) -> jax.Array:
+    return jnp.sqrt(jnp.mean(jnp.square(x)))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from jaxlayers.common.constructors import passes_on
 from jaxlayers.optimizers._optimizer import Optimizer
-
-if TYPE_CHECKING:
-    import optax
+from jaxlayers.optimizers._steps import Transformation, with_constructor
 
 
+@with_constructor
 class Adagrad(Optimizer):
     """Adagrad: steps divided by the root of the sum of all squared gradients.
 
@@ -37,27 +35,21 @@ class Adagrad(Optimizer):
     slot_order = (("accumulator",),)
     slot_names: ClassVar[dict[str, str]] = {"sum_of_squares": "accumulator"}
 
-    @passes_on
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        initial_accumulator_value: float = 0.1,
-        epsilon: float = 1e-7,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-    ):
-        self.initial_accumulator_value = initial_accumulator_value
-        self.epsilon = epsilon
+    learning_rate: Any = 0.001
+    initial_accumulator_value: float = 0.1
+    epsilon: float = 1e-7
+    weight_decay: float | None = None
+    clipnorm: float | None = None
+    clipvalue: float | None = None
+    global_clipnorm: float | None = None
+    use_ema: bool = False
+    ema_momentum: float = 0.99
+    ema_overwrite_frequency: int | None = None
+    loss_scale_factor: float | None = None
+    gradient_accumulation_steps: int | None = None
+    name: str | None = None
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
+    def _direction(self) -> Transformation:
         import optax
 
         from jaxlayers.optimizers._transformations import scale_by_learning_rate
@@ -65,6 +57,7 @@ class Adagrad(Optimizer):
         return optax.chain(optax.scale_by_rss(self.initial_accumulator_value, self.epsilon), scale_by_learning_rate(-1))
 
 
+@with_constructor
 class Adadelta(Optimizer):
     """Adadelta: the gradient is divided by its recent size and multiplied by the recent size of the steps.
 
@@ -92,27 +85,21 @@ class Adadelta(Optimizer):
     slot_order = (("accumulated_grad", "accumulated_delta_var"),)
     slot_names: ClassVar[dict[str, str]] = {"e_g": "accumulated_grad", "e_x": "accumulated_delta_var"}
 
-    @passes_on
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        rho: float = 0.95,
-        epsilon: float = 1e-7,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-    ):
-        self.rho = rho
-        self.epsilon = epsilon
+    learning_rate: Any = 0.001
+    rho: float = 0.95
+    epsilon: float = 1e-7
+    weight_decay: float | None = None
+    clipnorm: float | None = None
+    clipvalue: float | None = None
+    global_clipnorm: float | None = None
+    use_ema: bool = False
+    ema_momentum: float = 0.99
+    ema_overwrite_frequency: int | None = None
+    loss_scale_factor: float | None = None
+    gradient_accumulation_steps: int | None = None
+    name: str | None = None
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
+    def _direction(self) -> Transformation:
         import optax
 
         from jaxlayers.optimizers._transformations import scale_by_learning_rate

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import jax.numpy as jnp
 
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.optimizers._optimizer import Optimizer
+from jaxlayers.optimizers._slots import moving_average
+from jaxlayers.optimizers._steps import Step, Transformation, with_constructor
 
-if TYPE_CHECKING:
-    import optax
 
-
+@with_constructor
 class Adam(Optimizer):
     """Adam: adaptive moment estimation.
 
@@ -44,34 +46,39 @@ class Adam(Optimizer):
 
     slot_order = (("momentum", "velocity"), ("velocity_hat",))
 
-    @passes_on
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        amsgrad: bool = False,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-    ):
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.amsgrad = amsgrad
+    learning_rate: Any = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+    amsgrad: bool = False
+    weight_decay: float | None = None
+    clipnorm: float | None = None
+    clipvalue: float | None = None
+    global_clipnorm: float | None = None
+    use_ema: bool = False
+    ema_momentum: float = 0.99
+    ema_overwrite_frequency: int | None = None
+    loss_scale_factor: float | None = None
+    gradient_accumulation_steps: int | None = None
+    name: str | None = None
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
-        from jaxlayers.optimizers._transformations import step_by_adam
+    def _initial_slots(self, parameter: Any) -> dict[str, Any]:
+        return {} if self.amsgrad else {"velocity_hat": None}
 
-        return step_by_adam(self.beta_1, self.beta_2, self.epsilon, self.amsgrad)
+    def _make_step(self, learning_rate: Any, count: Any) -> Step:
+        return make_adam_step(learning_rate, count, self.beta_1, self.beta_2, self.epsilon)
+
+
+def make_adam_step(learning_rate: Any, count: Any, beta_1: float, beta_2: float, epsilon: float) -> Step:
+    """Return the step of Adam for one parameter; with AMSGrad if the parameter has the slot of the largest `v`."""
+    rate = learning_rate * jnp.sqrt(1 - beta_2**count) / (1 - beta_1**count)
+
+    def step(g: Any, w: Any, m: Any, v: Any, largest: Any = None) -> tuple[Any, ...]:
+        m, v = moving_average(m, g, beta_1), moving_average(v, jnp.square(g), beta_2)
+        largest = None if largest is None else jnp.maximum(largest, v)
+        return -(m * rate.astype(m.dtype)) / (jnp.sqrt(v if largest is None else largest) + epsilon), m, v, largest
+
+    return step
 
 
 class AdamW(Adam):
@@ -121,6 +128,7 @@ class AdamW(Adam):
             raise ValueError("AdamW's weight_decay must be a number; received None. Adam does without.")
 
 
+@with_constructor
 class Nadam(Optimizer):
     """Nadam: Adam with Nesterov momentum, under a schedule that increases the momentum.
 
@@ -150,29 +158,22 @@ class Nadam(Optimizer):
 
     slot_order = (("momentum", "velocity"),)
 
-    @passes_on
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-    ):
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
+    learning_rate: Any = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+    weight_decay: float | None = None
+    clipnorm: float | None = None
+    clipvalue: float | None = None
+    global_clipnorm: float | None = None
+    use_ema: bool = False
+    ema_momentum: float = 0.99
+    ema_overwrite_frequency: int | None = None
+    loss_scale_factor: float | None = None
+    gradient_accumulation_steps: int | None = None
+    name: str | None = None
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
+    def _direction(self) -> Transformation:
         from jaxlayers.optimizers._transformations import step_by_nadam
 
         return step_by_nadam(self.beta_1, self.beta_2, self.epsilon)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from jaxlayers.common.constructors import passes_on
+import jax.numpy as jnp
+
 from jaxlayers.optimizers._optimizer import Optimizer
+from jaxlayers.optimizers._slots import moving_average
+from jaxlayers.optimizers._steps import Step, with_constructor
 
-if TYPE_CHECKING:
-    import optax
 
-
+@with_constructor
 class Adamax(Optimizer):
     """Adamax: Adam with a decaying maximum of the gradient in place of its root mean square.
 
@@ -38,29 +39,26 @@ class Adamax(Optimizer):
 
     slot_order = (("momentum", "norm"),)
 
-    @passes_on
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-    ):
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
+    learning_rate: Any = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+    weight_decay: float | None = None
+    clipnorm: float | None = None
+    clipvalue: float | None = None
+    global_clipnorm: float | None = None
+    use_ema: bool = False
+    ema_momentum: float = 0.99
+    ema_overwrite_frequency: int | None = None
+    loss_scale_factor: float | None = None
+    gradient_accumulation_steps: int | None = None
+    name: str | None = None
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
-        from jaxlayers.optimizers._directions import step_by_adamax
+    def _make_step(self, learning_rate: Any, count: Any) -> Step:
+        rate = learning_rate / (1 - self.beta_1**count)
 
-        return step_by_adamax(self.beta_1, self.beta_2, self.epsilon)
+        def step(g: Any, w: Any, m: Any, u: Any) -> tuple[Any, ...]:
+            m, u = moving_average(m, g, self.beta_1), jnp.maximum(self.beta_2 * u, jnp.abs(g))
+            return -(m * rate.astype(m.dtype)) / (u + self.epsilon), m, u
+
+        return step

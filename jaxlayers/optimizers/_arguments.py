@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import jax
@@ -15,9 +15,10 @@ from jaxlayers.common.settings import auto_name, floatx, to_snake_case
 from jaxlayers.core import Variable, scope
 from jaxlayers.core.protocols import Role
 from jaxlayers.core.tracking import Tracked
-from jaxlayers.optimizers import _checks, schedules
+from jaxlayers.initializers import Constant
+from jaxlayers.optimizers import _checks, _paths, schedules
 from jaxlayers.optimizers._decay import Exclusion
-from jaxlayers.optimizers._slots import Filled, Layout
+from jaxlayers.optimizers._slots import Layout
 
 _SCHEDULE = schedules.LearningRateSchedule
 
@@ -29,6 +30,7 @@ class Arguments(Tracked):
     _role = Role.SLOT
     slot_order: ClassVar[tuple[tuple[str, ...], ...]] = ()  # see `_slots.Layout`
     slot_names: ClassVar[dict[str, str]] = {}
+    _learning_rate: Any = None  # a variable, a schedule or a function; None until the constructor sets it
 
     def __init__(
         self,
@@ -44,12 +46,7 @@ class Arguments(Tracked):
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
     ):
-        _checks.check_limits(clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm)
-        if use_ema:
-            _checks.check_between("ema_momentum", ema_momentum, 0, 1)
-            _checks.check_count("ema_overwrite_frequency", ema_overwrite_frequency, 1)
-        _checks.check_count("gradient_accumulation_steps", gradient_accumulation_steps, 2)
-        self.name = name or auto_name(to_snake_case(type(self).__name__))
+        self._learning_rate = _as_rate(learning_rate)
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
         self.clipvalue = clipvalue
@@ -59,14 +56,20 @@ class Arguments(Tracked):
         self.ema_overwrite_frequency = ema_overwrite_frequency
         self.loss_scale_factor = loss_scale_factor
         self.gradient_accumulation_steps = gradient_accumulation_steps
+        self.name: Any = name
+        self.__post_init__()
+
+    def __post_init__(self) -> None:
+        """Check the arguments, and make the variables and attributes that are no arguments."""
+        _checks.check_limits(clipnorm=self.clipnorm, clipvalue=self.clipvalue, global_clipnorm=self.global_clipnorm)
+        if self.use_ema:
+            _checks.check_between("ema_momentum", self.ema_momentum, 0, 1)
+            _checks.check_count("ema_overwrite_frequency", self.ema_overwrite_frequency, 1)
+        _checks.check_count("gradient_accumulation_steps", self.gradient_accumulation_steps, 2)
+        self.name = self.name or auto_name(to_snake_case(type(self).__name__))
         self.built = False
         self._built_by_step = False  # True if the first update built it, not a call of build()
-        self._iterations = Variable(Filled(0), (), "int32", trainable=False, name="iteration", role=Role.SLOT)
-        if callable(learning_rate):
-            self._learning_rate = learning_rate
-        else:
-            rate = Filled(_checks.rate_number(learning_rate))
-            self._learning_rate = Variable(rate, (), floatx(), trainable=False, name="learning_rate", role=Role.SLOT)
+        self._iterations = Variable(Constant(0), (), "int32", trainable=False, name="iteration", role=Role.SLOT)
         self._slots: dict[str, Variable] = {}
         self._layout: Layout | None = None
         self._exclusion = Exclusion()
@@ -96,8 +99,8 @@ class Arguments(Tracked):
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
-        if callable(value):
-            self._learning_rate = value
+        if callable(value) or self._learning_rate is None:
+            self._learning_rate = _as_rate(value)
         elif isinstance(self._learning_rate, Variable):
             self._learning_rate.assign(value)
         else:
@@ -114,13 +117,78 @@ class Arguments(Tracked):
     @property
     def variables(self) -> list[Variable]:
         """All variables, in Keras's order: the iterations, the learning rate if it is a number, the slots."""
-        rate = [self._learning_rate] if isinstance(self._learning_rate, Variable) else []
-        return [self._iterations, *rate, *self._slots.values()]
+        return [self._iterations, *self._rate_variables, *self._slots.values()]
 
     @property
     def _rate_variables(self) -> list[Variable]:
         """The variables that an update reads but does not change."""
         return [self._learning_rate] if isinstance(self._learning_rate, Variable) else []
+
+    # Exceptions for single parameters.
+
+    def exclude_from_weight_decay(
+        self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
+    ) -> None:
+        """Exclude variables from weight decay; to be called before the optimizer is built.
+
+        Args:
+            var_list: variables to exclude; None, the default, for none.
+            var_names: regular expressions, such as `["bias"]`, to exclude variables whose name contains a match; None,
+                the default, for none.
+
+        Raises:
+            ValueError: if the optimizer has been built.
+        """
+        if self.built:
+            raise ValueError(
+                f"{self.name!r} has been built: call exclude_from_weight_decay() before its first update or build()."
+            )
+        self._exclusion = Exclusion(var_list or (), var_names or ())
+
+    def multiply_learning_rates(self, factors: Mapping[str, float]) -> None:
+        """Multiply the learning rates of parameters by factors; 0 freezes a parameter. Not in Keras.
+
+        The factor multiplies the whole step, weight decay included.
+
+        Args:
+            factors: a factor for each pattern: a regular expression that must match the whole path of a variable, with
+                or without the name of its model. Variables that match no pattern keep the learning rate.
+
+        Raises:
+            ValueError: if a pattern is not a regular expression, or a factor is negative.
+
+        Example:
+            >>> from jaxlayers.core import Variable
+            >>> from jaxlayers.optimizers import SGD
+            >>> kernel, bias, optimizer = Variable([1.0], name="kernel"), Variable([1.0], name="bias"), SGD(0.5)
+            >>> optimizer.multiply_learning_rates({"kernel": 0.1, ".*bias": 0.0})
+            >>> optimizer.apply([kernel * 1.0, bias * 1.0], [kernel, bias])
+            >>> round(float(kernel[0]), 4), float(bias[0])
+            (0.95, 1.0)
+        """
+        _paths.check(factors)
+        for pattern, factor in factors.items():
+            _checks.check_between(f"The factor of {pattern!r}", factor, 0, float("inf"))
+        self._rate_factors = dict(factors)
+
+    def _decay_rates(self, params: Any) -> Any:
+        """Return the rate of decay of each leaf of a tree of parameters, or None if there is no weight decay."""
+        if self.weight_decay is None:
+            return None
+        return jax.tree.map(lambda decays: self.weight_decay if decays else 0.0, self._decayed(params))
+
+    def _decayed(self, params: Any) -> Any:
+        return self._exclusion.decayed(params, self._known_parameters)
+
+    def _known_path(self, path: str) -> str:
+        """Return the path of the variable at a leaf; leaves of variables with equal paths have a number added."""
+        variable = self._known_parameters.get(path)
+        return path if variable is None else variable.path
+
+    @property
+    def _known_parameters(self) -> dict[str, Variable]:
+        """The parameters by the paths of their leaves; empty before the optimizer is built."""
+        return {} if self._layout is None else self._layout.parameters
 
     # Saving and configs.
 
@@ -173,3 +241,11 @@ class Arguments(Tracked):
         optimizer = cls(**config)
         optimizer._rate_factors = dict(factors or {})
         return optimizer
+
+
+def _as_rate(value: Any) -> Any:
+    """Return a schedule or a function unchanged, and a number as a variable."""
+    if callable(value):
+        return value
+    rate = Constant(_checks.rate_number(value))
+    return Variable(rate, (), floatx(), trainable=False, name="learning_rate", role=Role.SLOT)

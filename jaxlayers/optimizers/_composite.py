@@ -27,17 +27,13 @@ class Grouping:
 
 
 class Composite(Optimizer):
-    """The base class of optimizers around others; a subclass defines `_inner`, `_group` and `_update_all`."""
+    """The base class of optimizers around others; a subclass sets `_inner`, and defines `_group` and `_update_all`."""
 
     _layout: Any
+    _inner: Sequence[Optimizer] = ()  # the inner optimizers
 
     def __init__(self, name: str | None, loss_scale_factor: float | None = None):
         super().__init__(learning_rate=0.0, loss_scale_factor=loss_scale_factor, name=name)
-
-    @property
-    def _inner(self) -> list[Optimizer]:
-        """The inner optimizers."""
-        raise NotImplementedError(f"{type(self).__name__} must define the property _inner.")
 
     def _group(self, parameters: Sequence[Variable]) -> list[list[int]]:
         """Return the positions of the parameters of each inner optimizer."""
@@ -45,9 +41,7 @@ class Composite(Optimizer):
 
     def _update_all(self, parameters: Any, gradients: Any, slots: Any, rates: Any) -> tuple[Any, Any]:
         """Return the new parameters and slots: the pure update over lists of arrays."""
-        raise NotImplementedError(
-            f"{type(self).__name__} must define _update_all(parameters, gradients, slots, rates)."
-        )
+        raise NotImplementedError(f"{type(self).__name__} must define _update_all().")
 
     @property
     def _own_variables(self) -> list[Variable]:
@@ -78,21 +72,15 @@ class Composite(Optimizer):
     def _overwrites(self) -> bool:
         return any(inner._overwrites for inner in self._inner)
 
-    def build(self, variables: Iterable[Variable]) -> None:
-        """Make the slots of the inner optimizers; called by the first `apply` if not before."""
-        if self.built:
-            return
-        parameters = list(variables)
-        _checks.check_variables(self.name, parameters)
-        layout = self._make_layout(parameters)
+    def _make_layout(self, parameters: list[Variable]) -> Any:
+        return Grouping(parameters, self._group(parameters))
+
+    def _make_slots(self, layout: Any) -> dict[str, Variable]:
+        parameters = list(layout.index)
         for inner, group in zip(self._inner, layout.groups, strict=True):
             if group:
                 inner.build([parameters[i] for i in group])
-        self._layout = layout
-        self.built = True
-
-    def _make_layout(self, parameters: list[Variable]) -> Any:
-        return Grouping(parameters, self._group(parameters))
+        return {}  # the inner optimizers hold the slots
 
     def _split(self, slots: Sequence[Any]) -> tuple[list[Any], list[list[Any]]]:
         """Split the arrays of `variables` into those of this optimizer and those of each inner optimizer."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from jaxlayers.common.constructors import passes_on
+import jax.numpy as jnp
+
 from jaxlayers.optimizers._checks import check_between
 from jaxlayers.optimizers._optimizer import Optimizer
-
-if TYPE_CHECKING:
-    import optax
+from jaxlayers.optimizers._steps import Step, with_constructor
 
 
+@with_constructor
 class Ftrl(Optimizer):
     """FTRL: follow the regularized leader, for sparse parameters and many rarely occurring features.
 
@@ -47,49 +47,47 @@ class Ftrl(Optimizer):
     """
 
     slot_order = (("accumulator", "linear"),)
+    _needs_parameters = True
 
-    @passes_on
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        learning_rate_power: float = -0.5,
-        initial_accumulator_value: float = 0.1,
-        l1_regularization_strength: float = 0.0,
-        l2_regularization_strength: float = 0.0,
-        l2_shrinkage_regularization_strength: float = 0.0,
-        beta: float = 0.0,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-    ):
+    learning_rate: Any = 0.001
+    learning_rate_power: float = -0.5
+    initial_accumulator_value: float = 0.1
+    l1_regularization_strength: float = 0.0
+    l2_regularization_strength: float = 0.0
+    l2_shrinkage_regularization_strength: float = 0.0
+    beta: float = 0.0
+    weight_decay: float | None = None
+    clipnorm: float | None = None
+    clipvalue: float | None = None
+    global_clipnorm: float | None = None
+    use_ema: bool = False
+    ema_momentum: float = 0.99
+    ema_overwrite_frequency: int | None = None
+    loss_scale_factor: float | None = None
+    gradient_accumulation_steps: int | None = None
+    name: str | None = None
+
+    def __post_init__(self) -> None:
         infinity = float("inf")
-        check_between("learning_rate_power", learning_rate_power, -infinity, 0)
-        check_between("initial_accumulator_value", initial_accumulator_value, 0, infinity)
-        check_between("l1_regularization_strength", l1_regularization_strength, 0, infinity)
-        check_between("l2_regularization_strength", l2_regularization_strength, 0, infinity)
-        check_between("l2_shrinkage_regularization_strength", l2_shrinkage_regularization_strength, 0, infinity)
-        self.learning_rate_power = learning_rate_power
-        self.initial_accumulator_value = initial_accumulator_value
-        self.l1_regularization_strength = l1_regularization_strength
-        self.l2_regularization_strength = l2_regularization_strength
-        self.l2_shrinkage_regularization_strength = l2_shrinkage_regularization_strength
-        self.beta = beta
+        check_between("learning_rate_power", self.learning_rate_power, -infinity, 0)
+        check_between("initial_accumulator_value", self.initial_accumulator_value, 0, infinity)
+        check_between("l1_regularization_strength", self.l1_regularization_strength, 0, infinity)
+        check_between("l2_regularization_strength", self.l2_regularization_strength, 0, infinity)
+        check_between("l2_shrinkage_regularization_strength", self.l2_shrinkage_regularization_strength, 0, infinity)
+        super().__post_init__()
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
-        from jaxlayers.optimizers._directions import step_by_ftrl
+    def _initial_slots(self, parameter: Any) -> dict[str, Any]:
+        return {"accumulator": jnp.full_like(parameter, self.initial_accumulator_value)}
 
-        return step_by_ftrl(
-            self.learning_rate_power,
-            self.initial_accumulator_value,
-            self.l1_regularization_strength,
-            self.l2_regularization_strength,
-            self.l2_shrinkage_regularization_strength,
-            self.beta,
-        )
+    def _make_step(self, learning_rate: Any, count: Any) -> Step:
+        l1, power = self.l1_regularization_strength, self.learning_rate_power
+
+        def step(g: Any, w: Any, n: Any, z: Any) -> tuple[Any, ...]:
+            rate = learning_rate.astype(w.dtype)
+            new_n = n + jnp.square(g)
+            shrinkage = 2 * self.l2_shrinkage_regularization_strength * w
+            z = z + g + shrinkage - (new_n**-power - n**-power) / rate * w
+            curvature = new_n**-power / rate + 2 * (self.l2_regularization_strength + self.beta / (2 * rate))
+            return (jnp.clip(z, -l1, l1) - z) / curvature - w, new_n, z
+
+        return step

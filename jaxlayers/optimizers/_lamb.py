@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from jaxlayers.common.constructors import passes_on
+import jax.numpy as jnp
+
 from jaxlayers.optimizers._optimizer import Optimizer
+from jaxlayers.optimizers._slots import moving_average
+from jaxlayers.optimizers._steps import Step, Transformation, with_constructor
 
-if TYPE_CHECKING:
-    import optax
 
-
+@with_constructor
 class Lamb(Optimizer):
     """LAMB: the steps of Adam, scaled to the norm of each parameter; for training with large batches.
 
@@ -38,33 +39,34 @@ class Lamb(Optimizer):
 
     slot_order = (("momentum", "velocity"),)
 
-    @passes_on
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-    ):
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
+    learning_rate: Any = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+    weight_decay: float | None = None
+    clipnorm: float | None = None
+    clipvalue: float | None = None
+    global_clipnorm: float | None = None
+    use_ema: bool = False
+    ema_momentum: float = 0.99
+    ema_overwrite_frequency: int | None = None
+    loss_scale_factor: float | None = None
+    gradient_accumulation_steps: int | None = None
+    name: str | None = None
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
+    def _direction(self) -> Transformation:
         import optax
 
-        from jaxlayers.optimizers._directions import scale_by_corrected_adam
         from jaxlayers.optimizers._transformations import scale_by_learning_rate
 
-        steps = scale_by_corrected_adam(self.beta_1, self.beta_2, self.epsilon)
-        return optax.chain(steps, optax.scale_by_trust_ratio(), scale_by_learning_rate(-1))
+        return optax.chain(super()._direction(), optax.scale_by_trust_ratio(), scale_by_learning_rate(-1))
+
+    def _make_step(self, learning_rate: Any, count: Any) -> Step:
+        """Return the step of `optax.scale_by_adam`, with the counter of the optimizer; without the learning rate."""
+
+        def step(g: Any, w: Any, m: Any, v: Any) -> tuple[Any, ...]:
+            m, v = moving_average(m, g, self.beta_1), moving_average(v, jnp.square(g), self.beta_2)
+            first, second = ((1 - beta**count).astype(m.dtype) for beta in (self.beta_1, self.beta_2))
+            return (m / first) / (jnp.sqrt(v / second) + self.epsilon), m, v
+
+        return step

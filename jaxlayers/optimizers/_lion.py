@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from jaxlayers.common.constructors import passes_on
+import jax.numpy as jnp
+
 from jaxlayers.optimizers._optimizer import Optimizer
+from jaxlayers.optimizers._slots import moving_average
+from jaxlayers.optimizers._steps import Step, with_constructor
 
-if TYPE_CHECKING:
-    import optax
 
-
+@with_constructor
 class Lion(Optimizer):
     """Lion: `w -= learning_rate * sign(beta_1 * m + (1 - beta_1) * g)`, a step of the same size for all elements.
 
@@ -41,29 +42,28 @@ class Lion(Optimizer):
 
     slot_order = (("momentum",),)
 
-    @passes_on
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.99,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-    ):
-        if not 0 < beta_1 <= 1:
-            raise ValueError(f"beta_1 must be above 0 and at most 1; received {beta_1}.")
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
+    learning_rate: Any = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.99
+    weight_decay: float | None = None
+    clipnorm: float | None = None
+    clipvalue: float | None = None
+    global_clipnorm: float | None = None
+    use_ema: bool = False
+    ema_momentum: float = 0.99
+    ema_overwrite_frequency: int | None = None
+    loss_scale_factor: float | None = None
+    gradient_accumulation_steps: int | None = None
+    name: str | None = None
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
-        from jaxlayers.optimizers._directions import step_by_lion
+    def __post_init__(self) -> None:
+        if not 0 < self.beta_1 <= 1:
+            raise ValueError(f"beta_1 must be above 0 and at most 1; received {self.beta_1}.")
+        super().__post_init__()
 
-        return step_by_lion(self.beta_1, self.beta_2)
+    def _make_step(self, learning_rate: Any, count: Any) -> Step:
+        def step(g: Any, w: Any, m: Any) -> tuple[Any, ...]:
+            sign = jnp.sign(self.beta_1 * m + (1 - self.beta_1) * g)
+            return -learning_rate.astype(g.dtype) * sign, moving_average(m, g, self.beta_2)
+
+        return step

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
 
 from jaxlayers.common import registry
+from jaxlayers.common.constructors import constructor_config
 from jaxlayers.core import Variable, scope
 from jaxlayers.core.protocols import Role
+from jaxlayers.initializers import Constant
 from jaxlayers.optimizers._composite import Composite
 from jaxlayers.optimizers._optimizer import Optimizer
-from jaxlayers.optimizers._slots import Filled
 
 if TYPE_CHECKING:
     import optax
@@ -65,6 +66,8 @@ class LossScaleOptimizer(Composite):
         ([0.5, 1.0], 2.0)
     """
 
+    _config_attributes: ClassVar[dict[str, str | None]] = {"loss_scale_factor": None}
+
     def __init__(
         self,
         inner_optimizer: Optimizer,
@@ -80,19 +83,19 @@ class LossScaleOptimizer(Composite):
         if not isinstance(inner_optimizer, Optimizer):
             raise TypeError(f"inner_optimizer must be an optimizer; received {inner_optimizer!r}.")
         super().__init__(name)
-        self.inner_optimizer = inner_optimizer
+        self._inner = [inner_optimizer]
         self.initial_scale = initial_scale
         self.dynamic_growth_steps = dynamic_growth_steps
         inner_optimizer.loss_scale_factor = None
-        self.step_counter = Variable(Filled(0), (), "int32", trainable=False, name="step_counter", role=Role.SLOT)
+        self.step_counter = Variable(Constant(0), (), "int32", trainable=False, name="step_counter", role=Role.SLOT)
         self.dynamic_scale = Variable(
-            Filled(initial_scale), (), "float32", trainable=False, name="dynamic_scale", role=Role.SLOT
+            Constant(initial_scale), (), "float32", trainable=False, name="dynamic_scale", role=Role.SLOT
         )
 
     @property
-    def _inner(self) -> list[Optimizer]:
-        inner = self.__dict__.get("inner_optimizer")
-        return [] if inner is None else [inner]
+    def inner_optimizer(self) -> Optimizer:
+        """The optimizer that updates the parameters."""
+        return self._inner[0]
 
     @property
     def _own_variables(self) -> list[Variable]:
@@ -166,12 +169,7 @@ class LossScaleOptimizer(Composite):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make it again."""
-        return {
-            "name": self.name,
-            "inner_optimizer": registry.describe(self.inner_optimizer),
-            "initial_scale": self.initial_scale,
-            "dynamic_growth_steps": self.dynamic_growth_steps,
-        }
+        return constructor_config(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import jax
 
 from jaxlayers.common import registry
+from jaxlayers.common.constructors import constructor_config
 from jaxlayers.core import Variable
 from jaxlayers.optimizers import _paths
 from jaxlayers.optimizers._composite import Composite
@@ -133,7 +134,6 @@ class MultiOptimizer(Composite):
     ):
         if not callable(optimizer_map):
             raise TypeError(f"optimizer_map must be an OptimizerMap or a function; received {optimizer_map!r}.")
-        self._inner_optimizers: list[Optimizer] = []
         super().__init__(name, loss_scale_factor)
         self._optimizer_map = optimizer_map
         if isinstance(optimizer_map, OptimizerMap):
@@ -141,13 +141,9 @@ class MultiOptimizer(Composite):
                 self._index_of(optimizer)
 
     @property
-    def _inner(self) -> list[Optimizer]:
-        return self._inner_optimizers
-
-    @property
     def optimizers(self) -> list[Optimizer]:
         """The inner optimizers."""
-        return list(self._inner_optimizers)
+        return list(self._inner)
 
     @property
     def learning_rate(self) -> Any:
@@ -166,24 +162,24 @@ class MultiOptimizer(Composite):
     @loss_scale_factor.setter
     def loss_scale_factor(self, value: float | None) -> None:
         self._loss_scale_factor = value
-        for inner in self._inner_optimizers:
+        for inner in self._inner:
             inner.loss_scale_factor = value
 
     def _index_of(self, optimizer: Any) -> int | None:
         """Return the index of an inner optimizer, which is added if it is new; return None for None."""
         if optimizer is None:
             return None
-        for index, inner in enumerate(self._inner_optimizers):
+        for index, inner in enumerate(self._inner):
             if inner is optimizer:
                 return index
         _check_inner(optimizer, repr(self.name))
         optimizer.loss_scale_factor = self.loss_scale_factor
-        self._inner_optimizers = [*self._inner_optimizers, optimizer]
-        return len(self._inner_optimizers) - 1
+        self._inner = [*self._inner, optimizer]
+        return len(self._inner) - 1
 
     def _group(self, parameters: Sequence[Variable]) -> list[list[int]]:
         indices = [self._index_of(self._optimizer_map(variable)) for variable in parameters]
-        return [[i for i, index in enumerate(indices) if index == n] for n in range(len(self._inner_optimizers))]
+        return [[i for i, index in enumerate(indices) if index == n] for n in range(len(self._inner))]
 
     def _update_all(self, parameters: Any, gradients: Any, slots: Any, rates: Any) -> tuple[Any, Any]:
         (iterations, rate), parts = self._split(slots)
@@ -222,11 +218,7 @@ class MultiOptimizer(Composite):
         Raises:
             TypeError: when `optimizer_map` is a function that no name would lead back to.
         """
-        return {
-            "optimizer_map": registry.describe(self._optimizer_map),
-            "loss_scale_factor": self.loss_scale_factor,
-            "name": self.name,
-        }
+        return {**constructor_config(self), "optimizer_map": registry.describe(self._optimizer_map)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 
-from jaxlayers.common.constructors import passes_on
 from jaxlayers.optimizers import _paths
+from jaxlayers.optimizers._adam import make_adam_step
 from jaxlayers.optimizers._optimizer import Optimizer
-
-if TYPE_CHECKING:
-    import optax
+from jaxlayers.optimizers._steps import Step, Transformation, with_constructor
 
 
+@with_constructor
 class Muon(Optimizer):
     """Muon: orthogonalized momentum for matrices, and AdamW for all other parameters.
 
@@ -58,70 +58,68 @@ class Muon(Optimizer):
 
     slot_order = (("momentum", "velocity"),)
 
-    @passes_on
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        adam_beta_1: float = 0.9,
-        adam_beta_2: float = 0.999,
-        adam_weight_decay: float | None = 0.004,
-        epsilon: float = 1e-7,
-        weight_decay: float | None = 0.004,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-        exclude_layers: Sequence[str] | None = None,
-        exclude_embeddings: bool = True,
-        muon_a: float = 3.4445,
-        muon_b: float = -4.775,
-        muon_c: float = 2.0315,
-        adam_lr_ratio: float = 1,
-        momentum: float = 0.95,
-        ns_steps: int = 5,
-        nesterov: bool = True,
-        rms_rate: float | None = 0.2,
-    ):
-        self.adam_beta_1 = adam_beta_1
-        self.adam_beta_2 = adam_beta_2
-        self.adam_weight_decay = adam_weight_decay
-        self.epsilon = epsilon
-        self.exclude_layers = list(exclude_layers or ())
-        self.exclude_embeddings = exclude_embeddings
-        self.muon_a = muon_a
-        self.muon_b = muon_b
-        self.muon_c = muon_c
-        self.adam_lr_ratio = adam_lr_ratio
-        self.momentum = momentum
-        self.ns_steps = ns_steps
-        self.nesterov = nesterov
-        self.rms_rate = rms_rate
+    learning_rate: Any = 0.001
+    adam_beta_1: float = 0.9
+    adam_beta_2: float = 0.999
+    adam_weight_decay: float | None = 0.004
+    epsilon: float = 1e-7
+    weight_decay: float | None = 0.004
+    clipnorm: float | None = None
+    clipvalue: float | None = None
+    global_clipnorm: float | None = None
+    use_ema: bool = False
+    ema_momentum: float = 0.99
+    ema_overwrite_frequency: int | None = None
+    loss_scale_factor: float | None = None
+    gradient_accumulation_steps: int | None = None
+    name: str | None = None
+    exclude_layers: Sequence[str] | None = None
+    exclude_embeddings: bool = True
+    muon_a: float = 3.4445
+    muon_b: float = -4.775
+    muon_c: float = 2.0315
+    adam_lr_ratio: float = 1
+    momentum: float = 0.95
+    ns_steps: int = 5
+    nesterov: bool = True
+    rms_rate: float | None = 0.2
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
+    def __post_init__(self) -> None:
+        self.exclude_layers = list(self.exclude_layers or ())
+        super().__post_init__()
+
+    def _direction(self) -> Transformation:
         import optax
 
-        from jaxlayers.optimizers._directions import by_kind, step_by_muon
-        from jaxlayers.optimizers._transformations import step_by_adam
+        from jaxlayers.optimizers._transformations import step_by_parameter
 
+        def make_adam(learning_rate: Any, count: Any) -> Step:
+            return make_adam_step(learning_rate, count, self.adam_beta_1, self.adam_beta_2, self.epsilon)
+
+        def kinds(params: Any) -> Any:
+            return jax.tree_util.tree_map_with_path(
+                lambda keys, param: "adam" if self._uses_adam(_paths.path_of(keys), param) else "muon", params
+            )
+
+        adam = step_by_parameter(["momentum", "velocity"], make_adam)
+        muon = step_by_parameter(["momentum"], self._make_step)
+        return optax.partition({"muon": muon, "adam": optax.chain(adam, optax.scale(self.adam_lr_ratio))}, kinds)
+
+    def _make_step(self, learning_rate: Any, count: Any) -> Step:
         coefficients = (self.muon_a, self.muon_b, self.muon_c)
-        adam = step_by_adam(self.adam_beta_1, self.adam_beta_2, self.epsilon, amsgrad=False)
-        return by_kind(
-            {
-                "muon": step_by_muon(self.momentum, self.nesterov, coefficients, self.ns_steps, self.rms_rate),
-                "adam": optax.chain(adam, optax.scale(self.adam_lr_ratio)),
-            },
-            lambda path, param: "adam" if self._uses_adam(path, param) else "muon",
-        )
+
+        def step(g: Any, w: Any, m: Any) -> tuple[Any, ...]:
+            m = m + (g + m * (self.momentum - 1))
+            scale = 1 if self.rms_rate is None else self.rms_rate * max(m.shape) ** 0.5
+            direction = _orthogonalize(g + self.momentum * m if self.nesterov else m, coefficients, self.ns_steps)
+            return -(learning_rate * scale).astype(m.dtype) * direction, m
+
+        return step
 
     def _uses_adam(self, path: str, param: Any) -> bool:
         path = self._known_path(path)
         embeds = self.exclude_embeddings and "embedding" in path.lower()
-        return param.ndim != 2 or embeds or any(re.search(pattern, path) for pattern in self.exclude_layers)
+        return param.ndim != 2 or embeds or any(re.search(pattern, path) for pattern in self.exclude_layers or ())
 
     def _decay_rates(self, params: Any) -> Any:
         def rate(keys: Any, param: Any, decays: bool) -> float:
@@ -129,3 +127,14 @@ class Muon(Optimizer):
             return (self.adam_weight_decay if adam else self.weight_decay) or 0.0 if decays else 0.0
 
         return jax.tree_util.tree_map_with_path(rate, params, self._decayed(params))
+
+
+def _orthogonalize(matrix: jax.Array, coefficients: tuple[float, float, float], iterations: int) -> jax.Array:
+    """Bring the singular values of a matrix near 1, by Newton-Schulz iteration."""
+    a, b, c = coefficients
+    x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
+    x = x / (jnp.linalg.norm(x) + 1e-7)
+    for _ in range(iterations):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x.T if matrix.shape[0] > matrix.shape[1] else x

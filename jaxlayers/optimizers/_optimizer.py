@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.core import Variable, scope
+from jaxlayers.core import Variable, pure, scope
 from jaxlayers.core.operations import as_array
 from jaxlayers.core.tracking import keep_apart
-from jaxlayers.optimizers import _checks, _paths
-from jaxlayers.optimizers._decay import Exclusion
+from jaxlayers.optimizers import _checks
 from jaxlayers.optimizers._slots import Layout
-from jaxlayers.optimizers._variable_steps import VariableSteps
+from jaxlayers.optimizers._steps import Steps
 from jaxlayers.optimizers.schedules.decays import PURE_SCHEDULES
 
 if TYPE_CHECKING:
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @keep_apart
-class Optimizer(VariableSteps):
+class Optimizer(Steps):
     """The base class of the optimizers: clipping, weight decay, moving averages, gradient accumulation.
 
     A subclass defines the step in one of two ways. `_direction()` returns an optax transformation from gradients to the
@@ -77,14 +75,6 @@ class Optimizer(VariableSteps):
         if name != "learning_rate":  # its setter assigns to the variable, or to _learning_rate
             self.__dict__.pop("_compiled_update", None)
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
-        """Return the transformation from gradients to the values added to the parameters, learning rate included."""
-        raise NotImplementedError(
-            f"{type(self).__name__} must define update_step(gradient, variable, learning_rate), or _direction(), which "
-            "returns an optax transformation. To use an existing transformation, wrap it: "
-            "OptaxOptimizer(transformation)."
-        )
-
     def build(self, variables: Iterable[Variable]) -> None:
         """Make the slots of the parameters; called by the first `apply` if not before.
 
@@ -100,9 +90,12 @@ class Optimizer(VariableSteps):
         parameters = list(variables)
         _checks.check_variables(self.name, parameters)
         layout = self._make_layout(parameters)
-        self._slots = layout.make_slots()
+        self._slots = self._make_slots(layout)
         self._layout = layout
         self.built = True
+
+    def _make_slots(self, layout: Any) -> dict[str, Variable]:
+        return layout.make_slots()
 
     @property
     def slot_owners(self) -> dict[Variable, tuple[str, Variable]]:
@@ -185,10 +178,12 @@ class Optimizer(VariableSteps):
             self._built_by_step = True
         by_variable = dict(zip(variables, gradients, strict=True))
         parameters, slots = self._parameters(), self.variables
-        new_parameters, new_slots = self._update(
+        slot_values = [scope.read(slot) for slot in slots]
+        new_parameters, new_slots = self._compiled_update(
             [scope.read(parameter) for parameter in parameters],
             [by_variable.get(parameter) for parameter in parameters],
-            [scope.read(slot) for slot in slots],
+            slot_values,
+            self._outside_rate(slot_values),
         )
         overwritten, rates = self._overwrites, self._rate_variables
         for parameter, value in zip(parameters, new_parameters, strict=True):
@@ -227,25 +222,10 @@ class Optimizer(VariableSteps):
         Raises:
             ValueError: if the optimizer is not built, or numbers or shapes differ.
         """
-        parameters, slots = self._parameters(), self.variables
-        for argument, values, expected in (
-            ("optimizer_variables", optimizer_variables, slots),
-            ("trainable_variables", trainable_variables, parameters),
-        ):
-            if len(values) != len(expected):
-                raise ValueError(f"{self.name!r} expected {len(expected)} {argument}; received {len(values)}.")
-            for value, variable in zip(values, expected, strict=True):
-                if np.shape(value) != variable.shape:
-                    raise ValueError(
-                        f"{argument} must have shape {variable.shape} for {variable.path!r}; received shape "
-                        f"{np.shape(value)}."
-                    )
-        gradients = _arrays(grads)
-        _checks.check_gradients(self.name, gradients, parameters)
-        return self._update(_arrays(trainable_variables), gradients, _arrays(optimizer_variables))
-
-    def _update(self, parameters: list[Any], gradients: list[Any], slots: list[Any]) -> tuple[list[Any], list[Any]]:
-        return self._compiled_update(parameters, gradients, slots, self._outside_rate(slots))
+        lists = {"trainable_variables": self._parameters(), "optimizer_variables": self.variables}
+        arrays = (trainable_variables, optimizer_variables)
+        _, (trainable, slots) = pure.run_on_lists(self, lists, arrays, lambda: self.apply(grads))
+        return trainable, slots
 
     def _outside_rate(self, slots: list[Any]) -> Any:
         """Return the rate of a user's schedule, which is not compiled as it may have side effects; otherwise None."""
@@ -315,72 +295,6 @@ class Optimizer(VariableSteps):
         values = [jnp.where(updated, scope.read(average), scope.read(variable)) for variable, average in pairs]
         for (variable, _), value in zip(pairs, values, strict=True):
             variable.assign(value)
-
-    # Exceptions for single parameters.
-
-    def exclude_from_weight_decay(
-        self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
-    ) -> None:
-        """Exclude variables from weight decay; to be called before the optimizer is built.
-
-        Args:
-            var_list: variables to exclude; None, the default, for none.
-            var_names: regular expressions, such as `["bias"]`, to exclude variables whose name contains a match; None,
-                the default, for none.
-
-        Raises:
-            ValueError: if the optimizer has been built.
-        """
-        if self.built:
-            raise ValueError(
-                f"{self.name!r} has been built: call exclude_from_weight_decay() before its first update or build()."
-            )
-        self._exclusion = Exclusion(var_list or (), var_names or ())
-
-    def multiply_learning_rates(self, factors: Mapping[str, float]) -> None:
-        """Multiply the learning rates of parameters by factors; 0 freezes a parameter. Not in Keras.
-
-        The factor multiplies the whole step, weight decay included.
-
-        Args:
-            factors: a factor for each pattern: a regular expression that must match the whole path of a variable, with
-                or without the name of its model. Variables that match no pattern keep the learning rate.
-
-        Raises:
-            ValueError: if a pattern is not a regular expression, or a factor is negative.
-
-        Example:
-            >>> from jaxlayers.core import Variable
-            >>> from jaxlayers.optimizers import SGD
-            >>> kernel, bias, optimizer = Variable([1.0], name="kernel"), Variable([1.0], name="bias"), SGD(0.5)
-            >>> optimizer.multiply_learning_rates({"kernel": 0.1, ".*bias": 0.0})
-            >>> optimizer.apply([kernel * 1.0, bias * 1.0], [kernel, bias])
-            >>> round(float(kernel[0]), 4), float(bias[0])
-            (0.95, 1.0)
-        """
-        _paths.check(factors)
-        for pattern, factor in factors.items():
-            _checks.check_between(f"The factor of {pattern!r}", factor, 0, float("inf"))
-        self._rate_factors = dict(factors)
-
-    def _decay_rates(self, params: Any) -> Any:
-        """Return the rate of decay of each leaf of a tree of parameters, or None if there is no weight decay."""
-        if self.weight_decay is None:
-            return None
-        return jax.tree.map(lambda decays: self.weight_decay if decays else 0.0, self._decayed(params))
-
-    def _decayed(self, params: Any) -> Any:
-        return self._exclusion.decayed(params, self._known_parameters)
-
-    def _known_path(self, path: str) -> str:
-        """Return the path of the variable at a leaf; leaves of variables with equal paths have a number added."""
-        variable = self._known_parameters.get(path)
-        return path if variable is None else variable.path
-
-    @property
-    def _known_parameters(self) -> dict[str, Variable]:
-        """The parameters by the paths of their leaves; empty before the optimizer is built."""
-        return {} if self._layout is None else self._layout.parameters
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: value for name, value in super().__getstate__().items() if name != "_compiled_update"}

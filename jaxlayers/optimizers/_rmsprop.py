@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from jaxlayers.common.constructors import passes_on
 from jaxlayers.optimizers._optimizer import Optimizer
-
-if TYPE_CHECKING:
-    import optax
+from jaxlayers.optimizers._steps import Transformation, with_constructor
 
 
+@with_constructor
 class RMSprop(Optimizer):
     """RMSprop: steps divided by the root of the moving average of squared gradients.
 
@@ -42,31 +40,23 @@ class RMSprop(Optimizer):
     slot_order = (("velocity",), ("momentum",), ("average_gradient",))
     slot_names: ClassVar[dict[str, str]] = {"nu": "velocity", "trace": "momentum", "mu": "average_gradient"}
 
-    @passes_on
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        rho: float = 0.9,
-        momentum: float = 0.0,
-        epsilon: float = 1e-7,
-        centered: bool = False,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-    ):
-        self.rho = rho
-        self.momentum = momentum
-        self.epsilon = epsilon
-        self.centered = centered
+    learning_rate: Any = 0.001
+    rho: float = 0.9
+    momentum: float = 0.0
+    epsilon: float = 1e-7
+    centered: bool = False
+    weight_decay: float | None = None
+    clipnorm: float | None = None
+    clipvalue: float | None = None
+    global_clipnorm: float | None = None
+    use_ema: bool = False
+    ema_momentum: float = 0.99
+    ema_overwrite_frequency: int | None = None
+    loss_scale_factor: float | None = None
+    gradient_accumulation_steps: int | None = None
+    name: str | None = None
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
+    def _direction(self) -> Transformation:
         import optax
 
         from jaxlayers.optimizers._transformations import scale_by_learning_rate

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from jaxlayers.common.constructors import passes_on
+import jax.numpy as jnp
+
 from jaxlayers.optimizers._optimizer import Optimizer
+from jaxlayers.optimizers._slots import moving_average
+from jaxlayers.optimizers._steps import Step, with_constructor
 
-if TYPE_CHECKING:
-    import optax
 
-
+@with_constructor
 class ScheduleFreeAdamW(Optimizer):
     """Schedule-free AdamW: AdamW with averaged parameters, which needs no decay of the learning rate.
 
@@ -42,34 +43,42 @@ class ScheduleFreeAdamW(Optimizer):
     """
 
     slot_order = (("momentum", "velocity"),)
+    _needs_parameters = True
 
-    @passes_on
-    def __init__(
-        self,
-        learning_rate: Any = 0.0025,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        warmup_steps: int = 0,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-    ):
-        if not 0 < beta_1 <= 1:
-            raise ValueError(f"beta_1 must be above 0 and at most 1; received {beta_1}.")
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.warmup_steps = warmup_steps
+    learning_rate: Any = 0.0025
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    warmup_steps: int = 0
+    weight_decay: float | None = None
+    clipnorm: float | None = None
+    clipvalue: float | None = None
+    global_clipnorm: float | None = None
+    use_ema: bool = False
+    ema_momentum: float = 0.99
+    ema_overwrite_frequency: int | None = None
+    loss_scale_factor: float | None = None
+    gradient_accumulation_steps: int | None = None
+    name: str | None = None
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
-        from jaxlayers.optimizers._directions import step_schedule_free
+    def __post_init__(self) -> None:
+        if not 0 < self.beta_1 <= 1:
+            raise ValueError(f"beta_1 must be above 0 and at most 1; received {self.beta_1}.")
+        super().__post_init__()
 
-        return step_schedule_free(self.beta_1, self.beta_2, self.epsilon, self.warmup_steps)
+    def _initial_slots(self, parameter: Any) -> dict[str, Any]:
+        return {"momentum": parameter}
+
+    def _make_step(self, learning_rate: Any, count: Any) -> Step:
+        warmup = jnp.minimum(count / self.warmup_steps, 1) if self.warmup_steps > 0 else 1
+        scalars = (1 / count, 1 - self.beta_2**count, learning_rate * warmup)
+
+        def step(g: Any, y: Any, z: Any, v: Any) -> tuple[Any, ...]:
+            share, correction, rate = (scalar.astype(y.dtype) for scalar in scalars)
+            v = moving_average(v, jnp.square(g), self.beta_2)
+            new_z = z - rate * g / (jnp.sqrt(v / correction) + self.epsilon)
+            x = (y - (1 - self.beta_1) * z) / self.beta_1
+            x = (1 - share) * x + share * new_z
+            return (1 - self.beta_1) * new_z + self.beta_1 * x - y, new_z, v
+
+        return step

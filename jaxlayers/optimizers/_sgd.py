@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from jaxlayers.common.constructors import passes_on
 from jaxlayers.optimizers._checks import check_between
 from jaxlayers.optimizers._optimizer import Optimizer
-
-if TYPE_CHECKING:
-    import optax
+from jaxlayers.optimizers._steps import Transformation, with_constructor
 
 
+@with_constructor
 class SGD(Optimizer):
     """Stochastic gradient descent: `w -= learning_rate * g`, with the gradient `g` of a parameter `w`.
 
@@ -44,28 +42,25 @@ class SGD(Optimizer):
     slot_order = (("momentum",),)
     slot_names: ClassVar[dict[str, str]] = {"trace": "momentum"}
 
-    @passes_on
-    def __init__(
-        self,
-        learning_rate: Any = 0.01,
-        momentum: float = 0.0,
-        nesterov: bool = False,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-    ):
-        check_between("momentum", momentum, 0, 1)
-        self.momentum = momentum
-        self.nesterov = nesterov
+    learning_rate: Any = 0.01
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float | None = None
+    clipnorm: float | None = None
+    clipvalue: float | None = None
+    global_clipnorm: float | None = None
+    use_ema: bool = False
+    ema_momentum: float = 0.99
+    ema_overwrite_frequency: int | None = None
+    loss_scale_factor: float | None = None
+    gradient_accumulation_steps: int | None = None
+    name: str | None = None
 
-    def _direction(self) -> optax.GradientTransformationExtraArgs:
+    def __post_init__(self) -> None:
+        check_between("momentum", self.momentum, 0, 1)
+        super().__post_init__()
+
+    def _direction(self) -> Transformation:
         import optax
 
         from jaxlayers.optimizers._transformations import scale_by_learning_rate

@@ -7,6 +7,7 @@ computation. All others are computed together from the parameters, when the firs
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Container, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from jax.extend.core import Literal
 from jaxlayers.common.settings import free_name
 from jaxlayers.core import Variable
 from jaxlayers.core.protocols import Role
+from jaxlayers.initializers import Constant
 
 
 class Layout:
@@ -39,8 +41,8 @@ class Layout:
         order: Sequence[tuple[str, ...]],
         names: dict[str, str],
     ):
-        self.paths = _unique([variable.path for variable in parameters])
-        self.parameters = dict(zip(self.paths, parameters, strict=True))
+        paths = _unique([variable.path for variable in parameters])
+        self.parameters: dict[Any, Variable] = dict(zip(paths, parameters, strict=True))
         self.index = {variable: i for i, variable in enumerate(parameters)}
         self._init = init
         self.overwritten = frozenset(p for p, variable in self.parameters.items() if variable.overwrite_with_gradient)
@@ -58,7 +60,7 @@ class Layout:
             return [_plain_array(leaf) for _, leaf in leaves]
 
         jaxpr, leaves = jax.make_jaxpr(traced, return_shape=True)(shapes)
-        number = {path: i for i, path in enumerate(self.paths)}
+        number = {path: i for i, path in enumerate(paths)}
         rank = {name: (group, i) for group, members in enumerate(order) for i, name in enumerate(members)}
 
         def sort_key(leaf: int) -> Any:
@@ -78,24 +80,18 @@ class Layout:
         """Return a variable for each leaf of the state, still without an array."""
         slots = []
         for number, (leaf, (name, owner)) in enumerate(zip(self._leaves, self._owners, strict=True)):
-            parameter = None if owner is None else self.parameters[owner]
+            parameter = self.parameters.get(owner)
             constant = self._constants[number]
-            slots.append(
-                Variable(
-                    Computed(self, number) if constant is None else Filled(constant),
-                    leaf.shape,
-                    str(leaf.dtype),
-                    trainable=False,
-                    name=name if owner is None else f"{owner.replace('/', '_')}_{name}",
-                    sharding=parameter.sharding if parameter is not None and parameter.shape == leaf.shape else None,
-                    role=Role.SLOT,
-                )
-            )
+            initializer = functools.partial(self.compute, number) if constant is None else Constant(constant)
+            name = name if owner is None else f"{owner.replace('/', '_')}_{name}"
+            sharding = parameter.sharding if parameter is not None and parameter.shape == leaf.shape else None
+            dtype = str(leaf.dtype)
+            slots.append(Variable(initializer, leaf.shape, dtype, False, name=name, sharding=sharding, role=Role.SLOT))
         return dict(zip(_unique([slot.name for slot in slots]), slots, strict=True))
 
     def owners(self) -> list[tuple[str, Variable | None]]:
         """Return the kind and the parameter, or None, of each slot."""
-        return [(name, None if owner is None else self.parameters[owner]) for name, owner in self._owners]
+        return [(name, self.parameters.get(owner)) for name, owner in self._owners]
 
     def pack(self, values: Sequence[Any]) -> Any:
         """Return the state, from the arrays of the slots."""
@@ -110,8 +106,8 @@ class Layout:
         leaves = jax.tree.leaves(state)
         return [_plain_array(leaves[leaf]) for leaf in self._order]
 
-    def compute(self, number: int) -> Any:
-        """Return the initial array of a slot."""
+    def compute(self, number: int, shape: Any, dtype: Any) -> Any:
+        """Return the initial array of a slot: the initializer of a slot that is not filled with a constant."""
         if number not in self._computed:
             values = {path: variable.make() for path, variable in self.parameters.items()}
             # Copy the leaves, so that no slot shares memory with a parameter.
@@ -125,24 +121,10 @@ class Layout:
         return {**self.__dict__, "_computed": {}}
 
 
-class Filled:
-    """An initializer that fills an array with a constant."""
-
-    def __init__(self, value: Any):
-        self.constant_value = value
-
-    def __call__(self, shape: Any, dtype: Any = None) -> jax.Array:
-        return jnp.full(shape, self.constant_value, dtype)
-
-
-class Computed:
-    """An initializer that computes the array of a slot from the initial state of the transformation."""
-
-    def __init__(self, layout: Layout, number: int):
-        self.layout, self.number = layout, number
-
-    def __call__(self, shape: Any, dtype: Any = None) -> jax.Array:
-        return self.layout.compute(self.number)
+def moving_average(average: Any, value: Any, decay: float) -> Any:
+    """Return `decay * average + (1 - decay) * value`."""
+    # Add a fraction of the difference: in bfloat16, 0.999 rounds to 1 and `decay * average` would never decay.
+    return average + (value - average) * (1 - decay)
 
 
 def owner_of(path: Any, names: Container[str]) -> str | None:
@@ -175,11 +157,11 @@ def _plain_array(leaf: Any) -> Any:
 def _constants(jaxpr: Any) -> list[Any]:
     """Return the constant that each output is filled with, or None if it is not known to be filled with one."""
     filled = {
-        equation.outvars[0]: equation.invars[0].val
+        equation.outvars[0]: np.asarray(equation.invars[0].val).item()
         for equation in jaxpr.eqns
         if equation.primitive.name == "broadcast_in_dim" and isinstance(equation.invars[0], Literal)
     }
-    return [np.asarray(v.val)[()] if isinstance(v, Literal) else filled.get(v) for v in jaxpr.outvars]
+    return [np.asarray(v.val).item() if isinstance(v, Literal) else filled.get(v) for v in jaxpr.outvars]
 
 
 def _unique(names: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ This module imports optax, so it is imported only when an optimizer is first use
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -20,28 +21,7 @@ from jaxlayers.core import scope
 from jaxlayers.core.effects import run
 from jaxlayers.core.scope import Scope
 from jaxlayers.optimizers import _paths
-
-
-class AdamState(NamedTuple):
-    """Moving averages of the gradient and of its square, and the largest of the latter (None without AMSGrad)."""
-
-    momentum: Any
-    velocity: Any
-    velocity_hat: Any
-
-
-class NadamState(NamedTuple):
-    """Moving averages of the gradient and of its square, and the product of all momenta so far."""
-
-    momentum: Any
-    velocity: Any
-    u_product: Any
-
-
-class OwnState(NamedTuple):
-    """The variables added by an optimizer with an `update_step`; those of a parameter are dicts keyed by its path."""
-
-    own: dict[str, Any]
+from jaxlayers.optimizers._slots import moving_average
 
 
 class AccumulatorState(NamedTuple):
@@ -115,30 +95,44 @@ def clip_each_by_norm(max_norm: float) -> optax.GradientTransformation:
     return optax.GradientTransformation(optax.init_empty_state, update)
 
 
-def step_by_adam(beta_1: float, beta_2: float, epsilon: float, amsgrad: bool) -> optax.GradientTransformationExtraArgs:
-    """Return the steps of Adam, learning rate included, with `epsilon` added before the bias correction.
+def step_by_parameter(
+    names: Sequence[str],
+    make_step: Callable[[Any, Any], Callable[..., tuple[Any, ...]]],
+    initial_slots: Callable[[Any], dict[str, Any]] = lambda parameter: {},
+    needs_parameters: bool = False,
+) -> optax.GradientTransformationExtraArgs:
+    """Return a transformation that computes the step of each parameter from its own gradient and slots.
 
-    The correction is computed in float32 even for half-precision parameters, in which 0.999 rounds to 1.
+    The state is a dict from the names of the slots to trees like that of the parameters.
+
+    Args:
+        names: the names of the slots of a parameter.
+        make_step: a function from the learning rate and the number of the update, counted from 1, to a function
+            `(gradient, parameter, *slots) -> (step, *slots)`.
+        initial_slots: a function from a parameter to those of its initial slots that are not zeros like it.
+        needs_parameters: If True, an update without the parameters raises a ValueError. If False (default), the
+            parameters are None then.
     """
 
-    def init(params: Any) -> AdamState:
-        zeros_like = optax.tree.zeros_like
-        return AdamState(zeros_like(params), zeros_like(params), zeros_like(params) if amsgrad else None)
+    def init(params: Any) -> dict[str, Any]:
+        leaves = jax.tree.leaves(params)
+        structure: Any = jax.tree.structure(params)
+        slots = [{**{name: jnp.zeros_like(leaf) for name in names}, **initial_slots(leaf)} for leaf in leaves]
+        return {name: structure.unflatten([of_leaf[name] for of_leaf in slots]) for name in names}
 
     def update(
-        gradients: Any, state: AdamState, params: Any = None, *, learning_rate: Any, iterations: Any, **_: Any
-    ) -> tuple[Any, AdamState]:
-        count = (iterations + 1).astype(float)
-        rate = learning_rate * jnp.sqrt(1 - beta_2**count) / (1 - beta_1**count)
-        momentum = moving_average(state.momentum, gradients, beta_1)
-        velocity = moving_average(state.velocity, jax.tree.map(jnp.square, gradients), beta_2)
-        largest = jax.tree.map(jnp.maximum, state.velocity_hat, velocity) if amsgrad else None
-
-        def step(m: Any, v: Any) -> Any:
-            return -(m * rate.astype(m.dtype)) / (jnp.sqrt(v) + epsilon)
-
-        steps = jax.tree.map(step, momentum, largest if amsgrad else velocity)
-        return steps, AdamState(momentum, velocity, largest)
+        gradients: Any, state: dict[str, Any], params: Any = None, *, learning_rate: Any, iterations: Any, **_: Any
+    ) -> tuple[Any, dict[str, Any]]:
+        if params is None and needs_parameters:
+            raise ValueError("This optimizer needs the parameters: call update(gradients, state, params).")
+        leaves = jax.tree.leaves(gradients)
+        structure: Any = jax.tree.structure(gradients)
+        parameters = [None] * len(leaves) if params is None else structure.flatten_up_to(params)
+        slots = [structure.flatten_up_to(state[name]) for name in names]
+        step = make_step(learning_rate, (iterations + 1).astype(float))
+        results = [step(*arguments) for arguments in zip(leaves, parameters, *slots, strict=True)]
+        steps, *new = (structure.unflatten([result[i] for result in results]) for i in range(1 + len(names)))
+        return steps, dict(zip(names, new, strict=True))
 
     return optax.GradientTransformationExtraArgs(init, update)
 
@@ -146,30 +140,31 @@ def step_by_adam(beta_1: float, beta_2: float, epsilon: float, amsgrad: bool) ->
 def step_by_nadam(beta_1: float, beta_2: float, epsilon: float) -> optax.GradientTransformationExtraArgs:
     """Return the steps of Nadam, learning rate included; the momentum grows: `u_t = beta_1 * (1 - 0.96**t / 2)`."""
 
-    def init(params: Any) -> NadamState:
+    def init(params: Any) -> dict[str, Any]:
         leaves = jax.tree.leaves(params)
-        u_product = jnp.ones((), leaves[0].dtype if leaves else float)
-        return NadamState(optax.tree.zeros_like(params), optax.tree.zeros_like(params), u_product)
+        slots = {name: optax.tree.zeros_like(params) for name in ("momentum", "velocity")}
+        return {**slots, "u_product": jnp.ones((), leaves[0].dtype if leaves else float)}
 
     def update(
-        gradients: Any, state: NadamState, params: Any = None, *, learning_rate: Any, iterations: Any, **_: Any
-    ) -> tuple[Any, NadamState]:
+        gradients: Any, state: Any, params: Any = None, *, learning_rate: Any, iterations: Any, **_: Any
+    ) -> tuple[Any, dict[str, Any]]:
         count = (iterations + 1).astype(float)
         u = beta_1 * (1 - 0.5 * 0.96**count)
         next_u = beta_1 * (1 - 0.5 * 0.96 ** (count + 1))
-        product = state.u_product.astype(count.dtype) * u
+        product = state["u_product"].astype(count.dtype) * u
         momentum_weight = next_u / (1 - product * next_u)
         gradient_weight = (1 - u) / (1 - product)
         correction = 1 - beta_2**count
-        momentum = moving_average(state.momentum, gradients, beta_1)
-        velocity = moving_average(state.velocity, jax.tree.map(jnp.square, gradients), beta_2)
+        momentum = jax.tree.map(lambda m, g: moving_average(m, g, beta_1), state["momentum"], gradients)
+        velocity = jax.tree.map(lambda v, g: moving_average(v, jnp.square(g), beta_2), state["velocity"], gradients)
 
         def step(g: Any, m: Any, v: Any) -> Any:
             a, b, c, rate = (x.astype(g.dtype) for x in (momentum_weight, gradient_weight, correction, learning_rate))
             return -(a * m + b * g) * rate / (jnp.sqrt(v / c) + epsilon)
 
+        product = product.astype(state["u_product"].dtype)
         steps = jax.tree.map(step, gradients, momentum, velocity)
-        return steps, NadamState(momentum, velocity, product.astype(state.u_product.dtype))
+        return steps, {"momentum": momentum, "velocity": velocity, "u_product": product}
 
     return optax.GradientTransformationExtraArgs(init, update)
 
@@ -205,18 +200,19 @@ def accumulate(inner: Any, every: int) -> optax.GradientTransformationExtraArgs:
 def step_by_variables(optimizer: Any) -> optax.GradientTransformationExtraArgs:
     """Return a transformation that calls `optimizer.update_step` for each variable and returns what it assigns."""
 
-    def state_of(values: Any) -> OwnState:
+    def state_of(values: Any) -> dict[str, Any]:
+        """Return the values of the added variables by name; those of a parameter are dicts keyed by its path."""
         paths, named = list(optimizer._known_parameters), {}
         for number, (value, (_, owner)) in enumerate(zip(values, optimizer._own, strict=True)):
             named[f"own_{number:05}"] = value if owner is None else {paths[owner]: value}
-        return OwnState(named)
+        return named
 
-    def init(params: Any) -> OwnState:
+    def init(params: Any) -> dict[str, Any]:
         return state_of([jnp.zeros(variable.shape, variable.dtype) for variable, _ in optimizer._own])
 
     def update(
-        gradients: Any, state: OwnState, params: Any = None, *, learning_rate: Any, iterations: Any, **_: Any
-    ) -> tuple[Any, OwnState]:
+        gradients: Any, state: Any, params: Any = None, *, learning_rate: Any, iterations: Any, **_: Any
+    ) -> tuple[Any, dict[str, Any]]:
         known, own = optimizer._known_parameters, [variable for variable, _ in optimizer._own]
         if not isinstance(params, dict) or not params.keys() <= known.keys():
             raise TypeError(
@@ -227,7 +223,7 @@ def step_by_variables(optimizer: Any) -> optax.GradientTransformationExtraArgs:
         values[optimizer._iterations] = iterations * (optimizer.gradient_accumulation_steps or 1)
         values.update(dict.fromkeys(optimizer._rate_variables, learning_rate))
 
-        def step() -> tuple[Any, OwnState]:
+        def step() -> tuple[Any, dict[str, Any]]:
             for path, gradient in gradients.items():
                 optimizer.update_step(gradient, known[path], learning_rate)
             steps = {path: scope.read(known[path]) - param for path, param in params.items()}
@@ -236,9 +232,3 @@ def step_by_variables(optimizer: Any) -> optax.GradientTransformationExtraArgs:
         return run(Scope.lifted(values), step)[0]
 
     return optax.GradientTransformationExtraArgs(init, update)
-
-
-def moving_average(average: Any, values: Any, decay: float) -> Any:
-    """Return `decay * average + (1 - decay) * values`."""
-    # Add a fraction of the difference: in bfloat16, 0.999 rounds to 1 and `decay * average` would never decay.
-    return jax.tree.map(lambda a, v: a + (v - a) * (1 - decay), average, values)

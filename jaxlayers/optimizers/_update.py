@@ -2,7 +2,7 @@
 
 The order is Keras's: divide the gradients by the loss scale, accumulate them, clip them, decay the weights, compute the
 steps, add the steps to the parameters, update the moving average of the parameters, apply the constraints.
-`make_update` makes the function that `Optimizer` runs, `make_transformation` the same as an optax transformation.
+`compile_update` makes the function that `Optimizer` runs, `make_transformation` the same as an optax transformation.
 
 This module imports optax, so it is imported only when an optimizer is first used.
 """
@@ -20,8 +20,7 @@ import optax
 from jaxlayers.core import Variable
 from jaxlayers.optimizers import _transformations as ours
 from jaxlayers.optimizers._slots import Layout, owner_of
-from jaxlayers.optimizers._update_settings import UpdateSettings
-from jaxlayers.optimizers._variable_steps import VariableSteps
+from jaxlayers.optimizers._steps import Steps
 
 
 class OptimizerState(NamedTuple):
@@ -43,7 +42,7 @@ class OptimizerState(NamedTuple):
     gradient_accumulator: Any = None
 
 
-def make_steps(optimizer: UpdateSettings) -> optax.GradientTransformationExtraArgs:
+def make_steps(optimizer: Steps) -> optax.GradientTransformationExtraArgs:
     """Return the transformation from gradients to the steps that are added to the parameters."""
     if optimizer.clipnorm:
         clip = ours.clip_each_by_norm(optimizer.clipnorm)
@@ -51,7 +50,7 @@ def make_steps(optimizer: UpdateSettings) -> optax.GradientTransformationExtraAr
         clip = optax.clip_by_global_norm(optimizer.global_clipnorm)
     else:
         clip = optax.clip(optimizer.clipvalue) if optimizer.clipvalue else optax.identity()
-    by_variable = type(optimizer).update_step is not VariableSteps.update_step
+    by_variable = type(optimizer).update_step is not Steps.update_step
     direction = ours.step_by_variables(optimizer) if by_variable else optimizer._direction()
     # Each part is always present, so that the state keeps its structure when an attribute is set later.
     step = ours.decay_weights_before(direction, optimizer._decay_rates)
@@ -63,7 +62,7 @@ def make_steps(optimizer: UpdateSettings) -> optax.GradientTransformationExtraAr
 
 
 def initial_state(
-    optimizer: UpdateSettings, steps: Any, learning_rate: Any, params: Any, overwritten: frozenset[str] = frozenset()
+    optimizer: Steps, steps: Any, learning_rate: Any, params: Any, overwritten: frozenset[str] = frozenset()
 ) -> OptimizerState:
     """Return the state before the first update; `overwritten` needs `params` to be a dict by path."""
     largest = None
@@ -75,41 +74,61 @@ def initial_state(
     return OptimizerState(jnp.zeros((), "int32"), learning_rate, average, steps.init(params), largest)
 
 
-def make_update(
-    optimizer: UpdateSettings, constraints: dict[str, Any], overwritten: frozenset[str]
-) -> Callable[..., Any]:
-    """Return the pure function `(params, gradients, state, learning_rate) -> (params, state)` over dicts keyed by path.
+def compile_update(optimizer: Steps) -> Callable[..., Any]:
+    """Return the compiled update over lists: of parameters, of gradients or None, and of the optimizer's variables.
 
-    A parameter whose gradient is None is not updated. If `learning_rate` is None, the state holds the learning rate, or
-    the function computes it from the optimizer's schedule.
+    It refers to the optimizer weakly, since the optimizer holds it.
     """
-    transformation = make_steps(optimizer)
+    reference = weakref.ref(optimizer)
 
-    def update(params: Any, gradients: Any, state: OptimizerState, learning_rate: Any) -> tuple[Any, OptimizerState]:
-        direct, largest = _overwrite(optimizer, params, gradients, state, overwritten)
-        params = {path: param for path, param in params.items() if path not in overwritten}
-        used = {name for name in params if gradients[name] is not None}
-        filled = {name: gradients[name] if name in used else jnp.zeros_like(params[name]) for name in params}
-        steps, new = _advance(optimizer, transformation, params, filled, state, learning_rate)
-        new_params = optax.apply_updates({name: params[name] for name in used}, {name: steps[name] for name in used})
-        new_params = {**params, **new_params}
-        if len(used) < len(params):
-            new = new._replace(steps=_keep_unused(new.steps, state.steps, params.keys() - used))
-        if optimizer.use_ema:
-            average, overwrite = _update_average(optimizer, state, new_params)
-            new = new._replace(average=average)
-            if overwrite is not None:
-                new_params = jax.tree.map(lambda a, p: jnp.where(overwrite, a, p), average, new_params)
-        for name, constraint in constraints.items():
-            if name in used:
-                new_params[name] = constraint(new_params[name])
-        return {**new_params, **direct}, new._replace(gradient_accumulator=largest)
+    def update(params: list[Any], gradients: list[Any], slots: list[Any], learning_rate: Any) -> tuple[Any, Any]:
+        owner: Any = reference()
+        layout: Layout = owner._known_layout()
+        own = 1 + isinstance(owner._learning_rate, Variable)  # the counter, and the learning rate if it is a variable
+        state = layout.pack(slots[own:])._replace(iterations=slots[0], learning_rate=slots[1] if own > 1 else None)
+        by_path, gradient_of = (dict(zip(layout.parameters, arrays, strict=True)) for arrays in (params, gradients))
+        new, state = _update(owner, layout, by_path, gradient_of, state, learning_rate)
+        rest = layout.unpack(state._replace(iterations=None, learning_rate=None))
+        return [new[path] for path in layout.parameters], [state.iterations, *slots[1:own], *rest]
 
-    return update
+    return jax.jit(update, inline=True)
+
+
+def _update(
+    optimizer: Steps, layout: Layout, params: Any, gradients: Any, state: OptimizerState, learning_rate: Any
+) -> tuple[dict[str, Any], OptimizerState]:
+    """Return the new parameters by path, and the new state.
+
+    Args:
+        optimizer: the optimizer.
+        layout: its parameters and slots.
+        params: the parameters by path.
+        gradients: the gradients by path; None leaves the parameter and its slots unchanged.
+        state: the state.
+        learning_rate: the learning rate of this update; None for the one that the state or the optimizer determines.
+    """
+    direct, largest = _overwrite(optimizer, params, gradients, state, layout.overwritten)
+    params = {path: param for path, param in params.items() if path not in layout.overwritten}
+    used = {name for name in params if gradients[name] is not None}
+    filled = {name: gradients[name] if name in used else jnp.zeros_like(params[name]) for name in params}
+    steps, new = _advance(optimizer, make_steps(optimizer), params, filled, state, learning_rate)
+    new_params = optax.apply_updates({name: params[name] for name in used}, {name: steps[name] for name in used})
+    new_params = {**params, **new_params}
+    if len(used) < len(params):
+        new = new._replace(steps=_keep_unused(new.steps, state.steps, params.keys() - used))
+    if optimizer.use_ema:
+        average, overwrite = _update_average(optimizer, state, new_params)
+        new = new._replace(average=average)
+        if overwrite is not None:
+            new_params = jax.tree.map(lambda a, p: jnp.where(overwrite, a, p), average, new_params)
+    for name, variable in layout.parameters.items():
+        if name in used and variable.constraint:
+            new_params[name] = variable.constraint(new_params[name])
+    return {**new_params, **direct}, new._replace(gradient_accumulator=largest)
 
 
 def _overwrite(
-    optimizer: UpdateSettings, params: Any, gradients: Any, state: OptimizerState, overwritten: frozenset[str]
+    optimizer: Steps, params: Any, gradients: Any, state: OptimizerState, overwritten: frozenset[str]
 ) -> tuple[dict[str, Any], Any]:
     """Return the values of the variables overwritten with their gradient, and the largest gradients until then."""
     direct, largest = {path: params[path] for path in overwritten}, dict(state.gradient_accumulator or {})
@@ -126,36 +145,7 @@ def _overwrite(
     return direct, largest or None
 
 
-def make_flat_update(optimizer: UpdateSettings, layout: Layout, holds_rate: bool) -> Callable[..., Any]:
-    """Return `make_update` over lists: of parameters, of gradients or None, and of the optimizer's variables."""
-    constraints = {path: variable.constraint for path, variable in layout.parameters.items() if variable.constraint}
-    update = make_update(optimizer, constraints, layout.overwritten)
-
-    def update_all(params: list[Any], gradients: list[Any], slots: list[Any], learning_rate: Any) -> tuple[Any, Any]:
-        own = 1 + holds_rate  # the counter, and the learning rate if it is a variable
-        state = layout.pack(slots[own:])
-        state = state._replace(iterations=slots[0], learning_rate=slots[1] if holds_rate else None)
-        by_path = dict(zip(layout.paths, params, strict=True))
-        new, state = update(by_path, dict(zip(layout.paths, gradients, strict=True)), state, learning_rate)
-        rest = layout.unpack(state._replace(iterations=None, learning_rate=None))
-        return [new[path] for path in layout.paths], [state.iterations, *slots[1:own], *rest]
-
-    return update_all
-
-
-def compile_update(optimizer: UpdateSettings) -> Callable[..., Any]:
-    """Return `make_flat_update` compiled; it refers to the optimizer weakly, since the optimizer holds it."""
-    reference = weakref.ref(optimizer)
-
-    def update(params: Any, gradients: Any, slots: Any, learning_rate: Any) -> Any:
-        owner: Any = reference()
-        flat_update = make_flat_update(owner, owner._known_layout(), isinstance(owner._learning_rate, Variable))
-        return flat_update(params, gradients, slots, learning_rate)
-
-    return jax.jit(update, inline=True)
-
-
-def make_transformation(optimizer: UpdateSettings, learning_rate: Any) -> Any:
+def make_transformation(optimizer: Steps, learning_rate: Any) -> Any:
     """Return the update as an `optax.GradientTransformation` on any pytree, without constraints of variables."""
     transformation = make_steps(optimizer)
 
@@ -177,7 +167,7 @@ def make_transformation(optimizer: UpdateSettings, learning_rate: Any) -> Any:
 
 
 def _advance(
-    optimizer: UpdateSettings,
+    optimizer: Steps,
     transformation: Any,
     params: Any,
     gradients: Any,
@@ -207,7 +197,7 @@ def _keep_unused(new: Any, old: Any, unused: Set[str]) -> Any:
     return jax.tree_util.tree_map_with_path(choose, new, old)
 
 
-def _update_average(optimizer: UpdateSettings, state: OptimizerState, params: Any) -> tuple[Any, Any]:
+def _update_average(optimizer: Steps, state: OptimizerState, params: Any) -> tuple[Any, Any]:
     """Return the average after an update, and a boolean array: True if it overwrites the parameters (None: never)."""
     updates = state.iterations // (optimizer.gradient_accumulation_steps or 1)
     momentum = jnp.where(updates == 0, 0.0, optimizer.ema_momentum)

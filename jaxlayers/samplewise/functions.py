@@ -50,12 +50,19 @@ def broadcastable(name: str, y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.
     return jnp.broadcast_to(y_true, shape), jnp.broadcast_to(y_pred, shape)
 
 
-def same_shape(name: str, y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return labels and predictions as floats; raise a ValueError unless their shapes match up to `match_ranks`."""
-    y_true, y_pred = match_ranks(_as_float(y_true, y_pred), _as_float(y_pred, y_pred))
-    if y_true.shape != y_pred.shape or not y_pred.ndim:
+def equal_shapes(name: str, y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return labels and predictions; raise a ValueError unless their shapes match up to `match_ranks`."""
+    y_true, y_pred = match_ranks(y_true, y_pred)
+    if y_true.shape != y_pred.shape:
         raise mismatch(name, y_true, y_pred)
     return y_true, y_pred
+
+
+def same_shape(name: str, y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return labels and predictions as floats; raise a ValueError unless they have one shape, of at least one axis."""
+    if not y_pred.ndim:
+        raise mismatch(name, y_true, y_pred)
+    return equal_shapes(name, _as_float(y_true, y_pred), _as_float(y_pred, y_pred))
 
 
 def classes_and_scores(name: str, y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -63,6 +70,14 @@ def classes_and_scores(name: str, y_true: jax.Array, y_pred: jax.Array) -> tuple
     if not y_pred.ndim:
         raise ValueError(f"{name}: expected y_pred with an axis of classes; received a scalar.")
     return y_true, _as_float(y_pred, y_pred)
+
+
+def class_indices(name: str, y_true: jax.Array, y_pred: jax.Array, axis: int = -1) -> jax.Array:
+    """Return class indices in the shape of the scores without the axis of the classes."""
+    before, after = y_pred.shape[:axis], y_pred.shape[axis:][1:]
+    if y_true.shape not in (before + after, (*before, 1, *after)):
+        raise mismatch(name, y_true, y_pred, f"the same shape but for axis {axis}, the classes in y_pred")
+    return y_true.reshape(before + after)
 
 
 def samplewise(*static: str, prepare: Prepare = broadcastable) -> Callable[[Function], Function]:
@@ -96,7 +111,7 @@ def samplewise(*static: str, prepare: Prepare = broadcastable) -> Callable[[Func
                     options[option] = tuple(np.asarray(options[option]).tolist())
             return compiled((epsilon(), floatx()), y_true, y_pred, **options)
 
-        return operation("y_true", "y_pred")(call)
+        return operation("y_true", "y_pred")(call)  # type: ignore[return-value]
 
     return decorate
 

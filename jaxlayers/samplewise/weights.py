@@ -19,29 +19,18 @@ from jaxlayers.samplewise.functions import match_ranks
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 
 
-def check_reduction(reduction: Any) -> Any:
-    """Return `reduction`; raise a ValueError if it is unknown."""
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction must be one of {REDUCTIONS}; received {reduction!r}.")
-    return reduction
-
-
-@operation("values", "sample_weight", "mask")
-def reduce_weighted(
-    values: Any, sample_weight: Any = None, mask: Any = None, reduction: str | None = None, dtype: str = "float32"
-) -> jax.Array:
-    """Weight and reduce values, as described in `Loss`."""
-    return _reduce(values, sample_weight, mask, reduction, dtype)
-
-
+@operation("values", "sample_weight", "mask", "values_mask")
 @functools.partial(jax.jit, static_argnames=("reduction", "dtype"), inline=True)
-def _reduce(values: Any, sample_weight: Any, mask: Any, reduction: str | None, dtype: str) -> jax.Array:
+def reduce_weighted(
+    values: Any, sample_weight: Any, mask: Any, values_mask: Any, reduction: str | None, dtype: str
+) -> jax.Array:
+    """Weight and reduce values, as described in `Loss`; `mask` and `values_mask` are the two masks there."""
     # Sum in float32 or wider: float16 overflows at 65504, and bfloat16 represents integers exactly only up to 256.
     wide = jnp.promote_types(dtype, jnp.float32)
     values = jnp.asarray(values, wide)
+    mask = combine(values_mask, mask, wide)
     if mask is not None and reduction in ("mean", "sum_over_batch_size"):
         # Scale the mask by size / valid: the division by the size below then amounts to a division by valid.
-        mask = jnp.asarray(mask, wide)
         mask *= divide_no_nan(jnp.asarray(mask.size, wide), jnp.sum(mask))
     weights = combine(sample_weight, mask, wide)
     if weights is not None:
@@ -60,15 +49,12 @@ def _reduce(values: Any, sample_weight: Any, mask: Any, reduction: str | None, d
 
 def combine(sample_weight: Any, mask: Any, dtype: Any) -> Any:
     """Return the product of weights and mask; if one of them is None, the other; if both are, None."""
-    if sample_weight is None or mask is None:
-        weights = mask if sample_weight is None else sample_weight
-        return None if weights is None else jnp.asarray(weights, dtype)
-    mask, weights = jnp.asarray(mask, dtype), jnp.asarray(sample_weight, dtype)
-    if mask.ndim < weights.ndim:
-        weights, mask = align(weights, mask)
-    else:
-        mask, weights = align(mask, weights)
-    return weights * mask
+    arrays = [jnp.asarray(array, dtype) for array in (mask, sample_weight) if array is not None]
+    if len(arrays) < 2:
+        return arrays[0] if arrays else None
+    larger, smaller = sorted(arrays, key=jnp.ndim, reverse=True)
+    larger, smaller = align(larger, smaller)
+    return larger * smaller
 
 
 def align(values: jax.Array, weights: jax.Array, grow: bool = True) -> tuple[jax.Array, jax.Array]:

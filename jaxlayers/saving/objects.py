@@ -77,7 +77,7 @@ def _describe_value(obj: Any) -> tuple[str | None, Any]:
     if isinstance(obj, jax.Array):
         return "__tensor__", {"value": np.asarray(obj).tolist(), "dtype": standardize_dtype(obj.dtype)}
     if isinstance(obj, np.ndarray) and obj.ndim:
-        return "__numpy__", {"value": obj.tolist(), "dtype": standardize_dtype(obj.dtype)}
+        return "__numpy__", {"value": obj.tolist(), "dtype": obj.dtype.name}
     if isinstance(obj, np.ndarray | np.generic):
         return "", obj.item()
     if isinstance(obj, np.dtype) or _is_dtype(obj):
@@ -174,15 +174,13 @@ def _deserialize(config: Any) -> Any:
     return obj
 
 
-@contextlib.contextmanager
-def sharing() -> Iterator[None]:
+def sharing() -> contextlib.AbstractContextManager[None]:
     """Keep shared objects shared within a `with` block.
 
     An object that appears several times in a config is written with a `shared_object_id`; when the config is read, all
     entries with one id become one object.
     """
-    with _set(_shared, {}):
-        yield
+    return _set(_shared, {})
 
 
 @contextlib.contextmanager

@@ -69,29 +69,17 @@ class Compiled:
         Raises:
             ValueError: for an unknown name, loss weights that are no numbers, or a number of steps below one.
         """
+        # A namespace is not searched for objects, so the metrics in it are no part of the model.
+        arguments = types.SimpleNamespace(**{name: value for name, value in locals().items() if name != "self"})
         several = steps_per_execution
         if several != "auto" and (isinstance(several, bool | str) or int(several) != several or several < 1):
             raise ValueError(f"steps_per_execution must be a positive integer or 'auto'; received {several!r}.")
         optimizer_object = optimizers.get(optimizer)
-        policy = self.dtype_policy.name  # type: ignore[attr-defined]
         scales_loss = isinstance(optimizer_object, optimizers.LossScaleOptimizer)
-        if auto_scale_loss and policy == "mixed_float16" and not scales_loss:
+        if auto_scale_loss and self.dtype_policy.name == "mixed_float16" and not scales_loss:  # type: ignore[attr-defined]
             optimizer_object = optimizers.LossScaleOptimizer(optimizer_object)
-        names = getattr(self, "output_names", None)
-        objective = Objective(loss, loss_weights, metrics, weighted_metrics, names)
-        self._compiled_with = (
-            types.SimpleNamespace(  # not searched for objects, so its metrics are no part of the model
-                optimizer=optimizer,
-                loss=loss,
-                loss_weights=loss_weights,
-                metrics=metrics,
-                weighted_metrics=weighted_metrics,
-                run_eagerly=run_eagerly,
-                steps_per_execution=steps_per_execution,
-                jit_compile=jit_compile,
-                auto_scale_loss=auto_scale_loss,
-            )
-        )
+        objective = Objective(loss, loss_weights, metrics, weighted_metrics, getattr(self, "output_names", None))
+        self._compiled_with = arguments
         self.optimizer, self._objective = optimizer_object, objective
         object.__setattr__(self, "loss", loss)  # the argument itself, which is no part of the model
         self.run_eagerly = run_eagerly or jit_compile is False
@@ -189,8 +177,7 @@ class Compiled:
             ValueError: when there is an array too many or too few.
         """
         arrays = (trainable_variables, non_trainable_variables, metrics_variables)
-        parts = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": sample_weight, "training": training}
-        return stateless_steps.compute_loss(self, arrays, parts)
+        return stateless_steps.compute_loss(self, arrays, lambda: self._loss(x, y, y_pred, sample_weight, training))
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, jax.Array]:
         """Update the compiled metrics with a batch; return all metrics so far by name."""

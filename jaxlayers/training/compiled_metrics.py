@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
+import types
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -28,7 +28,8 @@ class CompiledMetrics(metrics.Metric):
 
     def __init__(self, unweighted: Any, weighted: Any, names: list[str] | None):
         super().__init__(name="compile_metrics")
-        self._arguments = _Arguments(unweighted, weighted)
+        # Tracking does not look into a namespace: the metrics are tracked once they are resolved.
+        self._arguments = types.SimpleNamespace(metrics=unweighted, weighted_metrics=weighted)
         self._output_names = names
         self.outputs_with_loss: list[int] = []  # the numbers of these outputs
         self._entries: list[_Entry] | None = None
@@ -89,18 +90,9 @@ class CompiledMetrics(metrics.Metric):
                         continue
                     metric = as_metric(identifier, targets[output], outputs[output])
                     is_repeated = is_weighted and prefix + metric.name in taken
-                    name = f"{prefix}weighted_{metric.name}" if is_repeated else f"{prefix}{metric.name}"
-                    name = free_name(name, taken)
+                    name = free_name(f"{prefix}{'weighted_' if is_repeated else ''}{metric.name}", taken)
                     taken.add(name)
                     yield _Entry(output, metric, is_weighted, name)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Arguments:
-    """The arguments of `compile`. Tracking does not look into this class: metrics are tracked once resolved."""
-
-    metrics: Any
-    weighted_metrics: Any
 
 
 class _Entry(NamedTuple):

@@ -51,7 +51,9 @@ class Loop:
         self._steps_per_execution = steps
         self._stack_size: int | None = None  # the batches per stack, once decided
         self._timer = model._kept((name, "pace"), StepTimer)
-        self._resident = Resident.of(data, self._timer) if steps == "auto" and is_on_accelerator() else None
+        loader = data.loader if steps == "auto" and is_on_accelerator() else None
+        fits = loader is not None and sum(leaf.nbytes for leaf in jax.tree.leaves(loader.arrays)) <= _MAX_RESIDENT
+        self._resident = Resident(loader, self._timer) if fits else None
 
     def run(self) -> tuple[int, dict[str, Any]]:
         """Run one pass; return the number of its steps, and the final logs as floats and NumPy arrays.
@@ -171,14 +173,6 @@ class Resident:
         self._loader, self._timer = loader, timer
         self._arrays: Any = None
 
-    @classmethod
-    def of(cls, data: Any, timer: StepTimer) -> Resident | None:
-        """Return the executions over a feed of arrays; None if it has no arrays, or if they are too large."""
-        loader = data.loader
-        if loader is None or sum(leaf.nbytes for leaf in jax.tree.leaves(loader.arrays)) > _MAX_RESIDENT:
-            return None
-        return cls(loader, timer)
-
     def executions(self, model: Any, name: str) -> Iterator[tuple[int, Callable[[], Any]]]:
         """Yield for each execution of an epoch its number of steps and the call that runs it."""
         loader = self._loader
@@ -186,13 +180,6 @@ class Resident:
         batches = iter(loader)
         if not model.built:
             model._build_for(jax.tree.map(lambda leaf: leaf[:1], loader.arrays))
-        yield from self._gathered(model, name, batches, whole)
-        for batch in batches:
-            yield 1, functools.partial(model._step(name), batch)
-
-    def _gathered(self, model: Any, name: str, batches: Any, whole: int) -> Iterator[tuple[int, Callable[[], Any]]]:
-        """Yield the executions of all whole batches that are left, with many batches in each."""
-        loader = self._loader
         leaves, structure = jax.tree.flatten(loader.arrays)
         unique = {id(leaf): leaf for leaf in leaves}
         if self._arrays is None:
@@ -200,8 +187,7 @@ class Resident:
         batch = jax.tree.unflatten(structure, [list(unique).index(id(leaf)) for leaf in leaves])
         order = batches.order()
         order = np.arange(loader.num_samples) if order is None else order
-        rows = order[: whole * loader.batch_size].reshape(whole, -1).astype("int32")  # [steps, batch]
-        rows = jax.device_put(rows)
+        rows = jax.device_put(order[: whole * loader.batch_size].reshape(whole, -1).astype("int32"))  # [steps, batch]
         step = model._gathered(name, batch)
         while batches.batch < whole:
             start = batches.batch
@@ -209,6 +195,8 @@ class Resident:
             count = min(max(1, round(_EXECUTION_TIME / seconds)), whole - start)
             yield count, functools.partial(step, self._arrays, rows, np.int32(start), np.int32(count))
             batches.skip(count)
+        for batch in batches:
+            yield 1, functools.partial(model._step(name), batch)
 
 
 def is_on_accelerator() -> bool:

@@ -7,6 +7,7 @@ a list of terms: each term is one loss, the outputs it is for, and its weight.
 from __future__ import annotations
 
 import dataclasses
+import types
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -26,7 +27,6 @@ from jaxlayers.training.outputs import (
     items,
     number_leaves,
     output_names,
-    written_order,
 )
 
 
@@ -48,11 +48,10 @@ class Term(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class _Entry:
-    """A loss as `compile` received it, with its weight and its number in the order in which it was written."""
+    """A loss as `compile` received it, with its weight."""
 
     loss: Any
     weight: Any
-    number: int
 
 
 @keep_apart
@@ -80,7 +79,8 @@ class Objective(Tracked):
         self.tracker = metrics.Mean(name="loss")
         has_metrics = given_metrics is not None or weighted_metrics is not None
         self.metrics = CompiledMetrics(given_metrics, weighted_metrics, names) if has_metrics else None
-        self._arguments = _Arguments(loss, loss_weights)
+        # Tracking does not look into a namespace: metrics in it are tracked once they are part of a term.
+        self._arguments = types.SimpleNamespace(loss=loss, loss_weights=loss_weights)
         single_losses = [leaf for leaf in jax.tree.leaves(loss, is_leaf=is_leaf) if leaf is not None]
         for single_loss in single_losses:
             if not _is_generic_crossentropy(single_loss):
@@ -114,7 +114,8 @@ class Objective(Tracked):
             if len(terms) > 1:
                 tracker_names: dict[str, None] = {}
                 for term in self._terms:
-                    tracker_names[free_name(f"{_join(term.name, term.loss.name)}_loss", tracker_names)] = None
+                    name = "/".join(term.loss.name if part is None else str(part) for part in term.name)
+                    tracker_names[free_name(f"{name}_loss", tracker_names)] = None
                 self._loss_trackers = [metrics.Mean(name=name) for name in tracker_names]
         total: Any = 0.0
         values = []
@@ -153,14 +154,6 @@ class Objective(Tracked):
         return self.metrics is None or self.metrics.is_resolved
 
 
-@dataclasses.dataclass(frozen=True)
-class _Arguments:
-    """The arguments of `compile` that the terms are made from. Tracking does not look into this class."""
-
-    loss: Any
-    loss_weights: Any
-
-
 def _make_terms(loss: Any, loss_weights: Any, tree: Any, names: list[Any]) -> list[Term]:
     """Return the terms of the total loss, in the order in which the losses were written.
 
@@ -174,18 +167,26 @@ def _make_terms(loss: Any, loss_weights: Any, tree: Any, names: list[Any]) -> li
         loss = jax.tree.map(lambda _: loss, tree)
     elif isinstance(loss, dict) and not isinstance(tree, dict):
         loss = by_name(loss, names, "loss")
-    leaves, structure = jax.tree.flatten(loss, is_leaf=is_leaf)
-    of_loss, of_output = _weights(loss_weights, len(leaves), tree, names)
-    entries = list(map(_Entry, leaves, of_loss, written_order(loss)))
-    terms: list[tuple[int, Term]] = []
-    for entry, outputs, path in _assign_losses(jax.tree.unflatten(structure, entries), tree, ()):
+    of_loss, of_output = _weights(loss_weights, len(jax.tree.leaves(loss, is_leaf=is_leaf)), tree, names)
+    terms = []
+    for entry, outputs, path in _assign_losses(_with_weights(loss, iter(of_loss)), tree, ()):
         weight = entry.weight if of_output is None or not is_leaf(outputs) else of_output[outputs]
-        terms.append((entry.number, Term(outputs, entry.loss, weight, _term_name(path, outputs, names))))
-    return [term for _, term in sorted(terms, key=lambda numbered_term: numbered_term[0])]
+        terms.append(Term(outputs, entry.loss, weight, _term_name(path, outputs, names)))
+    return terms
+
+
+def _with_weights(losses: Any, weights: Iterator[Any]) -> Any:
+    """Return the losses with an entry for each; the weights come in the order in which JAX flattens the losses."""
+    if is_leaf(losses):
+        return _Entry(losses, next(weights))
+    entries = {key: _with_weights(part, weights) for key, part in items(losses)}
+    if isinstance(losses, dict):
+        return {key: entries[key] for key in losses}  # in the order in which the dict was written
+    return list(entries.values()) if isinstance(losses, list) else tuple(entries.values())
 
 
 def _assign_losses(losses: Any, tree: Any, path: tuple[Any, ...]) -> Iterator[tuple[_Entry, Any, tuple[Any, ...]]]:
-    """Yield each loss with the outputs it is for and the path of keys and indices to them."""
+    """Yield each loss, in the order in which it was written, with the outputs it is for and the path to them."""
     if not is_leaf(losses):
         for part, below, path_below in _pair_children(losses, tree, path):
             yield from _assign_losses(part, below, path_below)
@@ -203,13 +204,14 @@ def _pair_children(losses: Any, tree: Any, path: tuple[Any, ...]) -> list[tuple[
         elif not isinstance(tree, list if isinstance(losses, list) else tuple):
             return [(loss, tree, path) for loss in losses]  # several losses of the same outputs
     children = dict(items(tree)) if not is_leaf(tree) and isinstance(losses, dict) == isinstance(tree, dict) else {}
-    for key, _ in items(losses):
+    parts = list(losses.items() if isinstance(losses, dict) else enumerate(losses))
+    for key, _ in parts:
         if key not in children:
             raise ValueError(
                 f"loss has an entry {'/'.join(map(str, (*path, key)))!r}, but the outputs there are "
                 f"{list(children) or 'a single one'}."
             )
-    return [(loss, children[key], (*path, key)) for key, loss in items(losses)]
+    return [(loss, children[key], (*path, key)) for key, loss in parts]
 
 
 def _weights(loss_weights: Any, count: int, tree: Any, names: list[Any]) -> tuple[list[Any], list[Any] | None]:
@@ -230,10 +232,6 @@ def _term_name(path: tuple[Any, ...], outputs: Any, names: list[Any]) -> tuple[A
         return path
     parts = list(outputs) if isinstance(outputs, dict) else names
     return (None if None in parts else "_".join(parts),)
-
-
-def _join(parts: tuple[Any, ...], loss_name: str) -> str:
-    return "/".join(loss_name if part is None else str(part) for part in parts)
 
 
 def _outputs_with_loss(terms: list[Term]) -> list[int]:

@@ -8,7 +8,6 @@ lists, or by the names of the outputs.
 from __future__ import annotations
 
 import collections
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -132,16 +131,3 @@ def items(tree: Any) -> list[tuple[Any, Any]]:
     if not isinstance(tree, dict):
         return list(enumerate(tree))
     return list(tree.items()) if isinstance(tree, collections.OrderedDict) else sorted(tree.items())
-
-
-def written_order(tree: Any) -> list[int]:
-    """Return for each leaf, in JAX's order, its number when dicts are read in the order of their keys as written."""
-    return jax.tree.leaves(_number_as_written(tree, itertools.count()))
-
-
-def _number_as_written(tree: Any, numbers: Iterator[int]) -> Any:
-    if is_leaf(tree):
-        return next(numbers)
-    if isinstance(tree, dict):
-        return {key: _number_as_written(value, numbers) for key, value in tree.items()}
-    return [_number_as_written(value, numbers) for value in tree]

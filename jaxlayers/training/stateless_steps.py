@@ -44,7 +44,7 @@ def as_facade_step(model: Any, name: str, default: Callable[[Any], Any]) -> Call
     def step(data: Any) -> Any:
         if name != "predict_step" and not model._objective.is_resolved:
             building.dry_run(default, (data,), {})
-        lists = _variables(model, name)
+        lists = list(_variables(model, name).values())
         result, new = method([[scope.read(variable) for variable in variables] for variables in lists], data)
         if [len(values) for values in new] != [len(variables) for variables in lists]:
             raise ValueError(
@@ -59,15 +59,14 @@ def as_facade_step(model: Any, name: str, default: Callable[[Any], Any]) -> Call
     return step
 
 
-def compute_loss(model: Any, arrays: Sequence[Sequence[Any]], parts: dict[str, Any]) -> tuple[jax.Array, Any]:
+def compute_loss(model: Any, arrays: Sequence[Any], loss_of: Callable[[], jax.Array]) -> tuple[jax.Array, Any]:
     """Compute the loss from explicit arrays; see `Compiled.stateless_compute_loss`."""
-    names = ("trainable_variables", "non_trainable_variables", "metrics_variables")
-    lists = dict(zip(names, _variables(model, "test_step"), strict=True))
-    loss, new = pure.run_on_lists(model, lists, arrays, lambda: model._loss(**parts))
+    lists = {f"{part}_variables": variables for part, variables in _variables(model, "test_step").items()}
+    loss, new = pure.run_on_lists(model, lists, arrays, loss_of)
     return loss, tuple(new)
 
 
-def _variables(model: Any, name: str) -> list[list[Variable]]:
+def _variables(model: Any, name: str) -> dict[str, list[Variable]]:
     """The variables in each list of the state of a step."""
     metrics = {id(variable) for variable in model.metrics_variables}
     lists = {
@@ -78,4 +77,4 @@ def _variables(model: Any, name: str) -> list[list[Variable]]:
     if "optimizer" in _PARTS[name]:
         model.optimizer.build(model.trainable_variables)
         lists["optimizer"] = model.optimizer.variables
-    return [lists[part] for part in _PARTS[name]]
+    return {part: lists[part] for part in _PARTS[name]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -103,11 +104,10 @@ class Trainer(Compiled):
         if validation_data is not None:
             validation = _validation_feed(validation_data, validation_batch_size or batch_size, validation_steps)
         history = History()
-        listeners = CallbackList([callbacks, history], model=self, epochs=epochs, steps=data.steps, verbose=verbose)
-        progress = Progress(_loop_verbosity(verbose, listeners), epochs, data.steps)
         self.stop_training = False
         logs: dict[str, Any] = {}
-        try:
+        with _listening(self, [callbacks, history], verbose, data, validation, epochs) as (listeners, progress):
+            self.history = history
             train = Loop(self, "train_step", data, _batch_hooks(listeners, "train"), progress)
             test = None if validation is None else Loop(self, "test_step", validation, _batch_hooks(listeners, "test"))
             listeners.on_train_begin()
@@ -129,9 +129,6 @@ class Trainer(Compiled):
             if epochs > initial_epoch:
                 self.optimizer.finalize_variable_values(self.trainable_variables)  # type: ignore[attr-defined]
             listeners.on_train_end(logs)
-        finally:
-            _close(progress, listeners, data, validation)
-            self.history = history
         return history
 
     def evaluate(
@@ -174,16 +171,12 @@ class Trainer(Compiled):
         """
         self._check_compiled("evaluate")
         data = feed(x, y, sample_weight, batch_size=batch_size, steps=steps, from_start=True)
-        listeners = CallbackList(callbacks, model=self, epochs=1, steps=data.steps, verbose=verbose)
-        progress = Progress(_loop_verbosity(verbose, listeners), 0, data.steps)
-        try:
+        with _listening(self, callbacks, verbose, data) as (listeners, progress):
             listeners.on_test_begin()
             progress.start(0)
             count, logs = Loop(self, "test_step", data, _batch_hooks(listeners, "test"), progress).run()
             progress.end(0, count, logs)
             listeners.on_test_end(logs)
-        finally:
-            _close(progress, listeners, data)
         return logs if return_dict else to_list(self, logs)
 
     def predict(
@@ -245,14 +238,12 @@ class Trainer(Compiled):
             [(2, 2), (2, 2), (1, 2)]
         """
         data = feed(x, batch_size=batch_size, steps=steps)
-        listeners = CallbackList(callbacks, model=self, epochs=1, steps=data.steps, verbose=verbose)
-        begin, end = _batch_hooks(listeners, "predict")
-        progress = Progress(_loop_verbosity(verbose, listeners), 0, data.steps)
         step = self._step("predict_step")
         pending: list[Any] = []
         count = 0
         self.stop_predicting = False
-        try:
+        with _listening(self, callbacks, verbose, data) as (listeners, progress):
+            begin, end = _batch_hooks(listeners, "predict")
             listeners.on_predict_begin()
             progress.start(0)
             for count, batch in enumerate(data.epoch(), start=1):
@@ -270,8 +261,6 @@ class Trainer(Compiled):
                 yield jax.device_get(outputs)
             progress.end(0, count, {})
             listeners.on_predict_end()
-        finally:
-            _close(progress, listeners, data)
 
     # Single batches.
 
@@ -295,13 +284,7 @@ class Trainer(Compiled):
         Raises:
             ValueError: if the model is not compiled.
         """
-        self._check_compiled("train_on_batch")
-        batch = pack(as_numpy(x), as_numpy(y), as_numpy(sample_weight))
-        if class_weight is not None:
-            batch = weigh(batch, class_weight)
-        self._build_for(batch)
-        self.reset_metrics()
-        return self._logs(self._step("train_step")(batch), return_dict)
+        return self._on_batch("train", (x, y, sample_weight), class_weight, return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Return the loss and the metrics of one batch, without training.
@@ -315,13 +298,16 @@ class Trainer(Compiled):
         Raises:
             ValueError: if the model is not compiled.
         """
-        self._check_compiled("test_on_batch")
-        batch = pack(as_numpy(x), as_numpy(y), as_numpy(sample_weight))
-        self.reset_metrics()
-        return self._logs(self._step("test_step")(batch), return_dict)
+        return self._on_batch("test", (x, y, sample_weight), None, return_dict)
 
-    def _logs(self, logs: Any, return_dict: bool) -> Any:
-        logs = to_host(logs)
+    def _on_batch(self, kind: str, parts: tuple[Any, Any, Any], class_weight: Any, return_dict: bool) -> Any:
+        self._check_compiled(f"{kind}_on_batch")
+        batch = pack(*map(as_numpy, parts))
+        if class_weight is not None:
+            batch = weigh(batch, class_weight)
+        self._build_for(batch)
+        self.reset_metrics()
+        logs = to_host(self._step(f"{kind}_step")(batch))
         return logs if return_dict else to_list(self, logs)
 
     def predict_on_batch(self, x: Any) -> Any:
@@ -329,9 +315,26 @@ class Trainer(Compiled):
         return jax.device_get(self._step("predict_step")(pack(as_numpy(x))))
 
 
-def _loop_verbosity(verbose: Any, listeners: CallbackList) -> Any:
-    """Return the verbosity of the loop's own progress bar: 0 if a callback shows one."""
-    return 0 if any(isinstance(callback, ProgbarLogger) for callback in listeners.callbacks) else verbose
+@contextlib.contextmanager
+def _listening(
+    model: Any, callbacks: Any, verbose: Any, data: Feed, validation: Feed | None = None, epochs: int = 0
+) -> Iterator[tuple[CallbackList, Progress]]:
+    """Provide the callbacks and the progress bar of a loop. Close them and the data after it, also after an error.
+
+    Args:
+        model: the model.
+        callbacks: the callbacks as the caller of the loop received them.
+        verbose: the verbosity of the loop.
+        data: the batches of the loop.
+        validation: the batches of the validations; None, the default, for none.
+        epochs: the number of epochs of `fit`; 0, the default, for `evaluate` and `predict`.
+    """
+    listeners = CallbackList(callbacks, model=model, epochs=epochs or 1, steps=data.steps, verbose=verbose)
+    shows_progress = any(isinstance(callback, ProgbarLogger) for callback in listeners.callbacks)
+    progress = Progress(0 if shows_progress else verbose, epochs, data.steps)
+    # The last one is closed first, and all are closed even if closing one of them fails.
+    with contextlib.closing(progress), contextlib.closing(listeners), data, validation or contextlib.nullcontext():
+        yield listeners, progress
 
 
 def _batch_hooks(listeners: CallbackList, phase: str) -> tuple[Any, Any]:
@@ -340,22 +343,9 @@ def _batch_hooks(listeners: CallbackList, phase: str) -> tuple[Any, Any]:
 
 
 def _validation_feed(data: Any, batch_size: int | None, steps: int | None) -> Feed:
-    if isinstance(data, tuple | list) and 1 <= len(data) <= 3 and is_arrays(data[0]):
-        return feed(*data, batch_size=batch_size, steps=steps, from_start=True)
-    return feed(data, batch_size=batch_size, steps=steps, from_start=True)
-
-
-def _close(*resources: Any) -> None:
-    """Close resources, the last one first; None is skipped. All are closed, even if closing one of them fails."""
-    if resources:
-        try:
-            if resources[-1] is not None:
-                resources[-1].close()
-        finally:
-            _close(*resources[:-1])
+    has_parts = isinstance(data, tuple | list) and 1 <= len(data) <= 3 and is_arrays(data[0])
+    return feed(*(data if has_parts else [data]), batch_size=batch_size, steps=steps, from_start=True)
 
 
 def _is_due(epoch: int, frequency: int | list[int]) -> bool:
-    if isinstance(frequency, int):
-        return (epoch + 1) % frequency == 0
-    return epoch + 1 in frequency
+    return (epoch + 1) % frequency == 0 if isinstance(frequency, int) else epoch + 1 in frequency

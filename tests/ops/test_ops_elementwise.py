@@ -1,5 +1,7 @@
 """Elementwise functions against Keras, for all dtypes."""
 
+import inspect
+
 import jax.numpy as jnp
 import keras
 import numpy as np
@@ -8,6 +10,9 @@ import pytest
 from jaxlayers import ops
 
 RNG = np.random.default_rng(1)
+OPERATIONS = {
+    name: value for name, value in vars(ops).items() if inspect.isfunction(getattr(value, "__wrapped__", None))
+}
 DTYPES = ["float32", "bfloat16", "float16", "int32", "uint8", "bool"]
 
 ANY = "absolute abs cos cosh deg2rad exp exp2 expm1 fabs floor ceil trunc round isfinite isinf isnan isposinf isneginf"
@@ -181,3 +186,35 @@ def test_float_results_are_in_the_default_float_dtype():
 def test_bad_input_says_so(call, message):
     with pytest.raises((TypeError, ValueError), match=message):
         call()
+
+
+def test_arrays_may_come_by_name_and_other_arguments_are_refused():
+    x, y = values("any", "float32"), values("positive", "float32")
+    for result in (ops.subtract(x, y), ops.subtract(x, x2=y), ops.subtract(x2=y, x1=x)):
+        np.testing.assert_array_equal(result, x - y)
+    for args, kwargs, message in (
+        ((x,), {}, r"subtract\(\) missing 1 required positional argument: 'x2'"),
+        ((x, y, x), {}, r"subtract\(\) takes 2 positional arguments but 3 were given"),
+        ((x, y), {"x1": x}, r"subtract\(\) got multiple values for argument 'x1'"),
+        ((x, y), {"out": None}, r"subtract\(\) got an unexpected keyword argument 'out'"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            ops.subtract(*args, **kwargs)
+
+
+def test_declared_functions_have_their_signature_and_docstring():
+    assert str(inspect.signature(ops.subtract)).startswith("(x1: Any, x2: Any)")
+    assert list(inspect.signature(ops.nansum).parameters) == ["x", "axis", "keepdims"]
+    assert ops.nansum.__name__ == "nansum" and ops.nansum.__doc__.startswith("Sum of the elements that are not nan.")
+
+
+def test_declared_functions_have_the_parameters_of_the_functions_of_jax():
+    closures = {name: inspect.getclosurevars(op.__wrapped__).nonlocals for name, op in OPERATIONS.items()}
+    declared = {name: closure["function"] for name, closure in closures.items() if "declaration" in closure}
+    assert len(declared) > 140
+    for name, function in declared.items():
+        count = len(OPERATIONS[name].arrays)
+        ours, theirs = (list(inspect.signature(f).parameters.values())[count:] for f in (OPERATIONS[name], function))
+        for mine, its in zip(ours, theirs, strict=False):
+            assert (mine.name, mine.default) == (its.name, its.default), name
+        assert len(ours) <= len(theirs), name

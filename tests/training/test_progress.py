@@ -13,8 +13,7 @@ import pytest
 import rich.console
 import rich.live
 
-from jaxlayers.callbacks import CallbackList, ProgbarLogger
-from jaxlayers.callbacks import progress as _progress
+from jaxlayers.callbacks import CallbackList, ProgbarLogger, progress as _progress
 from jaxlayers.callbacks.progress import Progress
 
 LOGS = {"loss": jnp.float32(0.12345678), "mae": np.float32(1e-7), "matrix": jnp.ones((2, 2))}

@@ -74,20 +74,14 @@ def joint_mask(
             raise ValueError(
                 f"{name}_mask must have the leading axes of the {name}, {shape}; received shape {mask.shape}."
             )
-    return _joint_mask(*arrays, targets, sources, axes, window)
+    return _joint_mask(arrays, targets, sources, axes, window)
 
 
-@functools.partial(jax.jit, static_argnums=(4, 5, 6, 7))  # one dispatch in an eager call
+@functools.partial(jax.jit, static_argnums=(1, 2, 3, 4))  # one dispatch in an eager call
 def _joint_mask(
-    query_mask: Any,
-    value_mask: Any,
-    key_mask: Any,
-    attention_mask: Any,
-    targets: tuple[int, ...],
-    sources: tuple[int, ...],
-    axes: Axes,
-    window: int | None,
+    arrays: list[Any], targets: tuple[int, ...], sources: tuple[int, ...], axes: Axes, window: int | None
 ) -> jax.Array:
+    query_mask, value_mask, key_mask, attention_mask = arrays
     masks = []
     if query_mask is not None:
         masks.append(_fold_padding_mask(query_mask, targets, axes)[:, None, :, None])

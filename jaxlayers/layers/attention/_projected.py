@@ -11,19 +11,16 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from jaxlayers import constraints, initializers, ops, regularizers
-from jaxlayers.core import Layer
+from jaxlayers import ops, regularizers
 from jaxlayers.layers._config import positive
+from jaxlayers.layers._weight_arguments import WeightArguments
 from jaxlayers.layers.attention._folding import fold, joint_mask, unfold, unfold_scores
 from jaxlayers.layers.dropout import Dropout, checked_rate
 from jaxlayers.layers.einsum_dense import EinsumDense
 from jaxlayers.numerics.attention import attention_weights, weighted_values
 
-_OF_WEIGHTS = ("kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer")
-_CONSTRAINTS = ("kernel_constraint", "bias_constraint")
 
-
-class ProjectedAttention(Layer):
+class ProjectedAttention(WeightArguments, weights=("kernel", "bias")):
     """Multi-head attention between projections; a subclass sets the number of heads and their sizes."""
 
     heads: int  # of the query
@@ -31,7 +28,7 @@ class ProjectedAttention(Layer):
     size: int  # of a head of query and key
     value_size: int  # of a head of the value
     output_sizes: tuple[int, ...] | None = None  # the last axes of the outputs; None for the last size of the query
-    axes: tuple[int, ...] | None = None  # the attention axes; None for all but the first and the last
+    attention_axes: tuple[int, ...] | None = None  # None for all but the first and the last
     _config_attributes: ClassVar[dict[str, str | None]] = {"activity_regularizer": "_projections_regularizer"}
     _config_if_changed = ("flash_attention",)  # Keras's configs have no such option
 
@@ -41,13 +38,7 @@ class ProjectedAttention(Layer):
         use_bias: bool,
         sliding_window: int | None,
         flash_attention: bool | None,
-        kernel_initializer: Any,
-        bias_initializer: Any,
-        kernel_regularizer: Any,
-        bias_regularizer: Any,
         activity_regularizer: Any,
-        kernel_constraint: Any,
-        bias_constraint: Any,
         use_gate: bool,
         seed: Any,
         **kwargs: Any,
@@ -63,13 +54,7 @@ class ProjectedAttention(Layer):
                 f"{type(self).__name__}: flash_attention=True does not support dropout; received dropout={dropout}. "
                 "Use flash_attention=None, which uses the fused kernel where it can."
             )
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
         self._projections_regularizer = regularizers.get(activity_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
 
     def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
         """Make the projections for inputs of these shapes."""
@@ -86,7 +71,6 @@ class ProjectedAttention(Layer):
         self._output_dense = self._projection(
             "attention_output", (*query_shape, None), self.output_sizes or (query_shape[-1],), contracted=2
         )
-        super().build(query_shape)
 
     def _projection(
         self, name: str, shape: Any, sizes: tuple[int, ...], contracted: int = 1, **more: Any
@@ -95,7 +79,6 @@ class ProjectedAttention(Layer):
         letters = "abcdefghijklmnopqrstuvwxyz"
         free, inner = letters[: len(shape) - contracted], letters[len(shape) - contracted : len(shape)]
         outer = letters[len(shape) : len(shape) + len(sizes)]
-        options = {name: getattr(self, name) for name in (*_OF_WEIGHTS, *_CONSTRAINTS)}
         return EinsumDense(
             f"{free}{inner},{inner}{outer}->{free}{outer}",
             (None,) * (len(free) - 1) + tuple(sizes),
@@ -103,7 +86,7 @@ class ProjectedAttention(Layer):
             activity_regularizer=self._projections_regularizer,
             dtype=self.dtype_policy,
             name=name,
-            **options,
+            **{name: getattr(self, name) for name in self._passed_on},
             **more,
         )
 
@@ -123,14 +106,14 @@ class ProjectedAttention(Layer):
 
     def _axes(self, rank: int) -> tuple[int, ...]:
         """The attention axes as non-negative integers, for inputs with `rank` axes."""
-        if self.axes is None:
+        if self.attention_axes is None:
             return tuple(range(1, rank - 1))
-        if any(not -rank <= axis < rank or axis % rank == rank - 1 for axis in self.axes):
+        if any(not -rank <= axis < rank or axis % rank == rank - 1 for axis in self.attention_axes):
             raise ValueError(
-                f"{self.path!r} has attention_axes={self.axes}, which must be axes of its inputs before the last; "
-                f"received inputs with {rank} axes."
+                f"{self.path!r} has attention_axes={self.attention_axes}, which must be axes of its inputs before the "
+                f"last; received inputs with {rank} axes."
             )
-        return tuple(axis % rank for axis in self.axes)
+        return tuple(axis % rank for axis in self.attention_axes)
 
     def call(
         self,
@@ -177,8 +160,9 @@ class ProjectedAttention(Layer):
         scale = self.size**-0.5
         drop = bool(training) and self.dropout > 0
         if not drop and not return_scores:
+            query, key, value = folded
             outputs = ops.dot_product_attention(
-                *folded, mask=mask, scale=scale, is_causal=is_causal, flash_attention=self.flash_attention
+                query, key, value, None, mask, scale, is_causal, flash_attention=self.flash_attention
             )
             return outputs, None
         if self.flash_attention:
@@ -242,8 +226,12 @@ class ProjectedAttention(Layer):
         }
         distance = (index + jnp.arange(steps))[:, None] - jnp.arange(length)[None]
         mask = distance >= 0 if self.sliding_window is None else (distance >= 0) & (distance < self.sliding_window)
-        heads = [self._query_dense(query), cache["key"], cache["value"]]
         outputs = ops.dot_product_attention(
-            *heads, mask=mask[None, None], scale=self.size**-0.5, flash_attention=self.flash_attention
+            self._query_dense(query),
+            cache["key"],
+            cache["value"],
+            mask=mask[None, None],
+            scale=self.size**-0.5,
+            flash_attention=self.flash_attention,
         )
         return self._project_outputs(outputs, query), cache

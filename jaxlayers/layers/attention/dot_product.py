@@ -64,7 +64,6 @@ class Attention(Layer):
             self.scale = self.add_weight(name="scale", shape=(), initializer="ones")
         if self.score_mode == "concat":
             self.concat_score_weight = self.add_weight(name="concat_score_weight", shape=(), initializer="ones")
-        super().build(input_shape)
 
     def call(
         self,
@@ -113,17 +112,14 @@ class Attention(Layer):
         return mask[0] if mask else None
 
     def _check_inputs(self, inputs: Any, mask: Any = None) -> None:
-        is_list = isinstance(inputs, list | tuple) and len(inputs) in (2, 3)
+        lists = [isinstance(value, list | tuple) and len(value) in (2, 3) for value in (inputs, mask)]
         # A tuple of integers is the shape of a single array, which `build` receives if the inputs are not a list.
-        if not is_list or any(item is None or isinstance(item, int) for item in inputs):
+        has_arrays = lists[0] and not any(item is None or isinstance(item, int) for item in inputs)
+        if not has_arrays or (mask is not None and not lists[1]):
+            received, mask_received = jax.tree.map(lambda a: getattr(a, "shape", a), (inputs, mask))
             raise ValueError(
-                f"{self.path!r} expects a list of query, value and, optionally, key; received "
-                f"{jax.tree.map(lambda a: getattr(a, 'shape', a), inputs)}."
-            )
-        if mask is not None and (not isinstance(mask, list | tuple) or len(mask) not in (2, 3)):
-            raise ValueError(
-                f"{self.path!r} expects mask to be a list of the masks of query, value and, optionally, key; "
-                f"received {jax.tree.map(lambda a: getattr(a, 'shape', a), mask)}."
+                f"{self.path!r} expects a list of query, value and, optionally, key, and as mask None or a list of "
+                f"their masks; received {received} and mask={mask_received}."
             )
 
 
@@ -163,7 +159,6 @@ class AdditiveAttention(Attention):
         if self.use_scale:
             size = input_shape[0][-1]
             self.scale = self.add_weight(name="scale", shape=(size,), initializer="glorot_uniform")
-        Layer.build(self, input_shape)
 
     def _scores(self, query: jax.Array, key: jax.Array) -> jax.Array:
         return _additive_scores(query, key, unwrap(self.scale))

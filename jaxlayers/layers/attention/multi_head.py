@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any, ClassVar
 
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.layers._config import positive
 from jaxlayers.layers.attention._projected import ProjectedAttention
-from jaxlayers.layers.einsum_dense import EinsumDense
 
 
 class MultiHeadAttention(ProjectedAttention):
@@ -110,29 +110,9 @@ class MultiHeadAttention(ProjectedAttention):
                     "MultiHeadAttention: attention_axes must be an integer or a list of integers; received "
                     f"{attention_axes!r}."
                 )
-            self.axes = tuple(axes)
+            self.attention_axes = tuple(axes)
 
-    @property
-    def attention_axes(self) -> tuple[int, ...] | None:
-        """The argument `attention_axes` as a tuple; None for the default."""
-        return self.axes
-
-    @property
-    def query_dense(self) -> EinsumDense:
-        """The projection of the query."""
-        return self._query_dense
-
-    @property
-    def key_dense(self) -> EinsumDense:
-        """The projection of the key."""
-        return self._key_dense
-
-    @property
-    def value_dense(self) -> EinsumDense:
-        """The projection of the value."""
-        return self._value_dense
-
-    @property
-    def output_dense(self) -> EinsumDense:
-        """The projection of the heads to the outputs."""
-        return self._output_dense
+    query_dense = property(attrgetter("_query_dense"), doc="The projection of the query.")
+    key_dense = property(attrgetter("_key_dense"), doc="The projection of the key.")
+    value_dense = property(attrgetter("_value_dense"), doc="The projection of the value.")
+    output_dense = property(attrgetter("_output_dense"), doc="The projection of the heads to the outputs.")

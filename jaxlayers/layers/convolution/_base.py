@@ -6,83 +6,43 @@ public class is a family with a number of spatial axes: `class Conv2D(_Conv, ran
 
 from __future__ import annotations
 
-import functools
-import inspect
 from typing import Any, ClassVar
 
 import jax
 
-from jaxlayers import activations, constraints, initializers, regularizers
+from jaxlayers import activations
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import InputSpec, Variable
 from jaxlayers.layers._config import activated
-from jaxlayers.layers._ranked import Ranked
-from jaxlayers.numerics.spatial import channel_axis, format_of, one_of, per_axis
+from jaxlayers.layers._ranked import Convolving
+from jaxlayers.layers._weight_arguments import WeightArguments
+from jaxlayers.numerics.spatial import channel_axis, refuse_empty_outputs
 
-_SPELLED_OUT = ("strides", "dilation_rate")
 
-
-class Convolution(Ranked):
+class Convolution(Convolving, WeightArguments):
     """The base of convolutional layers."""
 
     _config_attributes: ClassVar[dict[str, str | None]] = {"activity_regularizer": "activity_regularizer"}
-    _passed_on: list[str]  # the initializer, regularizer and constraint arguments in **kwargs
-    paddings: tuple[str, ...] = ("valid", "same")
     kernels: tuple[tuple[str, str], ...] = (("kernel", "kernel"),)  # names of weights, and prefixes of their arguments
-    strides_or_dilation = True  # if True, only one of the two may be more than 1, as in Keras
 
     def __init_subclass__(cls, rank: int | None = None, **kwargs: Any) -> None:
-        super().__init_subclass__(rank=rank, **kwargs)
-        cls._passed_on = [
-            f"{name}_{kind}" for name in (*(prefix for _, prefix in cls.kernels), "bias") for kind in _PIECES
-        ]
-        if rank is not None and rank > 1 and "__init__" not in cls.__dict__:
-            cls.__init__ = _spelled_out(cls.__init__, rank)  # type: ignore[method-assign]
+        super().__init_subclass__(rank=rank, weights=[*(prefix for _, prefix in cls.kernels), "bias"], **kwargs)
 
-    def __init__(
-        self,
-        kernel_size: Any,
-        strides: Any,
-        padding: Any,
-        data_format: Any,
-        dilation_rate: Any,
-        activation: Any,
-        use_bias: bool,
-        **kwargs: Any,
-    ):
-        pieces = {name: _PIECES[name.rpartition("_")[2]].get(kwargs.pop(name)) for name in self._passed_on}
+    def __init__(self, activation: Any, use_bias: bool, **kwargs: Any):
         super().__init__(**kwargs)
-        where = type(self).__name__
-        self.kernel_size = per_axis(where, "kernel_size", kernel_size, self.rank)
-        self.strides = per_axis(where, "strides", strides, self.rank)
-        self.padding = one_of(where, "padding", padding, self.paddings)
-        self.data_format = format_of(where, data_format)
-        self.dilation_rate = per_axis(where, "dilation_rate", dilation_rate, self.rank)
-        if self.strides_or_dilation and max(self.strides) > 1 and max(self.dilation_rate) > 1:
-            raise ValueError(
-                f"{where}: only one of strides and dilation_rate may be more than 1; received strides={strides!r} and "
-                f"dilation_rate={dilation_rate!r}."
-            )
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        for name, value in pieces.items():
-            setattr(self, name, value)
         self.bias: Variable | Any = None
 
     def build(self, input_shape: Any) -> None:
         """Make the kernels for the channels of the inputs, and the bias."""
         channels = input_shape[channel_axis(self.data_format)]
-        shapes = self.kernel_shapes(channels)
-        for (name, prefix), shape in zip(self.kernels, shapes, strict=True):
-            self._add_weight(name, prefix, shape)
+        for (name, prefix), shape in zip(self.kernels, self.kernel_shapes(channels), strict=True):
+            setattr(self, name, self.add_weight(shape, name=name, **self.weight_options(prefix)))
         if self.use_bias:
-            self._add_weight("bias", "bias", (self.channels_out(channels),))
+            self.bias = self.add_weight((self.channels_out(channels),), name="bias", **self.weight_options("bias"))
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={channel_axis(self.data_format): channels})
         super().build(input_shape)
-
-    def _add_weight(self, name: str, prefix: str, shape: tuple[int, ...]) -> None:
-        options = {kind: getattr(self, f"{prefix}_{kind}") for kind in _PIECES}
-        setattr(self, name, self.add_weight(name=name, shape=shape, **options))
 
     def kernel_shapes(self, channels: int) -> list[tuple[int, ...]]:
         """The shapes of the kernels for inputs with this number of channels."""
@@ -100,18 +60,11 @@ class Convolution(Ranked):
         return activated(self, convolve(function, settings, inputs, kernels, unwrap(self.bias)))
 
 
-_PIECES = {"initializer": initializers, "regularizer": regularizers, "constraint": constraints}
-
-
 def _convolve_and_shift(
     function: Any, settings: Any, inputs: jax.Array, kernels: Any, bias: jax.Array | None
 ) -> jax.Array:
     outputs = function(inputs, *kernels, *settings)
-    if not outputs.size and inputs.size:
-        raise ValueError(
-            f"A kernel of size {kernels[0].shape[:-2]} does not fit into inputs of shape {inputs.shape}. Use a smaller "
-            "kernel, or padding='same'."
-        )
+    refuse_empty_outputs("A convolution", inputs, outputs, "kernel", kernels[0].shape[:-2])
     return with_bias(outputs, bias, settings[2])
 
 
@@ -124,18 +77,3 @@ def with_bias(outputs: jax.Array, bias: Any, data_format: str) -> jax.Array:
         return outputs
     axis = channel_axis(data_format) % outputs.ndim
     return outputs + jax.lax.broadcast_in_dim(unwrap(bias), outputs.shape, (axis,))
-
-
-def _spelled_out(initialize: Any, rank: int) -> Any:
-    """A copy of `__init__` whose defaults of strides and dilation rate are `(1, ...)`, as in Keras's signatures."""
-
-    @functools.wraps(initialize)
-    def own(self: Any, *args: Any, **kwargs: Any) -> None:
-        initialize(self, *args, **kwargs)
-
-    signature = inspect.signature(initialize)
-    parameters = [
-        p.replace(default=(p.default,) * rank) if p.name in _SPELLED_OUT else p for p in signature.parameters.values()
-    ]
-    own.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    return own

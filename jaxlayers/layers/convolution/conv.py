@@ -9,13 +9,13 @@ import jax
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.layers._config import activated, positive
-from jaxlayers.layers._low_rank import LowRank
+from jaxlayers.layers._low_rank import AdaptedWeight, LowRank
 from jaxlayers.layers.convolution._base import Convolution, with_bias
 from jaxlayers.numerics.convolution import compiled, convolve
 
 
-class _Conv(Convolution, LowRank, adapted="kernel"):
-    kernel: Any
+class _Conv(Convolution, LowRank):
+    kernel: Any = AdaptedWeight()
 
     @passes_on
     def __init__(

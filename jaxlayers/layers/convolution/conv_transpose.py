@@ -10,7 +10,6 @@ from jaxlayers.common.constructors import passes_on
 from jaxlayers.layers._config import positive
 from jaxlayers.layers.convolution._base import Convolution
 from jaxlayers.numerics.convolution import convolve_transposed
-from jaxlayers.numerics.spatial import per_axis
 
 
 class _ConvTranspose(Convolution):
@@ -35,14 +34,13 @@ class _ConvTranspose(Convolution):
         bias_constraint: Any = None,
         **kwargs: Any,
     ):
-        where = type(self).__name__
         self.filters = positive(self, "filters", filters)
         self.output_padding = None
         if output_padding is not None:
-            self.output_padding = per_axis(where, "output_padding", output_padding, self.rank, least=0)
+            self.output_padding = self.per_axis("output_padding", output_padding, least=0)
             if any(more >= stride for more, stride in zip(self.output_padding, self.strides, strict=True)):
                 raise ValueError(
-                    f"{where}: output_padding must be less than strides along each axis; received "
+                    f"{type(self).__name__}: output_padding must be less than strides along each axis; received "
                     f"output_padding={output_padding!r} and strides={strides!r}."
                 )
 
@@ -161,8 +159,6 @@ class Conv3DTranspose(_ConvTranspose, rank=3):
         pass
 
 
-Convolution1DTranspose, Convolution2DTranspose, Convolution3DTranspose = (
-    Conv1DTranspose,
-    Conv2DTranspose,
-    Conv3DTranspose,
-)
+Convolution1DTranspose = Conv1DTranspose
+Convolution2DTranspose = Conv2DTranspose
+Convolution3DTranspose = Conv3DTranspose

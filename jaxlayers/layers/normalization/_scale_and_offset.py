@@ -6,33 +6,10 @@ from typing import Any
 
 import jax
 
-from jaxlayers import constraints, initializers, regularizers
 from jaxlayers.common.array_like import unwrap
-from jaxlayers.core import Layer, Variable
-
-_ARGUMENTS = (
-    "axis",
-    "epsilon",
-    "center",
-    "scale",
-    "beta_initializer",
-    "gamma_initializer",
-    "beta_regularizer",
-    "gamma_regularizer",
-    "beta_constraint",
-    "gamma_constraint",
-)
-
-
-def checked_axes(layer: Any, axis: Any) -> Any:
-    """Return the argument `axis` of a layer: an integer, or a list of integers.
-
-    Raises:
-        TypeError: when it is anything else.
-    """
-    if not all(hasattr(number, "__index__") for number in (axis if isinstance(axis, list | tuple) else [axis])):
-        raise TypeError(f"{type(layer).__name__}: axis must be an integer or a list of integers; received {axis!r}.")
-    return axis
+from jaxlayers.core import Variable
+from jaxlayers.layers._config import checked_axes
+from jaxlayers.layers._weight_arguments import WeightArguments
 
 
 def axes_of(layer: Any, axis: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -47,31 +24,12 @@ def axes_of(layer: Any, axis: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(number % len(shape) for number in axes)
 
 
-class ScaleAndOffset(Layer):
+class ScaleAndOffset(WeightArguments, weights=("beta", "gamma")):
     """A layer with the weights `gamma` and `beta`; subclasses normalise their inputs."""
 
-    def __init__(
-        self,
-        axis: Any,
-        epsilon: float,
-        center: bool,
-        scale: bool,
-        beta_initializer: Any,
-        gamma_initializer: Any,
-        beta_regularizer: Any,
-        gamma_regularizer: Any,
-        beta_constraint: Any,
-        gamma_constraint: Any,
-        **kwargs: Any,
-    ):
+    def __init__(self, axis: Any, epsilon: float, center: bool, scale: bool, **kwargs: Any):
         super().__init__(**kwargs)
         self.axis, self.epsilon, self.center, self.scale = checked_axes(self, axis), epsilon, center, scale
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
         self.gamma: Variable | None = None
         self.beta: Variable | None = None
         self.autocast = False  # half-precision inputs are normalised in float32, so a cast before would lose precision
@@ -82,16 +40,10 @@ class ScaleAndOffset(Layer):
 
     def add_scale_and_offset(self, shape: tuple[int, ...]) -> None:
         """Make `gamma` if `scale` is True, and `beta` if `center` is True."""
-        for name, enabled in (("gamma", self.scale), ("beta", self.center)):
-            if enabled:
-                weight = self.add_weight(
-                    name=name,
-                    shape=shape,
-                    initializer=getattr(self, f"{name}_initializer"),
-                    regularizer=getattr(self, f"{name}_regularizer"),
-                    constraint=getattr(self, f"{name}_constraint"),
-                )
-                setattr(self, name, weight)
+        if self.scale:
+            self.gamma = self.add_weight(shape, name="gamma", **self.weight_options("gamma"))
+        if self.center:
+            self.beta = self.add_weight(shape, name="beta", **self.weight_options("beta"))
 
     def scale_and_offset(self) -> tuple[jax.Array | None, jax.Array | None]:
         """The arrays of `gamma` and `beta`; None for a weight that the layer does not have."""

@@ -109,7 +109,6 @@ class BatchNormalization(ScaleAndOffset):
             self.renorm_mean = self._add_average("renorm_mean", shape, mean_initializer)
             self.renorm_stddev = self._add_average("renorm_stddev", shape, stddev_initializer)
         self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: input_shape[axis] for axis in axes})
-        super().build(input_shape)
 
     def _add_average(self, name: str, shape: tuple[int, ...], initializer: Any) -> Variable:
         return self.add_weight(name=name, shape=shape, initializer=initializer, trainable=False)
@@ -176,14 +175,11 @@ class BatchNormalization(ScaleAndOffset):
 
 def _checked_clipping(clipping: dict[str, float]) -> dict[str, float]:
     rmin, rmax, dmax = (clipping.get(name) for name in ("rmin", "rmax", "dmax"))
-    if set(clipping) - {"rmin", "rmax", "dmax"}:
+    is_ordered = rmin is None or rmax is None or rmin <= rmax
+    if set(clipping) - {"rmin", "rmax", "dmax"} or not is_ordered or (dmax is not None and dmax < 0):
         raise ValueError(
-            "BatchNormalization: renorm_clipping may have the keys 'rmin', 'rmax' and 'dmax' alone; received "
-            f"{clipping}."
-        )
-    if (rmin is not None and rmax is not None and rmax < rmin) or (dmax is not None and dmax < 0):
-        raise ValueError(
-            f"BatchNormalization: renorm_clipping must satisfy rmin <= rmax and dmax >= 0; received {clipping}."
+            "BatchNormalization: renorm_clipping may have the keys 'rmin', 'rmax' and 'dmax' alone, with rmin <= rmax "
+            f"and dmax >= 0; received {clipping}."
         )
     return dict(clipping)
 

@@ -79,7 +79,6 @@ class GroupNormalization(ScaleAndOffset):
             )
         self.add_scale_and_offset((channels,))
         self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: channels})
-        super().build(input_shape)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Normalise each group."""

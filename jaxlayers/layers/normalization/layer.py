@@ -64,7 +64,6 @@ class LayerNormalization(ScaleAndOffset):
         # The axes as the user wrote them: a negative axis allows inputs with another number of axes.
         spec_axes = self.axis if isinstance(self.axis, list) else [self.axis]
         self.input_spec = InputSpec(axes={axis: input_shape[axis] for axis in spec_axes})
-        super().build(input_shape)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Normalise each sample."""

@@ -8,7 +8,8 @@ import jax
 
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import Layer
-from jaxlayers.layers.normalization._scale_and_offset import axes_of, checked_axes
+from jaxlayers.layers._config import checked_axes
+from jaxlayers.layers.normalization._scale_and_offset import axes_of
 from jaxlayers.numerics.normalization import normalize_by_root_mean_square
 
 
@@ -46,7 +47,6 @@ class RMSNormalization(Layer):
         """Make the scale for the features of the inputs."""
         axes = sorted(axes_of(self, self.axis, input_shape))
         self.scale = self.add_weight(name="scale", shape=[input_shape[axis] for axis in axes], initializer="ones")
-        super().build(input_shape)
 
     def call(self, x: jax.Array) -> jax.Array:
         """Divide by the root mean square, and multiply by the scale."""

@@ -8,13 +8,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers import initializers
+from jaxlayers import initializers, ops
 from jaxlayers.core import InputSpec, scope
 from jaxlayers.core.effects import run_with
 from jaxlayers.layers._config import positive
 from jaxlayers.layers.wrappers import Wrapper
-
-_SMALLEST = 1e-7  # norm to divide by
 
 
 class SpectralNormalization(Wrapper):
@@ -55,19 +53,14 @@ class SpectralNormalization(Wrapper):
         """Build the layer inside, and make the vector."""
         super().build(input_shape)
         self.kernel = self._kernel()
-        self.vector_u = self.add_weight(
-            name="vector_u",
-            shape=(1, self.kernel.shape[-1]),
-            initializer=initializers.TruncatedNormal(stddev=0.02),
-            trainable=False,
-        )
+        shape, initializer = (1, self.kernel.shape[-1]), initializers.TruncatedNormal(stddev=0.02)
+        self.vector_u = self.add_weight(shape, initializer, trainable=False, name="vector_u")
         self.input_spec = InputSpec(min_ndim=1, axes={-1: input_shape[-1]})
 
     def _kernel(self) -> Any:
         for name in ("kernel", "embeddings"):
-            kernel = getattr(self.layer, name, None)
-            if kernel is not None:
-                return kernel
+            if getattr(self.layer, name, None) is not None:
+                return getattr(self.layer, name)
         raise ValueError(
             f"{self.path!r} needs a layer with a kernel or embeddings; received {type(self.layer).__name__}."
         )
@@ -86,13 +79,9 @@ def _normalized(kernel: jax.Array, vector: jax.Array, iterations: int) -> tuple[
     matrix = kernel.reshape(-1, kernel.shape[-1]).astype(jnp.promote_types(kernel.dtype, "float32"))
     fixed, u = jax.lax.stop_gradient(matrix), vector.astype(matrix.dtype)
     for _ in range(iterations):
-        v = _unit(u @ fixed.T)
-        u = _unit(v @ fixed)
+        v = ops.normalize(u @ fixed.T, epsilon=1e-7)
+        u = ops.normalize(v @ fixed, epsilon=1e-7)
     sigma = jnp.sum(v @ matrix * u)
     empty = jnp.all(fixed == 0)
     quotient = kernel / jnp.where(empty, 1, sigma).astype(kernel.dtype)
     return quotient, jnp.where(empty, vector, u.astype(vector.dtype))
-
-
-def _unit(vector: jax.Array) -> jax.Array:
-    return vector / jnp.maximum(jnp.linalg.norm(vector), _SMALLEST)

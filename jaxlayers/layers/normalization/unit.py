@@ -8,7 +8,8 @@ import jax
 
 from jaxlayers import ops
 from jaxlayers.core import Layer
-from jaxlayers.layers.normalization._scale_and_offset import axes_of, checked_axes
+from jaxlayers.layers._config import checked_axes
+from jaxlayers.layers.normalization._scale_and_offset import axes_of
 
 
 class UnitNormalization(Layer):

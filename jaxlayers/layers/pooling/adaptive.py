@@ -7,7 +7,6 @@ from typing import Any
 import jax
 
 from jaxlayers.layers._ranked import Ranked
-from jaxlayers.numerics.spatial import format_of, per_axis
 from jaxlayers.ops.nn import adaptive_average_pool, adaptive_max_pool
 
 
@@ -15,10 +14,8 @@ class _AdaptivePooling(Ranked):
     pooled: Any  # the function of inputs, output size and data format
 
     def __init__(self, output_size: Any, data_format: str | None = None, **kwargs: Any):
-        super().__init__(**kwargs)
-        where = type(self).__name__
-        self.output_size = per_axis(where, "output_size", output_size, self.rank)
-        self.data_format = format_of(where, data_format)
+        super().__init__(data_format=data_format, **kwargs)
+        self.output_size = self.per_axis("output_size", output_size)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Pool each window."""

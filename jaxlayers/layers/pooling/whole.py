@@ -8,31 +8,28 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.layers._ranked import Ranked
-from jaxlayers.numerics.spatial import format_of, spatial_axes
+from jaxlayers.numerics.spatial import spatial_axes
 
 
 class _GlobalPooling(Ranked):
-    def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.data_format = format_of(type(self).__name__, data_format)
-        self.keepdims = keepdims
+    pooled: Any  # the function that pools inputs: `(inputs, axes, keepdims=...)`
 
-    @property
-    def axes(self) -> tuple[int, ...]:
-        """The spatial axes, over which the layer pools."""
-        return spatial_axes(self.rank, self.data_format)
+    def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any):
+        super().__init__(data_format=data_format, **kwargs)
+        self.keepdims = keepdims
+        self.axes = spatial_axes(self.rank, self.data_format)
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        """Pool over the spatial axes."""
+        return self.pooled(inputs, self.axes, keepdims=self.keepdims)
 
 
 class _GlobalMaxPooling(_GlobalPooling):
-    def call(self, inputs: jax.Array) -> jax.Array:
-        """The maximum over the spatial axes."""
-        return jnp.max(inputs, self.axes, keepdims=self.keepdims)
+    pooled = staticmethod(jnp.max)
 
 
 class _GlobalAveragePooling(_GlobalPooling):
-    def call(self, inputs: jax.Array) -> jax.Array:
-        """The mean over the spatial axes."""
-        return jnp.mean(inputs, self.axes, keepdims=self.keepdims)
+    pooled = staticmethod(jnp.mean)
 
 
 class GlobalMaxPooling1D(_GlobalMaxPooling, rank=1):
@@ -169,8 +166,6 @@ class GlobalAveragePooling3D(_GlobalAveragePooling, rank=3):
 
 
 GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
-GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = (
-    GlobalAveragePooling1D,
-    GlobalAveragePooling2D,
-    GlobalAveragePooling3D,
-)
+GlobalAvgPool1D = GlobalAveragePooling1D
+GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalAvgPool3D = GlobalAveragePooling3D

@@ -9,7 +9,7 @@ import jax
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.layers._ranked import Ranked
 from jaxlayers.numerics.pooling import pooled_maximum, pooled_mean
-from jaxlayers.numerics.spatial import format_of, one_of, per_axis
+from jaxlayers.numerics.spatial import one_of, refuse_empty_outputs
 
 
 class _Pooling(Ranked):
@@ -24,26 +24,32 @@ class _Pooling(Ranked):
         name: str | None = None,
         **kwargs: Any,
     ):
-        super().__init__(name=name, **kwargs)
-        where = type(self).__name__
-        self.pool_size = per_axis(where, "pool_size", pool_size, self.rank)
-        self.strides = self.pool_size if strides is None else per_axis(where, "strides", strides, self.rank)
-        self.padding = one_of(where, "padding", padding, ("valid", "same"))
-        self.data_format = format_of(where, data_format)
+        super().__init__(data_format=data_format, name=name, **kwargs)
+        self.pool_size = self.per_axis("pool_size", pool_size)
+        self.strides = self.pool_size if strides is None else self.per_axis("strides", strides)
+        self.padding = one_of(type(self).__name__, "padding", padding, ("valid", "same"))
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Pool each window."""
         outputs = self.pooled(inputs, self.pool_size, self.strides, self.padding, self.data_format)
-        if inputs.size and not outputs.size:
-            raise ValueError(
-                f"{self.path!r} with pool_size={self.pool_size} expects larger inputs; received shape {inputs.shape}, "
-                "into which no window fits. Use a smaller pool_size, or padding='same'."
-            )
+        refuse_empty_outputs(repr(self.path), inputs, outputs, "window", self.pool_size)
         return outputs
 
 
 class _MaxPooling(_Pooling):
     pooled = staticmethod(pooled_maximum)
+
+    @passes_on
+    def __init__(
+        self,
+        pool_size: Any = 2,
+        strides: Any = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        pass
 
 
 class _AveragePooling(_Pooling):
@@ -64,18 +70,6 @@ class MaxPooling1D(_MaxPooling, rank=1):
         >>> jl.layers.MaxPooling1D()(jnp.array([[[1.0], [5.0], [3.0], [2.0]]])).tolist()
         [[[5.0], [3.0]]]
     """
-
-    @passes_on
-    def __init__(
-        self,
-        pool_size: Any = 2,
-        strides: Any = None,
-        padding: str = "valid",
-        data_format: str | None = None,
-        name: str | None = None,
-        **kwargs: Any,
-    ):
-        pass
 
 
 class MaxPooling2D(_MaxPooling, rank=2):
@@ -104,18 +98,6 @@ class MaxPooling2D(_MaxPooling, rank=2):
         [[[[5.0], [7.0]]]]
     """
 
-    @passes_on
-    def __init__(
-        self,
-        pool_size: Any = (2, 2),
-        strides: Any = None,
-        padding: str = "valid",
-        data_format: str | None = None,
-        name: str | None = None,
-        **kwargs: Any,
-    ):
-        pass
-
 
 class MaxPooling3D(_MaxPooling, rank=3):
     """Max pooling of volumes: the maximum of each window, for each channel.
@@ -131,18 +113,6 @@ class MaxPooling3D(_MaxPooling, rank=3):
         >>> jl.layers.MaxPooling3D((1, 2, 2))(jnp.ones((1, 3, 4, 6, 2))).shape
         (1, 3, 2, 3, 2)
     """
-
-    @passes_on
-    def __init__(
-        self,
-        pool_size: Any = (2, 2, 2),
-        strides: Any = None,
-        padding: str = "valid",
-        data_format: str | None = None,
-        name: str | None = None,
-        **kwargs: Any,
-    ):
-        pass
 
 
 class AveragePooling1D(_AveragePooling, rank=1):

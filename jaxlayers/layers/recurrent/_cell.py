@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxlayers import constraints, initializers, random, regularizers
+from jaxlayers import activations, random
 from jaxlayers.common import registry
-from jaxlayers.core import InputSpec, Layer, Variable, scope
+from jaxlayers.core import InputSpec, Variable, scope
+from jaxlayers.layers._weight_arguments import WeightArguments
+from jaxlayers.layers.dropout import checked_rate
 from jaxlayers.layers.recurrent import _cudnn, _loop
 from jaxlayers.layers.recurrent._recurrences import Arrays, Recurrence, Weights
 
-_KINDS = {"initializer": initializers, "regularizer": regularizers, "constraint": constraints}
-PIECES = tuple(f"{weight}_{kind}" for weight in ("kernel", "recurrent", "bias") for kind in _KINDS)
 
-
-class Cell(Layer):
+class Cell(WeightArguments, weights=("kernel", "recurrent", "bias")):
     """The base of the cells: the equations of a `Recurrence`, with weights.
 
-    A subclass defines its arguments, the shapes of its weights, and its recurrence.
+    A subclass defines its arguments and its equations.
     """
 
-    _passed_on = PIECES
+    equations: type[Recurrence]  # its fields are attributes of the cell
     builds_from_shape = True
-    units: int
+    units: int  # the size of the output; of a convolution, its number of channels
+    kernel_size: tuple[int, ...] = ()  # the spatial sizes of both kernels
 
     def __init__(
         self,
+        activation: Any,
         use_bias: bool,
         dropout: float,
         recurrent_dropout: float,
@@ -37,13 +39,11 @@ class Cell(Layer):
         implementation: int = 2,
         **kwargs: Any,
     ):
-        pieces = {name: _KINDS[name.rpartition("_")[2]].get(kwargs.pop(name)) for name in PIECES}
         super().__init__(**kwargs)
-        for name, value in pieces.items():
-            setattr(self, name, value)
+        self.activation = activations.get(activation)
         self.use_bias = use_bias
-        self.dropout = _rate(self, "dropout", dropout)
-        self.recurrent_dropout = _rate(self, "recurrent_dropout", recurrent_dropout)
+        self.dropout = checked_rate(self, dropout, "dropout")
+        self.recurrent_dropout = checked_rate(self, recurrent_dropout, "recurrent_dropout")
         self.masks_per_gate = implementation == 1 or self.recurrent_dropout > 0
         self.use_cudnn: bool | str = "auto"  # not in the config, because it depends on the device
         self.seed = seed
@@ -54,8 +54,8 @@ class Cell(Layer):
 
     @property
     def recurrence(self) -> Recurrence:
-        """The equations of a step, as functions of arrays."""
-        raise NotImplementedError
+        """The equations of a step as functions of arrays, with the arguments of this cell."""
+        return self.equations(*(getattr(self, field.name) for field in dataclasses.fields(self.equations)))
 
     @property
     def state_size(self) -> Any:
@@ -67,26 +67,23 @@ class Cell(Layer):
         """The size of the output."""
         return self.units
 
-    def add_weights(self, kernel: tuple[int, ...], recurrent: tuple[int, ...], bias: tuple[int, ...]) -> None:
-        """Make the weights with these shapes."""
-        shapes = {"kernel": kernel, "recurrent": recurrent, "bias": bias}
-        for prefix, shape in shapes.items():
-            if prefix != "bias" or self.use_bias:
-                name = "recurrent_kernel" if prefix == "recurrent" else prefix
-                pieces = {kind: getattr(self, f"{prefix}_{kind}") for kind in _KINDS}
-                if prefix == "bias" and getattr(self, "unit_forget_bias", False):
-                    pieces["initializer"] = _ForgetBias(self.bias_initializer)  # type: ignore[attr-defined]
-                setattr(self, name, self.add_weight(name=name, shape=shape, **pieces))
-
     def build(self, input_shape: Any) -> None:
-        """Require the same sizes of the feature axes in later calls."""
-        features = self.feature_axes(len(input_shape))
-        self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: input_shape[axis] for axis in features})
-        super().build(input_shape)
+        """Make the weights for the features of the inputs."""
+        features, wide = input_shape[self.recurrence.channel_axis], self.equations.gates * self.units
+        kernel, recurrent = (*self.kernel_size, features, wide), (*self.kernel_size, self.units, wide)
+        self.kernel = self.add_weight(kernel, name="kernel", **self.weight_options("kernel"))
+        options = self.weight_options("recurrent")
+        self.recurrent_kernel = self.add_weight(recurrent, name="recurrent_kernel", **options)
+        if self.use_bias:
+            options = self.weight_options("bias")
+            if getattr(self, "unit_forget_bias", False):
+                options["initializer"] = functools.partial(_with_forget_bias, options["initializer"])
+            self.bias = self.add_weight(self.bias_shape(wide), name="bias", **options)
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={len(input_shape) - 1: input_shape[-1]})
 
-    def feature_axes(self, ndim: int) -> Sequence[int]:
-        """The axes whose sizes are fixed by the weights, for inputs with `ndim` axes."""
-        return [ndim - 1]
+    def bias_shape(self, wide: int) -> tuple[int, ...]:
+        """The shape of the bias; `wide` is the number of channels of all gates together."""
+        return (wide,)
 
     def call(self, inputs: jax.Array, states: Any, training: bool = False) -> Any:
         """Compute one step: the output, and the new states.
@@ -120,32 +117,23 @@ class Cell(Layer):
         sequences = sequences.astype(self.compute_dtype)
         masks = self.draw_masks((sequences.shape[0], *sequences.shape[2:]), states[0].shape, training)
         arguments = (self.recurrence, self.arrays(), sequences, tuple(states), valid, masks)
-        result = self._run_by_cudnn(*arguments, *options)
+        result = self._run_by_cudnn(arguments, *options)
         if result is None:
             run = _loop.compiled_run if self.is_pure else _loop.run_with_facades
             result = run(*arguments, *options)
         outputs, new = result
         return outputs, list(new)
 
-    def _run_by_cudnn(
-        self,
-        recurrence: Any,
-        weights: Any,
-        sequences: Any,
-        states: Any,
-        valid: Any,
-        masks: Any,
-        unroll: bool,
-        *options: bool,
-    ) -> tuple[jax.Array, Arrays] | None:
+    def _run_by_cudnn(self, arguments: tuple[Any, ...], unroll: bool, *options: bool) -> tuple[jax.Array, Any] | None:
         """Run the kernel of cuDNN; return None if `use_cudnn` is False, or "auto" and the kernel cannot be used."""
         # XLA cannot partition the kernel: each device would compute the whole batch.
         if self.use_cudnn is False or (self.use_cudnn == "auto" and jax.device_count() > 1):
             return None
+        recurrence, _, sequences, states, _, masks = arguments
         reason = _cudnn.why_not(recurrence, sequences, states, masks, unroll)
         if reason is None:
             try:
-                return _cudnn.run(recurrence, weights, sequences, states, valid, masks, *options)
+                return _cudnn.run(*arguments, *options)
             except _cudnn.REFUSALS as error:
                 reason = str(error)
         if self.use_cudnn is True:
@@ -181,7 +169,7 @@ class Cell(Layer):
 
         Each of the two is a tuple: empty without dropout, one mask, or one mask for each gate.
         """
-        count = self.recurrence.gates if self.masks_per_gate else 1
+        count = self.equations.gates if self.masks_per_gate else 1
 
         def draw(rate: float, shape: tuple[int, ...]) -> Arrays:
             if not training or rate == 0:
@@ -204,19 +192,7 @@ def has_own_loop(cell: Any) -> bool:
     return isinstance(cell, Cell) and type(cell).call is Cell.call and cell.activity_regularizer is None
 
 
-class _ForgetBias:
-    """The initializer of an LSTM's bias with ones for the forget gate, the second of the four gates."""
-
-    def __init__(self, initializer: Any):
-        self.initializer = initializer
-
-    def __call__(self, shape: Any, dtype: Any = None) -> jax.Array:
-        units = shape[0] // 4
-        parts = [self.initializer((units,), dtype), jnp.ones(units, dtype), self.initializer((2 * units,), dtype)]
-        return jnp.concatenate(parts)
-
-
-def _rate(cell: Layer, name: str, value: Any) -> float:
-    if not hasattr(value, "__float__") or not 0 <= value <= 1:
-        raise ValueError(f"{type(cell).__name__}: {name} must be a number between 0 and 1; received {value!r}.")
-    return value
+def _with_forget_bias(initializer: Any, shape: Any, dtype: Any = None) -> jax.Array:
+    """The initial bias of an LSTM with ones for the forget gate, the second of the four gates."""
+    units = shape[0] // 4
+    return jnp.concatenate([initializer((units,), dtype), jnp.ones(units, dtype), initializer((2 * units,), dtype)])

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.common import registry
-from jaxlayers.core import Layer
+from jaxlayers.core import Layer, making
 from jaxlayers.layers.copying import copy_from_config
+from jaxlayers.layers.wrappers import InnerLayers
+from jaxlayers.numerics.spatial import one_of
 
-_MERGES = {
+_MERGES: dict[Any, Any] = {
     "concat": lambda forward, backward: jnp.concatenate([forward, backward], -1),
     "sum": lambda forward, backward: forward + backward,
     "mul": lambda forward, backward: forward * backward,
@@ -22,7 +22,7 @@ _MERGES = {
 _ALIKE = ("stateful", "return_sequences", "return_state")
 
 
-class Bidirectional(Layer):
+class Bidirectional(InnerLayers):
     """A recurrent layer run over a sequence forwards, a second one run backwards, and their outputs merged.
 
     With `return_sequences`, outputs at masked time steps are zero, whatever `zero_output_for_mask` the layers have.
@@ -56,6 +56,7 @@ class Bidirectional(Layer):
         (2, 8)
     """
 
+    _inner_layers = ("layer", "backward_layer")
     _config_attributes: ClassVar[dict[str, str | None]] = {"layer": "forward_layer", "weights": None}
 
     def __init__(
@@ -67,22 +68,16 @@ class Bidirectional(Layer):
         **kwargs: Any,
     ):
         required = ("go_backwards", *_ALIKE)
-        for recurrent in (layer, layer if backward_layer is None else backward_layer):
+        for recurrent in (layer, backward_layer or layer):
             if not isinstance(recurrent, Layer) or not all(hasattr(recurrent, name) for name in required):
                 raise ValueError(
                     f"Bidirectional expects recurrent layers, with the attributes {', '.join(required)}; received "
                     f"{recurrent!r}."
                 )
-        if merge_mode not in _MERGES:
-            raise ValueError(
-                f"Bidirectional: merge_mode must be one of {', '.join(map(repr, _MERGES))}; received {merge_mode!r}."
-            )
         super().__init__(**kwargs)
-        self.merge_mode = merge_mode
+        self.merge_mode = one_of("Bidirectional", "merge_mode", merge_mode, tuple(_MERGES))
         self.forward_layer = _like(layer, "forward_")
-        if backward_layer is None:
-            backward_layer = _like(layer, "backward_", go_backwards=True)
-        self.backward_layer = backward_layer
+        self.backward_layer = backward_layer or _like(layer, "backward_", go_backwards=True)
         _check_pair(self.forward_layer, self.backward_layer)
         for direction in (self.forward_layer, self.backward_layer):
             if hasattr(layer, "use_cudnn"):
@@ -126,8 +121,8 @@ class Bidirectional(Layer):
         if expected != received:
             raise ValueError(f"{self.path!r} expects weights of shapes {expected}; received {received}.")
         for variable, array in zip(variables, self._initial_values, strict=True):
-            if not isinstance(variable.initializer, _InitialValue):
-                variable.initializer = _InitialValue(array)
+            if not isinstance(variable.initializer, making.Start):
+                variable.initializer = making.Start(array)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The mask of the inputs for sequences of outputs; None for last outputs and for states."""
@@ -160,24 +155,6 @@ class Bidirectional(Layer):
         """Call `reset_state`, of which this is the former name."""
         self.reset_state()
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-        """A new layer from a config that `get_config` returned; without weights."""
-        inside = {
-            name: registry.lookup("layer", config.get(name), custom_objects) for name in ("layer", "backward_layer")
-        }
-        return super().from_config({**config, **inside})
-
-
-class _InitialValue:
-    """The initializer of a weight with a given value."""
-
-    def __init__(self, array: Any):
-        self.array = array
-
-    def __call__(self, shape: Any, dtype: Any = None) -> jax.Array:
-        return jnp.array(self.array, dtype)
-
 
 def _like(layer: Any, prefix: str, **changed: Any) -> Any:
     """A new layer with the config of another, whose name has a prefix."""
@@ -187,14 +164,10 @@ def _like(layer: Any, prefix: str, **changed: Any) -> Any:
 
 def _check_pair(forward: Any, backward: Any) -> None:
     """Raise if the forward and the backward layer do not fit each other."""
-    if forward.go_backwards == backward.go_backwards:
+    names = ("go_backwards", *_ALIKE)
+    first, second = ({name: getattr(layer, name) for name in names} for layer in (forward, backward))
+    if second != {**first, "go_backwards": not forward.go_backwards}:
         raise ValueError(
-            "Bidirectional: layer and backward_layer must differ in go_backwards; received two layers with "
-            f"go_backwards={forward.go_backwards}."
+            f"Bidirectional: layer and backward_layer must differ in go_backwards, and agree in {', '.join(_ALIKE)}; "
+            f"received {first} and {second}."
         )
-    for name in _ALIKE:
-        if getattr(forward, name) != getattr(backward, name):
-            raise ValueError(
-                f"Bidirectional: layer and backward_layer must have the same {name}; received "
-                f"{getattr(forward, name)} and {getattr(backward, name)}."
-            )

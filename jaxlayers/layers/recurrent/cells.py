@@ -44,6 +44,8 @@ class SimpleRNNCell(Cell):
         [[3.0, 3.0]]
     """
 
+    equations = _recurrences.Simple
+
     @passes_on
     def __init__(
         self,
@@ -65,17 +67,6 @@ class SimpleRNNCell(Cell):
         **kwargs: Any,
     ):
         self.units = positive(self, "units", units)
-        self.activation = activations.get(activation)
-
-    def build(self, input_shape: Any) -> None:
-        """Make the weights for the features of the inputs."""
-        self.add_weights((input_shape[-1], self.units), (self.units, self.units), (self.units,))
-        super().build(input_shape)
-
-    @property
-    def recurrence(self) -> _recurrences.Recurrence:
-        """The equations of a step, as functions of arrays."""
-        return _recurrences.Simple(self.activation)
 
 
 class LSTMCell(Cell):
@@ -118,6 +109,8 @@ class LSTMCell(Cell):
         ((1, 2), (1, 2))
     """
 
+    equations = _recurrences.LongShortTerm
+
     @passes_on
     def __init__(
         self,
@@ -141,20 +134,8 @@ class LSTMCell(Cell):
         **kwargs: Any,
     ):
         self.units = positive(self, "units", units)
-        self.activation = activations.get(activation)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
-
-    def build(self, input_shape: Any) -> None:
-        """Make the weights for the features of the inputs."""
-        wide = 4 * self.units
-        self.add_weights((input_shape[-1], wide), (self.units, wide), (wide,))
-        super().build(input_shape)
-
-    @property
-    def recurrence(self) -> _recurrences.Recurrence:
-        """The equations of a step, as functions of arrays."""
-        return _recurrences.LongShortTerm(self.activation, self.recurrent_activation)
 
     @property
     def state_size(self) -> list[int]:
@@ -209,6 +190,8 @@ class GRUCell(Cell):
         (1, 2)
     """
 
+    equations = _recurrences.Gated
+
     @passes_on
     def __init__(
         self,
@@ -232,18 +215,9 @@ class GRUCell(Cell):
         **kwargs: Any,
     ):
         self.units = positive(self, "units", units)
-        self.activation = activations.get(activation)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.reset_after = reset_after
 
-    def build(self, input_shape: Any) -> None:
-        """Make the weights for the features of the inputs."""
-        wide = 3 * self.units
-        bias = (2, wide) if self.reset_after else (wide,)
-        self.add_weights((input_shape[-1], wide), (self.units, wide), bias)
-        super().build(input_shape)
-
-    @property
-    def recurrence(self) -> _recurrences.Recurrence:
-        """The equations of a step, as functions of arrays."""
-        return _recurrences.Gated(self.activation, self.recurrent_activation, self.reset_after)
+    def bias_shape(self, wide: int) -> tuple[int, ...]:
+        """The shape of the bias, with a second row for the recurrent kernel if `reset_after` is True."""
+        return (2, wide) if self.reset_after else (wide,)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,18 +11,16 @@ from jaxlayers import activations
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.core import InputSpec
 from jaxlayers.layers._config import positive
+from jaxlayers.layers._ranked import Convolving
 from jaxlayers.layers.recurrent import _recurrences
 from jaxlayers.layers.recurrent._cell import Cell
 from jaxlayers.layers.recurrent.layers import CellRNN
-from jaxlayers.numerics.convolution import convolve
-from jaxlayers.numerics.spatial import channel_axis, format_of, one_of, per_axis
 
 
-class ConvLSTMCell(Cell):
+class ConvLSTMCell(Convolving, Cell):
     """A convolutional LSTM cell: `LSTMCell` with convolutions instead of products; see `ConvLSTM2D`.
 
     Args:
-        rank: the number of spatial axes.
         filters: the number of channels of outputs and states.
         kernel_size, strides, padding, data_format, dilation_rate: the arguments of the convolution of the inputs. The
             convolution of the state keeps its size.
@@ -31,82 +28,47 @@ class ConvLSTMCell(Cell):
         **kwargs: the other arguments of `ConvLSTM2D`.
     """
 
-    _config_attributes: ClassVar[dict[str, str | None]] = {"rank": None}
+    equations = _recurrences.Convolutional
 
-    def __init__(
-        self,
-        rank: int,
-        filters: int,
-        kernel_size: Any,
-        strides: Any,
-        padding: str,
-        data_format: str | None,
-        dilation_rate: Any,
-        activation: Any,
-        recurrent_activation: Any,
-        unit_forget_bias: bool,
-        **kwargs: Any,
-    ):
+    def __init__(self, filters: int, recurrent_activation: Any, unit_forget_bias: bool, **kwargs: Any):
         super().__init__(implementation=1, **kwargs)
-        where = f"ConvLSTM{rank}D"
-        self.rank = rank
-        self.filters = positive(self, "filters", filters)
-        self.kernel_size = per_axis(where, "kernel_size", kernel_size, rank)
-        self.strides = per_axis(where, "strides", strides, rank)
-        self.padding = one_of(where, "padding", padding, ("valid", "same"))
-        self.data_format = format_of(where, data_format)
-        self.dilation_rate = per_axis(where, "dilation_rate", dilation_rate, rank)
-        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
-            raise ValueError(
-                f"{where}: only one of strides and dilation_rate may be more than 1; received strides={strides!r} and "
-                f"dilation_rate={dilation_rate!r}."
-            )
-        self.activation = activations.get(activation)
+        self.filters = self.units = positive(self, "filters", filters)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
-        self._sample: tuple[int, ...] = ()
 
     def build(self, input_shape: Any) -> None:
-        """Make the weights for the channels of the inputs."""
-        channels, wide = input_shape[channel_axis(self.data_format)], 4 * self.filters
-        self._sample = tuple(input_shape[1:])
-        self.add_weights((*self.kernel_size, channels, wide), (*self.kernel_size, self.filters, wide), (wide,))
+        """Make the weights for the channels of the inputs, whose spatial axes decide the shapes of the states."""
         super().build(input_shape)
-
-    def feature_axes(self, ndim: int) -> Sequence[int]:
-        """All axes except the batch: the spatial axes decide the shapes of the states."""
-        return range(1, ndim)
-
-    @property
-    def recurrence(self) -> _recurrences.Recurrence:
-        """The equations of a step, as functions of arrays."""
-        settings = (self.strides, self.padding, self.data_format, self.dilation_rate)
-        return _recurrences.Convolutional(self.activation, self.recurrent_activation, *settings)
+        self.input_spec = InputSpec(ndim=len(input_shape), axes=dict(enumerate(input_shape[1:], 1)))
 
     @property
     def state_size(self) -> list[int]:
         """`[-1, -1]`, as in Keras: the sizes depend on the inputs. See `get_initial_state`."""
         return [-1, -1]
 
-    @property
-    def output_size(self) -> int:
-        """The number of channels of the outputs."""
-        return self.filters
-
     def get_initial_state(self, batch_size: int | None = None) -> list[jax.Array]:
         """The states before the first step: zeros with the shape of the convolved inputs."""
-        settings = (self.strides, self.padding, self.data_format, self.dilation_rate)
-        image = jax.ShapeDtypeStruct((batch_size, *self._sample), self.compute_dtype)
-        channels = self._sample[channel_axis(self.data_format) - 1 if self.data_format == "channels_first" else -1]
+        image = jax.ShapeDtypeStruct((batch_size, *self.input_spec.axes.values()), self.compute_dtype)
+        channels = image.shape[self.recurrence.channel_axis]
         kernel = jax.ShapeDtypeStruct((*self.kernel_size, channels, self.filters), self.compute_dtype)
-        state = jax.eval_shape(lambda x, k: convolve(x, k, *settings), image, kernel)
+        state = jax.eval_shape(self.recurrence.input_product, image, kernel)
         return [jnp.zeros(state.shape, state.dtype) for _ in range(2)]
 
 
-class _ConvLSTM(CellRNN, cell=ConvLSTMCell):
-    """The base of the three layers; a subclass sets the number of spatial axes."""
+class ConvLSTM1DCell(ConvLSTMCell, rank=1):
+    """The cell of `ConvLSTM1D`."""
 
-    rank: int
+
+class ConvLSTM2DCell(ConvLSTMCell, rank=2):
+    """The cell of `ConvLSTM2D`."""
+
+
+class ConvLSTM3DCell(ConvLSTMCell, rank=3):
+    """The cell of `ConvLSTM3D`."""
+
+
+class _ConvLSTM(CellRNN, cell=ConvLSTMCell):
+    """The base of the three layers; a subclass sets the class of its cell."""
 
     @passes_on
     def __init__(
@@ -140,11 +102,7 @@ class _ConvLSTM(CellRNN, cell=ConvLSTMCell):
         stateful: bool = False,
         **kwargs: Any,
     ):
-        self.input_spec = InputSpec(ndim=self.rank + 3)
-
-    def make_cell(self, **arguments: Any) -> Cell:
-        """The cell for this number of axes."""
-        return ConvLSTMCell(self.rank, **arguments)
+        pass
 
 
 class ConvLSTM1D(_ConvLSTM):
@@ -161,7 +119,7 @@ class ConvLSTM1D(_ConvLSTM):
         (2, 8, 4)
     """
 
-    rank = 1
+    cell_class = ConvLSTM1DCell
 
 
 class ConvLSTM2D(_ConvLSTM):
@@ -217,7 +175,7 @@ class ConvLSTM2D(_ConvLSTM):
         (2, 5, 4, 5, 4)
     """
 
-    rank = 2
+    cell_class = ConvLSTM2DCell
 
 
 class ConvLSTM3D(_ConvLSTM):
@@ -234,4 +192,4 @@ class ConvLSTM3D(_ConvLSTM):
         (2, 3, 2, 2, 4)
     """
 
-    rank = 3
+    cell_class = ConvLSTM3DCell

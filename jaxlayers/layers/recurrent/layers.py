@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any, ClassVar
 
 from jaxlayers.common.constructors import constructor_parameters, passes_on
 from jaxlayers.common.settings import to_snake_case
 from jaxlayers.core import InputSpec, Layer
-from jaxlayers.layers.recurrent._cell import PIECES, Cell
+from jaxlayers.layers.recurrent._cell import Cell
 from jaxlayers.layers.recurrent.cells import GRUCell, LSTMCell, SimpleRNNCell
 from jaxlayers.layers.recurrent.rnn import RNN
 
@@ -21,27 +22,24 @@ class CellRNN(RNN):
         "activity_regularizer": "activity_regularizer",
     }
     cell_class: type[Cell]
+    cell_name: str
     _passed_on: list[str]  # the arguments of the cell
 
     def __init_subclass__(cls, cell: type[Cell] | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if cell is not None:
-            apart = {*constructor_parameters(Layer), "implementation", "rank"}
-            names = dict.fromkeys([*constructor_parameters(cell), *PIECES])  # type: ignore[arg-type]
-            cls.cell_class, cls._passed_on = cell, [name for name in names if name not in apart]
+            names = dict.fromkeys([*constructor_parameters(cell), *cell._passed_on])  # type: ignore[arg-type]
+            cls.cell_class, cls.cell_name = cell, to_snake_case(cell.__name__)
+            cls._passed_on = [name for name in names if name not in constructor_parameters(Layer)]
             for name in cls._passed_on:
-                setattr(cls, name, _attribute_of_cell(name))
+                setattr(cls, name, property(attrgetter(f"cell.{name}"), doc=f"The attribute `{name}` of the cell."))
 
     def __init__(self, use_cudnn: bool | str = "auto", **kwargs: Any):
-        own = {name: kwargs.pop(name) for name in (*self._passed_on, "implementation") if name in kwargs}
+        own = {name: kwargs.pop(name) for name in self._passed_on if name in kwargs}
         shared = {name: kwargs[name] for name in ("dtype", "trainable") if name in kwargs}
-        super().__init__(self.make_cell(name=to_snake_case(self.cell_class.__name__), **own, **shared), **kwargs)
+        super().__init__(self.cell_class(name=self.cell_name, **own, **shared), **kwargs)
         self.use_cudnn = use_cudnn
-        self.input_spec = InputSpec(ndim=3)
-
-    def make_cell(self, **arguments: Any) -> Cell:
-        """Make the cell from its arguments."""
-        return self.cell_class(**arguments)
+        self.input_spec = InputSpec(ndim=3 + len(self.cell.kernel_size))
 
     @property
     def use_cudnn(self) -> bool | str:
@@ -53,10 +51,6 @@ class CellRNN(RNN):
         if value not in ("auto", True, False):
             raise ValueError(f"{type(self).__name__}: use_cudnn must be 'auto', True or False; received {value!r}.")
         self.cell.use_cudnn = value
-
-
-def _attribute_of_cell(name: str) -> property:
-    return property(lambda self: getattr(self.cell, name), doc=f"The attribute `{name}` of the cell.")
 
 
 class SimpleRNN(CellRNN, cell=SimpleRNNCell):

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxlayers import ops
-from jaxlayers.common import registry
 from jaxlayers.common.masks import get_mask
-from jaxlayers.core import InputSpec, Layer, Variable, tracking
+from jaxlayers.core import InputSpec, Variable, tracking
 from jaxlayers.core.protocols import Role
 from jaxlayers.layers.recurrent import _loop
 from jaxlayers.layers.recurrent._cell import has_own_loop
 from jaxlayers.layers.recurrent.stacked import StackedRNNCells, as_callable, build_cell, check_cell, initial_state
+from jaxlayers.layers.wrappers import InnerLayers
 
 
-class RNN(Layer):
+class RNN(InnerLayers):
     """A layer that runs a cell over a sequence: `output, states = cell(inputs[:, t], states)` for each `t`.
 
     At a masked time step the states do not change, and the output is that of the time step before; before the first
@@ -65,6 +66,8 @@ class RNN(Layer):
         [[5.0, 5.0]]
     """
 
+    _inner_layers = ("cell",)
+
     def __init__(
         self,
         cell: Any,
@@ -108,19 +111,12 @@ class RNN(Layer):
                 ndim=cell_spec.ndim + 1, axes={axis + (axis >= 0): size for axis, size in cell_spec.axes.items()}
             )
         if self.stateful:
-            initial = jax.eval_shape(lambda: self.get_initial_state(batch))
-            variables = [
-                Variable(
-                    _InitialState(self, number, batch),
-                    shape=state.shape,
-                    dtype=self.variable_dtype,
-                    trainable=False,
-                    name="rnn_state",
-                )
-                for number, state in enumerate(jax.tree.leaves(initial))
-            ]
-            self._states = _States(variables, jax.tree.structure(initial))
-        super().build(sequences_shape)
+            states, structure = jax.tree.flatten(jax.eval_shape(lambda: self.get_initial_state(batch)))
+            variables = []
+            for number, state in enumerate(states):
+                initializer = functools.partial(_initial_state, self, number, batch)
+                variables.append(Variable(initializer, state.shape, self.variable_dtype, False, name="rnn_state"))
+            self._states = _States(variables, structure)
 
     def get_initial_state(self, batch_size: int) -> list[Any]:
         """The states before the first time step: from `get_initial_state` of the cell, or zeros."""
@@ -203,13 +199,6 @@ class RNN(Layer):
                 mask = ops.any(mask, axis=-1)
         return [mask, *(None for _ in jax.tree.leaves(self.state_size))] if self.return_state else mask
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-        """A new layer from a config that `get_config` returned; without weights."""
-        if "cell" in config:
-            config = {**config, "cell": registry.lookup("layer", config["cell"], custom_objects)}
-        return super().from_config(config)
-
 
 class _States(tracking.Tracked):
     """The states of a stateful layer: variables that are not in `weights`, as in Keras."""
@@ -226,14 +215,9 @@ class _States(tracking.Tracked):
             yield str(number), variable
 
 
-class _InitialState:
-    """The initializer of a variable of a stateful layer: the initial state with this number."""
-
-    def __init__(self, layer: RNN, number: int, batch: int):
-        self.layer, self.number, self.batch = layer, number, batch
-
-    def __call__(self, shape: Any, dtype: Any = None) -> jax.Array:
-        return jnp.asarray(jax.tree.leaves(self.layer.get_initial_state(self.batch))[self.number], dtype)
+def _initial_state(layer: RNN, number: int, batch: int, shape: Any, dtype: Any = None) -> jax.Array:
+    """The initial value of a variable of a stateful layer: the initial state with this number."""
+    return jnp.asarray(jax.tree.leaves(layer.get_initial_state(batch))[number], dtype)
 
 
 def _run(

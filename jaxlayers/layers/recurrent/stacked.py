@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxlayers.common import registry
-from jaxlayers.core import Layer, building, scope
+from jaxlayers.core import building, scope
+from jaxlayers.layers.wrappers import InnerLayers
 
 
-class StackedRNNCells(Layer):
+class StackedRNNCells(InnerLayers):
     """A stack of cells as one cell: the inputs of each cell are the outputs of the one before.
 
     Args:
@@ -33,6 +33,7 @@ class StackedRNNCells(Layer):
         (1, 3)
     """
 
+    _inner_layers = ("cells",)
     builds_from_shape = True
 
     def __init__(self, cells: Any, **kwargs: Any):
@@ -46,7 +47,6 @@ class StackedRNNCells(Layer):
         for cell in self.cells:
             build_cell(cell, input_shape)
             input_shape = (input_shape[0], output_size(cell))
-        super().build(input_shape)
 
     @property
     def state_size(self) -> list[Any]:
@@ -75,12 +75,6 @@ class StackedRNNCells(Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor as plain data; the cells as configs of their own."""
         return {**super().get_config(), "cells": [registry.describe(cell) for cell in self.cells]}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-        """A new stack from a config that `get_config` returned; without weights."""
-        cells = [registry.lookup("layer", cell, custom_objects) for cell in config["cells"]]
-        return super().from_config({**config, "cells": cells})
 
 
 def check_cell(where: str, cell: Any) -> None:
@@ -112,9 +106,7 @@ def as_callable(cell: Any) -> Any:
 
 def output_size(cell: Any) -> Any:
     """The output size of a cell: its attribute `output_size`, or else the size of its first state."""
-    size = getattr(cell, "output_size", None)
-    if size is None:
-        size = cell.state_size
+    size = getattr(cell, "output_size", None) or cell.state_size
     return size[0] if isinstance(size, list | tuple) else size
 
 

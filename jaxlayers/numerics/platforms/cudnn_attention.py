@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.numerics.attention import attend, causal_mask
+from jaxlayers.numerics.attention import attend
 from jaxlayers.numerics.platforms import cudnn
 from jaxlayers.numerics.types import Array
 
@@ -38,14 +39,8 @@ def attend_on_cuda(
     Raises:
         NotImplementedError, RuntimeError, ValueError: if JAX refuses the arguments, or the version of cuDNN.
     """
-
-    def plain(query: Array, key: Array, value: Array, bias: Any, mask: Any) -> Array:
-        return attend(query, key, value, bias, mask, scale, is_causal)
-
-    def fused(query: Array, key: Array, value: Array, bias: Any, mask: Any) -> Array:
-        return _fused(query, key, value, bias, mask, scale, is_causal)
-
-    plain = jax.checkpoint(plain, prevent_cse=False)
+    fused = functools.partial(_fused, scale=scale, is_causal=is_causal)
+    plain = jax.checkpoint(functools.partial(attend, scale=scale, is_causal=is_causal), prevent_cse=False)
     return jax.lax.platform_dependent(query, key, value, bias, mask, cuda=fused, default=plain)
 
 
@@ -58,5 +53,5 @@ def _fused(query: Array, key: Array, value: Array, bias: Any, mask: Any, scale: 
     )
     if mask is None:
         return outputs
-    allowed = jnp.any(mask & causal_mask(*sizes) if is_causal else mask, -1)  # [batch, heads, targets]
+    allowed = jnp.any(mask & jnp.tri(*sizes, dtype=bool) if is_causal else mask, -1)  # [batch, heads, targets]
     return jnp.where(jnp.swapaxes(allowed, 1, 2)[..., None], outputs, 0)

@@ -23,12 +23,17 @@ from jaxlayers.numerics.platforms.choice import choose
 Geometry: TypeAlias = tuple[tuple[int, ...], tuple[tuple[int, int], ...], tuple[int, ...]]
 
 
+def plain(inputs: jax.Array, kernel: jax.Array, geometry: Geometry, groups: int = 1) -> jax.Array:
+    """Return the convolution of inputs with the channels last, with the derivatives of JAX."""
+    last = inputs.ndim - 1
+    arrays = (0, last, *range(1, last))
+    return _convolve(inputs, kernel, geometry, arrays, (last, last - 1, *range(last - 1)), arrays, groups=groups)
+
+
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
 def convolve(inputs: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
     """Return the convolution of inputs with the channels last."""
-    last = inputs.ndim - 1
-    arrays = (0, last, *range(1, last))
-    return _convolve(inputs, kernel, geometry, arrays, (last, last - 1, *range(last - 1)), arrays)
+    return plain(inputs, kernel, geometry)
 
 
 @functools.partial(convolve.defjvp, symbolic_zeros=True)
@@ -47,10 +52,8 @@ def _(geometry: Geometry, primals: Any, tangents: Any) -> tuple[jax.Array, jax.A
         outputs = _convolve(turned, turned_kernel, geometry, *layout)  # [*space, batch, filters]
         return jax.lax.transpose(outputs, (last - 1, *range(last - 1), last))
 
-    def plain(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
-        return _convolve(inputs, kernel, geometry, arrays, (last, last - 1, *range(last - 1)), arrays)
-
-    return _with_tangent(convolve(*primals, geometry), primals, tangents, by_inputs, by_kernel, plain)
+    bilinear = functools.partial(plain, geometry=geometry)
+    return _with_tangent(convolve(*primals, geometry), primals, tangents, by_inputs, by_kernel, bilinear)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
@@ -74,14 +77,12 @@ def _(geometry: Geometry, primals: Any, tangents: Any) -> tuple[jax.Array, jax.A
     def by_kernel(inputs: jax.Array, d_kernel: jax.Array) -> jax.Array:
         return _kernel_term(inputs, d_kernel, jax.ShapeDtypeStruct(outputs.shape, outputs.dtype), geometry)
 
-    def plain(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
-        return _convolve_transposed(inputs, kernel, geometry)
-
-    return _with_tangent(outputs, primals, tangents, by_inputs, by_kernel, plain)
+    bilinear = functools.partial(_convolve_transposed, geometry=geometry)
+    return _with_tangent(outputs, primals, tangents, by_inputs, by_kernel, bilinear)
 
 
 def _with_tangent(
-    outputs: jax.Array, primals: Any, tangents: Any, by_inputs: Any, by_kernel: Any, plain: Any
+    outputs: jax.Array, primals: Any, tangents: Any, by_inputs: Any, by_kernel: Any, bilinear: Any
 ) -> tuple[jax.Array, jax.Array]:
     """Return the outputs and their tangent: the sum of the bilinear function with either argument's tangent.
 
@@ -91,14 +92,14 @@ def _with_tangent(
         tangents: their tangents.
         by_inputs: on CPU, the function of the inputs' tangent and the kernel.
         by_kernel: on CPU, the function of the inputs and the kernel's tangent.
-        plain: on other platforms, either function.
+        bilinear: on other platforms, either function.
     """
     (inputs, kernel), (d_inputs, d_kernel) = primals, tangents
     terms = []
     if not isinstance(d_inputs, SymbolicZero):
-        terms.append(choose(d_inputs, kernel, cpu=by_inputs, default=plain))
+        terms.append(choose(d_inputs, kernel, cpu=by_inputs, default=bilinear))
     if not isinstance(d_kernel, SymbolicZero):
-        terms.append(choose(inputs, d_kernel, cpu=by_kernel, default=plain))
+        terms.append(choose(inputs, d_kernel, cpu=by_kernel, default=bilinear))
     return outputs, sum(terms[1:], terms[0]) if terms else jnp.zeros_like(outputs)
 
 
@@ -144,7 +145,9 @@ def _convolve_spread(inputs: Any, kernel: Any, geometry: Geometry, layout: tuple
     return _convolve(inputs, kernel, ((1,) * len(strides), pads, dilation), arrays, layout, arrays, spread=strides)
 
 
-def _convolve(inputs: Any, kernel: Any, geometry: Geometry, *layout: tuple[int, ...], spread: Any = None) -> jax.Array:
+def _convolve(
+    inputs: Any, kernel: Any, geometry: Geometry, *layout: tuple[int, ...], spread: Any = None, groups: int = 1
+) -> jax.Array:
     strides, pads, dilation = geometry
     return jax.lax.conv_general_dilated(
         inputs,
@@ -154,4 +157,5 @@ def _convolve(inputs: Any, kernel: Any, geometry: Geometry, *layout: tuple[int, 
         lhs_dilation=spread,
         rhs_dilation=dilation,
         dimension_numbers=jax.lax.ConvDimensionNumbers(*layout),
+        feature_group_count=groups,
     )

@@ -16,21 +16,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.numerics.platforms.dense_convolution import Geometry
+from jaxlayers.numerics.platforms.dense_convolution import Geometry, convolve
 
 _BLOCK = 64  # the most channels of a dense convolution that computes several groups
 _SHIFTS = 64  # the most elements of a window for which inputs are shifted
 
 
-def convolve_groups(one_group: Any, inputs: jax.Array, kernel: jax.Array, groups: int, axis: int) -> jax.Array:
+def convolve_groups(inputs: jax.Array, kernel: jax.Array, geometry: Geometry, groups: int) -> jax.Array:
     """Return the convolution in groups, by dense convolutions of as many groups as are together `_BLOCK` channels wide.
 
     Args:
-        one_group: the convolution of one group, `one_group(inputs, kernel)`.
-        inputs: the channels are along `axis`.
+        inputs: `[batch, *space, channels]`.
         kernel: `[*window, channels / groups, filters]`.
+        geometry: the strides, padding and dilation.
         groups: the number of groups.
-        axis: the axis of the channels.
     """
     *window, within, filters = kernel.shape
     joined = max(n for n in range(1, groups + 1) if groups % n == 0 and (n == 1 or n * within <= _BLOCK))
@@ -39,8 +38,8 @@ def convolve_groups(one_group: Any, inputs: jax.Array, kernel: jax.Array, groups
     same_group = jnp.eye(joined, dtype=bool)[:, None, None, :, None]  # [group of inputs, 1, 1, group of filters, 1]
     spread = jnp.where(same_group, by_group[..., None, :, :, :, :], 0)
     spread = spread.reshape(*window, joined * within, blocks, joined * filters // groups)
-    parts = zip(jnp.split(inputs, blocks, axis), jnp.moveaxis(spread, -2, 0), strict=True)
-    return jnp.concatenate([one_group(part, block) for part, block in parts], axis)
+    parts = zip(jnp.split(inputs, blocks, -1), jnp.moveaxis(spread, -2, 0), strict=True)
+    return jnp.concatenate([convolve(part, block, geometry) for part, block in parts], -1)
 
 
 def suits_shifts(kernel: Any) -> bool:
@@ -48,28 +47,27 @@ def suits_shifts(kernel: Any) -> bool:
     return math.prod(kernel.shape[:-2]) <= _SHIFTS
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3))
-def convolve_by_shifts(inputs: jax.Array, kernel: jax.Array, geometry: Geometry, axis: int) -> jax.Array:
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def convolve_by_shifts(inputs: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
     """Return the convolution of each channel by itself with a kernel `[*window, channels, multiplier]`."""
-    outputs = _sum_of_shifts(_repeat_channels(inputs, kernel, axis), _flat(kernel), geometry)
-    return jnp.moveaxis(outputs, -1, axis)
+    return _sum_of_shifts(_repeat_channels(inputs, kernel), _flat(kernel), geometry)
 
 
 @convolve_by_shifts.defjvp
-def _(geometry: Geometry, axis: int, primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
+def _(geometry: Geometry, primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
     # JAX derives the gradients by transposing the tangents. The fast forms of the gradients are `_input_gradient` and
     # `_kernel_gradient`, so the tangents are written as the transposes of those.
     (inputs, kernel), (d_inputs, d_kernel) = primals, tangents
-    outputs = convolve_by_shifts(inputs, kernel, geometry, axis)
-    repeated, d_repeated = (_repeat_channels(x, kernel, axis) for x in (inputs, d_inputs))
-    like, window = jnp.moveaxis(outputs, axis, -1), kernel.shape[:-2]
+    outputs = convolve_by_shifts(inputs, kernel, geometry)
+    repeated, d_repeated = (_repeat_channels(x, kernel) for x in (inputs, d_inputs))
+    window = kernel.shape[:-2]
     input_gradient = functools.partial(
         _input_gradient, kernel=_flat(kernel), geometry=geometry, sizes=d_repeated.shape[1:-1]
     )
     kernel_gradient = functools.partial(_kernel_gradient, inputs=repeated, window=window, geometry=geometry)
-    (by_inputs,) = jax.linear_transpose(input_gradient, like)(d_repeated)
-    (by_kernel,) = jax.linear_transpose(kernel_gradient, like)(_flat(d_kernel))
-    return outputs, jnp.moveaxis(by_inputs + by_kernel, -1, axis)
+    (by_inputs,) = jax.linear_transpose(input_gradient, outputs)(d_repeated)
+    (by_kernel,) = jax.linear_transpose(kernel_gradient, outputs)(_flat(d_kernel))
+    return outputs, by_inputs + by_kernel
 
 
 def _flat(kernel: Any) -> jax.Array:
@@ -77,10 +75,9 @@ def _flat(kernel: Any) -> jax.Array:
     return kernel.reshape(*kernel.shape[:-2], -1)
 
 
-def _repeat_channels(inputs: Any, kernel: Any, axis: int) -> jax.Array:
-    """Return inputs with the channels last, each repeated once for each of its kernels."""
-    last = jnp.moveaxis(inputs, axis, -1)
-    return jnp.repeat(last, kernel.shape[-1], -1) if kernel.shape[-1] > 1 else last
+def _repeat_channels(inputs: Any, kernel: Any) -> jax.Array:
+    """Return inputs with each channel repeated once for each of its kernels."""
+    return jnp.repeat(inputs, kernel.shape[-1], -1) if kernel.shape[-1] > 1 else inputs
 
 
 def _pad(inputs: jax.Array, padding: Any) -> jax.Array:

@@ -8,6 +8,7 @@ be slightly less than 1.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,7 +56,19 @@ class LearningRateSchedule(Noticed):
         return cls(**config)
 
 
-class ExponentialDecay(LearningRateSchedule):
+@dataclasses.dataclass(eq=False, repr=False)
+class _Decay(LearningRateSchedule):
+    """The base class of schedules with one initial learning rate and one number of steps."""
+
+    initial_learning_rate: float
+    decay_steps: int
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "decay_steps")
+
+
+@dataclasses.dataclass(eq=False, repr=False)
+class ExponentialDecay(_Decay):
     """Exponential decay: `initial_learning_rate * decay_rate ** (step / decay_steps)`.
 
     Args:
@@ -75,26 +88,17 @@ class ExponentialDecay(LearningRateSchedule):
         0.025
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: int,
-        decay_rate: float,
-        staircase: bool = False,
-        name: str = "ExponentialDecay",
-    ):
-        self.initial_learning_rate = initial_learning_rate
-        self.decay_steps = _positive(decay_steps, "decay_steps", self)
-        self.decay_rate = decay_rate
-        self.staircase = staircase
-        self.name = name
+    decay_rate: float
+    staircase: bool = False
+    name: str = "ExponentialDecay"
 
     def __call__(self, step: Any) -> jax.Array:
         """Return the learning rate at a step, or at each of an array of steps."""
         return self.initial_learning_rate * self.decay_rate ** _periods(step, self.decay_steps, self.staircase)
 
 
-class InverseTimeDecay(LearningRateSchedule):
+@dataclasses.dataclass(eq=False, repr=False)
+class InverseTimeDecay(_Decay):
     """Inverse time decay: `initial_learning_rate / (1 + decay_rate * step / decay_steps)`.
 
     Args:
@@ -114,25 +118,16 @@ class InverseTimeDecay(LearningRateSchedule):
         0.05
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: int,
-        decay_rate: float,
-        staircase: bool = False,
-        name: str = "InverseTimeDecay",
-    ):
-        self.initial_learning_rate = initial_learning_rate
-        self.decay_steps = _positive(decay_steps, "decay_steps", self)
-        self.decay_rate = decay_rate
-        self.staircase = staircase
-        self.name = name
+    decay_rate: float
+    staircase: bool = False
+    name: str = "InverseTimeDecay"
 
     def __call__(self, step: Any) -> jax.Array:
         """Return the learning rate at a step, or at each of an array of steps."""
         return self.initial_learning_rate / (1 + self.decay_rate * _periods(step, self.decay_steps, self.staircase))
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class PiecewiseConstantDecay(LearningRateSchedule):
     """A piecewise constant: `values[i]` for `boundaries[i - 1] < step <= boundaries[i]`.
 
@@ -151,15 +146,16 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         [1.0, 0.5, 0.25]
     """
 
-    def __init__(self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant"):
-        if len(boundaries) != len(values) - 1:
+    boundaries: Sequence[float]
+    values: Sequence[float]
+    name: str = "PiecewiseConstant"
+
+    def __post_init__(self) -> None:
+        if len(self.boundaries) != len(self.values) - 1:
             raise ValueError(
-                f"PiecewiseConstantDecay needs one value more than boundaries; received {len(boundaries)} boundaries "
-                f"and {len(values)} values."
+                f"PiecewiseConstantDecay needs one value more than boundaries; received {len(self.boundaries)} "
+                f"boundaries and {len(self.values)} values."
             )
-        self.boundaries = boundaries
-        self.values = values
-        self.name = name
 
     def __call__(self, step: Any) -> jax.Array:
         """Return the learning rate at a step, or at each of an array of steps."""
@@ -168,7 +164,8 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         return jnp.asarray(self.values, floatx())[passed]
 
 
-class PolynomialDecay(LearningRateSchedule):
+@dataclasses.dataclass(eq=False, repr=False)
+class PolynomialDecay(_Decay):
     """Polynomial decay from one learning rate to another.
 
     `(initial_learning_rate - end_learning_rate) * (1 - step / decay_steps) ** power + end_learning_rate`, where `step`
@@ -192,25 +189,15 @@ class PolynomialDecay(LearningRateSchedule):
         0.25
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: int,
-        end_learning_rate: float = 0.0001,
-        power: float = 1.0,
-        cycle: bool = False,
-        name: str = "PolynomialDecay",
-    ):
-        self.initial_learning_rate = initial_learning_rate
-        self.decay_steps = _positive(decay_steps, "decay_steps", self)
-        self.end_learning_rate = end_learning_rate
-        self.power = power
-        self.cycle = cycle
-        self.name = name
+    end_learning_rate: float = 0.0001
+    power: float = 1.0
+    cycle: bool = False
+    name: str = "PolynomialDecay"
 
     def __call__(self, step: Any) -> jax.Array:
         """Return the learning rate at a step, or at each of an array of steps."""
-        step, steps = _as_float(step), self.decay_steps
+        step = _as_float(step)
+        steps: Any = self.decay_steps
         if self.cycle:
             steps = steps * jnp.maximum(-(-step // steps), 1)
         # Subtract before dividing: in compiled code, 1 - step / steps may be slightly negative, and its power NaN.
@@ -218,7 +205,8 @@ class PolynomialDecay(LearningRateSchedule):
         return (self.initial_learning_rate - self.end_learning_rate) * remaining**self.power + self.end_learning_rate
 
 
-class CosineDecay(LearningRateSchedule):
+@dataclasses.dataclass(eq=False, repr=False)
+class CosineDecay(_Decay):
     """Cosine decay, with an optional linear warmup.
 
     The decay from `top` to `alpha * top` is `top * ((1 - alpha) * (1 + cos(pi * step / decay_steps)) / 2 + alpha)`,
@@ -247,21 +235,10 @@ class CosineDecay(LearningRateSchedule):
         [0.0, 0.5, 1.0, 0.5, 0.0]
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: int,
-        alpha: float = 0.0,
-        name: str = "CosineDecay",
-        warmup_target: float | None = None,
-        warmup_steps: int = 0,
-    ):
-        self.initial_learning_rate = initial_learning_rate
-        self.decay_steps = _positive(decay_steps, "decay_steps", self)
-        self.alpha = alpha
-        self.name = name
-        self.warmup_target = warmup_target
-        self.warmup_steps = warmup_steps
+    alpha: float = 0.0
+    name: str = "CosineDecay"
+    warmup_target: float | None = None
+    warmup_steps: int = 0
 
     def __call__(self, step: Any) -> jax.Array:
         """Return the learning rate at a step, or at each of an array of steps."""
@@ -275,6 +252,7 @@ class CosineDecay(LearningRateSchedule):
         return schedule(_as_float(step))
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class CosineDecayRestarts(LearningRateSchedule):
     """Cosine decay with warm restarts: repeated cosine decays, each starting at a high learning rate again.
 
@@ -301,21 +279,15 @@ class CosineDecayRestarts(LearningRateSchedule):
         [1.0, 0.5, 0.5, 0.25, 0.25]
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        first_decay_steps: int,
-        t_mul: float = 2.0,
-        m_mul: float = 1.0,
-        alpha: float = 0.0,
-        name: str = "SGDRDecay",
-    ):
-        self.initial_learning_rate = initial_learning_rate
-        self.first_decay_steps = _positive(first_decay_steps, "first_decay_steps", self)
-        self.t_mul = t_mul
-        self.m_mul = m_mul
-        self.alpha = alpha
-        self.name = name
+    initial_learning_rate: float
+    first_decay_steps: int
+    t_mul: float = 2.0
+    m_mul: float = 1.0
+    alpha: float = 0.0
+    name: str = "SGDRDecay"
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "first_decay_steps")
 
     def __call__(self, step: Any) -> jax.Array:
         """Return the learning rate at a step, or at each of an array of steps."""
@@ -363,11 +335,11 @@ def _periods(step: Any, decay_steps: float, staircase: bool) -> jax.Array:
     return step // decay_steps if staircase else step / decay_steps
 
 
-def _positive(steps: Any, argument: str, schedule: LearningRateSchedule) -> Any:
-    """Return a number of steps; raise a ValueError if it is not positive."""
+def _check_positive(schedule: LearningRateSchedule, argument: str) -> None:
+    """Raise a ValueError if a number of steps is not positive."""
+    steps = getattr(schedule, argument)
     if steps <= 0:
         raise ValueError(f"{type(schedule).__name__}: {argument} must be more than 0; received {steps!r}.")
-    return steps
 
 
 PURE_SCHEDULES: tuple[type[LearningRateSchedule], ...] = (  # those that may be compiled into an update

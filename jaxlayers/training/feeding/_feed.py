@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import operator
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
 
 import jax
+import numpy as np
 
 from jaxlayers.data import ArrayLoader
 from jaxlayers.data.batches import pack_x_y_sample_weight
@@ -61,7 +61,7 @@ class Feed:
 
     def epoch(self) -> Iterator[Any]:
         """Yield the batches of the next epoch; if the data is exhausted, warn and yield none."""
-        return (batch for batch, _ in self._run(lambda: 1))
+        return (batch for batch, _ in self.stacked(lambda: 1))
 
     def stacked(self, count: Callable[[], int]) -> Iterator[tuple[Any, int | None]]:
         """Yield the batches of the next epoch, several stacked together, in the order of `epoch`.
@@ -73,9 +73,6 @@ class Feed:
             `(batches, number)`: arrays `[count, batch, ...]`, of which the first `number` entries hold batches. Or
             `(batch, None)`, without the leading axis, if `count` is 1 or the batch has another shape than the others.
         """
-        return self._run(count)
-
-    def _run(self, count: Callable[[], int]) -> Iterator[tuple[Any, int | None]]:
         if not self.has_more():
             return
         source, limit, done = self._source, self._limit, 0
@@ -174,8 +171,8 @@ def feed(
         ValueError: if arrays differ in their number of samples, have none, or hold no numbers; if `y` or
             `sample_weight` is given beside an iterable of batches; or if endless data has no `steps`.
     """
-    if steps is not None:
-        steps = _positive("The number of steps", steps)
+    if steps is not None and (not isinstance(steps, int | np.integer) or steps < 1):
+        raise ValueError(f"The number of steps must be a positive integer; received {steps!r}.")
 
     def convert(batch: Any) -> Any:
         batch = as_batch(batch)
@@ -237,13 +234,3 @@ def _check_iterable(x: Any) -> None:
         )
     if isinstance(x, list | tuple) and any(jax.numpy.ndim(leaf) == 0 for leaf in jax.tree.leaves(x)):
         raise ValueError(f"Expected arrays; received a {type(x).__name__} of numbers. Convert it: np.asarray(x).")
-
-
-def _positive(name: str, value: Any) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = 0
-    if number < 1:
-        raise ValueError(f"{name} must be a positive integer; received {value!r}.")
-    return number

@@ -46,16 +46,13 @@ def _weights(y: Any, class_weight: Any, sample_weight: Any) -> Any:
             f"With several outputs, class_weight must have a dict from class to weight for each of {keys}; received "
             f"{class_weight}."
         )
-    is_structure = isinstance(sample_weight, dict | list | tuple)
     weights = {}
     for key in keys:
-        of_output = _entry(sample_weight, key) if is_structure else sample_weight
+        of_output = sample_weight
+        if isinstance(sample_weight, dict | list | tuple):
+            of_output = sample_weight.get(key) if isinstance(sample_weight, dict) else sample_weight[key]
         weights[key] = of_output if by_key.get(key) is None else _weights(y[key], by_key[key], of_output)
     return weights if isinstance(y, dict) else [weights[key] for key in keys]
-
-
-def _entry(values: Any, key: Any) -> Any:
-    return values.get(key) if isinstance(values, dict) else values[key]
 
 
 def _of_classes(labels: np.ndarray, class_weight: Mapping[Any, float]) -> np.ndarray:
@@ -74,10 +71,8 @@ def _combine(weights: np.ndarray, sample_weight: Any) -> np.ndarray:
     of_samples = np.asarray(sample_weight, floatx())
     if of_samples.ndim > weights.ndim and of_samples.shape[-1] == 1:
         of_samples = of_samples[..., 0]
-    if of_samples.ndim < weights.ndim:
-        of_samples = of_samples.reshape(of_samples.shape + (1,) * (weights.ndim - of_samples.ndim))
-    elif of_samples.ndim > weights.ndim:
-        weights = weights.reshape(weights.shape + (1,) * (of_samples.ndim - weights.ndim))
+    rank = max(weights.ndim, of_samples.ndim)
+    weights, of_samples = (array.reshape(array.shape + (1,) * (rank - array.ndim)) for array in (weights, of_samples))
     return weights * of_samples
 
 

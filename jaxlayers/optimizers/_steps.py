@@ -1,20 +1,64 @@
-"""Support for optimizers that are written as in Keras: own variables, and a step for one variable at a time."""
+"""The ways to define the steps of an optimizer: by optax, by parameter, or by variable as in Keras."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar, dataclass_transform
 
 from jaxlayers.core import Variable
 from jaxlayers.core.protocols import Role
 from jaxlayers.optimizers._arguments import Arguments
 from jaxlayers.optimizers._slots import Layout
 
+if TYPE_CHECKING:
+    import optax
 
-class VariableSteps(Arguments):
-    """The methods that `build()` and `update_step()` of a subclass call; see `Optimizer`."""
+    Transformation: TypeAlias = optax.GradientTransformationExtraArgs
+else:
+    Transformation = Any  # optax is imported when an optimizer is first used
+
+Step: TypeAlias = Callable[..., tuple[Any, ...]]  # (gradient, parameter, *slots) -> (step, *slots)
+_Class = TypeVar("_Class", bound=type)
+
+
+@dataclass_transform(eq_default=False)
+def with_constructor(cls: _Class) -> _Class:
+    """Decorate an optimizer: `dataclasses.dataclass` makes a constructor of its annotated attributes.
+
+    `Arguments` is no dataclass, as its arguments would come first then. So an optimizer lists those, too.
+    """
+    dataclasses.dataclass(eq=False, repr=False)(cls)
+    del cls.learning_rate  # type: ignore[attr-defined]  # the default value: `learning_rate` is a property of the base
+    return cls
+
+
+class Steps(Arguments):
+    """The methods that a subclass overrides to define its steps, and those that it calls for this; see `Optimizer`."""
 
     _own: tuple[tuple[Variable, int | None], ...] = ()  # added variables, with the index of their parameter or None
+    _needs_parameters: ClassVar[bool] = False  # True if the steps of `_make_step` use the parameters
+
+    def _direction(self) -> Transformation:
+        """Return the transformation from gradients to the values added to the parameters, learning rate included."""
+        from jaxlayers.optimizers._transformations import step_by_parameter
+
+        if type(self)._make_step is Steps._make_step:
+            raise NotImplementedError(
+                f"{type(self).__name__} must define update_step(gradient, variable, learning_rate), or _direction(), "
+                "which returns an optax transformation. To use an existing transformation, wrap it: "
+                "OptaxOptimizer(transformation)."
+            )
+        names = [name for group in self.slot_order for name in group]
+        return step_by_parameter(names, self._make_step, self._initial_slots, self._needs_parameters)
+
+    def _make_step(self, learning_rate: Any, count: Any) -> Step:
+        """Return the step of one parameter for a learning rate and the number of the update, counted from 1."""
+        raise NotImplementedError
+
+    def _initial_slots(self, parameter: Any) -> dict[str, Any]:
+        """Return by name those initial slots of a parameter that are not zeros of its shape and dtype."""
+        return {}
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         """Update one variable; subclasses define this method with `assign`, and with variables made in `build`.
