@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 
 from jaxlayers import random
 from jaxlayers.common.constructors import constructor_config
-from jaxlayers.common.settings import image_data_format
 from jaxlayers.core import Layer
 from jaxlayers.core import random as keys
 from jaxlayers.numerics import bounding_boxes as _boxes
+from jaxlayers.numerics.spatial import format_of, one_of
 
 Transformation = Any
 INTERPOLATIONS = ("nearest", "bilinear")
@@ -61,12 +61,7 @@ class BaseImagePreprocessingLayer(Layer):
     def __init__(self, bounding_box_format: str | None = None, data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.bounding_box_format = None if bounding_box_format is None else _boxes.check_format(bounding_box_format)
-        self.data_format = image_data_format() if data_format is None else str(data_format).lower()
-        if self.data_format not in ("channels_last", "channels_first"):
-            raise ValueError(
-                f"{type(self).__name__}: data_format must be 'channels_last' or 'channels_first'; received "
-                f"{data_format!r}."
-            )
+        self.data_format = format_of(type(self).__name__, data_format)
 
     @property
     def channels_axis(self) -> int:
@@ -168,10 +163,8 @@ class BaseImagePreprocessingLayer(Layer):
             return numbers[0], numbers[1]
         return max(-abs(value), low) if below is None else below, abs(value)
 
-    def _one_of(self, name: str, value: Any, choices: tuple[str, ...]) -> Any:
-        if value not in choices:
-            raise ValueError(f"{type(self).__name__}: {name} must be one of {choices}; received {value!r}.")
-        return value
+    def _one_of(self, name: str, value: Any, choices: tuple[str, ...]) -> str:
+        return one_of(type(self).__name__, name, value, choices)
 
     def _range(self, value_range: Any) -> list[Any]:
         if not isinstance(value_range, list | tuple) or len(value_range) != 2:
@@ -186,7 +179,9 @@ class RandomImageLayer(BaseImagePreprocessingLayer):
     """The base class of image layers with random transformations.
 
     The keys come from the seed of the layer, or from the argument `rng` of `apply`. A subclass overrides `_draw`,
-    which returns a transformation, and `_change`, which applies it to images. The change is compiled.
+    which returns a transformation, and `_change`, which applies it to images. The change is compiled. If the layer
+    changes bounding boxes or segmentation masks, the subclass also overrides `_change_boxes` and `_change_masks`.
+    Nothing is changed if `training` is False.
 
     Args:
         seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
@@ -213,12 +208,12 @@ class RandomImageLayer(BaseImagePreprocessingLayer):
         """
         if not training:
             return None
-        images = data["images"] if isinstance(data, dict) else data
-        batch = images.shape[0] if images.ndim == 4 else 1
-        return self._draw(keys.draw_key(self.generator if seed is None else seed), images, batch)
+        images = images_in(data)
+        images = images if images.ndim == 4 else images[None]
+        return self._draw(keys.draw_key(self.generator if seed is None else seed), images, images.shape[0])
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
-        """Return the transformation of a batch as a function of a key."""
+        """Return the transformation of a batch of images, whose size is `batch`, as a function of a key."""
         raise NotImplementedError(f"{type(self).__name__} must override _draw().")
 
     def transform_images(self, images: Any, transformation: Transformation, training: bool = True) -> Any:
@@ -229,6 +224,56 @@ class RandomImageLayer(BaseImagePreprocessingLayer):
     def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:
         """Return the changed batch of images, which are in the compute dtype."""
         raise NotImplementedError(f"{type(self).__name__} must override _change().")
+
+    def transform_bounding_boxes(
+        self, bounding_boxes: Any, transformation: Transformation, training: bool = True
+    ) -> Any:
+        """Return the bounding boxes in the changed images."""
+        changed = training and transformation is not None
+        return self._change_boxes(bounding_boxes, transformation) if changed else bounding_boxes
+
+    def _change_boxes(self, boxes: dict[str, Any], transformation: Transformation) -> dict[str, Any]:
+        """Return the boxes, a dict of `boxes` and `labels`, in the changed images; here, the boxes themselves."""
+        return boxes
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformation: Transformation, training: bool = True
+    ) -> Any:
+        """Return the segmentation masks of the changed images."""
+        changed = training and transformation is not None
+        return self._change_masks(segmentation_masks, transformation) if changed else segmentation_masks
+
+    def _change_masks(self, masks: Any, transformation: Transformation) -> Any:
+        """Return the segmentation masks of the changed images; here, the masks themselves."""
+        return masks
+
+
+class FactorLayer(RandomImageLayer):
+    """The base class of layers that change the values of images by a random factor.
+
+    Args:
+        factor: the range of the factor: two numbers within `factor_limits`, or one, which is the upper end.
+        value_range: the smallest and the largest value of the images; `(0, 255)` by default.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
+        **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
+
+    Attributes:
+        factor_limits: the smallest and the largest allowed factor.
+    """
+
+    factor_limits: ClassVar[tuple[float, float]] = (0, 1)
+
+    def __init__(
+        self,
+        factor: Any,
+        value_range: Any = (0, 255),
+        data_format: str | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(seed=seed, data_format=data_format, **kwargs)
+        self.factor, self.value_range = self._pair("factor", factor, *self.factor_limits), self._range(value_range)
 
 
 _programs: weakref.WeakKeyDictionary[RandomImageLayer, tuple[Any, Callable[..., Any]]] = weakref.WeakKeyDictionary()
@@ -243,6 +288,11 @@ def _compiled(layer: RandomImageLayer) -> Callable[..., Any]:
         program = jax.jit(lambda images, drawn: reference()._change(images, drawn))  # type: ignore[union-attr]
         _programs[layer] = state, program
     return program
+
+
+def images_in(data: Any) -> Any:
+    """Return the images in the inputs of a layer, which are images or a dict."""
+    return data["images"] if isinstance(data, dict) else data
 
 
 def uniform(key: jax.Array, shape: tuple[int, ...], bounds: tuple[Any, Any]) -> jax.Array:

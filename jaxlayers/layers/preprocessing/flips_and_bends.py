@@ -87,12 +87,7 @@ class RandomFlip(RandomImageLayer):
         """Return the masks, mirrored as their images are."""
         return self.transform_images(segmentation_masks, transformation, training)
 
-    def transform_bounding_boxes(
-        self, bounding_boxes: Any, transformation: Transformation, training: bool = True
-    ) -> Any:
-        """Return the boxes, mirrored as their images are."""
-        if not training or transformation is None:
-            return bounding_boxes
+    def _change_boxes(self, boxes: dict[str, Any], transformation: Transformation) -> dict[str, Any]:
         shape = transformation["input_shape"]
         size = shape[self.height_axis], shape[self.width_axis]
 
@@ -105,7 +100,7 @@ class RandomFlip(RandomImageLayer):
                 corners = jnp.where(flips[:, :, 0], jnp.stack(mirrored, -1), corners)
             return corners
 
-        return _boxes.change(bounding_boxes, str(self.bounding_box_format), size, size, move)
+        return _boxes.change(boxes, str(self.bounding_box_format), size, size, move)
 
 
 class RandomElasticTransform(RandomImageLayer):
@@ -175,10 +170,5 @@ class RandomElasticTransform(RandomImageLayer):
     def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:
         return jnp.clip(self._bend(images, transformation, self.interpolation), *self.value_range)
 
-    def transform_segmentation_masks(
-        self, segmentation_masks: Any, transformation: Transformation, training: bool = True
-    ) -> Any:
-        """Return the masks, distorted as their images are, with nearest-neighbour interpolation."""
-        if not training or transformation is None:
-            return segmentation_masks
-        return self._bend(segmentation_masks, transformation, "nearest")
+    def _change_masks(self, masks: Any, transformation: Transformation) -> Any:
+        return self._bend(masks, transformation, "nearest")

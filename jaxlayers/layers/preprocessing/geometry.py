@@ -47,20 +47,11 @@ class _GeometricLayer(RandomImageLayer):
     def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:
         return self._resample(images, transformation, self.interpolation)
 
-    def transform_segmentation_masks(
-        self, segmentation_masks: Any, transformation: Transformation, training: bool = True
-    ) -> Any:
-        """Return the masks, transformed as their images are, with nearest-neighbour interpolation."""
-        if not training or transformation is None:
-            return segmentation_masks
-        return self._resample(segmentation_masks, transformation, "nearest")
+    def _change_masks(self, masks: Any, transformation: Transformation) -> Any:
+        return self._resample(masks, transformation, "nearest")
 
-    def transform_bounding_boxes(
-        self, bounding_boxes: Any, transformation: Transformation, training: bool = True
-    ) -> Any:
+    def _change_boxes(self, boxes: dict[str, Any], transformation: Transformation) -> dict[str, Any]:
         """Return the smallest upright boxes around the transformed corners of the boxes."""
-        if not training or transformation is None:
-            return bounding_boxes
         if "input_shape" in transformation:
             shape = transformation["input_shape"]
             size = shape[self.height_axis], shape[self.width_axis]
@@ -68,7 +59,7 @@ class _GeometricLayer(RandomImageLayer):
             size = transformation["image_height"], transformation["image_width"]
         matrix = self._matrix(transformation, *size)
         name = str(self.bounding_box_format)
-        return _boxes.change(bounding_boxes, name, size, size, lambda corners: _boxes.project(corners, matrix))
+        return _boxes.change(boxes, name, size, size, lambda corners: _boxes.project(corners, matrix))
 
 
 def _stack_coefficients(*columns: Any) -> jax.Array:
