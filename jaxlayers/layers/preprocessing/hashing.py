@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -79,10 +80,6 @@ class Hashing(HostLayer):
             bins = jnp.where(jnp.asarray(values == self.mask_value), 0, bins + 1)
         return encode(bins, self.output_mode, self.num_bins, self.compute_dtype)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor as plain data."""
-        return {**super().get_config(), "salt": None if self.salt is None else list(self.salt)}
-
 
 class HashedCrossing(HostLayer):
     """The bin of each combination of features, `hash(x1, x2, ...) mod num_bins`.
@@ -156,19 +153,19 @@ class HashedCrossing(HostLayer):
         return {**constructor_config(self), "name": self.name, "dtype": self.dtype_policy.name}
 
 
-def hash_bins(values: Any, bins: int, salt: tuple[int, int] | None) -> jax.Array:
+def hash_bins(values: Any, bins: int, salt: Sequence[int] | None) -> jax.Array:
     """Return the bin of each value, computed on the host for host arrays and 64-bit integers, and in JAX for others."""
     if not isinstance(values, HostArray):
         values = jnp.asarray(values)
         if is_float(values.dtype):
             values = values.astype(jax.dtypes.canonicalize_dtype("int64"))
         if values.dtype.itemsize <= 4:
-            return _hashes.hash_integers(values, bins, salt)
+            return _hashes.hash_integers(values, bins, None if salt is None else tuple(salt))
     array = values.values if isinstance(values, HostArray) else np.asarray(values)
     return jnp.asarray((_hashes.hash_texts(array, salt) % np.uint64(bins)).astype("int32"))
 
 
-def standardize_salt(layer: Any, salt: Any) -> tuple[int, int] | None:
+def standardize_salt(layer: Any, salt: Any) -> list[int] | None:
     """Return a salt as two integers from 0 to 2 ** 64 - 1; one integer is used twice.
 
     Raises:
@@ -179,4 +176,4 @@ def standardize_salt(layer: Any, salt: Any) -> tuple[int, int] | None:
         return None
     if len(pair) != 2 or not all(isinstance(part, int) and not isinstance(part, bool) for part in pair):
         raise ValueError(f"{type(layer).__name__}: salt must be one or two integers; received {salt!r}.")
-    return tuple(part % 2**64 for part in pair)
+    return [part % 2**64 for part in pair]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.layers.preprocessing import _hashes
 from jaxlayers.layers.preprocessing.hashing import hash_bins
 from jaxlayers.layers.preprocessing.host import HostArray, is_wide
@@ -62,6 +63,9 @@ class IntegerLookup(IndexLookup):
         [1, 0, 5]
     """
 
+    _config_attributes: ClassVar[dict[str, str | None]] = {"vocabulary_dtype": "dtype_of_tokens"}
+
+    @passes_on
     def __init__(
         self,
         max_tokens: int | None = None,
@@ -82,10 +86,6 @@ class IntegerLookup(IndexLookup):
     ):
         if vocabulary_dtype != "int64":
             raise ValueError(f"IntegerLookup: vocabulary_dtype must be 'int64'; received {vocabulary_dtype!r}.")
-        super().__init__(
-            max_tokens, num_oov_indices, None if mask_token is None else int(mask_token), int(oov_token), vocabulary,
-            idf_weights, invert, output_mode, sparse, pad_to_max_tokens, oov_method, salt, name=name, **kwargs,
-        )  # fmt: skip
 
     def _set_tokens(self, tokens: np.ndarray, weights: np.ndarray | None = None) -> None:
         super()._set_tokens(tokens, weights)
@@ -112,7 +112,8 @@ class IntegerLookup(IndexLookup):
         inputs = jnp.asarray(inputs)
         if self.invert:
             return self._invert(inputs.astype("int32"))
-        indices = _search(inputs, *self._sorted, self._first_oov, self.num_oov_indices, self.oov_method, self.salt)
+        salt = None if self.salt is None else tuple(self.salt)
+        indices = _search(inputs, *self._sorted, self._first_oov, self.num_oov_indices, self.oov_method, salt)
         if self.num_oov_indices == 0 and not isinstance(indices, jax.core.Tracer):
             unknown = np.asarray(inputs)[np.asarray(indices) == NOT_FOUND]
             if unknown.size:
@@ -200,7 +201,7 @@ class StringLookup(IndexLookup):
         salt: Any = None,
         **kwargs: Any,
     ):
-        self.encoding = encoding
+        self.encoding = encoding  # needed to read a vocabulary file
         super().__init__(
             max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert, output_mode, sparse,
             pad_to_max_tokens, salt=salt, name=name, **kwargs,
@@ -226,12 +227,6 @@ class StringLookup(IndexLookup):
         """Return the hashes modulo the number of OOV indices."""
         hashes = _hashes.hash_texts(np.array(tokens, object), self.salt)
         return (hashes % np.uint64(self.num_oov_indices)).astype("int64")
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor as plain data, with its vocabulary."""
-        config = super().get_config()
-        del config["vocabulary_dtype"]
-        return config
 
 
 @functools.partial(jax.jit, static_argnums=(3, 4, 5, 6))

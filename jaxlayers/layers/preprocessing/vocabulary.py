@@ -12,7 +12,7 @@ import dataclasses
 import math
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -46,6 +46,10 @@ class _TokenCounts:
 class IndexLookup(HostLayer):
     """The base of layers that look tokens up; see `IntegerLookup` for the arguments."""
 
+    _config_attributes: ClassVar[dict[str, str | None]] = {
+        "vocabulary_size": "_size_seen",
+        "has_input_vocabulary": None,
+    }
     dtype_of_tokens = "int64"
 
     def __init__(
@@ -87,7 +91,8 @@ class IndexLookup(HostLayer):
         for problem in (text for text, is_problem in problems.items() if is_problem):
             raise ValueError(f"{type(self).__name__}: {problem}.")
         self.max_tokens, self.num_oov_indices, self.pad_to_max_tokens = max_tokens, num_oov_indices, pad_to_max_tokens
-        self.mask_token, self.oov_token = mask_token, oov_token
+        self.mask_token = mask_token if mask_token is None or not integers else int(mask_token)
+        self.oov_token = int(oov_token) if integers else oov_token
         self.invert, self.sparse = invert, refuse_sparse(self, sparse)
         self.oov_method, self.salt = oov_method, standardize_salt(self, salt)
         self.idf_weights: np.ndarray | None = None
@@ -334,26 +339,25 @@ class IndexLookup(HostLayer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor arguments as plain data, and the vocabulary, which Keras omits after `adapt`."""
-        weighted = self.idf_weights is not None
-        vocabulary = self.get_vocabulary(include_special_tokens=weighted) if len(self._tokens) else None
-        return {
-            **super().get_config(),
-            "vocabulary_dtype": self.dtype_of_tokens,
-            "vocabulary": vocabulary,
-            "idf_weights": self.idf_weights.tolist() if self.idf_weights is not None else None,
-            "vocabulary_size": self._size_seen,
-            "salt": None if self.salt is None else list(self.salt),
-            **({"has_input_vocabulary": False} if self.adaptable and vocabulary else {}),
-        }
+        config = {**super().get_config(), "vocabulary": None}
+        if len(self._tokens):
+            config["vocabulary"] = self.get_vocabulary(include_special_tokens=self.idf_weights is not None)
+            config |= {"has_input_vocabulary": False} if self.adaptable else {}
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """Return the layer that a result of `get_config()` describes.
 
         Raises:
-            ValueError: if the config names a vocabulary file.
+            ValueError: if the config names a vocabulary file: files are not followed out of a config.
         """
-        return super().from_config(without_files(cls, config))
+        if isinstance(config.get("vocabulary"), str):
+            raise ValueError(
+                f"The config of {cls.__name__} names a vocabulary file, {config['vocabulary']!r}; from_config() reads "
+                "no files. Create the layer without a vocabulary, then call set_vocabulary()."
+            )
+        return super().from_config(config)
 
     def save_own_variables(self, store: Any) -> None:
         """Write the IDF weights, under the name that Keras uses."""
@@ -375,17 +379,3 @@ class IndexLookup(HostLayer):
         if not len(self._tokens):
             tokens = self._read_file(os.path.join(dir_path, "vocabulary.txt"))
             self.set_vocabulary(tokens, self.idf_weights)
-
-
-def without_files(cls: type, config: dict[str, Any]) -> dict[str, Any]:
-    """Return a config as it is, if it does not name a vocabulary file: files are not followed out of a config.
-
-    Raises:
-        ValueError: if the config names a vocabulary file.
-    """
-    if isinstance(config.get("vocabulary"), str):
-        raise ValueError(
-            f"The config of {cls.__name__} names a vocabulary file, {config['vocabulary']!r}; from_config() reads no "
-            "files. Create the layer without a vocabulary, then call set_vocabulary()."
-        )
-    return config
