@@ -77,7 +77,7 @@ def test_fingerprints_of_texts():
 
 def test_joined_hashes_are_tensorflows(monkeypatch):
     monkeypatch.setattr(_hashes, "_JOINT_START", 15404698994557526151)
-    got = _hashes._join([np.array([18308117990299812472], "uint64")], np.uint64)
+    got = _hashes._join([np.array([18308117990299812472], "uint64")])
     assert got.tolist() == [16877292868973613377]
 
 
