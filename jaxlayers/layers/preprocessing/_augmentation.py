@@ -140,15 +140,14 @@ class BaseImagePreprocessingLayer(Layer):
     def _floats(self, images: Any) -> jax.Array:
         return jnp.asarray(images).astype(self.compute_dtype)
 
-    def _pair(self, name: str, value: Any, low: float, high: float, below: float | None = None) -> tuple[Any, Any]:
+    def _pair(self, name: str, value: Any, low: float, high: float) -> tuple[Any, Any]:
         """Return a pair of numbers in [low, high] as an argument describes it.
 
         Args:
             name: the name of the argument, for the error message.
-            value: two numbers, which are sorted; or one number, the upper end of the range.
+            value: two numbers, which are sorted; or one number f for the range from `max(-f, low)` to f.
             low: the smallest allowed number.
             high: the largest allowed number.
-            below: the lower end of the range if `value` is one number; by default `max(-value, low)`.
 
         Raises:
             ValueError: if `value` is not one or two numbers in [low, high].
@@ -161,7 +160,7 @@ class BaseImagePreprocessingLayer(Layer):
             )
         if len(numbers) == 2:
             return numbers[0], numbers[1]
-        return max(-abs(value), low) if below is None else below, abs(value)
+        return max(-abs(value), low), abs(value)
 
     def _one_of(self, name: str, value: Any, choices: tuple[str, ...]) -> str:
         return one_of(type(self).__name__, name, value, choices)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxlayers.layers.preprocessing._augmentation import (
     FILL_MODES,
     INTERPOLATIONS,
+    FactorLayer,
     RandomImageLayer,
     Transformation,
     draw_booleans,
@@ -103,7 +104,7 @@ class RandomFlip(RandomImageLayer):
         return _boxes.change(boxes, str(self.bounding_box_format), size, size, move)
 
 
-class RandomElasticTransform(RandomImageLayer):
+class RandomElasticTransform(FactorLayer):
     """Random elastic distortion of images; see `ops.image.elastic_transform`.
 
     For a scale s, `alpha = 0.1 s max(height, width)` and `sigma = 0.05 s min(height, width)`, in pixels.
@@ -145,11 +146,10 @@ class RandomElasticTransform(RandomImageLayer):
         data_format: str | None = None,
         **kwargs: Any,
     ):
-        super().__init__(seed=seed, data_format=data_format, **kwargs)
-        self.factor, self.scale = self._pair("factor", factor, 0, 1), self._pair("scale", scale, 0, 1)
+        super().__init__(factor, value_range, data_format, seed, **kwargs)
+        self.scale, self.fill_value = self._pair("scale", scale, 0, 1), fill_value
         self.interpolation = self._one_of("interpolation", interpolation, INTERPOLATIONS)
         self.fill_mode = self._one_of("fill_mode", fill_mode, (*FILL_MODES, "mirror"))
-        self.fill_value, self.value_range = fill_value, self._range(value_range)
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
         chosen_key, scale_key, noise_key = jax.random.split(key, 3)

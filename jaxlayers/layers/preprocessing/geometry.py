@@ -287,7 +287,8 @@ class RandomShear(_GeometricLayer):
         # A config writes one number f as (-f, f). A negative number is allowed in such a pair only.
         if isinstance(value, list | tuple) and len(value) == 2 and value[0] == -value[1]:
             value = value[1]
-        return self._pair(name, value, 0.0, 1.0, below=-value if isinstance(value, int | float) else None)
+        low, high = self._pair(name, value, 0.0, 1.0)
+        return (-high, high) if isinstance(value, int | float) else (low, high)
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
         sign_key, x_key, y_key = jax.random.split(key, 3)

@@ -90,8 +90,8 @@ class Solarization(RandomImageLayer):
         **kwargs: Any,
     ):
         super().__init__(seed=seed, **kwargs)
-        self.addition_factor = self._pair("addition_factor", addition_factor, 0, 1, below=0)
-        self.threshold_factor = self._pair("threshold_factor", threshold_factor, 0, 1, below=0)
+        self.addition_factor = self._pair("addition_factor", addition_factor, 0, 1)
+        self.threshold_factor = self._pair("threshold_factor", threshold_factor, 0, 1)
         self.value_range = self._range(value_range)
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:

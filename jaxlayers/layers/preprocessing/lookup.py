@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common.constructors import passes_on
-from jaxlayers.layers.preprocessing import _hashes
 from jaxlayers.layers.preprocessing.hashing import hash_bins
 from jaxlayers.layers.preprocessing.host import HostArray, is_wide
 from jaxlayers.layers.preprocessing.vocabulary import NOT_FOUND, IndexLookup
@@ -63,8 +62,6 @@ class IntegerLookup(IndexLookup):
         [1, 0, 5]
     """
 
-    _config_attributes: ClassVar[dict[str, str | None]] = {"vocabulary_dtype": "dtype_of_tokens"}
-
     @passes_on
     def __init__(
         self,
@@ -86,6 +83,7 @@ class IntegerLookup(IndexLookup):
     ):
         if vocabulary_dtype != "int64":
             raise ValueError(f"IntegerLookup: vocabulary_dtype must be 'int64'; received {vocabulary_dtype!r}.")
+        self.vocabulary_dtype = vocabulary_dtype
 
     def _set_tokens(self, tokens: np.ndarray, weights: np.ndarray | None = None) -> None:
         super()._set_tokens(tokens, weights)
@@ -129,13 +127,6 @@ class IntegerLookup(IndexLookup):
             )
         in_range = (indices >= 0) & (indices < len(tokens))
         return jnp.where(in_range, jnp.asarray(tokens)[jnp.where(in_range, indices, 0)], self.oov_token)
-
-    def oov_bins(self, tokens: list[Any]) -> Any:
-        """Return the remainders modulo the number of OOV indices, or the hashes."""
-        array = np.array(tokens)
-        if self.oov_method == "floormod":
-            return array % self.num_oov_indices
-        return (_hashes.hash_texts(array, self.salt) % np.uint64(self.num_oov_indices)).astype("int64")
 
 
 class StringLookup(IndexLookup):
@@ -182,7 +173,6 @@ class StringLookup(IndexLookup):
     """
 
     text_only = True
-    dtype_of_tokens = "string"
 
     def __init__(
         self,
@@ -222,11 +212,6 @@ class StringLookup(IndexLookup):
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape of the outputs for strings of a shape; None is an unknown size."""
         return tuple(input_shape) if self.invert else self.encoded_shape(input_shape)
-
-    def oov_bins(self, tokens: list[Any]) -> Any:
-        """Return the hashes modulo the number of OOV indices."""
-        hashes = _hashes.hash_texts(np.array(tokens, object), self.salt)
-        return (hashes % np.uint64(self.num_oov_indices)).astype("int64")
 
 
 @functools.partial(jax.jit, static_argnums=(3, 4, 5, 6))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +11,7 @@ import numpy as np
 
 from jaxlayers.common.settings import epsilon, image_data_format
 from jaxlayers.core import Layer
+from jaxlayers.layers.preprocessing.host import batches
 
 
 class Rescaling(Layer):
@@ -80,10 +80,13 @@ class Normalization(Layer):
         [[-1.0], [3.0]]
     """
 
+    _config_attributes: ClassVar[dict[str, str | None]] = {"mean": "input_mean", "variance": "input_variance"}
+
     def __init__(self, axis: Any = -1, mean: Any = None, variance: Any = None, invert: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         self.axis = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
-        self.input_mean, self.input_variance, self.invert = mean, variance, invert
+        self.input_mean, self.input_variance = (None if x is None else np.array(x) for x in (mean, variance))
+        self.invert = invert
         if (mean is None) != (variance is None):
             raise ValueError(
                 f"Normalization expects both mean and variance, or neither; received mean={mean}, variance={variance}."
@@ -155,10 +158,9 @@ class Normalization(Layer):
             raise ValueError(f"{self.path!r} was created with a mean and variance, so it cannot adapt to data.")
         if isinstance(data, list) and data and isinstance(data[0], list | int | float):
             data = np.asarray(data)
-        batches: Iterable[Any] = [data] if hasattr(data, "shape") else data
         count, mean, squares = 0, np.float64(0), np.float64(0)  # `squares`: the sum of squared deviations from the mean
-        for batch in batches:
-            values = np.asarray(batch[0] if isinstance(batch, tuple) else batch).astype("float64")
+        for batch in batches(data):
+            values = np.asarray(batch).astype("float64")
             if not self.built:
                 self.build(values.shape)
             if values.ndim <= max(self._kept, default=-1) or tuple(values.shape[a] for a in self._kept) != self._sizes:
@@ -183,8 +185,3 @@ class Normalization(Layer):
 
     def finalize_state(self) -> None:
         """Do nothing: mean and variance are read in each call, also after they were assigned by hand."""
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor as plain data."""
-        mean, variance = (np.array(value).tolist() for value in (self.input_mean, self.input_variance))
-        return {**super().get_config(), "mean": mean, "variance": variance}
