@@ -15,6 +15,7 @@ from jaxlayers.common.settings import auto_name
 from jaxlayers.layers.preprocessing.encoding import encode
 from jaxlayers.layers.preprocessing.host import HostArray, HostLayer, as_host
 from jaxlayers.layers.preprocessing.vocabulary import IndexLookup
+from jaxlayers.numerics.spatial import one_of
 from jaxlayers.saving import deserialize_keras_object, serialize_keras_object
 from jaxlayers.utils._features import Cross, Feature
 
@@ -69,9 +70,8 @@ class FeatureSpace(HostLayer):
         super().__init__(name=name)
         if not features:
             raise ValueError("FeatureSpace: features must have at least one entry; received none.")
-        if output_mode not in ("dict", "concat"):
-            raise ValueError(f"FeatureSpace: output_mode must be 'dict' or 'concat'; received {output_mode!r}.")
-        self.output_mode, self.crossing_dim, self.hashing_dim = output_mode, crossing_dim, hashing_dim
+        self.output_mode = one_of("FeatureSpace", "output_mode", output_mode, ("dict", "concat"))
+        self.crossing_dim, self.hashing_dim = crossing_dim, hashing_dim
         self.num_discretization_bins = num_discretization_bins
         self.features = {name: self._standardize_feature(name, feature) for name, feature in features.items()}
         self.crosses = [self._standardize_cross(cross) for cross in crosses or ()]
@@ -164,11 +164,8 @@ class FeatureSpace(HostLayer):
             "string_hashed": (self.hashing_dim,),
         }
         kinds = ("float", "float_normalized", "float_rescaled", "integer_categorical", "string_categorical", *num_bins)
-        if feature not in kinds:
-            raise ValueError(
-                f"FeatureSpace: the kind of feature {name!r} must be one of {kinds}; received {feature!r}."
-            )
-        return getattr(self, feature)(*num_bins.get(feature, ()), name=name)
+        kind = one_of("FeatureSpace", f"the kind of feature {name!r}", feature, kinds)
+        return getattr(self, kind)(*num_bins.get(kind, ()), name=name)
 
     def _standardize_cross(self, cross: Any) -> Cross:
         cross = deserialize_keras_object(cross) if isinstance(cross, dict) else cross
