@@ -117,14 +117,16 @@ def _over_64(at: Callable[[int], Any], length: int) -> Any:
     return _mix(_mix(v[0], w[0], multiplier) + _shift_mix(y) * _K0 + z, _mix(v[1], w[1], multiplier) + x, multiplier)
 
 
-def _sip_rounds(v0: Any, v1: Any, v2: Any, v3: Any, number: int) -> tuple[Any, Any, Any, Any]:
+def _sip_rounds(state: Sequence[Any], number: int) -> list[Any]:
+    """Return the four words of the state of SipHash after a number of rounds."""
+    v0, v1, v2, v3 = state
     for _ in range(number):
         v0, v2 = v0 + v1, v2 + v3
         v1, v3 = _rotate_right(v1, 51) ^ v0, _rotate_right(v3, 48) ^ v2
         v0, v2 = _rotate_right(v0, 32) + v3, v2 + v1
         v1, v3 = _rotate_right(v1, 47) ^ v2, _rotate_right(v3, 43) ^ v0
         v2 = _rotate_right(v2, 32)
-    return v0, v1, v2, v3
+    return [v0, v1, v2, v3]
 
 
 def _siphash(blocks: Sequence[Any], salt: Sequence[int], ends_early: Any = None) -> Any:
@@ -138,12 +140,12 @@ def _siphash(blocks: Sequence[Any], salt: Sequence[int], ends_early: Any = None)
     zero = blocks[0] ^ blocks[0]
     state = [zero + np.uint64(part ^ start) for part, start in zip([*salt, *salt], _SIPHASH_START, strict=True)]
     for number, block in enumerate(blocks):
-        v0, v1, v2, v3 = _sip_rounds(*state[:3], state[3] ^ block, number=2)
+        v0, v1, v2, v3 = _sip_rounds([*state[:3], state[3] ^ block], 2)
         new = [v0 ^ block, v1, v2, v3]
         if number and ends_early is not None:
             new = [jnp.where(ends_early, before, after) for before, after in zip(state, new, strict=True)]
         state = new
-    v0, v1, v2, v3 = _sip_rounds(*state[:2], state[2] ^ np.uint64(0xFF), state[3], number=4)
+    v0, v1, v2, v3 = _sip_rounds([*state[:2], state[2] ^ np.uint64(0xFF), state[3]], 4)
     return v0 ^ v1 ^ v2 ^ v3
 
 

@@ -164,9 +164,8 @@ _COLORS = ["random_brightness", "random_color_degeneration", "random_contrast", 
 
 def _add_changes(layer: Any, names: list[str], interpolation: str) -> None:
     """Make the layers with these names, and assign them to the attributes of a layer with the same names."""
-    shared: dict[str, Any] = {"data_format": layer.data_format, "dtype": layer.dtype_policy}
-    if layer.bounding_box_format is not None:
-        shared["bounding_box_format"] = layer.bounding_box_format
+    names_of_shared = ("data_format", "bounding_box_format")
+    shared = {"dtype": layer.dtype_policy, **{name: getattr(layer, name) for name in names_of_shared}}
     factor, values = layer.factor, {"value_range": layer.value_range, **shared}
     geometry = {"interpolation": interpolation, **shared}
     makers: dict[str, Any] = {

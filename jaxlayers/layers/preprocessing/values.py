@@ -107,7 +107,8 @@ class Normalization(Layer):
         shape = tuple(input_shape[axis] for axis in self._kept)
         if None in shape:
             raise ValueError(f"{self.path!r} expects known sizes along axis={self.axis}; received shape {input_shape}.")
-        self._sizes, self._ndim = shape, len(input_shape)
+        self._sizes = shape
+        self._others = tuple(axis for axis in range(len(input_shape)) if axis not in self._kept)
         if self.input_mean is None:
             options: dict[str, Any] = {"trainable": False}
             self.adapt_mean = self.add_weight(shape, "zeros", name="mean", **options)
@@ -136,10 +137,8 @@ class Normalization(Layer):
         if not self.built:
             raise AttributeError(f"{self.path!r} has no {name} yet: call the layer, build() or adapt() first.")
         value = getattr(self, f"adapt_{name}").value if self.input_mean is None else getattr(self, f"input_{name}")
-        shape = [1] * self._ndim
-        for axis, size in zip(self._kept, self._sizes, strict=True):
-            shape[axis] = size
-        return jnp.broadcast_to(jnp.asarray(value, self.compute_dtype), self._sizes).reshape(shape)
+        value = jnp.broadcast_to(jnp.asarray(value, self.compute_dtype), self._sizes)
+        return jnp.expand_dims(value, self._others)
 
     def adapt(self, data: Any) -> None:
         """Set mean and variance to those of data, computed in float64 on the host.
