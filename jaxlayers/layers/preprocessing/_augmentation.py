@@ -125,13 +125,27 @@ class BaseImagePreprocessingLayer(Layer):
         self, bounding_boxes: Any, transformation: Transformation, training: bool = True
     ) -> Any:
         """Return the bounding boxes in the changed images; here, the boxes themselves."""
-        return bounding_boxes
+        changes = self._changes(transformation, training)
+        return self._change_boxes(bounding_boxes, transformation) if changes else bounding_boxes
 
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Transformation, training: bool = True
     ) -> Any:
         """Return the segmentation masks of the changed images; here, the masks themselves."""
-        return segmentation_masks
+        changes = self._changes(transformation, training)
+        return self._change_masks(segmentation_masks, transformation) if changes else segmentation_masks
+
+    def _changes(self, transformation: Transformation, training: bool) -> bool:
+        """Return True if the layer changes its inputs."""
+        return True
+
+    def _change_boxes(self, boxes: dict[str, Any], transformation: Transformation) -> dict[str, Any]:
+        """Return the boxes, a dict of `boxes` and `labels`, in the changed images; here, the boxes themselves."""
+        return boxes
+
+    def _change_masks(self, masks: Any, transformation: Transformation) -> Any:
+        """Return the segmentation masks of the changed images; here, the masks themselves."""
+        return masks
 
     def _size(self, images: Any) -> tuple[int, int]:
         """Return the height and width of images."""
@@ -178,9 +192,8 @@ class RandomImageLayer(BaseImagePreprocessingLayer):
     """The base class of image layers with random transformations.
 
     The keys come from the seed of the layer, or from the argument `rng` of `apply`. A subclass overrides `_draw`,
-    which returns a transformation, and `_change`, which applies it to images. The change is compiled. If the layer
-    changes bounding boxes or segmentation masks, the subclass also overrides `_change_boxes` and `_change_masks`.
-    Nothing is changed if `training` is False.
+    which returns a transformation, and `_change`, which applies it to images. The change is compiled. Nothing is
+    changed if `training` is False.
 
     Args:
         seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
@@ -218,33 +231,14 @@ class RandomImageLayer(BaseImagePreprocessingLayer):
     def transform_images(self, images: Any, transformation: Transformation, training: bool = True) -> Any:
         """Return the batch of images in the compute dtype, changed if `training` is True."""
         images = self._floats(images)
-        return _compiled(self)(images, transformation) if training and transformation is not None else images
+        return _compiled(self)(images, transformation) if self._changes(transformation, training) else images
+
+    def _changes(self, transformation: Transformation, training: bool) -> bool:
+        return training and transformation is not None
 
     def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:
         """Return the changed batch of images, which are in the compute dtype."""
         raise NotImplementedError(f"{type(self).__name__} must override _change().")
-
-    def transform_bounding_boxes(
-        self, bounding_boxes: Any, transformation: Transformation, training: bool = True
-    ) -> Any:
-        """Return the bounding boxes in the changed images."""
-        changed = training and transformation is not None
-        return self._change_boxes(bounding_boxes, transformation) if changed else bounding_boxes
-
-    def _change_boxes(self, boxes: dict[str, Any], transformation: Transformation) -> dict[str, Any]:
-        """Return the boxes, a dict of `boxes` and `labels`, in the changed images; here, the boxes themselves."""
-        return boxes
-
-    def transform_segmentation_masks(
-        self, segmentation_masks: Any, transformation: Transformation, training: bool = True
-    ) -> Any:
-        """Return the segmentation masks of the changed images."""
-        changed = training and transformation is not None
-        return self._change_masks(segmentation_masks, transformation) if changed else segmentation_masks
-
-    def _change_masks(self, masks: Any, transformation: Transformation) -> Any:
-        """Return the segmentation masks of the changed images; here, the masks themselves."""
-        return masks
 
 
 class FactorLayer(RandomImageLayer):

@@ -96,10 +96,7 @@ class Resizing(BaseImagePreprocessingLayer):
             self.data_format,
         )
 
-    def transform_bounding_boxes(
-        self, bounding_boxes: Any, transformation: Transformation, training: bool = True
-    ) -> Any:
-        """Return the boxes in the resized images."""
+    def _change_boxes(self, boxes: dict[str, Any], transformation: Transformation) -> dict[str, Any]:
         height, width = used = transformation
         if self.crop_to_aspect_ratio:
             used = _largest_part(used, (self.height, self.width))
@@ -107,7 +104,7 @@ class Resizing(BaseImagePreprocessingLayer):
             rows = max(int(width * self.height / self.width) - height, 0) // 2  # of padding at the top
             columns = 0 if rows else max(int(height * self.width / self.height) - width, 0) // 2
             used = height + 2 * rows, width + 2 * columns
-        return _rescale_boxes(self, bounding_boxes, transformation, used)
+        return _rescale_boxes(self, boxes, transformation, used)
 
 
 def _largest_part(size: Any, target: Any) -> tuple[int, int]:
@@ -181,20 +178,14 @@ class CenterCrop(BaseImagePreprocessingLayer):
             return jax.lax.slice_in_dim(images, left, left + self.width, axis=images.ndim + self.width_axis)
         return _resize_centre(images, self.height, self.width, self.data_format)
 
-    def transform_segmentation_masks(
-        self, segmentation_masks: Any, transformation: Transformation = None, training: bool = True
-    ) -> Any:
-        """Return the masks, cropped as their images are."""
-        return self.transform_images(segmentation_masks)
+    def _change_masks(self, masks: Any, transformation: Transformation) -> jax.Array:
+        return self.transform_images(masks)
 
-    def transform_bounding_boxes(
-        self, bounding_boxes: Any, transformation: Transformation, training: bool = True
-    ) -> Any:
-        """Return the boxes in the cropped images."""
+    def _change_boxes(self, boxes: dict[str, Any], transformation: Transformation) -> dict[str, Any]:
         shape = transformation["input_shape"]
         size, target = (shape[self.height_axis], shape[self.width_axis]), (self.height, self.width)
         smaller = size[0] < target[0] or size[1] < target[1]
-        return _rescale_boxes(self, bounding_boxes, size, _largest_part(size, target) if smaller else target)
+        return _rescale_boxes(self, boxes, size, _largest_part(size, target) if smaller else target)
 
 
 def _resize_centre(images: Any, height: int, width: int, data_format: str) -> jax.Array:

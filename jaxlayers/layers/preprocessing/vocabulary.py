@@ -80,9 +80,6 @@ class IndexLookup(HostLayer):
             f"num_oov_indices must be at least 0; received {num_oov_indices}": num_oov_indices < 0,
             f"invert=True needs output_mode='int'; received {output_mode!r}": invert and self.output_mode != "int",
             f"idf_weights need output_mode='tf_idf'; received {output_mode!r}": idf_weights is not None and not tf_idf,
-            "a vocabulary with output_mode='tf_idf' needs idf_weights; received None": tf_idf
-            and vocabulary is not None
-            and idf_weights is None,
             f"a salt needs oov_method='farmhash'; received {oov_method!r}": salt is not None
             and integers
             and oov_method != "farmhash",
