@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jax
@@ -86,15 +86,8 @@ class FeatureSpace(HostLayer):
 
     # The kinds of features.
 
-    @classmethod
-    def cross(cls, feature_names: Sequence[str], crossing_dim: int, output_mode: str = "one_hot") -> Cross:
-        """Return a cross: the combinations of the values of features, hashed into `crossing_dim` bins; see `Cross`."""
-        return Cross(feature_names, crossing_dim, output_mode)
-
-    @classmethod
-    def feature(cls, dtype: str, preprocessor: Any, output_mode: str) -> Feature:
-        """Return a feature with any layer as its preprocessor; see `Feature` for the arguments."""
-        return Feature(dtype, preprocessor, output_mode)
+    cross = Cross
+    feature = Feature
 
     @classmethod
     def float(cls, name: str | None = None) -> Feature:
@@ -208,13 +201,8 @@ class FeatureSpace(HostLayer):
 
     def _learned_features(self) -> list[str]:
         """Return the names of the features whose layers learn from data."""
-
-        def learns(layer: Any) -> bool:
-            if isinstance(layer, layers.Normalization):
-                return layer.input_mean is None
-            return hasattr(layer, "adapt") and getattr(layer, "adaptable", True)
-
-        return [name for name, layer in self.preprocessors.items() if learns(layer)]
+        learning = {name: layer for name, layer in self.preprocessors.items() if hasattr(layer, "adapt")}
+        return [name for name, layer in learning.items() if getattr(layer, "adaptable", True)]
 
     def _column(self, row: Any, name: str) -> Any:
         row = row[0] if isinstance(row, tuple) else row
@@ -249,8 +237,7 @@ class FeatureSpace(HostLayer):
             name: self.crossers[name]([outputs[feature] for feature in cross.feature_names])
             for name, cross in self.crosses_by_name.items()
         }
-        encoded = {name: self._encode(name, outputs[name]) for name in sorted(outputs)}
-        encoded |= {name: self._encode(name, crossed[name]) for name in sorted(crossed)}
+        encoded = {name: self._encode(name, part[name]) for part in (outputs, crossed) for name in sorted(part)}
         if self.output_mode == "concat":
             joined = jnp.concatenate(list(encoded.values()), -1)
             return joined[0] if single else joined
@@ -330,18 +317,13 @@ class FeatureSpace(HostLayer):
     # Configs.
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again, with the vocabularies and boundaries that were found."""
+        """Return the arguments of the constructor, with the vocabularies and boundaries that were found."""
         names = ("output_mode", "crossing_dim", "hashing_dim", "num_discretization_bins")
         return {
             "features": serialize_keras_object(dict(self.features)),
             "crosses": serialize_keras_object(list(self.crosses)),
             **{name: getattr(self, name) for name in names},
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> FeatureSpace:
-        """Return the feature space that a result of `get_config()` describes."""
-        return cls(**config)
 
     def get_build_config(self) -> dict[str, Any] | None:
         """Return the argument of `build_from_config`, or None before `adapt`."""

@@ -33,7 +33,7 @@ class Cross:
         return "_X_".join(self.feature_names)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
+        """Return the arguments of the constructor as plain data."""
         return constructor_config(self)
 
     @classmethod
@@ -61,7 +61,7 @@ class Feature:
         self.preprocessor = deserialize_keras_object(preprocessor) if isinstance(preprocessor, dict) else preprocessor
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
+        """Return the arguments of the constructor as plain data."""
         layer = serialize_keras_object(self.preprocessor)
         return {"dtype": self.dtype, "preprocessor": layer, "output_mode": self.output_mode}
 

@@ -125,18 +125,18 @@ class BaseImagePreprocessingLayer(Layer):
         self, bounding_boxes: Any, transformation: Transformation, training: bool = True
     ) -> Any:
         """Return the bounding boxes in the changed images; here, the boxes themselves."""
-        changes = self._changes(transformation, training)
-        return self._change_boxes(bounding_boxes, transformation) if changes else bounding_boxes
+        applies = self._applies(transformation, training)
+        return self._change_boxes(bounding_boxes, transformation) if applies else bounding_boxes
 
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Transformation, training: bool = True
     ) -> Any:
         """Return the segmentation masks of the changed images; here, the masks themselves."""
-        changes = self._changes(transformation, training)
-        return self._change_masks(segmentation_masks, transformation) if changes else segmentation_masks
+        applies = self._applies(transformation, training)
+        return self._change_masks(segmentation_masks, transformation) if applies else segmentation_masks
 
-    def _changes(self, transformation: Transformation, training: bool) -> bool:
-        """Return True if the layer changes its inputs."""
+    def _applies(self, transformation: Transformation, training: bool) -> bool:
+        """Return True if the layer changes its inputs by a transformation."""
         return True
 
     def _change_boxes(self, boxes: dict[str, Any], transformation: Transformation) -> dict[str, Any]:
@@ -231,9 +231,9 @@ class RandomImageLayer(BaseImagePreprocessingLayer):
     def transform_images(self, images: Any, transformation: Transformation, training: bool = True) -> Any:
         """Return the batch of images in the compute dtype, changed if `training` is True."""
         images = self._floats(images)
-        return _compiled(self)(images, transformation) if self._changes(transformation, training) else images
+        return _compiled(self)(images, transformation) if self._applies(transformation, training) else images
 
-    def _changes(self, transformation: Transformation, training: bool) -> bool:
+    def _applies(self, transformation: Transformation, training: bool) -> bool:
         return training and transformation is not None
 
     def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:

@@ -66,7 +66,7 @@ class MixUp(RandomImageLayer):
 
     def transform_labels(self, labels: Any, transformation: Transformation, training: bool = True) -> Any:
         """Return the labels, mixed with the weights of their images."""
-        return _mix_with_others(labels, transformation) if self._changes(transformation, training) else labels
+        return _mix_with_others(labels, transformation) if self._applies(transformation, training) else labels
 
     def _change_masks(self, masks: Any, transformation: Transformation) -> Any:
         return _mix_with_others(masks, transformation)
@@ -139,7 +139,7 @@ class CutMix(RandomImageLayer):
 
     def transform_labels(self, labels: Any, transformation: Transformation, training: bool = True) -> Any:
         """Return the labels, mixed in proportion to the areas."""
-        return _mix_with_others(labels, transformation) if self._changes(transformation, training) else labels
+        return _mix_with_others(labels, transformation) if self._applies(transformation, training) else labels
 
     def _change_masks(self, masks: Any, transformation: Transformation) -> Any:
         """Return the masks with the same rectangles replaced; their number of channels may differ from the images'."""

@@ -140,6 +140,11 @@ class Normalization(Layer):
         value = jnp.broadcast_to(jnp.asarray(value, self.compute_dtype), self._sizes)
         return jnp.expand_dims(value, self._others)
 
+    @property
+    def adaptable(self) -> bool:
+        """True if mean and variance come from `adapt`, False if they were arguments."""
+        return self.input_mean is None
+
     def adapt(self, data: Any) -> None:
         """Set mean and variance to those of data, computed in float64 on the host.
 
@@ -153,7 +158,7 @@ class Normalization(Layer):
             ValueError: if there is no data, mean and variance were arguments, or the shape does not fit that for which
                 the layer was built.
         """
-        if self.input_mean is not None:
+        if not self.adaptable:
             raise ValueError(f"{self.path!r} was created with a mean and variance, so it cannot adapt to data.")
         if isinstance(data, list) and data and isinstance(data[0], list | int | float):
             data = np.asarray(data)
