@@ -97,14 +97,9 @@ class BaseImagePreprocessingLayer(Layer):
         transformation = self.get_random_transformation(
             entries if isinstance(data, dict) else entries["images"], training=training
         )
-        transforms = {
-            "images": self.transform_images,
-            "bounding_boxes": self.transform_bounding_boxes,
-            "labels": self.transform_labels,
-            "segmentation_masks": self.transform_segmentation_masks,
-        }
-        for name in transforms.keys() & entries.keys():
-            entries[name] = transforms[name](entries[name], transformation, training=training)
+        for name in entries.keys() & {"images", "labels", "bounding_boxes", "segmentation_masks"}:
+            transform = getattr(self, f"transform_{name}")
+            entries[name] = transform(entries[name], transformation, training=training)
         if rank == 3:
             entries = jax.tree.map(lambda value: value[0], entries)
         return entries if isinstance(data, dict) else entries["images"]

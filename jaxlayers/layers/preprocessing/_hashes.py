@@ -210,18 +210,7 @@ def _salted_hash(data: np.ndarray, salt: Sequence[int]) -> Any:
     return _siphash(list(padded.view("<u8").T.astype("uint64")), salt)
 
 
-def join_hashes(hashes: Sequence[np.ndarray], bins: int) -> np.ndarray:
-    """Return the bin of each combination of hashes, as int64 in the same shape.
-
-    Args:
-        hashes: arrays of uint64 of one shape.
-        bins: the number of bins.
-    """
-    flat = [own_hash.reshape(-1) for own_hash in hashes]  # NumPy warns of overflow in scalars, not in arrays
-    return (_join(flat) % np.uint64(bins)).astype("int64").reshape(hashes[0].shape)
-
-
-# On the device: integers of 32 bits.
+# On the device: integers of 32 bits, and combinations of hashes.
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2))
@@ -260,16 +249,19 @@ def hash_integers(values: jax.Array, bins: int, salt: tuple[int, ...] | None = N
         return (hashes % np.uint64(bins)).astype("int32")
 
 
-@functools.partial(jax.jit, static_argnums=1)
-def join_integers(values: Sequence[jax.Array], bins: int) -> jax.Array:
-    """Return the bin of each combination of integers, as int32 in the same shape.
-
-    The integers are not hashed one by one: each is its own hash, sign-extended to 64 bits.
+def join(hashes: Sequence[Any], bins: int) -> jax.Array:
+    """Return the bin of each combination of hashes, as int32 in the same shape.
 
     Args:
-        values: arrays of one shape, of integers of at most 32 bits.
+        hashes: arrays of one shape: hashes as uint64 in NumPy arrays, or integers. An integer is its own hash,
+            sign-extended to 64 bits.
         bins: the number of bins, below 2 ** 31.
     """
     with jax.enable_x64(True):
-        words = [array.astype("int64").astype("uint64") for array in values]
-        return (_join(words) % np.uint64(bins)).astype("int32")
+        return _join_to_bins(hashes, bins)
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _join_to_bins(hashes: Sequence[jax.Array], bins: int) -> jax.Array:
+    words = [own_hash.astype("int64").astype("uint64") for own_hash in hashes]
+    return (_join(words) % np.uint64(bins)).astype("int32")

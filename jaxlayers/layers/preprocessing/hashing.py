@@ -14,7 +14,7 @@ from jaxlayers.common.settings import floatx, is_float
 from jaxlayers.layers._config import positive
 from jaxlayers.layers.preprocessing import _hashes
 from jaxlayers.layers.preprocessing.encoding import check_mode, encode, refuse_sparse
-from jaxlayers.layers.preprocessing.host import HostArray, HostLayer, as_host
+from jaxlayers.layers.preprocessing.host import HostArray, HostLayer
 
 
 class Hashing(HostLayer):
@@ -84,8 +84,8 @@ class Hashing(HostLayer):
 class HashedCrossing(HostLayer):
     """The bin of each combination of features, `hash(x1, x2, ...) mod num_bins`.
 
-    For integers of up to 32 bits the layer compiles; if a feature has strings or larger integers, all are hashed on the
-    host. The bins are those of Keras, where the layer needs TensorFlow.
+    For integers of up to 32 bits the layer compiles; strings are hashed on the host. The bins are those of Keras, where
+    the layer needs TensorFlow.
 
     Args:
         num_bins: the number of bins, a positive integer.
@@ -130,7 +130,9 @@ class HashedCrossing(HostLayer):
 
     def call(self, inputs: Any) -> jax.Array:
         """Hash each combination of the features, and encode the bins."""
-        features = [feature.values if isinstance(feature, HostArray) else jnp.asarray(feature) for feature in inputs]
+        features: list[Any] = [
+            feature.values if isinstance(feature, HostArray) else jnp.asarray(feature) for feature in inputs
+        ]
         shapes, dtypes = [feature.shape for feature in features], [feature.dtype for feature in features]
         if len(set(shapes)) > 1 or len(shapes[0]) > 2 or (len(shapes[0]) == 2 and shapes[0][1] != 1):
             raise ValueError(
@@ -138,14 +140,8 @@ class HashedCrossing(HostLayer):
             )
         if any(dtype.kind not in "iuO" for dtype in dtypes):
             raise ValueError(f"{self.path!r} expects integers or strings; received {', '.join(map(str, dtypes))}.")
-        if all(dtype.itemsize <= 4 for dtype in dtypes):
-            bins = _hashes.join_integers(features, self.num_bins)
-        else:
-            arrays = [as_host(self, feature) for feature in features]
-            hashes = [
-                _hashes.hash_texts(array) if array.dtype == object else array.astype("uint64") for array in arrays
-            ]
-            bins = jnp.asarray(_hashes.join_hashes(hashes, self.num_bins))
+        hashes = [_hashes.hash_texts(feature) if feature.dtype == object else feature for feature in features]
+        bins = _hashes.join(hashes, self.num_bins)
         return encode(bins, self.output_mode, self.num_bins, self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
