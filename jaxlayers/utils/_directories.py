@@ -284,7 +284,7 @@ def _dataset(
 ) -> Any:  # fmt: skip
     """Return a loader of the files that `read` reads; for `subset="both"`, a list of two loaders."""
     labels, label_mode = _check_labels(labels, label_mode)
-    _check_split(validation_split, subset, shuffle, seed)
+    subset = _check_split(validation_split, subset, shuffle, seed)
     seed = int(np.random.randint(10**6)) if seed is None else seed
     paths, class_indices, names = _list_files(directory, labels, formats, class_names, follow_links)
     if not paths:
@@ -327,19 +327,21 @@ def _check_labels(labels: Any, label_mode: str | None) -> tuple[Any, str | None]
     return (None, None) if labels is None or label_mode is None else (labels, label_mode)
 
 
-def _check_split(validation_split: float | None, subset: str | None, shuffle: bool, seed: int | None) -> None:
+def _check_split(validation_split: float | None, subset: str | None, shuffle: bool, seed: int | None) -> str | None:
+    """Return the subset, in lower case; raise if the arguments do not fit."""
     if not validation_split:
         if subset is not None:
             raise ValueError(f"subset={subset!r} needs a validation_split; received {validation_split!r}.")
-        return
+        return None
     if not 0 < validation_split < 1:
         raise ValueError(f"validation_split must be between 0 and 1; received {validation_split!r}.")
-    one_of("A data set from a directory", "subset", subset, ("training", "validation", "both"))
+    subset = one_of("A data set from a directory", "subset", subset, ("training", "validation", "both"))
     if shuffle and seed is None and subset != "both":
         raise ValueError(
             f"subset={subset!r} with shuffle=True needs a seed: without one, the two parts could share files. Set the "
             "same seed for both parts, or shuffle=False."
         )
+    return subset
 
 
 def _list_files(

@@ -39,6 +39,10 @@ class BaseImagePreprocessingLayer(Layer):
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
         **kwargs: `name`, `dtype`, ... of `Layer`.
 
+    Attributes:
+        channels_axis: the axis of the channels of images, as a negative number; likewise `height_axis` and
+            `width_axis`.
+
     Shapes:
         inputs: images `[height, width, channels]` or `[batch, height, width, channels]`; or a dict of `images`,
         `labels`, `segmentation_masks` and `bounding_boxes` (a dict of `boxes` and `labels`). With
@@ -62,21 +66,8 @@ class BaseImagePreprocessingLayer(Layer):
         super().__init__(**kwargs)
         self.bounding_box_format = None if bounding_box_format is None else _boxes.check_format(bounding_box_format)
         self.data_format = format_of(type(self).__name__, data_format)
-
-    @property
-    def channels_axis(self) -> int:
-        """The axis of the channels, as a negative number."""
-        return -1 if self.data_format == "channels_last" else -3
-
-    @property
-    def height_axis(self) -> int:
-        """The axis of the height, as a negative number."""
-        return -3 if self.data_format == "channels_last" else -2
-
-    @property
-    def width_axis(self) -> int:
-        """The axis of the width, as a negative number."""
-        return self.height_axis + 1
+        channels_last = self.data_format == "channels_last"
+        self.channels_axis, self.height_axis, self.width_axis = (-1, -3, -2) if channels_last else (-3, -2, -1)
 
     def call(self, data: Any, training: bool = True) -> Any:
         """Draw a transformation and apply it to every part of the data."""
@@ -237,7 +228,7 @@ class RandomImageLayer(BaseImagePreprocessingLayer):
 
 
 class FactorLayer(RandomImageLayer):
-    """The base class of layers that change the values of images by a random factor.
+    """The base class of layers with a random factor, which is the amount of the change or its probability.
 
     Args:
         factor: the range of the factor: two numbers within `factor_limits`, or one, which is the upper end.

@@ -13,6 +13,7 @@ from jaxlayers.common.constructors import passes_on
 from jaxlayers.layers.preprocessing.hashing import hash_bins
 from jaxlayers.layers.preprocessing.host import HostArray, is_wide
 from jaxlayers.layers.preprocessing.vocabulary import NOT_FOUND, IndexLookup
+from jaxlayers.numerics.spatial import one_of
 
 
 class IntegerLookup(IndexLookup):
@@ -81,9 +82,7 @@ class IntegerLookup(IndexLookup):
         name: str | None = None,
         **kwargs: Any,
     ):
-        if vocabulary_dtype != "int64":
-            raise ValueError(f"IntegerLookup: vocabulary_dtype must be 'int64'; received {vocabulary_dtype!r}.")
-        self.vocabulary_dtype = vocabulary_dtype
+        self.vocabulary_dtype = one_of("IntegerLookup", "vocabulary_dtype", vocabulary_dtype, ("int64",))
 
     def _set_tokens(self, tokens: np.ndarray, weights: np.ndarray | None = None) -> None:
         super()._set_tokens(tokens, weights)

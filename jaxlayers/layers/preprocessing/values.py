@@ -110,10 +110,9 @@ class Normalization(Layer):
         self._sizes = shape
         self._others = tuple(axis for axis in range(len(input_shape)) if axis not in self._kept)
         if self.input_mean is None:
-            options: dict[str, Any] = {"trainable": False}
-            self.adapt_mean = self.add_weight(shape, "zeros", name="mean", **options)
-            self.adapt_variance = self.add_weight(shape, "ones", name="variance", **options)
-            self.count = self.add_weight((), "zeros", dtype="int32", name="count", **options)
+            self.adapt_mean = self.add_weight(shape, "zeros", trainable=False, name="mean")
+            self.adapt_variance = self.add_weight(shape, "ones", trainable=False, name="variance")
+            self.count = self.add_weight((), "zeros", dtype="int32", trainable=False, name="count")
         super().build(input_shape)
 
     def call(self, inputs: jax.Array) -> jax.Array:
