@@ -198,10 +198,13 @@ class ArrayPass:
         loader: the loader.
         epoch: the number of the epoch.
         batch: the number of the first batch.
+
+    Attributes:
+        batch: the number of the next batch.
     """
 
     def __init__(self, loader: ArrayLoader, epoch: int, batch: int):
-        self._loader, self._epoch, self._batch = loader, epoch, batch
+        self._loader, self._epoch, self.batch = loader, epoch, batch
         self._order: np.ndarray | None = None
         self._has_order = False
 
@@ -220,15 +223,10 @@ class ArrayPass:
             self._order, self._has_order = self._loader.order(self._epoch), True
         return self._order
 
-    @property
-    def batch(self) -> int:
-        """The number of the next batch."""
-        return self._batch
-
     def skip(self, count: int) -> None:
         """Move the position by `count` batches, without gathering them."""
-        self._batch += count
-        self._loader._move(self, self._epoch, self._batch)
+        self.batch += count
+        self._loader._move(self, self._epoch, self.batch)
 
     def take(self, count: int, most: int | None = None) -> tuple[Any, int | None] | None:
         """Return the next batches, stacked; or the next one alone.
@@ -242,7 +240,7 @@ class ArrayPass:
             `(batch, None)`: arrays `[batch, ...]`, if `count` is 1 or the next batch is shorter. Or None at the end of
             the pass.
         """
-        loader, first = self._loader, self._batch
+        loader, first = self._loader, self.batch
         self.order()
         if first >= len(loader):
             loader._move(self, self._epoch + 1, 0, ended=True)

@@ -44,9 +44,7 @@ def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
         >>> utils.unpack_x_y_sample_weight(("inputs", "targets"))
         ('inputs', 'targets', None)
     """
-    if isinstance(data, list):
-        data = tuple(data)
-    if not isinstance(data, tuple):
+    if not isinstance(data, tuple | list):
         return data, None, None
     if not 1 <= len(data) <= 3:
         raise ValueError(f"A batch must be x, (x, y) or (x, y, sample_weight); received {len(data)} parts.")

@@ -317,7 +317,7 @@ class Trainer(Compiled):
 
 @contextlib.contextmanager
 def _listening(
-    model: Any, callbacks: Any, verbose: Any, data: Feed, validation: Feed | None = None, epochs: int = 0
+    model: Any, callbacks: Any, verbose: Any, data: Feed, validation: Feed | None = None, epochs: int | None = None
 ) -> Iterator[tuple[CallbackList, Progress]]:
     """Provide the callbacks and the progress bar of a loop. Close them and the data after it, also after an error.
 
@@ -327,11 +327,13 @@ def _listening(
         verbose: the verbosity of the loop.
         data: the batches of the loop.
         validation: the batches of the validations; None, the default, for none.
-        epochs: the number of epochs of `fit`; 0, the default, for `evaluate` and `predict`.
+        epochs: the number of epochs of `fit`; None, the default, for `evaluate` and `predict`.
     """
-    listeners = CallbackList(callbacks, model=model, epochs=epochs or 1, steps=data.steps, verbose=verbose)
+    listeners = CallbackList(
+        callbacks, model=model, epochs=1 if epochs is None else epochs, steps=data.steps, verbose=verbose
+    )
     shows_progress = any(isinstance(callback, ProgbarLogger) for callback in listeners.callbacks)
-    progress = Progress(0 if shows_progress else verbose, epochs, data.steps)
+    progress = Progress(0 if shows_progress else verbose, epochs or 0, data.steps)
     # The last one is closed first, and all are closed even if closing one of them fails.
     with contextlib.closing(progress), contextlib.closing(listeners), data, validation or contextlib.nullcontext():
         yield listeners, progress

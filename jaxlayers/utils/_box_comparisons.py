@@ -10,7 +10,10 @@ import jax.numpy as jnp
 
 from jaxlayers.common.settings import epsilon
 from jaxlayers.numerics import bounding_boxes as _boxes
+from jaxlayers.numerics.spatial import one_of
 from jaxlayers.utils._box_changes import as_fours, convert_format
+
+_ENCODINGS = ("center_xywh", "center_yxhw")
 
 
 def compute_iou(
@@ -135,7 +138,8 @@ def encode_box_to_deltas(
         >>> bounding_boxes.encode_box_to_deltas([[0, 0, 4, 2]], [[1, 1, 5, 3]], "xyxy", "xyxy")
         Array([[0.5 , 0.25, 0.  , 0.  ]], dtype=float32)
     """
-    encoding, variance = _check_encoding("encoding_format", encoding_format), _check_variance(variance)
+    encoding = one_of("encode_box_to_deltas()", "encoding_format", encoding_format, _ENCODINGS)
+    variance = _check_variance(variance)
     _boxes.check_format(box_format, "box_format")
     anchors = _convert(anchors, anchor_format, encoding, image_shape, "anchors", "anchor_format")
     boxes = _convert(boxes, box_format, encoding, image_shape)
@@ -189,7 +193,8 @@ def decode_deltas_to_boxes(
             raise KeyError(f"boxes_delta must have the levels of anchors, {list(anchors)}; {missing} are missing.")
         rest = (anchor_format, box_format, encoded_format, variance, image_shape)
         return {level: decode_deltas_to_boxes(anchors[level], boxes_delta[level], *rest) for level in anchors}
-    encoding, variance = _check_encoding("encoded_format", encoded_format), _check_variance(variance)
+    encoding = one_of("decode_deltas_to_boxes()", "encoded_format", encoded_format, _ENCODINGS)
+    variance = _check_variance(variance)
     _boxes.check_format(box_format, "box_format")
     anchors = _convert(anchors, anchor_format, encoding, image_shape, "anchors", "anchor_format")
     anchors, deltas, variance = _with_equal_ranks(anchors, as_fours(boxes_delta, "boxes_delta"), variance)
@@ -219,12 +224,6 @@ def _convert(
     if len(image_shape) != 3:
         raise ValueError(f"image_shape must be (height, width, channels); received {image_shape}.")
     return convert_format(as_fours(boxes, argument), source, target, *image_shape[:2])
-
-
-def _check_encoding(argument: str, name: Any) -> str:
-    if (format_name := str(name).lower()) not in ("center_xywh", "center_yxhw"):
-        raise ValueError(f"{argument} must be 'center_xywh' or 'center_yxhw'; received {name!r}.")
-    return format_name
 
 
 def _check_variance(variance: Any) -> jax.Array:

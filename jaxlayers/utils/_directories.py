@@ -14,9 +14,10 @@ import numpy as np
 
 from jaxlayers.data import MappedLoader
 from jaxlayers.data.mapped_loader import stack
+from jaxlayers.numerics.spatial import format_of, one_of, per_axis
 from jaxlayers.utils import _images, _sounds
 from jaxlayers.utils._messages import print_message
-from jaxlayers.utils._sequences import check_format
+from jaxlayers.utils._sequences import FORMATS
 
 _WORKERS = min(8, os.cpu_count() or 1)
 
@@ -101,25 +102,22 @@ def image_dataset_from_directory(
         ...     [batch.shape for batch in dataset]
         [(1, 3, 4, 3)]
     """
-    check_format(format)
-    interpolations = ("nearest", *_images.KERNELS)
-    if interpolation.lower() not in interpolations:
-        raise ValueError(f"interpolation must be one of {interpolations}; received {interpolation!r}.")
+    where = "image_dataset_from_directory()"
+    one_of(where, "format", format, FORMATS)
+    interpolation = one_of(where, "interpolation", interpolation, ("nearest", *_images.KERNELS))
+    color_mode = one_of(where, "color_mode", color_mode, tuple(_images.COLOR_MODES))
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ValueError("Only one of crop_to_aspect_ratio and pad_to_aspect_ratio can be True; both are.")
-    if color_mode not in ("grayscale", "rgb", "rgba"):
-        raise ValueError(f"color_mode must be 'grayscale', 'rgb' or 'rgba'; received {color_mode!r}.")
-    size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
-    if len(size) != 2:
-        raise ValueError(f"image_size must be (height, width) or one integer; received {image_size!r}.")
+    height, width = per_axis(where, "image_size", image_size, 2)
     pillow = _images.pillow("image_dataset_from_directory")
     fit = "crop" if crop_to_aspect_ratio else "pad" if pad_to_aspect_ratio else None
-    data_format = _images.checked_data_format(data_format)
+    data_format = format_of(where, data_format)
 
     def read(path: str) -> np.ndarray:
         with pillow.open(path) as img:
             pixels = np.asarray(_images.in_mode(img, color_mode), "float32")
-        pixels = _images.resize(pixels if pixels.ndim == 3 else pixels[:, :, None], size, interpolation.lower(), fit)
+        pixels = pixels if pixels.ndim == 3 else pixels[:, :, None]
+        pixels = _images.resize(pixels, (height, width), interpolation, fit)
         return pixels.transpose(2, 0, 1) if data_format == "channels_first" else pixels
 
     return _dataset(
@@ -182,7 +180,7 @@ def text_dataset_from_directory(
         ...     [(x.tolist(), y.tolist()) for x, y in dataset]
         [(['a bad text', 'a good text'], [0, 1])]
     """
-    check_format(format)
+    one_of("text_dataset_from_directory()", "format", format, FORMATS)
 
     def read(path: str) -> Any:
         return np.array(Path(path).read_text("utf-8")[:max_length], object)
@@ -286,7 +284,7 @@ def _dataset(
 ) -> Any:  # fmt: skip
     """Return a loader of the files that `read` reads; for `subset="both"`, a list of two loaders."""
     labels, label_mode = _check_labels(labels, label_mode)
-    _check_split(validation_split, subset, shuffle, seed)
+    subset = _check_split(validation_split, subset, shuffle, seed)
     seed = int(np.random.randint(10**6)) if seed is None else seed
     paths, class_indices, names = _list_files(directory, labels, formats, class_names, follow_links)
     if not paths:
@@ -322,27 +320,28 @@ def _dataset(
 
 def _check_labels(labels: Any, label_mode: str | None) -> tuple[Any, str | None]:
     """Return both arguments, or None for both if one of them is None."""
-    if label_mode not in ("int", "categorical", "binary", None):
-        raise ValueError(f"label_mode must be 'int', 'categorical', 'binary' or None; received {label_mode!r}.")
+    if label_mode is not None:
+        label_mode = one_of("A data set from a directory", "label_mode", label_mode, ("int", "categorical", "binary"))
     if not (labels is None or isinstance(labels, list | tuple | np.ndarray) or labels == "inferred"):
         raise ValueError(f"labels must be 'inferred', None or a list of integers; received {labels!r}.")
     return (None, None) if labels is None or label_mode is None else (labels, label_mode)
 
 
-def _check_split(validation_split: float | None, subset: str | None, shuffle: bool, seed: int | None) -> None:
+def _check_split(validation_split: float | None, subset: str | None, shuffle: bool, seed: int | None) -> str | None:
+    """Return the subset, in lower case; raise if the arguments do not fit."""
     if not validation_split:
         if subset is not None:
             raise ValueError(f"subset={subset!r} needs a validation_split; received {validation_split!r}.")
-        return
+        return None
     if not 0 < validation_split < 1:
         raise ValueError(f"validation_split must be between 0 and 1; received {validation_split!r}.")
-    if subset not in ("training", "validation", "both"):
-        raise ValueError(f"subset must be 'training', 'validation' or 'both'; received {subset!r}.")
+    subset = one_of("A data set from a directory", "subset", subset, ("training", "validation", "both"))
     if shuffle and seed is None and subset != "both":
         raise ValueError(
             f"subset={subset!r} with shuffle=True needs a seed: without one, the two parts could share files. Set the "
             "same seed for both parts, or shuffle=False."
         )
+    return subset
 
 
 def _list_files(

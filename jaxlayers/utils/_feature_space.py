@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jax
@@ -15,6 +15,7 @@ from jaxlayers.common.settings import auto_name
 from jaxlayers.layers.preprocessing.encoding import encode
 from jaxlayers.layers.preprocessing.host import HostArray, HostLayer, as_host
 from jaxlayers.layers.preprocessing.vocabulary import IndexLookup
+from jaxlayers.numerics.spatial import one_of
 from jaxlayers.saving import deserialize_keras_object, serialize_keras_object
 from jaxlayers.utils._features import Cross, Feature
 
@@ -69,9 +70,8 @@ class FeatureSpace(HostLayer):
         super().__init__(name=name)
         if not features:
             raise ValueError("FeatureSpace: features must have at least one entry; received none.")
-        if output_mode not in ("dict", "concat"):
-            raise ValueError(f"FeatureSpace: output_mode must be 'dict' or 'concat'; received {output_mode!r}.")
-        self.output_mode, self.crossing_dim, self.hashing_dim = output_mode, crossing_dim, hashing_dim
+        self.output_mode = one_of("FeatureSpace", "output_mode", output_mode, ("dict", "concat"))
+        self.crossing_dim, self.hashing_dim = crossing_dim, hashing_dim
         self.num_discretization_bins = num_discretization_bins
         self.features = {name: self._standardize_feature(name, feature) for name, feature in features.items()}
         self.crosses = [self._standardize_cross(cross) for cross in crosses or ()]
@@ -86,15 +86,8 @@ class FeatureSpace(HostLayer):
 
     # The kinds of features.
 
-    @classmethod
-    def cross(cls, feature_names: Sequence[str], crossing_dim: int, output_mode: str = "one_hot") -> Cross:
-        """Return a cross: the combinations of the values of features, hashed into `crossing_dim` bins; see `Cross`."""
-        return Cross(feature_names, crossing_dim, output_mode)
-
-    @classmethod
-    def feature(cls, dtype: str, preprocessor: Any, output_mode: str) -> Feature:
-        """Return a feature with any layer as its preprocessor; see `Feature` for the arguments."""
-        return Feature(dtype, preprocessor, output_mode)
+    cross = Cross
+    feature = Feature
 
     @classmethod
     def float(cls, name: str | None = None) -> Feature:
@@ -164,11 +157,8 @@ class FeatureSpace(HostLayer):
             "string_hashed": (self.hashing_dim,),
         }
         kinds = ("float", "float_normalized", "float_rescaled", "integer_categorical", "string_categorical", *num_bins)
-        if feature not in kinds:
-            raise ValueError(
-                f"FeatureSpace: the kind of feature {name!r} must be one of {kinds}; received {feature!r}."
-            )
-        return getattr(self, feature)(*num_bins.get(feature, ()), name=name)
+        kind = one_of("FeatureSpace", f"the kind of feature {name!r}", feature, kinds)
+        return getattr(self, kind)(*num_bins.get(kind, ()), name=name)
 
     def _standardize_cross(self, cross: Any) -> Cross:
         cross = deserialize_keras_object(cross) if isinstance(cross, dict) else cross
@@ -211,13 +201,8 @@ class FeatureSpace(HostLayer):
 
     def _learned_features(self) -> list[str]:
         """Return the names of the features whose layers learn from data."""
-
-        def learns(layer: Any) -> bool:
-            if isinstance(layer, layers.Normalization):
-                return layer.input_mean is None
-            return hasattr(layer, "adapt") and getattr(layer, "adaptable", True)
-
-        return [name for name, layer in self.preprocessors.items() if learns(layer)]
+        learning = {name: layer for name, layer in self.preprocessors.items() if hasattr(layer, "adapt")}
+        return [name for name, layer in learning.items() if getattr(layer, "adaptable", True)]
 
     def _column(self, row: Any, name: str) -> Any:
         row = row[0] if isinstance(row, tuple) else row
@@ -252,8 +237,7 @@ class FeatureSpace(HostLayer):
             name: self.crossers[name]([outputs[feature] for feature in cross.feature_names])
             for name, cross in self.crosses_by_name.items()
         }
-        encoded = {name: self._encode(name, outputs[name]) for name in sorted(outputs)}
-        encoded |= {name: self._encode(name, crossed[name]) for name in sorted(crossed)}
+        encoded = {name: self._encode(name, part[name]) for part in (outputs, crossed) for name in sorted(part)}
         if self.output_mode == "concat":
             joined = jnp.concatenate(list(encoded.values()), -1)
             return joined[0] if single else joined
@@ -333,18 +317,13 @@ class FeatureSpace(HostLayer):
     # Configs.
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again, with the vocabularies and boundaries that were found."""
+        """Return the arguments of the constructor, with the vocabularies and boundaries that were found."""
         names = ("output_mode", "crossing_dim", "hashing_dim", "num_discretization_bins")
         return {
             "features": serialize_keras_object(dict(self.features)),
             "crosses": serialize_keras_object(list(self.crosses)),
             **{name: getattr(self, name) for name in names},
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> FeatureSpace:
-        """Return the feature space that a result of `get_config()` describes."""
-        return cls(**config)
 
     def get_build_config(self) -> dict[str, Any] | None:
         """Return the argument of `build_from_config`, or None before `adapt`."""

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxlayers.common import registry
+from jaxlayers.common.constructors import constructor_config
+from jaxlayers.numerics.spatial import one_of
 from jaxlayers.saving import deserialize_keras_object, serialize_keras_object
 
 
@@ -22,9 +24,8 @@ class Cross:
     """
 
     def __init__(self, feature_names: Sequence[str], crossing_dim: int, output_mode: str = "one_hot"):
-        if output_mode not in ("int", "one_hot"):
-            raise ValueError(f"The output_mode of a cross must be 'int' or 'one_hot'; received {output_mode!r}.")
-        self.feature_names, self.crossing_dim, self.output_mode = tuple(feature_names), crossing_dim, output_mode
+        self.feature_names, self.crossing_dim = tuple(feature_names), crossing_dim
+        self.output_mode = one_of("Cross", "output_mode", output_mode, ("int", "one_hot"))
 
     @property
     def name(self) -> str:
@@ -32,9 +33,8 @@ class Cross:
         return "_X_".join(self.feature_names)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
-        names = ("feature_names", "crossing_dim", "output_mode")
-        return {name: getattr(self, name) for name in names}
+        """Return the arguments of the constructor as plain data."""
+        return constructor_config(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Cross:
@@ -56,15 +56,12 @@ class Feature:
     """
 
     def __init__(self, dtype: str, preprocessor: Any, output_mode: str):
-        if output_mode not in ("int", "one_hot", "float"):
-            raise ValueError(
-                f"The output_mode of a feature must be 'int', 'one_hot' or 'float'; received {output_mode!r}."
-            )
-        self.dtype, self.output_mode = dtype, output_mode
+        self.dtype = dtype
+        self.output_mode = one_of("Feature", "output_mode", output_mode, ("int", "one_hot", "float"))
         self.preprocessor = deserialize_keras_object(preprocessor) if isinstance(preprocessor, dict) else preprocessor
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
+        """Return the arguments of the constructor as plain data."""
         layer = serialize_keras_object(self.preprocessor)
         return {"dtype": self.dtype, "preprocessor": layer, "output_mode": self.output_mode}
 

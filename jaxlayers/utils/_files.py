@@ -11,6 +11,7 @@ import urllib.request
 import zipfile
 from pathlib import Path, PurePosixPath
 
+from jaxlayers.numerics.spatial import one_of
 from jaxlayers.utils._messages import print_message
 
 
@@ -123,10 +124,9 @@ def _has_hash(path: Path, file_hash: str | None, algorithm: str) -> bool:
         return True
     import pooch
 
+    algorithm = one_of("get_file()", "hash_algorithm", algorithm, ("md5", "sha256", "auto"))
     if algorithm == "auto":
         algorithm = "sha256" if len(file_hash) == 64 else "md5"
-    if algorithm not in ("md5", "sha256"):
-        raise ValueError(f"hash_algorithm must be 'md5', 'sha256' or 'auto'; received {algorithm!r}.")
     return pooch.file_hash(str(path), alg=algorithm) == file_hash.lower()
 
 

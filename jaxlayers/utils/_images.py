@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxlayers.common.settings import floatx, image_data_format
+from jaxlayers.common.settings import floatx
+from jaxlayers.numerics.spatial import format_of, one_of
 
+COLOR_MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
 _RESAMPLING = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 
 
@@ -48,7 +50,7 @@ def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dty
     x = np.asarray(x, dtype or floatx())
     if x.ndim != 3:
         raise ValueError(f"array_to_img() takes one image, an array with 3 axes; received shape {x.shape}.")
-    if checked_data_format(data_format) == "channels_first":
+    if format_of("array_to_img()", data_format) == "channels_first":
         x = x.transpose(1, 2, 0)
     if scale:
         x = x - np.min(x)
@@ -85,7 +87,7 @@ def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) ->
     if x.ndim not in (2, 3):
         raise ValueError(f"img_to_array() takes one image, with 2 or 3 axes; received shape {x.shape}.")
     x = x if x.ndim == 3 else x[:, :, None]
-    return x.transpose(2, 0, 1) if checked_data_format(data_format) == "channels_first" else x
+    return x.transpose(2, 0, 1) if format_of("img_to_array()", data_format) == "channels_first" else x
 
 
 def load_img(
@@ -125,10 +127,9 @@ def load_img(
     image = pillow("load_img")
     if not isinstance(path, str | bytes | os.PathLike | io.BytesIO):
         raise TypeError(f"load_img() takes a path or a BytesIO; received {type(path).__name__}.")
-    if interpolation not in _RESAMPLING:
-        raise ValueError(f"interpolation must be one of {_RESAMPLING}; received {interpolation!r}.")
+    interpolation = one_of("load_img()", "interpolation", interpolation, _RESAMPLING)
     img = image.open(path if isinstance(path, io.BytesIO) else io.BytesIO(Path(os.fsdecode(path)).read_bytes()))
-    img = in_mode(img, color_mode)
+    img = in_mode(img, one_of("load_img()", "color_mode", color_mode, tuple(COLOR_MODES)))
     if target_size is None or img.size == (target_size[1], target_size[0]):
         return img
     height, width = target_size
@@ -191,12 +192,10 @@ def pillow(name: str) -> Any:
 
 
 def in_mode(img: Any, color_mode: str) -> Any:
-    """Convert an image of Pillow to a colour mode; images of 16 or 32 bits of grey stay as they are."""
-    modes = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
-    if color_mode not in modes:
-        raise ValueError(f"color_mode must be one of {tuple(modes)}; received {color_mode!r}.")
+    """Convert an image of Pillow to one of `COLOR_MODES`; images of 16 or 32 bits of grey stay as they are."""
+    mode = COLOR_MODES[color_mode]
     deep = color_mode == "grayscale" and img.mode in ("I;16", "I")  # the mode "L" would keep only 8 bits
-    return img if deep or img.mode == modes[color_mode] else img.convert(modes[color_mode])
+    return img if deep or img.mode == mode else img.convert(mode)
 
 
 def resize(x: np.ndarray, size: tuple[int, int], interpolation: str = "bilinear", fit: str | None = None) -> np.ndarray:
@@ -252,11 +251,3 @@ KERNELS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "lanczos3": lambda x: _lanczos(x, 3),
     "lanczos5": lambda x: _lanczos(x, 5),
 }
-
-
-def checked_data_format(data_format: str | None) -> str:
-    """Return a data format, by default that of the settings; raise a ValueError if it is unknown."""
-    data_format = image_data_format() if data_format is None else data_format
-    if data_format not in ("channels_last", "channels_first"):
-        raise ValueError(f"data_format must be 'channels_last' or 'channels_first'; received {data_format!r}.")
-    return data_format

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 
 from jaxlayers.data import MappedLoader
+from jaxlayers.numerics.spatial import one_of
+
+FORMATS = ("tf", "grain")  # of data sets in Keras
 
 
 def pad_sequences(
@@ -41,9 +44,8 @@ def pad_sequences(
         array([[2, 3],
                [0, 4]], dtype=int32)
     """
-    for name, side in (("padding", padding), ("truncating", truncating)):
-        if side not in ("pre", "post"):
-            raise ValueError(f"pad_sequences(): {name} must be 'pre' or 'post'; received {side!r}.")
+    padding = one_of("pad_sequences()", "padding", padding, ("pre", "post"))
+    truncating = one_of("pad_sequences()", "truncating", truncating, ("pre", "post"))
     if not hasattr(sequences, "__len__"):
         raise ValueError(f"pad_sequences() needs a list of sequences; received {type(sequences).__name__}.")
     for i, sequence in enumerate(sequences):
@@ -119,7 +121,7 @@ def timeseries_dataset_from_array(
         >>> [(x.tolist(), y.tolist()) for x, y in windows]
         [([[0, 1, 2], [1, 2, 3], [2, 3, 4]], [0, 10, 20])]
     """
-    check_format(format)
+    one_of("timeseries_dataset_from_array()", "format", format, FORMATS)
     size = len(data)
     start, end = start_index or 0, size if end_index is None else end_index
     if not 0 <= start < end <= size:
@@ -146,9 +148,3 @@ def timeseries_dataset_from_array(
 
     seed = int(np.random.randint(10**6)) if seed is None and shuffle else seed or 0
     return MappedLoader(make_window, max(0, -(-count // sequence_stride)), batch_size, shuffle, seed)
-
-
-def check_format(format: str) -> None:
-    """Raise a ValueError if `format` is not a format of data sets in Keras."""
-    if format not in ("tf", "grain"):
-        raise ValueError(f"format must be 'tf' or 'grain'; received {format!r}.")

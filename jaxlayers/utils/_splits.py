@@ -48,7 +48,8 @@ def split_dataset(
         [8, 9]
     """
     batch_size = 32
-    if not _is_arrays(dataset):
+    leaves = jax.tree.leaves(dataset)
+    if not leaves or not all(isinstance(leaf, np.ndarray | jax.Array) for leaf in leaves):
         if not isinstance(dataset, Iterable):
             raise TypeError(
                 f"split_dataset() needs arrays or an iterable of batches; received {type(dataset).__name__}."
@@ -67,14 +68,6 @@ def split_dataset(
     parts = (order[:left], order[total - right :])
     first, second = (ArrayLoader(jax.tree.map(operator.itemgetter(part), whole.arrays), batch_size) for part in parts)
     return first, second
-
-
-def _is_arrays(data: Any) -> bool:
-    """True if data is an array or a nested structure of arrays."""
-    if isinstance(data, list | tuple | dict):
-        parts = list(data.values() if isinstance(data, dict) else data)
-        return bool(parts) and all(map(_is_arrays, parts))
-    return isinstance(data, np.ndarray | jax.Array)
 
 
 def _sizes(left: float | None, right: float | None, total: int) -> tuple[int, int]:

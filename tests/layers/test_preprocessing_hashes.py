@@ -77,7 +77,7 @@ def test_fingerprints_of_texts():
 
 def test_joined_hashes_are_tensorflows(monkeypatch):
     monkeypatch.setattr(_hashes, "_JOINT_START", 15404698994557526151)
-    got = _hashes._join([np.array([18308117990299812472], "uint64")], np.uint64)
+    got = _hashes._join([np.array([18308117990299812472], "uint64")])
     assert got.tolist() == [16877292868973613377]
 
 
@@ -100,8 +100,9 @@ def test_integers_on_the_device_as_texts_on_the_host():
         expected = _hashes.hash_texts(values.astype(object), salt) % np.uint64(10**6)
         np.testing.assert_array_equal(_hashes.hash_integers(jnp.asarray(values), 10**6, salt), expected)
     others = values[::-1].copy()
-    hosted = _hashes.join_hashes([values.astype("uint64"), others.astype("uint64")], 10**6)
-    np.testing.assert_array_equal(_hashes.join_integers([jnp.asarray(values), jnp.asarray(others)], 10**6), hosted)
+    hosted = _hashes._join([values.astype("uint64"), others.astype("uint64")]) % np.uint64(10**6)
+    for given in ([jnp.asarray(values), jnp.asarray(others)], [values.astype("uint64"), others.astype("int64")]):
+        np.testing.assert_array_equal(_hashes.join(given, 10**6), hosted)
     for dtype in ("int8", "uint8", "uint32"):
         small = values.astype(dtype)
         expected = _hashes.hash_texts(small.astype(object)) % np.uint64(997)

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 
 from jaxlayers import random
 from jaxlayers.common.constructors import constructor_config
-from jaxlayers.common.settings import image_data_format
 from jaxlayers.core import Layer, random as keys
 from jaxlayers.numerics import bounding_boxes as _boxes
+from jaxlayers.numerics.spatial import format_of, one_of
 
 Transformation = Any
 INTERPOLATIONS = ("nearest", "bilinear")
@@ -37,6 +37,10 @@ class BaseImagePreprocessingLayer(Layer):
             `utils.bounding_boxes`. None (default) if the inputs have no boxes.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
         **kwargs: `name`, `dtype`, ... of `Layer`.
+
+    Attributes:
+        channels_axis: the axis of the channels of images, as a negative number; likewise `height_axis` and
+            `width_axis`.
 
     Shapes:
         inputs: images `[height, width, channels]` or `[batch, height, width, channels]`; or a dict of `images`,
@@ -60,27 +64,9 @@ class BaseImagePreprocessingLayer(Layer):
     def __init__(self, bounding_box_format: str | None = None, data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.bounding_box_format = None if bounding_box_format is None else _boxes.check_format(bounding_box_format)
-        self.data_format = image_data_format() if data_format is None else str(data_format).lower()
-        if self.data_format not in ("channels_last", "channels_first"):
-            raise ValueError(
-                f"{type(self).__name__}: data_format must be 'channels_last' or 'channels_first'; received "
-                f"{data_format!r}."
-            )
-
-    @property
-    def channels_axis(self) -> int:
-        """The axis of the channels, as a negative number."""
-        return -1 if self.data_format == "channels_last" else -3
-
-    @property
-    def height_axis(self) -> int:
-        """The axis of the height, as a negative number."""
-        return -3 if self.data_format == "channels_last" else -2
-
-    @property
-    def width_axis(self) -> int:
-        """The axis of the width, as a negative number."""
-        return self.height_axis + 1
+        self.data_format = format_of(type(self).__name__, data_format)
+        channels_last = self.data_format == "channels_last"
+        self.channels_axis, self.height_axis, self.width_axis = (-1, -3, -2) if channels_last else (-3, -2, -1)
 
     def call(self, data: Any, training: bool = True) -> Any:
         """Draw a transformation and apply it to every part of the data."""
@@ -101,14 +87,9 @@ class BaseImagePreprocessingLayer(Layer):
         transformation = self.get_random_transformation(
             entries if isinstance(data, dict) else entries["images"], training=training
         )
-        transforms = {
-            "images": self.transform_images,
-            "bounding_boxes": self.transform_bounding_boxes,
-            "labels": self.transform_labels,
-            "segmentation_masks": self.transform_segmentation_masks,
-        }
-        for name in transforms.keys() & entries.keys():
-            entries[name] = transforms[name](entries[name], transformation, training=training)
+        for name in entries.keys() & {"images", "labels", "bounding_boxes", "segmentation_masks"}:
+            transform = getattr(self, f"transform_{name}")
+            entries[name] = transform(entries[name], transformation, training=training)
         if rank == 3:
             entries = jax.tree.map(lambda value: value[0], entries)
         return entries if isinstance(data, dict) else entries["images"]
@@ -129,13 +110,27 @@ class BaseImagePreprocessingLayer(Layer):
         self, bounding_boxes: Any, transformation: Transformation, training: bool = True
     ) -> Any:
         """Return the bounding boxes in the changed images; here, the boxes themselves."""
-        return bounding_boxes
+        applies = self._applies(transformation, training)
+        return self._change_boxes(bounding_boxes, transformation) if applies else bounding_boxes
 
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Transformation, training: bool = True
     ) -> Any:
         """Return the segmentation masks of the changed images; here, the masks themselves."""
-        return segmentation_masks
+        applies = self._applies(transformation, training)
+        return self._change_masks(segmentation_masks, transformation) if applies else segmentation_masks
+
+    def _applies(self, transformation: Transformation, training: bool) -> bool:
+        """Return True if the layer changes its inputs by a transformation."""
+        return True
+
+    def _change_boxes(self, boxes: dict[str, Any], transformation: Transformation) -> dict[str, Any]:
+        """Return the boxes, a dict of `boxes` and `labels`, in the changed images; here, the boxes themselves."""
+        return boxes
+
+    def _change_masks(self, masks: Any, transformation: Transformation) -> Any:
+        """Return the segmentation masks of the changed images; here, the masks themselves."""
+        return masks
 
     def _size(self, images: Any) -> tuple[int, int]:
         """Return the height and width of images."""
@@ -144,15 +139,14 @@ class BaseImagePreprocessingLayer(Layer):
     def _floats(self, images: Any) -> jax.Array:
         return jnp.asarray(images).astype(self.compute_dtype)
 
-    def _pair(self, name: str, value: Any, low: float, high: float, below: float | None = None) -> tuple[Any, Any]:
+    def _pair(self, name: str, value: Any, low: float, high: float) -> tuple[Any, Any]:
         """Return a pair of numbers in [low, high] as an argument describes it.
 
         Args:
             name: the name of the argument, for the error message.
-            value: two numbers, which are sorted; or one number, the upper end of the range.
+            value: two numbers, which are sorted; or one number f for the range from `max(-f, low)` to f.
             low: the smallest allowed number.
             high: the largest allowed number.
-            below: the lower end of the range if `value` is one number; by default `max(-value, low)`.
 
         Raises:
             ValueError: if `value` is not one or two numbers in [low, high].
@@ -165,12 +159,10 @@ class BaseImagePreprocessingLayer(Layer):
             )
         if len(numbers) == 2:
             return numbers[0], numbers[1]
-        return max(-abs(value), low) if below is None else below, abs(value)
+        return max(-abs(value), low), abs(value)
 
-    def _one_of(self, name: str, value: Any, choices: tuple[str, ...]) -> Any:
-        if value not in choices:
-            raise ValueError(f"{type(self).__name__}: {name} must be one of {choices}; received {value!r}.")
-        return value
+    def _one_of(self, name: str, value: Any, choices: tuple[str, ...]) -> str:
+        return one_of(type(self).__name__, name, value, choices)
 
     def _range(self, value_range: Any) -> list[Any]:
         if not isinstance(value_range, list | tuple) or len(value_range) != 2:
@@ -185,7 +177,8 @@ class RandomImageLayer(BaseImagePreprocessingLayer):
     """The base class of image layers with random transformations.
 
     The keys come from the seed of the layer, or from the argument `rng` of `apply`. A subclass overrides `_draw`,
-    which returns a transformation, and `_change`, which applies it to images. The change is compiled.
+    which returns a transformation, and `_change`, which applies it to images. The change is compiled. Nothing is
+    changed if `training` is False.
 
     Args:
         seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
@@ -212,22 +205,53 @@ class RandomImageLayer(BaseImagePreprocessingLayer):
         """
         if not training:
             return None
-        images = data["images"] if isinstance(data, dict) else data
-        batch = images.shape[0] if images.ndim == 4 else 1
-        return self._draw(keys.draw_key(self.generator if seed is None else seed), images, batch)
+        images = images_in(data)
+        images = images if images.ndim == 4 else images[None]
+        return self._draw(keys.draw_key(self.generator if seed is None else seed), images, images.shape[0])
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
-        """Return the transformation of a batch as a function of a key."""
+        """Return the transformation of a batch of images, whose size is `batch`, as a function of a key."""
         raise NotImplementedError(f"{type(self).__name__} must override _draw().")
 
     def transform_images(self, images: Any, transformation: Transformation, training: bool = True) -> Any:
         """Return the batch of images in the compute dtype, changed if `training` is True."""
         images = self._floats(images)
-        return _compiled(self)(images, transformation) if training and transformation is not None else images
+        return _compiled(self)(images, transformation) if self._applies(transformation, training) else images
+
+    def _applies(self, transformation: Transformation, training: bool) -> bool:
+        return training and transformation is not None
 
     def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:
         """Return the changed batch of images, which are in the compute dtype."""
         raise NotImplementedError(f"{type(self).__name__} must override _change().")
+
+
+class FactorLayer(RandomImageLayer):
+    """The base class of layers with a random factor, which is the amount of the change or its probability.
+
+    Args:
+        factor: the range of the factor: two numbers within `factor_limits`, or one, which is the upper end.
+        value_range: the smallest and the largest value of the images; `(0, 255)` by default.
+        data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
+        seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
+        **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
+
+    Attributes:
+        factor_limits: the smallest and the largest allowed factor.
+    """
+
+    factor_limits: ClassVar[tuple[float, float]] = (0, 1)
+
+    def __init__(
+        self,
+        factor: Any,
+        value_range: Any = (0, 255),
+        data_format: str | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(seed=seed, data_format=data_format, **kwargs)
+        self.factor, self.value_range = self._pair("factor", factor, *self.factor_limits), self._range(value_range)
 
 
 _programs: weakref.WeakKeyDictionary[RandomImageLayer, tuple[Any, Callable[..., Any]]] = weakref.WeakKeyDictionary()
@@ -242,6 +266,11 @@ def _compiled(layer: RandomImageLayer) -> Callable[..., Any]:
         program = jax.jit(lambda images, drawn: reference()._change(images, drawn))  # type: ignore[union-attr]
         _programs[layer] = state, program
     return program
+
+
+def images_in(data: Any) -> Any:
+    """Return the images in the inputs of a layer, which are images or a dict."""
+    return data["images"] if isinstance(data, dict) else data
 
 
 def uniform(key: jax.Array, shape: tuple[int, ...], bounds: tuple[Any, Any]) -> jax.Array:

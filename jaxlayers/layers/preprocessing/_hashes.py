@@ -1,12 +1,11 @@
 """FarmHash's Fingerprint64 and SipHash-2-4: of strings on the host, of integers in JAX.
 
 Both hashes are arithmetic on 64-bit words, and one implementation serves both places. On the host, a word is a NumPy
-array of uint64, and all strings of one length are hashed at once. In JAX, where 64-bit integers are off by default, a
-word is a `Word`, a pair of uint32 arrays. An integer is hashed as the string of its decimal digits, as in TensorFlow,
-so that 12 and "12" have the same hash.
+array of uint64, and all strings of one length are hashed at once. In JAX, a word is an array of uint64 as well: 64-bit
+integers are off by default, so they are enabled for the computation of the hash, and the results are int32. An integer
+is hashed as the string of its decimal digits, as in TensorFlow, so that 12 and "12" have the same hash.
 
-The argument `word` of the functions makes a word of an integer. The constants and the order of operations are those of
-the sources.
+The constants and the order of operations are those of the sources.
 
 Sources: FarmHash 1.1 (https://github.com/google/farmhash); Aumasson and Bernstein, "SipHash: a fast short-input PRF"
 (2012); the combination of several hashes is TensorFlow's `FingerprintCat64`.
@@ -14,7 +13,6 @@ Sources: FarmHash 1.1 (https://github.com/google/farmhash); Aumasson and Bernste
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,66 +21,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-_K0, _K1, _K2 = 0xC3A5C85C97CB3127, 0xB492B66FBE98F273, 0x9AE16A3B2F90404F
+_K0, _K1, _K2 = (np.uint64(k) for k in (0xC3A5C85C97CB3127, 0xB492B66FBE98F273, 0x9AE16A3B2F90404F))
+_SIPHASH_START = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
 _JOINT = 0xC6A4A7935BD1E995
 _JOINT_START = 0xDECAFCAFFE
-_DIGITS = 11  # the length of the longest 32-bit integer as text: a sign and ten digits
-_MASK = 2**64 - 1
-
-
-@dataclasses.dataclass(frozen=True)
-class Word:
-    """Unsigned 64-bit integers as two uint32 arrays, the high and low halves; arithmetic is modulo 2 ** 64."""
-
-    high: Any
-    low: Any
-
-    @staticmethod
-    def of(value: Any) -> Word:
-        """Make a word of an integer or of a uint32 array."""
-        if isinstance(value, int):
-            return Word(jnp.uint32(value >> 32 & 0xFFFFFFFF), jnp.uint32(value & 0xFFFFFFFF))
-        return Word(jnp.zeros_like(value), value)
-
-    def __add__(self, other: Word) -> Word:
-        low = self.low + other.low
-        return Word(self.high + other.high + (low < other.low).astype("uint32"), low)
-
-    def __mul__(self, other: Word) -> Word:
-        a, b = self.low & 0xFFFF, self.low >> 16
-        c, d = other.low & 0xFFFF, other.low >> 16
-        middle = (a * c >> 16) + (a * d & 0xFFFF) + (b * c & 0xFFFF)
-        carried = b * d + (a * d >> 16) + (b * c >> 16) + (middle >> 16)
-        return Word(carried + self.low * other.high + self.high * other.low, self.low * other.low)
-
-    def __xor__(self, other: Word) -> Word:
-        return Word(self.high ^ other.high, self.low ^ other.low)
-
-    def __or__(self, other: Word) -> Word:
-        return Word(self.high | other.high, self.low | other.low)
-
-    def __lshift__(self, by: int) -> Word:
-        if by >= 32:
-            return Word(self.low << (by - 32), jnp.zeros_like(self.low))
-        return Word(self.high << by | self.low >> (32 - by), self.low << by)
-
-    def __rshift__(self, by: int) -> Word:
-        if by >= 32:
-            return Word(jnp.zeros_like(self.high), self.high >> (by - 32))
-        return Word(self.high >> by, self.low >> by | self.high << (32 - by))
-
-    def __mod__(self, divisor: int) -> Any:
-        """Return the remainder as uint32, for a divisor below 2 ** 31.
-
-        This is a long division. Each step brings in as many bits as leave the intermediate value below 2 ** 32.
-        """
-        step = 32 - divisor.bit_length()
-        rest = self.high % divisor
-        for start in range(32, 0, -step):
-            bits = min(step, start)
-            digit = self.low >> (start - bits) & (2**bits - 1)
-            rest = (rest << bits | digit) % divisor
-        return rest
+_DIGITS = 10  # of the longest 32-bit integer
 
 
 def _rotate_right(x: Any, right: int) -> Any:
@@ -101,21 +44,21 @@ def _mix(u: Any, v: Any, multiplier: Any) -> Any:
 # Fingerprint64 has one formula for each range of the number of bytes.
 
 
-def _up_to_3(first: Any, middle: Any, last: Any, length: Any, word: Callable[[Any], Any]) -> Any:
+def _up_to_3(first: Any, middle: Any, last: Any, length: Any) -> Any:
     """Hash 1 to 3 bytes, given as the first, the middle and the last one."""
     y, z = first + (middle << 8), length + (last << 2)
-    return _shift_mix(y * word(_K2) ^ z * word(_K0)) * word(_K2)
+    return _shift_mix(y * _K2 ^ z * _K0) * _K2
 
 
-def _up_to_7(head: Any, tail: Any, length: Any, word: Callable[[Any], Any]) -> Any:
+def _up_to_7(head: Any, tail: Any, length: Any) -> Any:
     """Hash 4 to 7 bytes, given as the first four and the last four."""
-    return _mix(length + (head << 3), tail, word(_K2) + length + length)
+    return _mix(length + (head << 3), tail, _K2 + length + length)
 
 
-def _up_to_16(head: Any, tail: Any, length: Any, word: Callable[[Any], Any]) -> Any:
+def _up_to_16(head: Any, tail: Any, length: Any) -> Any:
     """Hash 8 to 16 bytes, given as the first eight and the last eight."""
-    multiplier = word(_K2) + length + length
-    a = head + word(_K2)
+    multiplier = _K2 + length + length
+    a = head + _K2
     c = _rotate_right(tail, 37) * multiplier + a
     d = (_rotate_right(a, 25) + tail) * multiplier
     return _mix(c, d, multiplier)
@@ -123,14 +66,15 @@ def _up_to_16(head: Any, tail: Any, length: Any, word: Callable[[Any], Any]) -> 
 
 def _up_to_64(at: Callable[[int], Any], length: int) -> Any:
     """Hash 17 to 64 bytes; `at(start)` reads 8 of them as a word, a negative start counts from the end."""
-    k2, multiplier = np.uint64(_K2), np.uint64(_K2 + 2 * length & _MASK)
-    a, b, c, d = at(0), at(8), at(-8) * multiplier, at(-16) * k2
+    a, b, c, d = at(0), at(8), at(-8), at(-16) * _K2
+    multiplier = np.full_like(a, 2 * length) + _K2
+    c = c * multiplier
     if length <= 32:
-        a = a * np.uint64(_K1)
-        return _mix(_rotate_right(a + b, 43) + _rotate_right(c, 30) + d, a + _rotate_right(b + k2, 18) + c, multiplier)
-    a = a * k2
+        a = a * _K1
+        return _mix(_rotate_right(a + b, 43) + _rotate_right(c, 30) + d, a + _rotate_right(b + _K2, 18) + c, multiplier)
+    a = a * _K2
     y = _rotate_right(a + b, 43) + _rotate_right(c, 30) + d
-    z = _mix(y, a + _rotate_right(b + k2, 18) + c, multiplier)
+    z = _mix(y, a + _rotate_right(b + _K2, 18) + c, multiplier)
     e, f = at(16) * multiplier, at(24)
     g, h = (y + at(-32)) * multiplier, (z + at(-24)) * multiplier
     return _mix(_rotate_right(e + f, 43) + _rotate_right(g, 30) + h, e + _rotate_right(f + a, 18) + g, multiplier)
@@ -138,7 +82,6 @@ def _up_to_64(at: Callable[[int], Any], length: int) -> Any:
 
 def _over_64(at: Callable[[int], Any], length: int) -> Any:
     """Hash more than 64 bytes; `at` as in `_up_to_64`."""
-    k0, k1, k2 = np.uint64(_K0), np.uint64(_K1), np.uint64(_K2)
 
     def weak(start: int, a: Any, b: Any) -> tuple[Any, Any]:
         w, x, y, z = (at(start + 8 * i) for i in range(4))
@@ -148,12 +91,10 @@ def _over_64(at: Callable[[int], Any], length: int) -> Any:
         return total + z, b + _rotate_right(total, 44) + a
 
     zero = np.zeros_like(at(0))
-    x = at(0) + np.uint64(81 * _K2 & _MASK)
-    y = zero + np.uint64(81 * _K1 + 113 & _MASK)
-    z = _shift_mix(y * k2 + np.uint64(113)) * k2
+    x = at(0) + (zero + _K2) * np.uint64(81)
+    y = (zero + _K1) * np.uint64(81) + np.uint64(113)
+    z = _shift_mix(y * _K2 + np.uint64(113)) * _K2
     v, w = (zero, zero), (zero, zero)
-    blocks = (length - 1) // 64
-    one, nine = np.uint64(1), np.uint64(9)
 
     def block(start: int, multiplier: Any, times: Any) -> None:
         nonlocal x, y, z, v, w
@@ -166,47 +107,51 @@ def _over_64(at: Callable[[int], Any], length: int) -> Any:
         w = weak(start + 32, z + w[1], y + at(start + 16))
         x, z = z, x
 
-    for i in range(blocks):
-        block(64 * i, k1, one)
-    multiplier = k1 + ((z & np.uint64(0xFF)) << 1)
+    for i in range((length - 1) // 64):
+        block(64 * i, _K1, np.uint64(1))
+    multiplier = _K1 + ((z & np.uint64(0xFF)) << 1)
     w = (w[0] + np.uint64((length - 1) % 64), w[1])
     v = (v[0] + w[0], v[1])
     w = (w[0] + v[0], w[1])
-    block(length - 64, multiplier, nine)
-    return _mix(_mix(v[0], w[0], multiplier) + _shift_mix(y) * k0 + z, _mix(v[1], w[1], multiplier) + x, multiplier)
+    block(length - 64, multiplier, np.uint64(9))
+    return _mix(_mix(v[0], w[0], multiplier) + _shift_mix(y) * _K0 + z, _mix(v[1], w[1], multiplier) + x, multiplier)
 
 
-def _siphash(blocks: Sequence[Any], key: tuple[Any, Any], word: Callable[[Any], Any]) -> Any:
-    """SipHash-2-4 of words; the highest byte of the last word is the length of the text, modulo 256."""
-    v0, v1, v2, v3 = (
-        half ^ word(constant)
-        for half, constant in zip(
-            key * 2, (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573), strict=True
-        )
-    )
+def _sip_rounds(state: Sequence[Any], number: int) -> list[Any]:
+    """Return the four words of the state of SipHash after a number of rounds."""
+    v0, v1, v2, v3 = state
+    for _ in range(number):
+        v0, v2 = v0 + v1, v2 + v3
+        v1, v3 = _rotate_right(v1, 51) ^ v0, _rotate_right(v3, 48) ^ v2
+        v0, v2 = _rotate_right(v0, 32) + v3, v2 + v1
+        v1, v3 = _rotate_right(v1, 47) ^ v2, _rotate_right(v3, 43) ^ v0
+        v2 = _rotate_right(v2, 32)
+    return [v0, v1, v2, v3]
 
-    def rounds(number: int) -> None:
-        nonlocal v0, v1, v2, v3
-        for _ in range(number):
-            v0, v2 = v0 + v1, v2 + v3
-            v1, v3 = _rotate_right(v1, 51) ^ v0, _rotate_right(v3, 48) ^ v2
-            v0, v2 = _rotate_right(v0, 32) + v3, v2 + v1
-            v1, v3 = _rotate_right(v1, 47) ^ v2, _rotate_right(v3, 43) ^ v0
-            v2 = _rotate_right(v2, 32)
 
-    for block in blocks:
-        v3 = v3 ^ block
-        rounds(2)
-        v0 = v0 ^ block
-    v2 = v2 ^ word(0xFF)
-    rounds(4)
+def _siphash(blocks: Sequence[Any], salt: Sequence[int], ends_early: Any = None) -> Any:
+    """SipHash-2-4 of words; the highest byte of the last word is the length of the text, modulo 256.
+
+    Args:
+        blocks: the words, arrays of uint64.
+        salt: the key, two integers.
+        ends_early: True for each text of which the first block is the last one, in JAX; None if all blocks are used.
+    """
+    zero = blocks[0] ^ blocks[0]
+    state = [zero + np.uint64(part ^ start) for part, start in zip([*salt, *salt], _SIPHASH_START, strict=True)]
+    for number, block in enumerate(blocks):
+        v0, v1, v2, v3 = _sip_rounds([*state[:3], state[3] ^ block], 2)
+        new = [v0 ^ block, v1, v2, v3]
+        if number and ends_early is not None:
+            new = [jnp.where(ends_early, before, after) for before, after in zip(state, new, strict=True)]
+        state = new
+    v0, v1, v2, v3 = _sip_rounds([*state[:2], state[2] ^ np.uint64(0xFF), state[3]], 4)
     return v0 ^ v1 ^ v2 ^ v3
 
 
-def _join(hashes: Sequence[Any], word: Callable[[Any], Any]) -> Any:
+def _join(hashes: Sequence[Any]) -> Any:
     """Combine several hashes to one; their order matters."""
-    joint = word(_JOINT)
-    result = word(_JOINT_START)
+    joint, result = np.uint64(_JOINT), np.uint64(_JOINT_START)
     for own_hash in hashes:
         result = (result ^ joint ^ _shift_mix(own_hash * joint) * joint) * joint
         result = _shift_mix(_shift_mix(result) * joint)
@@ -248,11 +193,11 @@ def _fingerprint(data: np.ndarray) -> Any:
     if length > 16:
         return _up_to_64(at, length)
     if length > 7:
-        return _up_to_16(at(0), at(-8), size, np.uint64)
+        return _up_to_16(at(0), at(-8), size)
     if length > 3:
-        return _up_to_7(at(0, 4), at(-4, 4), size, np.uint64)
+        return _up_to_7(at(0, 4), at(-4, 4), size)
     if length:
-        return _up_to_3(at(0, 1), at(length // 2, 1), at(-1, 1), size, np.uint64)
+        return _up_to_3(at(0, 1), at(length // 2, 1), at(-1, 1), size)
     return np.full(count, _K2, "uint64")
 
 
@@ -262,27 +207,14 @@ def _salted_hash(data: np.ndarray, salt: Sequence[int]) -> Any:
     padded = np.zeros((count, length // 8 * 8 + 8), "uint8")
     padded[:, :length] = data
     padded[:, -1] = length % 256
-    key = tuple(np.full(count, part, "uint64") for part in salt)
-    return _siphash(list(padded.view("<u8").T.astype("uint64")), key, np.uint64)  # type: ignore[arg-type]
+    return _siphash(list(padded.view("<u8").T.astype("uint64")), salt)
 
 
-def join_hashes(hashes: Sequence[np.ndarray], bins: int) -> np.ndarray:
-    """Return the bin of each combination of hashes, as int64 in the same shape.
-
-    Args:
-        hashes: arrays of uint64 of one shape.
-        bins: the number of bins.
-    """
-    flat = [own_hash.reshape(-1) for own_hash in hashes]  # NumPy warns of overflow in scalars, not in arrays
-    joined = _join(flat, lambda value: np.full(flat[0].shape, value, "uint64"))
-    return (joined % np.uint64(bins)).astype("int64").reshape(hashes[0].shape)
-
-
-# On the device: integers of 32 bits.
+# On the device: integers of 32 bits, and combinations of hashes.
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2))
-def hash_integers(values: jax.Array, bins: int, salt: tuple[int, int] | None = None) -> jax.Array:
+def hash_integers(values: jax.Array, bins: int, salt: tuple[int, ...] | None = None) -> jax.Array:
     """Return the bin of each integer, hashed as its decimal digits, as int32 in the same shape.
 
     Args:
@@ -290,61 +222,46 @@ def hash_integers(values: jax.Array, bins: int, salt: tuple[int, int] | None = N
         bins: the number of bins, below 2 ** 31.
         salt: two integers, the key of SipHash; None for Fingerprint64.
     """
-    values = values if values.dtype == "uint32" else values.astype("int32")
-    negative = values < 0
-    size = jnp.where(negative, -values, values).astype("uint32")
-    length = 1 + sum((size >= 10**k).astype("uint32") for k in range(1, _DIGITS - 1)) + negative.astype("uint32")
-    digits = [jnp.zeros_like(size), *(size // 10**k % 10 + ord("0") for k in range(_DIGITS - 2, -1, -1))]
-    digits = [jnp.where(negative & (length == _DIGITS - i), ord("-"), digit) for i, digit in enumerate(digits)]
+    with jax.enable_x64(True):
+        wide = values.astype("int64")
+        size, sign = jnp.abs(wide).astype("uint32"), jnp.where(wide < 0, np.uint32(ord("-")), np.uint32(0))
+        count = 1 + sum((size >= 10**k).astype("int32") for k in range(1, _DIGITS))  # of the digits
+        length = (count + (wide < 0)).astype("uint64")
+        # The characters of the text, the last one first, with zeros in front of it.
+        digits = [*(size // np.uint32(10**k) % 10 + ord("0") for k in range(_DIGITS)), sign]
+        text = [jnp.where(k < count, digit, jnp.where(k == count, sign, 0)) for k, digit in enumerate(digits)]
+        # The text, right-aligned in 16 bytes: `before` and `last`.
+        last = sum(text[k].astype("uint64") << 8 * (7 - k) for k in range(8))
+        before = sum(text[k].astype("uint64") << 8 * (15 - k) for k in range(8, _DIGITS + 1))
+        # The text, left-aligned in 16 bytes: `head` and `rest`.
+        short, shift = length <= 8, 8 * (16 - length)
+        head = jnp.where(short, last >> (shift - 64), before >> shift | last << (64 - shift))
+        rest = jnp.where(short, 0, last >> shift)
+        if salt is None:
+            middle = jnp.where(length > 1, head >> 8, head) & 0xFF
+            few = _up_to_3(head & 0xFF, middle, text[0], length)
+            some = _up_to_7(head & 0xFFFFFFFF, last >> 32, length)
+            many = _up_to_16(head, last, length)
+            hashes = jnp.where(length < 4, few, jnp.where(length < 8, some, many))
+        else:
+            end = length << 56
+            hashes = _siphash([jnp.where(length < 8, head | end, head), rest | end], salt, length < 8)
+        return (hashes % np.uint64(bins)).astype("int32")
 
-    def four_bytes(end: int) -> Any:
-        """Return the characters `end - 4` to `end - 1` of the right-aligned text as uint32, the first one lowest."""
-        return sum(digits[i] << 8 * (i - end + 4) for i in range(max(0, end - 4), min(end, _DIGITS)))
 
-    # Left-align the text: shift its bytes by the number of unused ones in front, first by whole uint32, then by bytes.
-    # Zeros follow the text.
-    unused, zeros = _DIGITS - length, jnp.zeros_like(size)
-    line = [four_bytes(4), four_bytes(8), four_bytes(12), zeros, zeros, zeros]
-    for shift in (1, 2):
-        line = [
-            jnp.where(unused // 4 & shift > 0, later, current)
-            for current, later in zip(line, line[shift:], strict=False)
-        ]
-    for shift in (1, 2):
-        line = [
-            jnp.where(unused & shift > 0, current >> 8 * shift | later << (32 - 8 * shift), current)
-            for current, later in zip(line, [*line[1:], zeros], strict=True)
-        ]
-    count, head = Word.of(length), Word(line[1], line[0])
-    if salt is None:
-        few = _up_to_3(
-            Word.of(line[0] & 0xFF), Word.of(line[0] >> jnp.where(length > 1, 8, 0) & 0xFF), Word.of(digits[-1]), count,
-            Word.of,
-        )  # fmt: skip
-        some = _up_to_7(Word.of(line[0]), Word.of(four_bytes(_DIGITS)), count, Word.of)
-        many = _up_to_16(head, Word(four_bytes(_DIGITS), four_bytes(_DIGITS - 4)), count, Word.of)
-        hashes = _where(length < 4, few, _where(length < 8, some, many))
-    else:
-        key, end = (Word.of(salt[0]), Word.of(salt[1])), count << 56
-        one_block, two_blocks = [head | end], [head, Word.of(line[2]) | end]
-        hashes = _where(length < 8, _siphash(one_block, key, Word.of), _siphash(two_blocks, key, Word.of))
-    return (hashes % bins).astype("int32")
+def join(hashes: Sequence[Any], bins: int) -> jax.Array:
+    """Return the bin of each combination of hashes, as int32 in the same shape.
+
+    Args:
+        hashes: arrays of one shape: hashes as uint64 in NumPy arrays, or integers. An integer is its own hash,
+            sign-extended to 64 bits.
+        bins: the number of bins, below 2 ** 31.
+    """
+    with jax.enable_x64(True):
+        return _join_to_bins(hashes, bins)
 
 
 @functools.partial(jax.jit, static_argnums=1)
-def join_integers(values: Sequence[jax.Array], bins: int) -> jax.Array:
-    """Return the bin of each combination of integers, as int32 in the same shape.
-
-    The integers are not hashed one by one: each is its own hash, sign-extended to 64 bits.
-
-    Args:
-        values: arrays of one shape, of integers of at most 32 bits.
-        bins: the number of bins, below 2 ** 31.
-    """
-    wide = [array if array.dtype == "uint32" else array.astype("int32") for array in values]
-    words = [Word(jnp.where(array < 0, np.uint32(0xFFFFFFFF), np.uint32(0)), array.astype("uint32")) for array in wide]
-    return (_join(words, Word.of) % bins).astype("int32")
-
-
-def _where(condition: jax.Array, if_true: Word, if_false: Word) -> Word:
-    return Word(jnp.where(condition, if_true.high, if_false.high), jnp.where(condition, if_true.low, if_false.low))
+def _join_to_bins(hashes: Sequence[jax.Array], bins: int) -> jax.Array:
+    words = [own_hash.astype("int64").astype("uint64") for own_hash in hashes]
+    return (_join(words) % np.uint64(bins)).astype("int32")

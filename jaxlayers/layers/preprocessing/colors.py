@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxlayers import ops
 from jaxlayers.common.settings import epsilon
 from jaxlayers.layers.preprocessing._augmentation import (
+    FactorLayer,
     RandomImageLayer,
     Transformation,
     draw_booleans,
@@ -24,7 +25,7 @@ from jaxlayers.layers.preprocessing._augmentation import (
 )
 
 
-class RandomBrightness(RandomImageLayer):
+class RandomBrightness(FactorLayer):
     """Random brightness: one number is added to all pixels of an image, `clip(x + delta (high - low), low, high)`.
 
     Args:
@@ -39,9 +40,10 @@ class RandomBrightness(RandomImageLayer):
         0.75
     """
 
+    factor_limits = -1, 1
+
     def __init__(self, factor: Any, value_range: Any = (0, 255), seed: int | None = None, **kwargs: Any):
-        super().__init__(seed=seed, **kwargs)
-        self.factor, self.value_range = self._pair("factor", factor, -1, 1), self._range(value_range)
+        super().__init__(factor, value_range, seed=seed, **kwargs)
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
         low, high = self.value_range
@@ -51,7 +53,7 @@ class RandomBrightness(RandomImageLayer):
         return jnp.clip(images + transformation["rgb_delta"].astype(images.dtype), *self.value_range)
 
 
-class RandomContrast(RandomImageLayer):
+class RandomContrast(FactorLayer):
     """Random contrast: `clip((x - mean) scale + mean, low, high)`, with the mean of each channel of each image.
 
     Args:
@@ -68,8 +70,7 @@ class RandomContrast(RandomImageLayer):
     """
 
     def __init__(self, factor: Any, value_range: Any = (0, 255), seed: int | None = None, **kwargs: Any):
-        super().__init__(seed=seed, **kwargs)
-        self.factor, self.value_range = self._pair("factor", factor, 0, 1), self._range(value_range)
+        super().__init__(factor, value_range, seed=seed, **kwargs)
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
         return {"contrast_factor": uniform(key, (batch, 1, 1, 1), (1 - self.factor[0], 1 + self.factor[1]))}
@@ -80,7 +81,7 @@ class RandomContrast(RandomImageLayer):
         return jnp.clip(changed, *self.value_range)
 
 
-class RandomSaturation(RandomImageLayer):
+class RandomSaturation(FactorLayer):
     """Random saturation: the saturation is multiplied by `factor / (1 - factor)`.
 
     A factor of 0.5 changes nothing, and 0 makes the image grey. The saturation is clipped to [0, 1]; Keras clips it to
@@ -99,16 +100,7 @@ class RandomSaturation(RandomImageLayer):
         [[[4.0, 4.0, 4.0]]]
     """
 
-    def __init__(
-        self,
-        factor: Any,
-        value_range: Any = (0, 255),
-        data_format: str | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ):
-        super().__init__(seed=seed, data_format=data_format, **kwargs)
-        self.factor, self.value_range = self._pair("factor", factor, -1, 1), self._range(value_range)
+    factor_limits = -1, 1  # configs of Keras hold (-f, f) for one number f
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
         factor = uniform(key, (batch,), _from_zero(self.factor))
@@ -130,7 +122,7 @@ def _from_zero(factor: tuple[Any, Any]) -> tuple[Any, Any]:
     return max(factor[0], 0), max(factor[1], 0)
 
 
-class RandomHue(RandomImageLayer):
+class RandomHue(FactorLayer):
     """Random hue: the hue is rotated on the colour circle by up to half a turn, in either direction.
 
     Args:
@@ -145,17 +137,6 @@ class RandomHue(RandomImageLayer):
         >>> jl.layers.RandomHue(0.5, seed=1)(jnp.ones((4, 4, 3))).shape
         (4, 4, 3)
     """
-
-    def __init__(
-        self,
-        factor: Any,
-        value_range: Any = (0, 255),
-        data_format: str | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ):
-        super().__init__(seed=seed, data_format=data_format, **kwargs)
-        self.factor, self.value_range = self._pair("factor", factor, 0, 1), self._range(value_range)
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
         sign_key, factor_key = jax.random.split(key)
@@ -201,7 +182,7 @@ class RandomGrayscale(RandomImageLayer):
         return jnp.where(transformation, ops.image.rgb_to_grayscale(images, self.data_format), images)
 
 
-class RandomColorDegeneration(RandomImageLayer):
+class RandomColorDegeneration(FactorLayer):
     """Random mixing of images with their grey version: `clip(x + factor (grey - x), low, high)`.
 
     Args:
@@ -217,16 +198,7 @@ class RandomColorDegeneration(RandomImageLayer):
         (4, 4, 3)
     """
 
-    def __init__(
-        self,
-        factor: Any,
-        value_range: Any = (0, 255),
-        data_format: str | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ):
-        super().__init__(seed=seed, data_format=data_format, **kwargs)
-        self.factor, self.value_range = self._pair("factor", factor, -1, 1), self._range(value_range)
+    factor_limits = -1, 1  # configs of Keras hold (-f, f) for one number f
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
         return {"factor": uniform(key, (batch, 1, 1, 1), _from_zero(self.factor))}
@@ -237,7 +209,7 @@ class RandomColorDegeneration(RandomImageLayer):
         return jnp.clip(changed, *self.value_range)
 
 
-class RandomPosterization(RandomImageLayer):
+class RandomPosterization(FactorLayer):
     """Random reduction of the number of shades: the lowest bits of each 8-bit value are set to 0.
 
     Args:
@@ -254,16 +226,7 @@ class RandomPosterization(RandomImageLayer):
         [32.0, 64.0]
     """
 
-    def __init__(
-        self,
-        factor: Any,
-        value_range: Any = (0, 255),
-        data_format: str | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ):
-        super().__init__(seed=seed, data_format=data_format, **kwargs)
-        self.factor, self.value_range = self._pair("factor", factor, 1, 8), self._range(value_range)
+    factor_limits = 1, 8
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
         low, high = map(int, self.factor)
@@ -277,7 +240,7 @@ class RandomPosterization(RandomImageLayer):
         return rescale(shades.astype(images.dtype), (0, 255), self.value_range)
 
 
-class RandomInvert(RandomImageLayer):
+class RandomInvert(FactorLayer):
     """Random inversion of images: `low + high - x`.
 
     Args:
@@ -302,8 +265,7 @@ class RandomInvert(RandomImageLayer):
         data_format: str | None = None,
         **kwargs: Any,
     ):
-        super().__init__(seed=seed, data_format=data_format, **kwargs)
-        self.factor, self.value_range = self._pair("factor", factor, 0, 1), self._range(value_range)
+        super().__init__(factor, value_range, data_format, seed, **kwargs)
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
         return {"apply_inversion": draw_booleans(key, batch, self.factor)}

@@ -13,6 +13,7 @@ from jaxlayers.common.constructors import constructor_config
 from jaxlayers.core import Layer, SymbolicTensor, inference
 from jaxlayers.layers._config import positive
 from jaxlayers.layers.preprocessing.encoding import check_mode, encode, refuse_sparse
+from jaxlayers.layers.preprocessing.host import batches
 
 
 class Discretization(Layer):
@@ -113,12 +114,8 @@ class Discretization(Layer):
         if self.num_bins is None:
             raise ValueError(f"{self.path!r} was created with bin_boundaries, so it cannot adapt to data.")
         self.reset_state()
-        if hasattr(data, "shape"):
-            data = [data]
-        for step, batch in enumerate(data):
-            if steps is not None and step >= steps:
-                break
-            self.update_state(batch[0] if isinstance(batch, tuple) else batch)
+        for batch in batches(data, steps):
+            self.update_state(batch)
         self.finalize_state()
 
     def update_state(self, data: Any) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import jax
 
+from jaxlayers.numerics.spatial import one_of
+
 MODES = ("int", "one_hot", "multi_hot", "count")
 
 
@@ -45,9 +47,7 @@ def check_mode(layer: Any, mode: Any, modes: tuple[str, ...] = MODES) -> str:
         ValueError: if the layer does not have the mode.
     """
     current = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(mode, mode)
-    if current not in modes:
-        raise ValueError(f"{type(layer).__name__}: output_mode must be one of {modes}; received {mode!r}.")
-    return current
+    return one_of(type(layer).__name__, "output_mode", current, modes)
 
 
 def refuse_sparse(layer: Any, sparse: bool) -> bool:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.layers.preprocessing._augmentation import (
-    RandomImageLayer,
+    FactorLayer,
     Transformation,
     draw_booleans,
     per_image,
@@ -18,7 +18,7 @@ from jaxlayers.layers.preprocessing._augmentation import (
 from jaxlayers.numerics.image_filters import gaussian, weighted_neighbors
 
 
-class RandomSharpness(RandomImageLayer):
+class RandomSharpness(FactorLayer):
     """Random sharpness: `clip(x + (1 - 2 factor) (smooth - x), low, high)`.
 
     `smooth` is a weighted mean over 3 x 3 pixels: the weight of the pixel itself is 5/13, that of each neighbour is
@@ -44,17 +44,6 @@ class RandomSharpness(RandomImageLayer):
         [1.0, 7.0]
     """
 
-    def __init__(
-        self,
-        factor: Any,
-        value_range: Any = (0, 255),
-        data_format: str | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ):
-        super().__init__(seed=seed, data_format=data_format, **kwargs)
-        self.factor, self.value_range = self._pair("factor", factor, 0, 1), self._range(value_range)
-
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
         return {"factor": uniform(key, (batch,), self.factor)}
 
@@ -66,7 +55,7 @@ class RandomSharpness(RandomImageLayer):
         return jnp.clip(images + (1 - factor) * (smooth - images), *self.value_range)
 
 
-class RandomGaussianBlur(RandomImageLayer):
+class RandomGaussianBlur(FactorLayer):
     """Random Gaussian blur, with a standard deviation for each image; Keras draws one for the whole batch.
 
     Args:
@@ -102,14 +91,14 @@ class RandomGaussianBlur(RandomImageLayer):
         seed: int | None = None,
         **kwargs: Any,
     ):
-        super().__init__(seed=seed, data_format=data_format, **kwargs)
-        self.factor, self.sigma = self._pair("factor", factor, 0, 1), self._pair("sigma", sigma, 0, 1)
+        super().__init__(factor, value_range, data_format, seed, **kwargs)
+        self.sigma = self._pair("sigma", sigma, 0, 1)
         sizes = tuple(kernel_size) if isinstance(kernel_size, list | tuple) else (kernel_size, kernel_size)
         if len(sizes) != 2 or not all(isinstance(size, int) and size % 2 == 1 and size > 0 for size in sizes):
             raise ValueError(
                 f"RandomGaussianBlur: kernel_size must be one or two positive odd integers; received {kernel_size!r}."
             )
-        self.kernel_size, self.value_range = sizes, self._range(value_range)
+        self.kernel_size = sizes
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
         chosen_key, sigma_key = jax.random.split(key)
@@ -131,7 +120,7 @@ class RandomGaussianBlur(RandomImageLayer):
         return jnp.clip(jnp.where(chosen, jax.vmap(blur)(images, sigmas), images), *self.value_range)
 
 
-class RandomErasing(RandomImageLayer):
+class RandomErasing(FactorLayer):
     """Random erasing: a rectangle of an image is replaced by noise or by a constant.
 
     Source: Zhong et al., "Random Erasing Data Augmentation", arXiv:1708.04896.
@@ -171,28 +160,27 @@ class RandomErasing(RandomImageLayer):
         data_format: str | None = None,
         **kwargs: Any,
     ):
-        super().__init__(seed=seed, data_format=data_format, **kwargs)
-        self.factor, self.scale = self._pair("factor", factor, 0, 1), self._pair("scale", scale, 0, 1)
+        super().__init__(factor, value_range, data_format, seed, **kwargs)
+        self.scale = self._pair("scale", scale, 0, 1)
         if fill_value is not None and np.shape(fill_value) not in ((), (3,)):
             raise ValueError(
                 f"RandomErasing: fill_value must be one number, three numbers, or None; received {fill_value!r}."
             )
-        self.fill_value, self.value_range = fill_value, self._range(value_range)
+        self.fill_value = fill_value
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
         chosen_key, sides_key, position_key, noise_key = jax.random.split(key, 4)
         sides = jnp.sqrt(uniform(sides_key, (batch, 2), self.scale))  # [batch, (width, height)], fractions of the image
-        shape = images.shape if images.ndim == 4 else (1, *images.shape)
         if self.fill_value is None:
-            fill = jax.random.normal(noise_key, shape, "float32") * self.value_range[1]
+            fill = jax.random.normal(noise_key, images.shape, "float32") * self.value_range[1]
         else:
             fill = jnp.asarray(self.fill_value, "float32")
             if fill.ndim:
                 fill = fill.reshape((1, 1, 1, 3) if self.channels_axis == -1 else (1, 3, 1, 1))
-            fill = jnp.broadcast_to(fill, shape)
+            fill = jnp.broadcast_to(fill, images.shape)
         return {
             "apply_erasing": draw_booleans(chosen_key, batch, self.factor),
-            "batch_masks": draw_rectangles(position_key, sides[:, 0], sides[:, 1], shape, self.height_axis)[0],
+            "batch_masks": draw_rectangles(position_key, sides[:, 0], sides[:, 1], images.shape, self.height_axis)[0],
             "fill_value": jnp.clip(fill, *self.value_range),
         }
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxlayers.layers.preprocessing._augmentation import (
     FILL_MODES,
     INTERPOLATIONS,
+    FactorLayer,
     RandomImageLayer,
     Transformation,
     draw_booleans,
@@ -87,12 +88,7 @@ class RandomFlip(RandomImageLayer):
         """Return the masks, mirrored as their images are."""
         return self.transform_images(segmentation_masks, transformation, training)
 
-    def transform_bounding_boxes(
-        self, bounding_boxes: Any, transformation: Transformation, training: bool = True
-    ) -> Any:
-        """Return the boxes, mirrored as their images are."""
-        if not training or transformation is None:
-            return bounding_boxes
+    def _change_boxes(self, boxes: dict[str, Any], transformation: Transformation) -> dict[str, Any]:
         shape = transformation["input_shape"]
         size = shape[self.height_axis], shape[self.width_axis]
 
@@ -105,10 +101,10 @@ class RandomFlip(RandomImageLayer):
                 corners = jnp.where(flips[:, :, 0], jnp.stack(mirrored, -1), corners)
             return corners
 
-        return _boxes.change(bounding_boxes, str(self.bounding_box_format), size, size, move)
+        return _boxes.change(boxes, str(self.bounding_box_format), size, size, move)
 
 
-class RandomElasticTransform(RandomImageLayer):
+class RandomElasticTransform(FactorLayer):
     """Random elastic distortion of images; see `ops.image.elastic_transform`.
 
     For a scale s, `alpha = 0.1 s max(height, width)` and `sigma = 0.05 s min(height, width)`, in pixels.
@@ -150,11 +146,10 @@ class RandomElasticTransform(RandomImageLayer):
         data_format: str | None = None,
         **kwargs: Any,
     ):
-        super().__init__(seed=seed, data_format=data_format, **kwargs)
-        self.factor, self.scale = self._pair("factor", factor, 0, 1), self._pair("scale", scale, 0, 1)
+        super().__init__(factor, value_range, data_format, seed, **kwargs)
+        self.scale, self.fill_value = self._pair("scale", scale, 0, 1), fill_value
         self.interpolation = self._one_of("interpolation", interpolation, INTERPOLATIONS)
         self.fill_mode = self._one_of("fill_mode", fill_mode, (*FILL_MODES, "mirror"))
-        self.fill_value, self.value_range = fill_value, self._range(value_range)
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
         chosen_key, scale_key, noise_key = jax.random.split(key, 3)
@@ -175,10 +170,5 @@ class RandomElasticTransform(RandomImageLayer):
     def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:
         return jnp.clip(self._bend(images, transformation, self.interpolation), *self.value_range)
 
-    def transform_segmentation_masks(
-        self, segmentation_masks: Any, transformation: Transformation, training: bool = True
-    ) -> Any:
-        """Return the masks, distorted as their images are, with nearest-neighbour interpolation."""
-        if not training or transformation is None:
-            return segmentation_masks
-        return self._bend(segmentation_masks, transformation, "nearest")
+    def _change_masks(self, masks: Any, transformation: Transformation) -> Any:
+        return self._bend(masks, transformation, "nearest")

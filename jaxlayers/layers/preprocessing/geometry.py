@@ -47,20 +47,11 @@ class _GeometricLayer(RandomImageLayer):
     def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:
         return self._resample(images, transformation, self.interpolation)
 
-    def transform_segmentation_masks(
-        self, segmentation_masks: Any, transformation: Transformation, training: bool = True
-    ) -> Any:
-        """Return the masks, transformed as their images are, with nearest-neighbour interpolation."""
-        if not training or transformation is None:
-            return segmentation_masks
-        return self._resample(segmentation_masks, transformation, "nearest")
+    def _change_masks(self, masks: Any, transformation: Transformation) -> Any:
+        return self._resample(masks, transformation, "nearest")
 
-    def transform_bounding_boxes(
-        self, bounding_boxes: Any, transformation: Transformation, training: bool = True
-    ) -> Any:
+    def _change_boxes(self, boxes: dict[str, Any], transformation: Transformation) -> dict[str, Any]:
         """Return the smallest upright boxes around the transformed corners of the boxes."""
-        if not training or transformation is None:
-            return bounding_boxes
         if "input_shape" in transformation:
             shape = transformation["input_shape"]
             size = shape[self.height_axis], shape[self.width_axis]
@@ -68,7 +59,7 @@ class _GeometricLayer(RandomImageLayer):
             size = transformation["image_height"], transformation["image_width"]
         matrix = self._matrix(transformation, *size)
         name = str(self.bounding_box_format)
-        return _boxes.change(bounding_boxes, name, size, size, lambda corners: _boxes.project(corners, matrix))
+        return _boxes.change(boxes, name, size, size, lambda corners: _boxes.project(corners, matrix))
 
 
 def _stack_coefficients(*columns: Any) -> jax.Array:
@@ -296,7 +287,8 @@ class RandomShear(_GeometricLayer):
         # A config writes one number f as (-f, f). A negative number is allowed in such a pair only.
         if isinstance(value, list | tuple) and len(value) == 2 and value[0] == -value[1]:
             value = value[1]
-        return self._pair(name, value, 0.0, 1.0, below=-value if isinstance(value, int | float) else None)
+        low, high = self._pair(name, value, 0.0, 1.0)
+        return (-high, high) if isinstance(value, int | float) else (low, high)
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
         sign_key, x_key, y_key = jax.random.split(key, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -13,7 +14,7 @@ from jaxlayers.common.settings import floatx, is_float
 from jaxlayers.layers._config import positive
 from jaxlayers.layers.preprocessing import _hashes
 from jaxlayers.layers.preprocessing.encoding import check_mode, encode, refuse_sparse
-from jaxlayers.layers.preprocessing.host import HostArray, HostLayer, as_host
+from jaxlayers.layers.preprocessing.host import HostArray, HostLayer
 
 
 class Hashing(HostLayer):
@@ -79,16 +80,12 @@ class Hashing(HostLayer):
             bins = jnp.where(jnp.asarray(values == self.mask_value), 0, bins + 1)
         return encode(bins, self.output_mode, self.num_bins, self.compute_dtype)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor as plain data."""
-        return {**super().get_config(), "salt": None if self.salt is None else list(self.salt)}
-
 
 class HashedCrossing(HostLayer):
     """The bin of each combination of features, `hash(x1, x2, ...) mod num_bins`.
 
-    For integers of up to 32 bits the layer compiles; if a feature has strings or larger integers, all are hashed on the
-    host. The bins are those of Keras, where the layer needs TensorFlow.
+    For integers of up to 32 bits the layer compiles; strings are hashed on the host. The bins are those of Keras, where
+    the layer needs TensorFlow.
 
     Args:
         num_bins: the number of bins, a positive integer.
@@ -133,7 +130,9 @@ class HashedCrossing(HostLayer):
 
     def call(self, inputs: Any) -> jax.Array:
         """Hash each combination of the features, and encode the bins."""
-        features = [feature.values if isinstance(feature, HostArray) else jnp.asarray(feature) for feature in inputs]
+        features: list[Any] = [
+            feature.values if isinstance(feature, HostArray) else jnp.asarray(feature) for feature in inputs
+        ]
         shapes, dtypes = [feature.shape for feature in features], [feature.dtype for feature in features]
         if len(set(shapes)) > 1 or len(shapes[0]) > 2 or (len(shapes[0]) == 2 and shapes[0][1] != 1):
             raise ValueError(
@@ -141,14 +140,8 @@ class HashedCrossing(HostLayer):
             )
         if any(dtype.kind not in "iuO" for dtype in dtypes):
             raise ValueError(f"{self.path!r} expects integers or strings; received {', '.join(map(str, dtypes))}.")
-        if all(dtype.itemsize <= 4 for dtype in dtypes):
-            bins = _hashes.join_integers(features, self.num_bins)
-        else:
-            arrays = [as_host(self, feature) for feature in features]
-            hashes = [
-                _hashes.hash_texts(array) if array.dtype == object else array.astype("uint64") for array in arrays
-            ]
-            bins = jnp.asarray(_hashes.join_hashes(hashes, self.num_bins))
+        hashes = [_hashes.hash_texts(feature) if feature.dtype == object else feature for feature in features]
+        bins = _hashes.join(hashes, self.num_bins)
         return encode(bins, self.output_mode, self.num_bins, self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
@@ -156,19 +149,19 @@ class HashedCrossing(HostLayer):
         return {**constructor_config(self), "name": self.name, "dtype": self.dtype_policy.name}
 
 
-def hash_bins(values: Any, bins: int, salt: tuple[int, int] | None) -> jax.Array:
+def hash_bins(values: Any, bins: int, salt: Sequence[int] | None) -> jax.Array:
     """Return the bin of each value, computed on the host for host arrays and 64-bit integers, and in JAX for others."""
     if not isinstance(values, HostArray):
         values = jnp.asarray(values)
         if is_float(values.dtype):
             values = values.astype(jax.dtypes.canonicalize_dtype("int64"))
         if values.dtype.itemsize <= 4:
-            return _hashes.hash_integers(values, bins, salt)
+            return _hashes.hash_integers(values, bins, None if salt is None else tuple(salt))
     array = values.values if isinstance(values, HostArray) else np.asarray(values)
     return jnp.asarray((_hashes.hash_texts(array, salt) % np.uint64(bins)).astype("int32"))
 
 
-def standardize_salt(layer: Any, salt: Any) -> tuple[int, int] | None:
+def standardize_salt(layer: Any, salt: Any) -> list[int] | None:
     """Return a salt as two integers from 0 to 2 ** 64 - 1; one integer is used twice.
 
     Raises:
@@ -179,4 +172,4 @@ def standardize_salt(layer: Any, salt: Any) -> tuple[int, int] | None:
         return None
     if len(pair) != 2 or not all(isinstance(part, int) and not isinstance(part, bool) for part in pair):
         raise ValueError(f"{type(layer).__name__}: salt must be one or two integers; received {salt!r}.")
-    return tuple(part % 2**64 for part in pair)
+    return [part % 2**64 for part in pair]

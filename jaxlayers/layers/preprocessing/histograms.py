@@ -90,20 +90,16 @@ class Solarization(RandomImageLayer):
         **kwargs: Any,
     ):
         super().__init__(seed=seed, **kwargs)
-        self.addition_factor = self._pair("addition_factor", addition_factor, 0, 1, below=0)
-        self.threshold_factor = self._pair("threshold_factor", threshold_factor, 0, 1, below=0)
+        self.addition_factor = self._pair("addition_factor", addition_factor, 0, 1)
+        self.threshold_factor = self._pair("threshold_factor", threshold_factor, 0, 1)
         self.value_range = self._range(value_range)
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
         addition_key, threshold_key = jax.random.split(key)
         # Values are mapped to 0 ... 255 before the change, so the draws are in these units.
-        return {
-            name: uniform(own_key, (batch, 1, 1, 1), (low * 255, high * 255))
-            for name, own_key, (low, high) in (
-                ("additions", addition_key, self.addition_factor),
-                ("thresholds", threshold_key, self.threshold_factor),
-            )
-        }
+        additions = 255 * uniform(addition_key, (batch, 1, 1, 1), self.addition_factor)
+        thresholds = 255 * uniform(threshold_key, (batch, 1, 1, 1), self.threshold_factor)
+        return {"additions": additions, "thresholds": thresholds}
 
     def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:
         additions, thresholds = (transformation[name].astype(images.dtype) for name in ("additions", "thresholds"))

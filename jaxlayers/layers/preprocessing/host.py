@@ -7,13 +7,14 @@ tensors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxlayers.core import Layer, SymbolicTensor, Variable
+from jaxlayers.core import Layer, SymbolicTensor, Variable, inference
 
 
 class HostArray:
@@ -46,7 +47,8 @@ class HostLayer(Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape of the outputs for integer inputs of a shape; None is an unknown size."""
-        outputs = self.compute_output_spec(map_shapes(lambda shape: SymbolicTensor(shape, "int32"), input_shape))
+        inputs = inference.map_shapes(lambda shape: SymbolicTensor(shape, "int32"), input_shape)
+        outputs = self.compute_output_spec(inputs)
         return jax.tree.map(lambda output: output.shape, outputs)
 
     def wrap_for_host(self, value: Any) -> Any:
@@ -71,15 +73,6 @@ class HostLayer(Layer):
         if self.text_only or array.dtype == object or wide:
             return HostArray(array)
         return array
-
-
-def map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
-    """Apply a function to each shape in a nested structure."""
-
-    def is_shape(value: Any) -> bool:
-        return isinstance(value, list | tuple) and all(size is None or isinstance(size, int) for size in value)
-
-    return jax.tree.map(function, shapes, is_leaf=is_shape)
 
 
 def is_on_device(value: Any) -> bool:
@@ -129,20 +122,14 @@ def batches(data: Any, steps: int | None = None) -> Iterator[Any]:
     """Return an iterator over the batches of the argument of `adapt`.
 
     Args:
-        data: an array or a list, which is one batch; or an iterable of batches. An array with one axis is a batch of
-            samples of one element. Of a batch that is a tuple (inputs, targets), the inputs are used.
+        data: an array, which is one batch; or an iterable of batches. Of a batch that is a tuple (inputs, targets), the
+            inputs are used.
         steps: the largest number of batches; None for all.
 
     Raises:
-        TypeError: if the data is none of these.
+        TypeError: if the data is neither.
     """
-    if isinstance(data, list | tuple | str | bytes) or hasattr(data, "shape"):
-        array = data if hasattr(data, "shape") else np.asarray(data)
-        yield array[:, None] if np.ndim(array) == 1 else array
-        return
-    if not isinstance(data, Iterable):
+    if not hasattr(data, "shape") and not isinstance(data, Iterable):
         raise TypeError(f"adapt() takes an array, a list or an iterable of batches; received {type(data).__name__}.")
-    for step, batch in enumerate(data):
-        if steps is not None and step >= steps:
-            return
+    for batch in [data] if hasattr(data, "shape") else itertools.islice(data, steps):
         yield batch[0] if isinstance(batch, tuple) else batch

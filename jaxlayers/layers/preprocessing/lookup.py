@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.layers.preprocessing import _hashes
+from jaxlayers.common.constructors import passes_on
 from jaxlayers.layers.preprocessing.hashing import hash_bins
 from jaxlayers.layers.preprocessing.host import HostArray, is_wide
 from jaxlayers.layers.preprocessing.vocabulary import NOT_FOUND, IndexLookup
+from jaxlayers.numerics.spatial import one_of
 
 
 class IntegerLookup(IndexLookup):
@@ -62,6 +63,7 @@ class IntegerLookup(IndexLookup):
         [1, 0, 5]
     """
 
+    @passes_on
     def __init__(
         self,
         max_tokens: int | None = None,
@@ -80,12 +82,7 @@ class IntegerLookup(IndexLookup):
         name: str | None = None,
         **kwargs: Any,
     ):
-        if vocabulary_dtype != "int64":
-            raise ValueError(f"IntegerLookup: vocabulary_dtype must be 'int64'; received {vocabulary_dtype!r}.")
-        super().__init__(
-            max_tokens, num_oov_indices, None if mask_token is None else int(mask_token), int(oov_token), vocabulary,
-            idf_weights, invert, output_mode, sparse, pad_to_max_tokens, oov_method, salt, name=name, **kwargs,
-        )  # fmt: skip
+        self.vocabulary_dtype = one_of("IntegerLookup", "vocabulary_dtype", vocabulary_dtype, ("int64",))
 
     def _set_tokens(self, tokens: np.ndarray, weights: np.ndarray | None = None) -> None:
         super()._set_tokens(tokens, weights)
@@ -112,7 +109,8 @@ class IntegerLookup(IndexLookup):
         inputs = jnp.asarray(inputs)
         if self.invert:
             return self._invert(inputs.astype("int32"))
-        indices = _search(inputs, *self._sorted, self._first_oov, self.num_oov_indices, self.oov_method, self.salt)
+        salt = None if self.salt is None else tuple(self.salt)
+        indices = _search(inputs, *self._sorted, self._first_oov, self.num_oov_indices, self.oov_method, salt)
         if self.num_oov_indices == 0 and not isinstance(indices, jax.core.Tracer):
             unknown = np.asarray(inputs)[np.asarray(indices) == NOT_FOUND]
             if unknown.size:
@@ -128,13 +126,6 @@ class IntegerLookup(IndexLookup):
             )
         in_range = (indices >= 0) & (indices < len(tokens))
         return jnp.where(in_range, jnp.asarray(tokens)[jnp.where(in_range, indices, 0)], self.oov_token)
-
-    def oov_bins(self, tokens: list[Any]) -> Any:
-        """Return the remainders modulo the number of OOV indices, or the hashes."""
-        array = np.array(tokens)
-        if self.oov_method == "floormod":
-            return array % self.num_oov_indices
-        return (_hashes.hash_texts(array, self.salt) % np.uint64(self.num_oov_indices)).astype("int64")
 
 
 class StringLookup(IndexLookup):
@@ -181,7 +172,6 @@ class StringLookup(IndexLookup):
     """
 
     text_only = True
-    dtype_of_tokens = "string"
 
     def __init__(
         self,
@@ -200,7 +190,7 @@ class StringLookup(IndexLookup):
         salt: Any = None,
         **kwargs: Any,
     ):
-        self.encoding = encoding
+        self.encoding = encoding  # needed to read a vocabulary file
         super().__init__(
             max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert, output_mode, sparse,
             pad_to_max_tokens, salt=salt, name=name, **kwargs,
@@ -221,17 +211,6 @@ class StringLookup(IndexLookup):
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape of the outputs for strings of a shape; None is an unknown size."""
         return tuple(input_shape) if self.invert else self.encoded_shape(input_shape)
-
-    def oov_bins(self, tokens: list[Any]) -> Any:
-        """Return the hashes modulo the number of OOV indices."""
-        hashes = _hashes.hash_texts(np.array(tokens, object), self.salt)
-        return (hashes % np.uint64(self.num_oov_indices)).astype("int64")
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor as plain data, with its vocabulary."""
-        config = super().get_config()
-        del config["vocabulary_dtype"]
-        return config
 
 
 @functools.partial(jax.jit, static_argnums=(3, 4, 5, 6))

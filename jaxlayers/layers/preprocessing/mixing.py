@@ -66,24 +66,17 @@ class MixUp(RandomImageLayer):
 
     def transform_labels(self, labels: Any, transformation: Transformation, training: bool = True) -> Any:
         """Return the labels, mixed with the weights of their images."""
-        return _mix_with_others(labels, transformation) if training and transformation is not None else labels
+        return _mix_with_others(labels, transformation) if self._applies(transformation, training) else labels
 
-    def transform_segmentation_masks(
-        self, segmentation_masks: Any, transformation: Transformation, training: bool = True
-    ) -> Any:
-        """Return the masks, mixed with the weights of their images."""
-        return self.transform_labels(segmentation_masks, transformation, training)
+    def _change_masks(self, masks: Any, transformation: Transformation) -> Any:
+        return _mix_with_others(masks, transformation)
 
-    def transform_bounding_boxes(
-        self, bounding_boxes: Any, transformation: Transformation, training: bool = True
-    ) -> Any:
+    def _change_boxes(self, boxes: dict[str, Any], transformation: Transformation) -> dict[str, Any]:
         """Return the boxes of both images, concatenated."""
-        if not training or transformation is None:
-            return bounding_boxes
         order = transformation["permutation_order"]
         return {
             name: jnp.concatenate([jnp.asarray(value), jnp.take(value, order, axis=0)], 1)
-            for name, value in bounding_boxes.items()
+            for name, value in boxes.items()
         }
 
 
@@ -133,8 +126,7 @@ class CutMix(RandomImageLayer):
         order_key, alpha_key, weight_key, position_key = jax.random.split(key, 4)
         alpha = uniform(alpha_key, (), self.factor) + 1e-6
         side = jnp.sqrt(1 - jax.random.beta(weight_key, alpha, alpha, (batch,), "float32"))
-        shape = images.shape if images.ndim == 4 else (1, *images.shape)
-        masks, area = draw_rectangles(position_key, side, side, shape, self.height_axis)
+        masks, area = draw_rectangles(position_key, side, side, images.shape, self.height_axis)
         return {
             "permutation_order": jax.random.permutation(order_key, batch),
             "batch_masks": masks,
@@ -147,17 +139,13 @@ class CutMix(RandomImageLayer):
 
     def transform_labels(self, labels: Any, transformation: Transformation, training: bool = True) -> Any:
         """Return the labels, mixed in proportion to the areas."""
-        return _mix_with_others(labels, transformation) if training and transformation is not None else labels
+        return _mix_with_others(labels, transformation) if self._applies(transformation, training) else labels
 
-    def transform_segmentation_masks(
-        self, segmentation_masks: Any, transformation: Transformation, training: bool = True
-    ) -> Any:
+    def _change_masks(self, masks: Any, transformation: Transformation) -> Any:
         """Return the masks with the same rectangles replaced; their number of channels may differ from the images'."""
-        if not training or transformation is None:
-            return segmentation_masks
         inside = jnp.take(transformation["batch_masks"], jnp.array([0]), axis=self.channels_axis)
-        others = jnp.take(segmentation_masks, transformation["permutation_order"], axis=0)
-        return jnp.where(inside, others, segmentation_masks)
+        others = jnp.take(masks, transformation["permutation_order"], axis=0)
+        return jnp.where(inside, others, masks)
 
     def transform_bounding_boxes(
         self, bounding_boxes: Any, transformation: Transformation, training: bool = True
@@ -176,9 +164,8 @@ _COLORS = ["random_brightness", "random_color_degeneration", "random_contrast", 
 
 def _add_changes(layer: Any, names: list[str], interpolation: str) -> None:
     """Make the layers with these names, and assign them to the attributes of a layer with the same names."""
-    shared: dict[str, Any] = {"data_format": layer.data_format, "dtype": layer.dtype_policy}
-    if layer.bounding_box_format is not None:
-        shared["bounding_box_format"] = layer.bounding_box_format
+    names_of_shared = ("data_format", "bounding_box_format")
+    shared = {"dtype": layer.dtype_policy, **{name: getattr(layer, name) for name in names_of_shared}}
     factor, values = layer.factor, {"value_range": layer.value_range, **shared}
     geometry = {"interpolation": interpolation, **shared}
     makers: dict[str, Any] = {
@@ -269,21 +256,11 @@ class RandAugment(RandomImageLayer):
             lambda values, index: (jax.lax.switch(index, branches, values), None), values, transformation["layer_idxes"]
         )[0]
 
-    def transform_segmentation_masks(
-        self, segmentation_masks: Any, transformation: Transformation, training: bool = True
-    ) -> Any:
-        """Return the masks, transformed as their images are."""
-        if not training or transformation is None:
-            return segmentation_masks
-        return self._apply_drawn("transform_segmentation_masks", jnp.asarray(segmentation_masks), transformation)
+    def _change_masks(self, masks: Any, transformation: Transformation) -> Any:
+        return self._apply_drawn("transform_segmentation_masks", jnp.asarray(masks), transformation)
 
-    def transform_bounding_boxes(
-        self, bounding_boxes: Any, transformation: Transformation, training: bool = True
-    ) -> Any:
-        """Return the boxes, transformed as their images are."""
-        if not training or transformation is None:
-            return bounding_boxes
-        boxes = {**bounding_boxes, "boxes": jnp.asarray(bounding_boxes["boxes"], "float32")}
+    def _change_boxes(self, boxes: dict[str, Any], transformation: Transformation) -> dict[str, Any]:
+        boxes = {**boxes, "boxes": jnp.asarray(boxes["boxes"], "float32")}
         return self._apply_drawn("transform_bounding_boxes", boxes, transformation)
 
 
@@ -380,11 +357,6 @@ class AugMix(RandomImageLayer):
         weight = transformation["weight_sample"].astype(values.dtype)
         return weight * values + (1 - weight) * mixed
 
-    def transform_segmentation_masks(
-        self, segmentation_masks: Any, transformation: Transformation, training: bool = True
-    ) -> Any:
-        """Return the masks, transformed and mixed as their images are."""
-        if not training or transformation is None:
-            return segmentation_masks
-        masks = self._floats(segmentation_masks)
+    def _change_masks(self, masks: Any, transformation: Transformation) -> Any:
+        masks = self._floats(masks)
         return self._mix("transform_segmentation_masks", masks, masks, transformation)

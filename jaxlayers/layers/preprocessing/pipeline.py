@@ -105,9 +105,7 @@ class MaxNumBoundingBoxes(BaseImagePreprocessingLayer):
         """Return the images as they are."""
         return images
 
-    def transform_bounding_boxes(
-        self, bounding_boxes: Any, transformation: Transformation = None, training: bool = True
-    ) -> Any:
+    def _change_boxes(self, boxes: dict[str, Any], transformation: Transformation) -> dict[str, Any]:
         """Return the first `max_number` boxes and labels of each image, padded with `fill_value`."""
 
         def truncate_or_pad(values: Any) -> jax.Array:
@@ -115,7 +113,4 @@ class MaxNumBoundingBoxes(BaseImagePreprocessingLayer):
             widths = [(0, 0), (0, self.max_number - values.shape[1]), *[(0, 0)] * (values.ndim - 2)]
             return jnp.pad(values, widths, constant_values=self.fill_value)
 
-        return {
-            name: truncate_or_pad(value) if name in ("boxes", "labels") else value
-            for name, value in bounding_boxes.items()
-        }
+        return {name: truncate_or_pad(value) if name in ("boxes", "labels") else value for name, value in boxes.items()}

@@ -13,6 +13,7 @@ from jaxlayers.layers.preprocessing._augmentation import (
     BaseImagePreprocessingLayer,
     RandomImageLayer,
     Transformation,
+    images_in,
     uniform,
 )
 from jaxlayers.numerics import bounding_boxes as _boxes
@@ -70,7 +71,7 @@ class Resizing(BaseImagePreprocessingLayer):
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Transformation:
         """Return the height and width of the images before they are resized."""
-        return self._size(data["images"] if isinstance(data, dict) else data)
+        return self._size(images_in(data))
 
     def transform_images(self, images: Any, transformation: Transformation = None, training: bool = True) -> Any:
         """Return the batch of images, resized."""
@@ -95,24 +96,15 @@ class Resizing(BaseImagePreprocessingLayer):
             self.data_format,
         )
 
-    def transform_bounding_boxes(
-        self, bounding_boxes: Any, transformation: Transformation, training: bool = True
-    ) -> Any:
-        """Return the boxes in the resized images."""
+    def _change_boxes(self, boxes: dict[str, Any], transformation: Transformation) -> dict[str, Any]:
         height, width = used = transformation
         if self.crop_to_aspect_ratio:
             used = _largest_part(used, (self.height, self.width))
-            start = (height - used[0]) // 2, (width - used[1]) // 2
         elif self.pad_to_aspect_ratio:
-            padded = width * self.height / self.width, height * self.width / self.height
-            start = -((max(height, int(padded[0])) - height) // 2), -((max(width, int(padded[1])) - width) // 2)
-            start = (start[0], 0) if start[0] else start
-            used = height - 2 * start[0], width - 2 * start[1]
-        else:
-            start = 0, 0
-        return _rescale_boxes(
-            bounding_boxes, str(self.bounding_box_format), (height, width), (self.height, self.width), start, used
-        )
+            rows = max(int(width * self.height / self.width) - height, 0) // 2  # of padding at the top
+            columns = 0 if rows else max(int(height * self.width / self.height) - width, 0) // 2
+            used = height + 2 * rows, width + 2 * columns
+        return _rescale_boxes(self, boxes, transformation, used)
 
 
 def _largest_part(size: Any, target: Any) -> tuple[int, int]:
@@ -121,26 +113,26 @@ def _largest_part(size: Any, target: Any) -> tuple[int, int]:
     return max(min(height, int(width * rows / columns)), 1), max(min(width, int(height * columns / rows)), 1)
 
 
-def _rescale_boxes(boxes: Any, name: str, before: Any, after: Any, start: Any, used: Any) -> dict[str, Any]:
-    """Return the boxes after a part of an image was resized to a whole image.
+def _rescale_boxes(layer: Any, boxes: Any, before: Any, used: Any) -> dict[str, Any]:
+    """Return the boxes after the centre part of an image was resized to the size of a layer's outputs.
 
     Args:
+        layer: the layer.
         boxes: a dict of `boxes` and perhaps `labels`.
-        name: the format of the boxes.
-        before: the size of the old image, (height, width) in pixels; the other pairs are in this order, too.
-        after: the size of the new image.
-        start: the offset of the part in the old image; negative for padding.
-        used: the size of the part in the old image.
+        before: the height and width of the old image.
+        used: the height and width of the part; larger than those of the old image for padding.
     """
-    scale = after[0] / used[0], after[1] / used[1]
+    after = layer.height, layer.width
+    left, top = ((before[axis] - used[axis]) // 2 for axis in (1, 0))
+    across, down = (after[axis] / used[axis] for axis in (1, 0))
 
     def move(corners: Any) -> Any:
         x1, y1, x2, y2 = jnp.unstack(corners, axis=-1)
-        across, down = (lambda x: (x - start[1]) * scale[1]), (lambda y: (y - start[0]) * scale[0])
-        return jnp.stack([across(x1), down(y1), across(x2), down(y2)], -1)
+        moved = (x1 - left) * across, (y1 - top) * down, (x2 - left) * across, (y2 - top) * down
+        return jnp.stack(moved, -1)
 
     empty = jnp.all((boxes["boxes"] == -1) | (boxes["boxes"] == 0), -1, keepdims=True)  # padding of the boxes
-    changed = _boxes.change(boxes, name, before, after, move)
+    changed = _boxes.change(boxes, str(layer.bounding_box_format), before, after, move)
     return {**changed, "boxes": jnp.where(empty, 0, changed["boxes"])}
 
 
@@ -174,7 +166,7 @@ class CenterCrop(BaseImagePreprocessingLayer):
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Transformation:
         """Return the shape of the images before they are cropped."""
-        return {"input_shape": (data["images"] if isinstance(data, dict) else data).shape}
+        return {"input_shape": images_in(data).shape}
 
     def transform_images(self, images: Any, transformation: Transformation = None, training: bool = True) -> Any:
         """Return the batch of images, cropped."""
@@ -186,22 +178,14 @@ class CenterCrop(BaseImagePreprocessingLayer):
             return jax.lax.slice_in_dim(images, left, left + self.width, axis=images.ndim + self.width_axis)
         return _resize_centre(images, self.height, self.width, self.data_format)
 
-    def transform_segmentation_masks(
-        self, segmentation_masks: Any, transformation: Transformation = None, training: bool = True
-    ) -> Any:
-        """Return the masks, cropped as their images are."""
-        return self.transform_images(segmentation_masks)
+    def _change_masks(self, masks: Any, transformation: Transformation) -> jax.Array:
+        return self.transform_images(masks)
 
-    def transform_bounding_boxes(
-        self, bounding_boxes: Any, transformation: Transformation, training: bool = True
-    ) -> Any:
-        """Return the boxes in the cropped images."""
+    def _change_boxes(self, boxes: dict[str, Any], transformation: Transformation) -> dict[str, Any]:
         shape = transformation["input_shape"]
         size, target = (shape[self.height_axis], shape[self.width_axis]), (self.height, self.width)
         smaller = size[0] < target[0] or size[1] < target[1]
-        used = _largest_part(size, target) if smaller else target
-        start = (size[0] - used[0]) // 2, (size[1] - used[1]) // 2
-        return _rescale_boxes(bounding_boxes, str(self.bounding_box_format), size, target, start, used)
+        return _rescale_boxes(self, boxes, size, _largest_part(size, target) if smaller else target)
 
 
 def _resize_centre(images: Any, height: int, width: int, data_format: str) -> jax.Array:
@@ -251,7 +235,7 @@ class RandomCrop(RandomImageLayer):
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Transformation:
         """Return the size of the images and the start of each crop (rows, columns), which is None for a centre part."""
-        height, width = self._size(data["images"] if isinstance(data, dict) else data)
+        height, width = self._size(images_in(data))
         fits = height >= self.height and width >= self.width
         start = super().get_random_transformation(data, training, seed) if fits else None
         return {"size": (height, width), "start": start}
@@ -291,9 +275,7 @@ class RandomCrop(RandomImageLayer):
         """Return the boxes in the cropped images."""
         name, size, target = str(self.bounding_box_format), transformation["size"], (self.height, self.width)
         if not training or transformation["start"] is None:
-            used = _largest_part(size, target)
-            start = (size[0] - used[0]) // 2, (size[1] - used[1]) // 2
-            return _rescale_boxes(bounding_boxes, name, size, target, start, used)
+            return _rescale_boxes(self, bounding_boxes, size, _largest_part(size, target))
         top, left = (jnp.asarray(start, "float32").reshape(-1, 1) for start in transformation["start"])
         origin = jnp.stack([left, top, left, top], -1)  # [batch or 1, 1, 4]
         return _boxes.change(bounding_boxes, name, size, target, lambda corners: corners - origin)

@@ -12,11 +12,13 @@ import numpy as np
 
 from jaxlayers import initializers, ops
 from jaxlayers.common.array_like import unwrap
-from jaxlayers.common.settings import epsilon, image_data_format, is_float
+from jaxlayers.common.settings import epsilon, is_float
 from jaxlayers.core import InputSpec, Layer, Variable
 from jaxlayers.layers._config import positive
+from jaxlayers.numerics.spatial import format_of, one_of
 
 _MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
+_PADDINGS = ("valid", "same")
 
 
 class STFTSpectrogram(Layer):
@@ -72,9 +74,7 @@ class STFTSpectrogram(Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        for name, value, choices in (("mode", mode, _MODES), ("padding", padding, ("valid", "same"))):
-            if value not in choices:
-                raise ValueError(f"STFTSpectrogram: {name} must be one of {choices}; received {value!r}.")
+        where = "STFTSpectrogram"
         if frame_step is not None and not 1 <= frame_step <= frame_length:
             raise ValueError(
                 f"STFTSpectrogram: frame_step must be from 1 to frame_length={frame_length}; received {frame_step}."
@@ -86,14 +86,10 @@ class STFTSpectrogram(Layer):
         if fft_length is not None and fft_length & (fft_length - 1):
             warnings.warn(f"STFTSpectrogram: fft_length should be a power of two; received {fft_length}.", stacklevel=2)
         self._kernel_of = {side: initializers.STFT(side, window, scaling, periodic) for side in ("real", "imag")}
-        self.mode, self.frame_length, self.frame_step = mode, positive(self, "frame_length", frame_length), frame_step
+        self.mode, self.padding = one_of(where, "mode", mode, _MODES), one_of(where, "padding", padding, _PADDINGS)
+        self.frame_length, self.frame_step = positive(self, "frame_length", frame_length), frame_step
         self.fft_length, self.window, self.periodic = fft_length, window, periodic
-        self.scaling, self.padding, self.expand_dims = scaling, padding, expand_dims
-        self.data_format = image_data_format() if data_format is None else str(data_format).lower()
-        if self.data_format not in ("channels_last", "channels_first"):
-            raise ValueError(
-                f"STFTSpectrogram: data_format must be 'channels_last' or 'channels_first'; received {data_format!r}."
-            )
+        self.scaling, self.expand_dims, self.data_format = scaling, expand_dims, format_of(where, data_format)
         self.input_spec = InputSpec(ndim=3)
         self.real_kernel: Variable | Any = None
         self.imag_kernel: Variable | Any = None

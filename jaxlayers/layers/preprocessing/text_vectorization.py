@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import jax
 import numpy as np
 
-from jaxlayers.layers.preprocessing.host import HostArray, HostLayer, as_host, batches
+from jaxlayers.layers.preprocessing.host import HostArray, as_host
 from jaxlayers.layers.preprocessing.lookup import StringLookup
-from jaxlayers.layers.preprocessing.vocabulary import DROPPED, without_files
+from jaxlayers.layers.preprocessing.vocabulary import DROPPED
 from jaxlayers.saving import deserialize_keras_object, serialize_keras_object
 
 _LOWER = dict(zip(map(ord, string.ascii_uppercase), string.ascii_lowercase, strict=True))
@@ -24,7 +24,7 @@ _SPLIT: dict[str, Callable[[str], list[str]]] = {
 }
 
 
-class TextVectorization(HostLayer):
+class TextVectorization(StringLookup):
     """Standardizes texts, splits them into tokens, and looks the tokens up in a vocabulary; it runs on the host.
 
     The vocabulary is an argument or is set by `adapt`. As in TensorFlow, only ASCII letters are lower-cased, only ASCII
@@ -73,9 +73,11 @@ class TextVectorization(HostLayer):
     """
 
     _config_attributes: ClassVar[dict[str, str | None]] = {
-        name: f"_{name}" for name in ("ngrams", "output_mode", "output_sequence_length", "ragged")
+        "mask_token": None,
+        "invert": None,
+        **{name: f"_{name}" for name in ("ngrams", "output_sequence_length", "ragged")},
     }
-    text_only = True
+    _config_if_changed = ("num_oov_indices", "oov_token", "oov_method", "salt")
 
     def __init__(
         self,
@@ -94,8 +96,19 @@ class TextVectorization(HostLayer):
         name: str | None = None,
         **kwargs: Any,
     ):
-        own = {key: kwargs.pop(key) for key in ("has_input_vocabulary", "vocabulary_size") if key in kwargs}
-        super().__init__(name=name, **{"autocast": False, **kwargs})
+        super().__init__(
+            max_tokens=max_tokens,
+            mask_token="",
+            vocabulary=vocabulary,
+            idf_weights=idf_weights,
+            invert=False,
+            output_mode=output_mode,
+            pad_to_max_tokens=pad_to_max_tokens,
+            sparse=sparse,
+            encoding=encoding,
+            name=name,
+            **kwargs,
+        )
         for argument, value, choices in (("standardize", standardize, _STANDARDIZE), ("split", split, _SPLIT)):
             if value is not None and not callable(value) and value not in choices:
                 raise ValueError(
@@ -112,22 +125,9 @@ class TextVectorization(HostLayer):
             raise ValueError("TextVectorization pads all texts to one length; received ragged=True.")
         self._standardize, self._split, self._ngrams = standardize, split, ngrams
         self._widths = None if widths is None else tuple(widths)
-        self._output_sequence_length, self._ragged, self.encoding = output_sequence_length, ragged, encoding
-        self._lookup_layer = StringLookup(
-            max_tokens=max_tokens,
-            mask_token="",
-            vocabulary=vocabulary,
-            idf_weights=idf_weights,
-            output_mode=output_mode,
-            pad_to_max_tokens=pad_to_max_tokens,
-            sparse=sparse,
-            encoding=encoding,
-            dtype=self.dtype_policy,
-            **own,
-        )
-        self._output_mode = self._lookup_layer.output_mode
+        self._output_sequence_length, self._ragged = output_sequence_length, ragged
         if output_sequence_length is not None and (
-            self._output_mode != "int" or not isinstance(output_sequence_length, int) or output_sequence_length < 0
+            self.output_mode != "int" or not isinstance(output_sequence_length, int) or output_sequence_length < 0
         ):
             raise ValueError(
                 "TextVectorization: output_sequence_length must be an integer of at least 0, and needs "
@@ -143,21 +143,21 @@ class TextVectorization(HostLayer):
             length = self._output_sequence_length
         samples = [sample[:length] for sample in samples]
         sizes = np.fromiter(map(len, samples), "int64", len(samples))
-        indices = np.full((len(samples), length), 0 if self._output_mode == "int" else DROPPED, "int64")
+        indices = np.full((len(samples), length), 0 if self.output_mode == "int" else DROPPED, "int64")
         tokens = [token for sample in samples for token in sample]
-        indices[np.arange(length) < sizes[:, None]] = self._lookup_layer.look_up(tokens)
-        return self._lookup_layer.encode_indices(indices.reshape(self._indices_shape(texts.shape, length)))
+        indices[np.arange(length) < sizes[:, None]] = self.look_up(tokens)
+        return self.encode_indices(indices.reshape(self._indices_shape(texts.shape, length)))
 
     def _indices_shape(self, shape: Sequence[Any], length: int | None) -> tuple[Any, ...]:
         """Return the shape of the indices for texts of a shape with `length` tokens each."""
-        plain = self._output_mode == "int" and self._widths is None and self._output_sequence_length is None
+        plain = self.output_mode == "int" and self._widths is None and self._output_sequence_length is None
         if self._split is None and plain:  # one index for each string, in the shape of the strings
             return tuple(shape)
         return (*(shape[:-1] if len(shape) > 1 else shape), length)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape of the outputs for texts of a shape; None is an unknown size."""
-        return self._lookup_layer.encoded_shape(self._indices_shape(input_shape, self._output_sequence_length))
+        return self.encoded_shape(self._indices_shape(input_shape, self._output_sequence_length))
 
     def _tokenize(self, texts: np.ndarray) -> list[list[str]]:
         """Return the list of tokens, or of n-grams, of each sample."""
@@ -185,12 +185,9 @@ class TextVectorization(HostLayer):
 
     # The vocabulary.
 
-    @property
-    def adaptable(self) -> bool:
-        """True if the vocabulary comes from `adapt`, False if it was an argument."""
-        return self._lookup_layer.adaptable
-
-    def adapt(self, data: Any, batch_size: int | None = None, steps: int | None = None) -> None:
+    def adapt(  # type: ignore[override]
+        self, data: Any, batch_size: int | None = None, steps: int | None = None
+    ) -> None:
         """Set the vocabulary to the tokens of texts; see `IntegerLookup.adapt`.
 
         Args:
@@ -202,55 +199,18 @@ class TextVectorization(HostLayer):
             ValueError: if the layer was created with a vocabulary; if the texts have no tokens.
             RuntimeError: if the size of output vectors would change.
         """
-        self.reset_state()
-        for batch in batches(data, steps):
-            self.update_state(batch)
-        self.finalize_state()
+        super().adapt(data, steps)
 
     def update_state(self, data: Any) -> None:
         """Count the tokens of a batch of texts."""
-        self._lookup_layer.count_tokens(self._tokenize(as_host(self, data)))
-
-    def finalize_state(self) -> None:
-        """Set the vocabulary to the counted tokens."""
-        self._lookup_layer.finalize_state()
-
-    def reset_state(self) -> None:
-        """Reset the counts; the vocabulary stays."""
-        self._lookup_layer.reset_state()
-
-    def get_vocabulary(self, include_special_tokens: bool = True) -> list[str]:
-        """Return the tokens in the order of their indices; see `IntegerLookup.get_vocabulary`."""
-        return self._lookup_layer.get_vocabulary(include_special_tokens)
-
-    def vocabulary_size(self) -> int:
-        """Return the number of indices, those of the mask and OOV tokens included."""
-        return self._lookup_layer.vocabulary_size()
-
-    def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
-        """Replace the vocabulary; see `IntegerLookup.set_vocabulary`."""
-        self._lookup_layer.set_vocabulary(vocabulary, idf_weights)
+        self.count_tokens(self._tokenize(as_host(self, data)))
 
     # Configs and files.
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor as plain data, with its vocabulary."""
-        below = self._lookup_layer.get_config()
-        names = (
-            "max_tokens",
-            "pad_to_max_tokens",
-            "sparse",
-            "vocabulary",
-            "idf_weights",
-            "vocabulary_size",
-        )
-        return {
-            **super().get_config(),
-            **{name: below[name] for name in names},
-            "standardize": serialize_keras_object(self._standardize),
-            "split": serialize_keras_object(self._split),
-            **{name: below[name] for name in ("has_input_vocabulary",) if name in below},
-        }
+        functions = {"standardize": self._standardize, "split": self._split}
+        return {**super().get_config(), **serialize_keras_object(functions)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> TextVectorization:
@@ -259,29 +219,13 @@ class TextVectorization(HostLayer):
         Raises:
             ValueError: if the config names a vocabulary file, or functions that are not registered.
         """
-        config = without_files(cls, dict(config))
+        config = dict(config)
         for name in ("standardize", "split"):
             if isinstance(config.get(name), dict):
                 config[name] = deserialize_keras_object(config[name])
         if isinstance(config.get("ngrams"), list):
             config["ngrams"] = tuple(config["ngrams"])
-        return cls(**config)
-
-    def save_own_variables(self, store: Any) -> None:
-        """Write the IDF weights, under the name that Keras uses."""
-        self._lookup_layer.save_own_variables(store)
-
-    def load_own_variables(self, store: Any) -> None:
-        """Read the IDF weights."""
-        self._lookup_layer.load_own_variables(store)
-
-    def save_assets(self, dir_path: Any) -> None:
-        """Write the vocabulary to `vocabulary.txt` in a folder."""
-        self._lookup_layer.save_assets(dir_path)
-
-    def load_assets(self, dir_path: Any) -> None:
-        """Read the vocabulary from a folder, unless the config had one."""
-        self._lookup_layer.load_assets(dir_path)
+        return super().from_config(config)
 
 
 def _ngrams(tokens: list[str], widths: tuple[int, ...]) -> list[str]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +11,7 @@ import numpy as np
 
 from jaxlayers.common.settings import epsilon, image_data_format
 from jaxlayers.core import Layer
+from jaxlayers.layers.preprocessing.host import batches
 
 
 class Rescaling(Layer):
@@ -80,10 +80,13 @@ class Normalization(Layer):
         [[-1.0], [3.0]]
     """
 
+    _config_attributes: ClassVar[dict[str, str | None]] = {"mean": "input_mean", "variance": "input_variance"}
+
     def __init__(self, axis: Any = -1, mean: Any = None, variance: Any = None, invert: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         self.axis = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
-        self.input_mean, self.input_variance, self.invert = mean, variance, invert
+        self.input_mean, self.input_variance = (None if x is None else np.array(x) for x in (mean, variance))
+        self.invert = invert
         if (mean is None) != (variance is None):
             raise ValueError(
                 f"Normalization expects both mean and variance, or neither; received mean={mean}, variance={variance}."
@@ -104,12 +107,12 @@ class Normalization(Layer):
         shape = tuple(input_shape[axis] for axis in self._kept)
         if None in shape:
             raise ValueError(f"{self.path!r} expects known sizes along axis={self.axis}; received shape {input_shape}.")
-        self._sizes, self._ndim = shape, len(input_shape)
+        self._sizes = shape
+        self._others = tuple(axis for axis in range(len(input_shape)) if axis not in self._kept)
         if self.input_mean is None:
-            options: dict[str, Any] = {"trainable": False}
-            self.adapt_mean = self.add_weight(shape, "zeros", name="mean", **options)
-            self.adapt_variance = self.add_weight(shape, "ones", name="variance", **options)
-            self.count = self.add_weight((), "zeros", dtype="int32", name="count", **options)
+            self.adapt_mean = self.add_weight(shape, "zeros", trainable=False, name="mean")
+            self.adapt_variance = self.add_weight(shape, "ones", trainable=False, name="variance")
+            self.count = self.add_weight((), "zeros", dtype="int32", trainable=False, name="count")
         super().build(input_shape)
 
     def call(self, inputs: jax.Array) -> jax.Array:
@@ -133,10 +136,13 @@ class Normalization(Layer):
         if not self.built:
             raise AttributeError(f"{self.path!r} has no {name} yet: call the layer, build() or adapt() first.")
         value = getattr(self, f"adapt_{name}").value if self.input_mean is None else getattr(self, f"input_{name}")
-        shape = [1] * self._ndim
-        for axis, size in zip(self._kept, self._sizes, strict=True):
-            shape[axis] = size
-        return jnp.broadcast_to(jnp.asarray(value, self.compute_dtype), self._sizes).reshape(shape)
+        value = jnp.broadcast_to(jnp.asarray(value, self.compute_dtype), self._sizes)
+        return jnp.expand_dims(value, self._others)
+
+    @property
+    def adaptable(self) -> bool:
+        """True if mean and variance come from `adapt`, False if they were arguments."""
+        return self.input_mean is None
 
     def adapt(self, data: Any) -> None:
         """Set mean and variance to those of data, computed in float64 on the host.
@@ -151,14 +157,13 @@ class Normalization(Layer):
             ValueError: if there is no data, mean and variance were arguments, or the shape does not fit that for which
                 the layer was built.
         """
-        if self.input_mean is not None:
+        if not self.adaptable:
             raise ValueError(f"{self.path!r} was created with a mean and variance, so it cannot adapt to data.")
         if isinstance(data, list) and data and isinstance(data[0], list | int | float):
             data = np.asarray(data)
-        batches: Iterable[Any] = [data] if hasattr(data, "shape") else data
         count, mean, squares = 0, np.float64(0), np.float64(0)  # `squares`: the sum of squared deviations from the mean
-        for batch in batches:
-            values = np.asarray(batch[0] if isinstance(batch, tuple) else batch).astype("float64")
+        for batch in batches(data):
+            values = np.asarray(batch).astype("float64")
             if not self.built:
                 self.build(values.shape)
             if values.ndim <= max(self._kept, default=-1) or tuple(values.shape[a] for a in self._kept) != self._sizes:
@@ -183,8 +188,3 @@ class Normalization(Layer):
 
     def finalize_state(self) -> None:
         """Do nothing: mean and variance are read in each call, also after they were assigned by hand."""
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor as plain data."""
-        mean, variance = (np.array(value).tolist() for value in (self.input_mean, self.input_variance))
-        return {**super().get_config(), "mean": mean, "variance": variance}

@@ -12,7 +12,7 @@ import dataclasses
 import math
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -20,9 +20,11 @@ import numpy as np
 
 from jaxlayers.common.settings import floatx
 from jaxlayers.core import SymbolicTensor, inference
+from jaxlayers.layers.preprocessing import _hashes
 from jaxlayers.layers.preprocessing.encoding import MODES, check_mode, encode, refuse_sparse
 from jaxlayers.layers.preprocessing.hashing import standardize_salt
 from jaxlayers.layers.preprocessing.host import HostLayer, as_host, batches
+from jaxlayers.numerics.spatial import one_of
 
 NOT_FOUND, DROPPED = -1, -2  # in place of an index: the token is not in the vocabulary, or has no effect
 
@@ -46,7 +48,10 @@ class _TokenCounts:
 class IndexLookup(HostLayer):
     """The base of layers that look tokens up; see `IntegerLookup` for the arguments."""
 
-    dtype_of_tokens = "int64"
+    _config_attributes: ClassVar[dict[str, str | None]] = {
+        "vocabulary_size": "_size_seen",
+        "has_input_vocabulary": None,
+    }
 
     def __init__(
         self,
@@ -68,18 +73,13 @@ class IndexLookup(HostLayer):
     ):
         super().__init__(**{"autocast": False, **kwargs})
         self.output_mode = check_mode(self, output_mode, (*MODES, "tf_idf"))
-        tf_idf, integers = self.output_mode == "tf_idf", self.dtype_of_tokens == "int64"
+        tf_idf, integers = self.output_mode == "tf_idf", not self.text_only
         problems = {
             f"max_tokens must be at least 2; received {max_tokens}": max_tokens is not None and max_tokens <= 1,
             "pad_to_max_tokens=True needs max_tokens; received None": pad_to_max_tokens and max_tokens is None,
             f"num_oov_indices must be at least 0; received {num_oov_indices}": num_oov_indices < 0,
-            f"oov_method must be 'floormod' or 'farmhash'; received {oov_method!r}": oov_method
-            not in ("floormod", "farmhash"),
             f"invert=True needs output_mode='int'; received {output_mode!r}": invert and self.output_mode != "int",
             f"idf_weights need output_mode='tf_idf'; received {output_mode!r}": idf_weights is not None and not tf_idf,
-            "a vocabulary with output_mode='tf_idf' needs idf_weights; received None": tf_idf
-            and vocabulary is not None
-            and idf_weights is None,
             f"a salt needs oov_method='farmhash'; received {oov_method!r}": salt is not None
             and integers
             and oov_method != "farmhash",
@@ -87,9 +87,11 @@ class IndexLookup(HostLayer):
         for problem in (text for text, is_problem in problems.items() if is_problem):
             raise ValueError(f"{type(self).__name__}: {problem}.")
         self.max_tokens, self.num_oov_indices, self.pad_to_max_tokens = max_tokens, num_oov_indices, pad_to_max_tokens
-        self.mask_token, self.oov_token = mask_token, oov_token
+        self.mask_token = mask_token if mask_token is None or not integers else int(mask_token)
+        self.oov_token = int(oov_token) if integers else oov_token
         self.invert, self.sparse = invert, refuse_sparse(self, sparse)
-        self.oov_method, self.salt = oov_method, standardize_salt(self, salt)
+        self.oov_method = one_of(type(self).__name__, "oov_method", oov_method, ("floormod", "farmhash"))
+        self.salt = standardize_salt(self, salt)
         self.idf_weights: np.ndarray | None = None
         self.adaptable: bool = vocabulary is None if has_input_vocabulary is None else not has_input_vocabulary
         self._size_seen = vocabulary_size
@@ -185,10 +187,9 @@ class IndexLookup(HostLayer):
     def _as_tokens(self, vocabulary: Any) -> np.ndarray:
         array = as_host(self, vocabulary)
         texts = array.dtype == object
-        if array.size and texts != (self.dtype_of_tokens == "string"):
-            raise ValueError(
-                f"{self.path!r} expects tokens of type {self.dtype_of_tokens}; received {array.ravel()[0]!r}."
-            )
+        if array.size and texts != self.text_only:
+            kind = "string" if self.text_only else "int64"
+            raise ValueError(f"{self.path!r} expects tokens of type {kind}; received {array.ravel()[0]!r}.")
         return array if texts else array.astype("int64")
 
     def _read_file(self, path: Any) -> list[Any]:
@@ -198,7 +199,7 @@ class IndexLookup(HostLayer):
             lines = file.read().split("\n")
         while lines and not lines[-1]:
             lines.pop()
-        return lines if self.dtype_of_tokens == "string" else [int(line) for line in lines]
+        return lines if self.text_only else [int(line) for line in lines]
 
     def _add_special_weights(self, weights: np.ndarray) -> np.ndarray:
         return np.concatenate([np.full(self._first_token, weights.mean(), weights.dtype), weights])
@@ -240,6 +241,10 @@ class IndexLookup(HostLayer):
         """
         self._check_adaptable()
         self.reset_state()
+        if isinstance(data, list | tuple | str | bytes):
+            data = np.asarray(data)
+        if np.ndim(data) == 1 and hasattr(data, "shape"):
+            data = data[:, None]  # each element is a sample
         for batch in batches(data, steps):
             self.update_state(batch)
         self.finalize_state()
@@ -304,8 +309,11 @@ class IndexLookup(HostLayer):
         return self._first_oov + (self.oov_bins(tokens) if self.num_oov_indices > 1 else 0)
 
     def oov_bins(self, tokens: list[Any]) -> Any:
-        """Return the bin of each OOV token, from 0 to `num_oov_indices - 1`."""
-        raise NotImplementedError(f"{type(self).__name__} must override oov_bins().")
+        """Return the bin of each OOV token: the remainder modulo the number of OOV indices, or a hash."""
+        array = np.array(tokens, self._tokens.dtype)
+        if self.oov_method == "floormod" and not self.text_only:
+            return array % self.num_oov_indices
+        return (_hashes.hash_texts(array, self.salt) % np.uint64(self.num_oov_indices)).astype("int64")
 
     def encode_indices(self, indices: Any) -> jax.Array:
         """Return indices, or vectors of them, as `output_mode` says."""
@@ -334,26 +342,25 @@ class IndexLookup(HostLayer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor arguments as plain data, and the vocabulary, which Keras omits after `adapt`."""
-        weighted = self.idf_weights is not None
-        vocabulary = self.get_vocabulary(include_special_tokens=weighted) if len(self._tokens) else None
-        return {
-            **super().get_config(),
-            "vocabulary_dtype": self.dtype_of_tokens,
-            "vocabulary": vocabulary,
-            "idf_weights": self.idf_weights.tolist() if self.idf_weights is not None else None,
-            "vocabulary_size": self._size_seen,
-            "salt": None if self.salt is None else list(self.salt),
-            **({"has_input_vocabulary": False} if self.adaptable and vocabulary else {}),
-        }
+        config = {**super().get_config(), "vocabulary": None}
+        if len(self._tokens):
+            config["vocabulary"] = self.get_vocabulary(include_special_tokens=self.idf_weights is not None)
+            config |= {"has_input_vocabulary": False} if self.adaptable else {}
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """Return the layer that a result of `get_config()` describes.
 
         Raises:
-            ValueError: if the config names a vocabulary file.
+            ValueError: if the config names a vocabulary file: files are not followed out of a config.
         """
-        return super().from_config(without_files(cls, config))
+        if isinstance(config.get("vocabulary"), str):
+            raise ValueError(
+                f"The config of {cls.__name__} names a vocabulary file, {config['vocabulary']!r}; from_config() reads "
+                "no files. Create the layer without a vocabulary, then call set_vocabulary()."
+            )
+        return super().from_config(config)
 
     def save_own_variables(self, store: Any) -> None:
         """Write the IDF weights, under the name that Keras uses."""
@@ -375,17 +382,3 @@ class IndexLookup(HostLayer):
         if not len(self._tokens):
             tokens = self._read_file(os.path.join(dir_path, "vocabulary.txt"))
             self.set_vocabulary(tokens, self.idf_weights)
-
-
-def without_files(cls: type, config: dict[str, Any]) -> dict[str, Any]:
-    """Return a config as it is, if it does not name a vocabulary file: files are not followed out of a config.
-
-    Raises:
-        ValueError: if the config names a vocabulary file.
-    """
-    if isinstance(config.get("vocabulary"), str):
-        raise ValueError(
-            f"The config of {cls.__name__} names a vocabulary file, {config['vocabulary']!r}; from_config() reads no "
-            "files. Create the layer without a vocabulary, then call set_vocabulary()."
-        )
-    return config
