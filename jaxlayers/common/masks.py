@@ -109,7 +109,7 @@ def merge(first: Any = None, *others: Any) -> Any:
     If the trees have different structures, the first is returned: JAX will say what is wrong with them.
     """
     structure = jax.tree.structure(first, is_leaf=_is_masked)
-    if any(jax.tree.structure(other, is_leaf=_is_masked) != structure for other in others):
+    if any(jax.tree.structure(other, is_leaf=_is_masked) != structure for other in others):  # type: ignore[operator]
         return first
     return jax.tree.map(lambda *leaves: next(filter(_is_masked, leaves), leaves[0]), first, *others, is_leaf=_is_masked)
 
@@ -123,7 +123,7 @@ def match(tree: Any, pattern: Any) -> Any:
     Raises:
         ValueError: when an array has a mask, and the pattern has none in its place.
     """
-    if jax.tree.structure(tree) != jax.tree.structure(pattern, is_leaf=_is_masked):
+    if jax.tree.structure(tree) != jax.tree.structure(pattern, is_leaf=_is_masked):  # type: ignore[operator]
         return carry(tree)
 
     def hold(like: Any, leaf: Any) -> Any:
