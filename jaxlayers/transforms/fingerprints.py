@@ -82,6 +82,6 @@ def _describe(value: Any) -> Any:
         return dict, [(key, _describe(item)) for key, item in value.items()]
     if isinstance(value, list | tuple) and len(value) <= _MOST_ITEMS:
         return type(value), [_describe(item) for item in value]
-    if isinstance(value, Noticed):
+    if isinstance(value, Noticed) and not isinstance(value, Tracked):  # those are compared as objects of their own
         return _Identity(value), [(name, _describe(item)) for name, item in vars(value).items()]
     return _Identity(value)
