@@ -20,10 +20,10 @@ class LambdaCallback(Callback):
         on_train_end: called with `logs` after the last epoch.
         on_train_batch_begin: called with `batch, logs` before each batch.
         on_train_batch_end: called with `batch, logs` after each batch.
-        **kwargs: any other hook of `Callback`, by its name.
+        **kwargs: any other hook of `Callback`, or a method of the user's own, by its name.
 
     Raises:
-        TypeError: if a name in `kwargs` is not that of a hook.
+        TypeError: if a name in `kwargs` begins with `on_` and is not that of a hook.
 
     Example:
         >>> import numpy as np, jaxlayers as jl
@@ -45,7 +45,7 @@ class LambdaCallback(Callback):
         on_train_batch_end: Callable[..., Any] | None = None,
         **kwargs: Callable[..., Any] | None,
     ):
-        unknown = [name for name in kwargs if name not in _NAMES]
+        unknown = [name for name in kwargs if name.startswith("on_") and name not in _NAMES]
         if unknown:
             raise TypeError(f"LambdaCallback has no hooks {unknown}; the hooks are {', '.join(_NAMES)}.")
         functions = {

@@ -190,8 +190,8 @@ class Variable(ArrayLike):
         return jnp.asarray(copy) if scope.current_trace() != scope.NO_TRACE else jax.device_put(copy)
 
     def numpy(self) -> np.ndarray:
-        """The current array as a NumPy array."""
-        return self.__array__()
+        """Return a copy of the current array as a NumPy array."""
+        return np.array(self.__array__())
 
     # For the kernel: access to the array in the object itself, past all scopes.
 

@@ -312,7 +312,7 @@ class Trainer(Compiled):
 
     def predict_on_batch(self, x: Any) -> Any:
         """Return the outputs for one batch, as NumPy arrays."""
-        return jax.device_get(self._step("predict_step")(pack(as_numpy(x))))
+        return jax.tree.map(np.array, self._step("predict_step")(pack(as_numpy(x))))
 
 
 @contextlib.contextmanager

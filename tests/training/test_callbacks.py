@@ -654,3 +654,7 @@ def test_weights_come_back_when_an_evaluation_fails():
         finally:
             listed.close()
     jax.tree.map(np.testing.assert_array_equal, model.get_weights(), before)
+
+
+def test_a_lambda_callback_has_methods_of_the_users_own():
+    assert callbacks.LambdaCallback(custom=lambda: 5).custom() == 5

@@ -87,3 +87,12 @@ def test_single_batches_have_their_own_figures():
         model.fit(X, Y, verbose=0)
         figures[lib].append(model.train_on_batch(X, Y))
     np.testing.assert_allclose(figures[jl], figures[keras], rtol=1e-5)
+
+
+def test_arrays_that_are_handed_out_can_be_written():
+    dense = layers.Dense(2)
+    model = jl.Sequential([jl.Input((3,)), dense])
+    x = np.ones((4, 3), "float32")
+    for array in (*model.get_weights(), dense.kernel.numpy(), model.predict_on_batch(x), model.predict(x, verbose=0)):
+        array[...] = 7.0
+    assert not np.any(np.asarray(dense.kernel) == 7.0) and not np.any(np.asarray(dense.bias) == 7.0)
