@@ -71,11 +71,13 @@ def value_and_grad(
             value, aux = outputs if has_aux else (outputs, None)
             return (value if axis is None else jax.lax.pmean(value, axis)), (aux, effects)
 
-        numbers = 0 if wrt is not None else jax.tree.map(lambda n: n + 1 if n >= 0 else n, argnums)
-        transformed = jax.value_and_grad(
-            pure, numbers, has_aux=True, holomorphic=holomorphic, allow_int=allow_int, reduce_axes=reduce_axes
-        )
-        (value, (aux, effects)), gradients = transformed([scope.read(variable) for variable in variables], *args)
+        options = {"holomorphic": holomorphic, "allow_int": allow_int, "reduce_axes": reduce_axes}
+        if wrt is None:
+            transformed = jax.value_and_grad(functools.partial(pure, []), argnums, has_aux=True, **options)
+            (value, (aux, effects)), gradients = transformed(*args)
+        else:
+            transformed = jax.value_and_grad(pure, has_aux=True, **options)
+            (value, (aux, effects)), gradients = transformed([scope.read(variable) for variable in variables], *args)
         effects.commit()
         if axis is not None:
             gradients = jax.lax.pmean(gradients, axis)
