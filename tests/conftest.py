@@ -68,6 +68,11 @@ def strict_ranks():
         yield
 
 
+def pytest_collection_finish(session):
+    """Keep what is imported out of all later garbage collections: it lives as long as the process."""
+    gc.freeze()
+
+
 def pytest_make_parametrize_id(config, val, argname):
     """Give each parameter a name that is the same in every process; a `repr` may hold an address."""
     if isinstance(val, (str, bytes, int, float, bool, complex, type(None))):

@@ -106,7 +106,7 @@ def test_outputs_gradients_and_state(case, training):
         total = 0.0
         for out in jax.tree.leaves(outputs):
             if jnp.issubdtype(out.dtype, jnp.floating):
-                total += jnp.sum(out * np.cos(np.arange(out.size, dtype="float32")).reshape(out.shape))
+                total += jnp.sum(out * jnp.cos(jnp.arange(out.size, dtype="float32")).reshape(out.shape))
         return total, (outputs, new_state)
 
     def our_loss(params, given):
