@@ -5,6 +5,7 @@ tests marked `default_xla` run a second time in a process of their own, with XLA
 `make test-default-xla` sets `JAXLAYERS_TESTS_XLA=default`, which leaves the settings alone.
 """
 
+import gc
 import itertools
 import os
 from importlib.metadata import version
@@ -16,8 +17,12 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 if os.environ.get("JAXLAYERS_TESTS_XLA") != "default":
     os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
     if tuple(map(int, version("jaxlib").split(".")[:2])) <= (0, 10):  # later versions do not have the older emitters
-        # The older emitters of the CPU compiler take half the time.
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false"
+        # The older emitters of the CPU compiler take half the time. A program is so small that to split it between
+        # threads takes longer than to compile it in one.
+        os.environ["XLA_FLAGS"] = (
+            f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false"
+            " --xla_cpu_parallel_codegen_split_count=1"
+        )
 # Compiled programs are shared between the processes of one run, and kept for the next run.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "compiled"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
@@ -32,6 +37,10 @@ from tests.process_settings import (  # noqa: F401, fixtures
     settings_outlast_the_module,
     settings_outlast_the_test,
 )
+
+# A run holds millions of objects (traced and compiled programs above all), which each full collection visits. The tests
+# that need a collection ask for it.
+gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +57,7 @@ _finished_tests = itertools.count(1)
 def compiled_programs_are_freed():
     """Free the programs that tests compiled now and then: those of all tests would fill the memory."""
     yield
-    if next(_finished_tests) % 500 == 0:
+    if next(_finished_tests) % 1000 == 0:
         jax.clear_caches()
 
 
@@ -57,6 +66,11 @@ def strict_ranks():
     """Refuse to broadcast arrays of different ranks."""
     with jax.numpy_rank_promotion("raise"):
         yield
+
+
+def pytest_collection_finish(session):
+    """Keep what is imported out of all later garbage collections: it lives as long as the process."""
+    gc.freeze()
 
 
 def pytest_make_parametrize_id(config, val, argname):

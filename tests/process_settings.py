@@ -26,6 +26,9 @@ from jaxlayers.common import registry
 
 Values = dict[Any, Any]
 
+# The filters of pyproject.toml, for the variable PYTHONWARNINGS of a process that a test starts.
+WARNINGS_OF_PYTHON = "error,ignore:Error reading persistent compilation cache entry"
+
 
 class Group(NamedTuple):
     """Settings that are read and restored together.

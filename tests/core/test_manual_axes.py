@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+from tests.process_settings import WARNINGS_OF_PYTHON
+
 PROGRAM = """
 import jax
 import numpy as np
@@ -131,6 +133,6 @@ print("explicit axes too")
 
 def test_training_steps_on_devices():
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4"
-    env = {**os.environ, "XLA_FLAGS": flags, "PYTHONWARNINGS": "error"}
+    env = {**os.environ, "XLA_FLAGS": flags, "PYTHONWARNINGS": WARNINGS_OF_PYTHON}
     done = subprocess.run([sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, timeout=300)
     assert all(w in done.stdout for w in ("all equal", "later turns too", "explicit axes too")), done.stderr

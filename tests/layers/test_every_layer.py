@@ -47,14 +47,21 @@ def scattered(tree, seed=0):
     """Weights that are all different; those of statistics stay positive."""
     leaves, structure = jax.tree.flatten(tree)
     rng = np.random.default_rng(seed)
-    fill = [jnp.asarray(rng.uniform(0.2, 1.5, a.shape), a.dtype) if is_float(a) else a for a in leaves]
-    return jax.tree.unflatten(structure, fill)
+    fill = [rng.uniform(0.2, 1.5, a.shape).astype(a.dtype) if is_float(a) else a for a in leaves]
+    return jax.device_put(jax.tree.unflatten(structure, fill))
 
 
 def prepared(case, **more):
-    """A built layer, the trees it holds, and what it is called with; symbolic inputs build it without computing."""
-    layer, args = case.make(**more), jax.tree.map(jnp.asarray, case.args)
+    """A built layer, the trees it holds, and what it is called with; nothing is compiled for it.
+
+    Symbolic inputs build the layer. Its weights are assigned before they are read, so that no initializer runs.
+    `jax.device_put` compiles nothing; `jnp.asarray` compiles a program for each shape.
+    """
+    layer, args = case.make(**more), jax.device_put(case.args)
     layer(*jax.tree.map(lambda x: jl.Input(batch_shape=x.shape, dtype=str(x.dtype)), args), **case.quiet)
+    for variable in layer.variables:
+        if is_float(variable):
+            variable.assign(np.zeros(variable.shape))
     params, state = scattered(layer.params), scattered(layer.state)
     layer.params, layer.state = params, state
     return layer, params, state, args
@@ -97,10 +104,13 @@ def test_one_function_whatever_runs_it(case):
     np.testing.assert_allclose(sum(layer.losses), sum(eager.losses), rtol=1e-6)
     identical(eager.state, state)
     identical(layer.params, params)
-    compiled = jax.jit(
-        lambda p, s, a, key, training: layer.apply(p, s, *a, rng=key, training=training, **case.call), static_argnums=4
-    )
-    same(compiled(params, state, args, RNG, False), eager)
+
+    @jax.jit
+    def in_both_modes(params, state, args, key):
+        return [layer.apply(params, state, *args, rng=key, training=mode, **case.call) for mode in (False, True)]
+
+    inferred, trained = in_both_modes(params, state, args, RNG)
+    same(inferred, eager)
 
     first = layer.apply(params, state, *args, rng=RNG, training=True, **case.call)
     identical(layer.apply(params, state, *args, rng=RNG, training=True, **case.call), first)
@@ -108,8 +118,8 @@ def test_one_function_whatever_runs_it(case):
         identical(layer.apply(params, state, *args, rng=jax.random.key(3), training=True, **case.call), first)
         identical(layer(*args, training=True, **case.call), first.outputs)
         return
-    same(compiled(params, state, args, RNG, True), first)
-    other = compiled(params, state, args, jax.random.key(3), True).outputs
+    same(trained, first)
+    other = in_both_modes(params, state, args, jax.random.key(3))[1].outputs
     differ = any(not np.allclose(a, b) for a, b in zip(*map(jax.tree.leaves, (other, first.outputs)), strict=True))
     assert differ == ("draws" in case.training)
     old, new = plain(state), plain(first.state)
@@ -123,15 +133,26 @@ def test_one_function_whatever_runs_it(case):
 @each_class
 def test_vmap(case):
     layer, params, state, args = prepared(case)
-    many = jax.tree.map(lambda x: jnp.stack([x, jnp.roll(x, 1, 0)]), args)
-    outputs = jax.vmap(lambda one: layer.apply(params, state, *one, **case.quiet).outputs)(many)
-    models = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf * 2]) if is_float(leaf) else jnp.stack([leaf] * 2), params)
-    others = jax.vmap(lambda p: layer.apply(p, state, *args, **case.quiet).outputs, axis_size=2)(models)
-    for i in range(2):
-        one = jax.tree.map(lambda x, i=i: x[i], many)
-        same(jax.tree.map(lambda x, i=i: x[i], outputs), layer(*one, **case.quiet))
-        p = jax.tree.map(lambda x, i=i: x[i], models)
-        same(jax.tree.map(lambda x, i=i: x[i], others), layer.apply(p, state, *args, **case.quiet).outputs, 1e-4)
+    batches = jax.tree.map(lambda x: np.stack([x, np.roll(x, 1, 0)]), args)
+    models = jax.tree.map(lambda leaf: np.stack([leaf, np.asarray(leaf) * (2 if is_float(leaf) else 1)]), params)
+
+    def of_batch(batch):
+        return layer.apply(params, state, *batch, **case.quiet).outputs
+
+    def of_model(number_and_params):
+        return layer.apply(number_and_params[1], state, *args, **case.quiet).outputs
+
+    @jax.jit  # one program for both mapped calls and for the loops with which they are compared
+    def map_and_loop(batches, models):
+        models = jnp.arange(2), models  # a layer may have no parameters
+        return [
+            [transform(of_batch, batches), transform(of_model, models)]
+            for transform in (lambda function, over: jax.vmap(function)(over), jax.lax.map)
+        ]
+
+    (outputs, others), (expected, expected_others) = map_and_loop(batches, models)
+    same(outputs, expected)
+    same(others, expected_others, 1e-4)
 
 
 @pytest.mark.parametrize(("case", "training"), MARKED)
@@ -147,23 +168,23 @@ def test_gradients_are_the_slopes(case, training):
         total = sum(result.losses) * 1.0
         for out in jax.tree.leaves(result.outputs):
             if is_float(out):
-                total += jnp.sum(out * jnp.sin(jnp.arange(out.size, dtype="float32")).reshape(out.shape))
+                total += jnp.sum(out * np.sin(np.arange(out.size, dtype="float32")).reshape(out.shape))
         return total
 
-    at = (params, [leaves[i] for i in where])
+    at = jax.tree.map(np.asarray, (params, [leaves[i] for i in where]))
     both = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))
-    _, gradients = both(*at)
+    gradients = jax.tree.map(np.asarray, both(*at)[1])
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradients))
     rng = np.random.default_rng(4)
-    direction = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape), leaf.dtype), at)
+    direction = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(leaf.dtype), at)
 
     def value(size):
-        return both(*jax.tree.map(lambda a, d: a + size * d, at, direction))[0]
+        return float(both(*jax.tree.map(lambda a, d: a + np.float32(size) * d, at, direction))[0])
 
     # Five points: the error of the slope is of fourth order in the step, so a step can be taken that float32 resolves.
     step = 1e-2
     slope = (8 * (value(step) - value(-step)) - (value(2 * step) - value(-2 * step))) / (12 * step)
-    expected = sum(jnp.sum(g * d) for g, d in zip(*map(jax.tree.leaves, (gradients, direction)), strict=True))
+    expected = sum(np.sum(g * d) for g, d in zip(*map(jax.tree.leaves, (gradients, direction)), strict=True))
     np.testing.assert_allclose(slope, expected, rtol=5e-3, atol=5e-3)
 
 
@@ -172,16 +193,21 @@ def test_half_precision(case):
     layer, params, state, args = prepared(case, dtype="mixed_bfloat16")
     full, *_ = prepared(case)
     assert layer.compute_dtype == "bfloat16"
-    for training in (False, True) if case.training else (False,):
-        step = jax.jit(lambda p, s, a, layer=layer, t=training: layer.apply(p, s, *a, rng=RNG, training=t, **case.call))
-        result = step(params, state, args)
-        expected = full.apply(params, state, *args, rng=RNG, training=training, **case.call).outputs
+    modes = (False, True) if case.training else (False,)
+
+    @jax.jit
+    def in_both_precisions(params, state, args):
+        call = {"rng": RNG, **case.call}
+        return [[net.apply(params, state, *args, training=mode, **call) for net in (layer, full)] for mode in modes]
+
+    for training, (result, in_full) in zip(modes, in_both_precisions(params, state, args), strict=True):
+        expected = in_full.outputs
         if case.name != "sequential" and not holds_layers(case.arguments):  # these have policies of their own
             for a, b in zip(*map(jax.tree.leaves, (result.outputs, expected)), strict=True):
                 assert a.dtype == (jnp.bfloat16 if is_float(b) else b.dtype)
         assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves((params, plain(result.state))))
         if "draws" not in case.training or not training:
-            wide = jax.tree.map(lambda a: a.astype("float32"), (result.outputs, expected))
+            wide = jax.tree.map(lambda a: np.asarray(a).astype("float32"), (result.outputs, expected))
             same(*wide, case.half)
 
 
@@ -210,12 +236,17 @@ def _check_config(case, layer, params, state, args):
     identical(got.outputs, want.outputs)
 
 
+def output_specs(layer, args, case):
+    """Trace a call with arrays, which compiles nothing; return the shapes and dtypes of its outputs."""
+    return jax.eval_shape(lambda *a: layer(*a, **case.quiet), *args)
+
+
 @every
 def test_unknown_batch_size(case):
     if not case.varies:
         pytest.skip("made for one batch size")
     layer, _, _, args = prepared(case)
-    real = specs(layer(*args, **case.quiet))
+    real = specs(output_specs(layer, args, case))
     fresh = case.make()
     symbols = jax.tree.map(lambda x: jl.Input(x.shape[1:], dtype=str(x.dtype)), args)
     symbolic = fresh(*symbols, **case.quiet)
@@ -224,11 +255,11 @@ def test_unknown_batch_size(case):
     )
     assert specs(symbolic) == open_batch and fresh.built
     assert [w.shape for w in fresh.weights] == [w.shape for w in layer.weights]
-    one = jax.tree.map(lambda x: x[:1], args)
-    assert all(
-        a.shape[1:] == b.shape[1:]
-        for a, b in zip(*map(jax.tree.leaves, (fresh(*one, **case.quiet), layer(*args, **case.quiet))), strict=True)
-    )
+    one = jax.tree.map(lambda x: x[:1], case.args)
+    of_one = jax.tree.leaves(output_specs(fresh, one, case))
+    assert [(leaf.shape[1:], str(leaf.dtype)) for leaf in of_one] == [
+        (shape[1:], dtype) for shape, dtype in jax.tree.leaves(real, is_leaf=lambda s: isinstance(s[-1], str))
+    ]
     if len(args) == 1 and not isinstance(args[0], dict):
         fresh = case.make()
         shapes = jax.tree.map(lambda x: (None, *x.shape[1:]), args[0])
@@ -241,24 +272,29 @@ def test_unknown_batch_size(case):
 @each_family
 def test_the_second_step_is_not_traced(case):
     layer, params, state, args = prepared(case)
-    same(jl.jit(lambda *a: layer(*a, **case.quiet))(*args), layer(*args, **case.quiet))
     traces = []
 
     def facade(*args):
         traces.append(1)
-        return layer(*args, training=True, **case.call)
+        return layer(*args, **case.quiet), layer(*args, training=True, **case.call)
 
-    step = jl.jit(facade)
+    @jax.jit
+    def pure(state):
+        outputs = layer.apply(params, state, *args, **case.quiet).outputs
+        return outputs, layer.apply(params, state, *args, rng=RNG, training=True, **case.call).state
+
+    expected, state = pure(state)
     for _ in range(2):
-        step(*args)
+        _, state = pure(state)
+    assert pure._cache_size() == 1
+    step = jl.jit(facade)
+    outputs, _ = step(*args)
+    same(outputs, expected)
+    step(*args)
     settled = len(traces)
     for _ in range(3):
         step(*args)
     assert len(traces) == settled <= 2
-    pure = jax.jit(lambda s: layer.apply(params, s, *args, rng=RNG, training=True, **case.call).state)
-    for _ in range(3):
-        state = pure(state)
-    assert pure._cache_size() == 1
 
 
 @each_class
@@ -278,7 +314,7 @@ def test_lowers_for_accelerators(case):
 @each_family
 def test_no_tracer_leaks(case):
     with jax.checking_leaks():
-        fresh, args = case.make(), jax.tree.map(jnp.asarray, case.args)
+        fresh, args = case.make(), jax.device_put(case.args)
         step = jl.jit(lambda *a: fresh(*a, training=True, **case.call))
         params, state = jax.eval_shape(lambda: fresh.init(KEY, *args, **case.quiet))
         step.lower(*args)

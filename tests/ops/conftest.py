@@ -69,18 +69,45 @@ def assert_symbolic(function, args, kwargs, real, unknown):
                 assert all(m is None or m == n for m, n in zip(a.shape, np.shape(b), strict=True)), (a, np.shape(b))
 
 
+def run_compiled(functions, arrays):
+    """Return the results of all functions with the same arguments, from one compiled program."""
+    flat, tree = jax.tree.flatten(arrays)
+    where = [i for i, leaf in enumerate(flat) if is_array(leaf)]
+
+    @jax.jit
+    def run(values):
+        filled = dict(zip(where, values, strict=True))
+        args, kwargs = jax.tree.unflatten(tree, [filled.get(i, leaf) for i, leaf in enumerate(flat)])
+        return [function(*args, **kwargs) for function in functions]
+
+    return run([flat[i] for i in where])
+
+
 @pytest.fixture(scope="session")
 def agree():
-    def check(ours, theirs, args, kwargs=None, *, traced=True, symbolic=True, unknown=True, lists=True, gradient=None):
+    def check(
+        ours,
+        theirs,
+        args,
+        kwargs=None,
+        *,
+        traced=True,
+        symbolic=True,
+        unknown=True,
+        lists=True,
+        gradient=None,
+        composed=False,
+    ):
         """Compare.
 
         `unknown`: whether the arguments make sense when the first size is another one. `gradient`: whether to compare
-        that of the first argument; by default when it is float32.
+        that of the first argument; by default when it is float32. `composed`: whether Keras's operation consists of
+        many of JAX's, each of which would be compiled for itself if it ran eagerly; then it runs compiled.
         """
         kwargs = kwargs or {}
         name = ours.__name__
-        arrays = replace((args, kwargs), jnp.asarray)
-        want = theirs(*arrays[0], **arrays[1])
+        arrays = replace((args, kwargs), jax.device_put)  # jnp.asarray would compile a program for each shape
+        want, *compiled = run_compiled([theirs, ours], arrays) if composed else [theirs(*arrays[0], **arrays[1])]
         got = ours(*arrays[0], **arrays[1])
         assert_same(got, want, name)
         assert_same(ours(*replace(args, np.asarray), **replace(kwargs, np.asarray)), got, f"{name} of NumPy arrays")
@@ -90,16 +117,7 @@ def agree():
             listed = replace((args, kwargs), lambda leaf: leaf.tolist())
             assert_same(ours(*listed[0], **listed[1]), got, f"{name} of lists")
         if traced:
-            flat, tree = jax.tree.flatten(arrays)
-            where = [i for i, leaf in enumerate(flat) if is_array(leaf)]
-
-            @jax.jit
-            def compiled(values):
-                filled = dict(zip(where, values, strict=True))
-                new = jax.tree.unflatten(tree, [filled.get(i, leaf) for i, leaf in enumerate(flat)])
-                return ours(*new[0], **new[1])
-
-            outputs = compiled([flat[i] for i in where])
+            (outputs,) = compiled or run_compiled([ours], arrays)
             assert_same(jax.tree.map(jnp.asarray, outputs), jax.tree.map(jnp.asarray, got), f"{name} under jit")
             if symbolic:
                 assert_symbolic(ours, args, kwargs, got, unknown)

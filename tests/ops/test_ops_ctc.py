@@ -23,7 +23,7 @@ LABEL_LENGTHS = np.array([4, 3, 1], "int32")
 def test_loss(agree, mask_index, dtype):
     labels = LABELS if mask_index == 0 else LABELS % 4
     args = [labels, LOGITS.astype(jnp.dtype(dtype)), LABEL_LENGTHS, LENGTHS]
-    agree(ops.ctc_loss, keras.ops.ctc_loss, args, {"mask_index": mask_index})
+    agree(ops.ctc_loss, keras.ops.ctc_loss, args, {"mask_index": mask_index}, composed=True)
 
 
 def test_gradient_of_the_loss(same):
@@ -47,7 +47,7 @@ def test_gradient_of_the_loss(same):
     ],
 )
 def test_decode(agree, kwargs):
-    agree(ops.ctc_decode, keras.ops.ctc_decode, [LOGITS, LENGTHS], kwargs, gradient=False)
+    agree(ops.ctc_decode, keras.ops.ctc_decode, [LOGITS, LENGTHS], kwargs, gradient=False, composed=True)
 
 
 @pytest.mark.parametrize("strategy", ["greedy", "beam_search"])
@@ -58,6 +58,7 @@ def test_scores_of_half_precision_are_summed_in_float32(agree, strategy):
         [LOGITS.astype("float16"), LENGTHS],
         {"strategy": strategy},
         gradient=False,
+        composed=True,
     )
 
 

@@ -121,6 +121,7 @@ def test_equal_to_keras(agree, number):
         lists=lists,
         unknown=False,
         gradient=gradient,
+        composed=True,
     )
 
 
@@ -129,8 +130,9 @@ def test_equal_to_keras(agree, number):
 def test_ssim(agree, dtype, kwargs):
     a, b = RNG.random((2, 2, 12, 13, 3)).astype(jnp.dtype(dtype))
     kwargs = {"filter_size": 11, **kwargs}
-    agree(image.ssim, keras.ops.image.ssim, [a, b], kwargs)
-    agree(image.ssim, keras.ops.image.ssim, [first(a)[0], first(b)[0]], {**kwargs, **FIRST}, gradient=False)
+    agree(image.ssim, keras.ops.image.ssim, [a, b], kwargs, composed=True)
+    channels_first = [first(a)[0], first(b)[0]]
+    agree(image.ssim, keras.ops.image.ssim, channels_first, {**kwargs, **FIRST}, gradient=False, composed=True)
 
 
 def test_ssim_of_whole_numbers_is_a_float():

@@ -11,6 +11,7 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import layers
+from tests.process_settings import WARNINGS_OF_PYTHON
 
 RNG = np.random.default_rng(6)
 X = RNG.normal(size=(16, 4)).astype("float32")
@@ -181,7 +182,7 @@ print("agreed")
 
 def test_over_devices_it_is_the_same_step():
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4"
-    env = {**os.environ, "XLA_FLAGS": flags, "PYTHONWARNINGS": "error"}
+    env = {**os.environ, "XLA_FLAGS": flags, "PYTHONWARNINGS": WARNINGS_OF_PYTHON}
     done = subprocess.run([sys.executable, "-c", DEVICES], env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and "agreed" in done.stdout, done.stderr[-3000:]
 
