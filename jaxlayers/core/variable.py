@@ -126,8 +126,12 @@ class Variable(ArrayLike):
         value = unwrap(initializer)
         if dtype is None and not hasattr(value, "dtype"):
             dtype = standardize_dtype(None) if is_float(np.asarray(value).dtype) else None
+        dtype = None if dtype is None else standardize_dtype(dtype)
         with jax.ensure_compile_time_eval():
-            value = jnp.array(value, dtype=None if dtype is None else standardize_dtype(dtype))
+            if isinstance(value, np.ndarray):  # the copy is NumPy's: JAX would compile a program for each shape
+                value = jnp.asarray(value.copy(), dtype or jax.dtypes.canonicalize_dtype(value.dtype))
+            else:
+                value = jnp.array(value, dtype)
         if shape is not None and standardize_shape(shape) != value.shape:
             raise ValueError(f"Variable {self.name!r}: the value has shape {value.shape}, shape= says {shape}.")
         self.shape, self.dtype = value.shape, standardize_dtype(value.dtype)
