@@ -128,10 +128,11 @@ class Variable(ArrayLike):
             dtype = standardize_dtype(None) if is_float(np.asarray(value).dtype) else None
         dtype = None if dtype is None else standardize_dtype(dtype)
         with jax.ensure_compile_time_eval():
-            if isinstance(value, np.ndarray):  # the copy is NumPy's: JAX would compile a program for each shape
-                value = jnp.asarray(value.copy(), dtype or jax.dtypes.canonicalize_dtype(value.dtype))
-            else:
+            if isinstance(value, jax.Array):
                 value = jnp.array(value, dtype)
+            else:  # copied and converted by NumPy: JAX would compile a program for each shape
+                value = np.array(value, dtype or jax.dtypes.canonicalize_dtype(np.asarray(value).dtype))
+                value = jnp.asarray(value, value.dtype)
         if shape is not None and standardize_shape(shape) != value.shape:
             raise ValueError(f"Variable {self.name!r}: the value has shape {value.shape}, shape= says {shape}.")
         self.shape, self.dtype = value.shape, standardize_dtype(value.dtype)
