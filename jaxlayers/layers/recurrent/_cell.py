@@ -15,6 +15,7 @@ from jaxlayers.layers.recurrent import _cudnn, _loop
 from jaxlayers.layers.recurrent._recurrences import Arrays, Recurrence, Weights
 
 _KINDS = {"initializer": initializers, "regularizer": regularizers, "constraint": constraints}
+_COMPILED = type(jax.jit(jnp.tanh))
 PIECES = tuple(f"{weight}_{kind}" for weight in ("kernel", "recurrent", "bias") for kind in _KINDS)
 
 
@@ -157,15 +158,16 @@ class Cell(Layer):
 
     @property
     def is_pure(self) -> bool:
-        """True if all activations are functions of JAX or of this library, so that the step can be compiled.
+        """True if all activations are functions of JAX, of this library, or compiled by `jax.jit`.
 
-        An activation function of the user may read variables, so a step with it must not be compiled by a bare
-        `jax.jit`.
+        The step can then be compiled. Another activation function of the user may read variables, so a step with it
+        must not be compiled by a bare `jax.jit`: eager calls of the layer compile their loop anew.
         """
         registered = registry.names("activation").values()
         functions = [getattr(self, name, None) for name in ("activation", "recurrent_activation")]
         return all(
             function is None
+            or isinstance(function, _COMPILED)
             or any(function is other for other in registered)
             or getattr(function, "__module__", "").startswith("jax.")
             for function in functions
