@@ -1,6 +1,7 @@
 """`python -m benchmarks [MEASUREMENT ...] [--json FILE]`: run measurements one after the other and print a table.
 
-Each measurement runs in a process of its own, so that the imports and compilations of one do not affect another.
+Each measurement runs in a process of its own, so that the imports and compilations of one do not affect another. Names
+of layers may follow `layers`, which then measures these layers alone.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from importlib import metadata
 from pathlib import Path
 
 from benchmarks.clock import Spread
+from benchmarks.layer_cases import CASES
 from benchmarks.precision import COMPUTE, VARIABLE
 from benchmarks.table import Row, markdown
 
@@ -44,6 +46,7 @@ MEASUREMENTS = {
     "lstm": "single_layers:lstm",
     "gru": "single_layers:gru",
     "recurrent": "recurrent:run",
+    "layers": "layers:run",
     "attention": "single_layers:attention",
     "resnet-forward": "resnet:forward",
     "resnet-step": "resnet:step",
@@ -52,7 +55,7 @@ MEASUREMENTS = {
 IN_ANY_DTYPE = (
     "conv2d", "conv2d-loop", "lstm", "gru", "attention", "resnet-forward", "resnet-step", "transformer-step",
 )  # fmt: skip
-TIMEOUT = 600  # seconds for one measurement, enough for a busy machine
+TIMEOUT = 3600  # seconds for one measurement, enough for a busy machine
 
 
 def main() -> int:
@@ -63,27 +66,32 @@ def main() -> int:
     parser.add_argument("--compute", default=COMPUTE, help=f"the dtype to compute in, for {', '.join(IN_ANY_DTYPE)}")
     parser.add_argument("--one", metavar="FILE", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    unknown = set(arguments.measurement) - set(MEASUREMENTS)
+    measurements = [name for name in arguments.measurement if name in MEASUREMENTS]
+    layers = [name for name in arguments.measurement if name not in MEASUREMENTS]
+    unknown = set(layers) - {case.name for case in CASES if "layers" in measurements}
     if unknown:
         parser.error(f"no such measurement: {', '.join(sorted(unknown))}; expected some of {', '.join(MEASUREMENTS)}")
     available = MEASUREMENTS if arguments.compute == "float32" else IN_ANY_DTYPE
-    if set(arguments.measurement) - set(available):
+    if set(measurements) - set(available):
         parser.error(f"only {', '.join(available)} can be run in {arguments.compute}")
     if arguments.one:
-        Path(arguments.one).write_text(json.dumps([row.as_json() for row in _measure(arguments.measurement[0])]))
+        Path(arguments.one).write_text(json.dumps([row.as_json() for row in _measure(measurements[0], layers)]))
         return 0
     os.environ[VARIABLE] = arguments.compute
     rows, notes = [], []
     print(f"{_machine()}, computing in {arguments.compute}\n", flush=True)
-    for name in arguments.measurement or available:
+    for name in measurements or available:
         start = time.perf_counter()
-        new_rows, failures = _run_in_process(name)
+        new_rows, failures = _run_in_process(name, layers if name == "layers" else [])
         print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
         rows += new_rows
         notes += [f"{name}: {failure}" for failure in failures]
     print(markdown(rows))
     for note in notes:
         print(f"- {note}")
+    for row in rows:
+        if "MISSED" in row.verdict and row.ratio:
+            print(f"- {row.what}, {row.who}: {row.ratio.median:.3g}, where {row.limit:g} is the limit")
     verdicts = [row.verdict for row in rows if row.verdict]
     missed, uncertain = (sum(text in verdict for verdict in verdicts) for text in ("MISSED", "?"))
     kept = len(verdicts) - missed
@@ -94,18 +102,18 @@ def main() -> int:
     return 1 if notes else 0
 
 
-def _measure(name: str) -> list[Row]:
+def _measure(name: str, layers: list[str]) -> list[Row]:
     module, function = MEASUREMENTS[name].split(":")
-    return getattr(importlib.import_module(f"benchmarks.measure.{module}"), function)()
+    return getattr(importlib.import_module(f"benchmarks.measure.{module}"), function)(*layers)
 
 
-def _run_in_process(name: str) -> tuple[list[Row], list[str]]:
+def _run_in_process(name: str, layers: list[str]) -> tuple[list[Row], list[str]]:
     environment = os.environ | {"KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)  # earlier compilations would shorten a cold start
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # installed packages have their bytecode
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "rows.json"
-        command = [sys.executable, "-m", "benchmarks", name, "--one", str(result)]
+        command = [sys.executable, "-m", "benchmarks", name, *layers, "--one", str(result)]
         try:
             done = subprocess.run(
                 command, stderr=subprocess.PIPE, text=True, env=environment, timeout=TIMEOUT, check=False

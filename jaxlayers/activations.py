@@ -95,7 +95,7 @@ def mish(x: ArrayLike) -> Array:
 
     Example:
         >>> mish([-1.0, 2.0])
-        Array([-0.30340144,  1.943959  ], dtype=float32)
+        Array([-0.30340147,  1.943959  ], dtype=float32)
     """
     return compiled_mish(x)
 

@@ -243,6 +243,7 @@ def shuffle(x: ArrayLike, axis: int = 0, seed: Any = None) -> Array:
     return jax.random.permutation(keys.draw_key(seed), x, axis)
 
 
+@jax.jit  # one dispatch in an eager call
 def _scaled(sample: Array, mean: ArrayLike, stddev: ArrayLike) -> Array:
     return sample * jnp.asarray(stddev, sample.dtype) + jnp.asarray(mean, sample.dtype)
 

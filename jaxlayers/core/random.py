@@ -3,8 +3,8 @@
 A `SeedGenerator` is a variable that holds (seed, number of draws so far). Draws without a generator, and all draws
 inside `apply` with a key, use the *stream* of the innermost scope instead. A stream starts from the state of the global
 generator as the scope reads it (in `apply`, the `rng` argument), and its first draw advances that state. Each draw
-folds in the path that it is made at and its number there. So a draw depends on the start, the path and the number
-alone, and the state that loops and branches carry is one small array.
+folds in one number, made from the path of the draw and its number there. So a draw depends on the start, the path and
+the number alone, and the state that loops and branches carry is one small array.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from jaxlayers.core import making, scope, tracking
 from jaxlayers.core.protocols import Role
 from jaxlayers.core.variable import Variable
 
-_ADVANCE = np.uint32(0x9E3779B9)  # folded into a start to get the next one; a draw folds in two numbers instead
+_ADVANCE = np.uint32(0x9E3779B9)  # folded into a start to get the next one
+_NEXT_DRAW = 0x85EBCA6B  # added to the hash of a path for each draw there; odd, so that no two draws are the same
 _AFTER_VMAP = np.uint32(0xC2B2AE35)  # likewise, after a vmap
 _eager_draws = threading.RLock()  # held while a draw outside of every scope reads and advances a state
 
@@ -138,8 +139,8 @@ def _stream_key(inner: scope.Scope, generator: SeedGenerator | None) -> jax.Arra
     elif scope.current_trace() != inner.values.trace:
         scope.refuse_write(state)
     path = _draw_path(inner, generator)
-    key = _numbered_key(stream.start, scope.path_hash(path), stream.next_number(path))
-    return _fold_in_axes(key, inner)
+    place = (int(scope.path_hash(path)) + stream.next_number(path) * _NEXT_DRAW) & 0xFFFFFFFF
+    return _fold_in_axes(_derived_key(stream.start, np.uint32(place)), inner)
 
 
 def _draw_path(inner: scope.Scope, generator: SeedGenerator | None) -> str:
@@ -182,13 +183,13 @@ def state_after_vmap(start: Any) -> Any:
 
 
 @jax.jit
-def _numbered_key(start: Any, path: Any, number: Any) -> Any:
-    return jax.random.fold_in(jax.random.fold_in(keys.as_key(start), path), number)
+def _derived_key(start: Any, place: Any) -> Any:
+    return jax.random.fold_in(keys.as_key(start), place)
 
 
 @jax.jit
 def _first_key(start: Any) -> Any:
-    return _numbered_key(start, 0, 0), _advanced(start)
+    return _derived_key(start, 0), _advanced(start)
 
 
 @functools.cache

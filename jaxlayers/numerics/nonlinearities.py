@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.numerics.types import Array
+from jaxlayers.numerics.types import Array, as_float
 
 
 def _by_slope(function: Callable[[Array], Array]) -> Any:
@@ -40,8 +40,15 @@ def gelu(x: Array, approximate: bool = True) -> Array:
 
 @functools.partial(jax.jit, inline=True)
 def mish(x: Array) -> Array:
-    """Return `jax.nn.mish(x)`."""
-    return _by_slope(jax.nn.mish)(x)
+    """Return `jax.nn.mish(x)`, which is `x * tanh(log(1 + exp(x)))`."""
+
+    def function(x: Array) -> Array:
+        wide = x.astype(jnp.promote_types(x.dtype, "float32"))
+        power = jnp.exp(jnp.minimum(wide, 20))  # at 20, the hyperbolic tangent is 1 in all dtypes
+        part = power * (power + 2)
+        return (wide * (part / (part + 2))).astype(x.dtype)
+
+    return _by_slope(function)(as_float(x))
 
 
 relu = jax.jit(jax.nn.relu, inline=True)

@@ -386,6 +386,7 @@ def test_nothing_is_compiled_anew_for_a_layer_like_another():
     [
         layers.SimpleRNN(3),
         layers.LSTM(3, dropout=0.5, recurrent_dropout=0.5),
+        layers.LSTM(3, activation=jax.jit(lambda x: jnp.tanh(2 * x))),
         layers.GRU(3),
         layers.GRU(3, reset_after=False),
         layers.Bidirectional(layers.LSTM(3)),

@@ -280,8 +280,8 @@ def uniform(key: jax.Array, shape: tuple[int, ...], bounds: tuple[Any, Any]) -> 
 
 def draw_booleans(key: jax.Array, batch: int, factor: tuple[Any, Any]) -> jax.Array:
     """Draw True or False for each image, [batch]; the probability of True is itself drawn from the range `factor`."""
-    first, second = jax.random.split(key)
-    return uniform(second, (batch,), (0, 1)) < uniform(first, (batch,), factor)
+    first, second = uniform(key, (2, batch), (0, 1))
+    return second < factor[0] + (factor[1] - factor[0]) * first
 
 
 def per_image(values: Any, dtype: Any = None) -> jax.Array:

@@ -61,13 +61,9 @@ class RandomFlip(RandomImageLayer):
         self.mode = self._one_of("mode", mode, _MODES)
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
-        first, second = jax.random.split(key)
-        flips = uniform(first, (batch, 1, 1, 1), (0, 1)) <= 0.5
-        return {
-            "flips": flips,
-            "vertical_flips": uniform(second, flips.shape, (0, 1)) <= 0.5 if self.mode == _MODES[2] else flips,
-            "input_shape": images.shape,
-        }
+        count = 2 if self.mode == "horizontal_and_vertical" else 1
+        flips = uniform(key, (count, batch, 1, 1, 1), (0, 1)) <= 0.5
+        return {"flips": flips[0], "vertical_flips": flips[-1], "input_shape": images.shape}
 
     def _directions(self, transformation: Any) -> list[tuple[int, Any]]:
         """Return the axes along which images are flipped, each with the booleans that say which images are."""

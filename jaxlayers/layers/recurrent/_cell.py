@@ -17,6 +17,8 @@ from jaxlayers.layers.dropout import checked_rate
 from jaxlayers.layers.recurrent import _cudnn, _loop
 from jaxlayers.layers.recurrent._recurrences import Arrays, Recurrence, Weights
 
+_COMPILED = type(jax.jit(jnp.tanh))
+
 
 class Cell(WeightArguments, weights=("kernel", "recurrent", "bias")):
     """The base of the cells: the equations of a `Recurrence`, with weights.
@@ -145,15 +147,16 @@ class Cell(WeightArguments, weights=("kernel", "recurrent", "bias")):
 
     @property
     def is_pure(self) -> bool:
-        """True if all activations are functions of JAX or of this library, so that the step can be compiled.
+        """True if all activations are functions of JAX, of this library, or compiled by `jax.jit`.
 
-        An activation function of the user may read variables, so a step with it must not be compiled by a bare
-        `jax.jit`.
+        The step can then be compiled. Another activation function of the user may read variables, so a step with it
+        must not be compiled by a bare `jax.jit`: eager calls of the layer compile their loop anew.
         """
         registered = registry.names("activation").values()
         functions = [getattr(self, name, None) for name in ("activation", "recurrent_activation")]
         return all(
             function is None
+            or isinstance(function, _COMPILED)
             or any(function is other for other in registered)
             or getattr(function, "__module__", "").startswith("jax.")
             for function in functions

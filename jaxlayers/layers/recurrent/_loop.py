@@ -24,7 +24,7 @@ def step(
     recurrence: Recurrence, weights: Weights, inputs: jax.Array, states: Arrays, masks: tuple[Arrays, Arrays]
 ) -> Arrays:
     """Return the states after one step; inputs `[batch, ...]`."""
-    projected = recurrence.project_apiece(weights, inputs, masks[0])
+    projected = recurrence.apiece(recurrence.project(weights, inputs, masks[0]))
     return recurrence.advance(weights, projected, states, masks[1])
 
 

@@ -40,9 +40,8 @@ class Recurrence:
     summed = True  # True if `join` adds the two terms of each gate
 
     def project(self, weights: Weights, inputs: jax.Array, masks: Arrays) -> jax.Array:
-        """Return the term of the inputs in all gates, bias included: `[time, batch, gates * units]`."""
-        kernel, _, bias = weights
-        return self.plus(self.product(self.input_product, inputs, kernel, masks), bias)
+        """Return the term of the inputs in all gates: `[time, batch, gates * units]`."""
+        return self.product(self.input_product, inputs, weights[0], masks)
 
     def project_apiece(self, weights: Weights, inputs: jax.Array, masks: Arrays) -> Arrays:
         """Return the term of the inputs in each gate. A product for each need not be copied to be split."""
@@ -60,8 +59,12 @@ class Recurrence:
         return self.combine(self.join(projected, self.apiece(self.mix(weights, states[0], masks))), states)
 
     def mix(self, weights: Weights, output: jax.Array, masks: Arrays) -> jax.Array:
-        """Return the term of the previous output in all gates: linear in the output, and in the weights."""
-        return self.product(self.state_product, output, weights[1], masks)
+        """Return the term of the previous output in all gates, bias included: linear in the weights.
+
+        The bias is added at each step, together with the gates. Added to the term of the inputs, it would need one
+        more pass over all time steps.
+        """
+        return self.plus(self.product(self.state_product, output, weights[1], masks), weights[2])
 
     def join(self, projected: Arrays, mixed: Arrays) -> Arrays:
         """Return the arguments of `combine`, from the two terms of each gate: linear in both."""
@@ -157,14 +160,15 @@ class Gated(Recurrence):
 
     def project(self, weights: Weights, inputs: jax.Array, masks: Arrays) -> jax.Array:
         """Return the term of the inputs, with the first row of the bias if `mix` has a bias of its own."""
-        kernel, recurrent, bias = weights
-        return super().project(
-            (kernel, recurrent, bias if bias is None or not self.reset_after else bias[0]), inputs, masks
+        bias = weights[2]
+        return self.plus(
+            super().project(weights, inputs, masks), bias[0] if self.reset_after and bias is not None else bias
         )
 
     def mix(self, weights: Weights, output: jax.Array, masks: Arrays) -> jax.Array:
         """Return the product of all gates, with their own bias."""
-        return self.plus(super().mix(weights, output, masks), None if weights[2] is None else weights[2][1])
+        kernel, recurrent, bias = weights
+        return super().mix((kernel, recurrent, None if bias is None else bias[1]), output, masks)
 
     def join(self, projected: Arrays, mixed: Arrays) -> Arrays:
         """Return the sums of the update and reset gates, and both terms of the candidate."""

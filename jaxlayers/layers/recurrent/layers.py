@@ -58,7 +58,8 @@ class SimpleRNN(CellRNN, cell=SimpleRNNCell):
 
     Args:
         units: the size of the state and the output.
-        activation: an activation function or its name; `"tanh"` by default.
+        activation: an activation function or its name; `"tanh"` by default. For a function of your own, eager calls
+            compile the loop each time, unless it is wrapped in `jax.jit`.
         use_bias: if True (the default), there is a bias.
         kernel_initializer, recurrent_initializer, bias_initializer: initializers of the weights; `"glorot_uniform"`,
             `"orthogonal"` and `"zeros"` by default.
@@ -129,7 +130,8 @@ class LSTM(CellRNN, cell=LSTMCell):
 
     Args:
         units: the size of the output `h` and of the cell state `c`.
-        activation: an activation function or its name; `"tanh"` by default.
+        activation: an activation function or its name; `"tanh"` by default. For a function of your own, eager calls
+            compile the loop each time, unless it is wrapped in `jax.jit`.
         recurrent_activation: the activation of the gates; `"sigmoid"` by default.
         use_bias: if True (the default), there is a bias.
         kernel_initializer, recurrent_initializer, bias_initializer: initializers of the weights; `"glorot_uniform"`,
@@ -212,7 +214,8 @@ class GRU(CellRNN, cell=GRUCell):
 
     Args:
         units: the size of the state and the output.
-        activation: an activation function or its name; `"tanh"` by default.
+        activation: an activation function or its name; `"tanh"` by default. For a function of your own, eager calls
+            compile the loop each time, unless it is wrapped in `jax.jit`.
         recurrent_activation: the activation of the gates; `"sigmoid"` by default.
         use_bias: if True (the default), there is a bias.
         kernel_initializer, recurrent_initializer, bias_initializer: initializers of the weights; `"glorot_uniform"`,
