@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Collection
 from typing import Any
@@ -30,7 +31,17 @@ class CallSpec:
         self.takes_masks = {n for n in self.all_names if n == "mask" or n.endswith("_mask")}
         base = next((c for c in reversed(cls.__mro__) if "compute_mask" in c.__dict__), cls)
         self.makes_masks = cls.compute_mask is not base.__dict__.get("compute_mask")  # type: ignore[attr-defined]
-        self.build_names: list[str] | None = None
+
+    @functools.cached_property
+    def build_signature(self) -> inspect.Signature:
+        """The signature of `build`, with `self`."""
+        return inspect.signature(self.cls.build)  # type: ignore[attr-defined]
+
+    @functools.cached_property
+    def build_names(self) -> list[str]:
+        """The names of the parameters of `build`, without `self`."""
+        positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        return [p.name for p in self.build_signature.parameters.values() if p.kind in positional][1:]
 
     def training(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool | None:
         """Return the `training` argument of a call, or None if the call has none."""
@@ -67,12 +78,6 @@ class CallSpec:
 
     def build_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments of `build`, positional and by keyword: the shapes of the arguments of `call`."""
-        if self.build_names is None:
-            build: Any = self.cls.build  # type: ignore[attr-defined]
-            target: Any = getattr(build, "__wrapped__", build)
-            parameters = list(inspect.signature(target).parameters.values())[1:]
-            positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-            self.build_names = [p.name for p in parameters if p.kind in positional]
         shapes = {f"{n}_shape": shape_tree(v) for n, v in self.named(args, kwargs).items() if has_arrays(v)}
         if len(self.build_names) > 1:
             return (), {name: shapes[name] for name in self.build_names if name in shapes}

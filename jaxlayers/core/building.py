@@ -278,7 +278,7 @@ def _check_build_needs_no_shape(layer: Any, args: Any, kwargs: Any) -> None:
 
 def note_shapes(layer: Any, args: Any, kwargs: Any) -> None:
     """Keep the shapes that a layer was built for, by the names of the parameters of its `build`."""
-    arguments = inspect.signature(type(layer).build).bind(layer, *args, **kwargs).arguments
+    arguments = layer._call_spec.build_signature.bind(layer, *args, **kwargs).arguments
     shapes = dict(enumerate(arguments["args"])) if "args" in arguments else dict([*arguments.items()][1:])
     object.__setattr__(layer, "_build_shapes", shapes)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import numpy as np
 from jax.extend.core import get_opaque_trace_state as current_trace
 
 from jaxlayers.common.errors import BareTransformationError
@@ -80,7 +81,9 @@ class ClosedValues(Values):
     def _read_outside(self, variable: VariableLike) -> Any:
         self.missing[variable] = None
         array = self.peek(variable)
-        return jax.numpy.zeros(variable.shape, variable.dtype) if array is None else array
+        if array is None:  # one operation, where `jax.numpy.zeros` would be three
+            array = jax.lax.broadcast(np.zeros((), variable.dtype), variable.shape)
+        return array
 
 
 class IsolatedValues(Values):
