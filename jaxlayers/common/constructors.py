@@ -26,6 +26,7 @@ from jaxlayers.common import registry
 
 _Constructor = TypeVar("_Constructor", bound=Callable[..., None])
 _MISSING = object()
+_PLAIN = frozenset([type(None), bool, int, float, str])  # the types of most values
 _OBJECTS = ("cell", "layer", "optimizer")  # the last word of parameters that hold objects with configs of their own
 
 
@@ -40,7 +41,7 @@ def defined_in_library(cls: type, method: str) -> bool:
 
 
 def _in_library(cls: type) -> bool:
-    return cls.__module__.partition(".")[0] == "jaxlayers"
+    return cls.__module__.startswith("jaxlayers.")
 
 
 @functools.cache
@@ -67,16 +68,16 @@ def constructor_parameters(cls: type, of_bases: bool = False) -> dict[str, inspe
 def constructor_config(instance: Any) -> dict[str, Any]:
     """The arguments that create an equal object, as plain data."""
     config = {}
-    for name, attribute, skipped in _config_entries(library_class(type(instance))):
+    for name, kind, attribute, skipped in _config_entries(library_class(type(instance))):
         value = getattr(instance, attribute, _MISSING)
         if value is not _MISSING and (skipped is _MISSING or value != skipped):
-            config[name] = _plain(name, value)
+            config[name] = value if type(value) in _PLAIN else _plain(kind, value)
     return config
 
 
 @functools.cache
-def _config_entries(cls: type) -> list[tuple[str, str, Any]]:
-    """List (name, attribute, value that is left out or `_MISSING`) for each argument in the configs of a class."""
+def _config_entries(cls: type) -> list[tuple[str, str, str, Any]]:
+    """List (name, its last word, attribute, value that is left out or `_MISSING`) for each argument in a config."""
     bases = [vars(base) for base in reversed(cls.__mro__)]
     attributes = {name: value for base in bases for name, value in base.get("_config_attributes", {}).items()}
     if_changed = {name for base in bases for name in base.get("_config_if_changed", ())}
@@ -84,14 +85,14 @@ def _config_entries(cls: type) -> list[tuple[str, str, Any]]:
     for name, parameter in constructor_parameters(cls).items():
         attribute = attributes.get(name, name)
         if attribute is not None:
-            entries.append((name, attribute, parameter.default if name in if_changed else _MISSING))
+            kind = name.rpartition("_")[2]
+            entries.append((name, kind, attribute, parameter.default if name in if_changed else _MISSING))
     return entries
 
 
-def _plain(name: str, value: Any) -> Any:
-    """Return an argument as plain data; its name tells if it holds an activation, initializer, layer and so on."""
-    kind = name.rpartition("_")[2]
-    if kind in registry.serializers and value is not None:
+def _plain(kind: str, value: Any) -> Any:
+    """Return an argument as plain data; the last word of its name tells if it is an activation, a layer and so on."""
+    if kind in registry.serializers:
         return registry.serializers[kind](value)
     if isinstance(value, np.ndarray | np.generic | jax.Array):
         return value.tolist()
