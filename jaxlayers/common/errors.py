@@ -18,6 +18,10 @@ class StateLostError(RuntimeError):
     """The array of a variable is gone: it was donated to a compiled step, and that step failed."""
 
 
+class Retrace(Exception):  # noqa: N818, never an error: it is always caught
+    """Raised to end a trace that used state which is not among its inputs."""
+
+
 class UnknownNameError(ValueError, TypeError):
     """An unknown name. Keras raises a ValueError for an unknown name and a TypeError for an unknown config."""
 

@@ -18,10 +18,10 @@ from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.call_spec import CallSpec, LazyCallSpec
 from jaxlayers.common.constructors import ConstructorSignature
 from jaxlayers.common.described import Described
-from jaxlayers.common.errors import filtered
+from jaxlayers.common.errors import Retrace, filtered
 from jaxlayers.common.input_spec import InputSpec, check_inputs
 from jaxlayers.common.settings import auto_name, free_name, is_float, overflows, to_snake_case
-from jaxlayers.core import building, donation, effects, lifting, losses, making, scope, tracking
+from jaxlayers.core import building, donation, effects, losses, making, scope, tracking
 from jaxlayers.core.symbolic import has_symbolic
 from jaxlayers.core.symbolic_calls import Symbolic
 from jaxlayers.core.values import refuse_effect
@@ -377,7 +377,7 @@ def _input_shape(kwargs: dict[str, Any]) -> tuple[int | None, ...] | None:
 
 def _add_place(error: Exception, inner: scope.Scope, args: tuple[Any, ...]) -> None:
     """Add the path and the inputs of the layer being called to an error; only the innermost layer does this."""
-    if isinstance(error, lifting.Retrace) or getattr(error, "__notes__", None):
+    if isinstance(error, Retrace) or getattr(error, "__notes__", None):
         return
     shapes = jax.tree.map(lambda a: f"{a.dtype}{list(a.shape)}" if hasattr(a, "dtype") else type(a).__name__, args)
     error.add_note(f"In the call of layer {inner.place()!r} with {', '.join(map(str, shapes))}.")

@@ -111,7 +111,7 @@ class KeyStream:
 class Record:
     """The results of tracing the bodies of loops and branches inside one traced function, in the order of their calls.
 
-    When the function is traced again, they save the loops a trace of their own (see `lifting`).
+    When the function is traced again, they save the loops a trace of their own (see `transforms.lifting`).
 
     Args:
         earlier: the record of an earlier trace of the same function.

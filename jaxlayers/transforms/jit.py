@@ -25,10 +25,9 @@ from typing import Any
 import jax
 
 from jaxlayers.common import changes, masks
-from jaxlayers.common.errors import filtered
+from jaxlayers.common.errors import Retrace, filtered
 from jaxlayers.core import donation, making, scope
 from jaxlayers.core.effects import Effects, LossKey, run
-from jaxlayers.core.lifting import Retrace
 from jaxlayers.core.scope import Record, Scope
 from jaxlayers.core.tracking import Tracked
 from jaxlayers.core.variable import Variable

@@ -12,10 +12,10 @@ from jaxlayers.common import masks
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.errors import ends_in_user_code
 from jaxlayers.common.manual_axes import vary, varying_axes
-from jaxlayers.core import lifting
 from jaxlayers.core.effects import run
 from jaxlayers.core.scope import Scope
 from jaxlayers.core.variable import Variable
+from jaxlayers.transforms import lifting
 
 
 @ends_in_user_code

@@ -19,16 +19,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.common import masks
+from jaxlayers.common.errors import Retrace
 from jaxlayers.common.manual_axes import vary, varying_axes
 from jaxlayers.core import scope
 from jaxlayers.core.effects import Effects, LossKey, run
 from jaxlayers.core.scope import Record, Scope
 
 Bodies = list[tuple[Callable[..., Any], tuple[Any, ...]]]  # functions, each with its arguments
-
-
-class Retrace(Exception):  # noqa: N818, never an error: it is always caught
-    """Raised to end a trace that used state which is not among its inputs."""
 
 
 class CarryTooSmall(Retrace):
