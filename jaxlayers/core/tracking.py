@@ -59,7 +59,7 @@ class Tracked:
 
     def _note_change(self, name: str) -> None:
         """Note that an attribute was set: compiled functions may have to be traced again, unless a run has set it."""
-        if scope.current() is None:
+        if not scope.is_running():
             changes.note()
             if name in self._set_in_runs:
                 object.__setattr__(self, "_set_in_runs", self._set_in_runs - {name})
@@ -254,6 +254,8 @@ class _Container:
     """A container that makes walks out of date when it changes, and sets the owner of its new items."""
 
     _owner: weakref.ref[Any] | None = None
+    _changed_in_runs = False  # True once a run has changed the container, as `call` may do
+    _changes = 0  # the number of changes outside of runs
 
     def _add_owner(self, owner: Any) -> None:
         if self._owner is None or self._owner() is None:
@@ -263,6 +265,10 @@ class _Container:
     def _track_items(self) -> None:
         """Track the items after a change."""
         structure_changed()
+        if scope.is_running():
+            self._changed_in_runs = True
+        else:
+            self._changes += 1
         owner = None if self._owner is None else self._owner()
         if owner is not None:
             items: Any = self
