@@ -137,8 +137,8 @@ def match(tree: Any, pattern: Any) -> Any:
             return Masked(leaf, jnp.ones(like.mask.shape, bool) if mask is None else mask)
         if mask is not None:
             raise ValueError(
-                f"The body of a loop or branch returned a mask of shape {mask.shape} that it did not return when it was "
-                "traced before. Make its masks independent of Python variables that change."
+                f"The body of a loop or branch returned a mask of shape {mask.shape} that it did not return when it "
+                "was traced before. Make its masks independent of Python variables that change."
             )
         return leaf
 
