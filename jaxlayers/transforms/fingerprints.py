@@ -17,6 +17,7 @@ from jaxlayers.core.tracking import Tracked, TrackedDict, TrackedList
 from jaxlayers.core.variable import Variable
 
 _SCALARS = (type(None), bool, int, float, complex, str, bytes, np.generic)
+_SEQUENCES, _TRACKED = (list, tuple), (TrackedList, TrackedDict)
 _MOST_ITEMS = 1000  # larger containers are compared by identity, and by the number of their changes
 
 
@@ -84,11 +85,11 @@ def _describe(value: Any, around: tuple[Any, ...] = ()) -> Any:
     """
     if isinstance(value, _SCALARS):
         return type(value), value
-    if isinstance(value, TrackedList | TrackedDict) and (value._changed_in_runs or len(value) > _MOST_ITEMS):
+    if isinstance(value, _TRACKED) and (value._changed_in_runs or len(value) > _MOST_ITEMS):
         return _Identity(value), value._changes
     if isinstance(value, dict) and len(value) <= _MOST_ITEMS:
         return dict, [(key, _describe(item, around)) for key, item in value.items()]
-    if isinstance(value, list | tuple) and len(value) <= _MOST_ITEMS:
+    if isinstance(value, _SEQUENCES) and len(value) <= _MOST_ITEMS:
         return type(value), [_describe(item, around) for item in value]
     if isinstance(value, Tracked) or not isinstance(value, Noticed) or any(value is each for each in around):
         return _Identity(value)  # a Tracked is compared as an object of its own

@@ -177,7 +177,8 @@ class Jitted:
         variables = (*plan.written, *plan.read)
         roots = facades_of(self._fun, [facade.thing for facade in facades])
         roots += [owner._outermost() for variable in variables if (owner := variable.owner) is not None]
-        objects = {id(thing): thing for root in roots if isinstance(root, Tracked) for thing in root._objects}
+        roots = list({id(root): root for root in roots if isinstance(root, Tracked)}.values())
+        objects = {id(thing): thing for root in roots for thing in root._objects}
         return Fingerprint(objects.values(), variables)
 
     def _renew(self, plan: Plan, facades: tuple[FacadeRef, ...]) -> Plan:
