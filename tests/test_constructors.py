@@ -275,3 +275,9 @@ def test_the_cell_of_a_recurrent_layer_has_its_arguments():
     assert (layer.units, layer.dropout, layer.seed, layer.cell.masks_per_gate) == (3, 0.5, 4, True)
     assert layer.activation is jl.activations.relu and layer.return_state
     assert layers.ConvLSTM2D(3, 2, strides=2).cell.strides == (2, 2)
+
+
+@pytest.mark.parametrize("arguments", [(), (3,), tuple(range(40))])
+def test_errors_of_inherited_constructors_name_the_public_class(arguments):
+    with pytest.raises(TypeError, match=r"^Conv2D.__init__\(\) (missing|takes)"):
+        layers.Conv2D(*arguments)

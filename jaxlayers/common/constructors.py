@@ -40,6 +40,10 @@ def defined_in_library(cls: type, method: str) -> bool:
     return _in_library(next(base for base in cls.__mro__ if method in base.__dict__))
 
 
+def _named_class(cls: type) -> type:
+    return next(filter(_in_library, cls.__mro__), cls)
+
+
 def _in_library(cls: type) -> bool:
     return cls.__module__.startswith("jaxlayers.")
 
@@ -144,7 +148,11 @@ def passes_on(constructor: _Constructor) -> _Constructor:
         given = {**dict(zip(positional, args, strict=False)), **kwargs}
         fits = len(args) + len(kwargs) == len(given) and required <= given.keys()
         if not fits or not (takes_others or given.keys() <= names):
-            constructor(self, *args, **kwargs)  # raises a TypeError with the name of the class
+            try:
+                constructor(self, *args, **kwargs)
+            except TypeError as error:  # it names the class of the constructor, perhaps a private base
+                name = f"{_named_class(type(self)).__qualname__}.__init__()"
+                raise TypeError(str(error).replace(f"{constructor.__qualname__}()", name, 1)) from None
         if owner is None:
             cls = next(base for base in type(self).__mro__ if base.__dict__.get("__init__") is combined)
             shared = names & {*constructor_parameters(cls, of_bases=True), *getattr(cls, "_passed_on", ())}

@@ -111,7 +111,12 @@ def merge(first: Any = None, *others: Any) -> Any:
     structure = jax.tree.structure(first, is_leaf=_is_masked)
     if any(jax.tree.structure(other, is_leaf=_is_masked) != structure for other in others):  # type: ignore[operator]
         return first
-    return jax.tree.map(lambda *leaves: next(filter(_is_masked, leaves), leaves[0]), first, *others, is_leaf=_is_masked)
+
+    def hold(leaf: Any, *others: Any) -> Any:
+        masked = next(filter(_is_masked, (leaf, *others)), None)
+        return leaf if masked is None or _is_masked(leaf) else Masked(leaf, masked.mask)
+
+    return jax.tree.map(hold, first, *others, is_leaf=_is_masked)
 
 
 def match(tree: Any, pattern: Any) -> Any:
@@ -132,8 +137,8 @@ def match(tree: Any, pattern: Any) -> Any:
             return Masked(leaf, jnp.ones(like.mask.shape, bool) if mask is None else mask)
         if mask is not None:
             raise ValueError(
-                f"The carry of a loop gets a mask of shape {mask.shape} only in its second iteration. Set the mask "
-                "before the loop."
+                f"The body of a loop or branch returned a mask of shape {mask.shape} that it did not return when it "
+                "was traced before. Make its masks independent of Python variables that change."
             )
         return leaf
 

@@ -1,7 +1,8 @@
 """Structures that layers have only for a time: `init`, `apply` and `compute_output_shape` build no layer for good.
 
 A layer that is not built is built for the time of a `with` block, and the build is undone at its end. The layer keeps
-the structure as its *blueprint*: a list of snapshots, from which the next `apply` takes it without tracing the call.
+the structure as its *blueprint*: the snapshots of each part before and after the build. The next `apply` takes the
+structure from there without tracing the call, unless a part has been changed since.
 """
 
 from __future__ import annotations
@@ -48,11 +49,12 @@ def fitting_structure(layer: Any, args: Any, kwargs: Any, fits: Callable[[], boo
             return
         with _borrowed(layer) as build:
             blueprint = layer._blueprint or []
-            for snapshot in blueprint:
-                if (part := snapshot.layer()) is not None:
-                    build.remember(part)
-            for snapshot in blueprint:
-                snapshot.restore()
+            if all(before.is_current() for before, _ in blueprint):  # else a layer has been changed since
+                for snapshot, _ in blueprint:
+                    if (part := snapshot.layer()) is not None:
+                        build.remember(part)
+                for _, snapshot in blueprint:
+                    snapshot.restore()
             if not layer.built or not fits():
                 build.undo()
                 _trace_or_run(layer, args, kwargs, build)
@@ -69,7 +71,8 @@ def _borrowed(layer: Any) -> Iterator[Build]:
             yield build
         finally:
             if layer.built and not was_complete:
-                object.__setattr__(layer, "_blueprint", [Snapshot(part) for part in build.layers])
+                blueprint = [(before, Snapshot(before.layer())) for before in build.snapshots]
+                object.__setattr__(layer, "_blueprint", blueprint)
             build.undo()
 
 

@@ -32,6 +32,7 @@ UNTRACEABLE = (
     jax.errors.TracerIntegerConversionError,
     jax.errors.NonConcreteBooleanIndexError,
 )
+_MISSING = object()
 
 
 class Snapshot:
@@ -44,6 +45,16 @@ class Snapshot:
         self._contents = [(value, value.copy()) for value in _containers(self._attributes.values())]
         if "_order" in self._attributes:
             self._contents.append((layer._order, layer._order.copy()))
+
+    def is_current(self) -> bool:
+        """True if the layer still has the attributes and contents of the snapshot, its bookkeeping aside."""
+        if (layer := self.layer()) is None:
+            return True
+        attributes, now = self._attributes, layer.__dict__
+        names = (attributes.keys() | now.keys()) - tracking.BOOKKEEPING
+        return all(now.get(name, _MISSING) is attributes.get(name, _MISSING) for name in names) and all(
+            _has_same_items(container, content) for container, content in self._contents
+        )
 
     def restore(self) -> None:
         """Give the layer back the attributes and contents of the snapshot."""
@@ -69,6 +80,14 @@ def _containers(values: Iterable[Any]) -> Iterator[Any]:
         if isinstance(value, tracking.TrackedList | tracking.TrackedDict):
             yield value
             yield from _containers(value.values() if isinstance(value, dict) else value)
+
+
+def _has_same_items(container: Any, content: Any) -> bool:
+    if len(container) != len(content):
+        return False
+    if isinstance(container, dict):
+        return all(container.get(key, _MISSING) is item for key, item in content.items())
+    return all(item is other for item, other in zip(container, content, strict=True))
 
 
 class Build:
@@ -102,9 +121,9 @@ class Build:
         return self._around is None
 
     @property
-    def layers(self) -> list[Any]:
-        """The layers that the build remembers and that still exist."""
-        return [layer for snapshot in self._snapshots.values() if (layer := snapshot.layer()) is not None]
+    def snapshots(self) -> list[Snapshot]:
+        """The snapshots of the layers that the build remembers and that still exist."""
+        return [snapshot for snapshot in self._snapshots.values() if snapshot.layer() is not None]
 
     def remember(self, layer: Any) -> Snapshot:
         """Keep the structure of a layer before the build changes it."""

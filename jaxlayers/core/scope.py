@@ -323,6 +323,12 @@ def is_eager() -> bool:
     return current() is None and current_trace() == NO_TRACE
 
 
+def is_running() -> bool:
+    """True inside of a run. The `build` of a layer is none: its assignments are the structure of the layer."""
+    scope = current()
+    return scope is not None and scope.built_layer is None
+
+
 def makes_arrays() -> bool:
     """True if a variable without an array would get one now: not inside a closed scope."""
     scope = current()

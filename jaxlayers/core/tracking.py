@@ -59,7 +59,7 @@ class Tracked:
 
     def _note_change(self, name: str) -> None:
         """Note that an attribute was set: compiled functions may have to be traced again, unless a run has set it."""
-        if scope.current() is None:
+        if not scope.is_running():
             changes.note()
             if name in self._set_in_runs:
                 object.__setattr__(self, "_set_in_runs", self._set_in_runs - {name})
@@ -68,7 +68,7 @@ class Tracked:
 
     def _program_attributes(self) -> Iterator[tuple[str, Any]]:
         """Yield the attributes that traced functions depend on, with their names."""
-        left_out = _BOOKKEEPING | self._set_in_runs | self._outside_programs
+        left_out = BOOKKEEPING | self._set_in_runs | self._outside_programs
         return ((name, value) for name, value in self.__dict__.items() if name not in left_out)
 
     def _tracked_children(self) -> Iterator[tuple[str, Any]]:
@@ -76,7 +76,7 @@ class Tracked:
         children = {
             name: value
             for name, value in self.__dict__.items()
-            if isinstance(value, CHILDREN) and name not in _BOOKKEEPING
+            if isinstance(value, CHILDREN) and name not in BOOKKEEPING
         }
         taken = {name for name in children if not name.startswith("_")}
         for name, value in children.items():
@@ -167,7 +167,7 @@ class Tracked:
             if child is not None:
                 child._add_owner(self)
         for name, value in state.items():
-            (object.__setattr__ if name in _BOOKKEEPING else setattr)(self, name, value)
+            (object.__setattr__ if name in BOOKKEEPING else setattr)(self, name, value)
 
 
 class Walk:
@@ -254,6 +254,8 @@ class _Container:
     """A container that makes walks out of date when it changes, and sets the owner of its new items."""
 
     _owner: weakref.ref[Any] | None = None
+    _changed_in_runs = False  # True once a run has changed the container, as `call` may do
+    _changes = 0  # the number of changes outside of runs
 
     def _add_owner(self, owner: Any) -> None:
         if self._owner is None or self._owner() is None:
@@ -263,6 +265,10 @@ class _Container:
     def _track_items(self) -> None:
         """Track the items after a change."""
         structure_changed()
+        if scope.is_running():
+            self._changed_in_runs = True
+        else:
+            self._changes += 1
         owner = None if self._owner is None else self._owner()
         if owner is not None:
             items: Any = self
@@ -313,7 +319,7 @@ for _name in (*_CHANGES, "update", "setdefault", "popitem", "__ior__"):
 
 CHILDREN = (Variable, Tracked, list, dict, tuple)
 _TRACKED = (*CHILDREN, set, frozenset)
-_BOOKKEEPING = frozenset(  # the kernel's own attributes, which hold no children
+BOOKKEEPING = frozenset(  # the kernel's own attributes, which hold no children
     [
         "_walk_cache",
         "_loose_weights",
@@ -330,7 +336,7 @@ _BOOKKEEPING = frozenset(  # the kernel's own attributes, which hold no children
         "_set_in_runs",
     ]
 )
-_NOT_COPIED = _BOOKKEEPING - {"_loose_weights", "_made_with", "_build_shapes"}
+_NOT_COPIED = BOOKKEEPING - {"_loose_weights", "_made_with", "_build_shapes"}
 _KEPT_APART: tuple[type, ...] = ()  # classes whose objects are not part of the layers they are assigned to
 
 

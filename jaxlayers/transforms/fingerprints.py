@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from jaxlayers.common.changes import Noticed
-from jaxlayers.core.tracking import Tracked
+from jaxlayers.core.tracking import Tracked, TrackedDict, TrackedList
 from jaxlayers.core.variable import Variable
 
 _SCALARS = (type(None), bool, int, float, complex, str, bytes, np.generic)
-_MOST_ITEMS = 1000  # larger containers are compared by identity
+_SEQUENCES, _TRACKED = (list, tuple), (TrackedList, TrackedDict)
+_MOST_ITEMS = 1000  # larger containers are compared by identity, and by the number of their changes
 
 
 class Fingerprint:
@@ -75,13 +76,21 @@ class _Identity:
     __hash__ = None  # type: ignore[assignment]
 
 
-def _describe(value: Any) -> Any:
+def _describe(value: Any, around: tuple[Any, ...] = ()) -> Any:
+    """Describe a value.
+
+    Args:
+        value: the value.
+        around: the objects that it is an attribute of. One that is among its own attributes is described once.
+    """
     if isinstance(value, _SCALARS):
         return type(value), value
+    if isinstance(value, _TRACKED) and (value._changed_in_runs or len(value) > _MOST_ITEMS):
+        return _Identity(value), value._changes
     if isinstance(value, dict) and len(value) <= _MOST_ITEMS:
-        return dict, [(key, _describe(item)) for key, item in value.items()]
-    if isinstance(value, list | tuple) and len(value) <= _MOST_ITEMS:
-        return type(value), [_describe(item) for item in value]
-    if isinstance(value, Noticed) and not isinstance(value, Tracked):  # those are compared as objects of their own
-        return _Identity(value), [(name, _describe(item)) for name, item in vars(value).items()]
-    return _Identity(value)
+        return dict, [(key, _describe(item, around)) for key, item in value.items()]
+    if isinstance(value, _SEQUENCES) and len(value) <= _MOST_ITEMS:
+        return type(value), [_describe(item, around) for item in value]
+    if isinstance(value, Tracked) or not isinstance(value, Noticed) or any(value is each for each in around):
+        return _Identity(value)  # a Tracked is compared as an object of its own
+    return _Identity(value), [(name, _describe(item, (*around, value))) for name, item in vars(value).items()]

@@ -143,9 +143,10 @@ class Jitted:
             for _ in range(_ATTEMPTS):
                 if plan.is_traced:
                     return plan
+                start = self._fingerprint(plan, facades)
                 try:
                     plan.trace(args, kwargs)
-                    plan.fingerprint = self._fingerprint(plan, facades)
+                    plan.fingerprint, plan.start = self._fingerprint(plan, facades), start
                     plan.version = changes.count()
                 except PlanTooSmall as missing:
                     plan = self._enlarge(facades, missing)
@@ -163,7 +164,7 @@ class Jitted:
         number = changes.count()
         if plan.version != number:
             if plan.is_traced:
-                known = (p for p in plans if p.fingerprint == self._fingerprint(p, facades))
+                known = (p for p in plans if self._fingerprint(p, facades) in (p.fingerprint, p.start))
                 plan = next(known, None) or self._renew(plan, facades)
             plan.version = number
             others = [p for p in plans if p is not plan and not any(v.is_orphan for v in (*p.written, *p.read))]
@@ -175,7 +176,8 @@ class Jitted:
         variables = (*plan.written, *plan.read)
         roots = facades_of(self._fun, [facade.thing for facade in facades])
         roots += [owner._outermost() for variable in variables if (owner := variable.owner) is not None]
-        objects = {id(thing): thing for root in roots if isinstance(root, Tracked) for thing in root._objects}
+        roots = list({id(root): root for root in roots if isinstance(root, Tracked)}.values())
+        objects = {id(thing): thing for root in roots for thing in root._objects}
         return Fingerprint(objects.values(), variables)
 
     def _renew(self, plan: Plan, facades: tuple[FacadeRef, ...]) -> Plan:
@@ -240,7 +242,9 @@ class Plan:
         self.written_ids, self.read_ids = frozenset(map(id, written)), frozenset(map(id, read))
         self.is_traced = False
         self.version = changes.count()
-        self.fingerprint: Fingerprint | None = None  # once it is traced
+        # Once it is traced: at the end of the trace, and at its start, which differs by what the trace has assigned.
+        self.fingerprint: Fingerprint | None = None
+        self.start: Fingerprint | None = None
         donation.steps.add(self)
         plan = weakref.ref(self)  # the plan holds the function
 

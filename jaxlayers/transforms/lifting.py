@@ -105,16 +105,19 @@ def _value_after(key: Any, before: Any, after: dict[Any, Any]) -> Any:
     return after.get(key, before)
 
 
-def with_carry(bodies: Bodies, attempt: Callable[[Carry], tuple[Any, list[Any]]]) -> Any:
+def with_carry(
+    bodies: Bodies, attempt: Callable[[Carry], tuple[Any, list[Any]]], again: Callable[[Any, Any], Any] | None = None
+) -> Any:
     """Run a loop or branch that carries all variables and losses that its bodies write.
 
     Args:
         bodies: the functions, with arguments for their discovery: arrays or `jax.ShapeDtypeStruct`s.
         attempt: runs the loop with a carry; returns its outputs and the carried values after it.
+        again: see `discover`.
     """
     record = None if (inner := scope.current()) is None else inner.record
     number, earlier = (0, None) if record is None else record.open()
-    discovery = earlier if isinstance(earlier, Discovery) else discover(bodies)
+    discovery = earlier if isinstance(earlier, Discovery) else discover(bodies, again)
     while True:
         carry = Carry(discovery)
         try:
@@ -128,18 +131,26 @@ def with_carry(bodies: Bodies, attempt: Callable[[Carry], tuple[Any, list[Any]]]
     return outputs
 
 
-def discover(bodies: Bodies) -> Discovery:
+def discover(bodies: Bodies, again: Callable[[Any, Any], Any] | None = None) -> Discovery:
     """Trace functions abstractly to find out what they write, what they return, and what the loops inside do.
 
     Under `jax.shard_map`, a value that a body writes may vary along a mesh axis only because it read another one that
     varies. So the bodies are traced again with the values found so far until the set of varying axes stops growing.
+    Likewise, the body of a loop is traced again if an iteration adds masks that the next one receives.
+
+    Args:
+        bodies: see `with_carry`.
+        again: for the body of a loop, a function `(arguments, outputs) -> arguments` of the next iteration.
     """
     keys: dict[Any, frozenset[str]] = {}
     while True:
         before = dict(keys)
         records, outputs = _trace_once(bodies, keys)
-        if keys == before or not any(keys.values()):
+        following = bodies if again is None else [(bodies[0][0], again(bodies[0][1], outputs[0]))]
+        has_masks_of_next = jax.tree.structure(following[0][1]) == jax.tree.structure(bodies[0][1])
+        if has_masks_of_next and (keys == before or not any(keys.values())):
             return Discovery(keys, records, outputs)
+        bodies = following
 
 
 def _trace_once(bodies: Bodies, keys: dict[Any, frozenset[str]]) -> tuple[list[Record], list[Any]]:

@@ -84,8 +84,7 @@ def scan(
     """
 
     def attempt(carry: lifting.Carry) -> Any:
-        outputs = carry.outputs[0]
-        pattern = masks.merge(masks.carry(init), outputs[0]) if isinstance(outputs, tuple) else masks.carry(init)
+        pattern = again((held, None), carry.outputs[0])[0]
 
         def body(state: Any, x: Any) -> Any:
             (new_carry, y), values = carry.run(0, f, (state[0], x), state[1])
@@ -102,7 +101,12 @@ def scan(
     def iteration(carry: Any, x: Any) -> Any:
         return f(carry, jax.tree.map(lambda leaf, stacked: vary(leaf, varying_axes(stacked)), x, xs))
 
-    return lifting.with_carry([(iteration, (masks.carry(init), slice_of_xs))], attempt)
+    def again(arguments: Any, outputs: Any) -> Any:
+        new_carry = outputs[0] if isinstance(outputs, tuple) else None
+        return masks.merge(arguments[0], new_carry), arguments[1]
+
+    held = masks.carry(init)
+    return lifting.with_carry([(iteration, (held, slice_of_xs))], attempt, again)
 
 
 @ends_in_user_code
@@ -142,7 +146,7 @@ def while_loop(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init_
 
     init_val = jax.tree.map(unwrap, init_val)
     held = masks.carry(init_val)
-    return lifting.with_carry([(body_fun, (held,))], attempt)
+    return lifting.with_carry([(body_fun, (held,))], attempt, lambda args, outputs: (masks.merge(args[0], outputs),))
 
 
 @ends_in_user_code
@@ -166,7 +170,9 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[..., Any], init_val: An
 
     lower, upper, init_val = jax.tree.map(unwrap, (lower, upper, init_val))
     held = masks.carry(init_val)
-    return lifting.with_carry([(body_fun, (lower, held))], attempt)
+    return lifting.with_carry(
+        [(body_fun, (lower, held))], attempt, lambda args, outputs: (lower, masks.merge(args[1], outputs))
+    )
 
 
 def repeat(step: Callable[[Any], Any], count: Any) -> Any:

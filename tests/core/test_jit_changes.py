@@ -289,6 +289,84 @@ def test_what_a_call_writes_is_no_reason_to_compile_again(compilations):
     assert count[0] == 0
 
 
+class BuiltNet(jl.Model):
+    """Settings, a list of layers and a regularizer that `build` makes."""
+
+    def build(self, shape):
+        self.table, self.settings = [1.0] * 2000, {"inner": {"shift": 1.0}}
+        self.penalty = regularizers.L2(0.5)
+        self.blocks = [layers.Dense(3)]
+
+    def call(self, inputs):
+        for block in self.blocks:
+            inputs = block(inputs)
+        return inputs * self.table[0] + self.settings["inner"]["shift"] + self.penalty(inputs)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: model.table.__setitem__(0, 3.0),
+        lambda model: model.settings["inner"].update(shift=3.0),
+        lambda model: setattr(model.penalty, "l2", 3.0),
+        lambda model: model.blocks.append(model.blocks[0]),
+    ],
+    ids=["large list", "dict", "regularizer", "layer called twice"],
+)
+def test_what_build_has_made_is_a_part_of_the_program(change):
+    model = BuiltNet()
+    before = model.predict(X, verbose=0)
+    change(model)
+    after = model.predict(X, verbose=0)
+    np.testing.assert_allclose(after, model(X), rtol=1e-5)
+    assert not np.allclose(before, after)
+
+
+def test_containers_and_attributes_that_a_call_writes_are_no_reason_to_compile_again(compilations):
+    class Counting(jl.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense, self.counts, self.shapes, self.last = layers.Dense(3), {"calls": 0, "shift": 1.0}, [], None
+
+        def call(self, inputs):
+            self.counts["calls"] += 1
+            self.shapes.append(inputs.shape)
+            if self.last is None:
+                self.last = len(self.shapes)
+            return self.dense(inputs) + self.counts["shift"]
+
+    def run():
+        model(X)
+        model.last = None
+        model.predict(X, verbose=0)
+        model.fit(X, Y, batch_size=4, verbose=0)
+
+    model = Counting()
+    model.compile("sgd", "mse")
+    for _ in range(3):  # the first traces have seen an unbuilt model, and another order of assignments
+        run()
+    with compilations() as count:
+        run()
+        run()
+    assert count[0] == 0
+    model.counts["shift"] = 5.0
+    model(X)
+    np.testing.assert_allclose(model.predict(X, verbose=0), model(X), rtol=1e-5)
+
+
+def test_objects_that_refer_to_each_other():
+    class Pair(regularizers.L2):
+        pass
+
+    layer = layers.Dense(3, kernel_regularizer=Pair(0.1))
+    layer.kernel_regularizer.other = Pair(0.2)
+    layer.kernel_regularizer.other.other = layer.kernel_regularizer
+    step = jl.jit(lambda x: layer(x) * layer.kernel_regularizer.other.l2)
+    step(X)
+    layer.kernel_regularizer.other.l2 = np.float32(3.0)
+    np.testing.assert_allclose(step(X), layer(X) * 3, rtol=1e-5)
+
+
 def test_training_examines_nothing_between_steps(monkeypatch):
     model = Net()
     model.compile(optimizers.Adam(1e-3), "mse", metrics=["mae"])

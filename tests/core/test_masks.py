@@ -552,20 +552,50 @@ def test_masks_of_what_scan_reads_and_stacks():
     np.testing.assert_array_equal(masks.get_mask(stacked), ids != 0)
 
 
-def test_a_mask_that_only_the_second_iteration_makes_is_told():
-    embed = layers.Embedding(5, 3, mask_zero=True)
+def loops(body, start, count):
+    """The results of a body in Python, and in each kind of loop."""
+    expected = start
+    for _ in range(count):
+        expected = body(expected)
+    yield expected
+    yield jl.fori_loop(0, count, lambda _, carry: body(carry), start)
+    yield jl.scan(lambda carry, _: (body(carry), None), start, None, length=count)[0]
+    yield jl.while_loop(lambda state: state[1] < count, lambda s: (body(s[0]), s[1] + 1), (start, 0))[0]
+
+
+def make_body(inner):
+    """A body that passes arrays with and without masks around, the first through an inner branch or loop."""
+    embed, relu = layers.Embedding(5, 3, mask_zero=True), layers.ReLU()
     embed(PADDED)
-    dense = layers.Dense(3)
-    dense(jnp.ones((2, 3, 3)))
+    inside = {
+        "none": relu,
+        "cond": lambda x: jl.cond(True, relu, lambda x: x, x),
+        "scan": lambda x: jl.scan(lambda carry, _: (relu(carry), None), x, None, length=2)[0],
+    }[inner]
+    return lambda carry: (inside(carry[1]), inside(carry[2]), embed(PADDED))
 
-    def body(_, carry):
-        first, _ = carry
-        return embed(PADDED), dense(first)
 
-    start = (jnp.ones((2, 3, 3)), jnp.ones((2, 3, 3)))
-    with pytest.raises(ValueError, match="only in its second iteration. Set the mask before the loop"):
-        jl.fori_loop(0, 3, body, start)
-    np.testing.assert_array_equal(masks.get_mask(jl.fori_loop(0, 3, lambda _, h: dense(h), embed(PADDED))), PADDED != 0)
+@pytest.mark.parametrize("inner", ["none", "cond", "scan"])
+@pytest.mark.parametrize("count", [1, 2, 4])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_masks_that_later_iterations_receive(inner, count, compiled):
+    """An array has a mask wherever it has one in Python; where it has none in Python, its mask is True everywhere."""
+    body, start = make_body(inner), (jnp.ones((2, 3, 3)),) * 3
+
+    def run(start):
+        return [
+            [
+                (array, masks.get_mask(array) if masks.get_mask(array) is not None else jnp.ones((2, 3), bool))
+                for array in r
+            ]
+            for r in loops(body, start, count)
+        ]
+
+    expected, *results = (jl.jit(run) if compiled else run)(start)
+    for result in results:
+        for (array, mask), (expected_array, expected_mask) in zip(result, expected, strict=True):
+            np.testing.assert_allclose(array, expected_array)
+            np.testing.assert_array_equal(mask, expected_mask)
 
 
 def test_gradients_through_a_masked_loop():
@@ -576,3 +606,16 @@ def test_gradients_through_a_masked_loop():
         wrt=scale,
     )()
     np.testing.assert_allclose(looped, pool(sequences).sum(), rtol=1e-5)
+
+
+def test_a_mask_that_depends_on_the_trace_is_told():
+    traces = []
+
+    def body(_, carry):
+        traces.append(1)
+        carry = carry + 1
+        set_mask(carry, MASK if len(traces) > 1 else None)
+        return carry
+
+    with pytest.raises(ValueError, match="a mask of shape .2, 4. that it did not return when it was traced before"):
+        jl.fori_loop(0, 3, body, jnp.ones((2, 4)))

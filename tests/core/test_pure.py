@@ -656,3 +656,45 @@ def test_another_kind_of_keys_after_the_first():
         params, state = layer.init(jax.random.key(0), x)
         one, two = (layer.apply(params, state, x, rng=jax.random.key(i), training=True).outputs for i in (0, 1))
         assert not np.array_equal(one, two)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda net: setattr(net, "scale", 3.0),
+        lambda net: setattr(net.inner, "activation", jnp.sin),
+        lambda net: net.settings.update(shift=2.0),
+        lambda net: net.blocks.append(layers.Rescaling(2.0)),
+        lambda net: setattr(net, "blocks", [layers.Rescaling(5.0)]),
+    ],
+    ids=["attribute", "attribute inside", "container", "layer added", "layers replaced"],
+)
+def test_apply_of_an_unbuilt_layer_sees_what_was_changed_after_init(change, compiled):
+    class Net(Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.blocks = layers.Dense(3), [layers.Rescaling(1.0)]
+            self.scale, self.settings = 1.0, {"shift": 1.0}
+
+        def call(self, inputs):
+            inputs = self.inner(inputs) * self.scale + self.settings["shift"]
+            for block in self.blocks:
+                inputs = block(inputs)
+            return inputs
+
+    x = jnp.ones((2, 3))
+    net, built = Net(), Net()
+    params, state = net.init(jax.random.key(0), x)
+    built(x)
+    built.params = params
+    apply = (
+        jl.jit(lambda: net.apply(params, state, x).outputs) if compiled else lambda: net.apply(params, state, x).outputs
+    )
+    before = apply()
+    np.testing.assert_allclose(before, built(x), rtol=1e-6)
+    change(net)
+    change(built)
+    after = apply()
+    np.testing.assert_allclose(after, built(x), rtol=1e-6)
+    assert not np.allclose(before, after) and not net.built
