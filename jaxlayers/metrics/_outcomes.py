@@ -78,7 +78,8 @@ class OutcomeMetric(Metric):
             ValueError: if the shapes do not fit each other.
         """
         batch = as_array(y_true), as_array(y_pred), as_array(sample_weight), get_mask(y_pred), self._label_weights
-        self._build(np.shape(batch[1]))
+        if self._built_for is None:
+            self._build(np.shape(batch[1]))
         self._accumulate(self._sums(), _add_outcomes, *batch, self._rule, self._outcomes, type(self).__name__)
 
 
