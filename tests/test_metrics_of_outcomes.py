@@ -381,3 +381,10 @@ def test_attributes_and_methods_of_subclasses_are_their_own():
     built.update_state([0, 1], [1.0, 1.0])
     built.merge_state([built])
     assert float(cut.result()) == 0.5 and float(built.result()) == 0.5
+
+
+def test_thresholds_may_be_assigned():
+    metric = metrics.Precision(thresholds=[0.2, 0.5])
+    metric.thresholds = [0.6, 0.8]
+    metric.update_state([0, 1, 1], [0.3, 0.7, 0.9])
+    assert metric.thresholds == [0.6, 0.8] and metric.true_positives.numpy().tolist() == [2, 1]

@@ -56,6 +56,10 @@ class OutcomeMetric(Metric):
         """The thresholds; a score above a threshold predicts positive at that threshold."""
         return list(self._rule.thresholds)
 
+    @thresholds.setter
+    def thresholds(self, value: Any) -> None:
+        self._rule = self._rule._replace(thresholds=make_thresholds(value))
+
     def _count(self, shape: tuple[int, ...]) -> None:
         """Make a variable for each outcome, as an attribute of the outcome's name."""
         dtype = outcome_dtype(self._dtype)
