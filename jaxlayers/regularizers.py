@@ -48,23 +48,7 @@ class Regularizer(Configured):
         return super().get_config()
 
 
-class _Norms(Regularizer):
-    """The base class of the penalties on the L1 and L2 norm."""
-
-    l1 = l2 = 0.0
-
-    @operation("x")
-    def __call__(self, x: Any) -> jax.Array:
-        """Return the penalty for an array."""
-        total = jnp.zeros((), x.dtype)
-        if self.l1:
-            total += self.l1 * jnp.sum(jnp.abs(x))
-        if self.l2:
-            total += self.l2 * jnp.sum(jnp.square(x))
-        return total
-
-
-class L1L2(_Norms):
+class L1L2(Regularizer):
     """The sum of an L1 and an L2 penalty: `l1 * sum(|x|) + l2 * sum(x ** 2)`.
 
     Args:
@@ -84,8 +68,18 @@ class L1L2(_Norms):
         self.l1 = _checked_weight("l1", 0.0 if l1 is None else l1)
         self.l2 = _checked_weight("l2", 0.0 if l2 is None else l2)
 
+    @operation("x")
+    def __call__(self, x: Any) -> jax.Array:
+        """Return the penalty for an array."""
+        total = jnp.zeros((), x.dtype)
+        if self.l1:
+            total += self.l1 * jnp.sum(jnp.abs(x))
+        if self.l2:
+            total += self.l2 * jnp.sum(jnp.square(x))
+        return total
 
-class L1(_Norms):
+
+class L1(Regularizer):
     """The L1 penalty, `l1 * sum(|x|)`, which makes many weights exactly or almost zero.
 
     Args:
@@ -103,8 +97,13 @@ class L1(_Norms):
     def __init__(self, l1: float = 0.01):
         self.l1 = _checked_weight("l1", 0.01 if l1 is None else l1)
 
+    @operation("x")
+    def __call__(self, x: Any) -> jax.Array:
+        """Return the penalty for an array."""
+        return self.l1 * jnp.sum(jnp.abs(x))
 
-class L2(_Norms):
+
+class L2(Regularizer):
     """The L2 penalty, `l2 * sum(x ** 2)`, which keeps weights small.
 
     Args:
@@ -121,6 +120,11 @@ class L2(_Norms):
 
     def __init__(self, l2: float = 0.01):
         self.l2 = _checked_weight("l2", 0.01 if l2 is None else l2)
+
+    @operation("x")
+    def __call__(self, x: Any) -> jax.Array:
+        """Return the penalty for an array."""
+        return self.l2 * jnp.sum(jnp.square(x))
 
 
 class OrthogonalRegularizer(Regularizer):

@@ -361,3 +361,30 @@ def test_what_is_refused(call, message):
 def test_integer_counts_warn_of_weights_that_they_cut():
     with pytest.warns(UserWarning, match="fractions of weights are cut off"):
         metrics.MeanIoU(2)([0, 1], [1, 1], np.array([0.5, 1.5]))
+
+
+def test_attributes_and_methods_of_subclasses_are_their_own():
+    class Cut(metrics.IoU):
+        def __init__(self, threshold):
+            super().__init__(num_classes=2, target_class_ids=[1])
+            self.threshold = threshold
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            super().update_state(y_true, np.asarray(y_pred) > self.threshold, sample_weight)
+
+    class Built(metrics.Precision):
+        def _build(self, y_true_shape, y_pred_shape):
+            raise AssertionError
+
+    cut, built = Cut(3.0), Built()
+    cut.update_state([0, 1, 1, 0], [1.0, 5.0, 2.0, 1.0])
+    built.update_state([0, 1], [1.0, 1.0])
+    built.merge_state([built])
+    assert float(cut.result()) == 0.5 and float(built.result()) == 0.5
+
+
+def test_thresholds_may_be_assigned():
+    metric = metrics.Precision(thresholds=[0.2, 0.5])
+    metric.thresholds = [0.6, 0.8]
+    metric.update_state([0, 1, 1], [0.3, 0.7, 0.9])
+    assert metric.thresholds == [0.6, 0.8] and metric.true_positives.numpy().tolist() == [2, 1]

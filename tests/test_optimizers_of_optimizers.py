@@ -296,3 +296,9 @@ def test_a_pattern_cannot_be_taken_twice():
     with pytest.raises(ValueError, match="Expected an optimizer for 'multi_optimizer'; received 'sgd'"):
         optimizer.build([Variable(1.0)])
     assert not optimizer.built
+
+
+def test_the_inner_optimizer_may_be_replaced():
+    optimizer = optimizers.LossScaleOptimizer(optimizers.Adam())
+    optimizer.inner_optimizer = inner = optimizers.SGD(0.5)
+    assert optimizer.inner_optimizer is inner and optimizer.learning_rate == 0.5

@@ -139,3 +139,15 @@ def test_what_is_wrong_is_said():
 def test_of_a_symbolic_tensor():
     penalty = regularizers.L2(0.1)(SymbolicTensor((None, 3), "float32"))
     assert penalty.shape == () and penalty.dtype == "float32"
+
+
+def test_a_subclass_may_have_a_factor_of_the_other_norm():
+    class ElasticNet(regularizers.L2):
+        def __init__(self, l1, l2):
+            super().__init__(l2)
+            self.l1 = l1
+
+        def __call__(self, x):
+            return super().__call__(x) + self.l1 * jnp.sum(jnp.abs(x))
+
+    assert float(ElasticNet(0.5, 1.0)(jnp.array([1.0, -2.0]))) == 6.5

@@ -33,6 +33,18 @@ class ProgbarLogger(Callback):
         self._progress.start(epoch)
         self._seen = 0
 
+    # Hooks do not call each other: a subclass may override one of them.
+
+    def _step(self, batch: int, logs: Any) -> None:
+        self._seen = batch + 1
+        if self._progress is not None:
+            self._progress.step(batch, logs or {})
+
+    def _end(self, epoch: int, logs: Any = None) -> None:
+        if self._progress is not None:
+            self._progress.end(epoch, self._seen or self._progress.steps or 0, logs or {})
+            self._progress = None
+
     def on_train_begin(self, logs: Any = None) -> None:
         """Remember that training runs: its validations are not shown separately."""
         self._in_fit = True
@@ -47,15 +59,11 @@ class ProgbarLogger(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Update the display."""
-        self._seen = batch + 1
-        if self._progress is not None:
-            self._progress.step(batch, logs or {})
+        self._step(batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """End the display with the logs of the epoch."""
-        if self._progress is not None:
-            self._progress.end(epoch, self._seen or self._progress.steps or 0, logs or {})
-            self._progress = None
+        self._end(epoch, logs)
 
     def on_test_begin(self, logs: Any = None) -> None:
         """Start the display of an evaluation."""
@@ -65,12 +73,12 @@ class ProgbarLogger(Callback):
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
         """Update the display."""
         if not self._in_fit:
-            self.on_train_batch_end(batch, logs)
+            self._step(batch, logs)
 
     def on_test_end(self, logs: Any = None) -> None:
         """End the display with the logs of the evaluation."""
         if not self._in_fit:
-            self.on_epoch_end(0, logs)
+            self._end(0, logs)
 
     def on_predict_begin(self, logs: Any = None) -> None:
         """Start the display of a prediction."""
@@ -80,7 +88,7 @@ class ProgbarLogger(Callback):
 
     def on_predict_end(self, logs: Any = None) -> None:
         """End the display of the prediction."""
-        self.on_epoch_end(0)
+        self._end(0)
 
     def close(self) -> None:
         """Remove an unfinished bar, so that the terminal is usable again."""

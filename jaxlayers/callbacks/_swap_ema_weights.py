@@ -41,12 +41,12 @@ class SwapEMAWeights(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Restore the weights."""
-        self.close()
+        self._swap_out()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Replace the weights by the averages, if `swap_on_epoch` is True."""
         if self.swap_on_epoch:
-            self.on_test_begin()
+            self._swap_in()
 
     def on_train_end(self, logs: Any = None) -> None:
         """Keep the averages in the model, if they have replaced the weights."""
@@ -54,6 +54,21 @@ class SwapEMAWeights(Callback):
 
     def on_test_begin(self, logs: Any = None) -> None:
         """Replace the weights by the averages."""
+        self._swap_in()
+
+    def on_test_end(self, logs: Any = None) -> None:
+        """Restore the weights."""
+        self._swap_out()
+
+    on_predict_begin, on_predict_end = on_test_begin, on_test_end
+
+    def close(self) -> None:
+        """Restore the weights after an error."""
+        self._swap_out()
+
+    # Hooks do not call each other: a subclass may override one of them.
+
+    def _swap_in(self) -> None:
         if self._weights:
             return
         optimizers = [inner for _, inner in optimizers_of(self.model) if getattr(inner, "use_ema", False)]
@@ -66,14 +81,7 @@ class SwapEMAWeights(Callback):
         for variable, average in pairs:
             variable.assign(jnp.copy(unwrap(average)))  # a copy: an array of two variables cannot be donated
 
-    def on_test_end(self, logs: Any = None) -> None:
-        """Restore the weights."""
-        self.close()
-
-    on_predict_begin, on_predict_end = on_test_begin, on_test_end
-
-    def close(self) -> None:
-        """Restore the weights, also after an error."""
+    def _swap_out(self) -> None:
         for variable, value in self._weights:
             variable.assign(value)
         self._weights = []

@@ -186,6 +186,7 @@ def explicit(build: Callable[..., Any]) -> Callable[..., Any]:
         inner = scope.current()
         if inner is not None and inner.built_layer is self:  # by `super().build(...)`, or by `build_in_call`
             build(self, *args, **kwargs)
+            object.__setattr__(self, "built", True)  # a method that has called `super().build(...)` may read it
             return
         has_weights = self._loose_weights or any(isinstance(value, Variable) for value in vars(self).values())
         if self.built and has_weights and not is_default(type(self).build):

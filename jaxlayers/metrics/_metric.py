@@ -168,7 +168,7 @@ class Metric(Tracked, Configured):
                     "of the same class can be merged."
                 )
         others = [other for other in others if other._built_for is not None]
-        if others:
+        if self._built_for is None and others:
             self._build((0, *(others[0]._built_for or ())))
         _assign(self.variables, self.stateless_merge_state(*(_read(metric.variables) for metric in (self, *others))))
 

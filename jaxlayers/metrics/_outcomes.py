@@ -56,6 +56,10 @@ class OutcomeMetric(Metric):
         """The thresholds; a score above a threshold predicts positive at that threshold."""
         return list(self._rule.thresholds)
 
+    @thresholds.setter
+    def thresholds(self, value: Any) -> None:
+        self._rule = self._rule._replace(thresholds=make_thresholds(value))
+
     def _count(self, shape: tuple[int, ...]) -> None:
         """Make a variable for each outcome, as an attribute of the outcome's name."""
         dtype = outcome_dtype(self._dtype)
@@ -78,7 +82,8 @@ class OutcomeMetric(Metric):
             ValueError: if the shapes do not fit each other.
         """
         batch = as_array(y_true), as_array(y_pred), as_array(sample_weight), get_mask(y_pred), self._label_weights
-        self._build(np.shape(batch[1]))
+        if self._built_for is None:
+            self._build(np.shape(batch[1]))
         self._accumulate(self._sums(), _add_outcomes, *batch, self._rule, self._outcomes, type(self).__name__)
 
 

@@ -53,7 +53,7 @@ class IoU(Metric):
     """
 
     _direction = "up"
-    threshold: float | None = None  # the lowest score that predicts class 1, if predictions are scores of this class
+    _lowest_score: float | None = None  # that predicts class 1, if predictions are scores of this class
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class IoU(Metric):
             )
         batch = as_array(y_true), as_array(y_pred), weight, get_mask(y_pred)
         axes = None if self.sparse_y_true else self.axis, None if self.sparse_y_pred else self.axis
-        options = self.ignore_class, axes, self.threshold, type(self).__name__
+        options = self.ignore_class, axes, self._lowest_score, type(self).__name__
         self._accumulate([self.total_cm], _add_batch, *batch, *options)
 
     def result(self) -> jax.Array:
@@ -145,6 +145,10 @@ class BinaryIoU(IoU):
     ):
         super().__init__(2, target_class_ids, name, dtype)
         self.threshold = threshold
+
+    @property
+    def _lowest_score(self) -> float:  # type: ignore[override]
+        return self.threshold
 
 
 class MeanIoU(IoU):

@@ -97,6 +97,10 @@ class LossScaleOptimizer(Composite):
         """The optimizer that updates the parameters."""
         return self._inner[0]
 
+    @inner_optimizer.setter
+    def inner_optimizer(self, value: Optimizer) -> None:
+        self._inner = [value]
+
     @property
     def _own_variables(self) -> list[Variable]:
         return [*super()._own_variables, self.step_counter, self.dynamic_scale]

@@ -233,3 +233,20 @@ def test_weights_of_several_axes_lie_as_in_keras_in_whatever_order_they_are_name
     ours, theirs = pair("LayerNormalization", {"axis": axis}, floats(2, 3, 4))
     assert [w.shape for w in ours.weights] == [w.shape for w in theirs.weights] == [(3, 4)] * 2
     close(ours(floats(2, 3, 4)), theirs(floats(2, 3, 4)))
+
+
+@pytest.mark.parametrize("cls", [layers.BatchNormalization, layers.RMSNormalization, layers.Wrapper])
+def test_a_layer_is_built_after_the_build_of_its_base(cls):
+    seen = []
+
+    class Own(cls):
+        def build(self, input_shape):
+            super().build(input_shape)
+            seen.append(self.built)
+
+        def call(self, inputs):
+            return inputs
+
+    for use in (lambda layer: layer.build((2, 3)), lambda layer: layer(np.ones((2, 3), "float32"))):
+        use(Own(layers.Dense(2)) if cls is layers.Wrapper else Own())
+    assert seen == [True, True]

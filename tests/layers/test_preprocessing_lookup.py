@@ -296,3 +296,20 @@ def test_a_vocabulary_is_not_searched_for_layers():
         assert not layer._walk.changes_unnoticed  # otherwise each call of a model would walk through it
         again = pickle.loads(pickle.dumps(layer))
         assert again.get_vocabulary() == copy.deepcopy(layer).get_vocabulary() == layer.get_vocabulary()
+
+
+@pytest.mark.parametrize("cls", [layers.StringLookup, layers.TextVectorization])
+def test_a_sequence_of_batches_is_read_batch_by_batch(cls):
+    class Batches:
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            return [np.array([["a"], ["b"]]), np.array([["b"]])][index]
+
+        def __iter__(self):
+            return map(self.__getitem__, range(len(self)))
+
+    layer = cls()
+    layer.adapt(Batches())
+    assert layer.get_vocabulary()[-2:] == ["b", "a"]

@@ -636,3 +636,13 @@ def test_weights_are_in_the_order_of_keras():
     theirs = keras.layers.Bidirectional(keras.layers.RNN(stack(keras.layers), return_state=True))
     ours(X), theirs(X)
     assert [(w.name, w.shape) for w in ours.weights] == [(w.name, w.shape) for w in keras_weights(theirs)]
+
+
+@pytest.mark.parametrize("cls", [layers.LSTM, layers.GRU])
+def test_a_subclass_may_keep_its_implementation(cls):
+    class Own(cls):
+        def __init__(self, units, implementation=2):
+            super().__init__(units, implementation=implementation)
+            self.implementation = implementation
+
+    assert Own(2, 1).implementation == 1

@@ -658,3 +658,30 @@ def test_weights_come_back_when_an_evaluation_fails():
 
 def test_a_lambda_callback_has_methods_of_the_users_own():
     assert callbacks.LambdaCallback(custom=lambda: 5).custom() == 5
+
+
+def test_overridden_hooks_are_called_for_their_own_events_only():
+    calls = []
+
+    def noting(base, *names):
+        def hook(name):
+            def method(self, *args):
+                calls.append(name)
+                getattr(base, name)(self, *args)
+
+            return method
+
+        return type("Noting", (base,), {name: hook(name) for name in names})
+
+    model = jl.Sequential([jl.layers.Dense(1)])
+    model.compile(jl.optimizers.SGD(0.1, use_ema=True), "mse")
+    bar = noting(callbacks.ProgbarLogger, "on_train_batch_end", "on_epoch_end")()
+    swap = noting(callbacks.SwapEMAWeights, "on_test_begin", "on_test_end", "close")(swap_on_epoch=True)
+    model.fit(X, Y, epochs=2, batch_size=len(X), verbose=0, callbacks=[bar, swap])
+    assert calls == ["on_train_batch_end", "on_epoch_end"] * 2 + ["close"]
+    calls.clear()
+    model.evaluate(X, Y, verbose=0, callbacks=[bar, swap])
+    assert calls == ["on_test_begin", "on_test_end", "close"]
+    calls.clear()
+    model.predict(X, verbose=0, callbacks=[bar, swap])
+    assert calls == ["close"]

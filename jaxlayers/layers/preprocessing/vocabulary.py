@@ -243,7 +243,7 @@ class IndexLookup(HostLayer):
         self.reset_state()
         if isinstance(data, list | tuple | str | bytes):
             data = np.asarray(data)
-        if np.ndim(data) == 1 and hasattr(data, "shape"):
+        if hasattr(data, "shape") and np.ndim(data) == 1:
             data = data[:, None]  # each element is a sample
         for batch in batches(data, steps):
             self.update_state(batch)

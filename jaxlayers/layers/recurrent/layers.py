@@ -31,7 +31,7 @@ class CellRNN(RNN):
             names = dict.fromkeys([*constructor_parameters(cell), *cell._passed_on])  # type: ignore[arg-type]
             cls.cell_class, cls.cell_name = cell, to_snake_case(cell.__name__)
             cls._passed_on = [name for name in names if name not in constructor_parameters(Layer)]
-            for name in cls._passed_on:
+            for name in set(cls._passed_on) - {"implementation"}:  # the cell has no such attribute
                 setattr(cls, name, property(attrgetter(f"cell.{name}"), doc=f"The attribute `{name}` of the cell."))
 
     def __init__(self, use_cudnn: bool | str = "auto", **kwargs: Any):
