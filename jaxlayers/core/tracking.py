@@ -40,6 +40,7 @@ class Tracked:
     _walk_cache: tuple[int, Walk] | None = None
     _owners: tuple[weakref.ref[Tracked], ...] = ()
     _set_in_runs: frozenset[str] = frozenset()  # the attributes that were set last by a run, as `call` may do
+    _container_changes = 0  # the number of changes of containers in attributes, those by runs not included
     _outside_programs: frozenset[str] = frozenset()  # the attributes that no traced function depends on
     _order: Mapping[int, weakref.ref[Any]] = {}  # the things assigned to it, in the order of their first assignment
 
@@ -255,7 +256,12 @@ class _Container:
 
     _owner: weakref.ref[Any] | None = None
     _changed_in_runs = False  # True once a run has changed the container, as `call` may do
-    _changes = 0  # the number of changes outside of runs
+
+    @property
+    def changes(self) -> int:
+        """The number of changes outside of runs, of this container and the others in its owner."""
+        owner = None if self._owner is None else self._owner()
+        return 0 if owner is None else owner._container_changes
 
     def _add_owner(self, owner: Any) -> None:
         if self._owner is None or self._owner() is None:
@@ -265,11 +271,11 @@ class _Container:
     def _track_items(self) -> None:
         """Track the items after a change."""
         structure_changed()
+        owner = None if self._owner is None else self._owner()
         if scope.is_running():
             self._changed_in_runs = True
-        else:
-            self._changes += 1
-        owner = None if self._owner is None else self._owner()
+        elif owner is not None:
+            object.__setattr__(owner, "_container_changes", owner._container_changes + 1)
         if owner is not None:
             items: Any = self
             base: Any = list if isinstance(items, list) else dict
@@ -334,6 +340,7 @@ BOOKKEEPING = frozenset(  # the kernel's own attributes, which hold no children
         "_first_call",
         "_build_shapes",
         "_set_in_runs",
+        "_container_changes",
     ]
 )
 _NOT_COPIED = BOOKKEEPING - {"_loose_weights", "_made_with", "_build_shapes"}

@@ -275,7 +275,7 @@ class Compiled:
         if self.run_eagerly:
             return step
         if isinstance(step, types.MethodType):
-            return self._compile(name, name, step.__func__)
+            return self._compile((name, step.__func__), name, step.__func__)  # it may be replaced on the object
         return self._compile(name, name, lambda model, data: model._as_step(name)(data))
 
     def _as_step(self, name: str) -> Callable[[Any], Any]:

@@ -86,7 +86,7 @@ def _describe(value: Any, around: tuple[Any, ...] = ()) -> Any:
     if isinstance(value, _SCALARS):
         return type(value), value
     if isinstance(value, _TRACKED) and (value._changed_in_runs or len(value) > _MOST_ITEMS):
-        return _Identity(value), value._changes
+        return _Identity(value), value.changes
     if isinstance(value, dict) and len(value) <= _MOST_ITEMS:
         return dict, [(key, _describe(item, around)) for key, item in value.items()]
     if isinstance(value, _SEQUENCES) and len(value) <= _MOST_ITEMS:

@@ -326,14 +326,19 @@ def test_containers_and_attributes_that_a_call_writes_are_no_reason_to_compile_a
     class Counting(jl.Model):
         def __init__(self):
             super().__init__()
-            self.dense, self.counts, self.shapes, self.last = layers.Dense(3), {"calls": 0, "shift": 1.0}, [], None
+            self.dense, self.counts, self.shapes, self.last = (
+                layers.Dense(3),
+                {"calls": 0, "inner": {"shift": 1.0}},
+                [],
+                None,
+            )
 
         def call(self, inputs):
             self.counts["calls"] += 1
             self.shapes.append(inputs.shape)
             if self.last is None:
                 self.last = len(self.shapes)
-            return self.dense(inputs) + self.counts["shift"]
+            return self.dense(inputs) + self.counts["inner"]["shift"]
 
     def run():
         model(X)
@@ -349,9 +354,24 @@ def test_containers_and_attributes_that_a_call_writes_are_no_reason_to_compile_a
         run()
         run()
     assert count[0] == 0
-    model.counts["shift"] = 5.0
+    model.counts["inner"]["shift"] = 5.0
     model(X)
     np.testing.assert_allclose(model.predict(X, verbose=0), model(X), rtol=1e-5)
+
+
+@pytest.mark.parametrize("bound", [False, True])
+def test_a_step_replaced_on_the_model(bound):
+    model = jl.Sequential([jl.Input((3,)), layers.Dense(3)])
+    model.compile("sgd", "mse")
+    model.train_on_batch(X, Y)
+    if bound:
+        model.train_step = types.MethodType(lambda self, data: {"loss": jnp.float32(42)}, model)
+    else:
+        model.train_step = lambda data: {"loss": jnp.float32(42)}
+    assert model.train_on_batch(X, Y) == 42
+    assert model.fit(X, Y, verbose=0).history["loss"] == [42]
+    del model.train_step
+    assert model.train_on_batch(X, Y) != 42
 
 
 def test_objects_that_refer_to_each_other():
