@@ -127,7 +127,7 @@ class MeanMetricWrapper(FunctionWrapper, Mean):
 
     def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any):
         super().__init__(name=name, dtype=dtype)
-        self.fn = fn
+        self.fn = self._fn = fn  # subclasses written for Keras read `_fn`
         self._fn_kwargs = kwargs
         if isinstance(fn, Loss) or fn in registry.names("loss").values():
             self._direction = "down"
