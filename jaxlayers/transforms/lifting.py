@@ -146,11 +146,17 @@ def discover(bodies: Bodies, again: Callable[[Any, Any], Any] | None = None) -> 
     while True:
         before = dict(keys)
         records, outputs = _trace_once(bodies, keys)
-        following = bodies if again is None else [(bodies[0][0], again(bodies[0][1], outputs[0]))]
-        has_masks_of_next = jax.tree.structure(following[0][1]) == jax.tree.structure(bodies[0][1])  # type: ignore[operator]
+        following = bodies
+        if again is not None:
+            following = [(bodies[0][0], again(bodies[0][1], outputs[0]))]
+        has_masks_of_next = jax.tree.structure(_arguments(following)) == jax.tree.structure(_arguments(bodies))  # type: ignore[operator]
         if has_masks_of_next and (keys == before or not any(keys.values())):
             return Discovery(keys, records, outputs)
         bodies = following
+
+
+def _arguments(bodies: Bodies) -> list[Any]:
+    return [arguments for _, arguments in bodies]
 
 
 def _trace_once(bodies: Bodies, keys: dict[Any, frozenset[str]]) -> tuple[list[Record], list[Any]]:
