@@ -26,16 +26,19 @@ def wide(x: Array) -> Array:
 
 @functools.partial(jax.jit, static_argnums=(1,))
 def shifted(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array, Array, Array]:
-    """Return `x - mean`, zero with the gradient of the mean, the mean of `x`, and the variance of `x`, over axes.
+    """Return `x - estimate`, the mean of this difference, the mean of `x`, and the variance of `x`, over axes.
 
-    No gradient is taken of the mean that is subtracted. So the gradient has the sums over the array that it needs for
-    the weights, and no others.
+    The estimate is the mean of `x` as computed, rounding errors included; no gradient is taken of it.
+
+    After the subtraction, the mean square less the squared mean is as exact as the mean square of a centred array, and
+    needs no pass over the array of its own.
     """
     x = wide(x)
+    near = jax.lax.stop_gradient(jnp.mean(x, axes, keepdims=True))
+    x = x - near
     mean = jnp.mean(x, axes, keepdims=True)
-    constant = jax.lax.stop_gradient(mean)
-    x, zero = x - constant, mean - constant
-    return x, zero, mean, jnp.mean(jnp.square(x), axes, keepdims=True) - jnp.square(zero)
+    variance = jnp.maximum(jnp.mean(jnp.square(x), axes, keepdims=True) - jnp.square(mean), 0)
+    return x, mean, mean + near, variance
 
 
 @functools.partial(jax.jit, static_argnums=(5, 6, 7))

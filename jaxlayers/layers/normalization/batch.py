@@ -120,7 +120,7 @@ class BatchNormalization(ScaleAndOffset):
         reduced = tuple(axis for axis in range(x.ndim) if axis not in axes)
         shape = tuple(size if axis in axes else 1 for axis, size in enumerate(x.shape))
         gamma, beta = self.scale_and_offset()
-        remaining_mean = None  # zero with the gradient of the mean, where x is less a mean without a gradient
+        remaining_mean = None  # of x, which may have been shifted by an estimate of its mean
         if training and self.trainable:
             if mask is None and not self.synchronized:
                 x, remaining_mean, mean, variance = shifted(x, reduced)
