@@ -46,7 +46,9 @@ def mish(x: Array) -> Array:
         wide = x.astype(jnp.promote_types(x.dtype, "float32"))
         power = jnp.exp(jnp.minimum(wide, 20))  # at 20, the hyperbolic tangent is 1 in all dtypes
         part = power * (power + 2)
-        return (wide * (part / (part + 2))).astype(x.dtype)
+        # Two forms of the hyperbolic tangent: each is exact, with its derivatives, on one side of 0.
+        tangent = jnp.where(wide > 0, 1 - 2 / (part + 2), part / (part + 2))
+        return (wide * tangent).astype(x.dtype)
 
     return _by_slope(function)(as_float(x))
 
