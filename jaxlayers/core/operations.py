@@ -34,7 +34,8 @@ def operation(*arrays: str) -> Callable[[Function], Function]:
     """
 
     def decorate(function: Function) -> Function:
-        names = list(inspect.signature(function).parameters)
+        code = inspect.unwrap(function).__code__  # `inspect.signature` is slow, and this runs at import
+        names = list(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
         unknown = [name for name in arrays if name not in names]
         if unknown:
             raise TypeError(f"{function.__name__} has no parameters {unknown}.")
