@@ -1,9 +1,11 @@
 """Losses: names, configs and signatures as in Keras, wrappers, and refused arguments."""
 
 import copy
+import gc
 import inspect
 import pickle
 import warnings
+import weakref
 
 import jax
 import keras
@@ -199,3 +201,12 @@ def test_strict_ranks(strict_ranks):
     for weight in (0.5, WEIGHTS["samples"], np.ones(3, "float32")):
         jax.eval_shape(losses.MeanSquaredError(), y_true, y_pred, weight)
     losses.MeanSquaredError()(y_true[..., :1], y_pred)
+
+
+def test_a_class_of_the_users_own_is_freed():
+    own = type("Own", (losses.Huber,), {})
+    own(delta=0.5)(np.ones((2, 1)), np.zeros((2, 1)))
+    gone = weakref.ref(own)
+    del own
+    gc.collect()
+    assert gone() is None

@@ -31,17 +31,13 @@ _OBJECTS = ("cell", "layer", "optimizer")  # the last word of parameters that ho
 
 
 def library_class(cls: type) -> type:
-    """The most derived class of the library among a class and its bases."""
-    return next(base for base in cls.__mro__ if _in_library(base))
+    """The most derived class of the library among a class and its bases; the class itself if there is none."""
+    return next(filter(_in_library, cls.__mro__), cls)
 
 
 def defined_in_library(cls: type, method: str) -> bool:
     """True if a class has a method from a class of the library, and no version of its own."""
     return _in_library(next(base for base in cls.__mro__ if method in base.__dict__))
-
-
-def _named_class(cls: type) -> type:
-    return next(filter(_in_library, cls.__mro__), cls)
 
 
 def _in_library(cls: type) -> bool:
@@ -151,7 +147,7 @@ def passes_on(constructor: _Constructor) -> _Constructor:
             try:
                 constructor(self, *args, **kwargs)
             except TypeError as error:  # it names the class of the constructor, perhaps a private base
-                name = f"{_named_class(type(self)).__qualname__}.__init__()"
+                name = f"{library_class(type(self)).__qualname__}.__init__()"
                 raise TypeError(str(error).replace(f"{constructor.__qualname__}()", name, 1)) from None
         if owner is None:
             cls = next(base for base in type(self).__mro__ if base.__dict__.get("__init__") is combined)

@@ -46,14 +46,14 @@ class NamedFunction(FunctionWrapper):
     get_config = Configured.get_config
 
     def _options(self) -> dict[str, Any]:
-        cls: type = type(self)
-        return {name: getattr(self, name) for name in _option_names(cls)}  # they may have been changed
+        names = _option_names(library_class(type(self)))
+        return {name: getattr(self, name) for name in names}  # they may have been changed
 
 
 @functools.cache
 def _option_names(cls: type) -> list[str]:
-    """Return the names of the options: the parameters of the constructor that are arguments of the function."""
-    return [name for name in constructor_parameters(library_class(cls)) if name not in ("reduction", "name", "dtype")]
+    """Return the parameters of the constructor of a class of the library that are arguments of its function."""
+    return [name for name in constructor_parameters(cls) if name not in ("reduction", "name", "dtype")]
 
 
 def write(value: Any) -> Any:
