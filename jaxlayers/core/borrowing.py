@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from jaxlayers.core import purity
 from jaxlayers.core.building import (
     UNTRACEABLE,
     Build,
@@ -27,6 +28,7 @@ def new_structure(layer: Any, args: Any, kwargs: Any) -> Iterator[None]:
     """Trace the call of a layer, and give the layer the structure that this builds for the time of a `with` block."""
     with _borrowed(layer) as build:
         _trace_or_run(layer, args, kwargs, build)
+        purity.check_parts(layer, build.read)
         yield
 
 

@@ -99,15 +99,19 @@ class Build:
             needs this: an attribute that a call sets would hold a tracer afterwards.
         borrows: if True, the build will be undone, and the layers that it changes are marked: another thread that calls
             one of them waits for that.
+
+    Attributes:
+        read: the variables that the traced call has read, with their paths.
     """
 
-    __slots__ = ("_around", "_borrows", "_snapshots", "thorough")
+    __slots__ = ("_around", "_borrows", "_snapshots", "read", "thorough")
 
     def __init__(self, around: Any = None, thorough: bool = True, borrows: bool = False):
         self.thorough = thorough
         self._around = around
         self._borrows: bool = borrows or (around is not None and around._borrows)
         self._snapshots: dict[int, Snapshot] = {}
+        self.read: dict[Any, str] = {}
 
     @classmethod
     def here(cls) -> Build:
@@ -245,6 +249,7 @@ def trace_call(layer: Any, args: Any, kwargs: Any, build: Build) -> None:
 def call_for_structure(layer: Any, build: Build, *args: Any, **kwargs: Any) -> Any:
     """Call a layer only to build it: weights without arrays read as zeros, and all writes are dropped."""
     with Scope.closed(build=build, outermost=True) as inner:
+        build.read = inner.values.missing  # type: ignore[attr-defined]
         return layer._call_inside(inner, args, kwargs)
 
 

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.common import masks, registry
+from jaxlayers.common import constants, masks, registry
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.call_spec import CallSpec, LazyCallSpec
 from jaxlayers.common.constructors import ConstructorSignature
@@ -236,6 +236,8 @@ class Layer(Symbolic, Described, Weighted):
             if building.must_build_first(self, outer):
                 building.build_for_call(self, args, kwargs)
             transaction = scope.Scope.transaction(self, build)
+            if outer is None and transaction.trace != scope.NO_TRACE and self.weights:
+                constants.warn_of_constants(self)
             with transaction:
                 fresh = not self.built
                 outputs = self._call_inside(transaction, args, kwargs)
@@ -330,6 +332,15 @@ class Layer(Symbolic, Described, Weighted):
     def _check_initialized(self) -> None:
         if not hasattr(self, "_loose_weights"):
             raise RuntimeError(f"{type(self).__name__}.__init__ must call super().__init__() first.")
+
+    @property
+    def __jax_array__(self) -> Any:
+        """An error, as a ValueError since JAX would replace others: JAX asks for it where it expects an array."""
+        raise ValueError(
+            f"{self.path!r} is a layer and no array, so it cannot be an argument of jax.jit or of an operation. "
+            "Compile the function with jl.jit, which takes layers, or pass layer.params and layer.state and call "
+            "layer.apply."
+        )
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"

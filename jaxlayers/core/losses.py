@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import itertools
 import weakref
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
 
 from jaxlayers.core import scope
-from jaxlayers.core.values import IsolatedValues
+from jaxlayers.core.values import ClosedValues, IsolatedValues
 
 _numbers = itertools.count(1)
 
@@ -45,26 +46,68 @@ def kept_entries(calls: CallLosses) -> list[tuple[Any, Any]]:
 
 
 def losses(layer: Any) -> list[jax.Array]:
-    """The losses added in the last call, as the current scope sees it, and those of regularized trainable weights."""
-    inside = {id(below) for below in layer._objects}
-    values = [value for owner, value in _newest(layer._self_and_owners()) if id(owner) in inside]
+    """The losses that each layer inside has added in its last call, and those of regularized trainable weights.
+
+    Raises:
+        ValueError: in a compiled function, for losses of a call outside of it: they would be constants there.
+    """
+    values = [value for _, value in _added(layer)]
     for _, variable in layer._walk.entries:
         if variable.regularizer is not None and variable.trainable:
             values.append(variable.regularizer(scope.read(variable)))
     return values
 
 
-def _newest(owners: list[Any]) -> list[tuple[Any, Any]]:
-    """The losses of the newest call of any of some layers: in the scopes around, or else those the layers store."""
-    inner = scope.current()
+def _added(layer: Any) -> list[tuple[Any, Any]]:
+    """The losses added inside a layer, each in the last call that its owner was a part of.
+
+    The outermost layer of such a call is this layer, one around it, or one inside.
+    """
+    above, inside = layer._self_and_owners(), layer._objects
+    wanted = {id(below) for below in inside}
+    entries: list[tuple[Any, Any]] = []
+    for root, added, is_constant in _newest_first([*above, *inside[1:]], {id(each) for each in above}):
+        added = [entry for entry in added if id(entry[0]) in wanted]
+        if added and is_constant:
+            raise ValueError(
+                f"{root.path!r} was called outside of the compiled function that reads its losses, which would be "
+                "constants there. Call it in the function, or pass the losses to the function as an argument."
+            )
+        entries = added + entries
+        wanted -= {id(below) for below in root._objects}  # a call of a layer replaces the losses of all inside
+        if not wanted:
+            break
+    return entries
+
+
+def _newest_first(layers: list[Any], above: set[int]) -> Iterator[tuple[Any, list[tuple[Any, Any]], bool]]:
+    """Yield the outermost calls of some layers, those in the scopes around first, then those that the layers store.
+
+    Args:
+        layers: the layers.
+        above: the identities of those whose losses in a call that is in progress replace all stored ones.
+
+    Yields:
+        The layer, the (owner, value) pairs, and True if the values would be constants of a compiled function.
+    """
+    inner, compiled = scope.current(), False
     for each in () if inner is None else inner.outwards():
         for root in reversed(each.values.losses):
-            if any(root is owner for owner in owners):
-                return each.values.losses[root]
+            if any(root is layer for layer in layers):
+                yield root, each.values.losses[root], False
         if isinstance(each.values, IsolatedValues):
-            return []
+            return
+        compiled |= isinstance(each.values, ClosedValues)
+    if inner is not None and inner.call is not None and id(inner.call.root) in above:
+        return  # the call that is in progress
     # A call inside a bare jax.jit leaves tracers, which are of no use outside of it.
     usable = (scope.NO_TRACE, scope.current_trace())
-    layers = [owner for owner in owners if hasattr(owner, "_kept_losses")]
-    calls = [call for layer in layers for call in (layer._kept_losses, layer._traced_losses) if call.trace in usable]
-    return kept_entries(max(calls, key=lambda call: call.number)) if calls else []
+    calls = [
+        (layer, call)
+        for layer in layers
+        if hasattr(layer, "_kept_losses")
+        for call in (layer._kept_losses, layer._traced_losses)
+        if call.number and call.trace in usable
+    ]
+    for root, call in sorted(calls, key=lambda pair: -pair[1].number):
+        yield root, kept_entries(call), compiled

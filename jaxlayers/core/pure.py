@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common.array_like import unwrap
-from jaxlayers.core import borrowing, making, random, scope, trees
+from jaxlayers.core import borrowing, making, purity, random, scope, trees
 from jaxlayers.core.effects import run
 from jaxlayers.core.losses import losses
 from jaxlayers.core.scope import Scope
@@ -59,7 +59,7 @@ def apply(layer: Any, params: Any, state: Any, args: Any, kwargs: Any, rng: Any,
         if rng is not None:
             arrays[random.global_generator().state] = _as_jax(rng)
         inner = Scope.isolated(arrays, layer.name, "seeded" if rng is None else "stream", rng is not None)
-        (outputs, added), _ = run(inner, lambda: (layer(*args, **kwargs), losses(layer)))
+        (outputs, added), _ = run(inner, _call_alone, layer, args, kwargs)
         for path, variable in entries:
             if path in flat_params and variable in inner.values.written:
                 raise ValueError(
@@ -76,9 +76,20 @@ def call(layer: Any, trainable: Any, non_trainable: Any, args: Any, kwargs: Any,
         raise ValueError(f"{layer.path!r} is not built, so its variables are not known. Call it, or build(), first.")
     lists = {"trainable_variables": layer.trainable_variables, "non_trainable_variables": layer.non_trainable_variables}
     (outputs, added), (_, new) = run_on_lists(
-        layer, lists, (trainable, non_trainable), lambda: (layer(*args, **kwargs), losses(layer))
+        layer, lists, (trainable, non_trainable), lambda: _call_alone(layer, args, kwargs)
     )
     return (outputs, new, added) if return_losses else (outputs, new)
+
+
+def _call_alone(layer: Any, args: Any, kwargs: Any) -> tuple[Any, list[jax.Array]]:
+    """Call a layer in an isolated scope; return the outputs and the losses.
+
+    Raises:
+        ValueError: when the call has used weights of layers that are not part of this one.
+    """
+    outputs = layer(*args, **kwargs)
+    purity.check_parts(layer, scope.missing())
+    return outputs, losses(layer)
 
 
 def run_on_lists(owner: Any, lists: dict[str, list[Variable]], arrays: Any, function: Any) -> tuple[Any, Any]:

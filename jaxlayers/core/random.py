@@ -147,6 +147,8 @@ def _draw_path(inner: scope.Scope, generator: SeedGenerator | None) -> str:
     call = inner.call
     if call is None:
         return ""
+    while call.outer is not None and call.root._find_path(call.layer) is None:  # type: ignore[attr-defined]
+        call = call.outer  # a layer that `call` has made: its name is another one in each call
     path = None if generator is None else call.root._find_path(generator)  # type: ignore[attr-defined]
     return "/".join(call.root._path_of(call.layer) if path is None else path)
 

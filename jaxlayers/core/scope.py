@@ -26,6 +26,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from jaxlayers.common import constants
 from jaxlayers.core.protocols import BuildLike, LayerLike, VariableLike
 from jaxlayers.core.values import (
     NO_TRACE,
@@ -304,7 +305,11 @@ class Scope:
 def read(variable: VariableLike) -> Any:
     """Return the array of a variable in the innermost scope."""
     scope = current()
-    return variable.make() if scope is None else scope.values.read(variable)
+    if scope is not None:
+        return scope.values.read(variable)
+    if current_trace() != NO_TRACE:
+        constants.warn_of_constants(variable)
+    return variable.make()
 
 
 def write(variable: VariableLike, value: Any) -> None:
@@ -316,6 +321,15 @@ def write(variable: VariableLike, value: Any) -> None:
         refuse_write(variable)
     else:
         variable.store(value)
+
+
+def missing() -> dict[VariableLike, str]:
+    """The variables that were read here without having been handed in, with their paths; empty if none records them."""
+    scope = current()
+    for each in () if scope is None else scope.outwards():
+        if isinstance(each.values, ClosedValues | IsolatedValues):
+            return each.values.missing
+    return {}
 
 
 def is_eager() -> bool:

@@ -76,10 +76,10 @@ class ClosedValues(Values):
 
     def __init__(self, arrays: dict[VariableLike, Any], around: Values | None, trace: Any):
         super().__init__(arrays, around, trace)
-        self.missing: dict[VariableLike, None] = {}
+        self.missing: dict[VariableLike, str] = {}  # with the paths, since a layer made in `call` is soon gone
 
     def _read_outside(self, variable: VariableLike) -> Any:
-        self.missing[variable] = None
+        self.missing.setdefault(variable, variable.path)
         array = self.peek(variable)
         if array is None:  # one operation, where `jax.numpy.zeros` would be three
             array = jax.lax.broadcast(np.zeros((), variable.dtype), variable.shape)
@@ -87,13 +87,18 @@ class ClosedValues(Values):
 
 
 class IsolatedValues(Values):
-    """Values of a pure function of one layer's trees; other variables can be read and not written."""
+    """Values of a pure function of one layer's trees; reads of other variables are recorded, writes are refused."""
 
-    __slots__ = ("_owner",)
+    __slots__ = ("_owner", "missing")
 
     def __init__(self, arrays: dict[VariableLike, Any], around: Values | None, trace: Any, owner: str):
         super().__init__(arrays, around, trace)
         self._owner = owner
+        self.missing: dict[VariableLike, str] = {}  # with the paths, since a layer made in `call` is soon gone
+
+    def _read_outside(self, variable: VariableLike) -> Any:
+        self.missing.setdefault(variable, variable.path)
+        return super()._read_outside(variable)
 
     def write(self, variable: VariableLike, array: Any) -> None:
         """Change the array of a variable that was handed in.

@@ -146,7 +146,7 @@ class Variable(ArrayLike):
         """The current array; in the compute dtype of the layer being called, if that casts its weights."""
         inner = scope.current()
         if inner is None:
-            return self.make()
+            return scope.read(self)
         value = inner.values.read(self)
         call = inner.call
         if call is None or call.dtype is None or value.dtype == call.dtype:

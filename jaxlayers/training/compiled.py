@@ -18,7 +18,7 @@ import numpy as np
 
 from jaxlayers import metrics as metrics_module, optimizers
 from jaxlayers.common import registry
-from jaxlayers.core import building
+from jaxlayers.core import building, purity, scope
 from jaxlayers.training import stateless_steps
 from jaxlayers.training.feeding import unpack
 from jaxlayers.training.objective import Objective
@@ -100,11 +100,17 @@ class Compiled:
     # One step; every piece may be overridden.
 
     def train_step(self, data: Any) -> dict[str, jax.Array]:
-        """Train on one batch, `x`, `(x, y)` or `(x, y, sample_weight)`; return the metrics so far by name."""
+        """Train on one batch, `x`, `(x, y)` or `(x, y, sample_weight)`; return the metrics so far by name.
+
+        Raises:
+            ValueError: when `call` uses trainable weights of a layer that is not part of the model.
+        """
         x, y, sample_weight = unpack(data)
 
         def objective() -> tuple[jax.Array, Any]:
+            read_before = set(scope.missing())
             y_pred = self(x, training=True)  # type: ignore[operator]
+            purity.check_parts(self, scope.missing(), read_before)
             loss = self._loss(x, y, y_pred, sample_weight, training=True)
             return self.optimizer.scale_loss(loss), (loss, y_pred)
 

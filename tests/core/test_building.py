@@ -11,6 +11,8 @@ import jaxlayers as jl
 from jaxlayers import Layer, Variable, layers
 from jaxlayers.core import random as keys
 
+bare_jit = pytest.mark.filterwarnings("ignore:jax.jit of")  # of the warning that weights become constants
+
 KEY = jax.random.key(3)
 
 
@@ -453,6 +455,7 @@ def test_first_used_inside_a_compiled_function(x):
         np.testing.assert_array_equal(eager.first.kernel, layer.first.kernel)  # made the same way
 
 
+@bare_jit
 @pytest.mark.parametrize("transform", [jax.jit, jax.vmap, jax.checkpoint, lambda f: lambda a: jax.eval_shape(f, a)],
                          ids=["jit", "vmap", "checkpoint", "eval_shape"])  # fmt: skip
 def test_first_used_inside_a_bare_transformation(transform, x):

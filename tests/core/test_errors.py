@@ -14,6 +14,8 @@ from jaxlayers import BareTransformationError, InputSpec, Layer, Variable, layer
 from jaxlayers.common import settings
 from jaxlayers.core import scope
 
+bare_jit = pytest.mark.filterwarnings("ignore:jax.jit of")  # of the warning that weights become constants
+
 KEY = jax.random.key(0)
 
 
@@ -385,6 +387,7 @@ BARE = {
 }
 
 
+@bare_jit
 @pytest.mark.parametrize("transform", BARE.values(), ids=BARE)
 @pytest.mark.parametrize("built", [True, False])
 def test_a_write_in_a_bare_transformation(transform, built, x, picture):
@@ -405,6 +408,7 @@ def test_a_write_in_a_bare_transformation(transform, built, x, picture):
         np.testing.assert_array_equal(outputs, expected)
 
 
+@bare_jit
 @pytest.mark.parametrize("transform", BARE.values(), ids=BARE)
 def test_a_call_that_writes_nothing_works_in_a_bare_transformation(transform, x, picture):
     net = jl.Sequential([layers.Dense(3), layers.Dropout(0.5), layers.BatchNormalization(), layers.Dense(3)])
@@ -484,6 +488,7 @@ def test_the_losses_of_a_bare_transformation_stay_inside(x):
     assert [float(v) for v in layer.losses] == expected
 
 
+@bare_jit
 def test_set_weights_and_trees_inside_a_bare_transformation(x, picture):
     net = layers.Dense(2)
     net(x)

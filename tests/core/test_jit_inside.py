@@ -8,6 +8,8 @@ import pytest
 import jaxlayers as jl
 from jaxlayers import layers, ops
 
+bare_jit = pytest.mark.filterwarnings("ignore:jax.jit of")  # of the warning that weights become constants
+
 X = np.random.default_rng(0).normal(0.3, 1.0, size=(4, 3)).astype("float32")
 
 
@@ -190,6 +192,7 @@ def test_inside_itself():
     assert len(layer.losses) == 1
 
 
+@bare_jit
 def test_under_bare_transformations():
     w = jl.Variable([0.5, -1.0, 2.0])
     count = jl.Variable(0, dtype="int32", trainable=False, name="count")

@@ -11,6 +11,8 @@ import jaxlayers as jl
 from jaxlayers import layers, ops
 from jaxlayers.core import random as keys
 
+bare_jit = pytest.mark.filterwarnings("ignore:jax.jit of")  # of the warning that weights become constants
+
 pytestmark = pytest.mark.default_xla
 
 X = np.random.default_rng(0).normal(0.3, 1.0, size=(4, 3)).astype("float32")
@@ -351,6 +353,7 @@ AROUND = {
 }
 
 
+@bare_jit
 @pytest.mark.parametrize("around", AROUND)
 @pytest.mark.parametrize("bare", BARE)
 def test_state_under_a_bare_transformation_is_refused_by_name(bare, around):

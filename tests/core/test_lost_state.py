@@ -11,6 +11,8 @@ import pytest
 import jaxlayers as jl
 from jaxlayers import layers
 
+bare_jit = pytest.mark.filterwarnings("ignore:jax.jit of")  # of the warning that weights become constants
+
 X = np.random.default_rng(0).normal(0.3, 1.0, size=(4, 3)).astype("float32")
 ONES = np.ones(3, "float32")
 
@@ -91,6 +93,7 @@ USES = {
 }
 
 
+@bare_jit
 @pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize("which", ["v", "w"])
 def test_what_was_lost_says_so_when_it_is_used(which, use):

@@ -12,6 +12,8 @@ import jaxlayers as jl
 from jaxlayers import Layer, Variable, initializers, layers
 from jaxlayers.core import random as keys
 
+bare_jit = pytest.mark.filterwarnings("ignore:jax.jit of")  # of the warning that weights become constants
+
 KEY = jax.random.key(7)
 
 
@@ -279,6 +281,7 @@ def test_copies_of_what_is_not_made_yet_work():
         assert twin.weights[0].held is not None and np.std(twin.weights[0]) > 0
 
 
+@bare_jit
 def test_first_needed_in_a_trace_the_array_is_still_concrete():
     variable = Variable("glorot_uniform", shape=(3, 2))
     with jax.checking_leaks():
@@ -299,6 +302,7 @@ def test_values_do_not_depend_on_what_was_made_before(x):
     jax.tree.map(np.testing.assert_array_equal, reference, again)
 
 
+@bare_jit
 @pytest.mark.parametrize("use", [
     lambda layer, x: jl.jit(lambda a: layer(a))(x), lambda layer, x: jax.jit(lambda a: layer(a))(x),
     lambda layer, x: layer.build(x.shape),

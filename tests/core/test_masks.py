@@ -14,6 +14,8 @@ from jaxlayers import Layer, layers, ops
 from jaxlayers.common import masks
 from jaxlayers.common.masks import get_mask, set_mask
 
+bare_jit = pytest.mark.filterwarnings("ignore:jax.jit of")  # of the warning that weights become constants
+
 IDS = jnp.array([[5, 3, 0, 0], [2, 0, 0, 0]])
 MASK = np.array([[True, True, False, False], [True, False, False, False]])
 
@@ -263,6 +265,7 @@ def test_losses_are_computed_and_masks_seen_as_in_keras():
     np.testing.assert_allclose(ours(IDS), theirs(np.asarray(IDS)), rtol=1e-5)
 
 
+@bare_jit
 def test_masks_do_not_leak_tracers():
     net = Wrapping(layers.Embedding(10, 3, mask_zero=True), Doubling(), Seeing())
     net(IDS)

@@ -17,6 +17,8 @@ import jaxlayers as jl
 from jaxlayers import layers, ops
 from jaxlayers.core import random as keys
 
+bare_jit = pytest.mark.filterwarnings("ignore:jax.jit of")  # of the warning that weights become constants
+
 X = np.array([0.3, -0.7, 1.2], "float32")
 
 
@@ -283,6 +285,7 @@ def test_scan_of_a_nest(name):
     close(layer.losses, [loss.sum() for loss in losses])
 
 
+@bare_jit
 @pytest.mark.parametrize(
     "around",
     [

@@ -12,6 +12,8 @@ import pytest
 import jaxlayers as jl
 from jaxlayers import Layer, Variable, layers
 
+bare_jit = pytest.mark.filterwarnings("ignore:jax.jit of")  # of the warning that weights become constants
+
 KEY, RNG = jax.random.key(0), jax.random.key(9)
 
 
@@ -603,6 +605,7 @@ def test_mistakes_of_stateless_calls(call, words):
     assert all(word in str(caught.value) for word in words), caught.value
 
 
+@bare_jit
 def test_a_bare_trace_takes_no_losses_away():
     layer = jl.layers.Dense(2, activity_regularizer="l2")
     x = jnp.ones((2, 3))

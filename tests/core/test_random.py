@@ -13,6 +13,8 @@ from jaxlayers import BareTransformationError, Layer, layers
 from jaxlayers.core import random as keys
 from jaxlayers.core.random import SeedGenerator
 
+bare_jit = pytest.mark.filterwarnings("ignore:jax.jit of")  # of the warning that weights become constants
+
 ONES = jnp.ones(64)
 RNG = jax.random.key(11)
 
@@ -375,6 +377,7 @@ def test_loops_and_branches_draw_anew_in_every_turn(seed):
     assert distinct(rows) == 11
 
 
+@bare_jit
 @pytest.mark.parametrize("seed", [None, 3])
 def test_a_draw_in_a_bare_transformation_is_refused(seed, picture):
     net = Drops(seed=seed)

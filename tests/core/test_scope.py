@@ -15,6 +15,8 @@ from jaxlayers.core import scope
 from jaxlayers.core.effects import Effects
 from jaxlayers.core.scope import Scope
 
+bare_jit = pytest.mark.filterwarnings("ignore:jax.jit of")  # of the warning that weights become constants
+
 
 class Probe(Layer):
     """Runs a function of the test's in the middle of its call."""
@@ -162,6 +164,7 @@ def test_effects_are_a_pytree_that_keeps_its_keys():
     assert float(a.value) == 10 and b.numpy().tolist() == [6, 8]
 
 
+@bare_jit
 @pytest.mark.parametrize(
     "transform",
     [

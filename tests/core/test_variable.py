@@ -14,6 +14,8 @@ import jaxlayers as jl
 from jaxlayers import Variable
 from jaxlayers.common import changes
 
+bare_jit = pytest.mark.filterwarnings("ignore:jax.jit of")  # of the warning that weights become constants
+
 VALUES = np.array([[1.5, -2.0, 3.0], [4.0, 0.5, -6.0]], "float32")
 
 
@@ -260,6 +262,7 @@ def test_it_cannot_start_from_a_traced_value():
         jax.jit(lambda a: Variable(a, name="v") * 2)(1.0)
 
 
+@bare_jit
 def test_made_while_something_else_is_traced_it_holds_a_concrete_array():
     made = []
 

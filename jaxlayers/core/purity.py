@@ -1,0 +1,38 @@
+"""A check that the weights which a layer uses are part of it.
+
+A layer that is made in `call`, or kept where `tracking` does not look (a closure, a dataclass, a deque), is no part of
+the layer that calls it. Its weights are then in no tree, so `init` and `apply` would not be pure, and `fit` would not
+train them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from jaxlayers.core.protocols import Role
+
+
+def check_parts(layer: Any, missing: dict[Any, str], read_before: Collection[Any] = ()) -> None:
+    """Check that the weights which a call of a layer has used are part of it.
+
+    Frozen weights may lie outside: they are constants.
+
+    Args:
+        layer: the layer.
+        missing: the variables that were read without having been given, with their paths.
+        read_before: those of them that were read before the call.
+
+    Raises:
+        ValueError: when a weight that is trainable, or made in the call, is not part of the layer.
+    """
+    for variable, path in missing.items():
+        hidden = variable.role is Role.WEIGHT and (variable.trainable or variable.peek() is None)
+        if hidden and variable not in read_before and layer._find_path(variable) is None:
+            raise ValueError(
+                f"{layer.path!r} uses the weight {path!r} of a layer that is not part of it, so the weight "
+                "would not be in params, nor trained or saved. Make that layer in __init__ or build(), and assign it "
+                f"to an attribute of {layer.path!r}. Lists, tuples and dicts in attributes are searched for layers; "
+                "closures and other objects (deque, SimpleNamespace, dataclasses) are not. If the weights are to stay "
+                "as they are, set trainable=False on their layer."
+            )
