@@ -61,20 +61,32 @@ def _window_lengths(size: int, window: int, stride: int) -> np.ndarray:
 @functools.partial(jax.jit, static_argnums=(1, 2), inline=True)
 def adaptive_maximum(x: Any, axis: int, count: int) -> Array:
     """Return the maxima of `count` windows along an axis, which together hold all elements."""
-    return jnp.max(_windows(x, axis, count), axis + 1)
+    starts, ends = _bounds(x.shape[axis], count)
+    longest = int((ends - starts).max())
+    if x.shape[axis] % count == 0 or longest > _MOST_TERMS:
+        return jnp.max(_windows(x, axis, count), axis + 1)
+    return functools.reduce(jnp.maximum, (_elements(x, axis, count, number) for number in range(longest)))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
 def adaptive_mean(x: Any, axis: int, count: int) -> Array:
     """Return the means of `count` windows along an axis, which together hold all elements."""
     starts, ends = _bounds(x.shape[axis], count)
-    windows = _windows(x, axis, count)
-    shape = [1] * windows.ndim
-    shape[axis : axis + 2] = windows.shape[axis : axis + 2]
-    inside = (np.arange(shape[axis + 1]) < (ends - starts)[:, None]).reshape(shape)
-    wide = windows.astype(jnp.promote_types(x.dtype, jnp.float32))
-    sums = jnp.sum(wide if inside.all() else jnp.where(inside, wide, 0), axis + 1)
-    return (sums / (ends - starts).reshape(shape[: axis + 1] + shape[axis + 2 :])).astype(x.dtype)
+    lengths, longest = ends - starts, int((ends - starts).max())
+    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    shape = [count if i == axis else 1 for i in range(x.ndim)]
+
+    def kept(elements: Any, inside: Any) -> Any:
+        return elements if inside.all() else jnp.where(inside, elements, 0)
+
+    if x.shape[axis] % count == 0 or longest > _MOST_TERMS:
+        inside = np.expand_dims((np.arange(longest) < lengths[:, None]), tuple(range(2, x.ndim + 1 - axis)))
+        sums = jnp.sum(kept(_windows(wide, axis, count), inside), axis + 1)
+    else:
+        sums = sum(
+            kept(_elements(wide, axis, count, number), (number < lengths).reshape(shape)) for number in range(longest)
+        )
+    return (sums / lengths.reshape(shape).astype(wide.dtype)).astype(x.dtype)
 
 
 @adaptive_mean.defjvp
@@ -100,10 +112,19 @@ def _windows(x: Any, axis: int, count: int) -> Array:
     if size % count == 0:  # the windows do not overlap, and are of one size
         return x.reshape(*x.shape[:axis], count, size // count, *x.shape[axis + 1 :])
     starts, ends = _bounds(size, count)
-    where = np.minimum(starts[:, None] + np.arange((ends - starts).max()), ends[:, None] - 1)
-    return jnp.take(x, where, axis, mode="clip")
+    positions = np.minimum(starts[:, None] + np.arange((ends - starts).max()), ends[:, None] - 1)
+    return jnp.take(x, positions, axis, mode="clip")
+
+
+def _elements(x: Any, axis: int, count: int, number: int) -> Array:
+    """Return the elements of this number in all windows along an axis; a shorter window repeats its last element."""
+    starts, ends = _bounds(x.shape[axis], count)
+    return jnp.take(x, np.minimum(starts + number, ends - 1), axis, mode="clip")
 
 
 def _bounds(size: int, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the starts and the ends of `count` windows along an axis of this size."""
     return np.arange(count) * size // count, -(-np.arange(1, count + 1) * size // count)
+
+
+_MOST_TERMS = 16  # up to this, windows that overlap are combined element by element, faster than by one gather
