@@ -76,7 +76,7 @@ class RandomContrast(FactorLayer):
         return {"contrast_factor": uniform(key, (batch, 1, 1, 1), (1 - self.factor[0], 1 + self.factor[1]))}
 
     def _change(self, images: jax.Array, transformation: Transformation) -> jax.Array:
-        mean = jnp.mean(images, (self.height_axis, self.width_axis), keepdims=True)
+        mean = jnp.mean(jnp.mean(images, self.height_axis, keepdims=True), self.width_axis, keepdims=True)
         changed = (images - mean) * transformation["contrast_factor"].astype(images.dtype) + mean
         return jnp.clip(changed, *self.value_range)
 
