@@ -61,7 +61,7 @@ class Loan:
 
     def __init__(self, step: Step):
         self.step = step
-        self.thread = threading.get_ident()
+        self.thread = _get_thread()
 
     def begin(self) -> None:
         """Wait for the end of every run that conflicts with this one, then register it as running."""
@@ -113,6 +113,7 @@ class Loan:
                 _waiting -= 1
 
 
+_get_thread = threading.get_ident
 loans: set[Loan] = set()
 _entering = threading.Lock()  # held while a loan is entered
 _changed = threading.Condition()  # notified when a loan has ended
@@ -165,11 +166,11 @@ _array_of, _is_exclusive = operator.attrgetter("_value"), operator.attrgetter("_
 _NO_ARRAY = frozenset([type(None), Lost])  # the types of `Variable._value` when there is no array
 
 
-def donatable(variables: list[Any], arrays: list[Any]) -> list[Any]:
-    """Return the arrays of variables, with a copy in the place of each that is not exclusive to its variable."""
+def donatable(variables: list[Any]) -> list[Any]:
+    """Return `arrays_of(variables)`, with a copy in the place of each array that is not exclusive to its variable."""
     if all(map(_is_exclusive, variables)):
-        return arrays
-    arrays = list(arrays)
+        return list(map(_array_of, variables))  # a run has stored each of them
+    arrays = list(arrays_of(variables))
     shared = [i for i, variable in enumerate(variables) if not variable._exclusive]
     copies = jax.device_put([arrays[i] for i in shared], may_alias=False)
     for i, copy in zip(shared, copies, strict=True):

@@ -274,12 +274,10 @@ class Plan:
         loan = donation.Loan(self)
         try:
             loan.begin()
-            held = donation.arrays_of(written)
-            inputs = donation.donatable(written, held) if self._donates else held
+            held = donation.donatable(written) if self._donates else donation.arrays_of(written)
             call = functools.partial(self._compiled, **kwargs) if kwargs else self._compiled
-            arguments = (inputs, donation.arrays_of(self.read), *args)
             # In one call without Python code: an interrupt cannot come between the run and its result.
-            results.extend(map(call, *zip(arguments, strict=True)))
+            results.extend(map(call, (held,), (donation.arrays_of(self.read),), *[(value,) for value in args]))
             outputs, values, losses = results[0]
             if not self._donates:
                 jax.block_until_ready(values)  # release the old values only once the step has succeeded
