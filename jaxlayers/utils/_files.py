@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import tarfile
 import tempfile
 import urllib.parse
-import urllib.request
-import zipfile
 from pathlib import Path, PurePosixPath
 
 from jaxlayers.numerics.spatial import one_of
@@ -106,6 +103,8 @@ def _download(origin: str, target: Path, file_hash: str | None, algorithm: str) 
     with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
         path = Path(temporary) / "download"
         if origin.startswith("file:"):
+            import urllib.request  # imported here, as in `_unpack`: slow to load, and rarely needed
+
             shutil.copyfile(urllib.request.url2pathname(urllib.parse.urlsplit(origin).path), path)
         else:
             import pooch
@@ -132,6 +131,9 @@ def _has_hash(path: Path, file_hash: str | None, algorithm: str) -> bool:
 
 def _unpack(archive: Path, folder: Path, formats: str | list[str] | None) -> None:
     """Unpack an archive into a temporary directory, and copy it to `folder` when all of it is unpacked."""
+    import tarfile
+    import zipfile
+
     kinds = ["tar", "zip"] if formats == "auto" else [formats] if isinstance(formats, str) else formats or []
     with tempfile.TemporaryDirectory(dir=archive.parent) as temporary:
         unpacked = Path(temporary) / "unpacked"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import wave
-
 import numpy as np
 
 
 def read_wav(path: str) -> tuple[np.ndarray, int]:
     """Return the samples `[samples, channels]` of a file as float32 from -1 to 1, and its sampling rate in hertz."""
+    import wave  # imported here: rarely needed
+
     try:
         with wave.open(path, "rb") as file:
             width, channels, rate = file.getsampwidth(), file.getnchannels(), file.getframerate()
