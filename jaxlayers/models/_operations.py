@@ -190,12 +190,17 @@ def _call_parameters(function: Any) -> tuple[str, ...]:
 
 def _standardize(function: Any, name: str, value: Any) -> Any:
     """Return the value of a setting as Keras writes it."""
+    operation = function.__name__
     if name == "dtype":
-        return value if value is None else standardize_dtype(value)
-    if name == "data_format":
-        return image_data_format() if value is None else value
-    if function is ops.image.extract_patches_3d and name == "size" and isinstance(value, int):
-        return (value,) * 3  # one number is the size of a two-dimensional patch in Keras's class
+        return standardize_dtype(value) if value is not None or operation in ("one_hot", "multi_hot") else None
+    if name == "data_format" and value is None and hasattr(ops.nn, operation):
+        return image_data_format()
+    if name == "padding" and isinstance(value, str):
+        return value.lower()
+    if (operation, name) == ("reshape", "newshape") and isinstance(value, int):
+        return (value,)
+    if (operation, name) == ("extract_patches_3d", "size") and isinstance(value, int):
+        return (value,) * 3  # in Keras's class, one number is the size of a two-dimensional patch
     return value
 
 

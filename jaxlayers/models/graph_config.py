@@ -19,6 +19,10 @@ from jaxlayers.models._operations import describe_call, revive_operation
 from jaxlayers.models.graph import Graph, Slot
 from jaxlayers.saving import custom_object_scope, deserialize_keras_object, serialize_keras_object
 
+# Keras writes the default of `training` into each call, and replaces it by the `training` of the model. A call in which
+# the user has set `training` to the default has this key, which Keras ignores.
+_KEEPS_TRAINING = "keeps_training"
+
 
 def describe(graph: Graph, model: str) -> dict[str, Any]:
     """Return `layers`, `input_layers` and `output_layers` of a model's config.
@@ -60,6 +64,8 @@ def describe(graph: Graph, model: str) -> dict[str, Any]:
             histories[slot.number] = [entry["name"], len(entry["inbound_nodes"]), position]
         node = jax.tree.map(write, (list(args), kwargs), is_leaf=lambda leaf: isinstance(leaf, Slot | Variable | slice))
         entry["inbound_nodes"].append({"args": node[0], "kwargs": node[1]})
+        if _has_default_training(call.function, kwargs):
+            entry["inbound_nodes"][-1][_KEEPS_TRAINING] = True
     functional = {names[id(layer)] for layer in graph.layers if _is_functional(layer)}
 
     def write_end(slot: Slot) -> list[Any]:
@@ -78,6 +84,12 @@ def _entry(described: dict[str, Any], name: str) -> dict[str, Any]:
     if isinstance(config, dict) and "name" in config:  # a get_config of the user's own may leave the name out
         config["name"] = name  # the layer made from this config then has the same path in the trees
     return {**described, "name": name, "inbound_nodes": []}
+
+
+def _has_default_training(function: Any, kwargs: dict[str, Any]) -> bool:
+    """True if a call of a layer has `training` by name, with the value that is the default of the layer's `call`."""
+    training = kwargs.get("training")
+    return isinstance(function, Layer) and training is not None and training is function._call_spec.training_default
 
 
 def _is_functional(function: Any) -> bool:
@@ -114,24 +126,7 @@ def _revive(config: dict[str, Any]) -> tuple[Any, Any]:
         if isinstance(function, InputLayer):
             results[name, 0] = [function.output]
         pending += [(name, number, node) for number, node in enumerate(entry.get("inbound_nodes", []))]
-    while pending:  # make the calls whose arguments exist, until all are made
-        waiting = []
-        for name, number, node in pending:
-            histories = _histories((node.get("args"), node.get("kwargs")))
-            ready = all((maker, call) in results for maker, call, _ in histories) and (
-                number == 0 or (name, number - 1) in results
-            )
-            if not ready:
-                waiting.append((name, number, node))
-                continue
-            args, kwargs = _read_arguments((node.get("args", []), node.get("kwargs") or {}), results)
-            results[name, number] = jax.tree.leaves(functions[name](*args, **kwargs))
-        if len(waiting) == len(pending):
-            raise ValueError(
-                f"The calls of {sorted({name for name, _, _ in waiting})} depend on results that nothing makes: the "
-                "config is incomplete, or its calls form a cycle."
-            )
-        pending = waiting
+    _make_calls(pending, functions, results)
 
     def read_ends(tree: Any) -> Any:
         """Return the symbolic tensors whose histories a structure holds."""
@@ -147,6 +142,32 @@ def _revive(config: dict[str, Any]) -> tuple[Any, Any]:
         return tuple(tensors) if isinstance(tree, tuple) else tensors
 
     return read_ends(config["input_layers"]), read_ends(config["output_layers"])
+
+
+def _make_calls(
+    pending: list[tuple[str, int, dict[str, Any]]], functions: dict[str, Any], results: dict[tuple[str, int], list[Any]]
+) -> None:
+    """Make the calls whose arguments exist, until all are made, and add their results to `results`."""
+    while pending:
+        waiting = []
+        for name, number, node in pending:
+            histories = _histories((node.get("args"), node.get("kwargs")))
+            ready = all((maker, call) in results for maker, call, _ in histories) and (
+                number == 0 or (name, number - 1) in results
+            )
+            if not ready:
+                waiting.append((name, number, node))
+                continue
+            args, kwargs = _read_arguments((node.get("args", []), node.get("kwargs") or {}), results)
+            if _has_default_training(functions[name], kwargs) and not node.get(_KEEPS_TRAINING):
+                del kwargs["training"]
+            results[name, number] = jax.tree.leaves(functions[name](*args, **kwargs))
+        if len(waiting) == len(pending):
+            raise ValueError(
+                f"The calls of {sorted({name for name, _, _ in waiting})} depend on results that nothing makes: the "
+                "config is incomplete, or its calls form a cycle."
+            )
+        pending = waiting
 
 
 def _revive_function(entry: dict[str, Any]) -> Any:
