@@ -93,11 +93,9 @@ def describe_call(
     known = _known(function)
     if known is None:
         return serialize_keras_object(function), list(args), kwargs
-    parameters = inspect.signature(known).parameters
-    bound = inspect.signature(function).bind(*args, **kwargs)
+    bound = inspect.signature(known).bind(*args, **kwargs)
     bound.apply_defaults()
-    # An operator of symbolic tensors lacks some parameters of the function of the same name.
-    values = {p.name: p.default for p in parameters.values() if p.default is not p.empty} | bound.arguments
+    parameters, values = bound.signature.parameters, bound.arguments
     positional: list[Any] = []
     for name in _call_parameters(known):
         value = values.pop(name)
