@@ -18,6 +18,7 @@ from typing import Any
 import jax
 
 from jaxlayers import activations, ops
+from jaxlayers.common import registry
 from jaxlayers.common.settings import image_data_format, standardize_dtype
 from jaxlayers.core.symbolic import operators
 from jaxlayers.models.graph import Slot
@@ -126,6 +127,7 @@ def revive_operation(entry: dict[str, Any]) -> Callable[..., Any]:
     function = _functions().get(entry["class_name"])
     if function is None:
         raise ValueError(f"Unknown operation {entry['class_name']!r} of {entry['module']!r}.")
+    registry.check_registered_name(entry, entry["class_name"])
     signature = inspect.signature(function)
     parameters = signature.parameters
     # Keras has some settings that jaxlayers lacks. One that is off makes no difference.
