@@ -16,7 +16,7 @@ from jaxlayers.core import Layer, SymbolicTensor, Variable
 from jaxlayers.layers import InputLayer
 from jaxlayers.models._names import local_names
 from jaxlayers.models._operations import describe_call, revive_operation
-from jaxlayers.models.graph import Graph, Slot
+from jaxlayers.models.graph import Graph, Slot, fill
 from jaxlayers.saving import custom_object_scope, deserialize_keras_object, serialize_keras_object
 
 # Keras writes the default of `training` into each call, and replaces it by the `training` of the model. A call in which
@@ -66,16 +66,12 @@ def describe(graph: Graph, model: str) -> dict[str, Any]:
         entry["inbound_nodes"].append({"args": node[0], "kwargs": node[1]})
         if _has_default_training(call.function, kwargs):
             entry["inbound_nodes"][-1][_KEEPS_TRAINING] = True
-    functional = {names[id(layer)] for layer in graph.layers if _is_functional(layer)}
-
-    def write_end(slot: Slot) -> list[Any]:
-        name, number, position = histories[slot.number]
-        return [name, number + (name in functional), position]
-
+    models = {names[id(layer)] for layer in graph.layers if _is_functional(layer)}
+    ends = {slot: [name, call + (name in models), position] for slot, (name, call, position) in histories.items()}
     return {
         "layers": list(entries.values()),
-        "input_layers": jax.tree.map(write_end, graph.inputs),
-        "output_layers": jax.tree.map(write_end, graph.outputs),
+        "input_layers": fill(graph.inputs, ends),
+        "output_layers": fill(graph.outputs, ends),
     }
 
 
