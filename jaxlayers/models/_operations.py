@@ -83,7 +83,7 @@ _ACTIVATIONS = {
 
 def describe_call(
     function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[dict[str, Any], list[Any], dict[str, Any]]:
+) -> tuple[dict[str, Any], tuple[Any, ...], dict[str, Any]]:
     """Return the config of an operation's class, and the positional and the named arguments of the class's call.
 
     Args:
@@ -93,7 +93,7 @@ def describe_call(
     """
     known = _known(function)
     if known is None:
-        return serialize_keras_object(function), list(args), kwargs
+        return serialize_keras_object(function), args, kwargs
     bound = inspect.signature(known).bind(*args, **kwargs)
     bound.apply_defaults()
     parameters, values = bound.signature.parameters, bound.arguments
@@ -112,7 +112,7 @@ def describe_call(
             settings[name] = serialize_keras_object(_standardize(function, name, value))
     module, class_name = _class_of(known)
     described = {"module": module, "class_name": class_name, "config": settings, "registered_name": class_name}
-    return described, positional, named
+    return described, tuple(positional), named
 
 
 def revive_operation(entry: dict[str, Any]) -> Callable[..., Any]:
@@ -136,14 +136,20 @@ def revive_operation(entry: dict[str, Any]) -> Callable[..., Any]:
         raise ValueError(f"The operation {entry['class_name']!r} has no settings {unknown}; it has {list(parameters)}.")
     settings = {k: _with_tuples(deserialize_keras_object(v)) for k, v in entry["config"].items() if k in parameters}
 
+    names = _call_parameters(function)
+    takes_all = parameters[names[-1]].kind is inspect.Parameter.VAR_POSITIONAL
+
     def call(*args: Any, **kwargs: Any) -> Any:
-        values: dict[str, Any] = {**settings, **{name: value for name, value in kwargs.items() if name in parameters}}
-        names = _call_parameters(function)
-        for position, name in enumerate(names[: len(args)]):
-            several = parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
-            values[name] = args[position:] if several else args[position]
+        if len(args) > len(names) and not takes_all:
+            raise ValueError(
+                f"The operation {entry['class_name']!r} takes the arguments {', '.join(names)}; received {len(args)}."
+            )
+        values = settings | dict(zip(names, args, strict=False))
+        if takes_all:
+            values[names[-1]] = args[len(names) - 1 :]
+        values |= {name: value for name, value in kwargs.items() if name in parameters}
         more = {name: value for name, value in kwargs.items() if name not in parameters}
-        bound = inspect.BoundArguments(signature, values)  # type: ignore[arg-type]
+        bound = inspect.BoundArguments(signature, values)
         return function(*bound.args, **bound.kwargs, **more)
 
     return call

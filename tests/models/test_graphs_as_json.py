@@ -259,3 +259,12 @@ def test_settings_that_jaxlayers_lacks_are_refused():
     close(jl.models.model_from_json(text)(A), ops.layer_normalization(A))
     with pytest.raises(ValueError, match="rms_scaling"):
         jl.models.model_from_json(text.replace('"rms_scaling": false', '"rms_scaling": true'))
+
+
+def test_arguments_that_an_operation_does_not_take_are_refused():
+    x = jl.Input((4,), name="x")
+    config = json.loads(jl.Model(x, ops.tanh(x)).to_json())
+    node = config["config"]["layers"][-1]["inbound_nodes"][0]
+    node["args"] *= 2
+    with pytest.raises(ValueError, match="'Tanh' takes the arguments x; received 2"):
+        jl.models.model_from_json(json.dumps(config))
