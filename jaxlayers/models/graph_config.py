@@ -128,10 +128,7 @@ def _revive(config: dict[str, Any]) -> tuple[Any, Any]:
         """Return the symbolic tensors whose histories a structure holds."""
         if _is_history(tree):
             name, number, position = tree
-            call = number - _is_functional(functions.get(name))
-            if position not in range(len(results.get((name, call), ()))):
-                raise ValueError(f"The model begins or ends at {tree}, a result that nothing makes.")
-            return results[name, call][position]
+            return _find_tensor(name, number - _is_functional(functions.get(name)), position, results)
         if isinstance(tree, dict):
             return {key: read_ends(value) for key, value in tree.items()}
         tensors = [read_ends(item) for item in tree]
@@ -189,11 +186,21 @@ def _histories(tree: Any) -> list[Any]:
     return [leaf["config"]["keras_history"] for leaf in jax.tree.leaves(tree, is_leaf=_is_tensor) if _is_tensor(leaf)]
 
 
+def _find_tensor(name: str, number: int, position: int, results: dict[tuple[str, int], list[SymbolicTensor]]) -> Any:
+    """Return one output of a call of the layer or operation with a name."""
+    outputs = results.get((name, number), [])
+    if position not in range(len(outputs)):
+        raise ValueError(
+            f"The config refers to output {position} of call {number} of {name!r}, which nothing makes: this call has "
+            f"{len(outputs)} outputs."
+        )
+    return outputs[position]
+
+
 def _read_arguments(tree: Any, results: dict[tuple[str, int], list[SymbolicTensor]]) -> Any:
     """Return the arguments of a call, with symbolic tensors and objects instead of their descriptions."""
     if _is_tensor(tree):
-        name, call, position = tree["config"]["keras_history"]
-        return results[name, call][position]
+        return _find_tensor(*tree["config"]["keras_history"], results)
     if isinstance(tree, dict) and "class_name" in tree and "config" in tree:
         return deserialize_keras_object(tree)
     if isinstance(tree, dict):
