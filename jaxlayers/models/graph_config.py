@@ -200,7 +200,8 @@ def _find_tensor(name: str, number: int, position: int, results: dict[tuple[str,
 def _read_arguments(tree: Any, results: dict[tuple[str, int], list[SymbolicTensor]]) -> Any:
     """Return the arguments of a call, with symbolic tensors and objects instead of their descriptions."""
     if _is_tensor(tree):
-        return _find_tensor(*tree["config"]["keras_history"], results)
+        name, number, position = tree["config"]["keras_history"]
+        return _find_tensor(name, number, position, results)
     if isinstance(tree, dict) and "class_name" in tree and "config" in tree:
         return deserialize_keras_object(tree)
     if isinstance(tree, dict):
