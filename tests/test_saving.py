@@ -329,6 +329,9 @@ def test_custom_objects_reach_what_is_inside():
     ({"module": "keras.layers", "class_name": "Dens", "registered_name": None}, ["Dens", "'Dense'"]),
     ({"module": "keras.utils", "class_name": "get_file", "registered_name": None}, ["get_file"]),
     ({"class_name": "function", "config": "system"}, ["system", "custom_objects"]),
+    ({"module": "keras.layers", "class_name": "Dense", "registered_name": "demo>Dense"}, ["'demo>Dense'", "register"]),
+    ({"module": "builtins", "class_name": "function", "config": "relu", "registered_name": "demo>relu"}, ["demo>relu"]),
+    ({"module": "os", "class_name": "function", "config": "relu"}, ["'relu'", "'os'"]),
 ])  # fmt: skip
 def test_unknown_names_are_refused_and_nothing_is_imported(monkeypatch, change, words):
     data = {**serialize(Mine(3)), **change}

@@ -153,23 +153,44 @@ def revive(data: Any) -> Any:
 
 def _find_by_config(kind: str | None, config: dict[str, Any]) -> Any:
     """Return the class or function that a config names."""
-    name, module = config["class_name"], config.get("module", "keras")
-    if name == "function":
-        user_function = custom(config["config"])
-        if user_function is not None:
-            return user_function
-        return _find(kind, config["config"], [kind, *_tables], only_functions=True)
-    registered_name = config.get("registered_name", name)
-    if registered_name is not None and (user_class := custom(registered_name) or custom(name)) is not None:
-        return user_class
-    if module is None or not f"{module}.".startswith("keras."):
+    class_name, module = config["class_name"], config.get("module", "keras")
+    is_function = class_name == "function"
+    name = config["config"] if is_function else class_name
+    registered_name = name if is_function else config.get("registered_name", name)
+    user_object = None if registered_name is None else custom(registered_name) or custom(name)
+    if user_object is not None:
+        return user_object
+    if not f"{module}.".startswith(("keras.", "builtins.") if is_function else "keras."):
+        label = kind or ("function" if is_function else "class")
         raise UnknownNameError(
-            f"Unknown {kind or 'class'}: {name!r} of module {module!r}, registered_name {registered_name!r}. Pass it "
+            f"Unknown {label}: {name!r} of module {module!r}, registered_name {registered_name!r}. Pass it "
             f"in custom_objects={{{registered_name!r}: ...}}, or register it with "
             "jaxlayers.saving.register_keras_serializable."
         )
+    check_registered_name(config, class_name, name)
+    if is_function:
+        return _find(kind, name, [kind, *_tables], only_functions=True)
     kinds_of_module = [k for k, table in _tables.items() if _config_modules.get(table.get(name)) == module]
     return _find(kind, name, [*kinds_of_module, kind] if kind or kinds_of_module else list(_tables))
+
+
+def check_registered_name(config: dict[str, Any], *names: Any) -> None:
+    """Raise an error if a config has a registered name: it belongs to a class of the user's, not to the library's.
+
+    Args:
+        config: the config of a class or function of the library.
+        names: the names that the config may have as its registered name.
+
+    Raises:
+        ValueError: if the config has another registered name.
+    """
+    registered_name = config.get("registered_name")
+    if registered_name and registered_name not in names:
+        raise UnknownNameError(
+            f"The config names {names[-1]!r} of the library, and the registered name {registered_name!r}, which is "
+            f"unknown. Pass your own class or function in custom_objects={{{registered_name!r}: ...}}, or register it "
+            "with jaxlayers.saving.register_keras_serializable. For that of the library, remove 'registered_name'."
+        )
 
 
 def _find(kind: str | None, name: str, kinds: list[Any], only_functions: bool = False) -> Any:

@@ -101,7 +101,7 @@ class Graph:
             values[slot.number] = value
         for call in self.calls:
             call.run(values, None if function_of is None else function_of(call))
-        outputs = _fill(self.outputs, values)
+        outputs = fill(self.outputs, values)
         return outputs, [values[slot.number] for slot in self.losses]
 
     @property
@@ -114,12 +114,15 @@ class Graph:
         return Graph, (self.inputs, self.outputs, self.losses, self.sources, self.calls)
 
 
-def _fill(slots: Any, values: list[Any]) -> Any:
-    """Return a structure with the value of each slot. A dict keeps its order; `jax.tree.map` would sort it."""
+def fill(slots: Any, values: Any) -> Any:
+    """Return a structure with the value of each slot, by its number.
+
+    A dict keeps its order; `jax.tree.map` would sort it.
+    """
     if type(slots) is dict:
-        return {key: _fill(slot, values) for key, slot in slots.items()}
+        return {key: fill(slot, values) for key, slot in slots.items()}
     if type(slots) in (list, tuple):
-        return type(slots)(_fill(slot, values) for slot in slots)
+        return type(slots)(fill(slot, values) for slot in slots)
     return jax.tree.map(lambda slot: values[slot.number], slots)
 
 

@@ -1,29 +1,27 @@
 """Convert graphs to plain data and back, in Keras's format for functional models.
 
 Each layer is written as its config with `inbound_nodes`, the arguments of each of its calls. There a symbolic tensor is
-written as a history: the name of the layer that made it, the number of the call, and the number of the output. An
-operation is written as the Keras class of that name: its arrays are arguments of the call, its other arguments are its
-config.
+written as a history: the name of the layer that made it, the number of the call, and the number of the output.
+Operations are written as Keras's classes for them, see `_operations`.
 """
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable
 from typing import Any
 
 import jax
 
-from jaxlayers import ops
 from jaxlayers.common.settings import free_name
 from jaxlayers.core import Layer, SymbolicTensor, Variable
 from jaxlayers.layers import InputLayer
 from jaxlayers.models._names import local_names
-from jaxlayers.models.graph import Call, Graph, Slot
-from jaxlayers.saving import deserialize_keras_object, serialize_keras_object
+from jaxlayers.models._operations import describe_call, revive_operation
+from jaxlayers.models.graph import Graph, Slot, fill
+from jaxlayers.saving import custom_object_scope, deserialize_keras_object, serialize_keras_object
 
-_NAMESPACES = ("nn", "image", "linalg", "numpy", "core")
+# Keras writes the default of `training` into each call, and replaces it by the `training` of the model. A call in which
+# the user has set `training` to the default has this key, which Keras ignores.
+_KEEPS_TRAINING = "keeps_training"
 
 
 def describe(graph: Graph, model: str) -> dict[str, Any]:
@@ -57,57 +55,45 @@ def describe(graph: Graph, model: str) -> dict[str, Any]:
             key = id(call)
             name = free_name(call.function.__name__, taken)
             taken.add(name)
-            arrays, settings = _split_arguments(call)
-            args = tuple(arrays)
-            entries[key] = _entry(_describe_operation(call.function, {"name": name, **settings}), name)
-            kwargs = {}
+            described, args, kwargs = describe_call(call.function, args, kwargs)
+            if isinstance(described["config"], dict):
+                described["config"] = {"name": name, **described["config"]}
+            entries[key] = _entry(described, name)
         entry = entries[key]
         for position, slot in enumerate(jax.tree.leaves(call.outputs)):
             histories[slot.number] = [entry["name"], len(entry["inbound_nodes"]), position]
         node = jax.tree.map(write, (list(args), kwargs), is_leaf=lambda leaf: isinstance(leaf, Slot | Variable | slice))
         entry["inbound_nodes"].append({"args": node[0], "kwargs": node[1]})
+        if _has_default_training(call.function, kwargs):
+            entry["inbound_nodes"][-1][_KEEPS_TRAINING] = True
+    models = {names[id(layer)] for layer in graph.layers if _is_functional(layer)}
+    ends = {slot: [name, call + (name in models), position] for slot, (name, call, position) in histories.items()}
     return {
         "layers": list(entries.values()),
-        "input_layers": jax.tree.map(lambda slot: histories[slot.number], graph.inputs),
-        "output_layers": jax.tree.map(lambda slot: histories[slot.number], graph.outputs),
+        "input_layers": fill(graph.inputs, ends),
+        "output_layers": fill(graph.outputs, ends),
     }
 
 
 def _entry(described: dict[str, Any], name: str) -> dict[str, Any]:
-    if "name" in described["config"]:  # a get_config of the user's own may leave the name out
-        described["config"]["name"] = name  # the layer made from this config then has the same path in the trees
+    config = described["config"]
+    if isinstance(config, dict) and "name" in config:  # a get_config of the user's own may leave the name out
+        config["name"] = name  # the layer made from this config then has the same path in the trees
     return {**described, "name": name, "inbound_nodes": []}
 
 
-def _split_arguments(call: Call) -> tuple[list[Any], dict[str, Any]]:
-    """Return the arguments of an operation that are arrays, and a dict of the others by name."""
-    function: Any = call.function
-    bound = inspect.signature(function).bind(*call.args, **call.kwargs)
-    bound.apply_defaults()
-    arrays: list[Any] = []
-    settings: dict[str, Any] = {}
-    for name, value in bound.arguments.items():
-        parameter = bound.signature.parameters[name]
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            arrays += value
-        elif parameter.kind is parameter.VAR_KEYWORD:
-            settings.update({key: serialize_keras_object(argument) for key, argument in value.items()})
-        elif _has_slots(value) or name == "key" or (name in function.arrays and parameter.default is parameter.empty):
-            arrays.append(value)
-        else:
-            settings[name] = serialize_keras_object(value)
-    return arrays, settings
+def _has_default_training(function: Any, kwargs: dict[str, Any]) -> bool:
+    """True if a call of a layer has `training` by name, with the value that is the default of the layer's `call`."""
+    training = kwargs.get("training")
+    return isinstance(function, Layer) and training is not None and training is function._call_spec.training_default
 
 
-def _has_slots(value: Any) -> bool:
-    return any(isinstance(leaf, Slot) for leaf in jax.tree.leaves(value))
+def _is_functional(function: Any) -> bool:
+    """True for a model that is a graph.
 
-
-def _describe_operation(function: Callable[..., Any], config: dict[str, Any]) -> dict[str, Any]:
-    name = function.__name__
-    namespace = next((space for space in _NAMESPACES if hasattr(getattr(ops, space, None), name)), "numpy")
-    cls = "".join(part.title() for part in name.split("_"))
-    return {"module": f"keras.src.ops.{namespace}", "class_name": cls, "config": config, "registered_name": cls}
+    In `input_layers` and `output_layers`, and not in `inbound_nodes`, Keras counts the calls of such a model from 1.
+    """
+    return getattr(function, "_graph", None) is not None
 
 
 def revive(config: dict[str, Any], custom_objects: Any = None) -> tuple[Any, Any]:
@@ -120,18 +106,42 @@ def revive(config: dict[str, Any], custom_objects: Any = None) -> tuple[Any, Any
     Raises:
         ValueError: if a class or operation is unknown, or a call depends on a result that no call makes.
     """
+    with custom_object_scope(custom_objects):
+        return _revive(config)
+
+
+def _revive(config: dict[str, Any]) -> tuple[Any, Any]:
     functions: dict[str, Any] = {}  # layers, and functions for operations
     results: dict[tuple[str, int], list[Any]] = {}
     pending: list[tuple[str, int, dict[str, Any]]] = []
     for entry in config["layers"]:
         name = entry.get("name") or entry["config"]["name"]
-        functions[name] = function = _revive_function(entry, custom_objects)
+        functions[name] = function = _revive_function(entry)
         if isinstance(function, Layer) and "name" not in entry["config"]:
             function.name = name
         if isinstance(function, InputLayer):
             results[name, 0] = [function.output]
         pending += [(name, number, node) for number, node in enumerate(entry.get("inbound_nodes", []))]
-    while pending:  # make the calls whose arguments exist, until all are made
+    _make_calls(pending, functions, results)
+
+    def read_ends(tree: Any) -> Any:
+        """Return the symbolic tensors whose histories a structure holds."""
+        if _is_history(tree):
+            name, number, position = tree
+            return _find_tensor(name, number - _is_functional(functions.get(name)), position, results)
+        if isinstance(tree, dict):
+            return {key: read_ends(value) for key, value in tree.items()}
+        tensors = [read_ends(item) for item in tree]
+        return tuple(tensors) if isinstance(tree, tuple) else tensors
+
+    return read_ends(config["input_layers"]), read_ends(config["output_layers"])
+
+
+def _make_calls(
+    pending: list[tuple[str, int, dict[str, Any]]], functions: dict[str, Any], results: dict[tuple[str, int], list[Any]]
+) -> None:
+    """Make the calls whose arguments exist, until all are made, and add their results to `results`."""
+    while pending:
         waiting = []
         for name, number, node in pending:
             histories = _histories((node.get("args"), node.get("kwargs")))
@@ -142,6 +152,8 @@ def revive(config: dict[str, Any], custom_objects: Any = None) -> tuple[Any, Any
                 waiting.append((name, number, node))
                 continue
             args, kwargs = _read_arguments((node.get("args", []), node.get("kwargs") or {}), results)
+            if _has_default_training(functions[name], kwargs) and not node.get(_KEEPS_TRAINING):
+                del kwargs["training"]
             results[name, number] = jax.tree.leaves(functions[name](*args, **kwargs))
         if len(waiting) == len(pending):
             raise ValueError(
@@ -149,61 +161,15 @@ def revive(config: dict[str, Any], custom_objects: Any = None) -> tuple[Any, Any
                 "config is incomplete, or its calls form a cycle."
             )
         pending = waiting
-    return _read_tensors(config["input_layers"], results), _read_tensors(config["output_layers"], results)
 
 
-def _read_tensors(tree: Any, results: dict[tuple[str, int], list[SymbolicTensor]]) -> Any:
-    """Return the symbolic tensors whose histories a structure holds."""
-    if _is_history(tree):
-        return results[tree[0], tree[1]][tree[2]]
-    if isinstance(tree, dict):
-        return {key: _read_tensors(value, results) for key, value in tree.items()}
-    tensors = [_read_tensors(item, results) for item in tree]
-    return tuple(tensors) if isinstance(tree, tuple) else tensors
-
-
-def _revive_function(entry: dict[str, Any], custom_objects: Any) -> Any:
-    """Return a layer, or a function that calls an operation with the settings of its config."""
-    if not str(entry.get("module")).startswith("keras.src.ops."):
-        return deserialize_keras_object(
-            {key: value for key, value in entry.items() if key not in ("inbound_nodes", "build_config", "name")},
-            custom_objects,
-        )
-    namespace = getattr(ops, entry["module"].rpartition(".")[2], ops)
-    class_name = entry["class_name"].lower()
-    function: Any = _by_class_name(namespace).get(class_name) or _by_class_name(ops).get(class_name)
-    if function is None:
-        raise ValueError(f"Unknown operation {entry['class_name']!r} of {entry['module']!r}.")
-    parameters = inspect.signature(function).parameters
-    settings = {k: _read_setting(v, custom_objects) for k, v in entry["config"].items() if k in parameters}
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        arrays, named = list(args), {**settings, **kwargs}
-        positional: list[Any] = []
-        for name, parameter in parameters.items():  # the arrays fill the parameters that no setting has a value for
-            if parameter.kind is parameter.VAR_POSITIONAL:
-                positional += arrays
-                break
-            if parameter.kind is parameter.KEYWORD_ONLY or (name not in named and not arrays):
-                break
-            positional.append(named.pop(name) if name in named else arrays.pop(0))
-        return function(*positional, **named)
-
-    return call
-
-
-@functools.cache
-def _by_class_name(namespace: Any) -> dict[str, Callable[..., Any]]:
-    """Return the operations of a module, keyed by the lower-case names of Keras's classes for them."""
-    return {
-        name.replace("_", ""): function for name, function in vars(namespace).items() if hasattr(function, "arrays")
-    }
-
-
-def _read_setting(value: Any, custom_objects: Any) -> Any:
-    """Return the value of a setting. A list was a tuple before it was written: JSON has no tuples."""
-    value = deserialize_keras_object(value, custom_objects)
-    return tuple(value) if isinstance(value, list) else value
+def _revive_function(entry: dict[str, Any]) -> Any:
+    """Return a layer, or a function that calls an operation."""
+    if str(entry.get("module")).startswith(("keras.src.ops.", "keras.src.activations.")):
+        return revive_operation(entry)
+    return deserialize_keras_object(
+        {key: value for key, value in entry.items() if key not in ("inbound_nodes", "build_config", "name")}
+    )
 
 
 def _is_tensor(value: Any) -> bool:
@@ -220,11 +186,22 @@ def _histories(tree: Any) -> list[Any]:
     return [leaf["config"]["keras_history"] for leaf in jax.tree.leaves(tree, is_leaf=_is_tensor) if _is_tensor(leaf)]
 
 
+def _find_tensor(name: str, number: int, position: int, results: dict[tuple[str, int], list[SymbolicTensor]]) -> Any:
+    """Return one output of a call of the layer or operation with a name."""
+    outputs = results.get((name, number), [])
+    if position not in range(len(outputs)):
+        raise ValueError(
+            f"The config refers to output {position} of call {number} of {name!r}, which nothing makes: this call has "
+            f"{len(outputs)} outputs."
+        )
+    return outputs[position]
+
+
 def _read_arguments(tree: Any, results: dict[tuple[str, int], list[SymbolicTensor]]) -> Any:
     """Return the arguments of a call, with symbolic tensors and objects instead of their descriptions."""
     if _is_tensor(tree):
-        name, call, position = tree["config"]["keras_history"]
-        return results[name, call][position]
+        name, number, position = tree["config"]["keras_history"]
+        return _find_tensor(name, number, position, results)
     if isinstance(tree, dict) and "class_name" in tree and "config" in tree:
         return deserialize_keras_object(tree)
     if isinstance(tree, dict):

@@ -320,6 +320,8 @@ class Model(Trainer, Layer):
     def to_json(self, **kwargs: Any) -> str:
         """Return the architecture as JSON, which `models.model_from_json` and Keras read. Weights are not included.
 
+        A Python lambda in the model can only be read with `saving.deserialize_keras_object(..., safe_mode=False)`.
+
         Args:
             **kwargs: passed to `json.dumps`.
         """
