@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Collection
@@ -10,6 +11,7 @@ from typing import Any
 import jax
 
 from jaxlayers.common import registry
+from jaxlayers.common.explanations import describe
 
 
 class CallSpec:
@@ -79,15 +81,32 @@ class CallSpec:
     def build_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments of `build`, positional and by keyword: the shapes of the arguments of `call`."""
         shapes = {f"{n}_shape": shape_tree(v) for n, v in self.named(args, kwargs).items() if has_arrays(v)}
-        if len(self.build_names) > 1:
-            return (), {name: shapes[name] for name in self.build_names if name in shapes}
-        return tuple(shapes.values())[: max(1, len(self.build_names))], {}
+        if len(self.build_names) <= 1:
+            parameters = [*self.build_signature.parameters.values()][1:]
+            takes_any = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters)
+            return tuple(shapes.values())[: max(takes_any, len(self.build_names))], {}
+        required = [
+            n for n in self.build_names if self.build_signature.parameters[n].default is inspect.Parameter.empty
+        ]
+        missing = [name for name in required if name not in shapes]
+        if shapes and missing and (self.open_ended or kwargs.keys() <= self.all_names):
+            raise TypeError(
+                f"{self.cls.__name__}.build expects {', '.join(missing)}; the arrays in this call have the shapes "
+                f"{', '.join(shapes)}. Name each parameter of build after an argument of call, with _shape at the end, "
+                "and give it a default if that argument may be left out. Or let build have one parameter: it receives "
+                "the shape of the first argument."
+            )
+        return (), {name: shapes[name] for name in self.build_names if name in shapes}
 
     def made_with(self, args: tuple[Any, ...], kwargs: dict[str, Any], without: Collection[str] = ()) -> dict[str, Any]:
         """Return the arguments of `__init__` by name as plain data, defaults included; some names can be left out."""
         signature = inspect.signature(self.cls.__init__)  # type: ignore[misc]
         bound = signature.bind(None, *args, **kwargs)
+        fields = dataclasses.fields(self.cls) if dataclasses.is_dataclass(self.cls) else ()
+        made_anew = {f.name for f in fields if f.default_factory is not dataclasses.MISSING} - bound.arguments.keys()
         bound.apply_defaults()
+        for name in made_anew:
+            bound.arguments.pop(name, None)
         arguments: dict[str, Any] = {}
         for name, value in list(bound.arguments.items())[1:]:
             kind = signature.parameters[name].kind
@@ -115,6 +134,29 @@ class LazyCallSpec:
         spec = CallSpec(owner)
         owner._call_spec = spec  # type: ignore[attr-defined]
         return spec
+
+
+def bind_method(layer: Any, method: Any) -> Callable[..., Any]:
+    """Return a function that calls a method of a layer.
+
+    Args:
+        layer: the layer.
+        method: the name of a method or of a layer inside; a method of the layer, of its class, or of a layer inside;
+            or a function whose first argument is the layer.
+
+    Raises:
+        TypeError: when it is none of these.
+    """
+    function = getattr(layer, method, None) if isinstance(method, str) else method
+    if not callable(function):
+        raise TypeError(
+            f"{layer.path!r} expects as method= the name of one of its methods, the method itself, or a function whose "
+            f"first argument is the layer; received {repr(method) if isinstance(method, str) else describe(method)}."
+        )
+    candidates = (function, getattr(function, "__self__", None))
+    if isinstance(method, str) or any(candidate is below for candidate in candidates for below in layer._objects):
+        return function
+    return functools.partial(getattr(function, "__func__", function), layer)
 
 
 def has_arrays(value: Any) -> bool:

@@ -7,15 +7,16 @@ stored then. Layers that it calls run in the same scope. See `building` for how 
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.common import masks, registry
+from jaxlayers.common import dataclass_layers, explanations, masks, registry
 from jaxlayers.common.array_like import unwrap
-from jaxlayers.common.call_spec import CallSpec, LazyCallSpec
+from jaxlayers.common.call_spec import CallSpec, LazyCallSpec, bind_method, has_arrays
 from jaxlayers.common.constructors import ConstructorSignature
 from jaxlayers.common.described import Described
 from jaxlayers.common.errors import Retrace, filtered
@@ -77,8 +78,12 @@ class Layer(Symbolic, Described, Weighted):
     _input_shape_argument: tuple[int | None, ...] | None = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if args:
+            explanations.refuse_input_in_constructor(cls, args[0])
         self = super().__new__(cls)
         object.__setattr__(self, "_made_with", (args, kwargs))  # for classes without a get_config of their own
+        if hasattr(cls, "__dataclass_fields__"):
+            dataclass_layers.begin(self)
         return self
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -102,7 +107,8 @@ class Layer(Symbolic, Described, Weighted):
         if kwargs:
             raise ValueError(f"{type(self).__name__} does not take these arguments: {', '.join(kwargs)}.")
         self.auto_named = name is None
-        name = auto_name(to_snake_case(type(self).__name__)) if name is None else name
+        if name is None:  # a `__post_init__` may call this a second time
+            name = vars(self).get("name") or auto_name(to_snake_case(type(self).__name__))
         if not isinstance(name, str) or "/" in name:
             raise ValueError(f"A layer's name must be a string without '/'; received {name!r}.")
         self.name = name
@@ -284,6 +290,24 @@ class Layer(Symbolic, Described, Weighted):
             self._pass_mask(first, previous, outputs)
         return outputs
 
+    def _call_method(self, method: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run another method in the place of `call`, in the current scope; see `apply`."""
+        inner: Any = scope.current()
+        if "method" in self._call_spec.all_names:  # an argument of `call` itself
+            return self._call_inside(inner, args, {**kwargs, "method": method})
+        function, training = bind_method(self, method), kwargs.get("training")
+        if "training" not in inspect.signature(function).parameters:
+            kwargs.pop("training", None)
+        dtype = self._compute if self.autocast else None
+        args, kwargs = _as_input((args, kwargs), dtype)
+        call = inner.begin_call(self, training, dtype)
+        try:
+            if not self.built and has_arrays((args, kwargs)):
+                building.build_in_call(self, inner, args, kwargs)
+            return function(*args, **kwargs)
+        finally:
+            inner.end_call(call)
+
     def _prepare_arguments(self, inner: scope.Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Cast the arguments of a call, and find `training`: that of the call, or of the layer around, or the default.
 
@@ -379,5 +403,5 @@ def _add_place(error: Exception, inner: scope.Scope, args: tuple[Any, ...]) -> N
     """Add the path and the inputs of the layer being called to an error; only the innermost layer does this."""
     if isinstance(error, Retrace) or getattr(error, "__notes__", None):
         return
-    shapes = jax.tree.map(lambda a: f"{a.dtype}{list(a.shape)}" if hasattr(a, "dtype") else type(a).__name__, args)
+    shapes = jax.tree.map(explanations.describe, args)
     error.add_note(f"In the call of layer {inner.place()!r} with {', '.join(map(str, shapes))}.")

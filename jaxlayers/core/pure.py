@@ -6,15 +6,16 @@ that `init` makes depends on the key and on the path of its variable alone. `app
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
+from jaxlayers.common import explanations
 from jaxlayers.common.array_like import unwrap
-from jaxlayers.core import borrowing, making, random, scope, trees
+from jaxlayers.core import borrowing, building, making, random, scope, trees
 from jaxlayers.core.effects import run
 from jaxlayers.core.losses import losses
 from jaxlayers.core.scope import Scope
@@ -29,11 +30,10 @@ class Applied(NamedTuple):
     losses: list[jax.Array]
 
 
-def init(layer: Any, key: Any, args: Any, kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+def init(layer: Any, key: Any, args: Any, kwargs: Any, method: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return new `params` and `state`; see `Layer.init`."""
-    if not hasattr(key, "dtype") or not (key.dtype == np.uint32 or jnp.issubdtype(key.dtype, jax.dtypes.prng_key)):
-        raise TypeError(f"init() of {layer.path!r} needs a key, as jax.random.key(0) makes; received {key!r}.")
-    with borrowing.new_structure(layer, args, kwargs):
+    explanations.check_key(layer.path, key)
+    with borrowing.new_structure(layer, args, kwargs, method):
         entries = [
             (path, variable.trainable, making.initial_value(variable, key, "/".join(path)))
             for path, variable in layer._walk.entries
@@ -42,32 +42,40 @@ def init(layer: Any, key: Any, args: Any, kwargs: Any) -> tuple[dict[str, Any], 
     return params, trees.nest((path, value) for path, trainable, value in entries if not trainable)
 
 
-def apply(layer: Any, params: Any, state: Any, args: Any, kwargs: Any, rng: Any, training: bool | None) -> Applied:
+def apply(
+    layer: Any, params: Any, state: Any, args: Any, kwargs: Any, rng: Any, training: bool | None, method: Any = None
+) -> Applied:
     """Compute the outputs from explicit weights; see `Layer.apply`."""
+    explanations.check_trees(layer.path, params, state)
     if training is not None:
         kwargs = {**kwargs, "training": training}
+    called = layer if method is None else functools.partial(layer._call_method, method)
+    uses_part = method is not None and not building.is_complete(layer)  # the method may build a part of the layer only
     flat_params, flat_state = trees.flatten(params), trees.flatten(state)
     flat = {**flat_params, **flat_state}
 
     def fits() -> bool:
         return not trees.compare(dict(layer._walk.entries), flat)
 
-    with borrowing.fitting_structure(layer, args, kwargs, fits):
+    with borrowing.fitting_structure(layer, args, kwargs, fits, method):
         entries = layer._walk.entries
-        trees.check(dict(entries), flat, *_fit(layer))
+        if uses_part:
+            flat = {path: flat[path] for path, _ in entries if path in flat}
+        what, hint = _fit(layer)
+        trees.check(dict(entries), flat, what, hint + explanations.hint_about(params))
         arrays = {variable: _as_jax(flat[path]) for path, variable in entries}
         if rng is not None:
             arrays[random.global_generator().state] = _as_jax(rng)
         inner = Scope.isolated(arrays, layer.name, "seeded" if rng is None else "stream", rng is not None)
-        (outputs, added), _ = run(inner, lambda: (layer(*args, **kwargs), losses(layer)))
+        (outputs, added), _ = run(inner, lambda: (called(*args, **kwargs), losses(layer)))
         for path, variable in entries:
             if path in flat_params and variable in inner.values.written:
                 raise ValueError(
                     f"{variable.path!r} is trainable and was written inside apply(), which returns no params. Make it "
                     "with trainable=False, so that it belongs to the state."
                 )
-        new_state = trees.nest((path, arrays[variable]) for path, variable in entries if path in flat_state)
-    return Applied(outputs, trees.with_structure_of(state, new_state), added)
+        new_state = {**flat_state, **{path: arrays[variable] for path, variable in entries if path in flat_state}}
+    return Applied(outputs, trees.with_structure_of(state, trees.nest(new_state.items())), added)
 
 
 def call(layer: Any, trainable: Any, non_trainable: Any, args: Any, kwargs: Any, return_losses: bool) -> Any:

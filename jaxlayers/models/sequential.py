@@ -9,6 +9,7 @@ from typing import Any
 import jax
 
 from jaxlayers.common import registry
+from jaxlayers.common.explanations import describe
 from jaxlayers.core import Layer, SymbolicTensor, building, inference
 from jaxlayers.layers import Input, InputLayer, Lambda
 from jaxlayers.models import _arguments
@@ -49,6 +50,8 @@ class Sequential(Model):
         super().__init__(trainable=trainable, name=name, **kwargs)
         self._input: SymbolicTensor | None = None
         self._chain: list[Layer] = []
+        if isinstance(layers, Layer | type):
+            raise TypeError(f"{self.name!r} expects a list of layers; received {describe(layers)}.")
         for layer in layers or []:
             self.add(layer, rebuild=False)
         self._build_on_input()
@@ -72,8 +75,10 @@ class Sequential(Model):
             self._input = layer
             return
         if not isinstance(layer, Layer):
-            if not callable(layer):
-                raise ValueError(f"{self.name!r} is made of layers and functions; received {layer!r}.")
+            is_class = isinstance(layer, type) and issubclass(layer, Layer)
+            if not callable(layer) or is_class:
+                received = describe(layer) if is_class else repr(layer)
+                raise ValueError(f"{self.name!r} is made of layers and functions; received {received}.")
             layer = Lambda(layer)
         if not layer.auto_named and any(layer.name == other.name and layer is not other for other in self._chain):
             raise ValueError(f"{self.name!r} already has a layer {layer.name!r}. Give one of them another name.")
