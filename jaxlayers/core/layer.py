@@ -396,7 +396,8 @@ def _as_input(value: Any, compute: Any) -> Any:
 
 def _input_shape(kwargs: dict[str, Any]) -> tuple[int | None, ...] | None:
     shape, size = kwargs.pop("input_shape", None), kwargs.pop("input_dim", None)
-    return (size,) if shape is None and size is not None else None if shape is None else tuple(shape)
+    shape = size if shape is None else shape
+    return shape if shape is None else tuple(shape) if hasattr(shape, "__iter__") else (shape,)
 
 
 def _add_place(error: Exception, inner: scope.Scope, args: tuple[Any, ...]) -> None:

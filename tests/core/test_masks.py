@@ -651,3 +651,11 @@ def test_masks_of_keras_in_the_same_process():
     table = np.asarray(theirs.embeddings)
     expected = [table[row[row > 0]].mean(0) for row in ids]
     np.testing.assert_allclose(summed, expected, rtol=1e-5)
+
+
+def test_a_value_of_padding_for_each_feature():
+    x = np.array([[[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]], "float32")
+    for value in ([0.0, 1.0], (0, 1), np.array([0, 1])):
+        layer, theirs = layers.Masking(value), keras.layers.Masking(value)
+        np.testing.assert_array_equal(get_mask(layer(x)), theirs.compute_mask(x))
+        np.testing.assert_array_equal(layer(x), theirs(x))

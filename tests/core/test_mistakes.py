@@ -231,3 +231,24 @@ def test_a_frozen_dataclass_is_refused():
 
     with pytest.raises(TypeError, match="Frozen is a frozen dataclass"):
         Frozen()
+
+
+# Shapes.
+
+
+def test_a_number_is_a_shape_of_one_axis():
+    """`(4)` is a number in Python, and written where `(4,)` is meant."""
+    for shape in (4, (4,), [4], np.int64(4), np.array([4])):
+        assert jl.Input(shape).shape == layers.InputLayer(shape).output.shape == (None, 4)
+        assert jl.Sequential([layers.Dense(3, input_shape=shape)]).input_shape == (None, 4)
+    assert jl.Input((None, np.int64(2))).shape == (None, None, 2)
+
+
+@pytest.mark.parametrize("shape", ["4", ("4",), 4.0, (2.0,), -1, (2, -1), True, (3, True)])
+def test_shapes_of_inputs_that_are_none(shape):
+    with pytest.raises(ValueError, match="expects as shape a tuple of sizes, each an integer or None; received"):
+        jl.Input(shape)
+    if not isinstance(shape, tuple):
+        return
+    with pytest.raises(ValueError, match="expects as batch_shape a tuple of sizes"):
+        jl.Input(batch_shape=shape)

@@ -7,6 +7,7 @@ so that they compile and process whole batches.
 
 from __future__ import annotations
 
+import numbers
 import weakref
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -151,15 +152,25 @@ class BaseImagePreprocessingLayer(Layer):
         Raises:
             ValueError: if `value` is not one or two numbers in [low, high].
         """
-        numbers = sorted(value) if isinstance(value, list | tuple) else [value]
-        if not all(isinstance(n, int | float) and low <= n <= high for n in numbers) or len(numbers) not in (1, 2):
+        ends = sorted(value) if isinstance(value, list | tuple) else [value]
+        if not all(isinstance(n, numbers.Real) and low <= n <= high for n in ends) or len(ends) not in (1, 2):
             raise ValueError(
                 f"{type(self).__name__}: {name} must be one number or two numbers from {low} to {high}; received "
                 f"{value!r}."
             )
-        if len(numbers) == 2:
-            return numbers[0], numbers[1]
+        if len(ends) == 2:
+            return ends[0], ends[1]
         return max(-abs(value), low), abs(value)
+
+    def _number(self, name: str, value: Any) -> Any:
+        """Return a number in [0, 1].
+
+        Raises:
+            ValueError: if `value` is anything else, such as a range.
+        """
+        if not isinstance(value, numbers.Real) or not 0 <= value <= 1:
+            raise ValueError(f"{type(self).__name__}: {name} must be one number from 0 to 1; received {value!r}.")
+        return value
 
     def _one_of(self, name: str, value: Any, choices: tuple[str, ...]) -> str:
         return one_of(type(self).__name__, name, value, choices)
