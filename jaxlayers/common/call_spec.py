@@ -80,7 +80,8 @@ class CallSpec:
 
     def build_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments of `build`, positional and by keyword: the shapes of the arguments of `call`."""
-        shapes = {f"{n}_shape": shape_tree(v) for n, v in self.named(args, kwargs).items() if has_arrays(v)}
+        arguments = self.named(args, kwargs)
+        shapes = {f"{n}_shape": shape_tree(v) for n, v in arguments.items() if has_arrays(v)}
         if len(self.build_names) <= 1:
             parameters = [*self.build_signature.parameters.values()][1:]
             takes_any = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters)
@@ -90,6 +91,10 @@ class CallSpec:
         ]
         missing = [name for name in required if name not in shapes]
         if shapes and missing and (self.open_ended or kwargs.keys() <= self.all_names):
+            wrong = {n: v for n, v in arguments.items() if f"{n}_shape" in missing and v is not None}
+            if wrong:
+                received = ", ".join(f"{describe(value)} as {name}" for name, value in wrong.items())
+                raise TypeError(f"{self.cls.__name__} expects arrays; received {received}.")
             raise TypeError(
                 f"{self.cls.__name__}.build expects {', '.join(missing)}; the arrays in this call have the shapes "
                 f"{', '.join(shapes)}. Name each parameter of build after an argument of call, with _shape at the end, "

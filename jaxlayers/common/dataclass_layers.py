@@ -8,7 +8,6 @@ two layers with equal fields have different weights.
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 from typing import Any
 
@@ -25,10 +24,12 @@ def begin(layer: Any) -> None:
             f"{cls.__name__} is a frozen dataclass, but a layer sets attributes when it is built. Decorate it with "
             "@dataclasses.dataclass, without frozen=True."
         )
-    for base in cls.__mro__:
-        if "__dataclass_fields__" in base.__dict__ and base.__hash__ is None:
-            base.__eq__, base.__hash__ = object.__eq__, object.__hash__  # type: ignore[method-assign, assignment]
+    for decorated in cls.__mro__:
+        if "__dataclass_fields__" in decorated.__dict__ and decorated.__hash__ is None:
+            decorated.__eq__, decorated.__hash__ = object.__eq__, object.__hash__
     base = next(base for base in cls.__mro__ if not hasattr(base, "__dataclass_fields__"))
-    with contextlib.suppress(TypeError):  # a base with required arguments is called by the `__post_init__`
-        inspect.signature(base.__init__).bind(layer)
-        base.__init__(layer)
+    try:
+        inspect.signature(base).bind()
+    except TypeError:  # it has required arguments, so the `__post_init__` has to call it
+        return
+    base.__init__(layer)  # type: ignore[misc]

@@ -47,12 +47,23 @@ def check_key(path: str, key: Any) -> None:
         )
 
 
-def check_trees(path: str, params: Any, state: Any) -> None:
-    """Check that the first two arguments of `apply` are trees.
+_FLAX_ARGUMENTS = {
+    "rngs": "takes one key, rng=, from which every layer derives its own",
+    "mutable": "always returns the new state",
+}
+
+
+def check_trees(layer: Any, params: Any, state: Any, kwargs: Mapping[str, Any]) -> None:
+    """Check the arguments of `apply`: two trees first, and none that only Flax has.
 
     Raises:
-        ValueError: when one of them is not.
+        ValueError: when the params or the state are no tree.
+        TypeError: when `kwargs` has an argument of Flax's `apply` that `call` does not take.
     """
+    path = layer.path
+    for name, text in _FLAX_ARGUMENTS.items():
+        if name in kwargs and name not in layer._call_spec.all_names and not layer._call_spec.open_ended:
+            raise TypeError(f"apply() of {path!r} has no argument {name}: it {text}.")
     for name, tree in (("params", params), ("state", state)):
         if not isinstance(tree, Mapping):
             raise ValueError(

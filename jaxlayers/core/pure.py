@@ -46,7 +46,7 @@ def apply(
     layer: Any, params: Any, state: Any, args: Any, kwargs: Any, rng: Any, training: bool | None, method: Any = None
 ) -> Applied:
     """Compute the outputs from explicit weights; see `Layer.apply`."""
-    explanations.check_trees(layer.path, params, state)
+    explanations.check_trees(layer, params, state, kwargs)
     if training is not None:
         kwargs = {**kwargs, "training": training}
     called = layer if method is None else functools.partial(layer._call_method, method)

@@ -47,11 +47,11 @@ class Sequential(Model):
     _runs_layers = True
 
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None, **kwargs: Any):
+        if isinstance(layers, Layer | type):
+            raise TypeError(f"{type(self).__name__} expects its layers in a list; received {type(layers).__name__}.")
         super().__init__(trainable=trainable, name=name, **kwargs)
         self._input: SymbolicTensor | None = None
         self._chain: list[Layer] = []
-        if isinstance(layers, Layer | type):
-            raise TypeError(f"{self.name!r} expects a list of layers; received {describe(layers)}.")
         for layer in layers or []:
             self.add(layer, rebuild=False)
         self._build_on_input()

@@ -31,6 +31,11 @@ def dense():
             lambda layer, params, state: layer.apply({"params": params}, state, X),
             ["kernel is missing", "under 'params'"],
         ),
+        (lambda layer, params, state: layer.apply(params, state, X, rngs={"dropout": KEY}), ["rngs", "rng="]),
+        (
+            lambda layer, params, state: layer.apply(params, state, X, mutable=["batch_stats"]),
+            ["returns the new state"],
+        ),
         (lambda layer, params, state: layer.init(X), ["init(jax.random.key(0), x)", "float32[2, 3]"]),
         (lambda layer, params, state: layer.init(X, KEY), ["init(jax.random.key(0), x)", "float32[2, 3]"]),
         (lambda layer, params, state: layer.init(0, X), ["init(jax.random.key(0), x)", "int"]),
@@ -93,7 +98,6 @@ class Wide(Layer):
 x3 = jl.Input((4, 3))
 CLASSES = {
     "sequential": lambda: jl.Sequential([layers.Flatten, layers.Dense(1)]),
-    "sequential, of one class": lambda: jl.Sequential(layers.Flatten),
     "add": lambda: jl.Sequential().add(Wide),
     "pipeline": lambda: layers.Pipeline([layers.Rescaling]),
     "wrapper": lambda: layers.TimeDistributed(layers.Dense),
@@ -109,6 +113,7 @@ CLASSES = {
     "input of a layer without weights": lambda: layers.Flatten()(Wide),
     "list of inputs": lambda: layers.Add()([X, Wide]),
     "list with symbolic": lambda: layers.Add()([x3, Wide]),
+    "one of several inputs": lambda: layers.MultiHeadAttention(2, 3)(layers.Dense, jnp.ones((2, 4, 3))),
     "layer as input": lambda: layers.Dense(2)(layers.Flatten(name="flat")),
     "constructor": lambda: layers.Flatten(x3),
     "constructor, array": lambda: layers.Dense(X),
@@ -141,8 +146,9 @@ def test_classes_in_a_list_of_a_subclass():
 
 
 def test_one_layer_in_the_place_of_a_list():
-    with pytest.raises(TypeError, match="expects a list of layers"):
-        jl.Sequential(layers.Dense(2))
+    for given in ((layers.Dense(2),), (layers.Dense(2), layers.Dense(3)), (layers.Flatten, layers.Dense(3))):
+        with pytest.raises(TypeError, match="Sequential expects its layers in a list; received"):
+            jl.Sequential(*given)
 
 
 # Dataclasses.

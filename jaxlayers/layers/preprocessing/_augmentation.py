@@ -7,13 +7,13 @@ so that they compile and process whole batches.
 
 from __future__ import annotations
 
-import numbers
 import weakref
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxlayers import random
 from jaxlayers.common.constructors import constructor_config
@@ -22,6 +22,7 @@ from jaxlayers.numerics import bounding_boxes as _boxes
 from jaxlayers.numerics.spatial import format_of, one_of
 
 Transformation = Any
+_REAL = (int, float, np.integer, np.floating)
 INTERPOLATIONS = ("nearest", "bilinear")
 FILL_MODES = ("reflect", "wrap", "constant", "nearest")
 
@@ -153,7 +154,7 @@ class BaseImagePreprocessingLayer(Layer):
             ValueError: if `value` is not one or two numbers in [low, high].
         """
         ends = sorted(value) if isinstance(value, list | tuple) else [value]
-        if not all(isinstance(n, numbers.Real) and low <= n <= high for n in ends) or len(ends) not in (1, 2):
+        if not all(isinstance(n, _REAL) and low <= n <= high for n in ends) or len(ends) not in (1, 2):
             raise ValueError(
                 f"{type(self).__name__}: {name} must be one number or two numbers from {low} to {high}; received "
                 f"{value!r}."
@@ -168,7 +169,7 @@ class BaseImagePreprocessingLayer(Layer):
         Raises:
             ValueError: if `value` is anything else, such as a range.
         """
-        if not isinstance(value, numbers.Real) or not 0 <= value <= 1:
+        if not isinstance(value, _REAL) or not 0 <= value <= 1:
             raise ValueError(f"{type(self).__name__}: {name} must be one number from 0 to 1; received {value!r}.")
         return value
 
@@ -241,7 +242,8 @@ class FactorLayer(RandomImageLayer):
     """The base class of layers with a random factor, which is the amount of the change or its probability.
 
     Args:
-        factor: the range of the factor: two numbers within `factor_limits`, or one, which is the upper end.
+        factor: the range of the factor: two numbers within `factor_limits`; one number f means the range from -f, or
+            from the lower limit if that is higher, to f.
         value_range: the smallest and the largest value of the images; `(0, 255)` by default.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
         seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
