@@ -141,16 +141,25 @@ class LazyCallSpec:
         return spec
 
 
-def bind_method(layer: Any, method: Any) -> Callable[..., Any]:
-    """Return a function that calls a method of a layer.
+def split_method(layer: Any, method: Any, kwargs: dict[str, Any]) -> tuple[dict[str, Any], Any]:
+    """Return the keyword arguments for a layer, and its method to run; `method` may be an argument of `call` itself."""
+    is_argument = method is not None and "method" in layer._call_spec.all_names
+    return ({**kwargs, "method": method}, None) if is_argument else (kwargs, method)
+
+
+def bind_method(
+    layer: Any, method: Any, kwargs: dict[str, Any]
+) -> tuple[Callable[..., Any], bool | None, dict[str, Any]]:
+    """Return a function that calls a method of a layer, `training`, and the keyword arguments of the function.
 
     Args:
         layer: the layer.
         method: the name of a method or of a layer inside; a method of the layer, of its class, or of a layer inside;
             or a function whose first argument is the layer.
+        kwargs: the keyword arguments; `training` among them is left out if the function has no such parameter.
 
     Raises:
-        TypeError: when it is none of these.
+        TypeError: when `method` is none of these.
     """
     function = getattr(layer, method, None) if isinstance(method, str) else method
     if not callable(function):
@@ -159,9 +168,11 @@ def bind_method(layer: Any, method: Any) -> Callable[..., Any]:
             f"first argument is the layer; received {repr(method) if isinstance(method, str) else describe(method)}."
         )
     candidates = (function, getattr(function, "__self__", None))
-    if isinstance(method, str) or any(candidate is below for candidate in candidates for below in layer._objects):
-        return function
-    return functools.partial(getattr(function, "__func__", function), layer)
+    is_bound = isinstance(method, str) or any(a is below for a in candidates for below in layer._objects)
+    function = function if is_bound else functools.partial(getattr(function, "__func__", function), layer)
+    takes_training = "training" in inspect.signature(function).parameters
+    passed = {name: value for name, value in kwargs.items() if name != "training" or takes_training}
+    return function, kwargs.get("training"), passed
 
 
 def has_arrays(value: Any) -> bool:

@@ -21,19 +21,6 @@ def describe(value: Any) -> str:
     return type(value).__name__
 
 
-def refuse_input_in_constructor(cls: type, argument: Any) -> None:
-    """Raise if the first argument of the constructor of one of the library's layers is the input of a call.
-
-    Raises:
-        TypeError: when it is an array, or a symbolic tensor, with at least two axes.
-    """
-    if getattr(argument, "ndim", 0) > 1 and cls.__module__.startswith("jaxlayers.layers."):
-        raise TypeError(
-            f"{cls.__name__} received {describe(argument)} as an argument of its constructor. Make the layer first, "
-            f"then call it: {cls.__name__}(...)(inputs)."
-        )
-
-
 def check_key(path: str, key: Any) -> None:
     """Check the first argument of `init`.
 

@@ -36,6 +36,7 @@ def get_mask(array: Any) -> Any:
 def set_mask(array: Any, mask: Any) -> None:
     """Set the mask of an array; None removes it."""
     if getattr(type(array), "carries_mask", False):  # a symbolic tensor
+        _add_property(type(array))
         array.mask = mask
     elif isinstance(array, jax.Array):
         key = id(array)
@@ -47,8 +48,7 @@ def set_mask(array: Any, mask: Any) -> None:
             _masks[key] = (weakref.ref(array, forget), mask)
 
 
-def mask_or_raise(array: Any) -> Any:
-    """Return the mask of an array or symbolic tensor; raise an AttributeError if it has none."""
+def _mask_or_raise(array: Any) -> Any:
     mask = get_mask(array)
     if mask is None:  # as in Keras; Keras itself then looks into a table of its own
         raise AttributeError("_keras_mask: the array has no mask.")
@@ -56,13 +56,13 @@ def mask_or_raise(array: Any) -> Any:
 
 
 def _add_property(kind: type) -> None:
-    """Make `_keras_mask` readable on a class of arrays or tracers.
+    """Make `_keras_mask` readable on a class of arrays, tracers or symbolic tensors.
 
     JAX has no public names for all of its classes of arrays and tracers. So each class gets the property when the first
     array of the class gets a mask. Nothing else in JAX changes: an array without a mask still has no such attribute.
     """
     if not hasattr(kind, "_keras_mask"):
-        kind._keras_mask = property(mask_or_raise)  # type: ignore[attr-defined]
+        kind._keras_mask = property(_mask_or_raise)  # type: ignore[attr-defined]
 
 
 def previous_mask(inputs: Any, kwargs: dict[str, Any]) -> Any:

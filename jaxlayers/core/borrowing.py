@@ -31,9 +31,7 @@ def new_structure(layer: Any, args: Any, kwargs: Any, method: Any = None) -> Ite
 
 
 @contextlib.contextmanager
-def fitting_structure(
-    layer: Any, args: Any, kwargs: Any, fits: Callable[[], bool], method: Any = None
-) -> Iterator[None]:
+def fitting_structure(layer: Any, args: Any, kwargs: Any, fits: Callable[[], bool], method: Any) -> Iterator[None]:
     """Give a layer a structure for the time of a `with` block: its own if it is built, its blueprint, or a new one.
 
     Args:

@@ -242,12 +242,10 @@ def trace_call(layer: Any, args: Any, kwargs: Any, build: Build, method: Any = N
     dry_run(functools.partial(call_for_structure, layer, build, method), args, kwargs)
 
 
-def call_for_structure(layer: Any, build: Build, method: Any, *args: Any, **kwargs: Any) -> Any:
+def call_for_structure(layer: Any, build: Build, method: Any, /, *args: Any, **kwargs: Any) -> Any:
     """Call a layer only to build it: weights without arrays read as zeros, and all writes are dropped."""
     with Scope.closed(build=build, outermost=True) as inner:
-        if method is not None:
-            return layer._call_method(method, *args, **kwargs)
-        return layer._call_inside(inner, args, kwargs)
+        return layer._call_method(method, inner, args, kwargs)
 
 
 def dry_run(function: Callable[..., Any], args: Any, kwargs: Any) -> None:

@@ -7,14 +7,13 @@ stored then. Layers that it calls run in the same scope. See `building` for how 
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.common import dataclass_layers, explanations, masks, registry
+from jaxlayers.common import explanations, masks, new_layers, registry
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.call_spec import CallSpec, LazyCallSpec, bind_method, has_arrays
 from jaxlayers.common.constructors import ConstructorSignature
@@ -78,12 +77,9 @@ class Layer(Symbolic, Described, Weighted):
     _input_shape_argument: tuple[int | None, ...] | None = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        if args:
-            explanations.refuse_input_in_constructor(cls, args[0])
         self = super().__new__(cls)
         object.__setattr__(self, "_made_with", (args, kwargs))  # for classes without a get_config of their own
-        if hasattr(cls, "__dataclass_fields__"):
-            dataclass_layers.begin(self)
+        new_layers.prepare(self, args)
         return self
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -103,11 +99,11 @@ class Layer(Symbolic, Described, Weighted):
         **kwargs: Any,
     ):
         if "input_shape" in kwargs or "input_dim" in kwargs:
-            self._input_shape_argument = _input_shape(kwargs)
+            self._input_shape_argument = new_layers.pop_input_shape(kwargs)
         if kwargs:
             raise ValueError(f"{type(self).__name__} does not take these arguments: {', '.join(kwargs)}.")
         self.auto_named = name is None
-        if name is None:  # a `__post_init__` may call this a second time
+        if name is None:  # a dataclass may have called this before
             name = vars(self).get("name") or auto_name(to_snake_case(type(self).__name__))
         if not isinstance(name, str) or "/" in name:
             raise ValueError(f"A layer's name must be a string without '/'; received {name!r}.")
@@ -290,16 +286,12 @@ class Layer(Symbolic, Described, Weighted):
             self._pass_mask(first, previous, outputs)
         return outputs
 
-    def _call_method(self, method: Any, *args: Any, **kwargs: Any) -> Any:
-        """Run another method in the place of `call`, in the current scope; see `apply`."""
-        inner: Any = scope.current()
-        if "method" in self._call_spec.all_names:  # an argument of `call` itself
-            return self._call_inside(inner, args, {**kwargs, "method": method})
-        function, training = bind_method(self, method), kwargs.get("training")
-        if "training" not in inspect.signature(function).parameters:
-            kwargs.pop("training", None)
-        dtype = self._compute if self.autocast else None
-        args, kwargs = _as_input((args, kwargs), dtype)
+    def _call_method(self, method: Any, inner: scope.Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run `call`, or another method in its place; see `apply`."""
+        if method is None:
+            return self._call_inside(inner, args, kwargs)
+        function, training, kwargs = bind_method(self, method, kwargs)
+        args, kwargs = _as_input((args, kwargs), dtype := self._compute if self.autocast else None)
         call = inner.begin_call(self, training, dtype)
         try:
             if not self.built and has_arrays((args, kwargs)):
@@ -392,12 +384,6 @@ def _as_input(value: Any, compute: Any) -> Any:
     if mask is not None:
         masks.set_mask(cast, mask)
     return cast
-
-
-def _input_shape(kwargs: dict[str, Any]) -> tuple[int | None, ...] | None:
-    shape, size = kwargs.pop("input_shape", None), kwargs.pop("input_dim", None)
-    shape = size if shape is None else shape
-    return shape if shape is None else tuple(shape) if hasattr(shape, "__iter__") else (shape,)
 
 
 def _add_place(error: Exception, inner: scope.Scope, args: tuple[Any, ...]) -> None:

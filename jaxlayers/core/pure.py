@@ -6,7 +6,6 @@ that `init` makes depends on the key and on the path of its variable alone. `app
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -30,7 +29,7 @@ class Applied(NamedTuple):
     losses: list[jax.Array]
 
 
-def init(layer: Any, key: Any, args: Any, kwargs: Any, method: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
+def init(layer: Any, key: Any, args: Any, kwargs: Any, method: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return new `params` and `state`; see `Layer.init`."""
     explanations.check_key(layer.path, key)
     with borrowing.new_structure(layer, args, kwargs, method):
@@ -43,13 +42,12 @@ def init(layer: Any, key: Any, args: Any, kwargs: Any, method: Any = None) -> tu
 
 
 def apply(
-    layer: Any, params: Any, state: Any, args: Any, kwargs: Any, rng: Any, training: bool | None, method: Any = None
+    layer: Any, params: Any, state: Any, rng: Any, training: bool | None, args: Any, kwargs: Any, method: Any
 ) -> Applied:
     """Compute the outputs from explicit weights; see `Layer.apply`."""
     explanations.check_trees(layer, params, state, kwargs)
     if training is not None:
         kwargs = {**kwargs, "training": training}
-    called = layer if method is None else functools.partial(layer._call_method, method)
     uses_part = method is not None and not building.is_complete(layer)  # the method may build a part of the layer only
     flat_params, flat_state = trees.flatten(params), trees.flatten(state)
     flat = {**flat_params, **flat_state}
@@ -61,13 +59,13 @@ def apply(
         entries = layer._walk.entries
         if uses_part:
             flat = {path: flat[path] for path, _ in entries if path in flat}
-        what, hint = _fit(layer)
-        trees.check(dict(entries), flat, what, hint + explanations.hint_about(params))
+        trees.check(dict(entries), flat, *_fit(layer, params))
         arrays = {variable: _as_jax(flat[path]) for path, variable in entries}
         if rng is not None:
             arrays[random.global_generator().state] = _as_jax(rng)
         inner = Scope.isolated(arrays, layer.name, "seeded" if rng is None else "stream", rng is not None)
-        (outputs, added), _ = run(inner, lambda: (called(*args, **kwargs), losses(layer)))
+        call = layer if method is None else lambda *args, **kwargs: layer._call_method(method, inner, args, kwargs)
+        (outputs, added), _ = run(inner, lambda: (call(*args, **kwargs), losses(layer)))
         for path, variable in entries:
             if path in flat_params and variable in inner.values.written:
                 raise ValueError(
@@ -133,10 +131,10 @@ def assign(layer: Any, new: Any, trainable: bool) -> None:
     trees.assign(expected, trees.flatten(new), *_fit(layer))
 
 
-def _fit(layer: Any) -> tuple[str, str]:
+def _fit(layer: Any, params: Any = None) -> tuple[str, str]:
     """The beginning of the message about a tree that does not fit, and the hint at its end."""
     hint = "" if layer.built else " The layer is not built yet: call it, or build(), first."
-    return f"The tree does not fit {layer.path!r}", hint
+    return f"The tree does not fit {layer.path!r}", hint + explanations.hint_about(params)
 
 
 def _as_jax(value: Any) -> Any:

@@ -12,7 +12,6 @@ from typing import Any
 
 import jax
 
-from jaxlayers.common.masks import mask_or_raise
 from jaxlayers.common.settings import auto_name, standardize_dtype
 
 in_use = False  # operations search their arguments for symbolic tensors only once the first one has been made
@@ -68,7 +67,6 @@ class SymbolicTensor(metaclass=_ExplainedInErrors):
     __slots__ = ("__weakref__", "_mask", "dtype", "name", "node", "output", "shape")
     __array_priority__ = 1100
     carries_mask = True
-    _keras_mask = property(mask_or_raise)
 
     def __init__(self, shape: Any, dtype: Any = None, name: str | None = None, node: Node | None = None):
         global in_use

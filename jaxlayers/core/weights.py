@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from jaxlayers.common import changes
+from jaxlayers.common.call_spec import split_method
 from jaxlayers.common.errors import ends_in_user_code
 from jaxlayers.core import losses, pure, tracking
 from jaxlayers.core.protocols import Role
@@ -144,7 +145,7 @@ class Weighted(tracking.Tracked):
         Returns:
             `params`, the trainable weights, and `state`, all other variables: nested dicts by path.
         """
-        return pure.init(self, key, args, kwargs, method)
+        return pure.init(self, key, args, *split_method(self, method, kwargs))
 
     @ends_in_user_code
     def apply(
@@ -195,7 +196,7 @@ class Weighted(tracking.Tracked):
             >>> layer.apply(params, state, x, method="encode").outputs.shape
             (4, 2)
         """
-        return pure.apply(self, params, state, args, kwargs, rng, training, method)
+        return pure.apply(self, params, state, rng, training, args, *split_method(self, method, kwargs))
 
     @ends_in_user_code
     def stateless_call(
