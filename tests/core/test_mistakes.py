@@ -1,6 +1,8 @@
 """What people write by mistake, or as other libraries have it: it works, or the message has the way out."""
 
+import copy
 import dataclasses
+import pickle
 import typing
 
 import jax
@@ -216,6 +218,8 @@ def test_layers_that_are_dataclasses(cls):
     assert outputs.shape[0] == 2 and len(layer.trainable_weights) == (4 if cls is Plain else 2)
     layer.params = params
     np.testing.assert_allclose(layer(X), twin.apply(params, state, X).outputs, rtol=1e-6)
+    for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        np.testing.assert_array_equal(twin(X), layer(X))
     if cls is not Wider:  # has required arguments that are no fields
         assert cls.from_config(cls(units=5).get_config()).units == 5
         assert cls(7)(X).shape == (2, 7)
