@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Collection
@@ -10,6 +11,7 @@ from typing import Any
 import jax
 
 from jaxlayers.common import registry
+from jaxlayers.common.explanations import describe
 
 
 class CallSpec:
@@ -78,16 +80,38 @@ class CallSpec:
 
     def build_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments of `build`, positional and by keyword: the shapes of the arguments of `call`."""
-        shapes = {f"{n}_shape": shape_tree(v) for n, v in self.named(args, kwargs).items() if has_arrays(v)}
-        if len(self.build_names) > 1:
-            return (), {name: shapes[name] for name in self.build_names if name in shapes}
-        return tuple(shapes.values())[: max(1, len(self.build_names))], {}
+        arguments = self.named(args, kwargs)
+        shapes = {f"{n}_shape": shape_tree(v) for n, v in arguments.items() if has_arrays(v)}
+        if len(self.build_names) <= 1:
+            parameters = [*self.build_signature.parameters.values()][1:]
+            takes_any = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters)
+            return tuple(shapes.values())[: max(takes_any, len(self.build_names))], {}
+        required = [
+            n for n in self.build_names if self.build_signature.parameters[n].default is inspect.Parameter.empty
+        ]
+        missing = [name for name in required if name not in shapes]
+        if shapes and missing and (self.open_ended or kwargs.keys() <= self.all_names):
+            wrong = {n: v for n, v in arguments.items() if f"{n}_shape" in missing and v is not None}
+            if wrong:
+                received = ", ".join(f"{describe(value)} as {name}" for name, value in wrong.items())
+                raise TypeError(f"{self.cls.__name__} expects arrays; received {received}.")
+            raise TypeError(
+                f"{self.cls.__name__}.build expects {', '.join(missing)}; the arrays in this call have the shapes "
+                f"{', '.join(shapes)}. Name each parameter of build after an argument of call, with _shape at the end, "
+                "and give it a default if that argument may be left out. Or let build have one parameter: it receives "
+                "the shape of the first argument."
+            )
+        return (), {name: shapes[name] for name in self.build_names if name in shapes}
 
     def made_with(self, args: tuple[Any, ...], kwargs: dict[str, Any], without: Collection[str] = ()) -> dict[str, Any]:
         """Return the arguments of `__init__` by name as plain data, defaults included; some names can be left out."""
         signature = inspect.signature(self.cls.__init__)  # type: ignore[misc]
         bound = signature.bind(None, *args, **kwargs)
+        fields = dataclasses.fields(self.cls) if dataclasses.is_dataclass(self.cls) else ()
+        made_anew = {f.name for f in fields if f.default_factory is not dataclasses.MISSING} - bound.arguments.keys()
         bound.apply_defaults()
+        for name in made_anew:
+            bound.arguments.pop(name, None)
         arguments: dict[str, Any] = {}
         for name, value in list(bound.arguments.items())[1:]:
             kind = signature.parameters[name].kind
@@ -115,6 +139,40 @@ class LazyCallSpec:
         spec = CallSpec(owner)
         owner._call_spec = spec  # type: ignore[attr-defined]
         return spec
+
+
+def split_method(layer: Any, method: Any, kwargs: dict[str, Any]) -> tuple[dict[str, Any], Any]:
+    """Return the keyword arguments for a layer, and its method to run; `method` may be an argument of `call` itself."""
+    is_argument = method is not None and "method" in layer._call_spec.all_names
+    return ({**kwargs, "method": method}, None) if is_argument else (kwargs, method)
+
+
+def bind_method(
+    layer: Any, method: Any, kwargs: dict[str, Any]
+) -> tuple[Callable[..., Any], bool | None, dict[str, Any]]:
+    """Return a function that calls a method of a layer, `training`, and the keyword arguments of the function.
+
+    Args:
+        layer: the layer.
+        method: the name of a method or of a layer inside; a method of the layer, of its class, or of a layer inside;
+            or a function whose first argument is the layer.
+        kwargs: the keyword arguments; `training` among them is left out if the function has no such parameter.
+
+    Raises:
+        TypeError: when `method` is none of these.
+    """
+    function = getattr(layer, method, None) if isinstance(method, str) else method
+    if not callable(function):
+        raise TypeError(
+            f"{layer.path!r} expects as method= the name of one of its methods, the method itself, or a function whose "
+            f"first argument is the layer; received {repr(method) if isinstance(method, str) else describe(method)}."
+        )
+    candidates = (function, getattr(function, "__self__", None))
+    is_bound = isinstance(method, str) or any(a is below for a in candidates for below in layer._objects)
+    function = function if is_bound else functools.partial(getattr(function, "__func__", function), layer)
+    takes_training = "training" in inspect.signature(function).parameters
+    passed = {name: value for name, value in kwargs.items() if name != "training" or takes_training}
+    return function, kwargs.get("training"), passed
 
 
 def has_arrays(value: Any) -> bool:

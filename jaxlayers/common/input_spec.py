@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import jax
 
 from jaxlayers.common.constructors import constructor_config
+from jaxlayers.common.explanations import describe
 from jaxlayers.common.settings import standardize_dtype
 
 
@@ -136,7 +137,7 @@ def check_inputs(spec: Any, value: Any, place: Callable[[], str]) -> None:
         values = [value] if is_single else jax.tree.leaves(value, is_leaf=lambda leaf: leaf is None)
         non_array = next((leaf for leaf in values if leaf is not None and not hasattr(leaf, "shape")), None)
         if non_array is not None:
-            received = type(value).__name__ + ("" if non_array is value else f" of {type(non_array).__name__}")
+            received = describe(non_array) if non_array is value else f"{describe(value)} of {describe(non_array)}"
             raise ValueError(
                 f"{place()!r} expects arrays; received {received}. Convert lists of numbers with jnp.asarray first."
             )
@@ -147,7 +148,7 @@ def check_inputs(spec: Any, value: Any, place: Callable[[], str]) -> None:
         if array is None and entry.optional:
             continue
         if array is None or not hasattr(array, "shape"):
-            raise ValueError(f"{place()!r} expects an array as input {number}; received {type(array).__name__}.")
+            raise ValueError(f"{place()!r} expects an array as input {number}; received {describe(array)}.")
         requirement = entry.problem(tuple(array.shape), array.dtype)
         if requirement is not None:
             label = f"input {entry.name or number}" if len(pairs) > 1 else "an input"

@@ -1,6 +1,7 @@
 """Masks that travel with arrays: boolean arrays, True for the time steps that are not padding.
 
 A JAX array has no place for an attribute, so a table holds the mask of each array for as long as the array lives.
+Keras documents that `array._keras_mask` is the mask; a property gives arrays, tracers and symbolic tensors that name.
 A transformation replaces its arguments by other objects (tracers), and its results are new objects as well. So an array
 and its mask enter and leave a transformation together, as a `Masked`.
 """
@@ -35,14 +36,33 @@ def get_mask(array: Any) -> Any:
 def set_mask(array: Any, mask: Any) -> None:
     """Set the mask of an array; None removes it."""
     if getattr(type(array), "carries_mask", False):  # a symbolic tensor
+        _add_property(type(array))
         array.mask = mask
     elif isinstance(array, jax.Array):
         key = id(array)
         if mask is None:
             _masks.pop(key, None)
         else:
+            _add_property(type(array))
             forget = functools.partial(_masks.pop, key)  # bound: at exit, module globals go before the last arrays
             _masks[key] = (weakref.ref(array, forget), mask)
+
+
+def _mask_or_raise(array: Any) -> Any:
+    mask = get_mask(array)
+    if mask is None:  # as in Keras; Keras itself then looks into a table of its own
+        raise AttributeError("_keras_mask: the array has no mask.")
+    return mask
+
+
+def _add_property(kind: type) -> None:
+    """Make `_keras_mask` readable on a class of arrays, tracers or symbolic tensors.
+
+    JAX has no public names for all of its classes of arrays and tracers. So each class gets the property when the first
+    array of the class gets a mask. Nothing else in JAX changes: an array without a mask still has no such attribute.
+    """
+    if not hasattr(kind, "_keras_mask"):
+        kind._keras_mask = property(_mask_or_raise)  # type: ignore[attr-defined]
 
 
 def previous_mask(inputs: Any, kwargs: dict[str, Any]) -> Any:

@@ -24,16 +24,16 @@ from jaxlayers.core.building import (
 
 
 @contextlib.contextmanager
-def new_structure(layer: Any, args: Any, kwargs: Any) -> Iterator[None]:
+def new_structure(layer: Any, args: Any, kwargs: Any, method: Any = None) -> Iterator[None]:
     """Trace the call of a layer, and give the layer the structure that this builds for the time of a `with` block."""
     with _borrowed(layer) as build:
-        _trace_or_run(layer, args, kwargs, build)
+        _trace_or_run(layer, args, kwargs, build, method)
         purity.check_parts(layer, build.read)
         yield
 
 
 @contextlib.contextmanager
-def fitting_structure(layer: Any, args: Any, kwargs: Any, fits: Callable[[], bool]) -> Iterator[None]:
+def fitting_structure(layer: Any, args: Any, kwargs: Any, fits: Callable[[], bool], method: Any) -> Iterator[None]:
     """Give a layer a structure for the time of a `with` block: its own if it is built, its blueprint, or a new one.
 
     Args:
@@ -41,6 +41,7 @@ def fitting_structure(layer: Any, args: Any, kwargs: Any, fits: Callable[[], boo
         args: the positional arguments of its call.
         kwargs: the keyword arguments of its call.
         fits: returns True if the structure that the layer has now, from its blueprint, can be used.
+        method: the method that is called instead of `call`; see `Layer.apply`.
     """
     if is_complete(layer) and not layer._is_borrowing:
         yield
@@ -59,7 +60,7 @@ def fitting_structure(layer: Any, args: Any, kwargs: Any, fits: Callable[[], boo
                     snapshot.restore()
             if not layer.built or not fits():
                 build.undo()
-                _trace_or_run(layer, args, kwargs, build)
+                _trace_or_run(layer, args, kwargs, build, method)
             yield
 
 
@@ -78,11 +79,11 @@ def _borrowed(layer: Any) -> Iterator[Build]:
             build.undo()
 
 
-def _trace_or_run(layer: Any, args: Any, kwargs: Any, build: Build) -> None:
+def _trace_or_run(layer: Any, args: Any, kwargs: Any, build: Build, method: Any) -> None:
     try:
-        trace_call(layer, args, kwargs, build)
+        trace_call(layer, args, kwargs, build, method)
     except UNTRACEABLE:
-        call_for_structure(layer, build, *args, **kwargs)
+        call_for_structure(layer, build, method, *args, **kwargs)
 
 
 def call_abstractly(layer: Any) -> Callable[..., Any]:
@@ -92,7 +93,7 @@ def call_abstractly(layer: Any) -> Callable[..., Any]:
         with lock:
             build = Build(borrows=True)
             try:
-                return call_for_structure(layer, build, *args, **kwargs)
+                return call_for_structure(layer, build, None, *args, **kwargs)
             finally:
                 build.undo()
 

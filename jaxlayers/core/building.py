@@ -19,7 +19,7 @@ from typing import Any
 
 import jax
 
-from jaxlayers.common import masks
+from jaxlayers.common import explanations, masks
 from jaxlayers.core import inference, making, scope, tracking
 from jaxlayers.core.scope import Scope
 from jaxlayers.core.values import ClosedValues, IsolatedValues
@@ -241,16 +241,16 @@ def _building(layer: Any) -> Iterator[Build]:
             raise
 
 
-def trace_call(layer: Any, args: Any, kwargs: Any, build: Build) -> None:
-    """Run the call of a layer on shapes alone."""
-    dry_run(functools.partial(call_for_structure, layer, build), args, kwargs)
+def trace_call(layer: Any, args: Any, kwargs: Any, build: Build, method: Any = None) -> None:
+    """Run the call of a layer, or another method of it, on shapes alone."""
+    dry_run(functools.partial(call_for_structure, layer, build, method), args, kwargs)
 
 
-def call_for_structure(layer: Any, build: Build, *args: Any, **kwargs: Any) -> Any:
+def call_for_structure(layer: Any, build: Build, method: Any, /, *args: Any, **kwargs: Any) -> Any:
     """Call a layer only to build it: weights without arrays read as zeros, and all writes are dropped."""
     with Scope.closed(build=build, outermost=True) as inner:
         build.read = inner.values.missing  # type: ignore[attr-defined]
-        return layer._call_inside(inner, args, kwargs)
+        return layer._call_method(method, inner, args, kwargs)
 
 
 def dry_run(function: Callable[..., Any], args: Any, kwargs: Any) -> None:
@@ -294,7 +294,7 @@ def _check_build_needs_no_shape(layer: Any, args: Any, kwargs: Any) -> None:
     try:
         inspect.signature(layer.build).bind()
     except TypeError:
-        received = ", ".join(type(value).__name__ for value in args) or "nothing"
+        received = ", ".join(map(explanations.describe, args)) or "nothing"
         raise ValueError(
             f"{layer.path!r} expects at least one array, to be built from its shape; received {received}. Convert "
             "lists of numbers with jnp.asarray first."

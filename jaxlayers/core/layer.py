@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.common import constants, masks, registry
+from jaxlayers.common import constants, explanations, masks, new_layers, registry
 from jaxlayers.common.array_like import unwrap
-from jaxlayers.common.call_spec import CallSpec, LazyCallSpec
+from jaxlayers.common.call_spec import CallSpec, LazyCallSpec, bind_method, has_arrays
 from jaxlayers.common.constructors import ConstructorSignature
 from jaxlayers.common.described import Described
 from jaxlayers.common.errors import Retrace, filtered
@@ -79,6 +79,7 @@ class Layer(Symbolic, Described, Weighted):
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         self = super().__new__(cls)
         object.__setattr__(self, "_made_with", (args, kwargs))  # for classes without a get_config of their own
+        new_layers.prepare(self, args)
         return self
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -98,11 +99,12 @@ class Layer(Symbolic, Described, Weighted):
         **kwargs: Any,
     ):
         if "input_shape" in kwargs or "input_dim" in kwargs:
-            self._input_shape_argument = _input_shape(kwargs)
+            self._input_shape_argument = new_layers.pop_input_shape(kwargs)
         if kwargs:
             raise ValueError(f"{type(self).__name__} does not take these arguments: {', '.join(kwargs)}.")
         self.auto_named = name is None
-        name = auto_name(to_snake_case(type(self).__name__)) if name is None else name
+        if name is None:  # a dataclass may have called this before
+            name = vars(self).get("name") or auto_name(to_snake_case(type(self).__name__))
         if not isinstance(name, str) or "/" in name:
             raise ValueError(f"A layer's name must be a string without '/'; received {name!r}.")
         self.name = name
@@ -286,6 +288,20 @@ class Layer(Symbolic, Described, Weighted):
             self._pass_mask(first, previous, outputs)
         return outputs
 
+    def _call_method(self, method: Any, inner: scope.Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run `call`, or another method in its place; see `apply`."""
+        if method is None:
+            return self._call_inside(inner, args, kwargs)
+        function, training, kwargs = bind_method(self, method, kwargs)
+        args, kwargs = _as_input((args, kwargs), dtype := self._compute if self.autocast else None)
+        call = inner.begin_call(self, training, dtype)
+        try:
+            if not self.built and has_arrays((args, kwargs)):
+                building.build_in_call(self, inner, args, kwargs)
+            return function(*args, **kwargs)
+        finally:
+            inner.end_call(call)
+
     def _prepare_arguments(self, inner: scope.Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Cast the arguments of a call, and find `training`: that of the call, or of the layer around, or the default.
 
@@ -381,14 +397,9 @@ def _as_input(value: Any, compute: Any) -> Any:
     return cast
 
 
-def _input_shape(kwargs: dict[str, Any]) -> tuple[int | None, ...] | None:
-    shape, size = kwargs.pop("input_shape", None), kwargs.pop("input_dim", None)
-    return (size,) if shape is None and size is not None else None if shape is None else tuple(shape)
-
-
 def _add_place(error: Exception, inner: scope.Scope, args: tuple[Any, ...]) -> None:
     """Add the path and the inputs of the layer being called to an error; only the innermost layer does this."""
     if isinstance(error, Retrace) or getattr(error, "__notes__", None):
         return
-    shapes = jax.tree.map(lambda a: f"{a.dtype}{list(a.shape)}" if hasattr(a, "dtype") else type(a).__name__, args)
+    shapes = jax.tree.map(explanations.describe, args)
     error.add_note(f"In the call of layer {inner.place()!r} with {', '.join(map(str, shapes))}.")

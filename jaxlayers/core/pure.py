@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
+from jaxlayers.common import explanations
 from jaxlayers.common.array_like import unwrap
-from jaxlayers.core import borrowing, making, purity, random, scope, trees
+from jaxlayers.core import borrowing, building, making, purity, random, scope, trees
 from jaxlayers.core.effects import run
 from jaxlayers.core.losses import losses
 from jaxlayers.core.scope import Scope
@@ -29,11 +29,10 @@ class Applied(NamedTuple):
     losses: list[jax.Array]
 
 
-def init(layer: Any, key: Any, args: Any, kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+def init(layer: Any, key: Any, args: Any, kwargs: Any, method: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return new `params` and `state`; see `Layer.init`."""
-    if not hasattr(key, "dtype") or not (key.dtype == np.uint32 or jnp.issubdtype(key.dtype, jax.dtypes.prng_key)):
-        raise TypeError(f"init() of {layer.path!r} needs a key, as jax.random.key(0) makes; received {key!r}.")
-    with borrowing.new_structure(layer, args, kwargs):
+    explanations.check_key(layer.path, key)
+    with borrowing.new_structure(layer, args, kwargs, method):
         entries = [
             (path, variable.trainable, making.initial_value(variable, key, "/".join(path)))
             for path, variable in layer._walk.entries
@@ -42,32 +41,39 @@ def init(layer: Any, key: Any, args: Any, kwargs: Any) -> tuple[dict[str, Any], 
     return params, trees.nest((path, value) for path, trainable, value in entries if not trainable)
 
 
-def apply(layer: Any, params: Any, state: Any, args: Any, kwargs: Any, rng: Any, training: bool | None) -> Applied:
+def apply(
+    layer: Any, params: Any, state: Any, rng: Any, training: bool | None, args: Any, kwargs: Any, method: Any
+) -> Applied:
     """Compute the outputs from explicit weights; see `Layer.apply`."""
+    explanations.check_trees(layer, params, state, kwargs)
     if training is not None:
         kwargs = {**kwargs, "training": training}
+    uses_part = method is not None and not building.is_complete(layer)  # the method may build a part of the layer only
     flat_params, flat_state = trees.flatten(params), trees.flatten(state)
     flat = {**flat_params, **flat_state}
 
     def fits() -> bool:
         return not trees.compare(dict(layer._walk.entries), flat)
 
-    with borrowing.fitting_structure(layer, args, kwargs, fits):
+    with borrowing.fitting_structure(layer, args, kwargs, fits, method):
         entries = layer._walk.entries
-        trees.check(dict(entries), flat, *_fit(layer))
+        if uses_part:
+            flat = {path: flat[path] for path, _ in entries if path in flat}
+        trees.check(dict(entries), flat, *_fit(layer, params))
         arrays = {variable: _as_jax(flat[path]) for path, variable in entries}
         if rng is not None:
             arrays[random.global_generator().state] = _as_jax(rng)
         inner = Scope.isolated(arrays, layer.name, "seeded" if rng is None else "stream", rng is not None)
-        (outputs, added), _ = run(inner, _call_alone, layer, args, kwargs)
+        call = layer if method is None else lambda *args, **kwargs: layer._call_method(method, inner, args, kwargs)
+        (outputs, added), _ = run(inner, _call_alone, layer, call, args, kwargs)
         for path, variable in entries:
             if path in flat_params and variable in inner.values.written:
                 raise ValueError(
                     f"{variable.path!r} is trainable and was written inside apply(), which returns no params. Make it "
                     "with trainable=False, so that it belongs to the state."
                 )
-        new_state = trees.nest((path, arrays[variable]) for path, variable in entries if path in flat_state)
-    return Applied(outputs, trees.with_structure_of(state, new_state), added)
+        new_state = {**flat_state, **{path: arrays[variable] for path, variable in entries if path in flat_state}}
+    return Applied(outputs, trees.with_structure_of(state, trees.nest(new_state.items())), added)
 
 
 def call(layer: Any, trainable: Any, non_trainable: Any, args: Any, kwargs: Any, return_losses: bool) -> Any:
@@ -76,18 +82,18 @@ def call(layer: Any, trainable: Any, non_trainable: Any, args: Any, kwargs: Any,
         raise ValueError(f"{layer.path!r} is not built, so its variables are not known. Call it, or build(), first.")
     lists = {"trainable_variables": layer.trainable_variables, "non_trainable_variables": layer.non_trainable_variables}
     (outputs, added), (_, new) = run_on_lists(
-        layer, lists, (trainable, non_trainable), lambda: _call_alone(layer, args, kwargs)
+        layer, lists, (trainable, non_trainable), lambda: _call_alone(layer, layer, args, kwargs)
     )
     return (outputs, new, added) if return_losses else (outputs, new)
 
 
-def _call_alone(layer: Any, args: Any, kwargs: Any) -> tuple[Any, list[jax.Array]]:
-    """Call a layer in an isolated scope; return the outputs and the losses.
+def _call_alone(layer: Any, call: Any, args: Any, kwargs: Any) -> tuple[Any, list[jax.Array]]:
+    """Run a function that calls a layer, in an isolated scope; return the outputs and the losses.
 
     Raises:
         ValueError: when the call has used weights of layers that are not part of this one.
     """
-    outputs = layer(*args, **kwargs)
+    outputs = call(*args, **kwargs)
     purity.check_parts(layer, scope.missing())
     return outputs, losses(layer)
 
@@ -136,10 +142,10 @@ def assign(layer: Any, new: Any, trainable: bool) -> None:
     trees.assign(expected, trees.flatten(new), *_fit(layer))
 
 
-def _fit(layer: Any) -> tuple[str, str]:
+def _fit(layer: Any, params: Any = None) -> tuple[str, str]:
     """The beginning of the message about a tree that does not fit, and the hint at its end."""
     hint = "" if layer.built else " The layer is not built yet: call it, or build(), first."
-    return f"The tree does not fit {layer.path!r}", hint
+    return f"The tree does not fit {layer.path!r}", hint + explanations.hint_about(params)
 
 
 def _as_jax(value: Any) -> Any:

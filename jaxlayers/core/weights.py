@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from jaxlayers.common import changes
+from jaxlayers.common.call_spec import split_method
 from jaxlayers.common.errors import ends_in_user_code
 from jaxlayers.core import losses, pure, tracking
 from jaxlayers.core.protocols import Role
@@ -132,22 +133,30 @@ class Weighted(tracking.Tracked):
     # The pure pair.
 
     @ends_in_user_code
-    def init(self, key: Any, *args: Any, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    def init(self, key: Any, *args: Any, method: Any = None, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Make `params` and `state` for inputs like these, from a key; the object is left as it is.
 
         Args:
             key: a key, as from `jax.random.key`. An array depends on it and on the path of its weight alone.
             *args: arguments like those that the layer will be called with: arrays or `jax.ShapeDtypeStruct`s.
-            **kwargs: likewise, by name.
+            method: see `apply`. The trees then hold what the layer has already, and what the method builds.
+            **kwargs: as `*args`, by name.
 
         Returns:
             `params`, the trainable weights, and `state`, all other variables: nested dicts by path.
         """
-        return pure.init(self, key, args, kwargs)
+        return pure.init(self, key, args, *split_method(self, method, kwargs))
 
     @ends_in_user_code
     def apply(
-        self, params: Any, state: Any, *args: Any, rng: Any = None, training: bool | None = None, **kwargs: Any
+        self,
+        params: Any,
+        state: Any,
+        *args: Any,
+        rng: Any = None,
+        training: bool | None = None,
+        method: Any = None,
+        **kwargs: Any,
     ) -> pure.Applied:
         """Compute the outputs from explicit weights: a pure function of its arguments.
 
@@ -159,6 +168,10 @@ class Weighted(tracking.Tracked):
                 number of the draw there. Without a key, a generator that was given a seed draws from its own state, and
                 any other draw raises an error.
             training: as in a call.
+            method: another method to run in the place of `call`: its name, the method itself, or a function whose first
+                argument is the layer. None, the default, for `call`. The method runs as inside of a call: its inputs
+                are cast, `training` holds for the layers that it calls, and losses are collected. Input masks, the
+                input spec and the activity regularizer of the layer are those of `call`, and do not apply.
             **kwargs: passed to the call.
 
         Returns:
@@ -167,8 +180,23 @@ class Weighted(tracking.Tracked):
 
         Raises:
             ValueError: when the trees do not fit; every mismatch is named by its path.
+
+        Example:
+            >>> import jax, jax.numpy as jnp, jaxlayers as jl
+            >>> class AutoEncoder(jl.Layer):
+            ...     def __init__(self):
+            ...         super().__init__()
+            ...         self.encoder, self.decoder = jl.layers.Dense(2), jl.layers.Dense(3)
+            ...     def encode(self, x):
+            ...         return self.encoder(x)
+            ...     def call(self, x):
+            ...         return self.decoder(self.encode(x))
+            >>> layer, x = AutoEncoder(), jnp.ones((4, 3))
+            >>> params, state = layer.init(jax.random.key(0), x)
+            >>> layer.apply(params, state, x, method="encode").outputs.shape
+            (4, 2)
         """
-        return pure.apply(self, params, state, args, kwargs, rng, training)
+        return pure.apply(self, params, state, rng, training, args, *split_method(self, method, kwargs))
 
     @ends_in_user_code
     def stateless_call(

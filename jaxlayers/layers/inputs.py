@@ -61,8 +61,7 @@ class InputLayer(Layer):
         super().__init__(name=name, **kwargs)
         if sparse or ragged:
             raise ValueError(f"{self.name!r}: sparse and ragged inputs are not supported. Pass dense arrays.")
-        shape = (shape,) if isinstance(shape, int) else None if shape is None else tuple(shape)
-        batch_shape = None if batch_shape is None else tuple(batch_shape)
+        shape, batch_shape = self._sizes("shape", shape), self._sizes("batch_shape", batch_shape)
         if input_tensor is not None:
             self._check_tensor(input_tensor, shape=shape, batch_size=batch_size, batch_shape=batch_shape, dtype=dtype)
             batch_shape, dtype = input_tensor.shape, input_tensor.dtype
@@ -78,6 +77,18 @@ class InputLayer(Layer):
         self._input_tensor: weakref.ref[SymbolicTensor] | None = None
         if input_tensor is not None:
             self._make_tensor(input_tensor)
+
+    def _sizes(self, name: str, shape: Any) -> tuple[int | None, ...] | None:
+        """Return a shape as a tuple of sizes; a single size is one axis."""
+        if shape is None:
+            return None
+        sizes = tuple(shape) if hasattr(shape, "__iter__") else (shape,)
+        for size in sizes:
+            if size is not None and (isinstance(size, bool) or not hasattr(size, "__index__") or size < 0):
+                raise ValueError(
+                    f"{self.name!r} expects as {name} a tuple of sizes, each an integer or None; received {shape!r}."
+                )
+        return tuple(None if size is None else size.__index__() for size in sizes)
 
     def _check_tensor(self, tensor: Any, **arguments: Any) -> None:
         """Raise if `input_tensor` is not a symbolic tensor, or disagrees with one of the other arguments."""

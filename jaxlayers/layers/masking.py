@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxlayers import ops
 from jaxlayers.common.masks import set_mask
@@ -19,7 +20,7 @@ class Masking(Layer):
     layer are zero there.
 
     Args:
-        mask_value: the value of padding; 0 by default.
+        mask_value: the value of padding: a number, or one number for each feature; 0 by default.
         **kwargs: arguments of `Layer`, such as `name` and `dtype`.
 
     Shapes:
@@ -39,7 +40,8 @@ class Masking(Layer):
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Set the mask, and set padding to zero."""
-        outputs, mask = _clear_padding(inputs, self.mask_value)
+        value = np.asarray(self.mask_value) if isinstance(self.mask_value, list | tuple) else self.mask_value
+        outputs, mask = _clear_padding(inputs, value)
         set_mask(outputs, mask)
         return outputs
 

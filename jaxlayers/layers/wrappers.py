@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.common import registry
+from jaxlayers.common.explanations import describe
 from jaxlayers.core import Layer
 from jaxlayers.transforms import scan, vmap
 
@@ -52,7 +53,7 @@ class Wrapper(InnerLayers):
 
     def __init__(self, layer: Layer, **kwargs: Any):
         if not isinstance(layer, Layer):
-            raise ValueError(f"{type(self).__name__}: layer must be a layer; received {layer!r}.")
+            raise ValueError(f"{type(self).__name__}: layer must be a layer; received {describe(layer)}.")
         super().__init__(**kwargs)
         self.layer = layer
 

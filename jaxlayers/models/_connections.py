@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from jaxlayers.core import Layer
+from jaxlayers.core import Layer, SymbolicTensor, inference
 
 
 def layers_of(model: Any) -> list[Layer]:
@@ -18,17 +18,49 @@ def layers_of(model: Any) -> list[Layer]:
 def outputs_of(model: Any) -> dict[int, list[Any]]:
     """Return the outputs of each layer's first call, keyed by the layer's id.
 
-    The outputs have a shape and a dtype. A layer whose outputs are unknown has no entry.
+    The outputs have a shape and a dtype. A layer whose outputs are unknown has no entry. In a model that is no graph,
+    the outputs of a layer that was called on arrays only are computed from the shapes that it was built for.
     """
     graph = model._graph
     if graph is None:
         model._record_calls()
-        once = [layer for layer in model.layers if len(layer._nodes) == 1]
-        return {id(layer): jax.tree.leaves(layer.output) for layer in once}
+        built_for = [owner.__dict__.get("_build_shapes") for owner in model._self_and_owners()]
+        sizes = jax.tree.leaves(built_for, is_leaf=lambda size: size is None)
+        found = {}
+        for layer in model.layers:
+            is_in_graph = len(layer._nodes) == 1
+            found[id(layer)] = jax.tree.leaves(layer.output) if is_in_graph else _outputs_as_built(layer, None in sizes)
+        return found
     outputs = {id(layer): [slot] for slot, layer in zip(jax.tree.leaves(graph.inputs), graph.sources, strict=True)}
     for call in graph.calls:
         outputs.setdefault(id(call.function), jax.tree.leaves(call.outputs))
     return outputs
+
+
+def _outputs_as_built(layer: Layer, batch_is_unknown: bool) -> list[SymbolicTensor]:
+    """Return the outputs of a layer for the shapes that it was built for; none if these do not describe a call.
+
+    Args:
+        layer: the layer.
+        batch_is_unknown: if True, the model was built for a batch of any size, which a number stood for.
+    """
+
+    def tensor(shape: Any) -> SymbolicTensor:
+        is_unknown = batch_is_unknown and shape[:1] == inference.fill((None,), "int32").shape
+        return SymbolicTensor((None, *shape[1:]) if is_unknown else shape, layer.compute_dtype)
+
+    shapes = inference.map_shapes(tensor, layer.__dict__.get("_build_shapes", {}))
+    is_named = len(shapes) > 1 and all(isinstance(name, str) for name in shapes)
+    args, kwargs = [], {}
+    for name, tensors in shapes.items():
+        if is_named:
+            kwargs[name.removesuffix("_shape")] = tensors
+        else:
+            args.append(tensors)
+    try:
+        return jax.tree.leaves(layer.compute_output_spec(*args, **kwargs)) if shapes else []
+    except Exception:  # the layer needs other arguments, or values: that is no fault of a summary
+        return []
 
 
 def edges_of(model: Any) -> list[tuple[int, int]]:

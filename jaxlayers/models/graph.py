@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 
+from jaxlayers.common.explanations import describe
 from jaxlayers.core import Layer, SymbolicTensor, Variable
 from jaxlayers.core.symbolic import Node
 from jaxlayers.layers import InputLayer
@@ -142,9 +143,9 @@ def record(inputs: Any, outputs: Any, losses: list[SymbolicTensor]) -> Graph:
     for role, tensors in (("inputs", starts), ("outputs", ends), ("losses", losses)):
         wrong = [tensor for tensor in tensors if not isinstance(tensor, SymbolicTensor)]
         if wrong or (not tensors and role != "losses"):
+            received = describe(wrong[0]) if wrong else "none"
             raise ValueError(
-                f"A functional model's {role} must be symbolic tensors, which come from Input(); received "
-                f"{wrong[0] if wrong else tensors!r} of type {type(wrong[0] if wrong else tensors).__name__}."
+                f"A functional model's {role} must be symbolic tensors, which come from Input(); received {received}."
             )
     numbers = {id(tensor): number for number, tensor in enumerate(starts)}
     if len(numbers) < len(starts):

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 
 from jaxlayers.common import registry
+from jaxlayers.common.explanations import describe
 from jaxlayers.core import Layer, SymbolicTensor, building, inference
 from jaxlayers.layers import Input, InputLayer, Lambda
 from jaxlayers.models import _arguments
@@ -46,6 +47,8 @@ class Sequential(Model):
     _runs_layers = True
 
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None, **kwargs: Any):
+        if isinstance(layers, Layer | type):
+            raise TypeError(f"{type(self).__name__} expects its layers in a list; received {type(layers).__name__}.")
         super().__init__(trainable=trainable, name=name, **kwargs)
         self._input: SymbolicTensor | None = None
         self._chain: list[Layer] = []
@@ -72,8 +75,10 @@ class Sequential(Model):
             self._input = layer
             return
         if not isinstance(layer, Layer):
-            if not callable(layer):
-                raise ValueError(f"{self.name!r} is made of layers and functions; received {layer!r}.")
+            is_class = isinstance(layer, type) and issubclass(layer, Layer)
+            if not callable(layer) or is_class:
+                received = describe(layer) if is_class else repr(layer)
+                raise ValueError(f"{self.name!r} is made of layers and functions; received {received}.")
             layer = Lambda(layer)
         if not layer.auto_named and any(layer.name == other.name and layer is not other for other in self._chain):
             raise ValueError(f"{self.name!r} already has a layer {layer.name!r}. Give one of them another name.")

@@ -622,3 +622,43 @@ def test_a_mask_that_depends_on_the_trace_is_told():
 
     with pytest.raises(ValueError, match="a mask of shape .2, 4. that it did not return when it was traced before"):
         jl.fori_loop(0, 3, body, jnp.ones((2, 4)))
+
+
+def test_a_mask_is_readable_as_in_keras():
+    embedding = layers.Embedding(10, 4, mask_zero=True)
+    outputs = embedding(IDS)
+    np.testing.assert_array_equal(outputs._keras_mask, MASK)
+    assert not hasattr(IDS, "_keras_mask") and getattr(jnp.ones(3), "_keras_mask", None) is None
+    symbolic = embedding(jl.Input((4,), dtype="int32"))
+    assert symbolic._keras_mask.shape == (None, 4) and not hasattr(symbolic + 1.0, "_keras_mask")
+
+    def count(ids):
+        assert not hasattr(ids, "_keras_mask")
+        return embedding(ids)._keras_mask.sum()
+
+    for transform in (jl.jit, jax.jit, lambda f: lambda ids: jl.vmap(f)(ids).sum()):
+        assert int(transform(count)(IDS)) == 3
+    gradient = jax.grad(lambda x: (layers.Masking()(x)._keras_mask * x[..., 0]).sum())(jnp.ones((1, 2, 3)))
+    np.testing.assert_array_equal(gradient[..., 0], 1)
+    del outputs
+    with pytest.raises(AttributeError, match="_keras_mask"):
+        _ = jnp.ones(3)._keras_mask
+
+
+def test_masks_of_keras_in_the_same_process():
+    """Keras tries to set the attribute that is readable here, and to read it, before it uses a table of its own."""
+    layers.Masking()(jnp.zeros((1, 2, 3)))
+    ids = np.asarray(IDS)
+    theirs = keras.layers.Embedding(10, 4, mask_zero=True)
+    summed = keras.layers.GlobalAveragePooling1D()(theirs(ids))
+    table = np.asarray(theirs.embeddings)
+    expected = [table[row[row > 0]].mean(0) for row in ids]
+    np.testing.assert_allclose(summed, expected, rtol=1e-5)
+
+
+def test_a_value_of_padding_for_each_feature():
+    x = np.array([[[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]], "float32")
+    for value in ([0.0, 1.0], (0, 1), np.array([0, 1])):
+        layer, theirs = layers.Masking(value), keras.layers.Masking(value)
+        np.testing.assert_array_equal(get_mask(layer(x)), theirs.compute_mask(x))
+        np.testing.assert_array_equal(layer(x), theirs(x))

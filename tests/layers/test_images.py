@@ -537,3 +537,16 @@ def test_mistakes_are_told(mistake, words):
 def test_cut_mix_refuses_boxes():
     with pytest.raises(NotImplementedError, match="bounding boxes"):
         layers.CutMix(bounding_box_format="xyxy")({"images": X, "bounding_boxes": BOXES})
+
+
+@pytest.mark.parametrize("make", [layers.RandomGrayscale, lambda scale: layers.RandomPerspective(scale=scale)])
+def test_a_probability_is_one_number(make):
+    assert make(np.float32(0.5)).built is False
+    for value in ((0.1, 0.2), [0.5], -0.5, 1.5, "a", None):
+        with pytest.raises(ValueError, match="must be one number from 0 to 1; received"):
+            make(value)
+
+
+def test_a_range_of_numpy_numbers():
+    assert layers.RandomRotation(np.float32(0.5)).factor == (-0.5, 0.5)
+    assert layers.RandomHue([np.float32(0.5), 0]).factor == (0, 0.5)

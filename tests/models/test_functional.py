@@ -309,7 +309,7 @@ a, b = jl.Input((3,), name="a"), jl.Input((2,), name="b")
 shared_name = [layers.Dense(2, name="same"), layers.Dense(2, name="same")]
 WRONG = [
     (lambda: jl.Model(a, ops.concatenate([a, b], axis=-1)), ["b", "not among the inputs"]),
-    (lambda: jl.Model(a, A), ["outputs", "symbolic", "ndarray"]),
+    (lambda: jl.Model(a, A), ["outputs", "symbolic", "float32[4, 3]"]),
     (lambda: jl.Model(A, a), ["inputs", "Input"]),
     (lambda: jl.Model([a, a], a * 2), ["twice"]),
     (lambda: jl.Model(a), ["outputs"]),

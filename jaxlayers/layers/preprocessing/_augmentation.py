@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxlayers import random
 from jaxlayers.common.constructors import constructor_config
@@ -21,6 +22,7 @@ from jaxlayers.numerics import bounding_boxes as _boxes
 from jaxlayers.numerics.spatial import format_of, one_of
 
 Transformation = Any
+_REAL = (int, float, np.integer, np.floating)
 INTERPOLATIONS = ("nearest", "bilinear")
 FILL_MODES = ("reflect", "wrap", "constant", "nearest")
 
@@ -151,15 +153,25 @@ class BaseImagePreprocessingLayer(Layer):
         Raises:
             ValueError: if `value` is not one or two numbers in [low, high].
         """
-        numbers = sorted(value) if isinstance(value, list | tuple) else [value]
-        if not all(isinstance(n, int | float) and low <= n <= high for n in numbers) or len(numbers) not in (1, 2):
+        ends = sorted(value) if isinstance(value, list | tuple) else [value]
+        if not all(isinstance(n, _REAL) and low <= n <= high for n in ends) or len(ends) not in (1, 2):
             raise ValueError(
                 f"{type(self).__name__}: {name} must be one number or two numbers from {low} to {high}; received "
                 f"{value!r}."
             )
-        if len(numbers) == 2:
-            return numbers[0], numbers[1]
+        if len(ends) == 2:
+            return ends[0], ends[1]
         return max(-abs(value), low), abs(value)
+
+    def _number(self, name: str, value: Any) -> Any:
+        """Return a number in [0, 1].
+
+        Raises:
+            ValueError: if `value` is anything else, such as a range.
+        """
+        if not isinstance(value, _REAL) or not 0 <= value <= 1:
+            raise ValueError(f"{type(self).__name__}: {name} must be one number from 0 to 1; received {value!r}.")
+        return value
 
     def _one_of(self, name: str, value: Any, choices: tuple[str, ...]) -> str:
         return one_of(type(self).__name__, name, value, choices)
@@ -230,7 +242,8 @@ class FactorLayer(RandomImageLayer):
     """The base class of layers with a random factor, which is the amount of the change or its probability.
 
     Args:
-        factor: the range of the factor: two numbers within `factor_limits`, or one, which is the upper end.
+        factor: the range of the factor: two numbers within `factor_limits`; one number f means the range from -f, or
+            from the lower limit if that is higher, to f.
         value_range: the smallest and the largest value of the images; `(0, 255)` by default.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
         seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.

@@ -58,7 +58,7 @@ class RandomContrast(FactorLayer):
 
     Args:
         factor: two numbers from 0 to 1: the range of `scale` is `(1 - factor[0], 1 + factor[1])`. One number f means
-            `(0, f)`.
+            `(0, f)`, so that the contrast is never lowered; `(f, f)` lowers and raises it.
         value_range: the smallest and the largest value of the images; results are clipped to it. `(0, 255)` by default.
         seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         **kwargs: `data_format`, `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
@@ -88,7 +88,8 @@ class RandomSaturation(FactorLayer):
     `value_range`, which can make colours negative.
 
     Args:
-        factor: the range of the factor: two numbers from 0 to 1; one number f means `(0, f)`.
+        factor: the range of the factor: two numbers from 0 to 1; one number f means `(0, f)`, so that f = 0.5 never
+            raises the saturation.
         value_range: the smallest and the largest value of the images; `(0, 255)` by default.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
         seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
@@ -126,7 +127,8 @@ class RandomHue(FactorLayer):
     """Random hue: the hue is rotated on the colour circle by up to half a turn, in either direction.
 
     Args:
-        factor: the range of the angle, in half turns: two numbers from 0 to 1; one number f means `(0, f)`.
+        factor: the range of the angle, in half turns of the colour circle: two numbers from 0 to 1; one number f means
+            `(0, f)`. The direction of each turn is random.
         value_range: the smallest and the largest value of the images; `(0, 255)` by default.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
         seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
@@ -157,7 +159,7 @@ class RandomGrayscale(RandomImageLayer):
     """Random conversion of images to grey, with `ops.image.rgb_to_grayscale`.
 
     Args:
-        factor: the probability with which an image is converted; 0.5 by default.
+        factor: the probability with which an image is converted, a number from 0 to 1; 0.5 by default.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
         seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         **kwargs: `name`, `dtype`, ... of `BaseImagePreprocessingLayer`.
@@ -172,8 +174,7 @@ class RandomGrayscale(RandomImageLayer):
 
     def __init__(self, factor: float = 0.5, data_format: str | None = None, seed: int | None = None, **kwargs: Any):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
-        self._pair("factor", factor, 0, 1)
-        self.factor = factor
+        self.factor = self._number("factor", factor)
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
         return uniform(key, (batch, 1, 1, 1), (0, 1)) < self.factor

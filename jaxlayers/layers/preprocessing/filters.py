@@ -26,7 +26,7 @@ class RandomSharpness(FactorLayer):
 
     Args:
         factor: the range of the factor: two numbers from 0 to 1; one number f means `(0, f)`. At 0.5 the image stays as
-            it is, below it is blurred, above it is sharpened.
+            it is, below it is blurred, above it is sharpened. So one number up to 0.5 never sharpens.
         value_range: the smallest and the largest value of the images; results are clipped to it. `(0, 255)` by default.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
         seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.

@@ -340,8 +340,7 @@ class RandomPerspective(_GeometricLayer):
     ):
         super().__init__(interpolation, "constant", fill_value, seed, data_format, **kwargs)
         self.factor = self._pair("factor", factor, 0, 1)
-        self.scale = scale
-        self._pair("scale", scale, 0.0, 1.0)
+        self.scale = self._number("scale", scale)
 
     def _draw(self, key: jax.Array, images: Any, batch: int) -> Transformation:
         height, width = self._size(images)

@@ -197,7 +197,9 @@ class RandAugment(RandomImageLayer):
     Args:
         value_range: the smallest and the largest value of the images; results are clipped to it. `(0, 255)` by default.
         num_ops: the number of layers that are applied; 2 by default, 0 for none.
-        factor: the factor of each layer: two numbers from 0 to 1; one number f means `(0, f)`. 0.5 by default.
+        factor: the factor of each layer, in the units of that layer: two numbers from 0 to 1; one number f means
+            `(0, f)`, and the range is passed on, so that rotations, shifts and changes of brightness go in one
+            direction only. Posterisation takes `int(8 factor[1])`, at least 1. 0.5 by default.
         interpolation: the interpolation of shear, translation and rotation: `"bilinear"` (default) or `"nearest"`.
         seed: an integer that makes the draws reproducible; None (default) for one derived from the global seed.
         data_format: `"channels_last"` or `"channels_first"`; `config.image_data_format()` by default.
@@ -277,7 +279,8 @@ class AugMix(RandomImageLayer):
         value_range: the smallest and the largest value of the images; results are clipped to it. `(0, 255)` by default.
         num_chains: the number of chains; 3 by default.
         chain_depth: the number of steps of each chain, 3 by default; a step may be drawn to change nothing.
-        factor: the factor of each layer: two numbers from 0 to 1; one number f means `(0, f)`. 0.3 by default.
+        factor: the factor of each layer, as in `RandAugment`: two numbers from 0 to 1; one number f means `(0, f)`. 0.3
+            by default.
         alpha: the parameter of both distributions, positive; the larger, the more equal the weights. 1 by default.
         all_ops: if True (default), brightness, colour degeneration, contrast and sharpness are among the layers.
         interpolation: the interpolation of shear, translation and rotation: `"bilinear"` (default) or `"nearest"`.

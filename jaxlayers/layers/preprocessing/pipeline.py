@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.common import masks
+from jaxlayers.common.explanations import describe
 from jaxlayers.core import Layer
 from jaxlayers.layers._config import positive
 from jaxlayers.layers.preprocessing._augmentation import BaseImagePreprocessingLayer, Transformation
@@ -35,6 +36,9 @@ class Pipeline(Layer):
     def __init__(self, layers: Any, name: str | None = None, **kwargs: Any):
         super().__init__(name=name, **kwargs)
         self._pipeline_layers = list(layers)
+        for layer in self._pipeline_layers:
+            if not callable(layer) or isinstance(layer, type):
+                raise TypeError(f"{self.name!r} expects a list of layers; received {describe(layer)}.")
 
     @property
     def layers(self) -> list[Layer]:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
+from jaxlayers.common.explanations import describe
 from jaxlayers.core import Layer, making
 from jaxlayers.layers.copying import copy_from_config
 from jaxlayers.layers.wrappers import InnerLayers
@@ -72,7 +73,7 @@ class Bidirectional(InnerLayers):
             if not isinstance(recurrent, Layer) or not all(hasattr(recurrent, name) for name in required):
                 raise ValueError(
                     f"Bidirectional expects recurrent layers, with the attributes {', '.join(required)}; received "
-                    f"{recurrent!r}."
+                    f"{describe(recurrent)}."
                 )
         super().__init__(**kwargs)
         self.merge_mode = one_of("Bidirectional", "merge_mode", merge_mode, tuple(_MERGES))

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.common import registry
+from jaxlayers.common.explanations import describe
 from jaxlayers.core import building, scope
 from jaxlayers.layers.wrappers import InnerLayers
 
@@ -84,10 +85,10 @@ def check_cell(where: str, cell: Any) -> None:
         ValueError: when it has no `call` or no `state_size`.
     """
     for name in ("call", "state_size"):
-        if not hasattr(cell, name):
+        if isinstance(cell, type) or not hasattr(cell, name):
             raise ValueError(
-                f"{where} expects cells, with call(inputs, states) and state_size; received {cell!r}, which has no "
-                f"{name}."
+                f"{where} expects cells, with call(inputs, states) and state_size; received {describe(cell)}"
+                + ("." if isinstance(cell, type) else f", which has no {name}.")
             )
 
 
