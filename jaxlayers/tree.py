@@ -1,13 +1,14 @@
-"""Functions of nested structures: lists, tuples, dicts, named tuples, and every other type that is a pytree of JAX.
+"""Functions of nested structures: lists, tuples, dicts, named tuples, deques, and every other pytree of JAX.
 
 As in `jax.tree`, the values of a dict are in the order of the sorted keys, and those of an `OrderedDict` in its own
-order. There are two differences from `jax.tree`: None is a value like any other, and several structures must agree down
-to the last level.
+order. There are three differences from `jax.tree`: None is a value like any other, a deque is a structure, and several
+structures must agree down to the last level.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -40,7 +41,7 @@ def is_nested(structure: Any) -> bool:
         >>> is_nested([]), is_nested(None), is_nested("text")
         (True, False, False)
     """
-    return structure is not None and not jax.tree_util.all_leaves([structure])
+    return structure is not None and (type(structure) is deque or not jax.tree_util.all_leaves([structure]))
 
 
 def flatten(structure: Any) -> list[Any]:
@@ -50,7 +51,8 @@ def flatten(structure: Any) -> list[Any]:
         >>> flatten({"b": [3, None], "a": (1, 2)})
         [1, 2, 3, None]
     """
-    return jax.tree.leaves(structure, is_leaf=lambda value: value is None)
+    leaves = jax.tree.leaves(structure, is_leaf=lambda value: value is None or type(value) is deque)
+    return [value for leaf in leaves for value in ([leaf] if type(leaf) is not deque else flatten([*leaf]))]
 
 
 def flatten_with_path(structure: Any) -> list[tuple[tuple[Any, ...], Any]]:
@@ -125,7 +127,9 @@ def map_shape_structure(func: Callable[[Any], Any], structure: Any) -> Any:
         {'image': 3, 'text': 2}
     """
     _check_arguments("map_shape_structure", func, (structure,))
-    return jax.tree.map(func, structure, is_leaf=lambda node: node is None or _is_shape(node))
+    if _is_shape(structure) or not is_nested(structure):
+        return func(structure)
+    return _rebuild(structure, [map_shape_structure(func, child) for _, child in _children(structure)])
 
 
 def assert_same_structure(a: Any, b: Any, check_types: Any = None) -> None:
@@ -245,6 +249,8 @@ def _children(structure: Any) -> list[tuple[Any, Any]]:
     """Return the direct children of a container, each with its index or key; an empty list for a single value."""
     if not is_nested(structure):
         return []
+    if type(structure) is deque:
+        return [*enumerate(structure)]
     children = jax.tree_util.tree_leaves_with_path(structure, is_leaf=lambda node: node is not structure)
     return [(getattr(path[0], "key", index), child) for index, (path, child) in enumerate(children)]
 
@@ -254,6 +260,8 @@ def _rebuild(structure: Any, children: list[Any]) -> Any:
     if type(structure) is dict:  # JAX would sort the keys of the result
         by_key = dict(zip((key for key, _ in _children(structure)), children, strict=True))
         return {key: by_key[key] for key in structure}
+    if type(structure) is deque:
+        return deque(children, structure.maxlen)
     return jax.tree.unflatten(jax.tree.structure(structure, is_leaf=lambda node: node is not structure), children)
 
 

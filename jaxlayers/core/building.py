@@ -13,6 +13,7 @@ import contextlib
 import functools
 import inspect
 import threading
+import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -20,6 +21,7 @@ from typing import Any
 import jax
 
 from jaxlayers.common import masks
+from jaxlayers.common.constructors import defined_in_library
 from jaxlayers.core import inference, making, scope, tracking
 from jaxlayers.core.scope import Scope
 from jaxlayers.core.values import ClosedValues, IsolatedValues
@@ -41,6 +43,7 @@ class Snapshot:
     def __init__(self, layer: Any):
         self.layer = weakref.ref(layer)  # a layer may hold a snapshot of itself, as its blueprint
         self.written: list[tuple[Any, Any, Any]] = []  # (variable, initializer, array) before `build` wrote to it
+        self.was_built: bool = layer.built
         self._attributes = {name: value for name, value in layer.__dict__.items() if name != "_blueprint"}
         self._contents = [(value, value.copy()) for value in _containers(self._attributes.values())]
         if "_order" in self._attributes:
@@ -134,6 +137,13 @@ class Build:
                 object.__setattr__(layer, "_is_borrowing", True)  # `undo` takes the mark away
         return snapshot
 
+    def began_with(self, layer: Any) -> bool:
+        """True if a layer was not built when this build, or one around it, first met it."""
+        snapshot = self._snapshots.get(id(layer))
+        return (snapshot is not None and not snapshot.was_built) or (
+            self._around is not None and self._around.began_with(layer)
+        )
+
     def undo(self) -> None:
         """Put back the structure of every layer that the build has touched."""
         if self._snapshots:
@@ -194,13 +204,51 @@ def explicit(build: Callable[..., Any]) -> Callable[..., Any]:
         with _building(self) as progress:
             _run_build(self, progress, progress.remember(self), build.__get__(self), args, kwargs)
             note_shapes(self, args, kwargs)
-            made_in_call = is_default(type(self).build) and not is_default(type(self).call)
-            if made_in_call or not is_complete(self):
-                to_struct = functools.partial(inference.fill, dtype=self.compute_dtype)
-                shapes = [inference.map_shapes(to_struct, shape) for shape in (*args, *kwargs.values())]
-                trace_call(self, tuple(shapes), {}, progress)
+            by_default = is_default(type(self).build)
+            made_in_call = by_default and not is_default(type(self).call)
+            if made_in_call or (not is_complete(self) and (by_default or defined_in_library(type(self), "build"))):
+                _trace_shapes(self, (*args, *kwargs.values()), progress)
 
     return wrapper
+
+
+def _trace_shapes(layer: Any, shapes: Any, around: Build) -> None:
+    """Build the layers inside of a layer by a run of its call on shapes. A failure of a user's `call` is no error.
+
+    Such a `call` may need more arguments than `build` receives. The layers inside then build themselves when called.
+    """
+    build = Build(around)
+    to_struct = functools.partial(inference.fill, dtype=layer.compute_dtype)
+    try:
+        trace_call(layer, tuple(inference.map_shapes(to_struct, shape) for shape in shapes), {}, build)
+    except Exception as error:
+        build.undo()
+        if defined_in_library(type(layer), "call"):
+            raise
+        if not is_complete(layer):
+            warnings.warn(
+                f"build() of {layer.path!r} has not built the layers inside: {error}. They are built when they are "
+                f"called first. Write {type(layer).__name__}.build() to build them earlier.",
+                stacklevel=6,
+            )
+    else:
+        build.succeed()
+
+
+def check_adds_no_weight_in_call(layer: Any) -> None:
+    """Check that a layer does not add a weight in its `call`, except in the build of a layer without a `build`.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    inner = scope.current()
+    if inner is None or inner.call is None or inner.call.layer is not layer or inner.built_layer is not None:
+        return
+    if not is_default(type(layer).build) or (layer.built and not (inner.build and inner.build.began_with(layer))):
+        raise ValueError(
+            f"{inner.place()!r} adds a weight in call(), although it is built: every call would add one more. Add the "
+            "weights of a layer in __init__() or build()."
+        )
 
 
 def _run_build(

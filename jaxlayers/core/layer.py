@@ -85,6 +85,7 @@ class Layer(Symbolic, Described, Weighted):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = building.explicit(cls.__dict__["build"])  # type: ignore[method-assign]
+            cls.built = False  # a base without weights is built when it is made
         cls._call_spec = LazyCallSpec()  # type: ignore[assignment]
 
     def __init__(
@@ -123,10 +124,10 @@ class Layer(Symbolic, Described, Weighted):
                 )
             object.__setattr__(self, name, value)
             return
-        if isinstance(value, Variable | tracking.Tracked) and not hasattr(self, "_loose_weights"):
-            raise RuntimeError(
-                f"{type(self).__name__}.__init__ assigns {name!r} before it has called super().__init__(), which "
-                "makes assigned objects part of the layer. Call super().__init__() first."
+        member = getattr(type(self), name, None)
+        if type(member) is property and member.fset is None:
+            raise AttributeError(
+                f"{type(self).__name__}.{name} is a property that cannot be assigned. Give the attribute another name."
             )
         super().__setattr__(name, value)
 
@@ -135,7 +136,9 @@ class Layer(Symbolic, Described, Weighted):
     def build(self, *args: Any, **kwargs: Any) -> None:
         """Make the weights for inputs of some shape; subclasses override it and call `add_weight`.
 
-        Called by a user, it also builds all layers inside, by an abstract run of `call` on the shapes.
+        If a class has no `build` of its own, a call of this method by a user builds all layers inside, by an abstract
+        run of `call` on the shapes. If that run fails, the layer counts as built, and the layers inside are built when
+        they are called first.
         """
         object.__setattr__(self, "built", True)
 
@@ -178,8 +181,12 @@ class Layer(Symbolic, Described, Weighted):
                 False by default.
             name: see `Variable`; the key, in the trees, of a weight that is not assigned to an attribute.
             sharding: see `Variable`.
+
+        Raises:
+            ValueError: in `call`, when the layer is built: every call would add one more weight.
         """
         self._check_initialized()
+        building.check_adds_no_weight_in_call(self)
         dtype = self.variable_dtype if dtype is None else dtype
         if initializer is None:
             initializer = "glorot_uniform" if is_float(dtype) else "zeros"
@@ -328,7 +335,7 @@ class Layer(Symbolic, Described, Weighted):
                 masks.set_mask(leaf, mask)
 
     def _check_initialized(self) -> None:
-        if not hasattr(self, "_loose_weights"):
+        if "_loose_weights" not in self.__dict__:
             raise RuntimeError(f"{type(self).__name__}.__init__ must call super().__init__() first.")
 
     def __repr__(self) -> str:

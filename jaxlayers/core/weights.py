@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -21,7 +22,7 @@ class Weighted(tracking.Tracked):
     _role = Role.WEIGHT
     built = False
     _trainable: bool
-    _loose_weights: dict[str, Variable]
+    _loose_weights: dict[str, Variable] = MappingProxyType({})  # type: ignore[assignment]  # until `Layer.__init__` has run
     _kept_losses = losses.CallLosses()
     _traced_losses = losses.CallLosses()
 

@@ -13,6 +13,7 @@ from jaxlayers.common.masks import set_mask
 from jaxlayers.common.settings import auto_name
 from jaxlayers.core import Layer, SymbolicTensor, making, scope, tracking
 from jaxlayers.models import _arguments, _states, graph_config
+from jaxlayers.models._derived import Derived
 from jaxlayers.models._names import local_names
 from jaxlayers.models.graph import Graph, record
 from jaxlayers.models.summary import summary
@@ -67,7 +68,6 @@ class Model(Trainer, Layer):
 
     _graph: Graph | None = None
     _tensors: tuple[Any, Any, list[SymbolicTensor]] | None = None  # a graph's symbolic inputs, outputs and losses
-    _named: Mapping[str, Any] = {"inputs": [], "outputs": None}  # input and output names set on a model without graph
 
     def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None, **kwargs: Any):
         if (inputs is None) != (outputs is None):
@@ -88,7 +88,8 @@ class Model(Trainer, Layer):
         local_names(graph.layers, self.name)  # raises for a duplicate name before the model changes
         object.__setattr__(self, "_graph", graph)
         object.__setattr__(self, "_tensors", (inputs, outputs, losses))
-        object.__setattr__(self, "_made_with", ((), {}))
+        if type(self).__init__ is Model.__init__:  # its config is that of the graph
+            object.__setattr__(self, "_made_with", ((), {}))
         self._adopt_graph()
         making.claim(self)
         if scope.makes_arrays():
@@ -198,12 +199,12 @@ class Model(Trainer, Layer):
         if self._graph is not None:
             self._symbols()
 
-    @property
+    @Derived
     def inputs(self) -> list[SymbolicTensor]:
         """The symbolic inputs of a functional model, as a flat list."""
         return jax.tree.leaves(self._symbols()[0])
 
-    @property
+    @Derived
     def outputs(self) -> list[SymbolicTensor]:
         """The symbolic outputs of a functional model, as a flat list."""
         return jax.tree.leaves(self._symbols()[1])
@@ -218,12 +219,12 @@ class Model(Trainer, Layer):
         """The symbolic outputs, in their structure. A subclass has them after a call on a symbolic tensor."""
         return self._symbols()[1] if self._runs_layers else super().output
 
-    @property
+    @Derived
     def input_shape(self) -> Any:
         """The shapes of the symbolic inputs, in their structure; None is an unknown size."""
         return jax.tree.map(lambda tensor: tensor.shape, _unwrap_single(self.input))
 
-    @property
+    @Derived
     def output_shape(self) -> Any:
         """The shapes of the symbolic outputs, in their structure; None is an unknown size."""
         return jax.tree.map(lambda tensor: tensor.shape, _unwrap_single(self.output))
@@ -233,23 +234,19 @@ class Model(Trainer, Layer):
         """True after `compile`."""
         return self._objective is not None
 
-    @property
+    @Derived
     def input_names(self) -> list[str]:
-        """The names of the inputs of a functional model. Another model has those it assigned here, by default none."""
-        return [source.name for source in self._graph.sources] if self._graph is not None else self._named["inputs"]
+        """The names of the inputs of a functional model, an empty list for other models; may be assigned."""
+        return [source.name for source in self._graph.sources] if self._graph is not None else []
 
-    @input_names.setter
-    def input_names(self, value: Any) -> None:
-        object.__setattr__(self, "_named", {**self._named, "inputs": value})
-
-    @property
+    @Derived
     def output_names(self) -> list[str] | None:
         """The names of the outputs in losses, metrics and logs.
 
-        None for a model that is no graph, unless it assigned them here: its outputs are known after a call only.
+        None for a model that is no graph, unless it assigned them: its outputs are known after a call only.
         """
         if self._graph is None:
-            return self._named["outputs"]
+            return None
         layers = {id(layer): n for n, layer in zip(self._names(), self._graph.layers, strict=True)}
         makers = {s.number: call for call in self._graph.calls for s in jax.tree.leaves(call.outputs)}
         names: list[str] = []
@@ -258,10 +255,6 @@ class Model(Trainer, Layer):
             function = self._graph.sources[slot.number] if call is None else call.function
             names.append(layers.get(id(function)) or str(getattr(function, "__name__", "output")))
         return names
-
-    @output_names.setter
-    def output_names(self, value: Any) -> None:
-        object.__setattr__(self, "_named", {**self._named, "outputs": value})
 
     def _names(self) -> list[str]:
         """Return the name of each layer in the trees of the model."""

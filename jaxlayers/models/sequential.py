@@ -190,8 +190,10 @@ class Sequential(Model):
             mask: the mask of the input, or None.
 
         Raises:
-            ValueError: if the input has another shape than the declared one.
+            ValueError: if the model has no layers, or the input has another shape than the declared one.
         """
+        if self._input is None and not self._chain:
+            raise ValueError(f"{self.name!r} has no layers, so it cannot be called. Add layers with add(layer).")
         if self._input is not None:
             inputs = _arguments.match_inputs(self.name, self._input, [source_of(self._input)], inputs)[0]
         for layer in self._chain:

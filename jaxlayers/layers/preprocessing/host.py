@@ -34,16 +34,13 @@ class HostLayer(Layer):
         encoding: the encoding of strings that are given as bytes; `"utf-8"` by default.
     """
 
+    built = True  # it has no weights
     text_only = False
     encoding = "utf-8"
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Wrap the inputs that JAX cannot hold, then call the layer as any other."""
-        inputs = self.wrap_for_host(inputs)
-        if not jax.tree.leaves(inputs) or any(isinstance(leaf, HostArray) for leaf in jax.tree.leaves(inputs)):
-            # A layer without weights needs no build, and building traces `call`, which fails for host arrays.
-            object.__setattr__(self, "built", True)
-        return super().__call__(inputs, *args, **kwargs)
+        return super().__call__(self.wrap_for_host(inputs), *args, **kwargs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape of the outputs for integer inputs of a shape; None is an unknown size."""
