@@ -139,10 +139,8 @@ class Build:
 
     def began_with(self, layer: Any) -> bool:
         """True if a layer was not built when this build, or one around it, first met it."""
-        snapshot = self._snapshots.get(id(layer))
-        return (snapshot is not None and not snapshot.was_built) or (
-            self._around is not None and self._around.began_with(layer)
-        )
+        snapshot, around = self._snapshots.get(id(layer)), self._around
+        return (snapshot is not None and not snapshot.was_built) or (around is not None and around.began_with(layer))
 
     def undo(self) -> None:
         """Put back the structure of every layer that the build has touched."""
@@ -198,15 +196,15 @@ def explicit(build: Callable[..., Any]) -> Callable[..., Any]:
             build(self, *args, **kwargs)
             object.__setattr__(self, "built", True)  # a method that has called `super().build(...)` may read it
             return
+        self._check_initialized()
         has_weights = self._loose_weights or any(isinstance(value, Variable) for value in vars(self).values())
         if self.built and has_weights and not is_default(type(self).build):
             return  # weights are made once, even if each of several owners builds a shared layer
         with _building(self) as progress:
             _run_build(self, progress, progress.remember(self), build.__get__(self), args, kwargs)
             note_shapes(self, args, kwargs)
-            by_default = is_default(type(self).build)
-            made_in_call = by_default and not is_default(type(self).call)
-            if made_in_call or (not is_complete(self) and (by_default or defined_in_library(type(self), "build"))):
+            made_in_call = is_default(type(self).build) and not is_default(type(self).call)
+            if made_in_call or (not is_complete(self) and defined_in_library(type(self), "build")):
                 _trace_shapes(self, (*args, *kwargs.values()), progress)
 
     return wrapper
@@ -221,18 +219,17 @@ def _trace_shapes(layer: Any, shapes: Any, around: Build) -> None:
     to_struct = functools.partial(inference.fill, dtype=layer.compute_dtype)
     try:
         trace_call(layer, tuple(inference.map_shapes(to_struct, shape) for shape in shapes), {}, build)
+        build.succeed()
     except Exception as error:
         build.undo()
         if defined_in_library(type(layer), "call"):
             raise
         if not is_complete(layer):
             warnings.warn(
-                f"build() of {layer.path!r} has not built the layers inside: {error}. They are built when they are "
-                f"called first. Write {type(layer).__name__}.build() to build them earlier.",
+                f"build() of {layer.path!r} leaves layers inside to their first call: a run of call() on shapes failed "
+                f"({error}). To build them now, write {type(layer).__name__}.build().",
                 stacklevel=6,
             )
-    else:
-        build.succeed()
 
 
 def check_adds_no_weight_in_call(layer: Any) -> None:
@@ -246,8 +243,8 @@ def check_adds_no_weight_in_call(layer: Any) -> None:
         return
     if not is_default(type(layer).build) or (layer.built and not (inner.build and inner.build.began_with(layer))):
         raise ValueError(
-            f"{inner.place()!r} adds a weight in call(), although it is built: every call would add one more. Add the "
-            "weights of a layer in __init__() or build()."
+            f"{inner.place()!r} is built, and adds a weight in call(): every call would add one more. Add weights in "
+            "__init__() or build()."
         )
 
 

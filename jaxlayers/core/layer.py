@@ -116,20 +116,16 @@ class Layer(Symbolic, Described, Weighted):
         self._loose_weights: dict[str, Variable] = {}  # from add_weight; perhaps not assigned to an attribute
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in _RESERVED:
-            if name in ("init", "apply"):
-                raise AttributeError(
-                    f"{type(self).__name__}.{name} is one of the pure functions that every layer has (init, apply, "
-                    "params, state). Give the attribute another name."
-                )
-            object.__setattr__(self, name, value)
-            return
         member = getattr(type(self), name, None)
-        if type(member) is property and member.fset is None:
+        if name in ("init", "apply") or (type(member) is property and member.fset is None):
             raise AttributeError(
-                f"{type(self).__name__}.{name} is a property that cannot be assigned. Give the attribute another name."
+                f"{type(self).__name__}.{name} is a {type(member).__name__} that cannot be replaced. Give the "
+                "attribute another name."
             )
-        super().__setattr__(name, value)
+        if name in ("params", "state"):  # trees, which their setters assign to the weights
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
 
     # For subclasses to override and to call.
 
@@ -343,7 +339,6 @@ class Layer(Symbolic, Described, Weighted):
 
 
 _TEXT = "USOT"  # the kinds of NumPy dtypes that hold strings
-_RESERVED = frozenset(["init", "apply", "params", "state"])
 Layer.build = building.explicit(Layer.build)  # type: ignore[method-assign]
 for _method in (Layer.__init__, Layer.build, Layer.call, Layer.compute_output_shape):
     _method.is_default = True  # type: ignore[union-attr]

@@ -10,11 +10,6 @@ import jax
 from jaxlayers.core import Layer
 
 
-def layers_of(model: Any) -> list[Layer]:
-    """Return the layers of a model, including the input layers of a graph."""
-    return model.layers if model._graph is None else model._graph.layers
-
-
 def outputs_of(model: Any) -> dict[int, list[Any]]:
     """Return the outputs of each layer's first call, keyed by the layer's id.
 

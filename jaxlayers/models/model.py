@@ -258,7 +258,7 @@ class Model(Trainer, Layer):
 
     def _names(self) -> list[str]:
         """Return the name of each layer in the trees of the model."""
-        return local_names(self.layers if self._graph is None else self._graph.layers, self.name)
+        return local_names(self.layers, self.name)
 
     def summary(
         self,
@@ -349,7 +349,9 @@ class Model(Trainer, Layer):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers that the model holds itself: in attributes, or in lists and dicts of any depth."""
+        """The layers of the graph of a functional model; otherwise those in attributes, in lists and dicts too."""
+        if self._graph is not None:
+            return list(self._graph.layers)
         unique: dict[int, Layer] = {}
         stack = [value for _, value in self._tracked_children()][::-1]
         while stack:

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from jaxlayers.core import Layer
-from jaxlayers.models._connections import edges_of, layers_of, outputs_of
+from jaxlayers.models._connections import edges_of, outputs_of
 
 
 def summary(
@@ -62,11 +62,11 @@ def summary(
 
 def _rows(model: Any, expand_nested: bool, depth: int = 0) -> Iterator[tuple[int, str, Layer, str, str]]:
     """Yield for each layer: depth of nesting, name, layer, shapes of its outputs, names of the layers before it."""
-    outputs, names = outputs_of(model), dict(zip(map(id, layers_of(model)), model._names(), strict=True))
+    outputs, names = outputs_of(model), dict(zip(map(id, model.layers), model._names(), strict=True))
     inbound: dict[int, list[str]] = {}
     for source, target in edges_of(model):
         inbound.setdefault(target, []).append(names[source])
-    for layer in layers_of(model):
+    for layer in model.layers:
         shapes = ", ".join(str(tuple(output.shape)) for output in outputs.get(id(layer), [])) or "?"
         yield depth, names[id(layer)], layer, shapes, ", ".join(inbound.get(id(layer), ["-"]))
         if expand_nested and hasattr(layer, "_names"):

@@ -105,7 +105,7 @@ class Compiled:
 
         def objective() -> tuple[jax.Array, Any]:
             y_pred = self(x, training=True)  # type: ignore[operator]
-            loss = self._loss(x, y, y_pred, sample_weight, training=True)
+            loss = loss_of(self, x, y, y_pred, sample_weight, training=True)
             return self.optimizer.scale_loss(loss), (loss, y_pred)
 
         weights = self.trainable_variables  # type: ignore[attr-defined]
@@ -118,7 +118,7 @@ class Compiled:
         """Evaluate one batch; return the metrics so far by name."""
         x, y, sample_weight = unpack(data)
         y_pred = self(x, training=False)  # type: ignore[operator]
-        loss = self._loss(x, y, y_pred, sample_weight, training=False)
+        loss = loss_of(self, x, y, y_pred, sample_weight, training=False)
         self._objective.tracker.update_state(loss, sample_weight=batch_size_of(x))  # type: ignore[union-attr]
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
@@ -149,14 +149,6 @@ class Compiled:
             )
         return sum(parts[1:], start=parts[0])
 
-    def _loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> jax.Array:
-        """Call `compute_loss`; a subclass may override it without the parameter `training`."""
-        parts = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": sample_weight, "training": training}
-        parameters = inspect.signature(self.compute_loss).parameters
-        if "training" not in parameters and all(p.kind is not p.VAR_KEYWORD for p in parameters.values()):
-            del parts["training"]
-        return self.compute_loss(**parts)
-
     def stateless_compute_loss(
         self,
         trainable_variables: Any,
@@ -177,7 +169,7 @@ class Compiled:
             ValueError: when there is an array too many or too few.
         """
         arrays = (trainable_variables, non_trainable_variables, metrics_variables)
-        return stateless_steps.compute_loss(self, arrays, lambda: self._loss(x, y, y_pred, sample_weight, training))
+        return stateless_steps.compute_loss(self, arrays, lambda: loss_of(self, x, y, y_pred, sample_weight, training))
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, jax.Array]:
         """Update the compiled metrics with a batch; return all metrics so far by name."""
@@ -343,6 +335,15 @@ class Compiled:
     def _check_compiled(self, what: str) -> None:
         if self._objective is None:
             raise ValueError(f"{self.name!r}: call compile() before {what}().")  # type: ignore[attr-defined]
+
+
+def loss_of(model: Any, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> jax.Array:
+    """Call `compute_loss` of a model; a subclass may override it without the parameter `training`."""
+    parts = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": sample_weight, "training": training}
+    parameters = inspect.signature(model.compute_loss).parameters
+    if "training" not in parameters and all(p.kind is not p.VAR_KEYWORD for p in parameters.values()):
+        del parts["training"]
+    return model.compute_loss(**parts)
 
 
 def batch_size_of(x: Any) -> int:

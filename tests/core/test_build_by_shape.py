@@ -33,7 +33,7 @@ class BuildsOne(TwoArguments):
 
 def test_a_call_of_more_arguments_is_no_error():
     layer = TwoArguments()
-    with pytest.warns(UserWarning, match="has not built the layers inside.*'by'"):
+    with pytest.warns(UserWarning, match="leaves layers inside to their first call.*'by'"):
         layer.build((None, 3))
     assert layer.built and not layer.dense.built and layer.weights == []
     assert layer(X, 2.0).shape == (4, 2) and len(layer.weights) == 2

@@ -146,6 +146,6 @@ def test_names_that_keras_s_models_leave_to_their_authors():
 def test_reserved_names_say_so(name):
     model = jl.Model()
     dense = jl.layers.Dense(2)
-    with pytest.raises(AttributeError, match=f"Model.{name} is a property .* another name"):
+    with pytest.raises(AttributeError, match=f"Model.{name} is a property .*another name"):
         setattr(model, name, dense)
     assert dense.path == dense.name
