@@ -7,8 +7,9 @@ structures must agree down to the last level.
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -51,8 +52,7 @@ def flatten(structure: Any) -> list[Any]:
         >>> flatten({"b": [3, None], "a": (1, 2)})
         [1, 2, 3, None]
     """
-    leaves = jax.tree.leaves(structure, is_leaf=lambda value: value is None or type(value) is deque)
-    return [value for leaf in leaves for value in ([leaf] if type(leaf) is not deque else flatten([*leaf]))]
+    return [leaf for _, leaf in flatten_with_path(structure)]
 
 
 def flatten_with_path(structure: Any) -> list[tuple[tuple[Any, ...], Any]]:
@@ -251,15 +251,26 @@ def _children(structure: Any) -> list[tuple[Any, Any]]:
         return []
     if type(structure) is deque:
         return [*enumerate(structure)]
+    if type(structure) in (dict, defaultdict):
+        return [(key, structure[key]) for key in _in_order(structure)]
     children = jax.tree_util.tree_leaves_with_path(structure, is_leaf=lambda node: node is not structure)
     return [(getattr(path[0], "key", index), child) for index, (path, child) in enumerate(children)]
 
 
+def _in_order(keys: Iterable[Any]) -> list[Any]:
+    """Return keys sorted; those that cannot be compared, by their types first; or else as they are."""
+    for by in (None, lambda key: (type(key).__module__, type(key).__qualname__, key)):
+        with contextlib.suppress(TypeError):
+            return sorted(keys, key=by)
+    return list(keys)
+
+
 def _rebuild(structure: Any, children: list[Any]) -> Any:
     """Return a container of the same type and keys, with other children, which are in the order of `_children`."""
-    if type(structure) is dict:  # JAX would sort the keys of the result
-        by_key = dict(zip((key for key, _ in _children(structure)), children, strict=True))
-        return {key: by_key[key] for key in structure}
+    if type(structure) in (dict, defaultdict):  # JAX would sort the keys of the result
+        new = structure.copy()
+        new.update(zip((key for key, _ in _children(structure)), children, strict=True))
+        return new
     if type(structure) is deque:
         return deque(children, structure.maxlen)
     return jax.tree.unflatten(jax.tree.structure(structure, is_leaf=lambda node: node is not structure), children)
@@ -278,7 +289,7 @@ def _map_up_to(shallow: Any, func: Callable[..., Any], *structures: Any) -> Any:
 
 def _assert_same_container(a: Any, b: Any) -> None:
     """Raise an error unless both are containers of one type with the same keys, or both are single values."""
-    types = [Mapping if isinstance(part, Mapping) else type(part) if is_nested(part) else None for part in (a, b)]
+    types = [is_nested(part) and (Mapping if isinstance(part, Mapping) else type(part)) for part in (a, b)]
     keys = [[key for key, _ in _children(part)] for part in (a, b)]
     same_keys = set(keys[0]) == set(keys[1]) if types[0] is Mapping else keys[0] == keys[1]
     if types[0] is not types[1] or not same_keys:
