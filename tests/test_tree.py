@@ -20,7 +20,8 @@ STRUCTURES = [
     Point(1, [2]),
     collections.OrderedDict(z=1, a=2), {"a": 1, "z": 2}, collections.defaultdict(list, {"x": [1]}),
     (1, (2, 3)), [1, [2, 3]], collections.deque([1, [2, 3]], maxlen=4),
-    {"b": 1, 2: [3], "a": 4}, collections.defaultdict(list, {"z": 1, "a": 2}), Subclassed(a=1), {"a": collections.deque([None, 2]), "b": 3},
+    {"b": 1, 2: [3], "a": 4}, collections.defaultdict(list, {"z": 1, "a": 2}), Subclassed(a=1),
+    {"a": collections.deque([None, 2]), "b": 3},
 ]  # fmt: skip
 
 
