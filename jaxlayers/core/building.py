@@ -44,10 +44,10 @@ class Snapshot:
         self.layer = weakref.ref(layer)  # a layer may hold a snapshot of itself, as its blueprint
         self.written: list[tuple[Any, Any, Any]] = []  # (variable, initializer, array) before `build` wrote to it
         self.was_built: bool = layer.built
-        self._attributes = {name: value for name, value in layer.__dict__.items() if name != "_blueprint"}
+        self._attributes = {name: value for name, value in layer.__dict__.items() if name != "_build_blueprint"}
         self._contents = [(value, value.copy()) for value in _containers(self._attributes.values())]
-        if "_order" in self._attributes:
-            self._contents.append((layer._order, layer._order.copy()))
+        if "_child_order" in self._attributes:
+            self._contents.append((layer._child_order, layer._child_order.copy()))
 
     def is_current(self) -> bool:
         """True if the layer still has the attributes and contents of the snapshot, its bookkeeping aside."""
@@ -68,7 +68,7 @@ class Snapshot:
             variable.store(value)
         attributes = layer.__dict__
         attributes.update(self._attributes)  # first: other threads may be calling the layer
-        for name in attributes.keys() - self._attributes.keys() - {"_blueprint"}:
+        for name in attributes.keys() - self._attributes.keys() - {"_build_blueprint"}:
             attributes.pop(name, None)
         for container, content in self._contents:
             if isinstance(container, list):
@@ -275,7 +275,7 @@ def _building(layer: Any) -> Iterator[Build]:
             if build.is_outermost:
                 making.claim(layer)
                 if scope.makes_arrays():
-                    making.make(variable for _, variable in layer._walk.entries)
+                    making.make(variable for _, variable in layer._tracked_walk.entries)
             build.succeed()
         except BaseException:
             build.undo()
@@ -355,4 +355,4 @@ def is_default(method: Any) -> bool:
 
 def is_complete(layer: Any) -> bool:
     """True if a layer and all layers inside are built."""
-    return layer.built and all(getattr(below, "built", True) for below in layer._walk.below)
+    return layer.built and all(getattr(below, "built", True) for below in layer._tracked_walk.below)

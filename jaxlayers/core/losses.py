@@ -46,9 +46,9 @@ def kept_entries(calls: CallLosses) -> list[tuple[Any, Any]]:
 
 def losses(layer: Any) -> list[jax.Array]:
     """The losses added in the last call, as the current scope sees it, and those of regularized trainable weights."""
-    inside = {id(below) for below in layer._objects}
+    inside = {id(below) for below in layer._tracked_objects}
     values = [value for owner, value in _newest(layer._self_and_owners()) if id(owner) in inside]
-    for _, variable in layer._walk.entries:
+    for _, variable in layer._tracked_walk.entries:
         if variable.regularizer is not None and variable.trainable:
             values.append(variable.regularizer(scope.read(variable)))
     return values

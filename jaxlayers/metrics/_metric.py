@@ -54,7 +54,7 @@ class Metric(Tracked, Configured):
         3.0
     """
 
-    _role = Role.METRIC
+    _variable_role = Role.METRIC
     _direction: str | None = None  # "up" or "down", the direction of improvement, for callbacks that monitor it
     _built_for: tuple[int, ...] | None = ()  # None until variables that depend on the first batch are made
 
@@ -71,7 +71,7 @@ class Metric(Tracked, Configured):
     @property
     def variables(self) -> list[Variable]:
         """The variables of the state: those of the metric itself, then those of metrics inside it."""
-        return [variable for _, variable in self._walk.entries if variable.role == Role.METRIC]
+        return [variable for _, variable in self._tracked_walk.entries if variable.role == Role.METRIC]
 
     def add_variable(
         self, shape: Any, initializer: Any, dtype: Any = None, aggregation: str = "sum", name: str | None = None

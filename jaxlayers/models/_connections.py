@@ -15,10 +15,10 @@ def outputs_of(model: Any) -> dict[int, list[Any]]:
 
     The outputs have a shape and a dtype. A layer whose outputs are unknown has no entry.
     """
-    graph = model._graph
+    graph = model._layer_graph
     if graph is None:
         model._record_calls()
-        once = [layer for layer in model.layers if len(layer._nodes) == 1]
+        once = [layer for layer in model.layers if len(layer._symbolic_nodes) == 1]
         return {id(layer): jax.tree.leaves(layer.output) for layer in once}
     outputs = {id(layer): [slot] for slot, layer in zip(jax.tree.leaves(graph.inputs), graph.sources, strict=True)}
     for call in graph.calls:
@@ -31,7 +31,7 @@ def edges_of(model: Any) -> list[tuple[int, int]]:
 
     An operation between two layers is no layer: the edge joins the layers on both sides of it.
     """
-    graph = model._graph
+    graph = model._layer_graph
     if graph is None:
         return [(id(layer), id(successor)) for layer, successor in itertools.pairwise(model.layers)]
     makers = {s.number: [id(layer)] for s, layer in zip(jax.tree.leaves(graph.inputs), graph.sources, strict=True)}

@@ -162,8 +162,8 @@ def _layer_lines(
     ends: dict[int, tuple[str, str]] = {}
     outputs = outputs_of(model)
     layers: list[Any] = model.layers
-    for name, layer in zip(model._names(), layers, strict=True):
-        if expand_nested and hasattr(layer, "_names") and layer.layers:
+    for name, layer in zip(model._layer_names(), layers, strict=True):
+        if expand_nested and hasattr(layer, "_layer_names") and layer.layers:
             inner, inner_ends = _layer_lines(layer, f"{prefix}{name}/", expand_nested, label)
             box = [f'label="{name}";', *inner]
             lines += [f'subgraph "cluster_{prefix}{name}" {{', *(f"  {line}" for line in box), "}"]

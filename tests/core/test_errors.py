@@ -76,7 +76,7 @@ class Net(Layer):
 
 
 def bomb_in(net):
-    return next(below for below in net._objects if isinstance(below, Bomb))
+    return next(below for below in net._tracked_objects if isinstance(below, Bomb))
 
 
 def nested(bomb):
@@ -115,7 +115,7 @@ def test_an_exception_in_the_first_call_leaves_the_layer_unbuilt(use, place, bom
         bomb_in(net).where = None
         assert net(x).shape == (2, 3)
         assert len(bomb_in(net).grown) == 1 and len(bomb_in(net).weights) == 5
-        assert all(below.built for below in net._objects)
+        assert all(below.built for below in net._tracked_objects)
 
 
 @pytest.mark.parametrize(
