@@ -310,7 +310,7 @@ def test_one_compilation_serves_equal_metrics(caplog):
 def test_strict_ranks(strict_ranks):
     for name, options, kind in ONCE:
         metric = getattr(metrics, name)(**options)
-        metric._build((0, LABELS))
+        metric._build_for_shape((0, LABELS))
         for weight in (None, np.ones(3, "int32")):
             jax.eval_shape(metric.stateless_update_state, metric.stateless_reset_state(), *data(kind, 3), weight)
         jax.eval_shape(metric.stateless_result, metric.stateless_reset_state())

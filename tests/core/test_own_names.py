@@ -117,6 +117,7 @@ def test_private_names_of_one_word_are_the_author_s():
     for thing in (model, functional, model.layers[0], jl.Layer(), jl.Model()):
         single = {name for name in private_names(thing) if "_" not in name[1:]}
         assert single == {"_trainable"}  # as in Keras
+    assert {name for name in private_names(jl.metrics.Mean()) if "_" not in name[1:]} == {"_direction", "_dtype"}
 
 
 WORDS = [
