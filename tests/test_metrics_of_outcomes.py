@@ -177,7 +177,7 @@ def test_merging_by_hand_and_what_cannot_be_merged():
         Largest().merge_state([Largest()])
     largest = Largest()
     del largest.largest
-    largest._added = largest._added[1:]
+    largest._added_variables = largest._added_variables[1:]
     np.testing.assert_array_equal(largest.stateless_merge_state([3.0, 1.0], [5.0, 2.0]), [3, 1.5])
 
 

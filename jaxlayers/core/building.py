@@ -238,7 +238,7 @@ def check_adds_no_weight_in_call(layer: Any) -> None:
     Raises:
         ValueError: otherwise.
     """
-    inner = scope.current()
+    inner: Any = scope.current()
     if inner is None or inner.call is None or inner.call.layer is not layer or inner.built_layer is not None:
         return
     if not is_default(type(layer).build) or (layer.built and not (inner.build and inner.build.began_with(layer))):
