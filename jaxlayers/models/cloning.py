@@ -31,8 +31,7 @@ def clone_model(
     metrics.
 
     Args:
-        model: a functional model, a `Sequential` model, or a model that `get_config` and `from_config` can copy. A
-            functional model with a `get_config` of its own is copied by it, unless another argument is given.
+        model: a functional model, a `Sequential` model, or a model that `get_config` and `from_config` can copy.
         input_tensors: the symbolic inputs of the clone. By default new inputs like those of the model.
         clone_function: a function from a layer to the layer that replaces it in the clone. If it returns its
             argument, both models share that layer. By default a layer is made from the config of the old one.
@@ -60,13 +59,12 @@ def clone_model(
             return clone_model(layer, None, clone_function, call_function, recursive=True)
         return _copy_layer(layer) if clone_function is None else clone_function(layer)
 
-    from_graph = clone_function is not None or input_tensors is not None or call_function is not None
     clone: Model
     if isinstance(model, Sequential):
         clone = _clone_sequential(model, input_tensors, clone_layer, call_function, clone_function is not None)
-    elif model._layer_graph is not None and (from_graph or type(model).get_config is Model.get_config):
+    elif model._layer_graph is not None:
         clone = _clone_functional(model, input_tensors, clone_layer, call_function)
-    elif from_graph:
+    elif clone_function is not None or input_tensors is not None or call_function is not None:
         raise ValueError(
             f"{model.name!r} is written as a class, so only its own code knows its layers. Clone it without further "
             "arguments, by its config."

@@ -190,3 +190,86 @@ def test_subclasses_with_weights_are_not():
     layer = Inside()
     assert layer(X).shape == (4, 2) and len(layer.weights) == 2
     assert not jl.layers.Lambda(lambda x: x).built and not jl.Layer().built
+
+
+# Idioms of packages.
+
+
+class Tied(jl.Layer):
+    """Reads the kernel of another layer in its `build`."""
+
+    def __init__(self, other):
+        super().__init__()
+        self.other = other
+
+    def build(self, shape):
+        kernel = self.other.kernel.numpy()
+        self.w = self.add_weight(shape=kernel.shape, initializer=lambda shape, dtype=None: 2 * kernel)
+
+    def call(self, x):
+        return x @ self.w
+
+
+@pytest.mark.parametrize("use", [
+    lambda layer: layer(X), lambda layer: jl.jit(layer)(X), lambda layer: layer(jl.Input((3,))),
+    lambda layer: layer.build((None, 3)), lambda layer: jl.Sequential([jl.Input((3,)), layer]),
+], ids=["call", "jit", "symbolic", "build", "sequential"])  # fmt: skip
+def test_a_kernel_read_while_another_layer_is_built(use):
+    class Net(jl.Layer):
+        def __init__(self):
+            super().__init__()
+            self.first = layers.Dense(3)
+            self.second = Tied(self.first)
+
+        def call(self, x):
+            return self.second(self.first(x))
+
+    net = Net()
+    use(net)
+    np.testing.assert_array_equal(net.second.w, 2 * net.first.kernel.numpy())
+
+
+def test_builds_of_nested_shapes_in_builds():
+    class Subnet(jl.Layer):
+        def __init__(self):
+            super().__init__()
+            self.stack = [layers.Dense(4), layers.Dense(2)]
+
+        def build(self, shapes):
+            if self.built:
+                return
+            x, time, conditions = shapes
+            shape = (*x[:-1], x[-1] + time[-1] + (0 if conditions is None else conditions[-1]))
+            for layer in self.stack:
+                layer.build(shape)
+                shape = layer.compute_output_shape(shape)
+
+        def call(self, inputs):
+            x = jl.ops.concatenate([part for part in inputs if part is not None], -1)
+            for layer in self.stack:
+                x = layer(x)
+            return x
+
+        def compute_output_shape(self, shapes):
+            return (*shapes[0][:-1], 2)
+
+    class Flow(jl.Layer):
+        def __init__(self):
+            super().__init__()
+            self.subnet = Subnet()
+
+        def build(self, x_shape, conditions_shape=None):
+            shapes = (x_shape, (x_shape[0], 1), conditions_shape)
+            self.subnet.build(shapes)
+            self.projector = layers.Dense(x_shape[-1])
+            self.projector.build(self.subnet.compute_output_shape(shapes))
+
+        def call(self, x, conditions=None):
+            return self.projector(self.subnet((x, jl.ops.ones((x.shape[0], 1)), conditions)))
+
+    for conditions, count in ((None, 16), (X, 28)):
+        shaped, called = Flow(), Flow()
+        shaped.build((None, 3), None if conditions is None else (None, 3))
+        called(X, conditions)
+        assert [w.shape for w in shaped.weights] == [w.shape for w in called.weights] and len(shaped.weights) == 6
+        assert shaped.weights[0].size == count and shaped(X, conditions).shape == (4, 3)
