@@ -72,9 +72,7 @@ class Layer(Symbolic, Described, Weighted):
     __signature__ = ConstructorSignature()  # otherwise inspect.signature shows that of `__new__`
     supports_masking = True
     input_spec: InputSpec | Any = None
-    _build_blueprint: list[Any] | None = (
-        None  # the structure that `init` or `apply` found, while the layer is not built
-    )
+    _build_blueprint: list[Any] | None = None  # the structure that `init` or `apply` found, in an unbuilt layer
     _is_borrowing = False  # True while the layer is built only for a time; see `borrowing`
     _input_shape_argument: tuple[int | None, ...] | None = None
 
@@ -268,7 +266,7 @@ class Layer(Symbolic, Described, Weighted):
         if masked:  # read the masks before the call, which may remove them
             first = spec.first(args, kwargs)
             previous = masks.previous_mask(first, kwargs)
-        call = inner.begin_call(self, training, self._array_compute_dtype if self.autocast else None)
+        call = inner.begin_call(self, training, self._compute_type if self.autocast else None)
         try:
             if not self.built:
                 _check_inputs(self, args, kwargs, inner)
@@ -306,7 +304,7 @@ class Layer(Symbolic, Described, Weighted):
                 kwargs["training"] = training
         elif "training" in kwargs and not spec.open_ended:
             del kwargs["training"]
-        dtype = self._array_compute_dtype if self.autocast else None
+        dtype = self._compute_type if self.autocast else None
         args = tuple([_as_input(value, dtype) for value in args])
         if kwargs:
             kwargs = {name: _as_input(value, dtype) for name, value in kwargs.items()}

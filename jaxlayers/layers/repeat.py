@@ -276,7 +276,7 @@ class _Program(Hidden):
     def cast(self, leaf: Any) -> jax.Array:
         """Return an input in the dtype that the block casts it to."""
         leaf, template = jnp.asarray(leaf), self.template
-        dtype = template._array_compute_dtype if template.autocast and is_float(leaf.dtype) else leaf.dtype
+        dtype = template._compute_type if template.autocast and is_float(leaf.dtype) else leaf.dtype
         return jax.lax.convert_element_type(leaf, dtype)  # not weakly typed, since the outputs of blocks are not
 
     def run(self, path: str, static: _Static, *arrays: Any) -> Any:

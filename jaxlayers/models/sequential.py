@@ -199,9 +199,8 @@ class Sequential(Model):
         if self._declared_input is None and not self._layer_chain:
             raise ValueError(f"{self.name!r} has no layers, so it cannot be called. Add layers with add(layer).")
         if self._declared_input is not None:
-            inputs = _arguments.match_inputs(
-                self.name, self._declared_input, [source_of(self._declared_input)], inputs
-            )[0]
+            sources = [source_of(self._declared_input)]
+            inputs = _arguments.match_inputs(self.name, self._declared_input, sources, inputs)[0]
         for layer in self._layer_chain:
             inputs = (
                 layer(inputs, mask=mask) if mask is not None and "mask" in layer._call_spec.all_names else layer(inputs)
