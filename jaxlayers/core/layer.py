@@ -119,8 +119,8 @@ class Layer(Symbolic, Described, Weighted):
         member = getattr(type(self), name, None)
         if name in ("init", "apply") or (type(member) is property and member.fset is None):
             raise AttributeError(
-                f"{type(self).__name__}.{name} is a {type(member).__name__} that cannot be replaced. Give the "
-                "attribute another name."
+                f"{type(self).__name__}.{name} is a {type(member).__name__} that cannot be replaced. Layers have the "
+                "names of Keras, and init, apply, params, state. Give the attribute another name."
             )
         if name in ("params", "state"):  # trees, which their setters assign to the weights
             object.__setattr__(self, name, value)
