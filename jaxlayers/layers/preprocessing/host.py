@@ -40,7 +40,11 @@ class HostLayer(Layer):
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Wrap the inputs that JAX cannot hold, then call the layer as any other."""
-        return super().__call__(self.wrap_for_host(inputs), *args, **kwargs)
+        inputs = self.wrap_for_host(inputs)
+        if not jax.tree.leaves(inputs) or any(isinstance(leaf, HostArray) for leaf in jax.tree.leaves(inputs)):
+            # A subclass may have layers inside. Building traces `call`, which fails for host arrays.
+            object.__setattr__(self, "built", True)
+        return super().__call__(inputs, *args, **kwargs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape of the outputs for integer inputs of a shape; None is an unknown size."""
