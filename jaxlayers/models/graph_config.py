@@ -233,3 +233,9 @@ def _read_arguments(tree: Any, results: dict[tuple[str, int], list[SymbolicTenso
         items = [_read_arguments(item, results) for item in tree]
         return items if _histories(tree) else tuple(items)  # an index or a shape: JSON has no tuples
     return tree
+
+
+def is_all_of(cls: type) -> bool:
+    """True if the graph is all that a model consists of: its constructor takes the arguments of `Model` alone."""
+    parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+    return [p.name for p in parameters if p.kind is not p.VAR_KEYWORD] == ["self", "inputs", "outputs", "name"]

@@ -88,7 +88,7 @@ class Model(Trainer, Layer):
         local_names(graph.layers, self.name)  # raises for a duplicate name before the model changes
         object.__setattr__(self, "_layer_graph", graph)
         object.__setattr__(self, "_graph_tensors", (inputs, outputs, losses))
-        if type(self).__init__ is Model.__init__:  # its config is that of the graph
+        if graph_config.is_all_of(type(self)):  # its config is that of the graph
             object.__setattr__(self, "_made_with", ((), {}))
         self._adopt_graph()
         making.claim(self)
@@ -294,7 +294,7 @@ class Model(Trainer, Layer):
 
         The config of a functional model holds its layers and the calls between them.
         """
-        if self._layer_graph is None or type(self).__init__ is not Model.__init__:
+        if self._layer_graph is None or not graph_config.is_all_of(type(self)):
             return super().get_config()
         return {"name": self.name, "trainable": self.trainable, **graph_config.describe(self._layer_graph, self.name)}
 

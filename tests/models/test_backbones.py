@@ -85,6 +85,19 @@ def test_a_config_without_a_get_config_has_the_arguments():
     assert gone() is None
 
 
+def test_a_class_with_the_arguments_of_a_functional_model_has_its_config():
+    class Own(jl.Model):
+        def __init__(self, inputs, outputs, name=None, **kwargs):
+            super().__init__(inputs, outputs, name=name, **kwargs)
+
+    inputs = jl.Input((3,))
+    model = Own(inputs, jl.layers.Dense(2, name="d")(inputs), name="own")
+    again = Own.from_config(model.get_config())
+    assert type(again) is Own and again.name == "own"
+    again.set_weights(model.get_weights())
+    np.testing.assert_array_equal(again(X), model(X))
+
+
 def test_layers_and_variables_assigned_before_init():
     class Own(jl.Layer):
         def __init__(self):
