@@ -1,13 +1,15 @@
-"""Functions of nested structures: lists, tuples, dicts, named tuples, and every other type that is a pytree of JAX.
+"""Functions of nested structures: lists, tuples, dicts, named tuples, deques, and every other pytree of JAX.
 
 As in `jax.tree`, the values of a dict are in the order of the sorted keys, and those of an `OrderedDict` in its own
-order. There are two differences from `jax.tree`: None is a value like any other, and several structures must agree down
-to the last level.
+order. There are three differences from `jax.tree`: None is a value like any other, a deque is a structure, and several
+structures must agree down to the last level.
 """
 
 from __future__ import annotations
 
+import contextlib
 import warnings
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -40,7 +42,7 @@ def is_nested(structure: Any) -> bool:
         >>> is_nested([]), is_nested(None), is_nested("text")
         (True, False, False)
     """
-    return structure is not None and not jax.tree_util.all_leaves([structure])
+    return structure is not None and (type(structure) is deque or not jax.tree_util.all_leaves([structure]))
 
 
 def flatten(structure: Any) -> list[Any]:
@@ -50,7 +52,7 @@ def flatten(structure: Any) -> list[Any]:
         >>> flatten({"b": [3, None], "a": (1, 2)})
         [1, 2, 3, None]
     """
-    return jax.tree.leaves(structure, is_leaf=lambda value: value is None)
+    return [leaf for _, leaf in flatten_with_path(structure)]
 
 
 def flatten_with_path(structure: Any) -> list[tuple[tuple[Any, ...], Any]]:
@@ -125,7 +127,9 @@ def map_shape_structure(func: Callable[[Any], Any], structure: Any) -> Any:
         {'image': 3, 'text': 2}
     """
     _check_arguments("map_shape_structure", func, (structure,))
-    return jax.tree.map(func, structure, is_leaf=lambda node: node is None or _is_shape(node))
+    if _is_shape(structure) or not is_nested(structure):
+        return func(structure)
+    return _rebuild(structure, [map_shape_structure(func, child) for _, child in _children(structure)])
 
 
 def assert_same_structure(a: Any, b: Any, check_types: Any = None) -> None:
@@ -245,15 +249,30 @@ def _children(structure: Any) -> list[tuple[Any, Any]]:
     """Return the direct children of a container, each with its index or key; an empty list for a single value."""
     if not is_nested(structure):
         return []
+    if type(structure) is deque:
+        return [*enumerate(structure)]
+    if type(structure) in (dict, defaultdict):
+        return [(key, structure[key]) for key in _in_order(structure)]
     children = jax.tree_util.tree_leaves_with_path(structure, is_leaf=lambda node: node is not structure)
     return [(getattr(path[0], "key", index), child) for index, (path, child) in enumerate(children)]
 
 
+def _in_order(keys: Iterable[Any]) -> list[Any]:
+    """Return keys sorted; those that cannot be compared, by their types first; or else as they are."""
+    for by in (None, lambda key: (type(key).__module__, type(key).__qualname__, key)):
+        with contextlib.suppress(TypeError):
+            return sorted(keys, key=by)
+    return list(keys)
+
+
 def _rebuild(structure: Any, children: list[Any]) -> Any:
     """Return a container of the same type and keys, with other children, which are in the order of `_children`."""
-    if type(structure) is dict:  # JAX would sort the keys of the result
-        by_key = dict(zip((key for key, _ in _children(structure)), children, strict=True))
-        return {key: by_key[key] for key in structure}
+    if type(structure) in (dict, defaultdict):  # JAX would sort the keys of the result
+        new = structure.copy()
+        new.update(zip((key for key, _ in _children(structure)), children, strict=True))
+        return new
+    if type(structure) is deque:
+        return deque(children, structure.maxlen)
     return jax.tree.unflatten(jax.tree.structure(structure, is_leaf=lambda node: node is not structure), children)
 
 
@@ -270,7 +289,7 @@ def _map_up_to(shallow: Any, func: Callable[..., Any], *structures: Any) -> Any:
 
 def _assert_same_container(a: Any, b: Any) -> None:
     """Raise an error unless both are containers of one type with the same keys, or both are single values."""
-    types = [Mapping if isinstance(part, Mapping) else type(part) if is_nested(part) else None for part in (a, b)]
+    types = [is_nested(part) and (Mapping if isinstance(part, Mapping) else type(part)) for part in (a, b)]
     keys = [[key for key, _ in _children(part)] for part in (a, b)]
     same_keys = set(keys[0]) == set(keys[1]) if types[0] is Mapping else keys[0] == keys[1]
     if types[0] is not types[1] or not same_keys:

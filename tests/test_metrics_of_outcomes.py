@@ -177,7 +177,7 @@ def test_merging_by_hand_and_what_cannot_be_merged():
         Largest().merge_state([Largest()])
     largest = Largest()
     del largest.largest
-    largest._added = largest._added[1:]
+    largest._added_variables = largest._added_variables[1:]
     np.testing.assert_array_equal(largest.stateless_merge_state([3.0, 1.0], [5.0, 2.0]), [3, 1.5])
 
 
@@ -310,7 +310,7 @@ def test_one_compilation_serves_equal_metrics(caplog):
 def test_strict_ranks(strict_ranks):
     for name, options, kind in ONCE:
         metric = getattr(metrics, name)(**options)
-        metric._build((0, LABELS))
+        metric._build_for_shape((0, LABELS))
         for weight in (None, np.ones(3, "int32")):
             jax.eval_shape(metric.stateless_update_state, metric.stateless_reset_state(), *data(kind, 3), weight)
         jax.eval_shape(metric.stateless_result, metric.stateless_reset_state())

@@ -169,8 +169,8 @@ def test_slots_are_called_as_in_keras():
         optimizer.build(variables)
         optimizer.build(variables)
     assert [v.name for v in ours[0].variables] == [v.name for v in theirs[0].variables]
-    assert {variable.role for _, variable in ours[0]._walk.entries} == {"slot"}
-    assert len(ours[0]._walk.entries) == len(ours[0].variables)
+    assert {variable.role for _, variable in ours[0]._tracked_walk.entries} == {"slot"}
+    assert len(ours[0]._tracked_walk.entries) == len(ours[0].variables)
 
 
 # One pure function.

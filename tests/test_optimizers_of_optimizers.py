@@ -127,8 +127,8 @@ def test_stateless_apply_copies_and_saved_variables(make):
         assert_same_bits([v.value for v in parameters], [v.value for v in variables])
         twin.load_own_variables(store)
         assert_same_bits(slots, [v.value for v in twin.variables])
-    assert len({id(v) for _, v in optimizer._walk.entries}) == len(optimizer.variables)
-    assert {variable.role for _, variable in optimizer._walk.entries} == {"slot"}
+    assert len({id(v) for _, v in optimizer._tracked_walk.entries}) == len(optimizer.variables)
+    assert {variable.role for _, variable in optimizer._tracked_walk.entries} == {"slot"}
 
 
 @pytest.mark.parametrize("make", [loss_scale, multi])

@@ -9,11 +9,19 @@ import jaxlayers as jl
 from jaxlayers import tree
 
 Point = collections.namedtuple("Point", ["x", "y"])
+
+
+class Subclassed(dict):
+    """No structure, as in Keras."""
+
+
 STRUCTURES = [
     1, "s", [], {}, (), [[]], [1, (2, None)], {"b": [1, 2], "a": {"c": None}}, {"b": [1, 3], "a": {"c": 4}},
     Point(1, [2]),
     collections.OrderedDict(z=1, a=2), {"a": 1, "z": 2}, collections.defaultdict(list, {"x": [1]}),
-    (1, (2, 3)), [1, [2, 3]],
+    (1, (2, 3)), [1, [2, 3]], collections.deque([1, [2, 3]], maxlen=4),
+    {"b": 1, 2: [3], "a": 4}, collections.defaultdict(list, {"z": 1, "a": 2}), Subclassed(a=1),
+    {"a": collections.deque([None, 2]), "b": 3},
 ]  # fmt: skip
 
 
@@ -63,7 +71,7 @@ def test_two_structures(a):
 
 
 def test_shapes_and_none_in_shallow_structures():
-    shapes = {"a": (None, 2), "b": [[1, 2], (3, None)], "c": ()}
+    shapes = {"a": (None, 2), "b": [[1, 2], (3, None)], "c": (), "d": collections.deque([(1, 2), None])}
     assert tree.map_shape_structure(str, shapes) == keras.tree.map_shape_structure(str, shapes)
     assert tree.map_structure_up_to([None, {"a": None}], len, [[1, 1], {"a": [2]}]) == [2, {"a": 1}]
 

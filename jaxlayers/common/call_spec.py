@@ -168,7 +168,7 @@ def bind_method(
             f"first argument is the layer; received {repr(method) if isinstance(method, str) else describe(method)}."
         )
     candidates = (function, getattr(function, "__self__", None))
-    is_bound = isinstance(method, str) or any(a is below for a in candidates for below in layer._objects)
+    is_bound = isinstance(method, str) or any(a is below for a in candidates for below in layer._tracked_objects)
     function = function if is_bound else functools.partial(getattr(function, "__func__", function), layer)
     takes_training = "training" in inspect.signature(function).parameters
     passed = {name: value for name, value in kwargs.items() if name != "training" or takes_training}

@@ -46,7 +46,7 @@ class Described:
     @dtype_policy.setter
     def dtype_policy(self, value: Any) -> None:
         self._dtype_policy = dtype_policies.get(value)
-        self._compute = jnp.dtype(self._dtype_policy.compute_dtype)
+        self._compute_type = jnp.dtype(self._dtype_policy.compute_dtype)
 
     @property
     def compute_dtype(self) -> str:

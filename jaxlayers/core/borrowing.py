@@ -51,7 +51,7 @@ def fitting_structure(layer: Any, args: Any, kwargs: Any, fits: Callable[[], boo
             yield
             return
         with _borrowed(layer) as build:
-            blueprint = layer._blueprint or []
+            blueprint = layer._build_blueprint or []
             if all(before.is_current() for before, _ in blueprint):  # else a layer has been changed since
                 for snapshot, _ in blueprint:
                     if (part := snapshot.layer()) is not None:
@@ -75,7 +75,7 @@ def _borrowed(layer: Any) -> Iterator[Build]:
         finally:
             if layer.built and not was_complete:
                 blueprint = [(before, Snapshot(before.layer())) for before in build.snapshots]
-                object.__setattr__(layer, "_blueprint", blueprint)
+                object.__setattr__(layer, "_build_blueprint", blueprint)
             build.undo()
 
 

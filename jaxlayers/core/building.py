@@ -13,6 +13,7 @@ import contextlib
 import functools
 import inspect
 import threading
+import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -20,6 +21,7 @@ from typing import Any
 import jax
 
 from jaxlayers.common import explanations, masks
+from jaxlayers.common.constructors import defined_in_library
 from jaxlayers.core import inference, making, scope, tracking
 from jaxlayers.core.scope import Scope
 from jaxlayers.core.values import ClosedValues, IsolatedValues
@@ -41,10 +43,11 @@ class Snapshot:
     def __init__(self, layer: Any):
         self.layer = weakref.ref(layer)  # a layer may hold a snapshot of itself, as its blueprint
         self.written: list[tuple[Any, Any, Any]] = []  # (variable, initializer, array) before `build` wrote to it
-        self._attributes = {name: value for name, value in layer.__dict__.items() if name != "_blueprint"}
+        self.was_built: bool = layer.built
+        self._attributes = {name: value for name, value in layer.__dict__.items() if name != "_build_blueprint"}
         self._contents = [(value, value.copy()) for value in _containers(self._attributes.values())]
-        if "_order" in self._attributes:
-            self._contents.append((layer._order, layer._order.copy()))
+        if "_child_order" in self._attributes:
+            self._contents.append((layer._child_order, layer._child_order.copy()))
 
     def is_current(self) -> bool:
         """True if the layer still has the attributes and contents of the snapshot, its bookkeeping aside."""
@@ -65,7 +68,7 @@ class Snapshot:
             variable.store(value)
         attributes = layer.__dict__
         attributes.update(self._attributes)  # first: other threads may be calling the layer
-        for name in attributes.keys() - self._attributes.keys() - {"_blueprint"}:
+        for name in attributes.keys() - self._attributes.keys() - {"_build_blueprint"}:
             attributes.pop(name, None)
         for container, content in self._contents:
             if isinstance(container, list):
@@ -138,6 +141,11 @@ class Build:
                 object.__setattr__(layer, "_is_borrowing", True)  # `undo` takes the mark away
         return snapshot
 
+    def began_with(self, layer: Any) -> bool:
+        """True if a layer was not built when this build, or one around it, first met it."""
+        snapshot, around = self._snapshots.get(id(layer)), self._around
+        return (snapshot is not None and not snapshot.was_built) or (around is not None and around.began_with(layer))
+
     def undo(self) -> None:
         """Put back the structure of every layer that the build has touched."""
         if self._snapshots:
@@ -192,6 +200,7 @@ def explicit(build: Callable[..., Any]) -> Callable[..., Any]:
             build(self, *args, **kwargs)
             object.__setattr__(self, "built", True)  # a method that has called `super().build(...)` may read it
             return
+        self._check_initialized()
         has_weights = self._loose_weights or any(isinstance(value, Variable) for value in vars(self).values())
         if self.built and has_weights and not is_default(type(self).build):
             return  # weights are made once, even if each of several owners builds a shared layer
@@ -199,12 +208,48 @@ def explicit(build: Callable[..., Any]) -> Callable[..., Any]:
             _run_build(self, progress, progress.remember(self), build.__get__(self), args, kwargs)
             note_shapes(self, args, kwargs)
             made_in_call = is_default(type(self).build) and not is_default(type(self).call)
-            if made_in_call or not is_complete(self):
-                to_struct = functools.partial(inference.fill, dtype=self.compute_dtype)
-                shapes = [inference.map_shapes(to_struct, shape) for shape in (*args, *kwargs.values())]
-                trace_call(self, tuple(shapes), {}, progress)
+            if made_in_call or (not is_complete(self) and defined_in_library(type(self), "build")):
+                _trace_shapes(self, (*args, *kwargs.values()), progress)
 
     return wrapper
+
+
+def _trace_shapes(layer: Any, shapes: Any, around: Build) -> None:
+    """Build the layers inside of a layer by a run of its call on shapes. A failure of a user's `call` is no error.
+
+    Such a `call` may need more arguments than `build` receives. The layers inside then build themselves when called.
+    """
+    build = Build(around)
+    to_struct = functools.partial(inference.fill, dtype=layer.compute_dtype)
+    try:
+        trace_call(layer, tuple(inference.map_shapes(to_struct, shape) for shape in shapes), {}, build)
+        build.succeed()
+    except Exception as error:
+        build.undo()
+        if defined_in_library(type(layer), "call"):
+            raise
+        if not is_complete(layer):
+            warnings.warn(
+                f"build() of {layer.path!r} leaves layers inside to their first call: a run of call() on shapes failed "
+                f"({error}). To build them now, write {type(layer).__name__}.build().",
+                stacklevel=6,
+            )
+
+
+def check_adds_no_weight_in_call(layer: Any) -> None:
+    """Check that a layer does not add a weight in its `call`, except in the build of a layer without a `build`.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    inner: Any = scope.current()
+    if inner is None or inner.call is None or inner.call.layer is not layer or inner.built_layer is not None:
+        return
+    if not is_default(type(layer).build) or (layer.built and not (inner.build and inner.build.began_with(layer))):
+        raise ValueError(
+            f"{inner.place()!r} is built, and adds a weight in call(): every call would add one more. Add weights in "
+            "__init__() or build()."
+        )
 
 
 def _run_build(
@@ -234,7 +279,7 @@ def _building(layer: Any) -> Iterator[Build]:
             if build.is_outermost:
                 making.claim(layer)
                 if scope.makes_arrays():
-                    making.make(variable for _, variable in layer._walk.entries)
+                    making.make(variable for _, variable in layer._tracked_walk.entries)
             build.succeed()
         except BaseException:
             build.undo()
@@ -315,4 +360,4 @@ def is_default(method: Any) -> bool:
 
 def is_complete(layer: Any) -> bool:
     """True if a layer and all layers inside are built."""
-    return layer.built and all(getattr(below, "built", True) for below in layer._walk.below)
+    return layer.built and all(getattr(below, "built", True) for below in layer._tracked_walk.below)

@@ -72,7 +72,7 @@ class Layer(Symbolic, Described, Weighted):
     __signature__ = ConstructorSignature()  # otherwise inspect.signature shows that of `__new__`
     supports_masking = True
     input_spec: InputSpec | Any = None
-    _blueprint: list[Any] | None = None  # the structure that `init` or `apply` found, while the layer is not built
+    _build_blueprint: list[Any] | None = None  # the structure that `init` or `apply` found, in an unbuilt layer
     _is_borrowing = False  # True while the layer is built only for a time; see `borrowing`
     _input_shape_argument: tuple[int | None, ...] | None = None
 
@@ -86,6 +86,7 @@ class Layer(Symbolic, Described, Weighted):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = building.explicit(cls.__dict__["build"])  # type: ignore[method-assign]
+            cls.built = False  # a base without weights is built when it is made
         cls._call_spec = LazyCallSpec()  # type: ignore[assignment]
 
     def __init__(
@@ -117,27 +118,25 @@ class Layer(Symbolic, Described, Weighted):
         self._loose_weights: dict[str, Variable] = {}  # from add_weight; perhaps not assigned to an attribute
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in _RESERVED:
-            if name in ("init", "apply"):
-                raise AttributeError(
-                    f"{type(self).__name__}.{name} is one of the pure functions that every layer has (init, apply, "
-                    "params, state). Give the attribute another name."
-                )
-            object.__setattr__(self, name, value)
-            return
-        if isinstance(value, Variable | tracking.Tracked) and not hasattr(self, "_loose_weights"):
-            raise RuntimeError(
-                f"{type(self).__name__}.__init__ assigns {name!r} before it has called super().__init__(), which "
-                "makes assigned objects part of the layer. Call super().__init__() first."
+        member = getattr(type(self), name, None)
+        if name in ("init", "apply") or (type(member) is property and member.fset is None):
+            raise AttributeError(
+                f"{type(self).__name__}.{name} is a {type(member).__name__} that cannot be replaced. Layers have the "
+                "names of Keras, and init, apply, params, state. Give the attribute another name."
             )
-        super().__setattr__(name, value)
+        if name in ("params", "state"):  # trees, which their setters assign to the weights
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
 
     # For subclasses to override and to call.
 
     def build(self, *args: Any, **kwargs: Any) -> None:
         """Make the weights for inputs of some shape; subclasses override it and call `add_weight`.
 
-        Called by a user, it also builds all layers inside, by an abstract run of `call` on the shapes.
+        If a class has no `build` of its own, a call of this method by a user builds all layers inside, by an abstract
+        run of `call` on the shapes. If that run fails, the layer counts as built, and the layers inside are built when
+        they are called first.
         """
         object.__setattr__(self, "built", True)
 
@@ -180,8 +179,12 @@ class Layer(Symbolic, Described, Weighted):
                 False by default.
             name: see `Variable`; the key, in the trees, of a weight that is not assigned to an attribute.
             sharding: see `Variable`.
+
+        Raises:
+            ValueError: in `call`, when the layer is built: every call would add one more weight.
         """
         self._check_initialized()
+        building.check_adds_no_weight_in_call(self)
         dtype = self.variable_dtype if dtype is None else dtype
         if initializer is None:
             initializer = "glorot_uniform" if is_float(dtype) else "zeros"
@@ -251,7 +254,7 @@ class Layer(Symbolic, Described, Weighted):
         except BaseException as error:
             build.undo()
             if outer is None and isinstance(error, jax.errors.JaxRuntimeError):
-                donation.mark_lost(variable for _, variable in self._walk.entries)
+                donation.mark_lost(variable for _, variable in self._tracked_walk.entries)
             raise filtered(error) from error.__cause__
         build.succeed()
         effects.commit_losses(outer, values.losses)
@@ -267,7 +270,7 @@ class Layer(Symbolic, Described, Weighted):
         if masked:  # read the masks before the call, which may remove them
             first = spec.first(args, kwargs)
             previous = masks.previous_mask(first, kwargs)
-        call = inner.begin_call(self, training, self._compute if self.autocast else None)
+        call = inner.begin_call(self, training, self._compute_type if self.autocast else None)
         try:
             if not self.built:
                 _check_inputs(self, args, kwargs, inner)
@@ -293,7 +296,7 @@ class Layer(Symbolic, Described, Weighted):
         if method is None:
             return self._call_inside(inner, args, kwargs)
         function, training, kwargs = bind_method(self, method, kwargs)
-        args, kwargs = _as_input((args, kwargs), dtype := self._compute if self.autocast else None)
+        args, kwargs = _as_input((args, kwargs), dtype := self._compute_type if self.autocast else None)
         call = inner.begin_call(self, training, dtype)
         try:
             if not self.built and has_arrays((args, kwargs)):
@@ -319,7 +322,7 @@ class Layer(Symbolic, Described, Weighted):
                 kwargs["training"] = training
         elif "training" in kwargs and not spec.open_ended:
             del kwargs["training"]
-        dtype = self._compute if self.autocast else None
+        dtype = self._compute_type if self.autocast else None
         args = tuple([_as_input(value, dtype) for value in args])
         if kwargs:
             kwargs = {name: _as_input(value, dtype) for name, value in kwargs.items()}
@@ -346,7 +349,7 @@ class Layer(Symbolic, Described, Weighted):
                 masks.set_mask(leaf, mask)
 
     def _check_initialized(self) -> None:
-        if not hasattr(self, "_loose_weights"):
+        if "_loose_weights" not in self.__dict__:
             raise RuntimeError(f"{type(self).__name__}.__init__ must call super().__init__() first.")
 
     @property
@@ -363,7 +366,6 @@ class Layer(Symbolic, Described, Weighted):
 
 
 _TEXT = "USOT"  # the kinds of NumPy dtypes that hold strings
-_RESERVED = frozenset(["init", "apply", "params", "state"])
 Layer.build = building.explicit(Layer.build)  # type: ignore[method-assign]
 for _method in (Layer.__init__, Layer.build, Layer.call, Layer.compute_output_shape):
     _method.is_default = True  # type: ignore[union-attr]

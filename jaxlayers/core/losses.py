@@ -52,7 +52,7 @@ def losses(layer: Any) -> list[jax.Array]:
         ValueError: in a compiled function, for losses of a call outside of it: they would be constants there.
     """
     values = [value for _, value in _added(layer)]
-    for _, variable in layer._walk.entries:
+    for _, variable in layer._tracked_walk.entries:
         if variable.regularizer is not None and variable.trainable:
             values.append(variable.regularizer(scope.read(variable)))
     return values
@@ -63,7 +63,7 @@ def _added(layer: Any) -> list[tuple[Any, Any]]:
 
     The outermost layer of such a call is this layer, one around it, or one inside.
     """
-    above, inside = layer._self_and_owners(), layer._objects
+    above, inside = layer._self_and_owners(), layer._tracked_objects
     wanted = {id(below) for below in inside}
     entries: list[tuple[Any, Any]] = []
     for root, added, is_constant in _newest_first([*above, *inside[1:]], {id(each) for each in above}):
@@ -74,7 +74,7 @@ def _added(layer: Any) -> list[tuple[Any, Any]]:
                 "constants there. Call it in the function, or pass the losses to the function as an argument."
             )
         entries = added + entries
-        wanted -= {id(below) for below in root._objects}  # a call of a layer replaces the losses of all inside
+        wanted -= {id(below) for below in root._tracked_objects}  # a call of a layer replaces the losses of all inside
         if not wanted:
             break
     return entries

@@ -71,7 +71,7 @@ builds = Builds()
 
 def claim(root: Any) -> None:
     """Set the origin of every variable below an object that has no array yet to a new build."""
-    unclaimed = [(path, v) for path, v in root._walk.entries if v._value is None and v.origin is None]
+    unclaimed = [(path, v) for path, v in root._tracked_walk.entries if v._value is None and v.origin is None]
     origin = Origin({id(variable): "/".join(path) for path, variable in unclaimed})
     for _, variable in unclaimed:
         variable.origin = origin
@@ -85,7 +85,7 @@ def make(variables: Iterable[Any]) -> None:
             if variable._value is not None or variable in arrays:
                 continue
             if variable.origin is None and variable.owner is not None:
-                claim(variable.owner._outermost())
+                claim(variable.owner._outermost_owner())
             origin = variable.origin or Origin({id(variable): variable.name})
             value = _value(variable, functools.partial(origin.key_of, variable), "own")
             arrays[variable] = value if variable.sharding is None else jax.device_put(value, variable.sharding)

@@ -35,7 +35,7 @@ def init(layer: Any, key: Any, args: Any, kwargs: Any, method: Any) -> tuple[dic
     with borrowing.new_structure(layer, args, kwargs, method):
         entries = [
             (path, variable.trainable, making.initial_value(variable, key, "/".join(path)))
-            for path, variable in layer._walk.entries
+            for path, variable in layer._tracked_walk.entries
         ]
     params = trees.nest((path, value) for path, trainable, value in entries if trainable)
     return params, trees.nest((path, value) for path, trainable, value in entries if not trainable)
@@ -53,10 +53,10 @@ def apply(
     flat = {**flat_params, **flat_state}
 
     def fits() -> bool:
-        return not trees.compare(dict(layer._walk.entries), flat)
+        return not trees.compare(dict(layer._tracked_walk.entries), flat)
 
     with borrowing.fitting_structure(layer, args, kwargs, fits, method):
-        entries = layer._walk.entries
+        entries = layer._tracked_walk.entries
         if uses_part:
             flat = {path: flat[path] for path, _ in entries if path in flat}
         trees.check(dict(entries), flat, *_fit(layer, params))
@@ -127,7 +127,7 @@ def run_on_lists(owner: Any, lists: dict[str, list[Variable]], arrays: Any, func
 
 def tree(layer: Any, trainable: bool) -> dict[str, Any]:
     """The arrays that a layer holds now, trainable or not, as a tree."""
-    return trees.nest((path, scope.read(v)) for path, v in layer._walk.entries if v.trainable == trainable)
+    return trees.nest((path, scope.read(v)) for path, v in layer._tracked_walk.entries if v.trainable == trainable)
 
 
 def assign(layer: Any, new: Any, trainable: bool) -> None:
@@ -138,7 +138,7 @@ def assign(layer: Any, new: Any, trainable: bool) -> None:
             f"the four names that every layer has (init, apply, params, state); received {type(new).__name__}. Assign "
             "a nested dict of arrays, or give your attribute another name."
         )
-    expected = {path: variable for path, variable in layer._walk.entries if variable.trainable == trainable}
+    expected = {path: variable for path, variable in layer._tracked_walk.entries if variable.trainable == trainable}
     trees.assign(expected, trees.flatten(new), *_fit(layer))
 
 

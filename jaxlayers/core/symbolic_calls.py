@@ -21,7 +21,7 @@ class Symbolic:
     # The calls of the layer on symbolic tensors. A node holds its layer, so the layer refers to the node weakly. An
     # output of the call, or a model made from it, keeps the node alive. Of the first call the layer keeps the arguments
     # and the weak references to the outputs, so that `input` and `output` can create its node again.
-    _nodes: tuple[weakref.ref[symbolic.Node], ...] = ()
+    _symbolic_nodes: tuple[weakref.ref[symbolic.Node], ...] = ()
     _first_call: tuple[Any, ...] = ()
 
     def _call_symbolic(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -34,9 +34,9 @@ class Symbolic:
                 raise
             specs = _declared_specs(self, args, kwargs)
         node, outputs = operations.record(self, args, kwargs, specs)
-        if not self._nodes:
+        if not self._symbolic_nodes:
             object.__setattr__(self, "_first_call", (args, kwargs, node.weak_outputs))
-        object.__setattr__(self, "_nodes", (*self._nodes, weakref.ref(node)))
+        object.__setattr__(self, "_symbolic_nodes", (*self._symbolic_nodes, weakref.ref(node)))
         building.note_shapes(self, *self._call_spec.build_arguments(args, kwargs))  # unknown sizes as None
         inputs = self._call_spec.first(args, kwargs)
         self._pass_mask(inputs, masks.previous_mask(inputs, kwargs), outputs)
@@ -65,18 +65,18 @@ class Symbolic:
         return self._first_node().outputs
 
     def _first_node(self: Any) -> symbolic.Node:
-        if not self._nodes:
+        if not self._symbolic_nodes:
             for owner in self._self_and_owners()[1:]:
                 if isinstance(owner, Symbolic):
                     owner._record_calls()
-        if not self._nodes:
+        if not self._symbolic_nodes:
             raise AttributeError(
                 f"{self.path!r} was not called on symbolic tensors, so it has no symbolic input and output."
             )
-        node = self._nodes[0]()
+        node = self._symbolic_nodes[0]()
         if node is None:
             node = symbolic.Node(self, *self._first_call)
-            object.__setattr__(self, "_nodes", (weakref.ref(node), *self._nodes[1:]))
+            object.__setattr__(self, "_symbolic_nodes", (weakref.ref(node), *self._symbolic_nodes[1:]))
         return node
 
     @ends_in_user_code

@@ -36,13 +36,15 @@ def structure_changed() -> None:
 class Tracked:
     """The base of everything that owns variables: layers, metrics, seed generators, optimizers."""
 
-    _role = Role.SEED  # the role of the variables assigned to it that have none
+    _variable_role = Role.SEED  # the role of the variables assigned to it that have none
     _walk_cache: tuple[int, Walk] | None = None
-    _owners: tuple[weakref.ref[Tracked], ...] = ()
+    _tracking_owners: tuple[weakref.ref[Tracked], ...] = ()
     _set_in_runs: frozenset[str] = frozenset()  # the attributes that were set last by a run, as `call` may do
     _container_changes = 0  # the number of changes of containers in attributes, those by runs not included
     _outside_programs: frozenset[str] = frozenset()  # the attributes that no traced function depends on
-    _order: Mapping[int, weakref.ref[Any]] = {}  # the things assigned to it, in the order of their first assignment
+    _child_order: Mapping[
+        int, weakref.ref[Any]
+    ] = {}  # the things assigned to it, in the order of their first assignment
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, _TRACKED):
@@ -90,20 +92,20 @@ class Tracked:
     def _add_owner(self, owner: Tracked) -> None:
         """Remember an object that this one was assigned to."""
         owner._record_child(self)
-        living = tuple(ref for ref in self._owners if ref() is not None)
+        living = tuple(ref for ref in self._tracking_owners if ref() is not None)
         if self not in owner._self_and_owners() and all(ref() is not owner for ref in living):
-            object.__setattr__(self, "_owners", (*living, weakref.ref(owner)))
+            object.__setattr__(self, "_tracking_owners", (*living, weakref.ref(owner)))
 
     def _record_child(self, child: Any) -> None:
         """Remember a child after those that were assigned to this object before it."""
         if not self._has_child(child):
-            order: Any = self.__dict__.setdefault("_order", {})
+            order: Any = self.__dict__.setdefault("_child_order", {})
             order.pop(id(child), None)  # of a child that is gone
             order[id(child)] = weakref.ref(child)
 
     def _has_child(self, child: Any) -> bool:
         """True if a child was assigned to this object before."""
-        ref = self._order.get(id(child))
+        ref = self._child_order.get(id(child))
         return ref is not None and ref() is child
 
     def _self_and_owners(self) -> list[Tracked]:
@@ -116,10 +118,10 @@ class Tracked:
     @property
     def _living_owners(self) -> list[Tracked]:
         """The objects that this one was assigned to and that still exist, in the order of assignment."""
-        return [owner for ref in self._owners if (owner := ref()) is not None]
+        return [owner for ref in self._tracking_owners if (owner := ref()) is not None]
 
     @property
-    def _walk(self) -> Walk:
+    def _tracked_walk(self) -> Walk:
         """The walk from this object; cached until something is assigned."""
         version = _version
         cached = self._walk_cache
@@ -129,18 +131,18 @@ class Tracked:
         return cached[1]
 
     @property
-    def _objects(self) -> list[Tracked]:
+    def _tracked_objects(self) -> list[Tracked]:
         """This object and all that can be reached from it."""
-        return [self, *self._walk.below]
+        return [self, *self._tracked_walk.below]
 
-    def _outermost(self) -> Tracked:
+    def _outermost_owner(self) -> Tracked:
         """The outermost object that this one was assigned into."""
         owners = [] if isinstance(self, _KEPT_APART) else self._living_owners
-        return owners[0]._outermost() if owners else self
+        return owners[0]._outermost_owner() if owners else self
 
     def _find_path(self, thing: Any) -> Path | None:
         """The path of something below this object, or None."""
-        return self._walk.paths.get(id(thing))
+        return self._tracked_walk.paths.get(id(thing))
 
     def _path_of(self, thing: Any) -> Path:
         """The path of something below this object; its own name when it was never assigned."""
@@ -151,7 +153,7 @@ class Tracked:
 
     def _path_to(self, thing: Any) -> str:
         """The path of something from the outermost object on, joined by slashes."""
-        root = self._outermost()
+        root = self._outermost_owner()
         return "/".join((getattr(root, "name", type(root).__name__), *root._path_of(thing)))
 
     @property
@@ -161,10 +163,10 @@ class Tracked:
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: value for name, value in self.__dict__.items() if name not in _NOT_COPIED}
-        return {**state, "_order": [ref() for ref in self._order.values()]}
+        return {**state, "_child_order": [ref() for ref in self._child_order.values()]}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        for child in state.pop("_order"):
+        for child in state.pop("_child_order"):
             if child is not None:
                 child._add_owner(self)
         for name, value in state.items():
@@ -202,7 +204,7 @@ class Walk:
         children: list[tuple[Path, Tracked]] = []
         for key, value in owner._tracked_children():
             self._sort(value, (*path, key), variables, children)
-        order = {key: number for number, key in enumerate(owner._order)}
+        order = {key: number for number, key in enumerate(owner._child_order)}
         variables.sort(key=lambda entry: (not entry[1].was_trainable, order.get(id(entry[1]), len(order))))
         children.sort(key=lambda entry: order.get(id(entry[1]), len(order)))
         self.entries += variables
@@ -332,11 +334,11 @@ BOOKKEEPING = frozenset(  # the kernel's own attributes, which hold no children
         "_made_with",
         "_kept_losses",
         "_traced_losses",
-        "_blueprint",
+        "_build_blueprint",
         "_is_borrowing",
-        "_owners",
-        "_order",
-        "_nodes",
+        "_tracking_owners",
+        "_child_order",
+        "_symbolic_nodes",
         "_first_call",
         "_build_shapes",
         "_set_in_runs",

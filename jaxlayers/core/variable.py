@@ -315,7 +315,7 @@ class Variable(ArrayLike):
         """Remember the first object that this variable was assigned to."""
         owner._record_child(self)
         if self.role is None:
-            self.role = owner._role
+            self.role = owner._variable_role
         if self._owner is None or self._owner() is None:
             self._owner = weakref.ref(owner)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -19,10 +20,10 @@ from jaxlayers.core.variable import Variable
 class Weighted(tracking.Tracked):
     """The part of `Layer` that is about its weights."""
 
-    _role = Role.WEIGHT
+    _variable_role = Role.WEIGHT
     built = False
     _trainable: bool
-    _loose_weights: dict[str, Variable]
+    _loose_weights: dict[str, Variable] = MappingProxyType({})  # type: ignore[assignment]  # until `Layer.__init__` has run
     _kept_losses = losses.CallLosses()
     _traced_losses = losses.CallLosses()
 
@@ -39,12 +40,12 @@ class Weighted(tracking.Tracked):
     @property
     def variables(self) -> list[Variable]:
         """Every variable of this layer and those inside: weights, and the states of seed generators."""
-        return [variable for _, variable in self._walk.entries if variable.role != Role.METRIC]
+        return [variable for _, variable in self._tracked_walk.entries if variable.role != Role.METRIC]
 
     @property
     def weights(self) -> list[Variable]:
         """The variables of `get_weights` and `set_weights`: all but those of seed generators and metrics."""
-        return [variable for _, variable in self._walk.entries if variable.role == Role.WEIGHT]
+        return [variable for _, variable in self._tracked_walk.entries if variable.role == Role.WEIGHT]
 
     @property
     def trainable_weights(self) -> list[Variable]:
@@ -69,7 +70,7 @@ class Weighted(tracking.Tracked):
     @property
     def metrics(self) -> list[Any]:
         """The metrics that are assigned to this layer and those inside."""
-        return [below for below in self._objects if below._role == Role.METRIC]
+        return [below for below in self._tracked_objects if below._variable_role == Role.METRIC]
 
     @property
     def metrics_variables(self) -> list[Variable]:
@@ -83,7 +84,7 @@ class Weighted(tracking.Tracked):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        for below in self._objects:
+        for below in self._tracked_objects:
             if isinstance(below, Weighted):
                 object.__setattr__(below, "_trainable", bool(value))
         for variable in self.weights:

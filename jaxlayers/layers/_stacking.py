@@ -33,7 +33,7 @@ class Stacked(tracking.Tracked):
 
     def __init__(self, original: tracking.Tracked):
         self.name = getattr(original, "name", type(original).__name__)
-        self._role = original._role
+        self._variable_role = original._variable_role
         self.original = Hidden(original)
         self.held: dict[str, Any] = {}
 
@@ -57,7 +57,7 @@ def stacked(original: tracking.Tracked, count: int, seen: dict[int, Any] | None 
     seen = {} if seen is None else seen
     counterpart = seen[id(original)] = Stacked(original)
     children = {key: _convert(value, count, seen) for key, value in original._tracked_children()}
-    for identity in original._order:  # the order of assignment to the original, which decides the order of weights
+    for identity in original._child_order:  # the order of assignment to the original decides the order of weights
         if identity in seen:
             seen[identity]._add_owner(counterpart)
     counterpart.held = children

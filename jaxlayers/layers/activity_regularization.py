@@ -26,6 +26,8 @@ class ActivityRegularization(Layer):
         ([[1.0, -3.0]], 2.0)
     """
 
+    built = True  # it has no weights
+
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any):
         super().__init__(activity_regularizer=regularizers.L1L2(l1, l2), **kwargs)
         self.l1, self.l2 = l1, l2

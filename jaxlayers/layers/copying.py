@@ -18,9 +18,9 @@ def copy_from_config(layer: Any, **changed: Any) -> Any:
         **changed: entries that replace those of the config.
     """
     custom_objects = {}
-    objects = list(layer._objects)
+    objects = list(layer._tracked_objects)
     for owner in objects:  # grows while it is iterated over
-        objects += [inner for template in getattr(owner, "_apart", ()) for inner in template._objects]
+        objects += [inner for template in getattr(owner, "_apart", ()) for inner in template._tracked_objects]
         for value in (owner, *vars(owner).values()):
             thing = value if isinstance(value, types.FunctionType) else type(value)
             if (thing is value or hasattr(value, "get_config")) and not thing.__module__.startswith("jaxlayers."):

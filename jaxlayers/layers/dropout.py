@@ -36,6 +36,7 @@ def checked_rate(layer: Any, rate: Any, name: str = "rate", below_one: bool = Fa
 class _Dropping(Layer):
     """The base of the dropout layers: the arguments, the seed generator, and the shape of the mask."""
 
+    built = True  # it has no weights
     below_one = False  # if True, a rate of 1 is refused
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: Any = None, **kwargs: Any):

@@ -31,6 +31,8 @@ class Activation(Layer):
         [0.0, 2.0]
     """
 
+    built = True  # it has no weights
+
     def __init__(self, activation: Any, **kwargs: Any):
         super().__init__(**kwargs)
         self.activation = activations.get(activation)

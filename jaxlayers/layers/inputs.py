@@ -112,7 +112,7 @@ class InputLayer(Layer):
             tensor = SymbolicTensor(self.batch_shape, self._input_dtype, self.name, node)
         tensor.node = tensor.node or node  # the output of a layer keeps the node of that layer's call
         node.outputs = tensor
-        object.__setattr__(self, "_nodes", (weakref.ref(tensor.node),))
+        object.__setattr__(self, "_symbolic_nodes", (weakref.ref(tensor.node),))
         object.__setattr__(self, "_input_tensor", weakref.ref(tensor))
         return tensor
 

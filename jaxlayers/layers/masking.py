@@ -33,6 +33,8 @@ class Masking(Layer):
         [[True, False]]
     """
 
+    built = True  # it has no weights
+
     def __init__(self, mask_value: Any = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.mask_value = mask_value

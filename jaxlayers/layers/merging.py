@@ -24,6 +24,7 @@ class Merge(Layer):
     Inputs with fewer axes get axes of size 1 after the batch. The axes after the batch are broadcast.
     """
 
+    built = True  # it has no weights
     pairwise: Any  # the function that merges two arrays
     neutral: Any = None  # replaces the masked time steps of an input; None if they are merged like the others
     exactly: int | None = None  # the required number of inputs; None for any

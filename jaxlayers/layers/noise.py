@@ -35,6 +35,8 @@ class GaussianNoise(Layer):
         0.5
     """
 
+    built = True  # it has no weights
+
     def __init__(self, stddev: float, seed: Any = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.stddev, self.seed = not_negative(self, "stddev", stddev), seed
@@ -72,6 +74,8 @@ class GaussianDropout(Layer):
         >>> jl.layers.GaussianDropout(0.2, seed=1)(jnp.ones(1000), training=True).std().round(1).item()
         0.5
     """
+
+    built = True  # it has no weights
 
     def __init__(self, rate: float, seed: Any = None, **kwargs: Any):
         super().__init__(**kwargs)

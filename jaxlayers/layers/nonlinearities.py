@@ -40,6 +40,8 @@ class ReLU(Layer):
         [0.0, 2.0, 6.0]
     """
 
+    built = True  # it has no weights
+
     def __init__(
         self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any
     ):
@@ -74,6 +76,8 @@ class LeakyReLU(Layer):
         [-0.5, 2.0]
     """
 
+    built = True  # it has no weights
+
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any):
         if "alpha" in kwargs:
             warnings.warn("LeakyReLU(alpha=...) is now LeakyReLU(negative_slope=...).", stacklevel=2)
@@ -106,6 +110,8 @@ class ELU(Layer):
         >>> jl.layers.ELU(2.0)(jnp.array([-100.0, 2.0])).tolist()
         [-2.0, 2.0]
     """
+
+    built = True  # it has no weights
 
     def __init__(self, alpha: float = 1.0, **kwargs: Any):
         super().__init__(**kwargs)
@@ -204,6 +210,8 @@ class Softmax(Layer):
         >>> jl.layers.Softmax()(jnp.zeros((1, 3)), mask=jnp.array([[True, True, False]])).tolist()
         [[0.5, 0.5, 0.0]]
     """
+
+    built = True  # it has no weights
 
     def __init__(self, axis: Any = -1, **kwargs: Any):
         super().__init__(**kwargs)

@@ -116,7 +116,7 @@ class Repeat(InnerLayers):
         )
         arrays = [jnp.asarray(unwrap(extra[i])) for i in dynamic]
         carried = [program.cast(leaf) for leaf in leaves]
-        variables = [variable for _, variable in self._block._walk.entries]
+        variables = [variable for _, variable in self._block._tracked_walk.entries]
         outputs, discovery, losses, new = program.run(
             self.path,
             static,
@@ -141,7 +141,7 @@ class Repeat(InnerLayers):
         """Return (path in the block, stacked variable) pairs, in the order of the block's `weights`."""
         if "_block" not in self.__dict__:
             raise ValueError(f"{self.path!r} is not built, so its blocks have no weights. Call it, or build(), first.")
-        return self._block._walk.entries
+        return self._block._tracked_walk.entries
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor as plain data; the block as a config of its own."""
@@ -270,13 +270,13 @@ class _Program(Hidden):
         """Return the plain attributes of all objects in the block; the program is compiled again if one changes."""
         return tuple(
             tuple((name, value) for name, value in vars(thing).items() if type(value) in _PLAIN)
-            for thing in self.template._objects
+            for thing in self.template._tracked_objects
         )
 
     def cast(self, leaf: Any) -> jax.Array:
         """Return an input in the dtype that the block casts it to."""
         leaf, template = jnp.asarray(leaf), self.template
-        dtype = template._compute if template.autocast and is_float(leaf.dtype) else leaf.dtype
+        dtype = template._compute_type if template.autocast and is_float(leaf.dtype) else leaf.dtype
         return jax.lax.convert_element_type(leaf, dtype)  # not weakly typed, since the outputs of blocks are not
 
     def run(self, path: str, static: _Static, *arrays: Any) -> Any:
@@ -314,7 +314,7 @@ class _Program(Hidden):
         args, kwargs = jax.tree.unflatten(
             static.rest, [filled[i] if i in filled else next(arrays) for i in range(static.rest.num_leaves)]
         )
-        variables = {variable: i for i, (_, variable) in enumerate(self.template._walk.entries)}
+        variables = {variable: i for i, (_, variable) in enumerate(self.template._tracked_walk.entries)}
         generator = random.global_generator().state
         arrays = dict(zip(variables, values, strict=True))
         if start is not None:

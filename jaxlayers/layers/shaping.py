@@ -25,6 +25,8 @@ class Identity(Layer):
         [1, 2]
     """
 
+    built = True  # it has no weights
+
     def call(self, inputs: Any) -> Any:
         """Return the inputs."""
         return inputs
@@ -49,6 +51,8 @@ class Flatten(Layer):
         >>> jl.layers.Flatten()(jnp.ones((2, 3, 4))).shape
         (2, 12)
     """
+
+    built = True  # it has no weights
 
     def __init__(self, data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
@@ -81,6 +85,8 @@ class Reshape(Layer):
         >>> jl.layers.Reshape((-1, 2))(jnp.ones((3, 8))).shape
         (3, 4, 2)
     """
+
+    built = True  # it has no weights
 
     def __init__(self, target_shape: Any, **kwargs: Any):
         super().__init__(**kwargs)
@@ -136,6 +142,8 @@ class Permute(Layer):
         (5, 4, 3)
     """
 
+    built = True  # it has no weights
+
     def __init__(self, dims: Any, **kwargs: Any):
         super().__init__(**kwargs)
         self.dims = tuple(dims)
@@ -167,6 +175,8 @@ class RepeatVector(Layer):
         >>> jl.layers.RepeatVector(2)(jnp.array([[1.0, 2.0]])).tolist()
         [[[1.0, 2.0], [1.0, 2.0]]]
     """
+
+    built = True  # it has no weights
 
     def __init__(self, n: int, **kwargs: Any):
         super().__init__(**kwargs)

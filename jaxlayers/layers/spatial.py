@@ -17,6 +17,8 @@ from jaxlayers.numerics.spatial import everywhere, one_of, pair_per_axis, per_ax
 class _Spatial(Ranked):
     """The base of the layers: arguments with a value, or a pair of values, for each spatial axis."""
 
+    built = True  # it has no weights
+
     def pairs(self, name: str, value: Any) -> Any:
         """Return an argument as a pair (start, end) for each spatial axis; as a single pair if there is one axis."""
         if self.rank == 1:

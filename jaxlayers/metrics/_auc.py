@@ -105,7 +105,7 @@ class AUC(OutcomeMetric):
         else:
             self._built_for = None
             if num_labels:
-                self._build((0, num_labels))
+                self._build_for_shape((0, num_labels))
 
     def _add_outputs(self, outputs: int) -> None:
         self._count((self.num_thresholds, outputs))

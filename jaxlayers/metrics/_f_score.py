@@ -84,9 +84,9 @@ class FBetaScore(Metric):
         """
         mask, y_true, y_pred = get_mask(y_pred), as_array(y_true), as_array(y_pred)
         y_true, y_pred = equal_shapes(type(self).__name__, y_true, y_pred)
-        self._build(y_pred.shape)
+        self._build_for_shape(y_pred.shape)
         sums = [getattr(self, name) for name in _NAMES]
-        self._accumulate(sums, _add_counts, y_true, y_pred, as_array(sample_weight), mask, self.threshold)
+        self._accumulate_batch(sums, _add_counts, y_true, y_pred, as_array(sample_weight), mask, self.threshold)
 
     def result(self) -> jax.Array:
         """Return the score, or one score per class; 0 before the first batch."""

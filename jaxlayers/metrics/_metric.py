@@ -54,14 +54,14 @@ class Metric(Tracked, Configured):
         3.0
     """
 
-    _role = Role.METRIC
+    _variable_role = Role.METRIC
     _direction: str | None = None  # "up" or "down", the direction of improvement, for callbacks that monitor it
     _built_for: tuple[int, ...] | None = ()  # None until variables that depend on the first batch are made
 
     def __init__(self, dtype: Any = None, name: str | None = None):
         self.name = name or auto_name(to_snake_case(type(self).__name__))
         self._dtype = dtype_policies.get(dtype or floatx()).compute_dtype
-        self._added: tuple[Variable, ...] = ()
+        self._added_variables: tuple[Variable, ...] = ()
 
     @property
     def dtype(self) -> str:
@@ -71,7 +71,7 @@ class Metric(Tracked, Configured):
     @property
     def variables(self) -> list[Variable]:
         """The variables of the state: those of the metric itself, then those of metrics inside it."""
-        return [variable for _, variable in self._walk.entries if variable.role == Role.METRIC]
+        return [variable for _, variable in self._tracked_walk.entries if variable.role == Role.METRIC]
 
     def add_variable(
         self, shape: Any, initializer: Any, dtype: Any = None, aggregation: str = "sum", name: str | None = None
@@ -92,7 +92,7 @@ class Metric(Tracked, Configured):
         Raises:
             RuntimeError: if `super().__init__()` has not been called yet.
         """
-        if "_added" not in self.__dict__:
+        if "_added_variables" not in self.__dict__:
             raise RuntimeError(f"{type(self).__name__}.__init__ must call super().__init__() before it adds variables.")
         variable = Variable(
             initializers.get("zeros" if initializer is None else initializer),
@@ -105,7 +105,7 @@ class Metric(Tracked, Configured):
             name=name,
             role=Role.METRIC,
         )
-        self._added += (variable,)
+        self._added_variables += (variable,)
         return variable
 
     def add_weight(
@@ -117,11 +117,13 @@ class Metric(Tracked, Configured):
     def _tracked_children(self) -> Iterator[tuple[str, Any]]:
         """Yield the attributes to track; variables that were added but not assigned to an attribute come last."""
         for key, value in super()._tracked_children():
-            if value is not self.__dict__.get("_added"):
+            if value is not self.__dict__.get("_added_variables"):
                 yield key, value
-        yield "added", self.__dict__.get("_added", ())
+        yield "added", self.__dict__.get("_added_variables", ())
 
-    def _accumulate(self, variables: Sequence[Variable], add: Callable[..., Sequence[jax.Array]], *batch: Any) -> None:
+    def _accumulate_batch(
+        self, variables: Sequence[Variable], add: Callable[..., Sequence[jax.Array]], *batch: Any
+    ) -> None:
         """Assign to variables the results of `add`, a function of the list of their values and of a batch."""
         _assign(variables, add(_read(variables), *batch))
 
@@ -169,10 +171,10 @@ class Metric(Tracked, Configured):
                 )
         others = [other for other in others if other._built_for is not None]
         if self._built_for is None and others:
-            self._build((0, *(others[0]._built_for or ())))
+            self._build_for_shape((0, *(others[0]._built_for or ())))
         _assign(self.variables, self.stateless_merge_state(*(_read(metric.variables) for metric in (self, *others))))
 
-    def _build(self, shape: tuple[int, ...]) -> None:
+    def _build_for_shape(self, shape: tuple[int, ...]) -> None:
         """Make the variables that depend on the shape of the predictions, [batch, outputs], unless they exist."""
         if self._built_for is None:
             if len(shape) != 2:
@@ -214,7 +216,7 @@ class Metric(Tracked, Configured):
             self.update_state(*args, **kwargs)
             return _read(self.variables)
 
-        return run(Scope.lifted(self._holding(metric_variables)), update)[0]
+        return run(Scope.lifted(self._by_variable(metric_variables)), update)[0]
 
     def stateless_result(self, metric_variables: Sequence[Any]) -> Any:
         """Return the result for some values of the variables; the metric does not change.
@@ -225,7 +227,7 @@ class Metric(Tracked, Configured):
         Raises:
             ValueError: when number or shapes are not those of `variables`.
         """
-        return run(Scope.lifted(self._holding(metric_variables)), self.result)[0]
+        return run(Scope.lifted(self._by_variable(metric_variables)), self.result)[0]
 
     def stateless_reset_state(self) -> list[jax.Array]:
         """Return the arrays of the variables after `reset_state()`; the metric does not change."""
@@ -245,10 +247,10 @@ class Metric(Tracked, Configured):
         Raises:
             ValueError: when number or shapes are not those of `variables`, or a variable is neither a sum nor a mean.
         """
-        checked = [list(self._holding(state).values()) for state in states]
+        checked = [list(self._by_variable(state).values()) for state in states]
         return [_merge_values(*pair) for pair in zip(self.variables, zip(*checked, strict=True), strict=True)]
 
-    def _holding(self, values: Sequence[Any]) -> dict[Variable, jax.Array]:
+    def _by_variable(self, values: Sequence[Any]) -> dict[Variable, jax.Array]:
         variables = self.variables
         if len(values) != len(variables):
             raise ValueError(

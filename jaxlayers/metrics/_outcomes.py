@@ -83,8 +83,8 @@ class OutcomeMetric(Metric):
         """
         batch = as_array(y_true), as_array(y_pred), as_array(sample_weight), get_mask(y_pred), self._label_weights
         if self._built_for is None:
-            self._build(np.shape(batch[1]))
-        self._accumulate(self._sums(), _add_outcomes, *batch, self._rule, self._outcomes, type(self).__name__)
+            self._build_for_shape(np.shape(batch[1]))
+        self._accumulate_batch(self._sums(), _add_outcomes, *batch, self._rule, self._outcomes, type(self).__name__)
 
 
 def make_thresholds(thresholds: Any, default: float = 0.5) -> tuple[float, ...]:

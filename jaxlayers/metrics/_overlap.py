@@ -103,7 +103,7 @@ class IoU(Metric):
         batch = as_array(y_true), as_array(y_pred), weight, get_mask(y_pred)
         axes = None if self.sparse_y_true else self.axis, None if self.sparse_y_pred else self.axis
         options = self.ignore_class, axes, self._lowest_score, type(self).__name__
-        self._accumulate([self.total_cm], _add_batch, *batch, *options)
+        self._accumulate_batch([self.total_cm], _add_batch, *batch, *options)
 
     def result(self) -> jax.Array:
         """Return the mean over the target classes that have occurred; 0 if none has."""

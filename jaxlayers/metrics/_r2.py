@@ -81,9 +81,9 @@ class R2Score(Metric):
         """
         mask, y_true, y_pred = get_mask(y_pred), as_array(y_true), as_array(y_pred)
         y_true, y_pred = equal_shapes(type(self).__name__, y_true, y_pred)
-        self._build(y_pred.shape)
+        self._build_for_shape(y_pred.shape)
         sums = [self.num_samples, self.squared_sum, self.sum, self.total_mse, self.count]
-        self._accumulate(sums, _add_sums, y_true, y_pred, as_array(sample_weight), mask)
+        self._accumulate_batch(sums, _add_sums, y_true, y_pred, as_array(sample_weight), mask)
 
     def result(self) -> jax.Array:
         """Return the score, or one score per output; 0 before the first batch."""

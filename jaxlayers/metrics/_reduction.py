@@ -100,7 +100,7 @@ class Mean(Metric):
     def _add_values(self, values: Any, sample_weight: Any, mask: Any) -> None:
         values, sample_weight = as_array(values), as_array(sample_weight)
         sums = self.total, self.count
-        self._accumulate(sums, _add_mean, values, sample_weight, mask, get_mask(values), self._dtype)
+        self._accumulate_batch(sums, _add_mean, values, sample_weight, mask, get_mask(values), self._dtype)
 
     def result(self) -> jax.Array:
         """Return the mean; 0 if the sum of the weights is 0."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import jax
@@ -22,6 +23,7 @@ def match_inputs(model: str, structure: Any, sources: list[InputLayer], values: 
         sources: the `InputLayer` of each input.
         values: the argument of the model's call. It has the structure of the inputs, or it is a list in the order of
             the inputs, or a dict with the names of the inputs as keys. Further keys of a dict are ignored.
+            Another structure with as many values is flattened, with a warning.
 
     Raises:
         ValueError: if an input is missing, or its shape is not the declared one.
@@ -52,7 +54,20 @@ def _match(model: str, structure: Any, names: list[str], values: Any) -> list[An
             f"{model!r} takes a dict of the inputs {list(structure)}; received {type(values).__name__}. Its order is "
             "ambiguous: it could be that of the dict or that of the sorted names. Use a dict."
         )
+    parts = values if isinstance(values, list | tuple) else [values] if len(leaves) == 1 else []
+    if len(parts) != len(leaves) or any(isinstance(part, list | tuple | dict) for part in parts):
+        warnings.warn(
+            f"{model!r} takes inputs in the structure {_describe(structure)}; received {_describe(values)}. The values "
+            "are used in the order of the flat structure.",
+            stacklevel=2,
+        )
     return leaves
+
+
+def _describe(structure: Any) -> Any:
+    """Return a structure with the shape of each array, for messages."""
+    is_leaf = lambda leaf: leaf is None or isinstance(leaf, Variable)  # noqa: E731
+    return jax.tree.map(lambda leaf: getattr(leaf, "shape", leaf), structure, is_leaf=is_leaf)
 
 
 def _match_structure(structure: Any, values: Any, matched: list[Any]) -> bool:

@@ -10,25 +10,20 @@ import jax
 from jaxlayers.core import Layer, SymbolicTensor, inference
 
 
-def layers_of(model: Any) -> list[Layer]:
-    """Return the layers of a model, including the input layers of a graph."""
-    return model.layers if model._graph is None else model._graph.layers
-
-
 def outputs_of(model: Any) -> dict[int, list[Any]]:
     """Return the outputs of each layer's first call, keyed by the layer's id.
 
     The outputs have a shape and a dtype. A layer whose outputs are unknown has no entry. In a model that is no graph,
     the outputs of a layer that was called on arrays only are computed from the shapes that it was built for.
     """
-    graph = model._graph
+    graph = model._layer_graph
     if graph is None:
         model._record_calls()
         built_for = [owner.__dict__.get("_build_shapes") for owner in model._self_and_owners()]
         sizes = jax.tree.leaves(built_for, is_leaf=lambda size: size is None)
         found = {}
         for layer in model.layers:
-            is_in_graph = len(layer._nodes) == 1
+            is_in_graph = len(layer._symbolic_nodes) == 1
             found[id(layer)] = jax.tree.leaves(layer.output) if is_in_graph else _outputs_as_built(layer, None in sizes)
         return found
     outputs = {id(layer): [slot] for slot, layer in zip(jax.tree.leaves(graph.inputs), graph.sources, strict=True)}
@@ -68,7 +63,7 @@ def edges_of(model: Any) -> list[tuple[int, int]]:
 
     An operation between two layers is no layer: the edge joins the layers on both sides of it.
     """
-    graph = model._graph
+    graph = model._layer_graph
     if graph is None:
         return [(id(layer), id(successor)) for layer, successor in itertools.pairwise(model.layers)]
     makers = {s.number: [id(layer)] for s, layer in zip(jax.tree.leaves(graph.inputs), graph.sources, strict=True)}

@@ -32,7 +32,7 @@ def write(model: Any, tree: Mapping[str, Any]) -> None:
 
 def _variables(model: Any) -> dict[str, Any]:
     """Return the tree of `read` with variables in the places of their arrays."""
-    prefix = () if model._graph is not None else (model.name,)  # as in the paths of Keras
+    prefix = () if model._layer_graph is not None else (model.name,)  # as in the paths of Keras
     of_metrics = {id(variable) for variable in model.metrics_variables}
     weights = [
         (variable, (*prefix, *model._path_of(variable)))

@@ -55,14 +55,14 @@ def clone_model(
         raise ValueError(f"clone_model() received unknown arguments: {', '.join(kwargs)}.")
 
     def clone_layer(layer: Layer) -> Layer:
-        if recursive and isinstance(layer, Model) and (layer._graph is not None or isinstance(layer, Sequential)):
+        if recursive and isinstance(layer, Model) and (layer._layer_graph is not None or isinstance(layer, Sequential)):
             return clone_model(layer, None, clone_function, call_function, recursive=True)
         return _copy_layer(layer) if clone_function is None else clone_function(layer)
 
     clone: Model
     if isinstance(model, Sequential):
         clone = _clone_sequential(model, input_tensors, clone_layer, call_function, clone_function is not None)
-    elif model._graph is not None:
+    elif model._layer_graph is not None:
         clone = _clone_functional(model, input_tensors, clone_layer, call_function)
     elif clone_function is not None or input_tensors is not None or call_function is not None:
         raise ValueError(
@@ -88,10 +88,10 @@ def _clone_sequential(
             "call_function= is for functional models; a Sequential model calls its layers one after the other."
         )
     if has_clone_function:  # its layers may take other inputs than those that the model was built for
-        tensor = model._input
+        tensor = model._declared_input
     else:
         model._record_calls()
-        tensor = model._tensors[0] if model._tensors is not None else None
+        tensor = model._graph_tensors[0] if model._graph_tensors is not None else None
     start = jax.tree.leaves(_input_like(tensor) if input_tensors is None else input_tensors)
     name = None if model.auto_named else model.name
     return Sequential([*start, *map(clone_layer, model.layers)], trainable=model.trainable, name=name)
@@ -103,7 +103,7 @@ def _clone_functional(
     clone_layer: Callable[[Layer], Layer],
     call_function: Callable[..., Any] | None,
 ) -> Model:
-    graph: Any = model._graph
+    graph: Any = model._layer_graph
     copies: dict[int, Any] = {}
 
     def function_of(call: Call) -> Any:

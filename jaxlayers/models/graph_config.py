@@ -7,6 +7,7 @@ Operations are written as Keras's classes for them, see `_operations`.
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import jax
@@ -93,7 +94,7 @@ def _is_functional(function: Any) -> bool:
 
     In `input_layers` and `output_layers`, and not in `inbound_nodes`, Keras counts the calls of such a model from 1.
     """
-    return getattr(function, "_graph", None) is not None
+    return getattr(function, "_layer_graph", None) is not None
 
 
 def revive(config: dict[str, Any], custom_objects: Any = None) -> tuple[Any, Any]:
@@ -210,3 +211,9 @@ def _read_arguments(tree: Any, results: dict[tuple[str, int], list[SymbolicTenso
         items = [_read_arguments(item, results) for item in tree]
         return items if _histories(tree) else tuple(items)  # an index or a shape: JSON has no tuples
     return tree
+
+
+def is_all_of(cls: type) -> bool:
+    """True if the graph is all that a model consists of: its constructor takes the arguments of `Model` alone."""
+    parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+    return [p.name for p in parameters if p.kind is not p.VAR_KEYWORD] == ["self", "inputs", "outputs", "name"]

@@ -13,6 +13,7 @@ from jaxlayers.common.masks import set_mask
 from jaxlayers.common.settings import auto_name
 from jaxlayers.core import Layer, SymbolicTensor, making, scope, tracking
 from jaxlayers.models import _arguments, _states, graph_config
+from jaxlayers.models._derived import Derived
 from jaxlayers.models._names import local_names
 from jaxlayers.models.graph import Graph, record
 from jaxlayers.models.summary import summary
@@ -65,9 +66,8 @@ class Model(Trainer, Layer):
         ['dense', 'dense_1']
     """
 
-    _graph: Graph | None = None
-    _tensors: tuple[Any, Any, list[SymbolicTensor]] | None = None  # a graph's symbolic inputs, outputs and losses
-    _named: Mapping[str, Any] = {"inputs": [], "outputs": None}  # input and output names set on a model without graph
+    _layer_graph: Graph | None = None
+    _graph_tensors: tuple[Any, Any, list[SymbolicTensor]] | None = None  # a graph's symbolic inputs, outputs and losses
 
     def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None, **kwargs: Any):
         if (inputs is None) != (outputs is None):
@@ -86,27 +86,32 @@ class Model(Trainer, Layer):
     def _set_graph(self, inputs: Any, outputs: Any, losses: list[SymbolicTensor]) -> None:
         graph = record(inputs, outputs, losses)
         local_names(graph.layers, self.name)  # raises for a duplicate name before the model changes
-        object.__setattr__(self, "_graph", graph)
-        object.__setattr__(self, "_tensors", (inputs, outputs, losses))
-        object.__setattr__(self, "_made_with", ((), {}))
+        object.__setattr__(self, "_layer_graph", graph)
+        object.__setattr__(self, "_graph_tensors", (inputs, outputs, losses))
+        if graph_config.is_all_of(type(self)):  # its config is that of the graph
+            object.__setattr__(self, "_made_with", ((), {}))
         self._adopt_graph()
         making.claim(self)
         if scope.makes_arrays():
-            making.make(variable for _, variable in self._walk.entries)
+            making.make(variable for _, variable in self._tracked_walk.entries)
         self.built = True
 
     def _adopt_graph(self) -> None:
-        for child in (*self._graph.layers, *self._graph.variables):  # type: ignore[union-attr]
+        for child in (*self._layer_graph.layers, *self._layer_graph.variables):  # type: ignore[union-attr]
             child._add_owner(self)
         tracking.structure_changed()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        if self._graph is not None:
+        if self._layer_graph is not None:
             self._adopt_graph()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in super().__getstate__().items() if name not in ("_tensors", "_steps")}
+        return {
+            name: value
+            for name, value in super().__getstate__().items()
+            if name not in ("_graph_tensors", "_compiled_steps")
+        }
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Compute the outputs. A subclass overrides this method; a functional model runs its graph.
@@ -125,14 +130,14 @@ class Model(Trainer, Layer):
             NotImplementedError: if a subclass has no `call`.
             ValueError: if an input is missing or has another shape than declared.
         """
-        if self._graph is None:
+        if self._layer_graph is None:
             raise NotImplementedError(f"{type(self).__name__} has no call(). Write one, or pass inputs= and outputs=.")
-        values = _arguments.match_inputs(self.name, self._graph.inputs, self._graph.sources, inputs)
+        values = _arguments.match_inputs(self.name, self._layer_graph.inputs, self._layer_graph.sources, inputs)
         if mask is not None:
             masks = jax.tree.leaves(mask, is_leaf=lambda leaf: leaf is None)
             for value, input_mask in zip(values, masks, strict=False):
                 set_mask(value, input_mask)
-        outputs, losses = self._graph.run(values)
+        outputs, losses = self._layer_graph.run(values)
         for loss in losses:
             self.add_loss(loss)
         return _unwrap_single(outputs)
@@ -159,20 +164,20 @@ class Model(Trainer, Layer):
         symbolic = [value for value in losses if isinstance(value, SymbolicTensor)]
         if not symbolic:
             return super().add_loss(loss)
-        if self._graph is None:
+        if self._layer_graph is None:
             raise ValueError(
                 f"{self.name!r} is no graph of layers, so it cannot add a symbolic loss. Add it in call(), or make "
                 "the model with Model(inputs, outputs)."
             )
-        inputs, outputs, old = self._symbols()
+        inputs, outputs, old = self._graph_symbols()
         self._set_graph(inputs, outputs, [*old, *symbolic])
         return None
 
     def _tracked_children(self) -> Iterator[tuple[str, Any]]:
         """The layers and variables of a graph by name, then those assigned to attributes."""
-        if self._graph is not None:
-            yield from zip(local_names(self._graph.layers, self.name), self._graph.layers, strict=True)
-            yield from ((variable.name, variable) for variable in self._graph.variables)
+        if self._layer_graph is not None:
+            yield from zip(local_names(self._layer_graph.layers, self.name), self._layer_graph.layers, strict=True)
+            yield from ((variable.name, variable) for variable in self._layer_graph.variables)
         yield from super()._tracked_children()
 
     # The symbolic inputs and outputs.
@@ -180,50 +185,50 @@ class Model(Trainer, Layer):
     @property
     def _runs_layers(self) -> bool:
         """True if the model itself calls its layers, as a functional or sequential model does."""
-        return self._graph is not None
+        return self._layer_graph is not None
 
-    def _symbols(self) -> tuple[Any, Any, list[SymbolicTensor]]:
+    def _graph_symbols(self) -> tuple[Any, Any, list[SymbolicTensor]]:
         """Return the symbolic inputs, outputs and losses. A copy of a model records them when first asked."""
-        if self._graph is None:
+        if self._layer_graph is None:
             raise AttributeError(f"{self.name!r} is no graph of layers, so it has no symbolic inputs and outputs.")
-        if self._tensors is None:
-            tensors = [source.output for source in self._graph.sources]
-            inputs = jax.tree.unflatten(jax.tree.structure(self._graph.inputs), tensors)
-            outputs, losses = self._graph.run(tensors)
-            object.__setattr__(self, "_tensors", (inputs, outputs, losses))
-        return self._tensors  # type: ignore[return-value]
+        if self._graph_tensors is None:
+            tensors = [source.output for source in self._layer_graph.sources]
+            inputs = jax.tree.unflatten(jax.tree.structure(self._layer_graph.inputs), tensors)
+            outputs, losses = self._layer_graph.run(tensors)
+            object.__setattr__(self, "_graph_tensors", (inputs, outputs, losses))
+        return self._graph_tensors  # type: ignore[return-value]
 
     def _record_calls(self) -> None:
         """Make sure that the layers have their symbolic calls, which a copy of a model lacks at first."""
-        if self._graph is not None:
-            self._symbols()
+        if self._layer_graph is not None:
+            self._graph_symbols()
 
-    @property
+    @Derived
     def inputs(self) -> list[SymbolicTensor]:
         """The symbolic inputs of a functional model, as a flat list."""
-        return jax.tree.leaves(self._symbols()[0])
+        return jax.tree.leaves(self._graph_symbols()[0])
 
-    @property
+    @Derived
     def outputs(self) -> list[SymbolicTensor]:
         """The symbolic outputs of a functional model, as a flat list."""
-        return jax.tree.leaves(self._symbols()[1])
+        return jax.tree.leaves(self._graph_symbols()[1])
 
     @property
     def input(self) -> Any:
         """The symbolic inputs, in their structure. A subclass has them after a call on a symbolic tensor."""
-        return self._symbols()[0] if self._runs_layers else super().input
+        return self._graph_symbols()[0] if self._runs_layers else super().input
 
     @property
     def output(self) -> Any:
         """The symbolic outputs, in their structure. A subclass has them after a call on a symbolic tensor."""
-        return self._symbols()[1] if self._runs_layers else super().output
+        return self._graph_symbols()[1] if self._runs_layers else super().output
 
-    @property
+    @Derived
     def input_shape(self) -> Any:
         """The shapes of the symbolic inputs, in their structure; None is an unknown size."""
         return jax.tree.map(lambda tensor: tensor.shape, _unwrap_single(self.input))
 
-    @property
+    @Derived
     def output_shape(self) -> Any:
         """The shapes of the symbolic outputs, in their structure; None is an unknown size."""
         return jax.tree.map(lambda tensor: tensor.shape, _unwrap_single(self.output))
@@ -231,41 +236,33 @@ class Model(Trainer, Layer):
     @property
     def compiled(self) -> bool:
         """True after `compile`."""
-        return self._objective is not None
+        return self._compiled_objective is not None
 
-    @property
+    @Derived
     def input_names(self) -> list[str]:
-        """The names of the inputs of a functional model. Another model has those it assigned here, by default none."""
-        return [source.name for source in self._graph.sources] if self._graph is not None else self._named["inputs"]
+        """The names of the inputs of a functional model, an empty list for other models; may be assigned."""
+        return [source.name for source in self._layer_graph.sources] if self._layer_graph is not None else []
 
-    @input_names.setter
-    def input_names(self, value: Any) -> None:
-        object.__setattr__(self, "_named", {**self._named, "inputs": value})
-
-    @property
+    @Derived
     def output_names(self) -> list[str] | None:
         """The names of the outputs in losses, metrics and logs.
 
-        None for a model that is no graph, unless it assigned them here: its outputs are known after a call only.
+        None for a model that is no graph, unless it assigned them: its outputs are known after a call only.
         """
-        if self._graph is None:
-            return self._named["outputs"]
-        layers = {id(layer): n for n, layer in zip(self._names(), self._graph.layers, strict=True)}
-        makers = {s.number: call for call in self._graph.calls for s in jax.tree.leaves(call.outputs)}
+        if self._layer_graph is None:
+            return None
+        layers = {id(layer): n for n, layer in zip(self._layer_names(), self._layer_graph.layers, strict=True)}
+        makers = {s.number: call for call in self._layer_graph.calls for s in jax.tree.leaves(call.outputs)}
         names: list[str] = []
-        for slot in jax.tree.leaves(self._graph.outputs):
+        for slot in jax.tree.leaves(self._layer_graph.outputs):
             call: Any = makers.get(slot.number)
-            function = self._graph.sources[slot.number] if call is None else call.function
+            function = self._layer_graph.sources[slot.number] if call is None else call.function
             names.append(layers.get(id(function)) or str(getattr(function, "__name__", "output")))
         return names
 
-    @output_names.setter
-    def output_names(self, value: Any) -> None:
-        object.__setattr__(self, "_named", {**self._named, "outputs": value})
-
-    def _names(self) -> list[str]:
+    def _layer_names(self) -> list[str]:
         """Return the name of each layer in the trees of the model."""
-        return local_names(self.layers if self._graph is None else self._graph.layers, self.name)
+        return local_names(self.layers, self.name)
 
     def summary(
         self,
@@ -297,9 +294,9 @@ class Model(Trainer, Layer):
 
         The config of a functional model holds its layers and the calls between them.
         """
-        if self._graph is None or type(self).__init__ is not Model.__init__:
+        if self._layer_graph is None or not graph_config.is_all_of(type(self)):
             return super().get_config()
-        return {"name": self.name, "trainable": self.trainable, **graph_config.describe(self._graph, self.name)}
+        return {"name": self.name, "trainable": self.trainable, **graph_config.describe(self._layer_graph, self.name)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
@@ -358,7 +355,9 @@ class Model(Trainer, Layer):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers that the model holds itself: in attributes, or in lists and dicts of any depth."""
+        """The layers of the graph of a functional model; otherwise those in attributes, in lists and dicts too."""
+        if self._layer_graph is not None:
+            return list(self._layer_graph.layers)
         unique: dict[int, Layer] = {}
         stack = [value for _, value in self._tracked_children()][::-1]
         while stack:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxlayers.core import Layer
-from jaxlayers.models._connections import edges_of, layers_of, outputs_of
+from jaxlayers.models._connections import edges_of, outputs_of
 
 
 def model_to_dot(
@@ -161,9 +161,9 @@ def _layer_lines(
     lines: list[str] = []
     ends: dict[int, tuple[str, str]] = {}
     outputs = outputs_of(model)
-    layers: list[Any] = layers_of(model)
-    for name, layer in zip(model._names(), layers, strict=True):
-        if expand_nested and hasattr(layer, "_names") and layer.layers:
+    layers: list[Any] = model.layers
+    for name, layer in zip(model._layer_names(), layers, strict=True):
+        if expand_nested and hasattr(layer, "_layer_names") and layer.layers:
             inner, inner_ends = _layer_lines(layer, f"{prefix}{name}/", expand_nested, label)
             box = [f'label="{name}";', *inner]
             lines += [f'subgraph "cluster_{prefix}{name}" {{', *(f"  {line}" for line in box), "}"]

@@ -50,8 +50,8 @@ class Sequential(Model):
         if isinstance(layers, Layer | type):
             raise TypeError(f"{type(self).__name__} expects its layers in a list; received {type(layers).__name__}.")
         super().__init__(trainable=trainable, name=name, **kwargs)
-        self._input: SymbolicTensor | None = None
-        self._chain: list[Layer] = []
+        self._declared_input: SymbolicTensor | None = None
+        self._layer_chain: list[Layer] = []
         for layer in layers or []:
             self.add(layer, rebuild=False)
         self._build_on_input()
@@ -70,9 +70,9 @@ class Sequential(Model):
         if isinstance(layer, InputLayer):
             layer = layer.output
         if isinstance(layer, SymbolicTensor):
-            if self._chain or self._input is not None:
+            if self._layer_chain or self._declared_input is not None:
                 raise ValueError(f"{self.name!r}: an Input must come first, and there can be only one.")
-            self._input = layer
+            self._declared_input = layer
             return
         if not isinstance(layer, Layer):
             is_class = isinstance(layer, type) and issubclass(layer, Layer)
@@ -80,17 +80,17 @@ class Sequential(Model):
                 received = describe(layer) if is_class else repr(layer)
                 raise ValueError(f"{self.name!r} is made of layers and functions; received {received}.")
             layer = Lambda(layer)
-        if not layer.auto_named and any(layer.name == other.name and layer is not other for other in self._chain):
+        if not layer.auto_named and any(layer.name == other.name and layer is not other for other in self._layer_chain):
             raise ValueError(f"{self.name!r} already has a layer {layer.name!r}. Give one of them another name.")
-        before = (self._input, self.built)
-        if self._input is None and not self._chain:
-            self._input = _input_of(layer)
-        self._chain.append(layer)
+        before = (self._declared_input, self.built)
+        if self._declared_input is None and not self._layer_chain:
+            self._declared_input = _input_of(layer)
+        self._layer_chain.append(layer)
         try:
-            self._invalidate(rebuild)
+            self._forget_build(rebuild)
         except Exception:
-            self._chain.pop()
-            self._input, self.built = before
+            self._layer_chain.pop()
+            self._declared_input, self.built = before
             raise
 
     def pop(self, rebuild: bool = True) -> Layer:
@@ -110,47 +110,51 @@ class Sequential(Model):
             >>> model.output_shape
             (None, 3)
         """
-        if not self._chain:
+        if not self._layer_chain:
             raise ValueError(f"{self.name!r} has no layers to remove.")
-        layer = self._chain.pop()
-        self._invalidate(rebuild)
+        layer = self._layer_chain.pop()
+        self._forget_build(rebuild)
         return layer
 
-    def _invalidate(self, rebuild: bool) -> None:
+    def _forget_build(self, rebuild: bool) -> None:
         """Drop what was known about the model before its layers changed; build it again if `rebuild` is True."""
         self.built = False
-        object.__setattr__(self, "_tensors", None)
+        object.__setattr__(self, "_graph_tensors", None)
         if rebuild:
             self._build_on_input()
 
     def _build_on_input(self) -> None:
         """Build the model if its input is known."""
         start = self._start_tensor()
-        if start is None or not self._chain:
+        if start is None or not self._layer_chain:
             return
         if None in start.shape[1:]:  # no array has this shape; the layers may be built without knowing the size
-            self._symbols()
-            self.built = all(layer.built for layer in self._chain)
+            self._graph_symbols()
+            self.built = all(layer.built for layer in self._layer_chain)
         else:
             building.build_for_call(self, (inference.fill(start.shape, start.dtype),), {})
 
     def _start_tensor(self) -> SymbolicTensor | None:
         """Return the declared symbolic input; if there is none, one like the array that the model was built for."""
-        if self._input is not None or self._tensors is not None:
-            return self._input if self._tensors is None else self._tensors[0]
+        if self._declared_input is not None or self._graph_tensors is not None:
+            return self._declared_input if self._graph_tensors is None else self._graph_tensors[0]
         shapes = list(self.__dict__.get("_build_shapes", {}).values())
-        if len(shapes) != 1 or not self._chain or not all(size is None or isinstance(size, int) for size in shapes[0]):
+        if (
+            len(shapes) != 1
+            or not self._layer_chain
+            or not all(size is None or isinstance(size, int) for size in shapes[0])
+        ):
             return None
-        return Input(batch_shape=(None, *shapes[0][1:]), dtype=self._chain[0].compute_dtype)
+        return Input(batch_shape=(None, *shapes[0][1:]), dtype=self._layer_chain[0].compute_dtype)
 
     @property
     def layers(self) -> list[Layer]:
         """The layers, first to last."""
-        return list(self._chain)
+        return list(self._layer_chain)
 
-    def _symbols(self) -> tuple[Any, Any, list[SymbolicTensor]]:
+    def _graph_symbols(self) -> tuple[Any, Any, list[SymbolicTensor]]:
         """Return the symbolic input, the symbolic output, and an empty list of losses."""
-        if self._tensors is None:
+        if self._graph_tensors is None:
             tensor = start = self._start_tensor()
             if start is None:
                 raise AttributeError(
@@ -158,33 +162,33 @@ class Sequential(Model):
                     "known. Put jl.Input(shape) first."
                 )
             try:
-                for layer in self._chain:
+                for layer in self._layer_chain:
                     tensor = layer(tensor)
             except Exception as error:
-                if self._input is not None:
+                if self._declared_input is not None:
                     raise
                 # The input is only a guess from an array, so an error in its call is no error of the user.
                 raise AttributeError(
                     f"{self.name!r} was given no Input, and its layers cannot be called on a symbolic tensor like the "
                     "arrays it was built on, so its symbolic input and output are not known. Put jl.Input(shape) first."
                 ) from error
-            object.__setattr__(self, "_tensors", (start, tensor, []))
-        return self._tensors  # type: ignore[return-value]
+            object.__setattr__(self, "_graph_tensors", (start, tensor, []))
+        return self._graph_tensors  # type: ignore[return-value]
 
     def _record_calls(self) -> None:
         """Call the layers on the symbolic input, if it is known.
 
         Errors are raised for a declared input, and ignored for one that is guessed from an array.
         """
-        with contextlib.suppress(*([] if self._input is not None else [AttributeError])):
-            self._symbols()
+        with contextlib.suppress(*([] if self._declared_input is not None else [AttributeError])):
+            self._graph_symbols()
 
     def _tracked_children(self) -> Iterator[tuple[str, Any]]:
         """The attributes of a subclass, then the layers by name."""
         for key, value in super()._tracked_children():
-            if value is not self._chain:
+            if value is not self._layer_chain:
                 yield key, value
-        yield from zip(self._names(), self._chain, strict=True)
+        yield from zip(self._layer_names(), self._layer_chain, strict=True)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Call the layers one after the other.
@@ -195,11 +199,14 @@ class Sequential(Model):
             mask: the mask of the input, or None.
 
         Raises:
-            ValueError: if the input has another shape than the declared one.
+            ValueError: if the model has no layers, or the input has another shape than the declared one.
         """
-        if self._input is not None:
-            inputs = _arguments.match_inputs(self.name, self._input, [source_of(self._input)], inputs)[0]
-        for layer in self._chain:
+        if self._declared_input is None and not self._layer_chain:
+            raise ValueError(f"{self.name!r} has no layers, so it cannot be called. Add layers with add(layer).")
+        if self._declared_input is not None:
+            sources = [source_of(self._declared_input)]
+            inputs = _arguments.match_inputs(self.name, self._declared_input, sources, inputs)[0]
+        for layer in self._layer_chain:
             inputs = (
                 layer(inputs, mask=mask) if mask is not None and "mask" in layer._call_spec.all_names else layer(inputs)
             )
@@ -209,13 +216,13 @@ class Sequential(Model):
     def get_config(self) -> dict[str, Any]:
         """Return a dict from which `from_config` makes the model again, without its weights."""
         self._record_calls()  # the shapes that layers were built for then have None for the batch size
-        configs = [serialize_keras_object(layer) for layer in self._chain]
-        for name, layer_config in zip(self._names(), configs, strict=True):
+        configs = [serialize_keras_object(layer) for layer in self._layer_chain]
+        for name, layer_config in zip(self._layer_names(), configs, strict=True):
             if "name" in layer_config["config"]:  # a get_config of the user's own may leave the name out
                 layer_config["config"]["name"] = name  # the layer made from it then has the same path in the trees
         config = {**super().get_config(), "layers": configs}
-        if self._tensors is not None:
-            start = self._tensors[0]
+        if self._graph_tensors is not None:
+            start = self._graph_tensors[0]
             layer = InputLayer(batch_shape=start.shape, dtype=start.dtype, name=start.name)
             configs.insert(0, serialize_keras_object(layer))
             config["build_input_shape"] = start.shape
@@ -223,7 +230,9 @@ class Sequential(Model):
 
     def get_build_config(self) -> dict[str, Any] | None:
         """Return a dict with the declared input shape, or with the shapes that the model was built for."""
-        return super().get_build_config() if self._input is None else {"input_shape": self._input.shape}
+        return (
+            super().get_build_config() if self._declared_input is None else {"input_shape": self._declared_input.shape}
+        )
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Sequential:

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from jaxlayers.core import Layer
-from jaxlayers.models._connections import edges_of, layers_of, outputs_of
+from jaxlayers.models._connections import edges_of, outputs_of
 
 
 def summary(
@@ -32,7 +32,7 @@ def summary(
     if layer_range is not None:
         rows = _between(rows, layer_range, model.name)
     headers = ["Layer (type)", "Output shape", "Parameters"]
-    show_inbound = model._graph is not None and _has_branches(model)
+    show_inbound = model._layer_graph is not None and _has_branches(model)
     if show_inbound:
         headers.append("Connected to")
     if show_trainable:
@@ -62,22 +62,22 @@ def summary(
 
 def _rows(model: Any, expand_nested: bool, depth: int = 0) -> Iterator[tuple[int, str, Layer, str, str]]:
     """Yield for each layer: depth of nesting, name, layer, shapes of its outputs, names of the layers before it."""
-    outputs, names = outputs_of(model), dict(zip(map(id, layers_of(model)), model._names(), strict=True))
+    outputs, names = outputs_of(model), dict(zip(map(id, model.layers), model._layer_names(), strict=True))
     inbound: dict[int, list[str]] = {}
     for source, target in edges_of(model):
         inbound.setdefault(target, []).append(names[source])
-    for layer in layers_of(model):
+    for layer in model.layers:
         shapes = ", ".join(str(tuple(output.shape)) for output in outputs.get(id(layer), [])) or "?"
         yield depth, names[id(layer)], layer, shapes, ", ".join(inbound.get(id(layer), ["-"]))
-        if expand_nested and hasattr(layer, "_names"):
+        if expand_nested and hasattr(layer, "_layer_names"):
             yield from _rows(layer, expand_nested, depth + 1)
 
 
 def _has_branches(model: Any) -> bool:
     """True if the graph of a model is more than a chain of layers."""
-    counts = [len(jax.tree.leaves(call.outputs)) for call in model._graph.calls]
-    reads = [number for call in model._graph.calls for _, number in call._reads]
-    return len(model._graph.sources) > 1 or any(n > 1 for n in counts) or len(reads) != len(set(reads))
+    counts = [len(jax.tree.leaves(call.outputs)) for call in model._layer_graph.calls]
+    reads = [number for call in model._layer_graph.calls for _, number in call._reads]
+    return len(model._layer_graph.sources) > 1 or any(n > 1 for n in counts) or len(reads) != len(set(reads))
 
 
 def _totals(model: Any) -> list[str]:

@@ -14,13 +14,13 @@ from jaxlayers.common.settings import image_data_format
 
 
 def per_axis(where: str, name: str, value: Any, count: int, least: int = 1) -> tuple[int, ...]:
-    """Return one integer for each axis, from a sequence of that length or from one integer for all axes.
+    """Return one integer for each axis, from a sequence or array of that length or from one integer for all axes.
 
     Raises:
         ValueError: if the value is neither, or an integer is smaller than `least`.
     """
-    several = isinstance(value, Sequence | np.ndarray)
-    values = (value,) * count if _is_integer(value) else tuple(value) if several else ()
+    numbers = np.asarray(value).tolist() if hasattr(value, "ndim") else value  # those of an array
+    values = (numbers,) * count if _is_integer(numbers) else tuple(numbers) if isinstance(numbers, Sequence) else ()
     if len(values) != count or not all(_is_integer(item) and item.__index__() >= least for item in values):
         kind = "positive integer" if least == 1 else f"integer of at least {least}"
         many = f", or {count} of them," if count > 1 else ""

@@ -4,6 +4,7 @@ The sums are in `numerics.image_filters`.
 """
 
 import functools
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 from jaxlayers.core import operation
 from jaxlayers.numerics.image_filters import gaussian, weighted_neighbors
 from jaxlayers.numerics.image_layout import channels_last
+from jaxlayers.numerics.spatial import per_axis
 from jaxlayers.numerics.types import Array, ArrayLike
 
 __all__ = ["gaussian_blur", "sobel_edges", "ssim"]
@@ -40,18 +42,19 @@ def gaussian_blur(
         the same shape and dtype.
 
     Raises:
-        ValueError: if the images have another number of axes.
+        ValueError: if the sizes are no positive integers, or the images have another number of axes.
 
     Example:
         >>> gaussian_blur([[[0.0], [8.0], [0.0]]], (3, 1), (1.0, 1.0)).ravel().round(2)
         Array([2.19, 3.61, 2.19], dtype=float32)
     """
     last = channels_last("ops.image.gaussian_blur", images, data_format)
-    return _blur(images, tuple(kernel_size), jnp.asarray(sigma), last)
+    sizes = per_axis("ops.image.gaussian_blur", "kernel_size", kernel_size, 2)
+    return _blur(images, sizes, jnp.asarray(sigma), last)
 
 
 @functools.partial(jax.jit, static_argnums=(1, 3))
-def _blur(images: Any, sizes: tuple[int, int], sigma: Any, last: bool) -> Array:
+def _blur(images: Any, sizes: tuple[int, ...], sigma: Any, last: bool) -> Array:
     dtype = images.dtype
     if not jnp.issubdtype(dtype, jnp.floating):
         images = images.astype("float32")
@@ -133,6 +136,7 @@ def ssim(
         1.0
     """
     last = channels_last("ops.image.ssim", image1, data_format, "image1")
+    filter_size = operator.index(filter_size)
     if image1.shape != image2.shape or min(image1.shape[-3:-1] if last else image1.shape[-2:]) < filter_size:
         raise ValueError(
             f"ops.image.ssim expects two images of one shape, of at least filter_size={filter_size} pixels in height "

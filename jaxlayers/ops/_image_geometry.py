@@ -51,7 +51,7 @@ def map_coordinates(
     if order not in (0, 1):
         raise ValueError(f"ops.image.map_coordinates expects order 0 or 1; received {order!r}.")
     _, mode, value = _reading("map_coordinates", fill_mode, fill_value)
-    return jax.scipy.ndimage.map_coordinates(inputs, coordinates, order, mode, value)
+    return jax.scipy.ndimage.map_coordinates(inputs, coordinates, int(order), mode, value)
 
 
 @operation("images", "transform")

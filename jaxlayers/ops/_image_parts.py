@@ -52,6 +52,7 @@ def extract_patches(
         Array([[0, 1, 4, 5],
                [2, 3, 6, 7]], dtype=int32)
     """
+    size = np.asarray(size).tolist() if hasattr(size, "ndim") else size  # the numbers of an array
     if not isinstance(size, int | list | tuple):
         raise TypeError(f"ops.image.extract_patches expects an integer or a tuple as size; received {size!r}.")
     axes = 2 if isinstance(size, int) else len(size)
@@ -102,7 +103,7 @@ def _patches(
             f"{function} expects {axes + 1} axes, or {axes + 2} axes for a batch; received shape {images.shape}."
         )
     sizes = per_axis(function, "size", size, axes)
-    steps = per_axis(function, "strides", strides or size, axes)
+    steps = per_axis(function, "strides", size if strides is None else strides, axes)
     rates = per_axis(function, "dilation_rate", rate, axes)
     pad = one_of(function, "padding", padding, ("valid", "same")) == "same"
     last = format_of(function, data_format) == "channels_last"

@@ -1,6 +1,7 @@
 """Changes of the size of images: resizing, scaling and translation, cropping, padding."""
 
 import functools
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -132,7 +133,7 @@ def scale_and_translate(
         Array([0., 0., 1., 0.], dtype=float32)
     """
     method = one_of("ops.image.scale_and_translate", "method", method, _METHODS)
-    dims, shape = tuple(spatial_dims), tuple(output_shape)
+    dims, shape = tuple(map(operator.index, spatial_dims)), tuple(map(operator.index, output_shape))
     return _scale_and_translate(images, shape, dims, jnp.asarray(scale), jnp.asarray(translation), method, antialias)
 
 
@@ -231,6 +232,7 @@ def _change_size(function: str, images: Any, sign: int, rows: Any, columns: Any,
     height = images.ndim - (3 if channels_last(function, images, data_format) else 2)
     widths = [(0, 0, 0)] * images.ndim
     for axis, name, numbers in ((height, "height", rows), (height + 1, "width", columns)):
+        numbers = tuple(None if number is None else operator.index(number) for number in numbers)
         if numbers.count(None) != 1 or any(number is not None and number < 0 for number in numbers):
             raise ValueError(
                 f"{function} expects exactly two of (before, after, target) for the {name}, neither of them negative; "

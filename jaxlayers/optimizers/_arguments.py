@@ -27,7 +27,7 @@ class Arguments(Tracked):
     """The arguments common to all optimizers, and the attributes and variables made from them; see `Optimizer`."""
 
     _config_attributes: ClassVar[dict[str, str | None]] = {"learning_rate": "_learning_rate"}
-    _role = Role.SLOT
+    _variable_role = Role.SLOT
     slot_order: ClassVar[tuple[tuple[str, ...], ...]] = ()  # see `_slots.Layout`
     slot_names: ClassVar[dict[str, str]] = {}
     _learning_rate: Any = None  # a variable, a schedule or a function; None until the constructor sets it

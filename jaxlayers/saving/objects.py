@@ -70,7 +70,7 @@ def _describe_value(obj: Any) -> tuple[str | None, Any]:
     if isinstance(obj, SymbolicTensor):
         source = obj.node.function if obj.node else obj
         position = [id(output) for output in jax.tree.leaves(obj.node.outputs)].index(id(obj)) if obj.node else 0
-        nodes = [ref() for ref in getattr(source, "_nodes", ())]
+        nodes = [ref() for ref in getattr(source, "_symbolic_nodes", ())]
         call = nodes.index(obj.node) if obj.node in nodes else 0
         history = [getattr(source, "name", None) or getattr(source, "__name__", "operation"), call, position]
         return "__keras_tensor__", {"shape": obj.shape, "dtype": obj.dtype, "keras_history": history}

@@ -31,7 +31,7 @@ class Compiled:
     """The part of a model that holds the arguments of `compile` and takes single steps."""
 
     optimizer: Any = None
-    _objective: Objective | None = None
+    _compiled_objective: Objective | None = None
     _compiled_with: types.SimpleNamespace | None = None
     run_eagerly = False
     jit_compile = True
@@ -80,12 +80,12 @@ class Compiled:
             optimizer_object = optimizers.LossScaleOptimizer(optimizer_object)
         objective = Objective(loss, loss_weights, metrics, weighted_metrics, getattr(self, "output_names", None))
         self._compiled_with = arguments
-        self.optimizer, self._objective = optimizer_object, objective
+        self.optimizer, self._compiled_objective = optimizer_object, objective
         object.__setattr__(self, "loss", loss)  # the argument itself, which is no part of the model
         self.run_eagerly = run_eagerly or jit_compile is False
         self.jit_compile = not self.run_eagerly
         self.steps_per_execution = several
-        self._steps: dict[Any, Callable[..., Any]] = {}
+        self._compiled_steps: dict[Any, Callable[..., Any]] = {}
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """The arguments of `compile` as plain data; None before it."""
@@ -111,21 +111,21 @@ class Compiled:
             read_before = set(scope.missing())
             y_pred = self(x, training=True)  # type: ignore[operator]
             purity.check_parts(self, scope.missing(), read_before)
-            loss = self._loss(x, y, y_pred, sample_weight, training=True)
+            loss = loss_of(self, x, y, y_pred, sample_weight, training=True)
             return self.optimizer.scale_loss(loss), (loss, y_pred)
 
         weights = self.trainable_variables  # type: ignore[attr-defined]
         (_, (loss, y_pred)), gradients = value_and_grad(objective, wrt=weights, has_aux=True)()
         self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
-        self._objective.tracker.update_state(loss, sample_weight=batch_size_of(x))  # type: ignore[union-attr]
+        self._compiled_objective.tracker.update_state(loss, sample_weight=batch_size_of(x))  # type: ignore[union-attr]
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def test_step(self, data: Any) -> dict[str, jax.Array]:
         """Evaluate one batch; return the metrics so far by name."""
         x, y, sample_weight = unpack(data)
         y_pred = self(x, training=False)  # type: ignore[operator]
-        loss = self._loss(x, y, y_pred, sample_weight, training=False)
-        self._objective.tracker.update_state(loss, sample_weight=batch_size_of(x))  # type: ignore[union-attr]
+        loss = loss_of(self, x, y, y_pred, sample_weight, training=False)
+        self._compiled_objective.tracker.update_state(loss, sample_weight=batch_size_of(x))  # type: ignore[union-attr]
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def predict_step(self, data: Any) -> Any:
@@ -146,22 +146,14 @@ class Compiled:
             ValueError: when there is neither.
         """
         parts = []
-        if self._objective is not None and self._objective.has_loss:
-            parts.append(self._objective.compute_loss(y, y_pred, sample_weight))
+        if self._compiled_objective is not None and self._compiled_objective.has_loss:
+            parts.append(self._compiled_objective.compute_loss(y, y_pred, sample_weight))
         parts += self.losses  # type: ignore[attr-defined]
         if not parts:
             raise ValueError(
                 f"{self.name!r} has nothing to minimise: compile() was given no loss, and no layer adds one."  # type: ignore[attr-defined]
             )
         return sum(parts[1:], start=parts[0])
-
-    def _loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> jax.Array:
-        """Call `compute_loss`; a subclass may override it without the parameter `training`."""
-        parts = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": sample_weight, "training": training}
-        parameters = inspect.signature(self.compute_loss).parameters
-        if "training" not in parameters and all(p.kind is not p.VAR_KEYWORD for p in parameters.values()):
-            del parts["training"]
-        return self.compute_loss(**parts)
 
     def stateless_compute_loss(
         self,
@@ -183,19 +175,19 @@ class Compiled:
             ValueError: when there is an array too many or too few.
         """
         arrays = (trainable_variables, non_trainable_variables, metrics_variables)
-        return stateless_steps.compute_loss(self, arrays, lambda: self._loss(x, y, y_pred, sample_weight, training))
+        return stateless_steps.compute_loss(self, arrays, lambda: loss_of(self, x, y, y_pred, sample_weight, training))
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, jax.Array]:
         """Update the compiled metrics with a batch; return all metrics so far by name."""
         if y is not None:
-            self._objective.update_metrics(y, y_pred, sample_weight)  # type: ignore[union-attr]
+            self._compiled_objective.update_metrics(y, y_pred, sample_weight)  # type: ignore[union-attr]
         return self.get_metrics_result()
 
     @property
     def metrics(self) -> list[Any]:
         """The metrics that are reported, and reset before each epoch: loss, compiled metrics, metrics of layers."""
-        compiled = [] if self._objective is None else self._objective.parts
-        return compiled + [m for m in self._objects if isinstance(m, metrics_module.Metric)]  # type: ignore[attr-defined]
+        compiled = [] if self._compiled_objective is None else self._compiled_objective.parts
+        return compiled + [m for m in self._tracked_objects if isinstance(m, metrics_module.Metric)]  # type: ignore[attr-defined]
 
     @property
     def metrics_names(self) -> list[str]:
@@ -275,14 +267,14 @@ class Compiled:
 
     # The steps of the loops.
 
-    def _step(self, name: str) -> Callable[..., Any]:
+    def _compiled_step(self, name: str) -> Callable[..., Any]:
         """A step as the loops run it: compiled, and kept for the next time."""
         step = self._as_step(name)
         if self.run_eagerly:
             return step
         if isinstance(step, types.MethodType):
-            return self._compile((name, step.__func__), name, step.__func__)  # it may be replaced on the object
-        return self._compile(name, name, lambda model, data: model._as_step(name)(data))
+            return self._compile_step((name, step.__func__), name, step.__func__)  # it may be replaced on the object
+        return self._compile_step(name, name, lambda model, data: model._as_step(name)(data))
 
     def _as_step(self, name: str) -> Callable[[Any], Any]:
         """Return a step as a function of the data alone, even if it is in Keras's form, with a state."""
@@ -291,7 +283,7 @@ class Compiled:
             return method
         return stateless_steps.as_facade_step(self, name, functools.partial(Compiled.test_step, self))
 
-    def _several(self, name: str) -> Callable[[Any, Any], Any]:
+    def _several_steps(self, name: str) -> Callable[[Any, Any], Any]:
         """`(stacked batches, number) -> logs`: a loop over batches `[number, batch, ...]` in one call."""
 
         def several(model: Any, batches: Any, count: Any) -> Any:
@@ -300,9 +292,9 @@ class Compiled:
 
         if self.run_eagerly:
             return functools.partial(several, self)
-        return self._compile((name, "several"), name, several)
+        return self._compile_step((name, "several"), name, several)
 
-    def _gathered(self, name: str, batch: Any) -> Callable[[Any, Any, Any, Any], Any]:
+    def _gathered_steps(self, name: str, batch: Any) -> Callable[[Any, Any, Any, Any], Any]:
         """`(arrays, order, start, number) -> logs`: a loop over batches gathered on the device in one call.
 
         `batch` has the structure of a batch, with the number of an array in each place: one may stand in several.
@@ -317,9 +309,9 @@ class Compiled:
 
             return repeat(step, count)
 
-        return self._compile((name, "gathered", structure, *which), name, gathered)
+        return self._compile_step((name, "gathered", structure, *which), name, gathered)
 
-    def _compile(self, key: Any, name: str, function: Callable[..., Any]) -> Any:
+    def _compile_step(self, key: Any, name: str, function: Callable[..., Any]) -> Any:
         """Compile a function of the model and store it in the model, to which it refers weakly to avoid a cycle."""
 
         def make() -> Any:
@@ -327,11 +319,11 @@ class Compiled:
             method.__name__ = name  # type: ignore[attr-defined]
             return jit(method)
 
-        return self._kept(key, make)
+        return self._kept_step(key, make)
 
-    def _kept(self, key: Any, make: Callable[[], Any]) -> Any:
+    def _kept_step(self, key: Any, make: Callable[[], Any]) -> Any:
         """Return the result of `make`, which is called once for each key after each `compile`."""
-        steps = self.__dict__.setdefault("_steps", {})
+        steps = self.__dict__.setdefault("_compiled_steps", {})
         if key not in steps:
             steps[key] = make()
         return steps[key]
@@ -347,8 +339,17 @@ class Compiled:
                 building.build_for_call(self, (unpack(batch)[0],), {})
 
     def _check_compiled(self, what: str) -> None:
-        if self._objective is None:
+        if self._compiled_objective is None:
             raise ValueError(f"{self.name!r}: call compile() before {what}().")  # type: ignore[attr-defined]
+
+
+def loss_of(model: Any, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> jax.Array:
+    """Call `compute_loss` of a model; a subclass may override it without the parameter `training`."""
+    parts = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": sample_weight, "training": training}
+    parameters = inspect.signature(model.compute_loss).parameters
+    if "training" not in parameters and all(p.kind is not p.VAR_KEYWORD for p in parameters.values()):
+        del parts["training"]
+    return model.compute_loss(**parts)
 
 
 def batch_size_of(x: Any) -> int:

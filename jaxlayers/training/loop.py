@@ -50,7 +50,7 @@ class Loop:
             steps = 1  # a callback that listens to batches is called for each of them
         self._steps_per_execution = steps
         self._stack_size: int | None = None  # the batches per stack, once decided
-        self._timer = model._kept((name, "pace"), StepTimer)
+        self._timer = model._kept_step((name, "pace"), StepTimer)
         loader = data.loader if steps == "auto" and is_on_accelerator() else None
         fits = loader is not None and sum(leaf.nbytes for leaf in jax.tree.leaves(loader.arrays)) <= _MAX_RESIDENT
         self._resident = Resident(loader, self._timer) if fits else None
@@ -107,10 +107,10 @@ class Loop:
                 model._build_for(batches if number is None else jax.tree.map(lambda leaf: leaf[0], batches))
             if number is not None:
                 # `device_put` does not copy an aligned array on a CPU; passing it as an argument would.
-                yield number, functools.partial(model._several(name), jax.device_put(batches), np.int32(number))
+                yield number, functools.partial(model._several_steps(name), jax.device_put(batches), np.int32(number))
                 continue
             if step is None:
-                step = model._step(name)
+                step = model._compiled_step(name)
             if self._steps_per_execution == "auto" and self._timer.seconds is None:
                 yield 1, functools.partial(self._timer.time, step, batches)
             else:
@@ -188,7 +188,7 @@ class Resident:
         order = batches.order()
         order = np.arange(loader.num_samples) if order is None else order
         rows = jax.device_put(order[: whole * loader.batch_size].reshape(whole, -1).astype("int32"))  # [steps, batch]
-        step = model._gathered(name, batch)
+        step = model._gathered_steps(name, batch)
         while batches.batch < whole:
             start = batches.batch
             seconds = self._timer.seconds or _EXECUTION_TIME / 64
@@ -196,7 +196,7 @@ class Resident:
             yield count, functools.partial(step, self._arrays, rows, np.int32(start), np.int32(count))
             batches.skip(count)
         for batch in batches:
-            yield 1, functools.partial(model._step(name), batch)
+            yield 1, functools.partial(model._compiled_step(name), batch)
 
 
 def is_on_accelerator() -> bool:

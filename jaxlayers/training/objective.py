@@ -72,7 +72,7 @@ class Objective(Tracked):
         ValueError: if the name of a loss is unknown, or a loss weight is no number.
     """
 
-    _role = Role.METRIC
+    _variable_role = Role.METRIC
 
     def __init__(self, loss: Any, loss_weights: Any, given_metrics: Any, weighted_metrics: Any, names: Any = None):
         self.name = "objective"

@@ -48,18 +48,18 @@ def variables_of(model: Any) -> TrainState:
     Raises:
         ValueError: when the model is not ready: not built, or its metrics are not known yet.
     """
-    if model._objective is None:
+    if model._compiled_objective is None:
         raise ValueError(f"{model.name!r} is not compiled. Call compile() first.")
-    if not model.built or not model._objective.is_resolved:
+    if not model.built or not model._compiled_objective.is_resolved:
         raise ValueError(
             f"{model.name!r} has not seen a batch, so its weights, or the functions that its metrics stand for, are "
             "not known. Call model.prepare(batch) first."
         )
-    entries = model._walk.entries
+    entries = model._tracked_walk.entries
     params = trees.nest((path, variable) for path, variable in entries if variable.trainable)
     state = trees.nest((path, variable) for path, variable in entries if not variable.trainable)
     optimizers = {name: value for name, value in vars(model).items() if isinstance(value, kept_apart())}
-    metrics = optimizers.pop("_objective")
+    metrics = optimizers.pop("_compiled_objective")
     model.optimizer.build(model.trainable_variables)
     places = {variable: path for path, variable in entries}
     opt_state = {name: _tree(optimizer, places) for name, optimizer in optimizers.items()}
@@ -118,7 +118,7 @@ def make_step(model: Any, axis_name: Any = None) -> Callable[[TrainState, Any], 
 def _agree(model: Any, written: Iterable[Any], before: Any, variables: TrainState, axis_name: Any) -> None:
     """Combine the results of the devices, each for its part of the batch: add up sums, and average statistics."""
     sums = set(jax.tree.leaves(variables.metrics, is_leaf=_is_variable))
-    sums |= {variable for _, variable in model._walk.entries if variable.role == Role.METRIC}
+    sums |= {variable for _, variable in model._tracked_walk.entries if variable.role == Role.METRIC}
     statistics = set(jax.tree.leaves(variables.state, is_leaf=_is_variable)) - sums
     for variable in list(written):
         new = scope.read(variable)
@@ -137,7 +137,7 @@ def _tree(owner: Any, places: dict[Variable, Path] | None = None) -> dict[str, A
         place = (places or {}).get(parameter)
         return path if place is None else (*path[:-1], kind, *place)
 
-    return trees.nest((path_of(path, variable), variable) for path, variable in owner._walk.entries)
+    return trees.nest((path_of(path, variable), variable) for path, variable in owner._tracked_walk.entries)
 
 
 def _is_variable(leaf: Any) -> bool:

@@ -42,7 +42,7 @@ def as_facade_step(model: Any, name: str, default: Callable[[Any], Any]) -> Call
 
     @functools.wraps(method)
     def step(data: Any) -> Any:
-        if name != "predict_step" and not model._objective.is_resolved:
+        if name != "predict_step" and not model._compiled_objective.is_resolved:
             building.dry_run(default, (data,), {})
         lists = list(_variables(model, name).values())
         result, new = method([[scope.read(variable) for variable in variables] for variables in lists], data)

@@ -24,7 +24,7 @@ class Trainer(Compiled):
     stop_evaluating = False
     stop_predicting = False
     history: History | None = None
-    _outside_programs = frozenset(["stop_training", "stop_evaluating", "stop_predicting", "history", "_steps"])
+    _outside_programs = frozenset(["stop_training", "stop_evaluating", "stop_predicting", "history", "_compiled_steps"])
 
     def fit(
         self,
@@ -238,7 +238,7 @@ class Trainer(Compiled):
             [(2, 2), (2, 2), (1, 2)]
         """
         data = feed(x, batch_size=batch_size, steps=steps)
-        step = self._step("predict_step")
+        step = self._compiled_step("predict_step")
         pending: list[Any] = []
         count = 0
         self.stop_predicting = False
@@ -307,12 +307,12 @@ class Trainer(Compiled):
             batch = weigh(batch, class_weight)
         self._build_for(batch)
         self.reset_metrics()
-        logs = to_host(self._step(f"{kind}_step")(batch))
+        logs = to_host(self._compiled_step(f"{kind}_step")(batch))
         return logs if return_dict else to_list(self, logs)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Return the outputs for one batch, as NumPy arrays."""
-        return jax.tree.map(np.array, self._step("predict_step")(pack(as_numpy(x))))
+        return jax.tree.map(np.array, self._compiled_step("predict_step")(pack(as_numpy(x))))
 
 
 @contextlib.contextmanager

@@ -146,4 +146,4 @@ def _is_facade(leaf: Any) -> bool:
 
 def _trainable(layer: Layer) -> dict[str, Any]:
     """The variables of a layer in the places of their arrays in `params`."""
-    return trees.nest((path, variable) for path, variable in layer._walk.entries if variable.trainable)
+    return trees.nest((path, variable) for path, variable in layer._tracked_walk.entries if variable.trainable)

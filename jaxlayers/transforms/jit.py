@@ -175,9 +175,9 @@ class Jitted:
         """Describe what the function depends on now besides the arrays of the variables of a plan."""
         variables = (*plan.written, *plan.read)
         roots = facades_of(self._fun, [facade.thing for facade in facades])
-        roots += [owner._outermost() for variable in variables if (owner := variable.owner) is not None]
+        roots += [owner._outermost_owner() for variable in variables if (owner := variable.owner) is not None]
         roots = list({id(root): root for root in roots if isinstance(root, Tracked)}.values())
-        objects = {id(thing): thing for root in roots for thing in root._objects}
+        objects = {id(thing): thing for root in roots for thing in root._tracked_objects}
         return Fingerprint(objects.values(), variables)
 
     def _renew(self, plan: Plan, facades: tuple[FacadeRef, ...]) -> Plan:

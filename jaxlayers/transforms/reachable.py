@@ -31,14 +31,14 @@ def guess(function: Any, arguments: list[Any]) -> tuple[list[Variable], list[Var
     roots = facades_of(function, arguments)
     written: dict[Variable, None] = {}
     read: dict[Variable, None] = {}
-    trains = any(isinstance(root, Tracked) and root._role == Role.SLOT for root in roots)
+    trains = any(isinstance(root, Tracked) and root._variable_role == Role.SLOT for root in roots)
     for root in roots:
         if isinstance(root, Variable):
             read[root] = None
             continue
-        variables = dict.fromkeys(variable for _, variable in root._walk.entries)
+        variables = dict.fromkeys(variable for _, variable in root._tracked_walk.entries)
         (written if trains else read).update(variables)
-        if root._role == Role.METRIC:
+        if root._variable_role == Role.METRIC:
             written.update(variables)
     return list(written), [variable for variable in read if variable not in written]
 

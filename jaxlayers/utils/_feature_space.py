@@ -57,6 +57,8 @@ class FeatureSpace(HostLayer):
         [[0.0, 1.0, 0.0, -1.0], [0.0, 0.0, 1.0, 1.0]]
     """
 
+    built = False  # unlike other layers on the host, it has layers with weights
+
     def __init__(
         self,
         features: dict[str, Any],

@@ -10,10 +10,10 @@ from jaxlayers.core.tracking import Tracked
 
 NOT_COMPARED = {
     "_walk_cache",
-    "_blueprint",
+    "_build_blueprint",
     "_kept_losses",
     "_traced_losses",
-    "_owners",
+    "_tracking_owners",
 }  # caches; losses and owners are compared as such
 
 
@@ -80,13 +80,13 @@ def take(*things):
         if isinstance(thing, Variable):
             seen.append((Same(thing), thing.trainable, content(thing)))
             continue
-        variables = [(path, Same(v), v.trainable, content(v), v.role) for path, v in thing._walk.entries]
+        variables = [(path, Same(v), v.trainable, content(v), v.role) for path, v in thing._tracked_walk.entries]
         objects = [
-            (thing._walk.paths[id(below)], Same(below), below.path, getattr(below, "built", None),
+            (thing._tracked_walk.paths[id(below)], Same(below), below.path, getattr(below, "built", None),
              {name: describe(value) for name, value in below.__dict__.items() if name not in NOT_COMPARED})
-            for below in thing._objects
+            for below in thing._tracked_objects
         ]  # fmt: skip
-        made = all(v.held is not None for _, v in thing._walk.entries)
+        made = all(v.held is not None for _, v in thing._tracked_walk.entries)
         losses = (
             [float(loss) for loss in thing.losses]
             if made and isinstance(thing, Tracked) and hasattr(thing, "losses")

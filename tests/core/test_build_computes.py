@@ -145,15 +145,6 @@ def test_what_was_there_before_is_put_back():
             use()
         np.testing.assert_array_equal(failing.kept, [0.0, 0.0])
 
-    class Later(Writes):
-        def call(self, x):
-            raise ValueError("no more")
-
-    late = Later(False)
-    late.inner = layers.Dense(1)  # so that build() goes on with an abstract call
-    with pytest.raises(ValueError, match="no more"):
-        late.build((2, 4))
-    np.testing.assert_array_equal(late.kept, [0.0, 0.0])
     layer = Writes(False)
     np.testing.assert_array_equal(layer.init(jax.random.key(0), X)[0]["kept"], [5.0, 6.0])
     np.testing.assert_array_equal(layer.kept, [0.0, 0.0])

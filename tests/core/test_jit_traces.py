@@ -27,7 +27,7 @@ def close(actual, expected):
 class Momentum(Tracked):
     """What an optimizer is to the kernel: slots, made when the first gradients come."""
 
-    _role = Role.SLOT
+    _variable_role = Role.SLOT
     name = "momentum"
 
     def __init__(self):
@@ -79,7 +79,7 @@ def make_building_step(model, optimizer, traces):
     def step(x):
         traces.append(1)
         loss, tree = jl.value_and_grad(lambda: ops.mean(model(x, training=True) ** 2), wrt=model)()
-        found = {path: v for path, v in model._walk.entries if v.trainable}
+        found = {path: v for path, v in model._tracked_walk.entries if v.trainable}
         gradients = [functools.reduce(operator.getitem, path, tree) for path in found]
         optimizer.update(gradients, list(found.values()))
         return loss

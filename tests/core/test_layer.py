@@ -718,7 +718,7 @@ def test_deepcopy_and_pickle_make_independent_layers(pair, x):
         np.testing.assert_array_equal(twin(x), expected)
         assert [w.path for w in twin.weights] == [w.path for w in net.weights]
         assert not {id(w) for w in twin.weights} & {id(w) for w in net.weights}
-        assert twin.stack[0] is twin._objects[1] and twin.stack[0] is not net.stack[0]
+        assert twin.stack[0] is twin._tracked_objects[1] and twin.stack[0] is not net.stack[0]
         twin.set_weights([w * 0 for w in twin.get_weights()])
         twin.stack.append(layers.Dense(2))
         np.testing.assert_array_equal(net(x), expected)

@@ -100,3 +100,76 @@ def test_a_model_says_what_its_outputs_are_called():
     model.compile("sgd", loss={"a": "mse", "b": "mae"})
     assert set(model.fit(X, (X[:, :1], X[:, :1]), verbose=0).history) == {"loss", "a_loss", "b_loss"}
     assert model.predict(X, verbose=0)[0].shape == (4, 1) and model.input_names == ["x"]
+
+
+def private_names(thing):
+    """The names with one underscore that the library has taken of an object and its classes."""
+    taken = {*vars(thing), *(name for base in type(thing).__mro__[:-1] for name in vars(base))}
+    return {name for name in taken if name.startswith("_") and not name.startswith("__")}
+
+
+def test_private_names_of_one_word_are_the_author_s():
+    """An author's `self._loss`, `self._steps` or `def _step(self)` must not replace something of the library."""
+    model = jl.Sequential([jl.Input((3,)), jl.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(X, X[:, :1], verbose=0)
+    functional = jl.Model(inputs := jl.Input((3,)), jl.layers.Dense(1)(inputs))
+    for thing in (model, functional, model.layers[0], jl.Layer(), jl.Model()):
+        single = {name for name in private_names(thing) if "_" not in name[1:]}
+        assert single == {"_trainable"}  # as in Keras
+    assert {name for name in private_names(jl.metrics.Mean()) if "_" not in name[1:]} == {"_direction", "_dtype"}
+
+
+WORDS = [
+    "chain", "compile", "compute", "gathered", "graph", "input", "inputs", "kept", "layers", "loss", "losses",
+    "metrics", "names", "nodes", "objective", "objects", "order", "outermost", "outputs", "owners", "role", "state",
+    "step", "steps", "tensors", "walk", "weights",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("base", ["subclass", "functional", "sequential"])
+def test_attributes_with_such_names(base):
+    class Own(jl.Sequential if base == "sequential" else jl.Model):
+        def __init__(self):
+            for word in WORDS[::2]:
+                setattr(self, f"_{word}", 0.3)
+            dense = jl.layers.Dense(1)
+            inputs = jl.Input((3,))
+            super().__init__(*{"subclass": (), "functional": (inputs, dense(inputs)), "sequential": ([dense],)}[base])
+            self.dense = dense
+            for word in WORDS[1::2]:
+                setattr(self, f"_{word}", 5)
+
+        if base == "subclass":
+
+            def call(self, x):
+                return self.dense(x)
+
+    model = Own()
+    model.compile("sgd", "mse", steps_per_execution=2)
+    before = model(X)
+    assert np.isfinite(model.fit(X, X[:, :1], batch_size=2, verbose=0).history["loss"][0])
+    assert (model.predict(X, verbose=0) != before).any() and len(model.weights) == 2
+    np.testing.assert_allclose(model.apply(model.params, model.state, X).outputs, model(X), rtol=1e-6)
+    assert [getattr(model, f"_{word}") for word in WORDS[:2]] == [0.3, 5]
+
+
+def test_methods_with_such_names():
+    class Own(jl.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = jl.layers.Dense(1)
+
+        def call(self, x):
+            return self._compute(x) + self._walk
+
+    def method(self, *args):
+        return self.dense(*args)
+
+    for word in WORDS:
+        setattr(Own, f"_{word}", method)
+    Own._walk = 0.0
+    model = Own()
+    model.compile("sgd", "mse")
+    assert np.isfinite(model.fit(X, X[:, :1], verbose=0).history["loss"][0])
+    assert model.predict(X, verbose=0).shape == (4, 1)

@@ -142,7 +142,7 @@ def same(a, b, exact=True):
 
 
 def paths(net):
-    return ["/".join(path) for path, _ in net._walk.entries]
+    return ["/".join(path) for path, _ in net._tracked_walk.entries]
 
 
 @RELAXED
@@ -182,7 +182,9 @@ def test_trees_fit_however_they_were_made(plan):
         "/".join(str(k.key) for k in path): leaf
         for path, leaf in jax.tree_util.tree_leaves_with_path((params, state)[0])
     }
-    assert flat.keys() == {path for path, (_, v) in zip(paths(built), built._walk.entries, strict=True) if v.trainable}
+    assert flat.keys() == {
+        path for path, (_, v) in zip(paths(built), built._tracked_walk.entries, strict=True) if v.trainable
+    }
     assert len(set(paths(built))) == len(paths(built)) == len({id(v) for v in built.variables})
 
 
@@ -194,7 +196,7 @@ def test_the_order_of_weights_is_stable(plan, data):
     two.build((None, 4))
     assert paths(one) == paths(two) and [w.shape for w in one.weights] == [w.shape for w in two.weights]
     order, ids = paths(one), [id(w) for w in one.weights]
-    parts = [below for below in one._objects if isinstance(below, Layer)]
+    parts = [below for below in one._tracked_objects if isinstance(below, Layer)]
     data.draw(st.sampled_from(parts)).trainable = False
     one(X, training=True)
     assert [id(w) for w in one.weights] == ids and paths(one) == order
@@ -315,6 +317,6 @@ def test_containers_are_followed_through_any_changes(steps):
         change_dict(owner.table, dict_step, new, i)
         change_dict(mirror_dict, dict_step, new, i)
         assert owner.values == mirror_list and owner.table == mirror_dict
-        found = {id(below) for below in owner._objects if isinstance(below, Counter)}
+        found = {id(below) for below in owner._tracked_objects if isinstance(below, Counter)}
         assert found == inside(mirror_list) | inside(mirror_dict)
         assert len(owner.weights) == 1 + len(found) == 1 + len(set(paths(owner)) - {"gate"})

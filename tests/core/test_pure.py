@@ -103,7 +103,7 @@ def test_the_facade_holds_the_same_trees(x):
     layer.params, layer.state = params, state
     equal(layer.params, params)
     equal(layer.state, state)
-    for path, variable in layer._walk.entries:
+    for path, variable in layer._tracked_walk.entries:
         tree = params if variable.trainable else state
         for key in path:
             tree = tree[key]

@@ -18,7 +18,7 @@ TABLE = {"inside": [jl.Variable(2.0, name="in a table")]}
 
 @keep_apart
 class Slots(Tracked):
-    _role = Role.SLOT
+    _variable_role = Role.SLOT
     name = "slots"
 
     def __init__(self):

@@ -88,7 +88,7 @@ def parts_of(model):
     parts = {"the model": model, **{variable.path: variable for variable in model.weights}}
     parts |= {name: vars(model)[name] for name in ("optimizer", "history") if name in vars(model)}
     parts |= {slot.path: slot for slot in getattr(vars(model).get("optimizer"), "variables", ())}
-    parts |= {f"compiled {key}": step for key, step in vars(model).get("_steps", {}).items()}
+    parts |= {f"compiled {key}": step for key, step in vars(model).get("_compiled_steps", {}).items()}
     return {name: weakref.ref(part) for name, part in parts.items()}
 
 

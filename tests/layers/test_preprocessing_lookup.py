@@ -293,7 +293,7 @@ def test_a_mistake_changes_nothing():
 
 def test_a_vocabulary_is_not_searched_for_layers():
     for layer in (adapted(), integers(), layers.TextVectorization(vocabulary=["a"])):
-        assert not layer._walk.changes_unnoticed  # otherwise each call of a model would walk through it
+        assert not layer._tracked_walk.changes_unnoticed  # otherwise each call of a model would walk through it
         again = pickle.loads(pickle.dumps(layer))
         assert again.get_vocabulary() == copy.deepcopy(layer).get_vocabulary() == layer.get_vocabulary()
 

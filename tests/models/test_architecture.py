@@ -68,7 +68,7 @@ def test_shared_layers_and_nested_models_in_configs():
     twin = jl.models.model_from_json(model.to_json())
     twin.set_weights(model.get_weights())
     close(twin([A]), model([A]))
-    assert len(twin.get_layer("inner")._nodes) == 2
+    assert len(twin.get_layer("inner")._symbolic_nodes) == 2
     theirs = keras.models.model_from_json(model.to_json())
     theirs.set_weights(model.get_weights())
     close(theirs([A]), model([A]))

@@ -104,7 +104,7 @@ def test_cut_in_the_middle_at_both_ends_and_nested():
     close(nested(A), whole(A) + 1)
     assert [w is v for w, v in zip(nested.weights, whole.weights, strict=True)] == [True] * 4
     shared = model.get_layer("shared")
-    assert shared.output is shared._nodes[0]().outputs  # of the first of its two calls, as in Keras
+    assert shared.output is shared._symbolic_nodes[0]().outputs  # of the first of its two calls, as in Keras
     assert not hasattr(layers.Dense(2), "output")
 
 

@@ -250,3 +250,33 @@ def test_elastic_transforms():
 def test_bad_input_says_so(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(("name", "args", "kwargs"), [
+    ("gaussian_blur", [(3, 5), (0.8, 1.5)], {}), ("resize", [(4, 5)], {}), ("extract_patches", [(2, 3)], {}),
+    ("extract_patches", [2], {"strides": (1, 2)}), ("crop_images", [1, 2], {"target_height": 3, "target_width": 4}),
+    ("pad_images", [1, 2], {"target_height": 9, "target_width": 12}),
+    ("scale_and_translate", [(2, 4, 4, 3), (0.5, 0.5), (0.0, 0.0), (1, 2), "linear"], {}),
+    ("affine_transform", [TRANSFORMS[0]], {"fill_value": 0.5}),
+    ("map_coordinates", [np.full((4, 2), 0.5, "float32"), 1], {"fill_value": 2}),
+    ("perspective_transform", [CORNERS, MOVED], {"fill_value": 1.0}),
+    ("elastic_transform", [2.0, 1.0], {"seed": 1, "fill_value": 0.5}),
+])  # fmt: skip
+@pytest.mark.parametrize("as_array", [np.asarray, jnp.asarray])
+def test_numbers_given_as_arrays(name, args, kwargs, as_array):
+    def convert(value):
+        return value if isinstance(value, str) else as_array(value)
+
+    function = getattr(image, name)
+    found = function(BATCH, *map(convert, args), **{k: v if k == "seed" else convert(v) for k, v in kwargs.items()})
+    np.testing.assert_array_equal(found, function(BATCH, *args, **kwargs))
+
+
+def test_sizes_given_as_arrays_elsewhere():
+    x = BATCH[:, :4, :4]
+    np.testing.assert_array_equal(ops.max_pool(x, jnp.array([2, 2])), ops.max_pool(x, (2, 2)))
+    found = image.ssim(BATCH, BATCH[::-1], filter_size=jnp.array(3))
+    np.testing.assert_array_equal(found, image.ssim(BATCH, BATCH[::-1], filter_size=3))
+    for wrong in (jnp.array([2.0, 2.0]), jnp.array([True, True]), np.array([0, 2]), jnp.array([[2, 2]])):
+        with pytest.raises(ValueError, match="kernel_size must be one positive integer"):
+            image.gaussian_blur(x, wrong)

@@ -146,13 +146,13 @@ def test_an_interrupted_execution_leaves_a_whole_model(steps):
         raise ArithmeticError("in the step")
 
     model.train_step = broken
-    model._steps.clear()
+    model._compiled_steps.clear()
     with pytest.raises(ArithmeticError) as caught:
         model.fit(X, Y, batch_size=8, verbose=0)
     assert any("train_step, batch 0" in note for note in caught.value.__notes__)
     jax.tree.map(np.testing.assert_array_equal, model.get_weights(), before)
     del model.train_step
-    model._steps.clear()
+    model._compiled_steps.clear()
     assert np.isfinite(model.fit(X, Y, batch_size=8, verbose=0).history["loss"]).all()
 
 

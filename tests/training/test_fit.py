@@ -324,7 +324,7 @@ def test_the_number_of_compilations():
     model = Counting([jl.Input((4,)), layers.Dense(3, activation="tanh"), layers.Dropout(0.2), layers.Dense(2)])
     model.compile("adam", "mse", metrics=["mae"])
     model.fit(X, REAL, batch_size=5, epochs=1, verbose=0)
-    compiled = len(model._step("train_step")._plans[next(iter(model._step("train_step")._plans))])
+    compiled = len(model._compiled_step("train_step")._plans[next(iter(model._compiled_step("train_step")._plans))])
     assert compiled == 1 and set(traces) == {5, 3} and len(traces) <= 3  # one more to find what the optimizer makes
     traces.clear()
     model.fit(X, REAL, batch_size=5, epochs=3, verbose=0)

@@ -125,8 +125,8 @@ def test_calls_and_losses_leave_no_garbage():
 
     def run():
         outputs = model(x)
-        model._objective.compute_loss(y, outputs, None)
-        model._objective.update_metrics(y, outputs, None)
+        model._compiled_objective.compute_loss(y, outputs, None)
+        model._compiled_objective.update_metrics(y, outputs, None)
         return model.layers
 
     run()

@@ -132,7 +132,7 @@ class BatchNormalization(ScaleAndOffset):
                 self._update_averages(self.momentum, (self.moving_mean, mean), (self.moving_variance, variance))
         else:
             x, variance = _subtract_mean(x, self.moving_mean.value, shape), self.moving_variance.value
-        return scale_and_shift(x, remaining_mean, variance, gamma, beta, shape, self.epsilon, self._compute)
+        return scale_and_shift(x, remaining_mean, variance, gamma, beta, shape, self.epsilon, self._compute_type)
 
     def _update_averages(self, momentum: float, *averages: tuple[Variable, jax.Array]) -> None:
         for average, value in averages:

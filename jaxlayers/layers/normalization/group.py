@@ -89,5 +89,5 @@ class GroupNormalization(ScaleAndOffset):
         reduced = tuple(split_axis for split_axis in range(1, len(split)) if split_axis != axis)
         shape = tuple(size if split_axis in (axis, axis + 1) else 1 for split_axis, size in enumerate(split))
         weights = self.scale_and_offset()
-        outputs = normalize_over(inputs.reshape(split), *weights, reduced, shape, self.epsilon, self._compute)
+        outputs = normalize_over(inputs.reshape(split), *weights, reduced, shape, self.epsilon, self._compute_type)
         return outputs.reshape(inputs.shape)

@@ -69,4 +69,4 @@ class LayerNormalization(ScaleAndOffset):
         """Normalise each sample."""
         axes = self.feature_axes(inputs.shape)
         shape = tuple(size if axis in axes else 1 for axis, size in enumerate(inputs.shape))
-        return normalize_over(inputs, *self.scale_and_offset(), axes, shape, self.epsilon, self._compute)
+        return normalize_over(inputs, *self.scale_and_offset(), axes, shape, self.epsilon, self._compute_type)

@@ -52,4 +52,4 @@ class RMSNormalization(Layer):
         """Divide by the root mean square, and multiply by the scale."""
         axes = axes_of(self, self.axis, x.shape)
         shape = tuple(size if axis in axes else 1 for axis, size in enumerate(x.shape))
-        return normalize_by_root_mean_square(x, unwrap(self.scale), axes, shape, self.epsilon, self._compute)
+        return normalize_by_root_mean_square(x, unwrap(self.scale), axes, shape, self.epsilon, self._compute_type)

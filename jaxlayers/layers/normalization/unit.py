@@ -32,6 +32,8 @@ class UnitNormalization(Layer):
         Array([[0.6, 0.8]], dtype=float32)
     """
 
+    built = True  # it has no weights
+
     def __init__(self, axis: Any = -1, **kwargs: Any):
         super().__init__(**kwargs)
         self.axis = checked_axes(self, list(axis) if isinstance(axis, list | tuple) else axis)

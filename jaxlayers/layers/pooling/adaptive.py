@@ -11,6 +11,7 @@ from jaxlayers.ops.nn import adaptive_average_pool, adaptive_max_pool
 
 
 class _AdaptivePooling(Ranked):
+    built = True  # it has no weights
     pooled: Any  # the function of inputs, output size and data format
 
     def __init__(self, output_size: Any, data_format: str | None = None, **kwargs: Any):

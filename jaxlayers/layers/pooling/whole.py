@@ -12,6 +12,7 @@ from jaxlayers.numerics.spatial import spatial_axes
 
 
 class _GlobalPooling(Ranked):
+    built = True  # it has no weights
     pooled: Any  # the function that pools inputs: `(inputs, axes, keepdims=...)`
 
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any):

@@ -13,6 +13,7 @@ from jaxlayers.numerics.spatial import one_of, refuse_empty_outputs
 
 
 class _Pooling(Ranked):
+    built = True  # it has no weights
     pooled: Any  # the function that pools inputs: `(inputs, pool_size, strides, padding, data_format)`
 
     def __init__(

@@ -61,6 +61,7 @@ class BaseImagePreprocessingLayer(Layer):
         (2, 4, 4, 3)
     """
 
+    built = True  # it has no weights
     _config_if_changed = ("bounding_box_format",)
 
     def __init__(self, bounding_box_format: str | None = None, data_format: str | None = None, **kwargs: Any):

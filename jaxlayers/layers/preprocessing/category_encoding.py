@@ -39,6 +39,7 @@ class CategoryEncoding(Layer):
         [[1.0, 2.0, 0.0, 0.0], [0.0, 0.0, 0.0, 3.0]]
     """
 
+    built = True  # it has no weights
     _config_attributes: ClassVar[dict[str, str | None]] = {"sparse": None}
 
     def __init__(

@@ -50,6 +50,7 @@ class Discretization(Layer):
         [2.0]
     """
 
+    built = True  # it has no weights
     _summary: np.ndarray  # [2, size]: values in ascending order, and the number of data that each stands for
 
     def __init__(

@@ -34,6 +34,7 @@ class HostLayer(Layer):
         encoding: the encoding of strings that are given as bytes; `"utf-8"` by default.
     """
 
+    built = True  # it has no weights
     text_only = False
     encoding = "utf-8"
 
@@ -41,7 +42,7 @@ class HostLayer(Layer):
         """Wrap the inputs that JAX cannot hold, then call the layer as any other."""
         inputs = self.wrap_for_host(inputs)
         if not jax.tree.leaves(inputs) or any(isinstance(leaf, HostArray) for leaf in jax.tree.leaves(inputs)):
-            # A layer without weights needs no build, and building traces `call`, which fails for host arrays.
+            # A subclass may have layers inside. Building traces `call`, which fails for host arrays.
             object.__setattr__(self, "built", True)
         return super().__call__(inputs, *args, **kwargs)
 

@@ -174,6 +174,8 @@ class MelSpectrogram(Layer):
         (10, 11)
     """
 
+    built = True  # it has no weights
+
     def __init__(
         self,
         fft_length: int = 2048,

@@ -32,6 +32,8 @@ class Rescaling(Layer):
         [-1.0, 1.0]
     """
 
+    built = True  # it has no weights
+
     def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.scale, self.offset = (value if np.ndim(value) == 0 else np.asarray(value) for value in (scale, offset))

@@ -27,7 +27,6 @@ class Cell(WeightArguments, weights=("kernel", "recurrent", "bias")):
     """
 
     equations: type[Recurrence]  # its fields are attributes of the cell
-    builds_from_shape = True
     units: int  # the size of the output; of a convolution, its number of channels
     kernel_size: tuple[int, ...] = ()  # the spatial sizes of both kernels
 

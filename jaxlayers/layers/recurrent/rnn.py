@@ -203,7 +203,7 @@ class RNN(InnerLayers):
 class _States(tracking.Tracked):
     """The states of a stateful layer: variables that are not in `weights`, as in Keras."""
 
-    _role = Role.STATE
+    _variable_role = Role.STATE
 
     def __init__(self, variables: list[Variable], structure: Any):
         self.held = variables

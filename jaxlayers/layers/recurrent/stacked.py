@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jaxlayers.common import registry
 from jaxlayers.common.explanations import describe
-from jaxlayers.core import building, scope
+from jaxlayers.core import Layer, building, scope
 from jaxlayers.layers.wrappers import InnerLayers
 
 
@@ -35,7 +35,6 @@ class StackedRNNCells(InnerLayers):
     """
 
     _inner_layers = ("cells",)
-    builds_from_shape = True
 
     def __init__(self, cells: Any, **kwargs: Any):
         super().__init__(**kwargs)
@@ -44,7 +43,7 @@ class StackedRNNCells(InnerLayers):
         self.cells = list(cells)
 
     def build(self, input_shape: Any) -> None:
-        """Build the cells of this library; other cells are built by their first call."""
+        """Build the cells for the outputs of the cells before them."""
         for cell in self.cells:
             build_cell(cell, input_shape)
             input_shape = (input_shape[0], output_size(cell))
@@ -93,8 +92,13 @@ def check_cell(where: str, cell: Any) -> None:
 
 
 def build_cell(cell: Any, input_shape: Any) -> None:
-    """Build a cell of this library, during the build of its owner; other cells are built by their first call."""
-    if getattr(cell, "builds_from_shape", False) and not cell.built:
+    """Build a cell during the build of its owner, by its method `build` if this takes one shape.
+
+    Other cells are built by their first call.
+    """
+    if not isinstance(cell, Layer) or cell.built or building.is_default(type(cell).build):
+        return
+    if len(cell._call_spec.build_names) == 1:
         inputs = jax.ShapeDtypeStruct(tuple(input_shape), cell.compute_dtype)
         inner: Any = scope.current()
         building.build_in_call(cell, inner, (inputs,), {})
