@@ -23,8 +23,9 @@ import jax.numpy as jnp
 from jax import export
 
 Shape = tuple[Any, ...]
-NUMBERS = (48, 5040, 55440)  # in the place of unknown sizes; divisible, so that pools, strides and splits fit
+NUMBERS = (48, 1680)  # in the place of unknown sizes; divisible, so that pools, strides and splits fit
 _SYMBOL = re.compile(r"\bNone_\d+\b")
+_BY_SIZE = (TypeError, ValueError, LookupError, ArithmeticError, AssertionError)  # kinds that other sizes could avoid
 ABOUT_VALUES = (jax.errors.JAXTypeError, jax.errors.JAXIndexError)  # no other size would help
 
 
@@ -131,7 +132,7 @@ class _Search:
         for sizes, groups, is_guess in self._numbers():
             if results := self._try(sizes):
                 return self._vary(results, sizes, groups, is_guess)
-            if not isinstance(self._errors[-1], TypeError | ValueError) or isinstance(self._errors[-1], ABOUT_VALUES):
+            if not isinstance(self._errors[-1], _BY_SIZE) or isinstance(self._errors[-1], ABOUT_VALUES):
                 break
         raise _explained(self._errors[tried - 1], self._errors[tried])
 

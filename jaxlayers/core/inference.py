@@ -64,7 +64,10 @@ def infer(function: Callable[..., Any], args: Any, kwargs: Any, build: BuildLike
         return jax.eval_shape(run, list(zip(arrays, mask_arrays, strict=True)))
 
     shapes = [tensor.shape for tensor in tensors.values()]
-    others = [getattr(leaf, "shape", (leaf,) if type(leaf) is int else ()) for leaf in leaves]
+    others = [
+        leaf if isinstance(leaf, list | tuple) else getattr(leaf, "shape", (leaf,) if type(leaf) is int else ())
+        for leaf in jax.tree.leaves((args, kwargs), is_leaf=_is_shape)
+    ]
     name = getattr(function, "name", None) or getattr(function, "__name__", "This")
     try:
         results = unknown_sizes.trace(trace, shapes, others, name, None if build is None else build.undo)
@@ -85,11 +88,11 @@ def infer(function: Callable[..., Any], args: Any, kwargs: Any, build: BuildLike
 
 def map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
     """Apply a function to every shape, a list or tuple of sizes, in a nested structure."""
+    return jax.tree.map(function, shapes, is_leaf=_is_shape)
 
-    def is_shape(value: Any) -> bool:
-        return isinstance(value, list | tuple) and all(n is None or isinstance(n, int | np.integer) for n in value)
 
-    return jax.tree.map(function, shapes, is_leaf=is_shape)
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(n is None or isinstance(n, int | np.integer) for n in value)
 
 
 def fill(shape: Any, dtype: Any, like: Any = ()) -> jax.ShapeDtypeStruct:

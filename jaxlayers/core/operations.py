@@ -116,11 +116,13 @@ def _binary(apply: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     return lambda x1, x2: apply(x1, x2)
 
 
-def _equal_or_not_comparable(equal: Callable[..., Any]) -> Callable[..., Any]:
+def _or_identity(compare: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a comparison that leaves what cannot be compared to Python, so that lists can be searched."""
+
     def apply(self: SymbolicTensor, other: Any) -> Any:
         try:
-            return equal(self, other)
-        except (TypeError, ValueError):  # as with other objects, which are not equal then
+            return NotImplemented if other is None or isinstance(other, str) else compare(self, other)
+        except (TypeError, ValueError):
             return NotImplemented
 
     return apply
@@ -155,7 +157,7 @@ for _method, _name in {
 }.items():
     _apply = getattr(operator, f"{_method}_" if _method in ("and", "or") else _method)
     _forward = _operator(_name, _binary(_apply), "x1", "x2")
-    setattr(SymbolicTensor, f"__{_method}__", _forward if _method != "eq" else _equal_or_not_comparable(_forward))
+    setattr(SymbolicTensor, f"__{_method}__", _or_identity(_forward) if _method in ("eq", "ne") else _forward)
     if _method not in ("lt", "le", "gt", "ge", "eq", "ne"):
         setattr(SymbolicTensor, f"__r{_method}__", lambda self, other, forward=_forward: forward(other, self))
 for _method, _name in {"neg": "negative", "abs": "absolute", "invert": "bitwise_not"}.items():
