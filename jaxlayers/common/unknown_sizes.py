@@ -60,7 +60,7 @@ def reshape(array: Any, newshape: Any) -> jax.Array:
 def trace(
     function: Callable[[list[Shape]], Any],
     shapes: list[Shape],
-    others: list[Shape],
+    others: list[Any],
     name: str,
     undo: Callable[[], None] | None = None,
 ) -> list[Any]:
@@ -100,7 +100,7 @@ class _Search:
     A list of sizes has one size for each unknown one. A grouping is such a list of numbers: sizes are equal in a group.
     """
 
-    def __init__(self, function: Any, shapes: list[Shape], others: list[Shape], name: str, undo: Any):
+    def __init__(self, function: Any, shapes: list[Shape], others: list[Any], name: str, undo: Any):
         self._function, self._shapes, self._others, self._name, self._undo = function, shapes, others, name, undo
         self._places = [(axis, len(shape)) for shape in shapes for axis, size in enumerate(shape) if size is None]
         self._errors: list[Exception] = []
@@ -145,7 +145,7 @@ class _Search:
         for groups in self._groupings:
             symbols = [_symbol(group) for group in groups]
             for is_from_end in (True, False):  # as in broadcasting; and as in layers, whose first axis is the batch
-                fitting = {}
+                fitting: dict[int, int] = {}
                 for group, (axis, rank) in zip(groups, self._places, strict=True):
                     position = axis - rank if is_from_end else axis
                     sizes = [shape[position] for shape in shapes if -len(shape) <= position < len(shape)]

@@ -22,6 +22,7 @@ import jax
 from jaxlayers.common import masks
 from jaxlayers.core import inference, making, scope, tracking
 from jaxlayers.core.scope import Scope
+from jaxlayers.core.symbolic import SymbolicTensor, symbolic_leaves
 from jaxlayers.core.values import ClosedValues, IsolatedValues
 from jaxlayers.core.variable import Variable
 
@@ -196,9 +197,10 @@ def explicit(build: Callable[..., Any]) -> Callable[..., Any]:
             note_shapes(self, args, kwargs)
             made_in_call = is_default(type(self).build) and not is_default(type(self).call)
             if made_in_call or not is_complete(self):
-                to_struct = functools.partial(inference.fill, dtype=self.compute_dtype)
-                shapes = [inference.map_shapes(to_struct, shape) for shape in (*args, *kwargs.values())]
-                trace_call(self, tuple(shapes), {}, progress)
+                to_tensor = functools.partial(SymbolicTensor, dtype=self.compute_dtype, name="input")
+                inputs = [inference.map_shapes(to_tensor, shape) for shape in (*args, *kwargs.values())]
+                trace_call(self, tuple(inputs), {}, progress)
+                note_shapes(self, args, kwargs)
 
     return wrapper
 
@@ -238,8 +240,17 @@ def _building(layer: Any) -> Iterator[Build]:
 
 
 def trace_call(layer: Any, args: Any, kwargs: Any, build: Build) -> None:
-    """Run the call of a layer on shapes alone."""
-    dry_run(functools.partial(call_for_structure, layer, build), args, kwargs)
+    """Run the call of a layer on shapes alone; those of symbolic tensors may have unknown sizes."""
+    call = functools.partial(call_for_structure, layer, build)
+    if not symbolic_leaves((args, kwargs)):
+        dry_run(call, args, kwargs)
+        return
+
+    def call_for_arrays(*args: Any, **kwargs: Any) -> list[Any]:
+        return [leaf for leaf in jax.tree.leaves(call(*args, **kwargs)) if isinstance(leaf, jax.Array)]
+
+    call_for_arrays.__name__ = layer.name
+    inference.infer(call_for_arrays, args, kwargs, build)
 
 
 def call_for_structure(layer: Any, build: Build, *args: Any, **kwargs: Any) -> Any:

@@ -68,7 +68,7 @@ def infer(function: Callable[..., Any], args: Any, kwargs: Any, build: BuildLike
         leaf if isinstance(leaf, list | tuple) else getattr(leaf, "shape", (leaf,) if type(leaf) is int else ())
         for leaf in jax.tree.leaves((args, kwargs), is_leaf=_is_shape)
     ]
-    name = getattr(function, "name", None) or getattr(function, "__name__", "This")
+    name = getattr(function, "name", "") or getattr(function, "__name__", "This")
     try:
         results = unknown_sizes.trace(trace, shapes, others, name, None if build is None else build.undo)
     except unknown_sizes.ABOUT_VALUES:

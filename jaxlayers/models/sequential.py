@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from jaxlayers.common import registry
-from jaxlayers.core import Layer, SymbolicTensor, building, inference
+from jaxlayers.core import Layer, SymbolicTensor, building
 from jaxlayers.layers import Input, InputLayer, Lambda
 from jaxlayers.models import _arguments
 from jaxlayers.models.graph import source_of
@@ -127,7 +127,7 @@ class Sequential(Model):
             self._symbols()
             self.built = all(layer.built for layer in self._chain)
         else:
-            building.build_for_call(self, (inference.fill(start.shape, start.dtype),), {})
+            building.build_for_call(self, (start,), {})
 
     def _start_tensor(self) -> SymbolicTensor | None:
         """Return the declared symbolic input; if there is none, one like the array that the model was built for."""

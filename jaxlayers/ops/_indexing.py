@@ -88,8 +88,8 @@ def where(condition: ArrayLike, x1: ArrayLike = None, x2: ArrayLike = None) -> A
 
 
 @sized_by_values(where)
-def _where_of_size(condition: Array, x1: ArrayLike = None, x2: ArrayLike = None, size: int | None = None) -> Any:
-    return jnp.where(condition, x1, x2, size=size)
+def _where_of_size(condition: Array, x1: None = None, x2: None = None, size: int | None = None) -> Any:
+    return jnp.nonzero(condition, size=size)
 
 
 @operation()

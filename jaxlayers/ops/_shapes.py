@@ -82,7 +82,7 @@ def reshape(x: ArrayLike, newshape: Shape) -> Array:
 
 
 @sized_by_values(reshape)
-def _reshape_to_size(x: Array, newshape: Shape, size: int) -> Array:
+def _reshape_to_size(x: Array, newshape: Sequence[int], size: int) -> Array:
     return jnp.zeros([n if isinstance(n, int) and n >= 0 else size for n in newshape], x.dtype)
 
 
