@@ -187,6 +187,11 @@ class _Search:
                 changed = [size * (3 + group) if is_larger else 1 for size, group in zip(sizes, groups, strict=True)]
                 changed = [changed[i] if i in unit else size for i, size in enumerate(sizes)]
                 others = self._try(changed, undo=False)
+                if not others and is_larger and is_guess and self._undo is not None:
+                    self._undo()
+                    if self._try(changed):  # it accepts this size if it is built for it
+                        raise self._refusal()
+                    self._try(sizes)
                 if others and _form(others[0]) == _form(results[0]):
                     results.extend(others)
                 elif others and is_larger:

@@ -304,6 +304,21 @@ def test_no_weight_is_built_for_a_size_that_is_unknown():
         def call(self, x):
             return self.dense(self.flatten(x))
 
+    class Positions(Layer):
+        def __init__(self, length=None):
+            super().__init__()
+            self.length = length
+
+        def build(self, input_shape):
+            self.table = self.add_weight((self.length or input_shape[1], input_shape[2]))
+
+        def call(self, x):
+            return x + self.table[: x.shape[1]]
+
+    with pytest.raises(ValueError, match="Give Input that size"):
+        Positions()(jl.Input((None, 4)))
+    positions = Positions(100)
+    assert positions(jl.Input((None, 4))).shape == (None, None, 4) and positions.table.shape == (100, 4)
     for model in (Flat(), jl.Sequential([layers.Flatten(), layers.Dense(3)])):
         with pytest.raises(ValueError, match="Give Input that size"):
             model.build((None, None, 4))
