@@ -12,6 +12,7 @@ import jax
 
 from jaxlayers.common import registry
 from jaxlayers.common.explanations import describe
+from jaxlayers.common.unknown_sizes import known
 
 
 class CallSpec:
@@ -181,5 +182,12 @@ def has_arrays(value: Any) -> bool:
 
 
 def shape_tree(value: Any) -> Any:
-    """Return the shapes of the arrays in a nested structure, in the same structure; None for other values."""
-    return jax.tree.map(lambda leaf: tuple(leaf.shape) if hasattr(leaf, "shape") else None, value)
+    """Return the shapes of the arrays in a nested structure, in the same structure; None for other values.
+
+    Unknown sizes are None, also in an abstract run, where symbols stand for them.
+    """
+
+    def shape(leaf: Any) -> tuple[int | None, ...] | None:
+        return tuple(map(known, leaf.shape)) if hasattr(leaf, "shape") else None
+
+    return jax.tree.map(shape, value)

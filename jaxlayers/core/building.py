@@ -24,6 +24,7 @@ from jaxlayers.common import explanations, masks
 from jaxlayers.common.constructors import defined_in_library
 from jaxlayers.core import inference, making, scope, tracking
 from jaxlayers.core.scope import Scope
+from jaxlayers.core.symbolic import SymbolicTensor, symbolic_leaves
 from jaxlayers.core.values import ClosedValues, IsolatedValues
 from jaxlayers.core.variable import Variable
 
@@ -183,11 +184,14 @@ def build_in_call(layer: Any, inner: Scope, args: Any, kwargs: Any) -> None:
         if not positional and not named:
             _check_build_needs_no_shape(layer, args, kwargs)
         _run_build(layer, inner.build, snapshot, layer.build, positional, named)
-        leaves = jax.tree.leaves((args, kwargs))
-        if all(
-            _is_numeric(leaf) for leaf in leaves if hasattr(leaf, "dtype")
-        ):  # no weight depends on the shape of strings
-            note_shapes(layer, positional, named)
+        _note_call_shapes(layer, args, kwargs, positional, named)
+
+
+def remember_call(layer: Any, build: Build, args: Any, kwargs: Any) -> None:
+    """Remember a layer that is built already and is called in a build; note its shapes if it has none."""
+    build.remember(layer)
+    if "_build_shapes" not in layer.__dict__:
+        _note_call_shapes(layer, args, kwargs, *layer._call_spec.build_arguments(args, kwargs))
 
 
 def explicit(build: Callable[..., Any]) -> Callable[..., Any]:
@@ -210,6 +214,7 @@ def explicit(build: Callable[..., Any]) -> Callable[..., Any]:
             made_in_call = is_default(type(self).build) and not is_default(type(self).call)
             if made_in_call or (not is_complete(self) and defined_in_library(type(self), "build")):
                 _trace_shapes(self, (*args, *kwargs.values()), progress)
+                note_shapes(self, args, kwargs)
 
     return wrapper
 
@@ -220,9 +225,9 @@ def _trace_shapes(layer: Any, shapes: Any, around: Build) -> None:
     Such a `call` may need more arguments than `build` receives. The layers inside then build themselves when called.
     """
     build = Build(around)
-    to_struct = functools.partial(inference.fill, dtype=layer.compute_dtype)
+    to_tensor = functools.partial(SymbolicTensor, dtype=layer.compute_dtype, name="input")
     try:
-        trace_call(layer, tuple(inference.map_shapes(to_struct, shape) for shape in shapes), {}, build)
+        trace_call(layer, tuple(inference.map_shapes(to_tensor, shape) for shape in shapes), {}, build)
         build.succeed()
     except Exception as error:
         build.undo()
@@ -287,8 +292,17 @@ def _building(layer: Any) -> Iterator[Build]:
 
 
 def trace_call(layer: Any, args: Any, kwargs: Any, build: Build, method: Any = None) -> None:
-    """Run the call of a layer, or another method of it, on shapes alone."""
-    dry_run(functools.partial(call_for_structure, layer, build, method), args, kwargs)
+    """Run the call of a layer, or another method of it, on shapes alone; symbolic tensors may have unknown sizes."""
+    call = functools.partial(call_for_structure, layer, build, method)
+    if not symbolic_leaves((args, kwargs)):
+        dry_run(call, args, kwargs)
+        return
+
+    def call_for_arrays(*args: Any, **kwargs: Any) -> list[Any]:
+        return [leaf for leaf in jax.tree.leaves(call(*args, **kwargs)) if isinstance(leaf, jax.Array)]
+
+    call_for_arrays.__name__ = layer.name
+    inference.infer(call_for_arrays, args, kwargs, build)
 
 
 def call_for_structure(layer: Any, build: Build, method: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -351,6 +365,13 @@ def note_shapes(layer: Any, args: Any, kwargs: Any) -> None:
     arguments = layer._call_spec.build_signature.bind(layer, *args, **kwargs).arguments
     shapes = dict(enumerate(arguments["args"])) if "args" in arguments else dict([*arguments.items()][1:])
     object.__setattr__(layer, "_build_shapes", shapes)
+
+
+def _note_call_shapes(layer: Any, args: Any, kwargs: Any, positional: Any, named: Any) -> None:
+    """Keep the arguments of `build` that a call gives, unless they are the shapes of strings."""
+    arrays = [leaf for leaf in jax.tree.leaves((args, kwargs)) if hasattr(leaf, "dtype")]
+    if all(map(_is_numeric, arrays)):
+        note_shapes(layer, positional, named)
 
 
 def is_default(method: Any) -> bool:

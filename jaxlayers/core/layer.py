@@ -276,7 +276,7 @@ class Layer(Symbolic, Described, Weighted):
                 _check_inputs(self, args, kwargs, inner)
                 building.build_in_call(self, inner, args, kwargs)
             elif inner.build is not None and inner.build.thorough:
-                inner.build.remember(self)
+                building.remember_call(self, inner.build, args, kwargs)
             if self.input_spec is not None:
                 _check_inputs(self, args, kwargs, inner)
             outputs = self.call(*args, **kwargs)

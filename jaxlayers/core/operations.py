@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 
+from jaxlayers.common import unknown_sizes
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.settings import auto_name
 from jaxlayers.core import symbolic
@@ -61,6 +62,19 @@ def operation(*arrays: str) -> Callable[[Function], Function]:
     return decorate
 
 
+def sized_by_values(function: Any) -> Callable[[Function], Function]:
+    """Decorator: a variant of an operation for symbolic tensors, where sizes of its result depend on values.
+
+    The variant has one more argument, `size`, in the place of these sizes.
+    """
+
+    def decorate(variant: Function) -> Function:
+        function.with_size = variant
+        return variant
+
+    return decorate
+
+
 def as_array(value: Any) -> Any:
     """Return a variable, list or NumPy array as an array; None and Python scalars as they are."""
     kind = type(value)
@@ -102,13 +116,25 @@ def _binary(apply: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     return lambda x1, x2: apply(x1, x2)
 
 
+def _or_identity(compare: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a comparison that leaves what cannot be compared to Python, so that lists can be searched."""
+
+    def apply(self: SymbolicTensor, other: Any) -> Any:
+        try:
+            return NotImplemented if other is None or isinstance(other, str) else compare(self, other)
+        except (TypeError, ValueError):
+            return NotImplemented
+
+    return apply
+
+
 def _unary(apply: Callable[[Any], Any]) -> Callable[..., Any]:
     return lambda x: apply(x)
 
 
 _operator("get_item", lambda x, key: x[key], "x")
 _operator("cast", lambda x, dtype: x.astype(dtype), "x")
-_operator("reshape", lambda x, newshape: jnp.reshape(x, newshape), "x")
+_operator("reshape", lambda x, newshape: unknown_sizes.reshape(x, newshape), "x")
 _operator("transpose", lambda x: x.T, "x")
 for _method, _name in {
     "add": "add",
@@ -131,7 +157,7 @@ for _method, _name in {
 }.items():
     _apply = getattr(operator, f"{_method}_" if _method in ("and", "or") else _method)
     _forward = _operator(_name, _binary(_apply), "x1", "x2")
-    setattr(SymbolicTensor, f"__{_method}__", _forward)
+    setattr(SymbolicTensor, f"__{_method}__", _or_identity(_forward) if _method in ("eq", "ne") else _forward)
     if _method not in ("lt", "le", "gt", "ge", "eq", "ne"):
         setattr(SymbolicTensor, f"__r{_method}__", lambda self, other, forward=_forward: forward(other, self))
 for _method, _name in {"neg": "negative", "abs": "absolute", "invert": "bitwise_not"}.items():

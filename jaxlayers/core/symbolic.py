@@ -106,7 +106,15 @@ class SymbolicTensor(metaclass=_ExplainedInErrors):
     def _refuse(self, *_: Any, **__: Any) -> Any:
         raise TypeError(f"{self!r} has no values, so NumPy cannot compute with it. {_WAY_OUT}")
 
-    __array__ = __bool__ = __float__ = __int__ = __iter__ = _refuse
+    def __bool__(self) -> bool:
+        """For `a == b` of two symbolic tensors, True if they are the same one, so that `a in [b, c]` can be asked."""
+        if self.node is not None and self.node.function in (operators.equal, operators.not_equal):
+            first, second = self.node.args
+            if type(first) is type(second) is SymbolicTensor:
+                return (first is second) is (self.node.function is operators.equal)
+        return self._refuse()
+
+    __array__ = __float__ = __int__ = __iter__ = _refuse
     __hash__ = object.__hash__
 
     def __getitem__(self, index: Any) -> Any:

@@ -30,7 +30,7 @@ class Symbolic:
             specs = inference.infer(self, args, kwargs, build)
         except BaseException as error:
             build.undo()
-            if not isinstance(error, Exception) or building.is_default(type(self).compute_output_shape):
+            if not isinstance(error, Exception) or not self._can_declare_shape_after(error):
                 raise
             specs = _declared_specs(self, args, kwargs)
         node, outputs = operations.record(self, args, kwargs, specs)
@@ -41,6 +41,10 @@ class Symbolic:
         inputs = self._call_spec.first(args, kwargs)
         self._pass_mask(inputs, masks.previous_mask(inputs, kwargs), outputs)
         return outputs
+
+    def _can_declare_shape_after(self, error: Exception) -> bool:
+        """True if `compute_output_shape` gives the shapes of the outputs when an abstract run has failed."""
+        return not building.is_default(type(self).compute_output_shape)
 
     def _record_calls(self) -> None:
         """Call the layers inside on symbolic tensors, where their inputs are known; models override this."""
@@ -84,7 +88,7 @@ class Symbolic:
         """Return the shape of the outputs for inputs of a shape, None being an unknown size; nothing is built.
 
         The shape is found by an abstract run of the call. A subclass overrides the method if `call` cannot be run
-        abstractly: because it uses libraries other than JAX, or fails for the numbers that stand for unknown sizes.
+        abstractly: because it uses libraries other than JAX, or fails for all that stands for unknown sizes.
         """
         specs = _output_specs(self, args, kwargs)
         return jax.tree.map(lambda spec: spec[0], specs, is_leaf=inference.is_spec)
@@ -94,8 +98,8 @@ class Symbolic:
         """Return symbolic tensors with the shapes and dtypes of the outputs for inputs like these."""
         try:
             specs = inference.infer(borrowing.call_abstractly(self), args, kwargs)
-        except Exception:
-            if building.is_default(type(self).compute_output_shape):
+        except Exception as error:
+            if not self._can_declare_shape_after(error):
                 raise
             specs = _declared_specs(self, args, kwargs)
         return jax.tree.map(lambda s: SymbolicTensor(*s), specs, is_leaf=inference.is_spec)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import inspect
 from typing import Any, ClassVar
 
+import jax
+
 from jaxlayers import activations
-from jaxlayers.core import Layer
+from jaxlayers.common.unknown_sizes import ABOUT_VALUES
+from jaxlayers.core import Layer, inference
 from jaxlayers.layers._config import activated
 from jaxlayers.saving import deserialize_keras_object
 from jaxlayers.saving.objects import serialize_function
@@ -52,7 +55,8 @@ class Lambda(Layer):
         function: the function. It receives the mask of the inputs if it has a parameter `mask`, and the value of
             `training` if it has a parameter `training`.
         output_shape: the shape of the outputs without the batch, or a function from the shape of the inputs to the
-            shape of the outputs. By default (None), the shape is found by tracing the function.
+            shape of the outputs. It is used if the function cannot be traced, because it needs the values of its
+            inputs. By default (None), the shape is found by tracing the function.
         mask: the mask of the outputs, or a function `(inputs, mask) -> mask`; None (the default) for no mask.
         arguments: keyword arguments for the function, as a dict; none by default.
         **kwargs: arguments of `Layer`, such as `name` and `dtype`.
@@ -89,7 +93,12 @@ class Lambda(Layer):
             return super().compute_output_shape(input_shape)
         if callable(self._output_shape):
             return self._output_shape(input_shape)
-        return (input_shape[0], *self._output_shape)
+        batch = jax.tree.leaves(input_shape, is_leaf=lambda size: size is None)[0]
+        return inference.map_shapes(lambda shape: (batch, *shape), self._output_shape)
+
+    def _can_declare_shape_after(self, error: Exception) -> bool:
+        # Other errors are those of the function, which would fail on arrays as well.
+        return self._output_shape is not None and isinstance(error, ABOUT_VALUES)
 
     def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
         """Apply the function."""

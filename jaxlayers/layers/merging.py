@@ -19,9 +19,10 @@ from jaxlayers.numerics.masking import append_axes
 
 
 class Merge(Layer):
-    """The base of layers that merge inputs with the same batch size element by element.
+    """The base of layers that merge inputs element by element, which are broadcast.
 
-    Inputs with fewer axes get axes of size 1 after the batch. The axes after the batch are broadcast.
+    Inputs with fewer axes get axes of size 1 after the batch. (Keras refuses a batch of one beside a larger batch if
+    both sizes are known when the layer is built.)
     """
 
     built = True  # it has no weights
@@ -64,8 +65,12 @@ class Merge(Layer):
         return [jnp.where(valid, x, jnp.zeros_like(x)) for x in arrays]
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The logical or of the masks of the inputs; None when an input has none."""
-        if not isinstance(previous_mask, list | tuple) or any(mask is None for mask in previous_mask):
+        """The logical or of the masks of the inputs; None when an input has none.
+
+        Raises:
+            ValueError: when `previous_mask` is neither None nor a list with a mask, or None, for each of the inputs.
+        """
+        if not _are_masks_of(self, previous_mask, inputs) or any(mask is None for mask in previous_mask):
             return None
         return functools.reduce(ops.logical_or, previous_mask)
 
@@ -92,8 +97,25 @@ def _check_shapes(layer: Layer, arrays: list[jax.Array]) -> None:
         raise ValueError(
             f"{layer.path!r} expects inputs whose axes after the batch broadcast; received shapes {shapes}."
         ) from None
-    if len({shape[:1] for shape in shapes}) > 1:
-        raise ValueError(f"{layer.path!r} expects inputs with the same batch size; received shapes {shapes}.")
+    if len({shape[:1] for shape in shapes} - {(1,)}) > 1:
+        raise ValueError(
+            f"{layer.path!r} expects inputs with the same batch size, or a batch of one; received shapes {shapes}."
+        )
+
+
+def _are_masks_of(layer: Layer, masks: Any, inputs: Any) -> bool:
+    """False if there are no masks; an error unless there is one mask, or None, for each input."""
+    if masks is None:
+        return False
+    for name, value in (("previous_mask", masks), ("inputs", inputs)):
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"{layer.path!r}.compute_mask expects a list as {name}; received {type(value).__name__}.")
+    if len(masks) != len(inputs):
+        raise ValueError(
+            f"{layer.path!r}.compute_mask expects one mask, or None, for each of {len(inputs)} inputs; received "
+            f"{len(masks)} masks."
+        )
+    return True
 
 
 class Add(Merge):
@@ -238,8 +260,13 @@ class Concatenate(Merge):
         return jnp.concatenate(arrays, self.axis)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The masks of the inputs, concatenated along the axis; None when no input has a mask."""
-        mask_ranks = [len(m.shape) for m in previous_mask or [] if m is not None]
+        """The masks of the inputs, concatenated along the axis; None when no input has a mask.
+
+        Raises:
+            ValueError: when `previous_mask` is neither None nor a list with a mask, or None, for each of the inputs.
+        """
+        has_masks = _are_masks_of(self, previous_mask, inputs)
+        mask_ranks = [len(m.shape) for m in previous_mask if m is not None] if has_masks else []
         if not mask_ranks:
             return None
         rank = inputs[0].ndim

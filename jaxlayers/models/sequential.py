@@ -10,7 +10,7 @@ import jax
 
 from jaxlayers.common import registry
 from jaxlayers.common.explanations import describe
-from jaxlayers.core import Layer, SymbolicTensor, building, inference
+from jaxlayers.core import Layer, SymbolicTensor, building
 from jaxlayers.layers import Input, InputLayer, Lambda
 from jaxlayers.models import _arguments
 from jaxlayers.models.graph import source_of
@@ -132,7 +132,7 @@ class Sequential(Model):
             self._graph_symbols()
             self.built = all(layer.built for layer in self._layer_chain)
         else:
-            building.build_for_call(self, (inference.fill(start.shape, start.dtype),), {})
+            building.build_for_call(self, (start,), {})
 
     def _start_tensor(self) -> SymbolicTensor | None:
         """Return the declared symbolic input; if there is none, one like the array that the model was built for."""

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.core import operation
-from jaxlayers.core.operations import as_array
+from jaxlayers.core.operations import as_array, sized_by_values
 from jaxlayers.numerics.types import Array, ArrayLike, DType, Shape, dtype_or_none
 
 __all__ = [
@@ -167,6 +167,13 @@ def arange(start: ArrayLike, stop: ArrayLike = None, step: ArrayLike = None, dty
         (Array([0, 1, 2], dtype=int32), Array([1. , 0.5], dtype=float32))
     """
     return jnp.arange(start, stop, step, dtype_or_none(dtype))
+
+
+@sized_by_values(arange)
+def _arange_of_size(
+    start: ArrayLike, stop: ArrayLike = None, step: ArrayLike = None, dtype: DType = None, *, size: int
+) -> Array:
+    return jnp.zeros(size, dtype_or_none(dtype) or jnp.result_type(start, *(n for n in (stop, step) if n is not None)))
 
 
 @operation("start", "stop")

@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.core.operations import as_array
+from jaxlayers.core.operations import as_array, sized_by_values
 from jaxlayers.numerics.types import Array, ArrayLike
 from jaxlayers.ops._declarations import computed_by
 
@@ -87,6 +87,11 @@ def where(condition: ArrayLike, x1: ArrayLike = None, x2: ArrayLike = None) -> A
     return jnp.where(condition, x1, x2)
 
 
+@sized_by_values(where)
+def _where_of_size(condition: Array, x1: None = None, x2: None = None, size: int | None = None) -> Any:
+    return jnp.nonzero(condition, size=size)
+
+
 @operation()
 def select(condlist: Sequence[ArrayLike], choicelist: Sequence[ArrayLike], default: ArrayLike = 0) -> Array:
     """Select each element from the first array whose condition is true there.
@@ -117,12 +122,16 @@ def select(condlist: Sequence[ArrayLike], choicelist: Sequence[ArrayLike], defau
 def nonzero(x: ArrayLike) -> tuple[Array, ...]:
     """The indices of all elements that are not zero: one array of indices for each axis.
 
-    It cannot be used in compiled functions, because the shape of the result depends on the values.
+    It cannot be used in compiled functions, because the shape of the result depends on the values. The size of the
+    results of a symbolic tensor is unknown.
 
     Example:
         >>> nonzero([0, 3, 4])
         (Array([1, 2], dtype=int32),)
     """
+
+
+sized_by_values(nonzero)(jnp.nonzero)
 
 
 @computed_by(jnp.diagonal, "x")
@@ -251,6 +260,9 @@ def unique(
         x, return_index, return_inverse, return_counts, axis, equal_nan=False, size=size, fill_value=fill_value,
         sorted=sorted,
     )  # fmt: skip
+
+
+sized_by_values(unique)(unique)
 
 
 @operation("indices")

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.core import operation
-from jaxlayers.core.operations import as_array
+from jaxlayers.core.operations import as_array, sized_by_values
 from jaxlayers.numerics.types import Array, ArrayLike, hashable
 from jaxlayers.ops._declarations import computed_by
 
@@ -197,6 +197,11 @@ def repeat(x: ArrayLike, repeats: ArrayLike, axis: int | None = None) -> Array:
     """
     # A NumPy array is concrete while a function is traced; JAX needs concrete numbers for the size of the result.
     return jnp.repeat(x, np.asarray(repeats) if isinstance(repeats, list | tuple) else repeats, axis)
+
+
+@sized_by_values(repeat)
+def _repeat_to_size(x: Array, repeats: ArrayLike, axis: int | None = None, size: int | None = None) -> Array:
+    return jnp.repeat(x, repeats, axis, total_repeat_length=size)
 
 
 @operation("x")

@@ -1,10 +1,14 @@
 """Mathematical functions that NumPy lacks: special functions, segments, ranks, sequences, complex numbers."""
 
+import functools
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.core import operation
+from jaxlayers.core.operations import sized_by_values
 from jaxlayers.numerics.types import Array, ArrayLike, Axis
 from jaxlayers.ops._declarations import computed_by, reduced_by
 
@@ -255,6 +259,16 @@ def segment_min(
         Array([3., 2.], dtype=float32)
     """
     return jax.ops.segment_min(data, segment_ids, num_segments, indices_are_sorted=sorted)
+
+
+def _reduce_segments_to_size(
+    reduction: Any, data: Array, segment_ids: Array, num_segments: int | None = None, sorted: bool = False, *, size: int
+) -> Array:
+    return reduction(data, segment_ids, size, sorted)
+
+
+for _reduction in (segment_sum, segment_prod, segment_max, segment_min):
+    sized_by_values(_reduction)(functools.partial(_reduce_segments_to_size, _reduction))
 
 
 @operation("x")

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 
+from jaxlayers.common import unknown_sizes
 from jaxlayers.core import operation
+from jaxlayers.core.operations import sized_by_values
 from jaxlayers.numerics.types import Array, ArrayLike, Axis, DType, Shape, dtype_or_none, hashable
 from jaxlayers.ops._declarations import computed_by
 from jaxlayers.ops.core import shape
@@ -68,14 +70,20 @@ def reshape(x: ArrayLike, newshape: Shape) -> Array:
 
     Args:
         x: array.
-        newshape: the new shape. One size may be -1: it is computed from the others.
+        newshape: the new shape. One size may be -1: it is computed from the others. None, an unknown size of a symbolic
+            tensor, is the size of the same axis of x; without -1, a single None stands for -1.
 
     Example:
         >>> reshape([1, 2, 3, 4], (2, -1))
         Array([[1, 2],
                [3, 4]], dtype=int32)
     """
-    return jnp.reshape(x, newshape)
+    return unknown_sizes.reshape(x, newshape)
+
+
+@sized_by_values(reshape)
+def _reshape_to_size(x: Array, newshape: Sequence[int], size: int) -> Array:
+    return jnp.zeros([n if isinstance(n, int) and n >= 0 else size for n in newshape], x.dtype)
 
 
 @computed_by(jnp.ravel)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
+from jaxlayers.core.operations import sized_by_values
 from jaxlayers.numerics.types import Array, ArrayLike, Axis, hashable, refuse_sparse
 from jaxlayers.ops._declarations import computed_by, reduced_by
 
@@ -199,6 +200,15 @@ def bincount(x: ArrayLike, weights: ArrayLike = None, minlength: int = 0, sparse
         return jnp.bincount(x, weights, minlength=minlength)
     length = builtins.max(minlength, int(x.max()) + 1)
     return jax.vmap(lambda row, weight: jnp.bincount(row, weight, length=length))(x, weights)
+
+
+@sized_by_values(bincount)
+def _bincount_to_size(
+    x: Array, weights: ArrayLike = None, minlength: int = 0, sparse: bool = False, *, size: int
+) -> Array:
+    return jnp.zeros(
+        (*x.shape[:-1], size), jnp.bincount(jnp.ravel(x)[:1], length=1).dtype if weights is None else weights.dtype
+    )
 
 
 @operation("x")

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.core import operation
-from jaxlayers.core.operations import as_array
+from jaxlayers.core.operations import as_array, sized_by_values
 from jaxlayers.numerics.types import Array, ArrayLike, DType, dtype_or_none, refuse_sparse
 from jaxlayers.ops._declarations import computed_by
 
@@ -216,15 +216,23 @@ def slice(inputs: ArrayLike, start_indices: Any, shape: Sequence[int]) -> Array:
     Args:
         inputs: array.
         start_indices: the start of the block along each axis. It is reduced if the block would exceed the array.
-        shape: the sizes of the block. -1 is the size from the start, which must not be a traced value then, to the end.
+        shape: the sizes of the block. -1 (or None, an unknown size of a symbolic tensor) is the size from the start,
+            which must not be a traced value then, to the end.
 
     Example:
         >>> slice([1, 2, 3, 4], [1], [2])
         Array([2, 3], dtype=int32)
     """
     starts = _starts(start_indices)
-    sizes = [inputs.shape[axis] - int(starts[axis]) if size == -1 else size for axis, size in enumerate(shape)]
+    sizes = [size if isinstance(size, int | None) else int(size) for size in shape]
+    sizes = [inputs.shape[i] - int(starts[i]) if size in (-1, None) else size for i, size in enumerate(sizes)]
     return jax.lax.dynamic_slice(inputs, starts, sizes)
+
+
+@sized_by_values(slice)
+def _slice_of_size(inputs: Array, start_indices: Any, shape: Any, size: int) -> Array:
+    is_known = [isinstance(number, int) and number >= 0 for number in shape]
+    return jnp.zeros([number if known else size for number, known in zip(shape, is_known, strict=True)], inputs.dtype)
 
 
 @operation("inputs", "updates")
@@ -254,11 +262,13 @@ def unstack(x: ArrayLike, num: int | None = None, axis: int = 0) -> list[Array]:
 
     Args:
         x: array.
-        num: the number of slices. It has no effect: the size of the axis is known.
+        num: the number of slices, needed if the size of the axis is unknown, which it can be for a symbolic tensor.
         axis: the axis; 0 by default.
 
     Example:
         >>> unstack([[1, 2], [3, 4]])
         [Array([1, 2], dtype=int32), Array([3, 4], dtype=int32)]
     """
+    if not isinstance(x.shape[axis], int) and num is not None:
+        return [jnp.take(x, number, axis) for number in range(num)]
     return list(jnp.unstack(x, axis=axis))

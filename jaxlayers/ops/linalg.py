@@ -237,13 +237,14 @@ def svd(x: ArrayLike, full_matrices: bool = True, compute_uv: bool = True) -> An
     return tuple(result) if compute_uv else result
 
 
-@computed_by(jnp.linalg.solve)
+@operation("a", "b")
 def solve(a: ArrayLike, b: ArrayLike) -> Array:
     """Solution x of the linear equations a x = b.
 
     Args:
         a: square matrices, [..., n, n].
-        b: right-hand sides, [..., n, m], or [n].
+        b: right-hand sides: matrices [..., n, m], or vectors [..., n] if b has one axis less than a. (Keras's `solve`
+            takes such vectors in symbolic tensors, but not in arrays.)
 
     Returns:
         The solutions, in the shape of b.
@@ -252,6 +253,9 @@ def solve(a: ArrayLike, b: ArrayLike) -> Array:
         >>> solve([[2.0, 0.0], [0.0, 4.0]], [1.0, 1.0])
         Array([0.5 , 0.25], dtype=float32)
     """
+    if jnp.ndim(b) == jnp.ndim(a) - 1:
+        return jnp.linalg.solve(a, b[..., None])[..., 0]
+    return jnp.linalg.solve(a, b)
 
 
 @operation("a", "b")

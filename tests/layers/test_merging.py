@@ -148,3 +148,23 @@ def test_integers_are_merged_as_integers():
         first, second = map(jnp.asarray, arrays)
         set_mask(first, jnp.array([[False, True]]))
         assert int(getattr(layers, name)()([first, second])[0, 0]) == value
+
+
+def test_a_batch_of_one_is_broadcast():
+    a, b = jl.Input((4,)), jl.Input((4,))
+    model = jl.Model([a, b], layers.Subtract()([a, b]))
+    x, y = floats(16, 4), floats(1, 4)
+    np.testing.assert_allclose(model([x, y]), x - y)
+    assert model.output_shape == (None, 4)
+    assert layers.Add()([jl.Input((4,), batch_size=1), jl.Input((4,))]).shape == (None, 4)
+    with pytest.raises(ValueError, match="batch of one"):
+        layers.Add()([x, floats(2, 4)])
+
+
+@pytest.mark.parametrize("name", ["Add", "Maximum", "Concatenate"])
+def test_masks_must_be_a_list_like_the_inputs(name):
+    layer, x, mask = getattr(layers, name)(), jnp.ones((2, 3, 4)), jnp.ones((2, 3), bool)
+    assert layer.compute_mask([x, x], None) is None and layer.compute_mask([x, x], [None, None]) is None
+    for inputs, masks in (([x, x], mask), (x, [mask, mask]), ([x, x], [mask])):
+        with pytest.raises(ValueError, match="expects"):
+            layer.compute_mask(inputs, masks)
