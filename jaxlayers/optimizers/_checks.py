@@ -40,8 +40,8 @@ def rate_number(value: Any) -> float:
     value = unwrap(value)
     if value is None or isinstance(value, bool | str) or np.ndim(value):
         raise ValueError(
-            "learning_rate must be a number, a LearningRateSchedule, or a function without arguments; received "
-            f"{value!r}."
+            "learning_rate must be a number, a LearningRateSchedule, or a function of the step or without arguments; "
+            f"received {value!r}."
         )
     return float(value)
 

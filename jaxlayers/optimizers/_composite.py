@@ -115,10 +115,11 @@ class Composite(Optimizer):
         """Set parameters to their moving averages, for the inner optimizers with `use_ema`."""
         if self._layout is None:
             return
-        _checks.check_variables(self.name, list(var_list), self._layout.index)
+        variables = list(var_list)
+        _checks.check_variables(self.name, variables, self._layout.index)
         for inner in self._inner:
             if inner.built:
-                inner.finalize_variable_values(inner._parameters())
+                inner.finalize_variable_values([v for v in variables if v in inner._layout.index])
 
     def exclude_from_weight_decay(
         self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None

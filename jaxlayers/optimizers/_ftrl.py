@@ -21,7 +21,7 @@ class Ftrl(Optimizer):
     `learning_rate_power` and `l1`, `l2`, `l2_shrinkage` the regularization strengths.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments; 0.001 by default.
+        learning_rate: a number, a schedule, or a function (see `Optimizer`); 0.001 by default.
         learning_rate_power: the exponent `p`, at most 0; -0.5 by default. With 0, the steps do not shrink.
         initial_accumulator_value: the initial value of `n`, at least 0; 0.1 by default.
         l1_regularization_strength: the strength of the L1 penalty, at least 0; 0 by default.

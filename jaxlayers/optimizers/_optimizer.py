@@ -38,8 +38,8 @@ class Optimizer(Steps):
     so a subclass of them cannot call `super().update_step()`.
 
     Args:
-        learning_rate: a number; a `LearningRateSchedule`, called with the number of updates; or a function without
-            arguments.
+        learning_rate: a number; a `LearningRateSchedule`, or a function of one argument such as a schedule of optax,
+            called with the number of updates; or a function without arguments.
         weight_decay: decoupled weight decay, `w -= learning_rate * weight_decay * w` before each step; None, the
             default, for none.
         clipnorm: the largest norm of the gradient of each parameter; None, the default, for no limit.
@@ -187,7 +187,7 @@ class Optimizer(Steps):
         )
         overwritten, rates = self._overwrites, self._rate_variables
         for parameter, value in zip(parameters, new_parameters, strict=True):
-            if overwritten or by_variable.get(parameter) is not None:
+            if parameter in by_variable and (overwritten or by_variable[parameter] is not None):
                 parameter.assign(value)
         for slot, value in zip(slots, new_slots, strict=True):
             if all(slot is not rate for rate in rates):
@@ -277,21 +277,20 @@ class Optimizer(Steps):
         """Set the parameters to their moving averages if `use_ema` is True; call this method when training ends.
 
         Args:
-            var_list: the parameters that the optimizer was built with.
+            var_list: the parameters to set; some of those that the optimizer was built with may be missing, such as
+                those of a layer that was frozen since. (Keras requires all.)
 
         Raises:
-            ValueError: if the variables are not those the optimizer was built with.
+            ValueError: if the optimizer was not built with one of the variables.
         """
         if not self.use_ema or self._layout is None:
             return
         variables = list(var_list)
         _checks.check_variables(self.name, variables, self._layout.index)
-        if len(variables) != len(self._layout.index):
-            raise ValueError(
-                f"{self.name!r} keeps averages of {len(self._layout.index)} variables; received {len(variables)}."
-            )
-        updated = scope.read(self._iterations) > 0  # before the first update the averages are zero
-        pairs = self.moving_averages
+        given = set(variables)
+        # Before the first update the averages are zero.
+        updated = scope.read(self._iterations) >= (self.gradient_accumulation_steps or 1)
+        pairs = [(variable, average) for variable, average in self.moving_averages if variable in given]
         values = [jnp.where(updated, scope.read(average), scope.read(variable)) for variable, average in pairs]
         for (variable, _), value in zip(pairs, values, strict=True):
             variable.assign(value)

@@ -18,7 +18,7 @@ class RMSprop(Optimizer):
     `m = momentum * m + learning_rate * g / sqrt(...)` and `w -= m`.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments; 0.001 by default.
+        learning_rate: a number, a schedule, or a function (see `Optimizer`); 0.001 by default.
         rho: the decay rate of the moving averages; 0.9 by default.
         momentum: the decay rate of the momentum; 0, the default, for none.
         epsilon: added under the root; 1e-7 by default.
