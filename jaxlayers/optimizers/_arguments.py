@@ -15,7 +15,7 @@ from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.settings import auto_name, floatx, to_snake_case
 from jaxlayers.core import Variable, scope
 from jaxlayers.core.protocols import Role
-from jaxlayers.core.tracking import Tracked
+from jaxlayers.core.tracking import Path, Tracked
 from jaxlayers.initializers import Constant
 from jaxlayers.optimizers import _checks, _paths, schedules
 from jaxlayers.optimizers._decay import Exclusion
@@ -29,6 +29,8 @@ class Arguments(Tracked):
     _role = Role.SLOT
     slot_order: ClassVar[tuple[tuple[str, ...], ...]] = ()  # see `_slots.Layout`
     slot_names: ClassVar[dict[str, str]] = {}
+    _layer: Any = None  # a weak reference to the layer in whose `params` the parameters have their places
+    _places: Mapping[str, Path] = {}  # the places of parameters that are nested in the state, by path
     _learning_rate: Any = None  # a variable, a schedule or a function; None until the constructor sets it
 
     def __init__(

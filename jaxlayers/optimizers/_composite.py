@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 
 from jaxlayers.core import Variable
+from jaxlayers.core.layer import Layer
 from jaxlayers.optimizers import _checks
 from jaxlayers.optimizers._optimizer import Optimizer
 from jaxlayers.transforms.facades import WeakMethod
@@ -72,6 +74,9 @@ class Composite(Optimizer):
     def _overwrites(self) -> bool:
         return any(inner._overwrites for inner in self._inner)
 
+    def _take_places_from(self, layer: Layer) -> None:
+        self._layer = weakref.ref(layer)  # the layer holds the optimizer
+
     def _make_layout(self, parameters: list[Variable]) -> Any:
         return Grouping(parameters, self._group(parameters))
 
@@ -79,6 +84,8 @@ class Composite(Optimizer):
         parameters = list(layout.index)
         for inner, group in zip(self._inner, layout.groups, strict=True):
             if group:
+                if self._layer is not None and self._layer() is not None:
+                    inner._take_places_from(self._layer())
                 inner.build([parameters[i] for i in group])
         return {}  # the inner optimizers hold the slots
 

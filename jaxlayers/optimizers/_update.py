@@ -23,7 +23,7 @@ import optax
 
 from jaxlayers.core import Variable
 from jaxlayers.optimizers import _transformations as ours
-from jaxlayers.optimizers._slots import Layout, owner_of
+from jaxlayers.optimizers._slots import Layout
 from jaxlayers.optimizers._steps import Steps
 
 
@@ -119,7 +119,7 @@ def _update(
     steps, new = _advance(optimizer, make_steps(optimizer), params, filled, state, learning_rate)
     new_params = {name: _add(param, steps[name]) if name in used else param for name, param in params.items()}
     if len(used) < len(params):
-        new = new._replace(steps=_keep_unused(new.steps, state.steps, params.keys() - used))
+        new = new._replace(steps=_keep_unused(layout, new.steps, state.steps, used))
     if optimizer.use_ema:
         average, overwrite = _update_average(optimizer, state, new_params)
         new = new._replace(average=average)
@@ -212,11 +212,12 @@ def _cast(tree: Any, like: Any) -> Any:
     return jax.tree.map(lambda a, b: a if a.dtype == b.dtype else a.astype(b.dtype), tree, like)
 
 
-def _keep_unused(new: Any, old: Any, unused: Set[str]) -> Any:
+def _keep_unused(layout: Layout, new: Any, old: Any, used: Set[str]) -> Any:
     """Return the new state with the old leaves of the parameters that have no gradient."""
 
     def choose(path: Any, value: Any, before: Any) -> Any:
-        return before if owner_of(path, unused) is not None else value
+        owner, _ = layout.owner_of(path)
+        return value if owner is None or owner in used else before
 
     return jax.tree_util.tree_map_with_path(choose, new, old)
 
