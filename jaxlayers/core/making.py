@@ -110,7 +110,7 @@ def _value(variable: Any, key: Callable[[], Any], generators: scope.Generators) 
         value = sample(lambda: keys.as_key(key()), shape, dtype)
     elif isinstance(initializer, Start):
         value = initializer.value
-    elif _takes_key(initializer):
+    elif takes_key(initializer):
         value = initializer(keys.as_key(key()), shape, jnp.dtype(dtype))
     else:
         value = _call(initializer, shape, dtype, Scope.initializing(key(), generators))
@@ -131,11 +131,11 @@ def _call(initializer: Any, shape: tuple[int, ...], dtype: str, inside: Scope) -
     return value
 
 
-def _takes_key(initializer: Any) -> bool:
+def takes_key(initializer: Any) -> bool:
     """True for the initializers of `jax.nn.initializers`, and other functions whose first parameter is `key`."""
     try:
         return next(iter(inspect.signature(initializer).parameters), None) == "key"
-    except ValueError:  # a built-in function
+    except (TypeError, ValueError):  # not callable, or a built-in function
         return False
 
 

@@ -88,6 +88,9 @@ class Ftrl(Optimizer):
             shrinkage = 2 * self.l2_shrinkage_regularization_strength * w
             z = z + g + shrinkage - (new_n**-power - n**-power) / rate * w
             curvature = new_n**-power / rate + 2 * (self.l2_regularization_strength + self.beta / (2 * rate))
-            return (jnp.clip(z, -l1, l1) - z) / curvature - w, new_n, z
+            # Without any gradient so far, and without beta and l2, every value is a minimum: keep the parameter.
+            is_flat = curvature == 0
+            best = jnp.where(is_flat, w, (jnp.clip(z, -l1, l1) - z) / jnp.where(is_flat, 1, curvature))
+            return best - w, new_n, z
 
         return step

@@ -38,9 +38,9 @@ class LossScaleOptimizer(Composite):
     """Dynamic loss scaling around another optimizer, so that small float16 gradients do not underflow to zero.
 
     The gradients are those of the loss times a scale, and are divided by the scale before the update. If a gradient is
-    not finite, the update is skipped and the scale halved, but not below 1; after `dynamic_growth_steps` finite steps in a
-    row the scale is doubled. Keras's scale has no lower limit and reaches 0 after enough skipped updates, and stays there. `fit` scales the loss automatically. In your own steps, take the gradients of
-    `optimizer.scale_loss(loss)`.
+    not finite, the update is skipped and the scale halved, though not below 1; after `dynamic_growth_steps` finite
+    steps in a row the scale is doubled. (Keras's scale falls to 0 after enough skipped updates, and stays there.)
+    `fit` scales the loss automatically. In your own steps, take the gradients of `optimizer.scale_loss(loss)`.
 
     Args:
         inner_optimizer: the optimizer that updates the parameters.

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 class OptaxOptimizer(Optimizer):
     """An optimizer around an optax transformation with its own learning rate, clipping and weight decay.
 
-    In a compiled model, and after `apply(gradients, layer)` or `build(layer)`, the transformation receives the parameters
-    as the nested dict `params` of the model or layer; otherwise as a dict from the path of each variable
-    (`"model/dense/kernel"`) to its array. Its masks and labels can use these trees. Each array in its state is a variable
-    of the optimizer.
+    In a compiled model, and after `apply(gradients, layer)` or `build(layer)`, the transformation receives the
+    parameters as the nested dict `params` of the model or layer; otherwise as a dict from the path of each variable
+    (`"model/dense/kernel"`) to its array. Its masks and labels can use these trees. Each array in its state is a
+    variable of the optimizer.
 
     Args:
         transformation: an `optax.GradientTransformation`.

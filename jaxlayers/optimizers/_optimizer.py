@@ -154,8 +154,8 @@ class Optimizer(Steps):
         pairs = list(grads_and_vars)
         if any(not isinstance(pair, tuple | list) or len(pair) != 2 for pair in pairs):
             raise ValueError(
-                f"{self.name!r}: apply_gradients() takes pairs (gradient, variable); received {type(pairs[0]).__name__}. "
-                "A tree of gradients goes to apply(tree, layer)."
+                f"{self.name!r}: apply_gradients() takes pairs (gradient, variable); received "
+                f"{type(pairs[0]).__name__}. A tree of gradients goes to apply(tree, layer)."
             )
         if pairs:
             gradients, variables = zip(*pairs, strict=True)

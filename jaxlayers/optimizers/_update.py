@@ -187,20 +187,26 @@ def _advance(
     if learning_rate is None:
         learning_rate = optimizer.scheduled_rate(state.iterations)
     learning_rate = jnp.asarray(learning_rate)
-    gradients, params = (None if tree is None else jax.tree.map(_widen, tree) for tree in (gradients, params))
     if params is not None:
-        gradients = jax.tree.map(lambda g, p: g.astype(p.dtype), gradients, params)
-    wide = jax.eval_shape(transformation.init, gradients if params is None else params)
+        gradients = jax.tree.map(lambda g, p: g.astype(_wide(p)), gradients, params)
+    slots = state.steps
+    if any(_wide(leaf) != leaf.dtype for leaf in jax.tree.leaves(gradients if params is None else params)):
+        gradients, params = (None if tree is None else jax.tree.map(_widen, tree) for tree in (gradients, params))
+        slots = _cast(slots, jax.eval_shape(transformation.init, gradients if params is None else params))
     steps, inner = transformation.update(
-        gradients, _cast(state.steps, wide), params, learning_rate=learning_rate, iterations=state.iterations
+        gradients, slots, params, learning_rate=learning_rate, iterations=state.iterations
     )
     return steps, state._replace(iterations=state.iterations + 1, steps=_cast(inner, state.steps))
 
 
-def _widen(array: Any) -> Any:
-    """Return a float array of less than 32 bits as float32, and any other array unchanged."""
+def _wide(array: Any) -> Any:
+    """Return the dtype to compute in: float32 for floats of less than 32 bits, and any other dtype unchanged."""
     is_short = jnp.issubdtype(array.dtype, jnp.floating) and jnp.finfo(array.dtype).bits < 32
-    return array.astype("float32") if is_short else array
+    return jnp.dtype("float32") if is_short else array.dtype
+
+
+def _widen(array: Any) -> Any:
+    return array.astype(_wide(array))
 
 
 def _add(param: Any, step: Any) -> Any:

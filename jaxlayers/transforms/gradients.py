@@ -145,7 +145,7 @@ def _wrt(wrt: Any) -> tuple[list[Variable], Callable[[list[Any]], Any]]:
 
 def _check_arguments(argnums: int | tuple[int, ...], args: tuple[Any, ...]) -> None:
     """Raise an error if `argnums` is out of range or selects an argument that holds a layer."""
-    hint = "To differentiate with respect to weights, pass the layer or the variables as wrt=: jl.grad(f, wrt=layer)(x)."
+    hint = "For gradients of weights, pass the layer or the variables as wrt=: jl.grad(f, wrt=layer)(x)."
     for number in (argnums,) if hasattr(argnums, "__index__") else argnums:
         if not -len(args) <= number < len(args):
             raise ValueError(
