@@ -62,6 +62,7 @@ def test_a_tree_and_its_layer_update_each_weight_with_its_own_gradient():
         (lambda o, m, t: o.apply(t, m.trainable_variables), r"apply\(tree, layer\)"),
         (lambda o, m, t: o.apply_gradients(t), r"apply\(tree, layer\)"),
         (lambda o, m, t: o.apply_gradients(zip(t, m.trainable_variables, strict=False)), r"apply\(tree, layer\)"),
+        (lambda o, m, t: o.apply(jax.tree.leaves(t), m), r"must have shape.*apply\(tree, layer\)"),
         (lambda o, m, t: o.apply({**t, "z": {}}, m), "z/kernel is missing"),
         (lambda o, m, t: o.apply({**t, "more": 1.0}, m), "more belongs to no variable"),
         (lambda o, m, t: o.apply({**t, "z": {**t["z"], "bias": jnp.ones(3)}}, m), r"z/bias must have shape \(2,\)"),

@@ -30,13 +30,14 @@ BRAIN = [case for case in CASES if case[0] in ("Adafactor", "Muon")] + [("Adam",
 
 
 def train(case, sizes, dtype, stored):
-    """Return the values of a matrix and a vector for each size of gradients, after three updates."""
+    """Return the values of parameters for each size of gradients, after three updates."""
     generator = np.random.default_rng(0)
-    arrays = [jnp.asarray(generator.normal(size=s), dtype) for _ in sizes for s in ((3, 2), (4,))]
+    shapes = [(3, 2), (4,)] if case[0] in ("Adafactor", "Muon") else [(3,)]
+    arrays = [jnp.asarray(generator.normal(size=s), dtype) for _ in sizes for s in shapes]
     variables = [Variable(array.astype(stored), name=f"v{i}", dtype=stored) for i, array in enumerate(arrays)]
     optimizer = make(optimizers, case)
     for _ in range(3):
-        factors = [size for size in sizes for _ in range(2)]
+        factors = [size for size in sizes for _ in shapes]
         gradients = [generator.uniform(-1, 1, v.shape) * factor for v, factor in zip(variables, factors, strict=True)]
         optimizer.apply([jnp.asarray(gradient, dtype) for gradient in gradients], variables)
     return [np.asarray(variable, "float64") for variable in variables], optimizer

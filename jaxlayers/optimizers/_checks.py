@@ -76,7 +76,8 @@ def check_gradients(optimizer: str, gradients: Sequence[Any], variables: Sequenc
         elif np.shape(gradient) != variable.shape:
             raise ValueError(
                 f"The gradient of {variable.path!r} must have shape {variable.shape}; received shape "
-                f"{np.shape(gradient)}."
+                f"{np.shape(gradient)}. Leaves of a tree are in another order than trainable_variables: pass the tree "
+                "and its layer, apply(tree, layer)."
             )
     if len(missing) == len(variables):
         raise ValueError(f"{optimizer!r} received no gradient for any variable: all are None.")

@@ -124,9 +124,10 @@ class Composite(Optimizer):
             return
         variables = list(var_list)
         _checks.check_variables(self.name, variables, self._layout.index)
+        given = set(variables)
         for inner in self._inner:
             if inner.built:
-                inner.finalize_variable_values([v for v in variables if v in inner._layout.index])
+                inner.finalize_variable_values([v for v in inner._parameters() if v in given])
 
     def exclude_from_weight_decay(
         self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None

@@ -297,7 +297,7 @@ class Optimizer(Steps):
 
     def scale_loss(self, loss: Any) -> Any:
         """Return the loss times `loss_scale_factor`; take the gradients of this product."""
-        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+        return loss if self.loss_scale_factor is None else loss * np.float32(self.loss_scale_factor)
 
     @property
     def moving_averages(self) -> list[tuple[Variable, Variable]]:

@@ -82,7 +82,7 @@ class Layout:
 
     def owner_of(self, path: Any) -> tuple[str | None, Any]:
         """Return the path of the parameter that a leaf of the state belongs to, or None, and the keys outside of it."""
-        keys = [key.key if isinstance(key, jax.tree_util.DictKey) else None for key in path]
+        keys: list[Any] = [key.key if isinstance(key, jax.tree_util.DictKey) else None for key in path]
         for end in range(len(keys), 0, -1):
             for start in range(end):
                 owner = self._path_at.get(tuple(keys[start:end]))

@@ -39,11 +39,12 @@ def pair_gradients(optimizer: str, grads: Any, variables: Any) -> tuple[list[Any
     if isinstance(grads, Mapping):
         raise ValueError(f"{optimizer!r} received a dict of gradients and a list of variables. {_HINT}")
     gradients, variables = list(grads), list(variables)
-    is_nested = any(isinstance(variable, Layer | Mapping | list | tuple) for variable in variables)
+    if gradients and isinstance(gradients[0], str):
+        raise ValueError(f"{optimizer!r} received {gradients[0]!r} as a gradient, a key of a dict. {_HINT}")
+    is_flat = all(isinstance(variable, Variable) for variable in variables)
+    is_nested = not is_flat and any(isinstance(variable, Layer | Mapping | list | tuple) for variable in variables)
     if is_nested and len(gradients) == len(variables):
         return _pair_each(optimizer, list(zip(gradients, variables, strict=True)))
-    if any(isinstance(gradient, str) for gradient in gradients):
-        raise ValueError(f"{optimizer!r} received {gradients[0]!r} as a gradient, a key of a dict. {_HINT}")
     return gradients, variables
 
 

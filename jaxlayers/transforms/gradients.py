@@ -146,7 +146,7 @@ def _wrt(wrt: Any) -> tuple[list[Variable], Callable[[list[Any]], Any]]:
 def _check_arguments(argnums: int | tuple[int, ...], args: tuple[Any, ...]) -> None:
     """Raise an error if `argnums` is out of range or selects an argument that holds a layer."""
     hint = "For gradients of weights, pass the layer or the variables as wrt=: jl.grad(f, wrt=layer)(x)."
-    for number in (argnums,) if hasattr(argnums, "__index__") else argnums:
+    for number in argnums if isinstance(argnums, tuple | list) else (argnums,):
         if not -len(args) <= number < len(args):
             raise ValueError(
                 f"argnums={argnums} is out of range: received {len(args)} positional arguments to differentiate with "
