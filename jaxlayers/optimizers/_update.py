@@ -13,6 +13,7 @@ This module imports optax, so it is imported only when an optimizer is first use
 
 from __future__ import annotations
 
+import functools
 import weakref
 from collections.abc import Callable, Set
 from typing import Any, NamedTuple
@@ -188,9 +189,9 @@ def _advance(
         learning_rate = optimizer.scheduled_rate(state.iterations)
     learning_rate = jnp.asarray(learning_rate)
     if params is not None:
-        gradients = jax.tree.map(lambda g, p: g.astype(_wide(p)), gradients, params)
+        gradients = jax.tree.map(lambda g, p: g.astype(_wide(p.dtype)), gradients, params)
     slots = state.steps
-    if any(_wide(leaf) != leaf.dtype for leaf in jax.tree.leaves(gradients if params is None else params)):
+    if any(_wide(leaf.dtype) != leaf.dtype for leaf in jax.tree.leaves(gradients if params is None else params)):
         gradients, params = (None if tree is None else jax.tree.map(_widen, tree) for tree in (gradients, params))
         slots = _cast(slots, jax.eval_shape(transformation.init, gradients if params is None else params))
     steps, inner = transformation.update(
@@ -199,14 +200,16 @@ def _advance(
     return steps, state._replace(iterations=state.iterations + 1, steps=_cast(inner, state.steps))
 
 
-def _wide(array: Any) -> Any:
+@functools.cache
+def _wide(dtype: Any) -> Any:
     """Return the dtype to compute in: float32 for floats of less than 32 bits, and any other dtype unchanged."""
-    is_short = jnp.issubdtype(array.dtype, jnp.floating) and jnp.finfo(array.dtype).bits < 32
-    return jnp.dtype("float32") if is_short else array.dtype
+    is_short = jnp.issubdtype(dtype, jnp.floating) and jnp.finfo(dtype).bits < 32
+    return jnp.dtype("float32") if is_short else dtype
 
 
 def _widen(array: Any) -> Any:
-    return array.astype(_wide(array))
+    dtype = _wide(array.dtype)
+    return array if dtype == array.dtype else array.astype(dtype)
 
 
 def _add(param: Any, step: Any) -> Any:
