@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxlayers import initializers
+from jaxlayers import initializers, layers
 from jaxlayers.core import Variable, making, random as keys
 from jaxlayers.initializers import _draws, _scaling
 
@@ -482,3 +482,33 @@ def test_two_variables_of_one_initializer_with_a_seed_generator_differ():
     initializer = initializers.RandomNormal(seed=keys.SeedGenerator(7))
     first, second = (Variable(initializer, shape=(3, 2), name=name) for name in "ab")
     assert not np.allclose(first, second)
+
+
+# Functions of a key, as in `jax.nn.initializers`.
+
+
+def test_functions_of_a_key_are_taken():
+    he = jax.nn.initializers.he_normal()
+
+    class Direct(layers.Layer):
+        def build(self, input_shape):
+            self.w = self.add_weight(shape=(3, 2), initializer=he)
+
+        def call(self, inputs):
+            return inputs
+
+    dense, direct = layers.Dense(2, kernel_initializer=he, bias_initializer=jax.nn.initializers.constant(2.0)), Direct()
+    for layer in (dense, direct):
+        layer(jnp.ones((1, 3)))
+        params, _ = layer.init(jax.random.key(0), jnp.ones((1, 3)))
+        again, _ = layer.init(jax.random.key(0), jnp.ones((1, 3)))
+        jax.tree.map(np.testing.assert_array_equal, params, again)
+    np.testing.assert_array_equal(dense.bias, [2, 2])
+    assert not np.allclose(dense.kernel, direct.w) and np.std(dense.kernel) > 0.1
+    cell = layers.LSTMCell(2, bias_initializer=jax.nn.initializers.zeros)
+    cell.build((None, 3))
+    np.testing.assert_array_equal(cell.bias, [0, 0, 1, 1, 0, 0, 0, 0])
+    taken = initializers.get(he)
+    assert initializers.get(taken) is taken and taken((3, 2), "bfloat16").dtype == "bfloat16"
+    assert initializers.serialize(taken) == initializers.serialize(he)
+    assert not np.allclose(*(Variable(he, shape=(3, 2), name="same") for _ in range(2)))

@@ -151,8 +151,11 @@ def test_finalizing_takes_the_averages(steps):
     if steps:
         theirs[0].finalize_variable_values(theirs[1])
         assert_equal_states(theirs, ours)
-        with pytest.raises(ValueError, match="averages of 3 variables; received 2"):
-            ours[0].finalize_variable_values(ours[1][:2])
+        ours[1][0].assign(before[0])
+        ours[0].finalize_variable_values(ours[1][1:])  # the others were frozen since
+        np.testing.assert_array_equal(ours[1][0], before[0])
+        with pytest.raises(ValueError, match="'new' is unknown"):
+            ours[0].finalize_variable_values([Variable(2.0, name="new")])
     else:
         assert_same_bits(before, [variable.value for variable in ours[1]])
 

@@ -1,13 +1,17 @@
 """Learning-rate schedules against Keras."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
+import optax
 import pytest
 
+import jaxlayers as jl
 from jaxlayers.core import Variable
-from jaxlayers.optimizers import schedules
+from jaxlayers.optimizers import SGD, schedules
 
 CASES = [
     ("ExponentialDecay", (0.3, 7, 0.8), {}),
@@ -130,3 +134,24 @@ def test_a_schedule_of_ones_own():
     for method in (lambda base: base(1), lambda base: base.get_config()):
         with pytest.raises(NotImplementedError, match="LearningRateSchedule needs a method"):
             method(schedules.LearningRateSchedule())
+
+
+def test_functions_of_the_step_are_taken_as_learning_rates():
+    warmup = optax.linear_schedule(0.0, 1.0, 4)
+    seen, w = [], Variable(0.0)
+    optimizer = SGD(warmup)
+    compiled = jl.jit(lambda: optimizer.apply([jnp.float32(-1.0)], [w]))
+    for step in (lambda: optimizer.apply([jnp.float32(-1.0)], [w]), compiled, compiled):
+        step()
+        seen.append(float(w))
+    np.testing.assert_allclose(seen, [0.0, 0.25, 0.75])
+    assert float(optimizer.learning_rate) == 0.75
+    optimizer.learning_rate = lambda: 0.5
+    assert float(optimizer.learning_rate) == 0.5
+    optimizer.learning_rate = functools.partial(lambda factor, step: factor * step, 2.0)
+    assert float(optimizer.learning_rate) == 6.0
+    transformation = SGD(warmup).to_optax()
+    state = transformation.init(jnp.float32(0))
+    for expected in (0.0, 0.25):
+        step, state = transformation.update(jnp.float32(-1.0), state)
+        assert float(step) == expected

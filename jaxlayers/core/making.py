@@ -2,7 +2,8 @@
 
 An array depends on a key and on the path of its variable alone. There are three kinds of initializers. One that has a
 method `pure` is given the key; JAX compiles it once for each distinct shape and dtype. One that has a
-`constant_value` needs no compilation. Any other callable is called in a scope whose draws start from the key.
+`constant_value` needs no compilation. Any other callable is called in a scope whose draws start from the key; if its
+first parameter is named `key`, as in `jax.nn.initializers`, it is called with `(key, shape, dtype)`.
 """
 
 from __future__ import annotations
@@ -109,6 +110,8 @@ def _value(variable: Any, key: Callable[[], Any], generators: scope.Generators) 
         value = sample(lambda: keys.as_key(key()), shape, dtype)
     elif isinstance(initializer, Start):
         value = initializer.value
+    elif takes_key(initializer):
+        value = initializer(keys.as_key(key()), shape, jnp.dtype(dtype))
     else:
         value = _call(initializer, shape, dtype, Scope.initializing(key(), generators))
     if np.shape(value) != shape:
@@ -126,6 +129,14 @@ def _call(initializer: Any, shape: tuple[int, ...], dtype: str, inside: Scope) -
     for variable in inside.values.written:  # the initializer has a seed generator, whose state advances
         variable.store(inside.values.arrays[variable])
     return value
+
+
+def takes_key(initializer: Any) -> bool:
+    """True for the initializers of `jax.nn.initializers`, and other functions whose first parameter is `key`."""
+    try:
+        return next(iter(inspect.signature(initializer).parameters), None) == "key"
+    except (TypeError, ValueError):  # not callable, or a built-in function
+        return False
 
 
 def _takes_dtype(initializer: Any) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common.settings import is_float, standardize_dtype
@@ -112,6 +113,25 @@ class RandomInitializer(Initializer):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor as plain data."""
         return {**super().get_config(), "seed": serialize_keras_object(self.seed)}
+
+
+class KeyedFunction(Initializer):
+    """An initializer made from a function `(key, shape, dtype)`, such as those of `jax.nn.initializers`.
+
+    Args:
+        function: the function. Its values must depend only on its arguments.
+    """
+
+    def __init__(self, function: Callable[..., jax.Array]):
+        self.function = function
+
+    def __call__(self, shape: Any, dtype: Any = None) -> jax.Array:
+        """Return the values for a new key from the surrounding scope."""
+        return self.pure(keys.draw_key, standardize_shape(shape), standardize_dtype(dtype))
+
+    def pure(self, key: Callable[[], jax.Array], shape: tuple[int, ...], dtype: str) -> jax.Array:
+        """Return the values for a key."""
+        return self.function(key(), shape, jnp.dtype(dtype))
 
 
 def _checked_seed(seed: Any) -> int | keys.SeedGenerator | None:

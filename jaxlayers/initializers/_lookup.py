@@ -11,9 +11,10 @@ import numpy as np
 
 from jaxlayers.common import registry
 from jaxlayers.common.settings import standardize_dtype
+from jaxlayers.core.making import takes_key
 from jaxlayers.core.variable import Variable, standardize_shape
 from jaxlayers.initializers import _constant, _random, _scaling
-from jaxlayers.initializers._base import Initializer
+from jaxlayers.initializers._base import Initializer, KeyedFunction
 from jaxlayers.saving import serialize_keras_object
 from jaxlayers.saving.configured import public_members
 
@@ -26,7 +27,8 @@ registry.register("initializer", {"one": _constant.Ones, "zero": _constant.Zeros
 def get(identifier: Any) -> Callable[..., Any] | None:
     """Return the initializer that a name, config, class, array or callable identifies; None for None.
 
-    An array becomes an initializer that gives that array, and refuses every other shape.
+    An array becomes an initializer that gives that array, and refuses every other shape. A function whose first
+    parameter is `key`, such as those of `jax.nn.initializers`, becomes one that draws the key.
 
     Raises:
         ValueError: when the name is unknown.
@@ -39,12 +41,14 @@ def get(identifier: Any) -> Callable[..., Any] | None:
     """
     if isinstance(identifier, jax.Array | np.ndarray | np.generic | Variable):
         return _from_array(identifier)
-    return registry.lookup("initializer", identifier)
+    initializer = registry.lookup("initializer", identifier)
+    is_keyed = initializer is not None and not isinstance(initializer, Initializer) and takes_key(initializer)
+    return KeyedFunction(initializer) if is_keyed else initializer
 
 
 def serialize(initializer: Any) -> Any:
     """The config of an initializer, in the form that `deserialize` takes and Keras writes."""
-    return serialize_keras_object(initializer)
+    return serialize_keras_object(initializer.function if isinstance(initializer, KeyedFunction) else initializer)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Callable[..., Any] | None:

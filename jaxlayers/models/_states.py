@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -40,17 +40,35 @@ def _variables(model: Any) -> dict[str, Any]:
         if id(variable) not in of_metrics
     ]
     trained = {id(variable) for variable in model.trainable_variables}
-    slots = [] if model.optimizer is None else model.optimizer.variables
+    places = dict(weights)
     return {
         "trainable_variables": _nested(weight for weight in weights if id(weight[0]) in trained),
         "non_trainable_variables": _nested(weight for weight in weights if id(weight[0]) not in trained),
-        "optimizer_variables": _nested((slot, (model.optimizer.name, slot.name)) for slot in slots),
+        "optimizer_variables": _nested([] if model.optimizer is None else _slots(model.optimizer, places)),
         "metrics_variables": _nested(
             (variable, (metric.name, *metric._path_of(variable)))
             for metric in single_metrics(model.metrics)
             for variable in metric.variables
         ),
     }
+
+
+def _slots(optimizer: Any, places: Mapping[Variable, tuple[str, ...]]) -> Iterator[tuple[Variable, tuple[str, ...]]]:
+    """Yield the variables of an optimizer with their paths, in which a weight has the path that Keras gives it."""
+    owners = optimizer.slot_owners
+    inner = {variable for part in getattr(optimizer, "_inner", ()) for variable in part.variables}
+    for slot in optimizer.variables:
+        name = slot.name
+        if slot in inner:
+            continue
+        if slot in owners:
+            weight = owners[slot][1]
+            prefix = weight.path.replace("/", "_")
+            if name.startswith(prefix) and weight in places:
+                name = "_".join(places[weight]) + name.removeprefix(prefix)
+        yield slot, (optimizer.name, name)
+    for part in getattr(optimizer, "_inner", ()):
+        yield from _slots(part, places)
 
 
 def _nested(entries: Iterable[tuple[Variable, tuple[str, ...]]]) -> dict[str, Any]:

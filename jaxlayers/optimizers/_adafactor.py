@@ -22,7 +22,7 @@ class Adafactor(Optimizer):
     `w -= min(learning_rate, 1 / sqrt(t)) * max(epsilon_2, rms(w)) * u`.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments: the largest relative step; 0.001 by
+        learning_rate: a number, a schedule, or a function (see `Optimizer`): the largest relative step; 0.001 by
             default.
         beta_2_decay: the exponent of the decay rate, negative; -0.8 by default.
         epsilon_1: added to squared gradients; 1e-30 by default.

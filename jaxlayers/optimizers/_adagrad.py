@@ -15,7 +15,7 @@ class Adagrad(Optimizer):
     For the gradient `g` of a parameter `w`: `v += g**2` and `w -= learning_rate * g / sqrt(v + epsilon)`.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments; 0.001 by default.
+        learning_rate: a number, a schedule, or a function (see `Optimizer`); 0.001 by default.
         initial_accumulator_value: the initial value of `v`; 0.1 by default.
         epsilon: added to `v` under the root; 1e-7 by default.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
@@ -65,7 +65,7 @@ class Adadelta(Optimizer):
     `s = g * sqrt(d + epsilon) / sqrt(a + epsilon)`, `d = rho * d + (1 - rho) * s**2` and `w -= learning_rate * s`.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments; 0.001 by default, 1 in the paper.
+        learning_rate: a number, a schedule, or a function (see `Optimizer`); 0.001 by default, 1 in the paper.
         rho: the decay rate of the moving averages `a` and `d`; 0.95 by default.
         epsilon: added under the roots; 1e-7 by default.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,

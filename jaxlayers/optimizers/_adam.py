@@ -21,7 +21,7 @@ class Adam(Optimizer):
     `w -= learning_rate * sqrt(1 - beta_2**t) / (1 - beta_1**t) * m / (sqrt(v) + epsilon)`.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments; 0.001 by default.
+        learning_rate: a number, a schedule, or a function (see `Optimizer`); 0.001 by default.
         beta_1: the decay rate of the moving average of the gradient; 0.9 by default.
         beta_2: the decay rate of the moving average of the squared gradient; 0.999 by default.
         epsilon: added to the divisor, the "epsilon hat" of the paper's section 2; 1e-7 by default.
@@ -85,7 +85,7 @@ class AdamW(Adam):
     """AdamW: Adam with decoupled weight decay, `w -= learning_rate * weight_decay * w` before each step of Adam.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments; 0.001 by default.
+        learning_rate: a number, a schedule, or a function (see `Optimizer`); 0.001 by default.
         weight_decay: the rate of the decay; 0.004 by default.
         beta_1, beta_2, epsilon, amsgrad: see `Adam`.
         clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency, loss_scale_factor,
@@ -138,7 +138,7 @@ class Nadam(Optimizer):
     `m_hat = u_{t+1} * m / (1 - U_{t+1}) + (1 - u_t) * g / (1 - U_t)`.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments; 0.001 by default.
+        learning_rate: a number, a schedule, or a function (see `Optimizer`); 0.001 by default.
         beta_1: the limit of the momentum schedule `u_t`, and the decay rate of `m`; 0.9 by default.
         beta_2: the decay rate of the moving average of the squared gradient; 0.999 by default.
         epsilon: added to the divisor; 1e-7 by default.

@@ -19,7 +19,7 @@ class Adamax(Optimizer):
     `u = max(beta_2 * u, |g|)` and `w -= learning_rate / (1 - beta_1**t) * m / (u + epsilon)`.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments; 0.001 by default.
+        learning_rate: a number, a schedule, or a function (see `Optimizer`); 0.001 by default.
         beta_1: the decay rate of the moving average of the gradient; 0.9 by default.
         beta_2: the decay rate of the maximum `u`; 0.999 by default.
         epsilon: added to the divisor; 1e-7 by default.

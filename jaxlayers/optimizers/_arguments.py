@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -14,13 +15,11 @@ from jaxlayers.common.constructors import constructor_config
 from jaxlayers.common.settings import auto_name, floatx, to_snake_case
 from jaxlayers.core import Variable, scope
 from jaxlayers.core.protocols import Role
-from jaxlayers.core.tracking import Tracked
+from jaxlayers.core.tracking import Path, Tracked
 from jaxlayers.initializers import Constant
 from jaxlayers.optimizers import _checks, _paths, schedules
 from jaxlayers.optimizers._decay import Exclusion
 from jaxlayers.optimizers._slots import Layout
-
-_SCHEDULE = schedules.LearningRateSchedule
 
 
 class Arguments(Tracked):
@@ -30,6 +29,8 @@ class Arguments(Tracked):
     _variable_role = Role.SLOT
     slot_order: ClassVar[tuple[tuple[str, ...], ...]] = ()  # see `_slots.Layout`
     slot_names: ClassVar[dict[str, str]] = {}
+    _layer: Any = None  # a weak reference to the layer in whose `params` the parameters have their places
+    _places: Mapping[str, Path] = {}  # the places of parameters that are nested in the state, by path
     _learning_rate: Any = None  # a variable, a schedule or a function; None until the constructor sets it
 
     def __init__(
@@ -85,6 +86,11 @@ class Arguments(Tracked):
         return self._iterations
 
     @property
+    def calls(self) -> Variable:
+        """The variable that counts the calls of `apply`: `iterations` without accumulation. Not in Keras."""
+        return self._iterations
+
+    @property
     def learning_rate(self) -> Any:
         """The learning rate of the next update: a variable, or the value of the schedule or function.
 
@@ -112,7 +118,7 @@ class Arguments(Tracked):
     def scheduled_rate(self, iterations: Any) -> jax.Array:
         """Return the learning rate that the schedule or function gives after a number of updates."""
         source = self._learning_rate
-        return jnp.asarray(unwrap(source(iterations) if isinstance(source, _SCHEDULE) else source()), floatx())
+        return jnp.asarray(unwrap(source(iterations) if _takes_step(source) else source()), floatx())
 
     @property
     def variables(self) -> list[Variable]:
@@ -241,6 +247,17 @@ class Arguments(Tracked):
         optimizer = cls(**config)
         optimizer._rate_factors = dict(factors or {})
         return optimizer
+
+
+def _takes_step(source: Any) -> bool:
+    """True for a schedule, and for a function that needs an argument, such as a schedule of optax."""
+    if isinstance(source, schedules.LearningRateSchedule):
+        return True
+    try:
+        parameters = inspect.signature(source).parameters.values()
+    except ValueError:  # a built-in function
+        return False
+    return any(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
 
 
 def _as_rate(value: Any) -> Any:

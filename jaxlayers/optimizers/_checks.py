@@ -40,8 +40,8 @@ def rate_number(value: Any) -> float:
     value = unwrap(value)
     if value is None or isinstance(value, bool | str) or np.ndim(value):
         raise ValueError(
-            "learning_rate must be a number, a LearningRateSchedule, or a function without arguments; received "
-            f"{value!r}."
+            "learning_rate must be a number, a LearningRateSchedule, or a function of the step or without arguments; "
+            f"received {value!r}."
         )
     return float(value)
 
@@ -76,7 +76,8 @@ def check_gradients(optimizer: str, gradients: Sequence[Any], variables: Sequenc
         elif np.shape(gradient) != variable.shape:
             raise ValueError(
                 f"The gradient of {variable.path!r} must have shape {variable.shape}; received shape "
-                f"{np.shape(gradient)}."
+                f"{np.shape(gradient)}. Leaves of a tree are in another order than trainable_variables: pass the tree "
+                "and its layer, apply(tree, layer)."
             )
     if len(missing) == len(variables):
         raise ValueError(f"{optimizer!r} received no gradient for any variable: all are None.")

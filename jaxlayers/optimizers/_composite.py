@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 
 from jaxlayers.core import Variable
+from jaxlayers.core.layer import Layer
 from jaxlayers.optimizers import _checks
 from jaxlayers.optimizers._optimizer import Optimizer
 from jaxlayers.transforms.facades import WeakMethod
@@ -72,6 +74,9 @@ class Composite(Optimizer):
     def _overwrites(self) -> bool:
         return any(inner._overwrites for inner in self._inner)
 
+    def _take_places_from(self, layer: Layer) -> None:
+        self._layer = weakref.ref(layer)  # the layer holds the optimizer
+
     def _make_layout(self, parameters: list[Variable]) -> Any:
         return Grouping(parameters, self._group(parameters))
 
@@ -79,6 +84,8 @@ class Composite(Optimizer):
         parameters = list(layout.index)
         for inner, group in zip(self._inner, layout.groups, strict=True):
             if group:
+                if self._layer is not None and self._layer() is not None:
+                    inner._take_places_from(self._layer())
                 inner.build([parameters[i] for i in group])
         return {}  # the inner optimizers hold the slots
 
@@ -115,10 +122,12 @@ class Composite(Optimizer):
         """Set parameters to their moving averages, for the inner optimizers with `use_ema`."""
         if self._layout is None:
             return
-        _checks.check_variables(self.name, list(var_list), self._layout.index)
+        variables = list(var_list)
+        _checks.check_variables(self.name, variables, self._layout.index)
+        given = set(variables)
         for inner in self._inner:
             if inner.built:
-                inner.finalize_variable_values(inner._parameters())
+                inner.finalize_variable_values([v for v in inner._parameters() if v in given])
 
     def exclude_from_weight_decay(
         self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None

@@ -21,7 +21,7 @@ class Ftrl(Optimizer):
     `learning_rate_power` and `l1`, `l2`, `l2_shrinkage` the regularization strengths.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments; 0.001 by default.
+        learning_rate: a number, a schedule, or a function (see `Optimizer`); 0.001 by default.
         learning_rate_power: the exponent `p`, at most 0; -0.5 by default. With 0, the steps do not shrink.
         initial_accumulator_value: the initial value of `n`, at least 0; 0.1 by default.
         l1_regularization_strength: the strength of the L1 penalty, at least 0; 0 by default.
@@ -88,6 +88,9 @@ class Ftrl(Optimizer):
             shrinkage = 2 * self.l2_shrinkage_regularization_strength * w
             z = z + g + shrinkage - (new_n**-power - n**-power) / rate * w
             curvature = new_n**-power / rate + 2 * (self.l2_regularization_strength + self.beta / (2 * rate))
-            return (jnp.clip(z, -l1, l1) - z) / curvature - w, new_n, z
+            # Without any gradient so far, and without beta and l2, every value is a minimum: keep the parameter.
+            is_flat = curvature == 0
+            best = jnp.where(is_flat, w, (jnp.clip(z, -l1, l1) - z) / jnp.where(is_flat, 1, curvature))
+            return best - w, new_n, z
 
         return step

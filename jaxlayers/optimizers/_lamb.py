@@ -19,7 +19,7 @@ class Lamb(Optimizer):
     `w -= learning_rate * norm(w) / norm(s) * s`. If one of the norms is 0, their ratio is replaced by 1.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments; 0.001 by default.
+        learning_rate: a number, a schedule, or a function (see `Optimizer`); 0.001 by default.
         beta_1: the decay rate of the moving average of the gradient; 0.9 by default.
         beta_2: the decay rate of the moving average of the squared gradient; 0.999 by default.
         epsilon: added to the divisor; 1e-7 by default.

@@ -20,7 +20,7 @@ class Lion(Optimizer):
     for `AdamW`, with a weight decay that is larger by the same factor.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments; 0.001 by default.
+        learning_rate: a number, a schedule, or a function (see `Optimizer`); 0.001 by default.
         beta_1: the weight of the momentum in a step, above 0 and at most 1; 0.9 by default.
         beta_2: the decay rate of the momentum; 0.99 by default.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,

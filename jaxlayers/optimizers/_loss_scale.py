@@ -38,9 +38,9 @@ class LossScaleOptimizer(Composite):
     """Dynamic loss scaling around another optimizer, so that small float16 gradients do not underflow to zero.
 
     The gradients are those of the loss times a scale, and are divided by the scale before the update. If a gradient is
-    not finite, the update is skipped and the scale halved; after `dynamic_growth_steps` finite steps in a row the scale
-    is doubled. `fit` scales the loss automatically. In your own steps, take the gradients of
-    `optimizer.scale_loss(loss)`.
+    not finite, the update is skipped and the scale halved, though not below 1; after `dynamic_growth_steps` finite
+    steps in a row the scale is doubled. (Keras's scale falls to 0 after enough skipped updates, and stays there.)
+    `fit` scales the loss automatically. In your own steps, take the gradients of `optimizer.scale_loss(loss)`.
 
     Args:
         inner_optimizer: the optimizer that updates the parameters.
@@ -119,6 +119,11 @@ class LossScaleOptimizer(Composite):
         """The number of updates that the inner optimizer has done; skipped steps do not count."""
         return self.inner_optimizer.iterations
 
+    @property
+    def calls(self) -> Variable:
+        """The variable that counts the calls of the inner optimizer; skipped steps do not count."""
+        return self.inner_optimizer.calls
+
     def scale_loss(self, loss: Any) -> Any:
         """Return the loss times the scale; take the gradients of this product."""
         return loss * scope.read(self.dynamic_scale)
@@ -144,7 +149,8 @@ class LossScaleOptimizer(Composite):
         """Return the step counter and the scale after a step."""
         grows = finite & (counter == self.dynamic_growth_steps - 1)
         factor = jnp.where(finite, jnp.where(grows, 2.0, 1.0), 0.5)
-        return jnp.where(finite & ~grows, counter + 1, 0), scale * factor
+        new = jnp.maximum(scale * factor, jnp.minimum(scale, 1))  # a scale that starts below 1 is not halved
+        return jnp.where(finite & ~grows, counter + 1, 0), jnp.where(jnp.isfinite(new), new, scale)
 
     def to_optax(self) -> optax.GradientTransformation:
         """Return the optimizer as an optax transformation on any pytree.

@@ -25,7 +25,7 @@ class Muon(Optimizer):
     embeddings, and the parameters named by `exclude_layers`.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments; 0.001 by default.
+        learning_rate: a number, a schedule, or a function (see `Optimizer`); 0.001 by default.
         adam_beta_1: `beta_1` of AdamW; 0.9 by default.
         adam_beta_2: `beta_2` of AdamW; 0.999 by default.
         adam_weight_decay: the weight decay of the parameters that AdamW updates; 0.004 by default, None for none.

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from jaxlayers.common.constructors import passes_on
+from jaxlayers.core import Variable, trees
+from jaxlayers.core.layer import Layer
+from jaxlayers.core.tracking import Path
 from jaxlayers.optimizers._optimizer import Optimizer
+from jaxlayers.optimizers._slots import Layout, unique_names
 
 if TYPE_CHECKING:
     import optax
@@ -14,13 +19,15 @@ if TYPE_CHECKING:
 class OptaxOptimizer(Optimizer):
     """An optimizer around an optax transformation with its own learning rate, clipping and weight decay.
 
-    The transformation receives the parameters as a dict from the path of each variable (`"model/dense/kernel"`) to its
-    array; its masks and labels can use these paths. Each array in its state is a variable of the optimizer.
+    In a compiled model, and after `apply(gradients, layer)` or `build(layer)`, the transformation receives the
+    parameters as the nested dict `params` of the model or layer; otherwise as a dict from the path of each variable
+    (`"model/dense/kernel"`) to its array. Its masks and labels can use these trees. Each array in its state is a
+    variable of the optimizer.
 
     Args:
         transformation: an `optax.GradientTransformation`.
-        learning_rate: a factor on the steps of the transformation: a number, a schedule, or a function without
-            arguments; 1, the default, leaves the steps unchanged.
+        learning_rate: a factor on the steps of the transformation: a number, a schedule, or a function (see
+            `Optimizer`); 1, the default, leaves the steps unchanged.
         use_ema, ema_momentum, ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name: see
             `Optimizer`.
 
@@ -36,6 +43,8 @@ class OptaxOptimizer(Optimizer):
         >>> w.value
         Array([0.5, 1. ], dtype=float32)
     """
+
+    _place_list: tuple[Path, ...] = ()  # the place of each parameter in the nested dict; empty without a layer
 
     @passes_on
     def __init__(
@@ -56,16 +65,42 @@ class OptaxOptimizer(Optimizer):
             )
         self.transformation = transformation
 
+    def _take_places_from(self, layer: Layer) -> None:
+        self._layer = weakref.ref(layer)  # the layer holds the optimizer
+
+    def _make_layout(self, parameters: list[Variable]) -> Layout:
+        layer = None if self._layer is None else self._layer()
+        if layer is not None:
+            by_variable = {variable: path for path, variable in layer._tracked_walk.entries}
+            self._place_list = tuple(by_variable.get(variable, (variable.path,)) for variable in parameters)
+        # A copy has the list of the original; the paths of its variables may not be known yet.
+        paths = unique_names([variable.path for variable in parameters])
+        self._places = dict(zip(paths, self._place_list, strict=False))
+        return super()._make_layout(parameters)
+
+    def _nest(self, tree: Any) -> Any:
+        """Return a dict by path as the nested dict that the transformation sees, and any other tree unchanged."""
+        if not isinstance(tree, dict) or not tree.keys() <= self._places.keys():
+            return tree
+        return trees.nest((self._places[path], leaf) for path, leaf in tree.items())
+
     def _direction(self) -> optax.GradientTransformationExtraArgs:
         import optax
 
         from jaxlayers.optimizers._transformations import scale_by_learning_rate
 
-        def update(gradients: Any, state: Any, params: Any = None) -> Any:  # drops the extra arguments of this library
-            return self.transformation.update(gradients, state, params)
+        def init(params: Any) -> Any:
+            return self.transformation.init(self._nest(params))
 
-        transformation = optax.GradientTransformation(self.transformation.init, update)
-        return optax.chain(transformation, scale_by_learning_rate(1))
+        def update(gradients: Any, state: Any, params: Any = None) -> Any:  # drops the extra arguments of this library
+            nested = self._nest(gradients)
+            steps, state = self.transformation.update(nested, state, self._nest(params))
+            if nested is not gradients:
+                flat = trees.flatten(steps)
+                steps = {path: flat[self._places[path]] for path in gradients}
+            return steps, state
+
+        return optax.chain(optax.GradientTransformation(init, update), scale_by_learning_rate(1))
 
     def get_config(self) -> dict[str, Any]:
         """Raise an error: a transformation consists of functions, which cannot be written to a config."""

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.core import Variable, pure, scope
+from jaxlayers.core.layer import Layer
 from jaxlayers.core.operations import as_array
 from jaxlayers.core.tracking import keep_apart
 from jaxlayers.optimizers import _checks
 from jaxlayers.optimizers._slots import Layout
 from jaxlayers.optimizers._steps import Steps
+from jaxlayers.optimizers._trees import pair_gradients
 from jaxlayers.optimizers.schedules.decays import PURE_SCHEDULES
 
 if TYPE_CHECKING:
@@ -38,8 +40,8 @@ class Optimizer(Steps):
     so a subclass of them cannot call `super().update_step()`.
 
     Args:
-        learning_rate: a number; a `LearningRateSchedule`, called with the number of updates; or a function without
-            arguments.
+        learning_rate: a number; a `LearningRateSchedule`, or a function of one argument such as a schedule of optax,
+            called with the number of updates; or a function without arguments.
         weight_decay: decoupled weight decay, `w -= learning_rate * weight_decay * w` before each step; None, the
             default, for none.
         clipnorm: the largest norm of the gradient of each parameter; None, the default, for no limit.
@@ -75,11 +77,11 @@ class Optimizer(Steps):
         if name != "learning_rate":  # its setter assigns to the variable, or to _learning_rate
             self.__dict__.pop("_compiled_update", None)
 
-    def build(self, variables: Iterable[Variable]) -> None:
+    def build(self, variables: Iterable[Variable] | Layer) -> None:
         """Make the slots of the parameters; called by the first `apply` if not before.
 
         Args:
-            variables: the parameters, each once.
+            variables: the parameters, each once; or a layer, for its trainable variables.
 
         Raises:
             TypeError: if something is not a variable.
@@ -87,6 +89,9 @@ class Optimizer(Steps):
         """
         if self.built:
             return
+        if isinstance(variables, Layer):
+            self._take_places_from(variables)
+            variables = variables.trainable_variables
         parameters = list(variables)
         _checks.check_variables(self.name, parameters)
         layout = self._make_layout(parameters)
@@ -96,6 +101,9 @@ class Optimizer(Steps):
 
     def _make_slots(self, layout: Any) -> dict[str, Variable]:
         return layout.make_slots()
+
+    def _take_places_from(self, layer: Layer) -> None:
+        """Use the places of the parameters in the `params` of a layer, which need not have its weights yet."""
 
     @property
     def slot_owners(self) -> dict[Variable, tuple[str, Variable]]:
@@ -127,7 +135,7 @@ class Optimizer(Steps):
             return initial_state(optimizer, make_steps(optimizer), None, params, apart)._replace(iterations=None)
 
         order = (("average",), ("gradient_accumulator",), *self.slot_order)
-        return Layout(parameters, init, order, self.slot_names)
+        return Layout(parameters, init, order, self.slot_names, self._places)
 
     # Updates.
 
@@ -135,7 +143,7 @@ class Optimizer(Steps):
         """Update variables with their gradients.
 
         Args:
-            grads_and_vars: pairs (gradient, variable).
+            grads_and_vars: pairs (gradient, variable), or (tree of gradients, layer) as in `apply`.
 
         Returns:
             The variable that counts the calls.
@@ -144,28 +152,47 @@ class Optimizer(Steps):
             ValueError: as in `apply`.
         """
         pairs = list(grads_and_vars)
+        if any(not isinstance(pair, tuple | list) or len(pair) != 2 for pair in pairs):
+            raise ValueError(
+                f"{self.name!r}: apply_gradients() takes pairs (gradient, variable); received "
+                f"{type(pairs[0]).__name__}. A tree of gradients goes to apply(tree, layer)."
+            )
         if pairs:
             gradients, variables = zip(*pairs, strict=True)
             self.apply(gradients, variables)
         return self._iterations
 
-    def apply(self, grads: Sequence[Any], trainable_variables: Iterable[Variable] | None = None) -> None:
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
         """Update variables with their gradients.
 
         Args:
-            grads: a gradient for each variable, of the same shape. A variable whose gradient is None is not updated,
-                and a warning is given.
-            trainable_variables: the variables; by default those the optimizer was built with, in that order.
+            grads: a gradient for each variable, of the same shape, in the structure of `trainable_variables`: a list,
+                or for a layer a tree with the structure of its `params`. A variable whose gradient is None is not
+                updated, and a warning is given.
+            trainable_variables: the variables; or a layer, for its trainable variables, or a nested structure of
+                layers and variables, as `wrt` of `jl.grad` (not in Keras); by default the variables the optimizer was
+                built with, in that order.
 
         Raises:
             TypeError: if something is not a variable.
-            ValueError: if the numbers or shapes differ, all gradients are None, or a variable is unknown or occurs
-                twice. Nothing is changed then.
+            ValueError: if the numbers, structures or shapes differ, all gradients are None, or a variable is unknown or
+                occurs twice. Nothing is changed then.
+
+        Example:
+            >>> import jaxlayers as jl
+            >>> layer = jl.layers.Dense(1)
+            >>> gradients = jl.grad(lambda x: layer(x).sum(), wrt=layer)(jl.ops.ones((2, 3)))
+            >>> jl.optimizers.SGD(0.5).apply(gradients, layer)
+            >>> float(layer.bias[0])
+            -1.0
         """
-        gradients = _arrays(grads)
+        known = () if trainable_variables is None else trainable_variables
+        gradients, variables = pair_gradients(self.name, grads, known)
+        gradients = _arrays(gradients)
         if not gradients:
             return
-        variables = self._parameters() if trainable_variables is None else list(trainable_variables)
+        if trainable_variables is None:
+            variables = self._parameters()
         index = None if self._layout is None else self._layout.index
         has_unknown = index is not None and any(isinstance(v, Variable) and v not in index for v in variables)
         if has_unknown and self._built_by_step and self._is_new():
@@ -174,7 +201,7 @@ class Optimizer(Steps):
         _checks.check_variables(self.name, variables, None if self._layout is None else self._layout.index)
         _checks.check_gradients(self.name, gradients, variables)
         if not self.built:
-            self.build(variables)
+            self.build(trainable_variables if isinstance(trainable_variables, Layer) else variables)
             self._built_by_step = True
         by_variable = dict(zip(variables, gradients, strict=True))
         parameters, slots = self._parameters(), self.variables
@@ -187,7 +214,7 @@ class Optimizer(Steps):
         )
         overwritten, rates = self._overwrites, self._rate_variables
         for parameter, value in zip(parameters, new_parameters, strict=True):
-            if overwritten or by_variable.get(parameter) is not None:
+            if parameter in by_variable and (overwritten or by_variable[parameter] is not None):
                 parameter.assign(value)
         for slot, value in zip(slots, new_slots, strict=True):
             if all(slot is not rate for rate in rates):
@@ -220,8 +247,15 @@ class Optimizer(Steps):
             The new arrays of the trainable variables, and the new arrays of `variables`.
 
         Raises:
-            ValueError: if the optimizer is not built, or numbers or shapes differ.
+            ValueError: if the optimizer is not built, numbers or shapes differ, or a tree is given. For trees, use
+                `to_optax` or `Model.make_train_step`.
         """
+        if isinstance(grads, Mapping) or isinstance(trainable_variables, Mapping):
+            raise ValueError(
+                f"{self.name!r}: stateless_apply() takes lists of arrays, in the order of the variables that the "
+                "optimizer was built with; received a dict. For trees of gradients and params, use to_optax() or "
+                "model.make_train_step()."
+            )
         lists = {"trainable_variables": self._parameters(), "optimizer_variables": self.variables}
         arrays = (trainable_variables, optimizer_variables)
         _, (trainable, slots) = pure.run_on_lists(self, lists, arrays, lambda: self.apply(grads))
@@ -263,7 +297,7 @@ class Optimizer(Steps):
 
     def scale_loss(self, loss: Any) -> Any:
         """Return the loss times `loss_scale_factor`; take the gradients of this product."""
-        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+        return loss if self.loss_scale_factor is None else loss * np.float32(self.loss_scale_factor)
 
     @property
     def moving_averages(self) -> list[tuple[Variable, Variable]]:
@@ -277,27 +311,27 @@ class Optimizer(Steps):
         """Set the parameters to their moving averages if `use_ema` is True; call this method when training ends.
 
         Args:
-            var_list: the parameters that the optimizer was built with.
+            var_list: the parameters to set; some of those that the optimizer was built with may be missing, such as
+                those of a layer that was frozen since. (Keras requires all.)
 
         Raises:
-            ValueError: if the variables are not those the optimizer was built with.
+            ValueError: if the optimizer was not built with one of the variables.
         """
         if not self.use_ema or self._layout is None:
             return
         variables = list(var_list)
         _checks.check_variables(self.name, variables, self._layout.index)
-        if len(variables) != len(self._layout.index):
-            raise ValueError(
-                f"{self.name!r} keeps averages of {len(self._layout.index)} variables; received {len(variables)}."
-            )
-        updated = scope.read(self._iterations) > 0  # before the first update the averages are zero
-        pairs = self.moving_averages
+        given = set(variables)
+        # Before the first update the averages are zero.
+        updated = scope.read(self._iterations) >= (self.gradient_accumulation_steps or 1)
+        pairs = [(variable, average) for variable, average in self.moving_averages if variable in given]
         values = [jnp.where(updated, scope.read(average), scope.read(variable)) for variable, average in pairs]
         for (variable, _), value in zip(pairs, values, strict=True):
             variable.assign(value)
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {name: value for name, value in super().__getstate__().items() if name != "_compiled_update"}
+        dropped = ("_compiled_update", "_layer")
+        state = {name: value for name, value in super().__getstate__().items() if name not in dropped}
         return {**state, "_layout": self._parameters() if self.built else None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

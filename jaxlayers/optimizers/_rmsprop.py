@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import jax
+import jax.numpy as jnp
+
 from jaxlayers.optimizers._optimizer import Optimizer
-from jaxlayers.optimizers._steps import Transformation, with_constructor
+from jaxlayers.optimizers._slots import moving_average
+from jaxlayers.optimizers._steps import Step, Transformation, with_constructor
 
 
 @with_constructor
@@ -18,7 +22,7 @@ class RMSprop(Optimizer):
     `m = momentum * m + learning_rate * g / sqrt(...)` and `w -= m`.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments; 0.001 by default.
+        learning_rate: a number, a schedule, or a function (see `Optimizer`); 0.001 by default.
         rho: the decay rate of the moving averages; 0.9 by default.
         momentum: the decay rate of the momentum; 0, the default, for none.
         epsilon: added under the root; 1e-7 by default.
@@ -38,7 +42,7 @@ class RMSprop(Optimizer):
     """
 
     slot_order = (("velocity",), ("momentum",), ("average_gradient",))
-    slot_names: ClassVar[dict[str, str]] = {"nu": "velocity", "trace": "momentum", "mu": "average_gradient"}
+    slot_names: ClassVar[dict[str, str]] = {"nu": "velocity", "trace": "momentum"}
 
     learning_rate: Any = 0.001
     rho: float = 0.9
@@ -59,8 +63,21 @@ class RMSprop(Optimizer):
     def _direction(self) -> Transformation:
         import optax
 
-        from jaxlayers.optimizers._transformations import scale_by_learning_rate
+        from jaxlayers.optimizers._transformations import scale_by_learning_rate, step_by_parameter
 
-        normalize = optax.scale_by_stddev if self.centered else optax.scale_by_rms
+        if self.centered:
+            normalize: Any = step_by_parameter(["velocity", "average_gradient"], self._make_step)
+        else:
+            normalize = optax.scale_by_rms(self.rho, self.epsilon)
         momentum = optax.trace(self.momentum) if self.momentum else optax.identity()
-        return optax.chain(normalize(self.rho, self.epsilon), scale_by_learning_rate(1), momentum, optax.scale(-1))
+        return optax.chain(normalize, scale_by_learning_rate(1), momentum, optax.scale(-1))
+
+    def _make_step(self, learning_rate: Any, count: Any) -> Step:
+        """Return the step of `optax.scale_by_stddev`, in which rounding does not make the variance negative."""
+
+        def step(g: Any, w: Any, v: Any, mean: Any) -> tuple[Any, ...]:
+            v, mean = moving_average(v, jnp.square(g), self.rho), moving_average(mean, g, self.rho)
+            variance = jnp.maximum(v - jnp.square(mean), 0)
+            return g * jax.lax.rsqrt(variance + self.epsilon), v, mean
+
+        return step

@@ -20,7 +20,7 @@ class ScheduleFreeAdamW(Optimizer):
     `w = (1 - beta_1) * z + beta_1 * x`. The initial value of `z` and `x` is the parameter.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments; 0.0025 by default.
+        learning_rate: a number, a schedule, or a function (see `Optimizer`); 0.0025 by default.
         beta_1: the weight of the average `x` in the parameters, above 0 and at most 1; 0.9 by default.
         beta_2: the decay rate of the moving average of the squared gradient; 0.999 by default.
         epsilon: added to the divisor; 1e-8 by default.

@@ -17,7 +17,7 @@ class SGD(Optimizer):
     `w += momentum * v - learning_rate * g` instead.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments; 0.01 by default.
+        learning_rate: a number, a schedule, or a function (see `Optimizer`); 0.01 by default.
         momentum: the decay rate of the momentum, from 0 to 1; 0, the default, for none.
         nesterov: If True, use Nesterov momentum. False by default.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,

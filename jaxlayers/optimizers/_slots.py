@@ -8,7 +8,7 @@ computation. All others are computed together from the parameters, when the firs
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -19,6 +19,7 @@ from jax.extend.core import Literal
 from jaxlayers.common.settings import free_name
 from jaxlayers.core import Variable
 from jaxlayers.core.protocols import Role
+from jaxlayers.core.tracking import Path
 from jaxlayers.initializers import Constant
 
 
@@ -32,6 +33,7 @@ class Layout:
         order: groups of slot names, in the order of Keras's files: one group after the other, and within a group the
             slots of each parameter next to each other. Slots of no parameter, or of no group, come last.
         names: the slot names of fields of the state whose slot is named differently.
+        places: the nested places in the state, by path, of parameters that are not at their path.
     """
 
     def __init__(
@@ -40,10 +42,12 @@ class Layout:
         init: Callable[[dict[str, Any], frozenset[str]], Any],
         order: Sequence[tuple[str, ...]],
         names: dict[str, str],
+        places: Mapping[str, Path],
     ):
-        paths = _unique([variable.path for variable in parameters])
+        paths = unique_names([variable.path for variable in parameters])
         self.parameters: dict[Any, Variable] = dict(zip(paths, parameters, strict=True))
         self.index = {variable: i for i, variable in enumerate(parameters)}
+        self._path_at = {places.get(path, (path,)): path for path in paths} | {(path,): path for path in paths}
         self._init = init
         self.overwritten = frozenset(p for p, variable in self.parameters.items() if variable.overwrite_with_gradient)
         shapes = {
@@ -55,7 +59,7 @@ class Layout:
 
         def traced(params: dict[str, Any]) -> list[Any]:
             leaves, self._tree = jax.tree_util.tree_flatten_with_path(init(params, self.overwritten))
-            owners[:] = [_name_and_owner(path, self.parameters, names) for path, _ in leaves]
+            owners[:] = [self._name_and_owner(path, names) for path, _ in leaves]
             self._key_impls = [jax.random.key_impl(leaf) if _is_key(leaf) else None for _, leaf in leaves]
             return [_plain_array(leaf) for _, leaf in leaves]
 
@@ -76,6 +80,25 @@ class Layout:
         self._constants = [constants[leaf] for leaf in self._order]
         self._computed: dict[int, Any] = {}
 
+    def owner_of(self, path: Any) -> tuple[str | None, Any]:
+        """Return the path of the parameter that a leaf of the state belongs to, or None, and the keys outside of it."""
+        keys: list[Any] = [key.key if isinstance(key, jax.tree_util.DictKey) else None for key in path]
+        for end in range(len(keys), 0, -1):
+            for start in range(end):
+                owner = self._path_at.get(tuple(keys[start:end]))
+                if owner is not None:
+                    return owner, (*path[:start], *path[end:])
+        return None, path
+
+    def _name_and_owner(self, path: Any, names: dict[str, str]) -> tuple[str, str | None]:
+        """Return the slot name of a leaf, taken from its field or key, and the path of its parameter or None."""
+        owner, outside = self.owner_of(path)
+        for key in reversed(outside):
+            name = getattr(key, "name", getattr(key, "key", None))
+            if isinstance(name, str):
+                return names.get(name, name).replace("/", "_"), owner
+        return "slot", owner
+
     def make_slots(self) -> dict[str, Variable]:
         """Return a variable for each leaf of the state, still without an array."""
         slots = []
@@ -87,7 +110,7 @@ class Layout:
             sharding = parameter.sharding if parameter is not None and parameter.shape == leaf.shape else None
             dtype = str(leaf.dtype)
             slots.append(Variable(initializer, leaf.shape, dtype, False, name=name, sharding=sharding, role=Role.SLOT))
-        return dict(zip(_unique([slot.name for slot in slots]), slots, strict=True))
+        return dict(zip(unique_names([slot.name for slot in slots]), slots, strict=True))
 
     def owners(self) -> list[tuple[str, Variable | None]]:
         """Return the kind and the parameter, or None, of each slot."""
@@ -127,24 +150,6 @@ def moving_average(average: Any, value: Any, decay: float) -> Any:
     return average + (value - average) * (1 - decay)
 
 
-def owner_of(path: Any, names: Container[str]) -> str | None:
-    """Return the path of the parameter that a leaf of the state belongs to, or None."""
-    for key in reversed(path):
-        if isinstance(key, jax.tree_util.DictKey) and key.key in names:
-            return key.key
-    return None
-
-
-def _name_and_owner(path: Any, paths: Container[str], names: dict[str, str]) -> tuple[str, str | None]:
-    """Return the slot name of a leaf, taken from its field or key, and the path of its parameter or None."""
-    owner = owner_of(path, paths)
-    for key in reversed(path):
-        name = getattr(key, "name", getattr(key, "key", None))
-        if isinstance(name, str) and name != owner:
-            return names.get(name, name).replace("/", "_"), owner
-    return "slot", owner
-
-
 def _is_key(leaf: Any) -> bool:
     return jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key)
 
@@ -164,7 +169,7 @@ def _constants(jaxpr: Any) -> list[Any]:
     return [np.asarray(v.val).item() if isinstance(v, Literal) else filled.get(v) for v in jaxpr.outvars]
 
 
-def _unique(names: Sequence[str]) -> list[str]:
+def unique_names(names: Sequence[str]) -> list[str]:
     """Return the names in order, with numbers added to those that occurred before."""
     unique: dict[str, None] = {}
     for name in names:

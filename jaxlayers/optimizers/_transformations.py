@@ -218,15 +218,15 @@ def step_by_variables(optimizer: Any) -> optax.GradientTransformationExtraArgs:
             raise TypeError(
                 f"{optimizer.name!r} defines update_step(), which takes variables: use apply(), or call build() first."
             )
-        values = {known[path]: param for path, param in params.items()}
+        values = {known[path]: param.astype(known[path].dtype) for path, param in params.items()}
         values.update(zip(own, jax.tree.leaves(state), strict=True))
         values[optimizer._iterations] = iterations * (optimizer.gradient_accumulation_steps or 1)
         values.update(dict.fromkeys(optimizer._rate_variables, learning_rate))
 
         def step() -> tuple[Any, dict[str, Any]]:
             for path, gradient in gradients.items():
-                optimizer.update_step(gradient, known[path], learning_rate)
-            steps = {path: scope.read(known[path]) - param for path, param in params.items()}
+                optimizer.update_step(gradient.astype(known[path].dtype), known[path], learning_rate)
+            steps = {path: scope.read(known[path]).astype(param.dtype) - param for path, param in params.items()}
             return steps, state_of([scope.read(variable) for variable in own])
 
         return run(Scope.lifted(values), step)[0]

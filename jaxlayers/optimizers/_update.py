@@ -4,11 +4,16 @@ The order is Keras's: divide the gradients by the loss scale, accumulate them, c
 steps, add the steps to the parameters, update the moving average of the parameters, apply the constraints.
 `compile_update` makes the function that `Optimizer` runs, `make_transformation` the same as an optax transformation.
 
+Updates of half-precision parameters are computed in float32, in which squares of gradients do not overflow and no
+epsilon is rounded to 0. Slots of bfloat16 parameters are stored in bfloat16. Those of float16 parameters are stored in
+float32, as the range of float16 is too small for the averages of squares.
+
 This module imports optax, so it is imported only when an optimizer is first used.
 """
 
 from __future__ import annotations
 
+import functools
 import weakref
 from collections.abc import Callable, Set
 from typing import Any, NamedTuple
@@ -19,7 +24,7 @@ import optax
 
 from jaxlayers.core import Variable
 from jaxlayers.optimizers import _transformations as ours
-from jaxlayers.optimizers._slots import Layout, owner_of
+from jaxlayers.optimizers._slots import Layout
 from jaxlayers.optimizers._steps import Steps
 
 
@@ -70,6 +75,7 @@ def initial_state(
         if optimizer.gradient_accumulation_steps:
             largest = {path: jnp.zeros_like(params[path]) for path in overwritten}
         params = {path: param for path, param in params.items() if path not in overwritten}
+    params = jax.tree.map(lambda param: _widen(param) if param.dtype == "float16" else param, params)
     average = optax.tree.zeros_like(params) if optimizer.use_ema else None
     return OptimizerState(jnp.zeros((), "int32"), learning_rate, average, steps.init(params), largest)
 
@@ -112,15 +118,14 @@ def _update(
     used = {name for name in params if gradients[name] is not None}
     filled = {name: gradients[name] if name in used else jnp.zeros_like(params[name]) for name in params}
     steps, new = _advance(optimizer, make_steps(optimizer), params, filled, state, learning_rate)
-    new_params = optax.apply_updates({name: params[name] for name in used}, {name: steps[name] for name in used})
-    new_params = {**params, **new_params}
+    new_params = {name: _add(param, steps[name]) if name in used else param for name, param in params.items()}
     if len(used) < len(params):
-        new = new._replace(steps=_keep_unused(new.steps, state.steps, params.keys() - used))
+        new = new._replace(steps=_keep_unused(layout, new.steps, state.steps, used))
     if optimizer.use_ema:
         average, overwrite = _update_average(optimizer, state, new_params)
         new = new._replace(average=average)
         if overwrite is not None:
-            new_params = jax.tree.map(lambda a, p: jnp.where(overwrite, a, p), average, new_params)
+            new_params = jax.tree.map(lambda a, p: jnp.where(overwrite, a.astype(p.dtype), p), average, new_params)
     for name, variable in layout.parameters.items():
         if name in used and variable.constraint:
             new_params[name] = variable.constraint(new_params[name])
@@ -154,13 +159,16 @@ def make_transformation(optimizer: Steps, learning_rate: Any) -> Any:
 
     def update(gradients: Any, state: OptimizerState, params: Any = None) -> tuple[Any, OptimizerState]:
         steps, new = _advance(optimizer, transformation, params, gradients, state, None)
+        steps = jax.tree.map(lambda s, like: s.astype(like.dtype), steps, gradients if params is None else params)
         if optimizer.use_ema:
             if params is None:
                 raise ValueError("use_ema needs the parameters: call update(gradients, state, params).")
-            average, overwrite = _update_average(optimizer, state, optax.apply_updates(params, steps))
+            average, overwrite = _update_average(optimizer, state, jax.tree.map(_add, params, steps))
             new = new._replace(average=average)
             if overwrite is not None:
-                steps = jax.tree.map(lambda a, p, s: jnp.where(overwrite, a - p, s), average, params, steps)
+                steps = jax.tree.map(
+                    lambda a, p, s: jnp.where(overwrite, (a - _widen(p)).astype(p.dtype), s), average, params, steps
+                )
         return steps, new
 
     return optax.GradientTransformation(init, update)
@@ -181,26 +189,61 @@ def _advance(
         learning_rate = optimizer.scheduled_rate(state.iterations)
     learning_rate = jnp.asarray(learning_rate)
     if params is not None:
-        gradients = jax.tree.map(lambda g, p: g.astype(p.dtype), gradients, params)
+        gradients = jax.tree.map(lambda g, p: g.astype(_wide(p.dtype)), gradients, params)
+    slots = state.steps
+    if any(_wide(leaf.dtype) != leaf.dtype for leaf in jax.tree.leaves(gradients if params is None else params)):
+        gradients, params = (None if tree is None else jax.tree.map(_widen, tree) for tree in (gradients, params))
+        slots = _cast(slots, jax.eval_shape(transformation.init, gradients if params is None else params))
     steps, inner = transformation.update(
-        gradients, state.steps, params, learning_rate=learning_rate, iterations=state.iterations
+        gradients, slots, params, learning_rate=learning_rate, iterations=state.iterations
     )
-    return steps, state._replace(iterations=state.iterations + 1, steps=inner)
+    return steps, state._replace(iterations=state.iterations + 1, steps=_cast(inner, state.steps))
 
 
-def _keep_unused(new: Any, old: Any, unused: Set[str]) -> Any:
+@functools.cache
+def _wide(dtype: Any) -> Any:
+    """Return the dtype to compute in: float32 for floats of less than 32 bits, and any other dtype unchanged."""
+    is_short = jnp.issubdtype(dtype, jnp.floating) and jnp.finfo(dtype).bits < 32
+    return jnp.dtype("float32") if is_short else dtype
+
+
+def _widen(array: Any) -> Any:
+    dtype = _wide(array.dtype)
+    return array if dtype == array.dtype else array.astype(dtype)
+
+
+def _add(param: Any, step: Any) -> Any:
+    return (_widen(param) + step).astype(param.dtype)
+
+
+def _cast(tree: Any, like: Any) -> Any:
+    """Return a tree with its leaves in the dtypes of another one."""
+    return jax.tree.map(lambda a, b: a if a.dtype == b.dtype else a.astype(b.dtype), tree, like)
+
+
+def _keep_unused(layout: Layout, new: Any, old: Any, used: Set[str]) -> Any:
     """Return the new state with the old leaves of the parameters that have no gradient."""
 
     def choose(path: Any, value: Any, before: Any) -> Any:
-        return before if owner_of(path, unused) is not None else value
+        owner, _ = layout.owner_of(path)
+        return value if owner is None or owner in used else before
 
     return jax.tree_util.tree_map_with_path(choose, new, old)
 
 
 def _update_average(optimizer: Steps, state: OptimizerState, params: Any) -> tuple[Any, Any]:
-    """Return the average after an update, and a boolean array: True if it overwrites the parameters (None: never)."""
-    updates = state.iterations // (optimizer.gradient_accumulation_steps or 1)
+    """Return the average after a call, and a boolean array: True if it overwrites the parameters (None: never).
+
+    Calls that only accumulate gradients change neither. (Keras counts them as updates of the average.)
+    """
+    calls = optimizer.gradient_accumulation_steps or 1
+    updates = state.iterations // calls
     momentum = jnp.where(updates == 0, 0.0, optimizer.ema_momentum)
-    average = jax.tree.map(lambda a, p: (momentum * a + (1 - momentum) * p).astype(p.dtype), state.average, params)
+    average = jax.tree.map(
+        lambda a, p: (momentum * _widen(a) + (1 - momentum) * _widen(p)).astype(a.dtype), state.average, params
+    )
+    ends = True if calls == 1 else (state.iterations + 1) % calls == 0
+    if calls > 1:
+        average = jax.tree.map(lambda new, old: jnp.where(ends, new, old), average, state.average)
     every = optimizer.ema_overwrite_frequency
-    return average, ((updates + 1) % every == 0) if every else None
+    return average, (ends & ((updates + 1) % every == 0)) if every else None

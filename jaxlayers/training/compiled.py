@@ -78,6 +78,8 @@ class Compiled:
         scales_loss = isinstance(optimizer_object, optimizers.LossScaleOptimizer)
         if auto_scale_loss and self.dtype_policy.name == "mixed_float16" and not scales_loss:  # type: ignore[attr-defined]
             optimizer_object = optimizers.LossScaleOptimizer(optimizer_object)
+        if optimizer_object is not None:
+            optimizer_object._take_places_from(self)
         objective = Objective(loss, loss_weights, metrics, weighted_metrics, getattr(self, "output_names", None))
         self._compiled_with = arguments
         self.optimizer, self._compiled_objective = optimizer_object, objective

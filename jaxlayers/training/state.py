@@ -26,7 +26,7 @@ class TrainState:
     """All arrays that training depends on and changes, as a pytree.
 
     Attributes:
-        step: the number of steps taken; int32, shape `[]`.
+        step: the number of steps taken, which is the number of calls of the optimizer; int32, shape `[]`.
         params: the trainable weights, as `model.params`.
         state: the other variables of the model, as `model.state`: statistics, seeds, metrics of layers.
         opt_state: the variables of each optimizer, by the name of the model's attribute that holds it.
@@ -69,7 +69,7 @@ def variables_of(model: Any) -> TrainState:
 def read(model: Any) -> TrainState:
     """Return copies of the arrays that the model holds, so that a step may donate them."""
     state = jax.tree.map(lambda variable: jnp.copy(scope.read(variable)), variables_of(model), is_leaf=_is_variable)
-    return dataclasses.replace(state, step=jnp.copy(scope.read(model.optimizer.iterations)))
+    return dataclasses.replace(state, step=jnp.copy(scope.read(model.optimizer.calls)))
 
 
 def write(model: Any, new: TrainState) -> None:

@@ -44,7 +44,9 @@ def value_and_grad(
         A function with the arguments of `fun` that returns `(value, gradients)`, or `((value, aux), gradients)`.
 
     Raises:
-        TypeError: when something in `wrt` is not a variable, or is not differentiable.
+        TypeError: when something in `wrt` is not a variable, or is not differentiable; without `wrt`, when an argument
+            to differentiate with respect to is a layer.
+        ValueError: when `argnums` is out of range.
 
     Example:
         >>> import jaxlayers as jl
@@ -73,6 +75,7 @@ def value_and_grad(
 
         options = {"holomorphic": holomorphic, "allow_int": allow_int, "reduce_axes": reduce_axes}
         if wrt is None:
+            _check_arguments(argnums, args)
             transformed = jax.value_and_grad(functools.partial(pure, []), argnums, has_aux=True, **options)
             (value, (aux, effects)), gradients = transformed(*args)
         else:
@@ -138,6 +141,20 @@ def _wrt(wrt: Any) -> tuple[list[Variable], Callable[[list[Any]], Any]]:
     if len(unique) == len(variables):
         return variables, rebuild
     return unique, lambda values: rebuild([dict(zip(unique, values, strict=True))[v] for v in variables])
+
+
+def _check_arguments(argnums: int | tuple[int, ...], args: tuple[Any, ...]) -> None:
+    """Raise an error if `argnums` is out of range or selects an argument that holds a layer."""
+    hint = "For gradients of weights, pass the layer or the variables as wrt=: jl.grad(f, wrt=layer)(x)."
+    for number in argnums if isinstance(argnums, tuple | list) else (argnums,):
+        if not -len(args) <= number < len(args):
+            raise ValueError(
+                f"argnums={argnums} is out of range: received {len(args)} positional arguments to differentiate with "
+                f"respect to. {hint}"
+            )
+        for leaf in jax.tree.leaves(args[number], is_leaf=_is_facade):
+            if isinstance(leaf, Layer):
+                raise TypeError(f"Argument {number} holds the layer {leaf.name!r}, which is not an array. {hint}")
 
 
 def _is_facade(leaf: Any) -> bool:

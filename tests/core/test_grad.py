@@ -1,5 +1,7 @@
 """`jl.grad` and `jl.value_and_grad`: against `jax.grad` on pure functions, and what they do to state."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -306,3 +308,19 @@ def test_structures_of_layers(make):
     jax.tree.map(np.testing.assert_array_equal, gradients, expected)
     with pytest.raises(TypeError, match="structures of variables"):
         jl.grad(function, wrt=[a, "b"])()
+
+
+def test_what_cannot_be_differentiated_leads_to_wrt():
+    model = jl.Sequential([layers.Dense(1)])
+    model(X)
+    for call in (
+        lambda: jl.grad(lambda m, x: ops.sum(m(x)))(model, X),
+        lambda: jl.value_and_grad(lambda x, m: ops.sum(m["m"](x)), argnums=(0, 1))(X, {"m": model}),
+    ):
+        with pytest.raises(TypeError, match=r"holds the layer 'sequential.*wrt="):
+            call()
+    for numbers, received in ((0, ()), (2, (1.0, 2.0)), ((0, -3), (1.0, 2.0))):
+        with pytest.raises(ValueError, match=rf"argnums={re.escape(str(numbers))} is out of range.*wrt="):
+            jl.grad(lambda *inputs: ops.sum(model(X)), argnums=numbers)(*received)
+    gradient = jl.grad(lambda m, x: ops.sum(m(x)), argnums=-1)(model, X)
+    np.testing.assert_allclose(gradient, np.broadcast_to(np.asarray(model.layers[0].kernel)[:, 0], X.shape), rtol=1e-6)

@@ -7,10 +7,11 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import jaxlayers as jl
-from jaxlayers import layers
+from jaxlayers import layers, optimizers
 from tests.process_settings import WARNINGS_OF_PYTHON
 
 RNG = np.random.default_rng(6)
@@ -136,7 +137,7 @@ DEVICES = """
 import jax, jax.numpy as jnp, numpy as np
 from jax.sharding import AxisType, PartitionSpec as P
 import jaxlayers as jl
-from jaxlayers import layers
+from jaxlayers import layers, optimizers
 
 rng = np.random.default_rng(0)
 x = rng.normal(size=(16, 4)).astype("float32")
@@ -210,3 +211,56 @@ def test_slots_are_in_the_place_of_their_parameters(optimizer):
     state = model.train_state
     slots = next(value for key, value in state.opt_state["optimizer"].items() if key.endswith("slots"))
     assert jax.tree.map(np.shape, slots["momentum"]) == jax.tree.map(np.shape, state.params)
+
+
+OPTIMIZERS = {
+    "accumulation": lambda: optimizers.Adam(0.1, gradient_accumulation_steps=2),
+    "average": lambda: optimizers.SGD(0.1, use_ema=True, ema_overwrite_frequency=2, gradient_accumulation_steps=2),
+    "loss scale": lambda: optimizers.LossScaleOptimizer(
+        optimizers.SGD(0.1, momentum=0.5, gradient_accumulation_steps=2)
+    ),
+    "several": lambda: optimizers.MultiOptimizer(
+        optimizers.OptimizerMap(optimizers.Lamb(0.1), {".*bias": optimizers.SGD(optax.constant_schedule(0.1))})
+    ),
+    "optax": lambda: optax.multi_transform(
+        {"a": optax.adam(0.1), "b": optax.sgd(0.1)}, lambda params: {"dense": {"kernel": "a", "bias": "b"}}
+    ),
+    "schedule": lambda: optimizers.Nadam(
+        optimizers.schedules.ExponentialDecay(0.1, 2, 0.5), weight_decay=0.1, global_clipnorm=0.5
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_pure_step_equals_fit_for_each_kind_of_optimizer(name):
+    def make_model():
+        jl.utils.set_random_seed(2)
+        model = jl.Sequential([jl.Input((4,)), layers.Dense(2, name="dense")])
+        model.compile(OPTIMIZERS[name](), "mse")
+        return model
+
+    model, other = make_model(), make_model()
+    step, state = jax.jit(model.make_train_step()), model.train_state
+    for _ in range(5):
+        state, _ = step(state, (X, Y))
+    other.fit(X, Y, batch_size=16, epochs=5, shuffle=False, verbose=0)
+    tree = other.train_state
+    assert int(state.step) == int(tree.step) == 5
+    # `fit` sets the parameters to their averages when it ends.
+    parts = [(state.opt_state, tree.opt_state), *([] if name == "average" else [(state.params, tree.params)])]
+    for left, right in parts:
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), left, right)
+    model.train_state = state
+    identical(model.train_state, state.replace(metrics=model.train_state.metrics))
+    identical(step(state, (X, Y))[0].params, step(model.train_state, (X, Y))[0].params)
+
+
+def test_a_layer_that_is_frozen_later_keeps_its_weights():
+    model = jl.Sequential([jl.Input((4,)), layers.Dense(3, name="first"), layers.Dense(2)])
+    model.compile(optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=1), "mse")
+    model.fit(X, Y, epochs=2, verbose=0)
+    model.layers[0].trainable = False
+    frozen, last = (np.asarray(layer.kernel) for layer in model.layers)
+    model.fit(X, Y, verbose=0)
+    np.testing.assert_array_equal(model.layers[0].kernel, frozen)
+    assert not np.allclose(model.layers[1].kernel, last)
