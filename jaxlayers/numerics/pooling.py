@@ -13,7 +13,7 @@ import numpy as np
 from jaxlayers.numerics.platforms import choose
 from jaxlayers.numerics.platforms.tiled_pooling import maximum_of_tiles, suits_tiles
 from jaxlayers.numerics.spatial import everywhere, spatial_axes
-from jaxlayers.numerics.types import Array, as_float
+from jaxlayers.numerics.types import Array, as_float, wide
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3, 4), inline=True)
@@ -39,16 +39,16 @@ def pooled_maximum(inputs: Any, pool_size: Any, strides: Any, padding: str, data
 def pooled_mean(inputs: Any, pool_size: Any, strides: Any, padding: str, data_format: str) -> Array:
     """Return the mean of each window, padding left out."""
     inputs = as_float(inputs)
-    wide = inputs.astype(jnp.promote_types(inputs.dtype, jnp.float32))  # half precision would lose small addends
+    full = wide(inputs)  # half precision would lose small addends
     windows = everywhere(pool_size, data_format, 1), everywhere(strides, data_format, 1)
-    sums = jax.lax.reduce_window(wide, np.asarray(0, wide.dtype)[()], jax.lax.add, *windows, padding.upper())
+    sums = jax.lax.reduce_window(full, np.asarray(0, full.dtype)[()], jax.lax.add, *windows, padding.upper())
     if padding == "valid":
-        return (sums / np.prod(pool_size)).astype(inputs.dtype)
+        return (sums / math.prod(pool_size)).astype(inputs.dtype)
     counts = np.ones((1,) * inputs.ndim, "int64")
     for axis, size, stride in zip(spatial_axes(len(pool_size), data_format), pool_size, strides, strict=True):
         lengths = _window_lengths(inputs.shape[axis], size, stride)
         counts = counts * lengths.reshape([-1 if i == axis else 1 for i in range(inputs.ndim)])
-    return (sums / counts.astype(wide.dtype)).astype(inputs.dtype)
+    return (sums / counts.astype(full.dtype)).astype(inputs.dtype)
 
 
 def _window_lengths(size: int, window: int, stride: int) -> np.ndarray:
@@ -72,9 +72,10 @@ def adaptive_mean(x: Any, axis: int, count: int) -> Array:
     shape = [1] * windows.ndim
     shape[axis : axis + 2] = windows.shape[axis : axis + 2]
     inside = (np.arange(shape[axis + 1]) < (ends - starts)[:, None]).reshape(shape)
-    wide = windows.astype(jnp.promote_types(x.dtype, jnp.float32))
-    sums = jnp.sum(wide if inside.all() else jnp.where(inside, wide, 0), axis + 1)
-    return (sums / (ends - starts).reshape(shape[: axis + 1] + shape[axis + 2 :])).astype(x.dtype)
+    full = wide(windows)
+    sums = jnp.sum(full if inside.all() else jnp.where(inside, full, 0), axis + 1)
+    counts = jnp.asarray(ends - starts, full.dtype).reshape(shape[: axis + 1] + shape[axis + 2 :])
+    return (sums / counts).astype(x.dtype)
 
 
 @adaptive_mean.defjvp
@@ -85,11 +86,10 @@ def _(axis: int, count: int, primals: Any, tangents: Any) -> tuple[Array, Array]
     positions = np.arange(tangent.shape[axis])
     inside = (positions >= starts[:, None]) & (positions < ends[:, None])
     before, after = tangent.shape[:axis], tangent.shape[axis + 1 :]
-    wide = tangent.astype(jnp.promote_types(tangent.dtype, jnp.float32))
-    wide = wide.reshape(math.prod(before), len(positions), math.prod(after))
-    weights = jnp.asarray(inside / (ends - starts)[:, None], wide.dtype)
+    full = wide(tangent).reshape(math.prod(before), len(positions), math.prod(after))
+    weights = jnp.asarray(inside / (ends - starts)[:, None], full.dtype)
     means = jnp.einsum(
-        "bos,bsr->bor", jnp.broadcast_to(weights, (len(wide), *weights.shape)), wide, precision="highest"
+        "bos,bsr->bor", jnp.broadcast_to(weights, (len(full), *weights.shape)), full, precision="highest"
     )
     return adaptive_mean(*primals, axis, count), means.reshape(*before, count, *after).astype(tangent.dtype)
 
