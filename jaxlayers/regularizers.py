@@ -1,6 +1,7 @@
 """Regularizers: penalties on weights or activations that are added to the loss.
 
-A regularizer is any callable `array -> scalar`, e.g. a plain function. The classes of this module also have a config.
+A regularizer is any callable `array -> scalar`, e.g. a plain function. The classes of this module also have a config,
+and compute the penalties of half precision in float32. The result has the dtype of the array.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from jaxlayers.common.constructors import library_class
 from jaxlayers.common.settings import epsilon, to_snake_case
 from jaxlayers.core import operation
 from jaxlayers.numerics.spatial import one_of
+from jaxlayers.numerics.types import wide
 from jaxlayers.saving import serialize_keras_object
 from jaxlayers.saving.configured import Configured
 
@@ -71,12 +73,13 @@ class L1L2(Regularizer):
     @operation("x")
     def __call__(self, x: Any) -> jax.Array:
         """Return the penalty for an array."""
-        total = jnp.zeros((), x.dtype)
+        full = wide(x)
+        total = jnp.zeros((), full.dtype)
         if self.l1:
-            total += self.l1 * jnp.sum(jnp.abs(x))
+            total += self.l1 * jnp.sum(jnp.abs(full))
         if self.l2:
-            total += self.l2 * jnp.sum(jnp.square(x))
-        return total
+            total += self.l2 * jnp.sum(jnp.square(full))
+        return _as_dtype_of(x, total)
 
 
 class L1(Regularizer):
@@ -100,7 +103,7 @@ class L1(Regularizer):
     @operation("x")
     def __call__(self, x: Any) -> jax.Array:
         """Return the penalty for an array."""
-        return self.l1 * jnp.sum(jnp.abs(x))
+        return _as_dtype_of(x, self.l1 * jnp.sum(jnp.abs(wide(x))))
 
 
 class L2(Regularizer):
@@ -124,7 +127,7 @@ class L2(Regularizer):
     @operation("x")
     def __call__(self, x: Any) -> jax.Array:
         """Return the penalty for an array."""
-        return self.l2 * jnp.sum(jnp.square(x))
+        return _as_dtype_of(x, self.l2 * jnp.sum(jnp.square(wide(x))))
 
 
 class OrthogonalRegularizer(Regularizer):
@@ -154,13 +157,17 @@ class OrthogonalRegularizer(Regularizer):
         """Return the penalty for a matrix."""
         if inputs.ndim != 2:
             raise ValueError(f"OrthogonalRegularizer expects a matrix (two axes); received shape {inputs.shape}.")
-        vectors = inputs if self.mode == "rows" else inputs.T  # [vectors, size]
+        vectors = wide(inputs if self.mode == "rows" else inputs.T)  # [vectors, size]
         squares = jnp.sum(jnp.square(vectors), axis=1, keepdims=True)
         # The lower bound is inside of the square root, so that the gradient at a vector of zeros is finite.
         vectors = vectors * jax.lax.rsqrt(jnp.maximum(squares, epsilon() ** 2))
         count = vectors.shape[0]
         cosines = jnp.abs(vectors @ vectors.T) * (1 - jnp.eye(count, dtype=vectors.dtype))
-        return self.factor * jnp.sum(cosines) / max(1, count * (count - 1))
+        return _as_dtype_of(inputs, self.factor * jnp.sum(cosines) / max(1, count * (count - 1)))
+
+
+def _as_dtype_of(x: Any, penalty: jax.Array) -> jax.Array:
+    return penalty.astype(x.dtype) if jnp.issubdtype(x.dtype, jnp.floating) else penalty
 
 
 l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer

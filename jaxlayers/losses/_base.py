@@ -14,9 +14,10 @@ from jaxlayers.common.masks import get_mask, set_mask
 from jaxlayers.common.settings import auto_name, floatx, to_snake_case
 from jaxlayers.core.symbolic import SymbolicTensor
 from jaxlayers.numerics.spatial import one_of
+from jaxlayers.numerics.types import wide_dtype
 from jaxlayers.samplewise.configs import FunctionWrapper, NamedFunction
 from jaxlayers.samplewise.functions import match_ranks
-from jaxlayers.samplewise.weights import REDUCTIONS, reduce_weighted
+from jaxlayers.samplewise.weights import REDUCTIONS, fill_ignored, reduce_weighted
 from jaxlayers.saving.configured import Configured
 
 
@@ -34,13 +35,13 @@ class Loss(Configured):
     | `"none"`, None | w v, one value per sample |
 
     A sample of weight 0 is still counted in the n of `"mean"`; `"mean_with_sample_weight"` leaves it out altogether.
-    If the divisor is 0, the result is 0.
+    If the divisor is 0, the result is 0. Labels and predictions of weight 0 may be nan or infinite.
 
     Args:
         name: the name of the loss; by default one made from the name of the class.
         reduction: one of the values in the table; `"sum_over_batch_size"` by default.
-        dtype: a dtype or dtype policy. `y_true` and `y_pred` are cast to it, and the loss is computed in it;
-            `floatx()` by default.
+        dtype: a dtype or dtype policy. `y_pred` is cast to it, and the loss has it; `floatx()` by default. `y_true` is
+            cast to float32 if the dtype is half precision, in which large labels are not exact.
 
     Raises:
         ValueError: if `reduction` is unknown; when the loss is called, if shapes do not fit each other.
@@ -85,12 +86,20 @@ class Loss(Configured):
         """
         mask = get_mask(y_pred)
         y_pred = _cast(y_pred, self._dtype)
+        y_true = _cast(y_true, str(wide_dtype(self._dtype)) if self._casts_targets else None)
+        given_mask = None
         if self._uses_mask and mask is not None:
-            set_mask(y_pred, mask)
-            mask = None
-        y_true = _cast(y_true, self._dtype if self._casts_targets else None)
+            given_mask, mask = mask, None
+        if sample_weight is not None or mask is not None:
+            y_true, y_pred = fill_ignored((y_true, y_pred), sample_weight, mask, self._weighted_axes(y_pred))
+        if given_mask is not None:
+            set_mask(y_pred, given_mask)
         values = self.call(y_true, y_pred)
         return reduce_weighted(values, sample_weight, mask, get_mask(values), self.reduction, self._dtype)
+
+    def _weighted_axes(self, y_pred: Any) -> int | None:
+        """Return the number of first axes that the values share with the predictions; None if it is not known."""
+        return None
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return a value per sample; every subclass overrides this method."""
@@ -141,6 +150,11 @@ class LossFunctionWrapper(FunctionWrapper, Loss):
 
 class NamedLoss(NamedFunction, LossFunctionWrapper):
     """The base class of the library's losses."""
+
+    def _weighted_axes(self, y_pred: Any) -> int | None:
+        axis = getattr(self, "axis", -1)
+        axes = () if axis is None else np.atleast_1d(axis) % max(y_pred.ndim, 1)
+        return int(min(axes, default=0))
 
 
 def _cast(structure: Any, dtype: str | None) -> Any:

@@ -12,6 +12,7 @@ from jaxlayers.common.masks import set_mask
 from jaxlayers.common.settings import floatx, is_float
 from jaxlayers.core.operations import operation
 from jaxlayers.losses._base import NamedLoss
+from jaxlayers.numerics.types import wide_dtype
 
 _LOG_ZERO = -1e30  # in place of -inf, whose gradient in logsumexp would be NaN
 
@@ -79,7 +80,7 @@ def _circle(
     y_true: Any, y_pred: Any, labels: Any, references: Any, gamma: Any, margin: Any, remove_diagonal: bool, dtype: str
 ) -> tuple[jax.Array, jax.Array]:
     dtype = str(y_pred.dtype) if is_float(y_pred.dtype) else dtype
-    wide = jnp.promote_types(dtype, "float32")
+    wide = wide_dtype(dtype)
     distance = jnp.maximum(1 - y_pred.astype(wide) @ references.astype(wide).T, 0)  # [batch, references]
     same = y_true.reshape(-1, 1).astype(jnp.int32) == labels.reshape(1, -1).astype(jnp.int32)
     near = same & ~jnp.eye(same.shape[0], same.shape[1], dtype=bool) if remove_diagonal else same

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.losses._base import NamedLoss
-from jaxlayers.losses._probabilistic import binary_log_probabilities, check_axis, log_probabilities, smooth_labels
+from jaxlayers.losses._probabilistic import check_axis, smooth_labels
+from jaxlayers.numerics.probabilities import binary_log_probabilities, log_probabilities, times_log
 from jaxlayers.samplewise.functions import class_indices, classes_and_scores, same_shape, samplewise
 
 
@@ -55,10 +56,10 @@ def binary_focal_crossentropy(
         [0.477]
     """
     y_true = smooth_labels(y_true, label_smoothing, 2)
-    p = jax.nn.sigmoid(y_pred) if from_logits else y_pred
+    p, not_p = (jax.nn.sigmoid(y_pred), jax.nn.sigmoid(-y_pred)) if from_logits else (y_pred, 1 - y_pred)
     log_p, log_not_p = binary_log_probabilities(y_pred, from_logits)
-    error = 1 - (y_true * p + (1 - y_true) * (1 - p))
-    values = -jnp.power(error, gamma) * (y_true * log_p + (1 - y_true) * log_not_p)
+    error = y_true * not_p + (1 - y_true) * p
+    values = -_focus(error, gamma) * (times_log(y_true, log_p) + times_log(1 - y_true, log_not_p))
     if apply_class_balancing:
         values = values * (y_true * alpha + (1 - y_true) * (1 - alpha))
     return jnp.mean(values, axis=axis)
@@ -106,7 +107,14 @@ def categorical_focal_crossentropy(
     alphas = np.asarray(alpha, "float32")
     if alphas.ndim:
         alphas = np.expand_dims(alphas, [i for i in range(y_pred.ndim) if i != axis % y_pred.ndim])
-    return -jnp.sum(jnp.power(1 - jnp.exp(log_p), gamma) * y_true * log_p * alphas, axis=axis)
+    return -jnp.sum(_focus(-jnp.expm1(log_p), gamma) * times_log(y_true, log_p) * alphas, axis=axis)
+
+
+def _focus(error: Any, gamma: Any) -> jax.Array:
+    """Return `error ** gamma`, with the derivative 0 where the error is 0: there the cross-entropy is 0 as well."""
+    is_zero = error == 0
+    power = jnp.power(jnp.where(is_zero, 1, error), gamma)
+    return jnp.where(is_zero & (gamma != 0), 0, power)
 
 
 @samplewise(prepare=classes_and_scores)

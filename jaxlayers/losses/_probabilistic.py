@@ -12,6 +12,7 @@ from jaxlayers.common.masks import set_mask
 from jaxlayers.common.settings import epsilon
 from jaxlayers.core.operations import operation
 from jaxlayers.losses._base import NamedLoss
+from jaxlayers.numerics.probabilities import binary_log_probabilities, log_probabilities, times_log
 from jaxlayers.samplewise.functions import class_indices, classes_and_scores, same_shape, samplewise
 
 
@@ -42,7 +43,7 @@ def binary_crossentropy(
     """
     y_true = smooth_labels(y_true, label_smoothing, 2)
     log_p, log_not_p = binary_log_probabilities(y_pred, from_logits)
-    return -jnp.mean(y_true * log_p + (1 - y_true) * log_not_p, axis=axis)
+    return -jnp.mean(times_log(y_true, log_p) + times_log(1 - y_true, log_not_p), axis=axis)
 
 
 @samplewise("from_logits", "label_smoothing", "axis", prepare=same_shape)
@@ -78,7 +79,7 @@ def categorical_crossentropy(
             stacklevel=2,
         )
     y_true = smooth_labels(y_true, label_smoothing, y_true.shape[axis])
-    return -jnp.sum(y_true * log_probabilities(y_pred, from_logits, axis), axis=axis)
+    return -jnp.sum(times_log(y_true, log_probabilities(y_pred, from_logits, axis)), axis=axis)
 
 
 @operation("y_true", "y_pred")
@@ -173,22 +174,6 @@ def poisson(y_true: Any, y_pred: Any) -> jax.Array:
         [0.807]
     """
     return jnp.mean(y_pred - y_true * jnp.log(y_pred + epsilon()), axis=-1)
-
-
-def log_probabilities(y_pred: jax.Array, from_logits: bool, axis: int) -> jax.Array:
-    """Return the logarithms of class probabilities, from logits or from probabilities that are normalized first."""
-    if from_logits:
-        return jax.nn.log_softmax(y_pred, axis=axis)
-    p = y_pred / jnp.sum(y_pred, axis=axis, keepdims=True)
-    return jnp.log(jnp.clip(p, epsilon(), 1 - epsilon()))
-
-
-def binary_log_probabilities(y_pred: jax.Array, from_logits: bool) -> tuple[jax.Array, jax.Array]:
-    """Return log(p) and log(1 - p), from logits or from probabilities p that are clipped first."""
-    if from_logits:
-        return jax.nn.log_sigmoid(y_pred), jax.nn.log_sigmoid(-y_pred)
-    p = jnp.clip(y_pred, epsilon(), 1 - epsilon())
-    return jnp.log(p), jnp.log1p(-p)
 
 
 def smooth_labels(y_true: jax.Array, label_smoothing: float, classes: int) -> jax.Array:

@@ -10,12 +10,13 @@ Each public function is compiled: one dispatch when it is called eagerly, and on
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.numerics.types import Array
+from jaxlayers.numerics.types import Array, wide, wide_dtype
 
 
 @functools.partial(jax.jit, static_argnums=(5, 6, 7))
@@ -30,7 +31,8 @@ def attend(
     soft_cap: float | None = None,
 ) -> Array:
     """Return `softmax(query key^T scale + bias) value` under a mask, [batch, targets, heads, size]."""
-    powers, total = _exponentials(_scores(query, key, bias, scale, soft_cap), mask, is_causal, bias is not None)
+    scores, factor = _scores(query, key, bias, scale, soft_cap)
+    powers, total = _exponentials(scores, mask, is_causal, bias is not None, factor)
     sums = _mix(powers, value)  # [batch, targets, heads, size]
     return (sums / jnp.swapaxes(total, 1, 2)[..., None]).astype(query.dtype)
 
@@ -38,7 +40,9 @@ def attend(
 @functools.partial(jax.jit, static_argnums=(3, 4))
 def attention_weights(query: Array, key: Array, mask: Any, scale: float, is_causal: bool = False) -> Array:
     """Return the weights that values are summed with, [batch, heads, targets, sources]."""
-    return masked_softmax(_scores(query, key, None, scale, None), mask, is_causal).astype(query.dtype)
+    scores, factor = _scores(query, key, None, scale, None)
+    powers, total = _exponentials(scores, mask, is_causal, False, factor)
+    return (powers / total[..., None]).astype(query.dtype)
 
 
 @jax.jit
@@ -50,19 +54,36 @@ def weighted_values(weights: Array, value: Array) -> Array:
 @functools.partial(jax.jit, static_argnums=(2,))
 def masked_softmax(scores: Array, mask: Any = None, is_causal: bool = False) -> Array:
     """Return the softmax over the last axis under a mask; zeros where all of it is masked."""
-    powers, total = _exponentials(scores.astype(jnp.promote_types(scores.dtype, "float32")), mask, is_causal, False)
+    powers, total = _exponentials(wide(scores), mask, is_causal, False)
     return (powers / total[..., None]).astype(scores.dtype)
 
 
-def _scores(query: Array, key: Array, bias: Any, scale: float, soft_cap: float | None) -> Array:
-    """Return the scaled products of queries and keys, [batch, heads, targets, sources], in float32 at least."""
+def _scores(query: Array, key: Array, bias: Any, scale: float, soft_cap: float | None) -> tuple[Array, float]:
+    """Return scores, [batch, heads, targets, sources], in float32 at least, and the factor that is left to apply.
+
+    The scale is applied to the queries, which are fewer than the scores. XLA computes the scores twice, for their
+    maximum and for their differences from it, and would fuse a product with the scale into one of the two alone. For
+    large scores, the two roundings differ so much that the exponential of the difference overflows. In half precision,
+    the queries are multiplied by a power of two, which is exact. The remaining factor multiplies the differences.
+    """
     batch, targets, heads, _ = query.shape
-    wide = jnp.promote_types(query.dtype, "float32")
-    grouped = _split_groups(query, key.shape[2])
-    scores = scale * jnp.einsum("btkh,bskh->bkts", grouped, key, preferred_element_type=wide)
+    dtype = wide_dtype(query.dtype)
+    multiplier, factor = (float(scale), 1.0) if query.dtype == dtype else _split_scale(scale)
+    grouped = multiplier * _split_groups(query, key.shape[2])
+    scores = jnp.einsum("btkh,bskh->bkts", grouped, key, preferred_element_type=dtype)
     scores = scores.reshape(batch, heads, targets, key.shape[1])
-    scores = scores if soft_cap is None else soft_cap * jnp.tanh(scores / soft_cap)
-    return scores if bias is None else scores + bias.astype(wide)
+    if soft_cap is not None:
+        scores, factor = soft_cap * jnp.tanh(factor * scores / soft_cap), 1.0
+    scores = scores if bias is None else scores + bias.astype(dtype) / factor
+    return scores, factor
+
+
+def _split_scale(scale: float) -> tuple[float, float]:
+    """Return a power of two, with the sign of the scale, and the factor in [1, 2) that completes the scale."""
+    if scale == 0:
+        return 0.0, 1.0
+    mantissa, exponent = math.frexp(scale)
+    return math.copysign(2.0 ** (exponent - 1), scale), 2 * abs(mantissa)
 
 
 def _mix(weights: Array, value: Array) -> Array:
@@ -92,8 +113,8 @@ def _split_groups(query: Array, shared: int) -> Array:
     return split.transpose(0, 3, 1, 2, 4).reshape(batch, heads // shared * targets, shared, size)
 
 
-def _exponentials(scores: Array, mask: Any, is_causal: bool, biased: bool) -> tuple[Array, Array]:
-    """Return `exp(score - highest)`, zero where masked, and their sums over keys; infinity if all keys are masked."""
+def _exponentials(scores: Array, mask: Any, is_causal: bool, biased: bool, factor: float = 1) -> tuple[Array, Array]:
+    """Return `exp(factor (score - highest))`, zero where masked, and their sums; infinity if all keys are masked."""
     lowest = jnp.finfo(scores.dtype).min / 2
     if is_causal:
         targets, sources = scores.shape[-2:]
@@ -103,7 +124,7 @@ def _exponentials(scores: Array, mask: Any, is_causal: bool, biased: bool) -> tu
         allowed = mask
     scores = scores if allowed is None else jnp.where(allowed, scores, lowest)
     highest = jnp.maximum(jax.lax.stop_gradient(jnp.max(scores, -1, keepdims=True, initial=-jnp.inf)), lowest)
-    powers = jnp.exp(scores - highest)
+    powers = jnp.exp(factor * (scores - highest) if factor != 1 else scores - highest)
     total = jnp.sum(powers, -1)
     if mask is not None or biased or not scores.shape[-1]:  # otherwise every query has an unmasked key
         total = jnp.where(highest[..., 0] <= lowest, jnp.inf, total)

@@ -16,12 +16,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.numerics.types import Array
-
-
-def wide(x: Array) -> Array:
-    """Return half precision in float32, in which squares and sums do not overflow; other arrays as they are."""
-    return x.astype(jnp.promote_types(x.dtype, "float32"))
+from jaxlayers.numerics.types import Array, wide
 
 
 @functools.partial(jax.jit, static_argnums=(1,))

@@ -13,7 +13,7 @@ import numpy as np
 from jaxlayers.numerics.platforms import choose
 from jaxlayers.numerics.platforms.tiled_pooling import maximum_of_tiles, suits_tiles
 from jaxlayers.numerics.spatial import everywhere, spatial_axes
-from jaxlayers.numerics.types import Array, as_float
+from jaxlayers.numerics.types import Array, as_float, wide
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3, 4), inline=True)
@@ -39,16 +39,16 @@ def pooled_maximum(inputs: Any, pool_size: Any, strides: Any, padding: str, data
 def pooled_mean(inputs: Any, pool_size: Any, strides: Any, padding: str, data_format: str) -> Array:
     """Return the mean of each window, padding left out."""
     inputs = as_float(inputs)
-    wide = inputs.astype(jnp.promote_types(inputs.dtype, jnp.float32))  # half precision would lose small addends
+    full = wide(inputs)  # half precision would lose small addends
     windows = everywhere(pool_size, data_format, 1), everywhere(strides, data_format, 1)
-    sums = jax.lax.reduce_window(wide, np.asarray(0, wide.dtype)[()], jax.lax.add, *windows, padding.upper())
+    sums = jax.lax.reduce_window(full, np.asarray(0, full.dtype)[()], jax.lax.add, *windows, padding.upper())
     if padding == "valid":
-        return (sums / np.prod(pool_size)).astype(inputs.dtype)
+        return (sums / math.prod(pool_size)).astype(inputs.dtype)
     counts = np.ones((1,) * inputs.ndim, "int64")
     for axis, size, stride in zip(spatial_axes(len(pool_size), data_format), pool_size, strides, strict=True):
         lengths = _window_lengths(inputs.shape[axis], size, stride)
         counts = counts * lengths.reshape([-1 if i == axis else 1 for i in range(inputs.ndim)])
-    return (sums / counts.astype(wide.dtype)).astype(inputs.dtype)
+    return (sums / counts.astype(full.dtype)).astype(inputs.dtype)
 
 
 def _window_lengths(size: int, window: int, stride: int) -> np.ndarray:
@@ -73,7 +73,7 @@ def adaptive_mean(x: Any, axis: int, count: int) -> Array:
     """Return the means of `count` windows along an axis, which together hold all elements."""
     starts, ends = _bounds(x.shape[axis], count)
     lengths, longest = ends - starts, int((ends - starts).max())
-    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    full = wide(x)
     shape = [count if i == axis else 1 for i in range(x.ndim)]
 
     def kept(elements: Any, inside: Any) -> Any:
@@ -81,12 +81,12 @@ def adaptive_mean(x: Any, axis: int, count: int) -> Array:
 
     if x.shape[axis] % count == 0 or longest > _MOST_TERMS:
         inside = np.expand_dims((np.arange(longest) < lengths[:, None]), tuple(range(2, x.ndim + 1 - axis)))
-        sums = jnp.sum(kept(_windows(wide, axis, count), inside), axis + 1)
+        sums = jnp.sum(kept(_windows(full, axis, count), inside), axis + 1)
     else:
         sums = sum(
-            kept(_elements(wide, axis, count, number), (number < lengths).reshape(shape)) for number in range(longest)
+            kept(_elements(full, axis, count, number), (number < lengths).reshape(shape)) for number in range(longest)
         )
-    return (sums / lengths.reshape(shape).astype(wide.dtype)).astype(x.dtype)
+    return (sums / jnp.asarray(lengths, full.dtype).reshape(shape)).astype(x.dtype)
 
 
 @adaptive_mean.defjvp
@@ -97,11 +97,10 @@ def _(axis: int, count: int, primals: Any, tangents: Any) -> tuple[Array, Array]
     positions = np.arange(tangent.shape[axis])
     inside = (positions >= starts[:, None]) & (positions < ends[:, None])
     before, after = tangent.shape[:axis], tangent.shape[axis + 1 :]
-    wide = tangent.astype(jnp.promote_types(tangent.dtype, jnp.float32))
-    wide = wide.reshape(math.prod(before), len(positions), math.prod(after))
-    weights = jnp.asarray(inside / (ends - starts)[:, None], wide.dtype)
+    full = wide(tangent).reshape(math.prod(before), len(positions), math.prod(after))
+    weights = jnp.asarray(inside / (ends - starts)[:, None], full.dtype)
     means = jnp.einsum(
-        "bos,bsr->bor", jnp.broadcast_to(weights, (len(wide), *weights.shape)), wide, precision="highest"
+        "bos,bsr->bor", jnp.broadcast_to(weights, (len(full), *weights.shape)), full, precision="highest"
     )
     return adaptive_mean(*primals, axis, count), means.reshape(*before, count, *after).astype(tangent.dtype)
 

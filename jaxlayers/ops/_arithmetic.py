@@ -8,6 +8,7 @@ takes the dtype of the other argument.
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
+from jaxlayers.numerics.norms import hypotenuse
 from jaxlayers.numerics.types import Array, ArrayLike
 from jaxlayers.ops._declarations import computed_by
 
@@ -151,9 +152,9 @@ def cbrt(x: ArrayLike) -> Array:
     """
 
 
-@computed_by(jnp.hypot)
+@computed_by(hypotenuse)
 def hypot(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Hypotenuse of a right triangle: sqrt(x1^2 + x2^2), without overflow in the squares.
+    """Hypotenuse of a right triangle: sqrt(x1^2 + x2^2), without overflow in the squares. Its gradient at 0 is 0.
 
     Example:
         >>> hypot([3.0], [4.0])

@@ -13,8 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.numerics.normalization import wide
-from jaxlayers.numerics.types import Array, ArrayLike
+from jaxlayers.numerics.types import Array, ArrayLike, wide
 
 __all__ = ["ctc_decode", "ctc_loss"]
 
@@ -47,15 +46,17 @@ def ctc_loss(
     output = wide(output)
 
     def paddings(lengths: Any, size: int) -> Any:
-        return (jnp.arange(size) >= lengths.astype("int32")[:, None]).astype(output.dtype)
+        return (jnp.arange(size)[None] >= lengths.astype("int32")[:, None]).astype(output.dtype)
 
-    return optax.losses.ctc_loss(
-        output,
-        paddings(output_length, output.shape[1]),
+    is_padding = paddings(output_length, output.shape[1])
+    losses = optax.losses.ctc_loss(
+        jnp.where(is_padding[..., None] > 0, 0, output),  # padding may be nan
+        is_padding,
         target.astype("int32"),
         paddings(target_length, target.shape[1]),
         blank_id=mask_index,
     )
+    return losses.astype(output.dtype)
 
 
 @operation("inputs", "sequence_lengths")

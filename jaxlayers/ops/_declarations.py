@@ -8,9 +8,13 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from jaxlayers.core import operation
-from jaxlayers.numerics.types import Array, ArrayLike, Axis, hashable
+import jax
+import jax.numpy as jnp
 
+from jaxlayers.core import operation
+from jaxlayers.numerics.types import Array, ArrayLike, Axis, hashable, wide
+
+_HALF = frozenset([jnp.dtype("float16"), jnp.dtype("bfloat16")])
 Declaration = TypeVar("Declaration", bound=Callable[..., Any])
 
 
@@ -38,6 +42,28 @@ def computed_by(function: Callable[..., Any], *arrays: str) -> Callable[[Declara
         return operation(*array_names)(compute)  # type: ignore[return-value]
 
     return decorate
+
+
+def widened(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of arrays that computes half precision in float32, and returns the dtype of its arguments.
+
+    The arrays are the positional arguments. The sums of squares of a function like a standard deviation may overflow in
+    half precision where the result does not.
+    """
+
+    @functools.wraps(function)
+    def compute(*arrays: Any, **options: Any) -> Any:
+        is_half = [getattr(array, "dtype", None) in _HALF for array in arrays]
+        if not any(is_half):
+            return function(*arrays, **options)
+        dtype = jnp.result_type(
+            *(array for array in arrays if hasattr(array, "dtype") and array.dtype.kind not in "biu")
+        )
+        pairs = zip(arrays, is_half, strict=True)
+        results = function(*(wide(array) if half else array for array, half in pairs), **options)
+        return jax.tree.map(lambda result: result.astype(dtype) if result.dtype == "float32" else result, results)
+
+    return compute
 
 
 def reduced_by(function: Callable[..., Any]) -> Callable[[Declaration], Declaration]:

@@ -1,14 +1,15 @@
 """One-hot encodings, cross-entropies, and other conversions of the inputs and outputs of neural networks."""
 
+import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.common import settings
-from jaxlayers.common.settings import standardize_dtype
+from jaxlayers.common.settings import epsilon, standardize_dtype
 from jaxlayers.core import operation
-from jaxlayers.numerics.types import Array, ArrayLike, DType, refuse_sparse
+from jaxlayers.numerics.probabilities import binary_log_probabilities, log_probabilities, times_log
+from jaxlayers.numerics.types import Array, ArrayLike, DType, as_float, refuse_sparse, wide, wide_dtype
 
 __all__ = [
     "binary_crossentropy", "categorical_crossentropy", "depth_to_space", "multi_hot", "one_hot", "polar", "psnr",
@@ -85,10 +86,15 @@ def binary_crossentropy(target: ArrayLike, output: ArrayLike, from_logits: bool 
         Array([0.6931472 , 0.10536055], dtype=float32)
     """
     _check_same_shape("binary_crossentropy", target, output)
-    if from_logits:
-        return -target * jax.nn.log_sigmoid(output) - (1.0 - target) * jax.nn.log_sigmoid(-output)
-    output = _clip_probabilities(output)
-    return -target * jnp.log(output) - (1.0 - target) * jnp.log(1.0 - output)
+    return _binary_crossentropy(target, output, from_logits, epsilon())
+
+
+# Settings are static arguments: without them, a compiled function would keep using an old epsilon.
+@functools.partial(jax.jit, static_argnums=(2, 3), inline=True)
+def _binary_crossentropy(target: Any, output: Any, from_logits: bool, epsilon: float) -> Array:
+    dtype, target, output = _as_wide_floats(target, output)
+    log_p, log_not_p = binary_log_probabilities(output, from_logits)
+    return (-times_log(target, log_p) - times_log(1 - target, log_not_p)).astype(dtype)
 
 
 @operation("target", "output")
@@ -115,7 +121,13 @@ def categorical_crossentropy(target: ArrayLike, output: ArrayLike, from_logits: 
     _check_same_shape("categorical_crossentropy", target, output)
     if not target.ndim:
         raise ValueError("ops.categorical_crossentropy expects an axis of classes; received shapes ().")
-    return -jnp.sum(target * _log_probabilities(output, from_logits, axis), axis)
+    return _categorical_crossentropy(target, output, from_logits, axis, epsilon())
+
+
+@functools.partial(jax.jit, static_argnums=(2, 3, 4), inline=True)
+def _categorical_crossentropy(target: Any, output: Any, from_logits: bool, axis: int, epsilon: float) -> Array:
+    dtype, target, output = _as_wide_floats(target, output)
+    return -jnp.sum(times_log(target, log_probabilities(output, from_logits, axis)), axis).astype(dtype)
 
 
 @operation("target", "output")
@@ -150,18 +162,21 @@ def sparse_categorical_crossentropy(
             "ops.sparse_categorical_crossentropy expects a target of the output's shape without the axis of classes; "
             f"received target {target.shape} and output {output.shape}."
         )
-    labels = jax.nn.one_hot(target, output.shape[axis], axis=axis, dtype=output.dtype)
-    return -jnp.sum(labels * _log_probabilities(output, from_logits, axis), axis)
+    return _sparse_crossentropy(target, output, from_logits, axis, epsilon())
 
 
-def _log_probabilities(output: Array, from_logits: bool, axis: int) -> Array:
-    if from_logits:
-        return jax.nn.log_softmax(output, axis)
-    return jnp.log(_clip_probabilities(output / jnp.sum(output, axis, keepdims=True)))
+@functools.partial(jax.jit, static_argnums=(2, 3, 4), inline=True)
+def _sparse_crossentropy(target: Any, output: Any, from_logits: bool, axis: int, epsilon: float) -> Array:
+    output = as_float(output)
+    is_label = jax.nn.one_hot(target, output.shape[axis], axis=axis, dtype=bool)
+    return -jnp.sum(log_probabilities(wide(output), from_logits, axis), axis, where=is_label).astype(output.dtype)
 
 
-def _clip_probabilities(probabilities: Array) -> Array:
-    return jnp.clip(probabilities, settings.epsilon(), 1.0 - settings.epsilon())
+def _as_wide_floats(target: Any, output: Any) -> tuple[Any, Array, Array]:
+    """Return the dtype of a loss, and the arrays in float32 or wider."""
+    target, output = as_float(target), as_float(output)
+    dtype = jnp.result_type(target, output)
+    return dtype, target.astype(wide_dtype(dtype)), output.astype(wide_dtype(dtype))
 
 
 def _check_same_shape(function: str, target: Any, output: Any) -> None:
@@ -182,6 +197,7 @@ def polar(abs_: ArrayLike, angle: ArrayLike) -> Array:
         >>> polar([2.0], [0.0])
         Array([2.+0.j], dtype=complex64)
     """
+    abs_, angle = wide(jnp.asarray(abs_)), wide(jnp.asarray(angle))  # there are no complex numbers of half precision
     return jax.lax.complex(abs_ * jnp.cos(angle), abs_ * jnp.sin(angle))
 
 
@@ -206,7 +222,9 @@ def psnr(x1: ArrayLike, x2: ArrayLike, max_val: ArrayLike) -> Array:
     """
     if jnp.shape(x1) != jnp.shape(x2):
         raise ValueError(f"ops.psnr expects signals of one shape; received {jnp.shape(x1)} and {jnp.shape(x2)}.")
-    return 20 * jnp.log10(jnp.asarray(max_val, x2.dtype)) - 10 * jnp.log10(jnp.mean(jnp.square(x1 - x2)))
+    dtype, x1, x2 = _as_wide_floats(x1, x2)
+    error = jnp.mean(jnp.square(x1 - x2))
+    return (20 * jnp.log10(jnp.asarray(max_val, x2.dtype)) - 10 * jnp.log10(error)).astype(dtype)
 
 
 @operation("x")

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jaxlayers.core import operation
 from jaxlayers.numerics.types import Array, ArrayLike, as_float
-from jaxlayers.ops._declarations import computed_by
+from jaxlayers.ops._declarations import computed_by, widened
 
 __all__ = [
     "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "conj", "conjugate", "cos",
@@ -28,7 +28,7 @@ def exp(x: ArrayLike) -> Array:
     """
 
 
-@computed_by(jnp.exp2)
+@computed_by(widened(jnp.exp2))
 def exp2(x: ArrayLike) -> Array:
     """Power of two: 2 ** x.
 
@@ -238,7 +238,7 @@ def arctanh(x: ArrayLike) -> Array:
     """
 
 
-@computed_by(jnp.sinc)
+@computed_by(widened(jnp.sinc))
 def sinc(x: ArrayLike) -> Array:
     """Cardinal sine: sin(pi x) / (pi x), and 1 at zero.
 
@@ -268,7 +268,7 @@ def rad2deg(x: ArrayLike) -> Array:
     """
 
 
-@computed_by(jnp.i0)
+@computed_by(widened(jnp.i0))
 def i0(x: ArrayLike) -> Array:
     """Modified Bessel function of the first kind, order 0.
 

@@ -15,7 +15,7 @@ from jaxlayers.core import operation
 from jaxlayers.numerics.image_filters import gaussian, weighted_neighbors
 from jaxlayers.numerics.image_layout import channels_last
 from jaxlayers.numerics.spatial import per_axis
-from jaxlayers.numerics.types import Array, ArrayLike
+from jaxlayers.numerics.types import Array, ArrayLike, wide, wide_dtype
 
 __all__ = ["gaussian_blur", "sobel_edges", "ssim"]
 
@@ -56,13 +56,12 @@ def gaussian_blur(
 @functools.partial(jax.jit, static_argnums=(1, 3))
 def _blur(images: Any, sizes: tuple[int, ...], sigma: Any, last: bool) -> Array:
     dtype = images.dtype
-    if not jnp.issubdtype(dtype, jnp.floating):
-        images = images.astype("float32")
+    images = wide(images)
     height = images.ndim - (3 if last else 2)
     sigma = sigma.astype(images.dtype)
     images = weighted_neighbors(images, gaussian(sizes[0], sigma[0], images.dtype), height + 1)
     images = weighted_neighbors(images, gaussian(sizes[1], sigma[1], images.dtype), height)
-    return images.astype(dtype) if images.dtype == dtype else jnp.round(images).astype(dtype)
+    return (images if jnp.issubdtype(dtype, jnp.floating) else jnp.round(images)).astype(dtype)
 
 
 @operation("images")
@@ -74,7 +73,8 @@ def sobel_edges(images: ArrayLike, data_format: str | None = None) -> Array:
         data_format: `"channels_last"` or `"channels_first"`; by default that of the settings.
 
     Returns:
-        the shape of the images and a last axis of 2: down the height, along the width.
+        the shape of the images and a last axis of 2: down the height, along the width; in int32 if the images are
+        bytes or other narrow integers.
 
     Raises:
         ValueError: if the images have another number of axes.
@@ -89,11 +89,14 @@ def sobel_edges(images: ArrayLike, data_format: str | None = None) -> Array:
 
 @functools.partial(jax.jit, static_argnums=1)
 def _sobel(images: Any, last: bool) -> Array:
+    is_float = jnp.issubdtype(images.dtype, jnp.floating)
+    dtype = images.dtype if is_float else jnp.promote_types(images.dtype, "int32")
+    images = wide(images) if is_float else images.astype(dtype)
     height = images.ndim - (3 if last else 2)
     slope, mean = jnp.array([-1, 0, 1], images.dtype), jnp.array([1, 2, 1], images.dtype)
     down = weighted_neighbors(weighted_neighbors(images, slope, height), mean, height + 1)
     along = weighted_neighbors(weighted_neighbors(images, mean, height), slope, height + 1)
-    return jnp.stack([down, along], axis=-1)
+    return jnp.stack([down, along], axis=-1).astype(dtype)
 
 
 @operation("image1", "image2")
@@ -148,9 +151,9 @@ def ssim(
 @functools.partial(jax.jit, static_argnums=(3, 7))
 def _ssim(first: Any, second: Any, max_val: Any, size: int, sigma: Any, k1: Any, k2: Any, last: bool) -> Array:
     dtype = first.dtype if jnp.issubdtype(first.dtype, jnp.floating) else jnp.dtype("float32")
-    first, second = first.astype(dtype), second.astype(dtype)
+    first, second = first.astype(wide_dtype(dtype)), second.astype(wide_dtype(dtype))
     height = first.ndim - (3 if last else 2)
-    weights = gaussian(size, sigma, dtype)
+    weights = gaussian(size, sigma, first.dtype)
 
     def mean(values: Any) -> Any:
         across = weighted_neighbors(values, weights, height, pad=False)

@@ -11,7 +11,7 @@ from jaxlayers.core import operation, random as keys
 from jaxlayers.numerics.image_geometry import bend, homography, projected_positions, read_at
 from jaxlayers.numerics.image_layout import as_batch, channels_last
 from jaxlayers.numerics.spatial import one_of
-from jaxlayers.numerics.types import Array, ArrayLike
+from jaxlayers.numerics.types import Array, ArrayLike, wide
 
 __all__ = ["affine_transform", "elastic_transform", "map_coordinates", "perspective_transform"]
 
@@ -97,9 +97,7 @@ def affine_transform(
 @functools.partial(jax.jit, static_argnums=(2, 3))
 def _affine(images: Any, transform: Any, reading: tuple[int, str, float], last: bool) -> Array:
     images, restore = as_batch(images, last)
-    if not jnp.issubdtype(transform.dtype, jnp.floating):
-        transform = transform.astype("float32")
-    transforms = jnp.broadcast_to(transform, (images.shape[0], 8))
+    transforms = jnp.broadcast_to(wide(transform), (images.shape[0], 8))  # positions are not exact in half precision
 
     def move(image: Any, numbers: Any) -> Any:
         return read_at(image, projected_positions(numbers, image.shape), reading)

@@ -9,8 +9,9 @@ import numpy as np
 
 from jaxlayers.core import operation
 from jaxlayers.core.operations import sized_by_values
+from jaxlayers.numerics.norms import distances
 from jaxlayers.numerics.types import Array, ArrayLike, Axis
-from jaxlayers.ops._declarations import computed_by, reduced_by
+from jaxlayers.ops._declarations import computed_by, reduced_by, widened
 
 __all__ = [
     "cdist", "erf", "erfc", "erfinv", "extract_sequences", "in_top_k", "logdet", "logsumexp", "rsqrt", "segment_max",
@@ -94,6 +95,8 @@ def logdet(x: ArrayLike) -> Array:
 def cdist(x: ArrayLike, y: ArrayLike) -> Array:
     """Euclidean distances between all pairs of points of two sets: sqrt(sum((x[i] - y[j])^2)).
 
+    The gradient of the distance of two equal points is 0. Half precision is computed in float32.
+
     Args:
         x: n points, [..., n, size].
         y: m points, [..., m, size].
@@ -111,7 +114,10 @@ def cdist(x: ArrayLike, y: ArrayLike) -> Array:
     shapes = jnp.shape(x), jnp.shape(y)
     if len(shapes[0]) < 2 or len(shapes[1]) < 2 or shapes[0][-1] != shapes[1][-1]:
         raise ValueError(f"ops.cdist expects shapes [..., n, size] and [..., m, size]; received {shapes}.")
-    return jnp.sqrt(jnp.sum(jnp.square(x[..., :, None, :] - y[..., None, :, :]), axis=-1))
+    return _distances(x, y)
+
+
+_distances = widened(distances)
 
 
 @operation("x")
@@ -198,7 +204,10 @@ def segment_sum(
         >>> segment_sum([1.0, 2.0, 4.0], [0, 1, 0])
         Array([5., 2.], dtype=float32)
     """
-    return jax.ops.segment_sum(data, segment_ids, num_segments, indices_are_sorted=sorted)
+    return _segment_sum(data, segment_ids, num_segments=num_segments, indices_are_sorted=sorted)
+
+
+_segment_sum = widened(jax.ops.segment_sum)
 
 
 @operation("data", "segment_ids")
@@ -218,7 +227,10 @@ def segment_prod(
         >>> segment_prod([3.0, 2.0, 4.0], [0, 1, 0])
         Array([12.,  2.], dtype=float32)
     """
-    return jax.ops.segment_prod(data, segment_ids, num_segments, indices_are_sorted=sorted)
+    return _segment_prod(data, segment_ids, num_segments=num_segments, indices_are_sorted=sorted)
+
+
+_segment_prod = widened(jax.ops.segment_prod)
 
 
 @operation("data", "segment_ids")

@@ -3,8 +3,9 @@
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
+from jaxlayers.numerics.norms import standard_deviation_without_nan
 from jaxlayers.numerics.types import Array, ArrayLike, Axis, DType, dtype_or_none
-from jaxlayers.ops._declarations import reduced_by
+from jaxlayers.ops._declarations import reduced_by, widened
 
 __all__ = [
     "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum",
@@ -42,7 +43,7 @@ def nanprod(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """
 
 
-@reduced_by(jnp.nanmean)
+@reduced_by(widened(jnp.nanmean))
 def nanmean(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Mean of the elements that are not nan.
 
@@ -57,7 +58,7 @@ def nanmean(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """
 
 
-@reduced_by(jnp.nanvar)
+@reduced_by(widened(jnp.nanvar))
 def nanvar(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Variance of the elements that are not nan.
 
@@ -72,7 +73,7 @@ def nanvar(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """
 
 
-@reduced_by(jnp.nanstd)
+@reduced_by(widened(standard_deviation_without_nan))
 def nanstd(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Standard deviation of the elements that are not nan.
 
@@ -160,7 +161,7 @@ def nancumsum(x: ArrayLike, axis: int | None = None, dtype: DType = None) -> Arr
         >>> nancumsum([1.0, float("nan"), 2.0])
         Array([1., 1., 3.], dtype=float32)
     """
-    return jnp.nancumsum(x, axis=axis, dtype=dtype_or_none(dtype))
+    return _nancumsum(x, axis=axis) if dtype is None else jnp.nancumsum(x, axis, dtype_or_none(dtype))
 
 
 @operation("x")
@@ -176,4 +177,7 @@ def nancumprod(x: ArrayLike, axis: int | None = None, dtype: DType = None) -> Ar
         >>> nancumprod([3.0, float("nan"), 2.0])
         Array([3., 3., 6.], dtype=float32)
     """
-    return jnp.nancumprod(x, axis=axis, dtype=dtype_or_none(dtype))
+    return _nancumprod(x, axis=axis) if dtype is None else jnp.nancumprod(x, axis, dtype_or_none(dtype))
+
+
+_nancumsum, _nancumprod = widened(jnp.nancumsum), widened(jnp.nancumprod)

@@ -1,11 +1,13 @@
 """Nonlinear functions of neural networks, element by element (`glu`, `sparsemax` and softmax along an axis)."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
 from jaxlayers.numerics import nonlinearities
-from jaxlayers.numerics.types import Array, ArrayLike, Axis, as_float, hashable
+from jaxlayers.numerics.types import Array, ArrayLike, Axis, as_float, hashable, wide
 from jaxlayers.ops._declarations import computed_by
 
 __all__ = [
@@ -176,7 +178,7 @@ def sparse_plus(x: ArrayLike) -> Array:
     """
 
 
-@computed_by(jax.nn.squareplus, "x")
+@computed_by(nonlinearities.squareplus, "x")
 def squareplus(x: ArrayLike, b: float = 4) -> Array:
     """Smooth rectifier without exponentials: (x + sqrt(x^2 + b)) / 2; arXiv:2112.11687.
 
@@ -206,7 +208,7 @@ def hard_tanh(x: ArrayLike) -> Array:
     """
 
 
-@operation("x")
+@computed_by(nonlinearities.tanh_shrink)
 def tanh_shrink(x: ArrayLike) -> Array:
     """Difference between x and its tanh: x - tanh(x).
 
@@ -214,7 +216,6 @@ def tanh_shrink(x: ArrayLike) -> Array:
         >>> tanh_shrink([-1.0, 2.0])
         Array([-0.23840582,  1.0359724 ], dtype=float32)
     """
-    return x - jnp.tanh(x)
 
 
 @operation("x")
@@ -306,9 +307,16 @@ def sparsemax(x: ArrayLike, axis: int = -1) -> Array:
         >>> sparsemax([2.0, 1.5, 0.1])
         Array([0.75, 0.25, 0.  ], dtype=float32)
     """
-    x = jnp.moveaxis(x, axis, -1)
-    ordered = jnp.sort(x, descending=True)
-    count = 1 + jax.lax.broadcasted_iota("int32", x.shape, x.ndim - 1)
+    return _sparsemax(as_float(x), axis)
+
+
+@functools.partial(jax.jit, static_argnums=1, inline=True)
+def _sparsemax(x: Array, axis: int) -> Array:
+    full = jnp.moveaxis(wide(x), axis, -1)
+    full = full - jax.lax.stop_gradient(jnp.max(full, -1, keepdims=True))  # 1 added to a large number would be lost
+    ordered = jnp.sort(full, descending=True)
+    count = 1 + jax.lax.broadcasted_iota(full.dtype, full.shape, full.ndim - 1)
     support = 1 + count * ordered > jnp.cumsum(ordered, -1)  # the elements that stay above zero
-    tau = (jnp.sum(ordered, -1, keepdims=True, where=support) - 1) / jnp.sum(support, -1, keepdims=True)
-    return jnp.moveaxis(jnp.maximum(x - tau, 0), -1, axis)
+    size = jnp.sum(support, -1, keepdims=True, dtype=full.dtype)
+    tau = (jnp.sum(ordered, -1, keepdims=True, where=support) - 1) / size
+    return jnp.moveaxis(jnp.maximum(full - tau, 0), -1, axis).astype(x.dtype)

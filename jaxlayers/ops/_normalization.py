@@ -12,8 +12,9 @@ import jax.numpy as jnp
 
 from jaxlayers.common import settings
 from jaxlayers.core import operation
-from jaxlayers.numerics.normalization import normalize_by_root_mean_square, normalize_over, wide
-from jaxlayers.numerics.types import Array, ArrayLike, Axis, hashable
+from jaxlayers.numerics.normalization import normalize_by_root_mean_square, normalize_over
+from jaxlayers.numerics.norms import divide_by_norm
+from jaxlayers.numerics.types import Array, ArrayLike, Axis, as_float, hashable, wide
 
 __all__ = ["batch_normalization", "layer_normalization", "moments", "normalize", "rms_normalization"]
 
@@ -50,7 +51,7 @@ def moments(
 
 @operation("x")
 def normalize(x: ArrayLike, axis: Axis = -1, order: int = 2, epsilon: float | None = None) -> Array:
-    """Division by the norm: x / max(norm(x), epsilon).
+    """Division by the norm: x / max(norm(x), epsilon). Zeros stay zeros, with gradients of 0.
 
     Args:
         x: array.
@@ -68,11 +69,8 @@ def normalize(x: ArrayLike, axis: Axis = -1, order: int = 2, epsilon: float | No
     """
     if not isinstance(order, int) or order < 1:
         raise ValueError(f"ops.normalize expects an order that is a positive integer; received {order!r}.")
-    x, axis = jnp.atleast_1d(x), hashable(axis)
     epsilon = settings.epsilon() if epsilon is None else epsilon
-    if order == 2:  # finite at zero, with its derivative
-        return x * jnp.minimum(jax.lax.rsqrt(jnp.sum(jnp.square(x), axis, keepdims=True)), 1 / epsilon)
-    return x / jnp.maximum(jnp.linalg.norm(x, order, axis, keepdims=True), epsilon)
+    return divide_by_norm(as_float(jnp.atleast_1d(x)), hashable(axis), order, float(epsilon))
 
 
 @operation("x", "mean", "variance", "offset", "scale")
@@ -102,10 +100,12 @@ def batch_normalization(
     """
     shape = [1] * x.ndim
     shape[axis] = -1
+    arrays = (mean, variance, offset, scale)
+    dtype = jnp.result_type(x, *(array for array in arrays if array is not None))
+    mean, variance, offset, scale = (None if array is None else wide(array).reshape(shape) for array in arrays)
     gain = jax.lax.rsqrt(variance + epsilon)
-    gain = gain if scale is None else gain * scale
-    shift = -mean * gain if offset is None else offset - mean * gain
-    return x * gain.reshape(shape) + shift.reshape(shape)
+    outputs = (wide(x) - mean) * (gain if scale is None else gain * scale)
+    return (outputs if offset is None else outputs + offset).astype(dtype)
 
 
 @operation("x", "gamma", "beta")
@@ -160,7 +160,7 @@ def _narrow(value: Array, like: Array) -> Array:
     if value.dtype == like.dtype or not jnp.issubdtype(like.dtype, jnp.floating):
         return value
     limits = jnp.finfo(like.dtype)
-    return jnp.clip(value, limits.min, limits.max).astype(like.dtype)
+    return jnp.clip(value, float(limits.min), float(limits.max)).astype(like.dtype)
 
 
 def _axes(axis: int | Sequence[int]) -> tuple[int, ...]:

@@ -7,8 +7,9 @@ int32. The functions that ignore nan are in `_nan_reductions`.
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
+from jaxlayers.numerics.norms import standard_deviation
 from jaxlayers.numerics.types import Array, ArrayLike, Axis, DType, dtype_or_none, hashable
-from jaxlayers.ops._declarations import reduced_by
+from jaxlayers.ops._declarations import reduced_by, widened
 
 __all__ = [
     "amax", "amin", "argmax", "argmin", "count_nonzero", "cumprod", "cumsum", "max", "mean", "min", "prod", "ptp",
@@ -63,7 +64,7 @@ def mean(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """
 
 
-@reduced_by(jnp.var)
+@reduced_by(widened(jnp.var))
 def var(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Variance along the axes: mean(|x - mean(x)|^2).
 
@@ -78,9 +79,9 @@ def var(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """
 
 
-@reduced_by(jnp.std)
+@reduced_by(widened(standard_deviation))
 def std(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Standard deviation along the axes: sqrt(var(x)).
+    """Standard deviation along the axes: sqrt(var(x)). Its gradient is 0 where all elements are equal.
 
     Args:
         x: array.
@@ -231,7 +232,7 @@ def cumsum(x: ArrayLike, axis: int | None = None, dtype: DType = None) -> Array:
         Array([[1, 3],
                [3, 7]], dtype=int32)
     """
-    return jnp.cumsum(x, axis=axis, dtype=dtype_or_none(dtype))
+    return _cumsum(x, axis=axis) if dtype is None else jnp.cumsum(x, axis, dtype_or_none(dtype))
 
 
 @operation("x")
@@ -248,4 +249,7 @@ def cumprod(x: ArrayLike, axis: int | None = None, dtype: DType = None) -> Array
         Array([[ 1,  2],
                [ 3, 12]], dtype=int32)
     """
-    return jnp.cumprod(x, axis=axis, dtype=dtype_or_none(dtype))
+    return _cumprod(x, axis=axis) if dtype is None else jnp.cumprod(x, axis, dtype_or_none(dtype))
+
+
+_cumsum, _cumprod = widened(jnp.cumsum), widened(jnp.cumprod)

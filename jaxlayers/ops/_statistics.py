@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxlayers.core import operation
 from jaxlayers.core.operations import sized_by_values
 from jaxlayers.numerics.types import Array, ArrayLike, Axis, hashable, refuse_sparse
-from jaxlayers.ops._declarations import computed_by, reduced_by
+from jaxlayers.ops._declarations import computed_by, reduced_by, widened
 
 __all__ = [
     "average", "bincount", "corrcoef", "correlate", "digitize", "histogram", "median", "nanmedian", "nanpercentile",
@@ -30,7 +30,10 @@ def average(x: ArrayLike, axis: Axis = None, weights: ArrayLike = None) -> Array
         >>> average([1.0, 2.0, 5.0], weights=[1.0, 1.0, 2.0])
         Array(3.25, dtype=float32)
     """
-    return jnp.average(x, axis=hashable(axis), weights=weights)
+    return _average(x, weights, axis=hashable(axis))
+
+
+_average = widened(lambda x, weights, axis: jnp.average(x, axis, weights))
 
 
 @reduced_by(jnp.median)
@@ -141,7 +144,7 @@ def nanpercentile(
     return jnp.nanpercentile(x, q, axis=hashable(axis), method=method, keepdims=keepdims)
 
 
-@computed_by(jnp.corrcoef)
+@computed_by(widened(jnp.corrcoef))
 def corrcoef(x: ArrayLike) -> Array:
     """Pearson correlation coefficients of the rows: covariances divided by both standard deviations.
 
@@ -197,9 +200,12 @@ def bincount(x: ArrayLike, weights: ArrayLike = None, minlength: int = 0, sparse
     """
     refuse_sparse("bincount", sparse)
     if x.ndim == 1:
-        return jnp.bincount(x, weights, minlength=minlength)
+        return _bincount(x, weights, minlength=minlength)
     length = builtins.max(minlength, int(x.max()) + 1)
-    return jax.vmap(lambda row, weight: jnp.bincount(row, weight, length=length))(x, weights)
+    return jax.vmap(lambda row, weight: _bincount(row, weight, length=length))(x, weights)
+
+
+_bincount = widened(jnp.bincount)
 
 
 @sized_by_values(bincount)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.core import operation
 from jaxlayers.core.operations import as_array, sized_by_values
-from jaxlayers.numerics.types import Array, ArrayLike, DType, dtype_or_none, refuse_sparse
+from jaxlayers.numerics.types import Array, ArrayLike, DType, dtype_or_none, refuse_sparse, wide
 from jaxlayers.ops._declarations import computed_by
 
 __all__ = [
@@ -177,7 +177,7 @@ def scatter(indices: ArrayLike, values: ArrayLike, shape: Sequence[int]) -> Arra
         >>> scatter([[0], [2], [2]], [1.0, 2.0, 3.0], (4,))
         Array([1., 0., 5., 0.], dtype=float32)
     """
-    return jnp.zeros(shape, values.dtype).at[_index_arrays(indices)].add(values)
+    return _update(jnp.zeros(shape, values.dtype), indices, values, "add")
 
 
 @operation("inputs", "indices", "updates")
@@ -201,7 +201,14 @@ def scatter_update(inputs: ArrayLike, indices: ArrayLike, updates: ArrayLike, re
     methods = {None: "set", "add": "add", "max": "max", "min": "min", "mul": "multiply"}
     if reduction not in methods:
         raise ValueError(f"ops.scatter_update expects a reduction among {list(methods)}; received {reduction!r}.")
-    return getattr(jnp.asarray(inputs).at[_index_arrays(indices)], methods[reduction])(updates)
+    return _update(jnp.asarray(inputs), indices, updates, methods[reduction])
+
+
+def _update(inputs: Array, indices: Array, updates: Any, method: str) -> Array:
+    """Return a copy of an array, updated by a method of `inputs.at`; sums of half precision are in float32."""
+    full = inputs if inputs.dtype.kind in "biu" else wide(inputs)
+    updates = wide(updates) if getattr(updates, "dtype", None) == inputs.dtype != full.dtype else updates
+    return getattr(full.at[_index_arrays(indices)], method)(updates).astype(inputs.dtype)
 
 
 def _index_arrays(indices: Array) -> tuple[Array, ...]:
@@ -248,12 +255,18 @@ def slice_update(inputs: ArrayLike, start_indices: Any, updates: ArrayLike) -> A
         >>> slice_update([1, 2, 3, 4], [1], [7, 8])
         Array([1, 7, 8, 4], dtype=int32)
     """
+    same_kind = jnp.issubdtype(inputs.dtype, jnp.floating) == jnp.issubdtype(updates.dtype, jnp.floating)
+    updates = updates.astype(inputs.dtype) if same_kind else updates
     return jax.lax.dynamic_update_slice(inputs, updates, _starts(start_indices))
 
 
 def _starts(start_indices: Any) -> Any:
-    # A list stays a list: the numbers in it are concrete while a function is traced.
-    return start_indices if isinstance(start_indices, list | tuple) else as_array(start_indices)
+    """Return the start along each axis, all in one dtype: an array, or a list of arrays and of Python integers."""
+    if not isinstance(start_indices, list | tuple):
+        return as_array(start_indices)
+    starts = [as_array(start) for start in start_indices]
+    dtypes = [start.dtype for start in starts if not isinstance(start, int)]
+    return [jnp.asarray(start, np.result_type(*dtypes)) for start in starts] if dtypes else starts
 
 
 @operation("x")

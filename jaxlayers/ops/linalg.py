@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
+from jaxlayers.numerics.norms import norm as compute_norm
 from jaxlayers.numerics.types import Array, ArrayLike, Axis, as_float, hashable
-from jaxlayers.ops._declarations import computed_by
+from jaxlayers.ops._declarations import computed_by, widened
 
 __all__ = [
     "cholesky", "cholesky_inverse", "det", "eig", "eigh", "inv", "jvp", "lstsq", "lu_factor", "matrix_rank", "norm",
@@ -301,6 +302,8 @@ def lstsq(a: ArrayLike, b: ArrayLike, rcond: float | None = None) -> Array:
 def norm(x: ArrayLike, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Array:
     """Norm of vectors or matrices.
 
+    The gradient of a root of a sum is 0 where all elements are 0. Half precision is computed in float32.
+
     Args:
         x: array.
         ord: the order of the norm: 2, 1, inf, -inf, 0 or another number; for matrices also `"fro"` and `"nuc"`. None
@@ -312,7 +315,10 @@ def norm(x: ArrayLike, ord: Any = None, axis: Axis = None, keepdims: bool = Fals
         >>> norm([[3.0, 4.0], [5.0, 12.0]], axis=1)
         Array([ 5., 13.], dtype=float32)
     """
-    return jnp.linalg.norm(as_float(x), ord, hashable(axis), keepdims)
+    return _norm(as_float(x), order=ord, axis=hashable(axis), keepdims=keepdims)
+
+
+_norm = widened(compute_norm)
 
 
 def jvp(

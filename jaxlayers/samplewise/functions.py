@@ -21,6 +21,7 @@ import numpy as np
 
 from jaxlayers.common.settings import epsilon, floatx
 from jaxlayers.core.operations import operation
+from jaxlayers.numerics.types import wide_dtype
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Prepare = Callable[[str, jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
@@ -121,7 +122,7 @@ def _float_dtype(y_pred: jax.Array) -> Any:
 
 
 def _as_float(array: jax.Array, y_pred: jax.Array) -> jax.Array:
-    return array.astype(jnp.promote_types(_float_dtype(y_pred), jnp.float32))
+    return array.astype(wide_dtype(_float_dtype(y_pred)))
 
 
 def mismatch(name: str, y_true: jax.Array, y_pred: jax.Array, expected: str = "the same shape") -> ValueError:

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.core.operations import operation
+from jaxlayers.numerics.types import wide_dtype
 from jaxlayers.samplewise.functions import match_ranks
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
@@ -26,7 +27,7 @@ def reduce_weighted(
 ) -> jax.Array:
     """Weight and reduce values, as described in `Loss`; `mask` and `values_mask` are the two masks there."""
     # Sum in float32 or wider: float16 overflows at 65504, and bfloat16 represents integers exactly only up to 256.
-    wide = jnp.promote_types(dtype, jnp.float32)
+    wide = wide_dtype(dtype)
     values = jnp.asarray(values, wide)
     mask = combine(values_mask, mask, wide)
     if mask is not None and reduction in ("mean", "sum_over_batch_size"):
@@ -34,8 +35,7 @@ def reduce_weighted(
         mask *= divide_no_nan(jnp.asarray(mask.size, wide), jnp.sum(mask))
     weights = combine(sample_weight, mask, wide)
     if weights is not None:
-        values, weights = align(values, weights)
-        values = values * weights
+        values = weigh(*align(values, weights))
     if reduction in (None, "none") or not values.ndim:
         result = values
     elif reduction == "sum":
@@ -45,6 +45,42 @@ def reduce_weighted(
     else:
         result = jnp.sum(values) / max(values.size, 1)
     return result.astype(dtype)
+
+
+def weigh(values: jax.Array, weights: jax.Array) -> jax.Array:
+    """Return `values * weights`, and 0 where the weight is 0 and the value is nan or infinite."""
+    return jnp.where((weights == 0) & ~jnp.isfinite(values), 0, values) * weights
+
+
+@operation("sample_weight", "mask")
+@functools.partial(jax.jit, static_argnames="depth", inline=True)
+def fill_ignored(arrays: Any, sample_weight: Any, mask: Any, depth: int | None = None) -> Any:
+    """Return arrays with 1 in place of nan and infinity in samples of weight 0, so that gradients are finite there.
+
+    The product of a weight 0 and a value nan is set to 0 by `weigh`, but its gradient would still be nan: the weight
+    is multiplied by the derivatives of the value.
+
+    Args:
+        arrays: labels or predictions, a tree of arrays; their first axes are the axes of the weights.
+        sample_weight: weights, or None.
+        mask: a mask, or None.
+        depth: the number of axes of weights that are axes of the arrays; None (the default) for all. Where the weights
+            have more axes, only samples are filled whose weights are all 0.
+    """
+    ignored = [jnp.asarray(weights) == 0 for weights in (sample_weight, mask) if weights is not None]
+
+    def fill(array: Any) -> Any:
+        if not jnp.issubdtype(array.dtype, jnp.inexact):
+            return array
+        for zeros in ignored:
+            axes = min(array.ndim, zeros.ndim if depth is None else depth)
+            zeros = zeros.all(tuple(range(axes, zeros.ndim)))
+            zeros = zeros.reshape(zeros.shape + (1,) * (array.ndim - zeros.ndim))
+            if all(m in (1, n) for m, n in zip(zeros.shape, array.shape, strict=True)):
+                array = jnp.where(zeros & ~jnp.isfinite(array), 1, array)
+        return array
+
+    return jax.tree.map(fill, arrays)
 
 
 def combine(sample_weight: Any, mask: Any, dtype: Any) -> Any:

@@ -125,10 +125,9 @@ def test_equal_to_keras(agree, number):
     )
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("kwargs", [{}, {"max_val": 2.0, "filter_size": 5, "filter_sigma": 0.8, "k1": 0.1, "k2": 0.2}])
-def test_ssim(agree, dtype, kwargs):
-    a, b = RNG.random((2, 2, 12, 13, 3)).astype(jnp.dtype(dtype))
+def test_ssim(agree, kwargs):
+    a, b = RNG.random((2, 2, 12, 13, 3)).astype("float32")
     kwargs = {"filter_size": 11, **kwargs}
     agree(image.ssim, keras.ops.image.ssim, [a, b], kwargs, composed=True)
     channels_first = [first(a)[0], first(b)[0]]

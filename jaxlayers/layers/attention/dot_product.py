@@ -12,6 +12,7 @@ from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import Layer, Variable
 from jaxlayers.layers.dropout import checked_rate
 from jaxlayers.numerics.attention import masked_softmax
+from jaxlayers.numerics.types import wide, wide_dtype
 
 
 class Attention(Layer):
@@ -91,7 +92,7 @@ class Attention(Layer):
             if source_mask is not None:
                 valid = jnp.asarray(source_mask).astype(bool)[..., None, :]
                 joint_mask = valid if joint_mask is None else joint_mask & valid
-        weights = masked_softmax(self._scores(query, key), joint_mask, use_causal_mask)
+        weights = masked_softmax(self._scores(query, key), joint_mask, use_causal_mask).astype(query.dtype)
         drop = training and self.dropout > 0
         dropped = random.dropout(weights, self.dropout, seed=self.seed_generator) if drop else weights
         outputs = jnp.matmul(dropped, value)
@@ -100,11 +101,11 @@ class Attention(Layer):
         return (outputs, weights) if return_attention_scores else outputs
 
     def _scores(self, query: jax.Array, key: jax.Array) -> jax.Array:
-        """The scores `[batch, targets, sources]`."""
+        """The scores `[batch, targets, sources]`, in float32 at least: in half precision they may overflow."""
         scale = 1 if self.scale is None else unwrap(self.scale)
         if self.score_mode == "dot":
-            return scale * jnp.matmul(query, jnp.swapaxes(key, -2, -1))
-        return unwrap(self.concat_score_weight) * jnp.sum(jnp.tanh(scale * _sums_of_pairs(query, key)), -1)
+            return jnp.matmul(scale * query, jnp.swapaxes(key, -2, -1), preferred_element_type=wide_dtype(query.dtype))
+        return unwrap(self.concat_score_weight) * jnp.sum(wide(jnp.tanh(scale * _sums_of_pairs(query, key))), -1)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The mask of the query."""
@@ -172,4 +173,7 @@ def _sums_of_pairs(query: jax.Array, key: jax.Array) -> jax.Array:
 @jax.jit
 def _additive_scores(query: jax.Array, key: jax.Array, scale: jax.Array | None) -> jax.Array:
     values = jnp.tanh(_sums_of_pairs(query, key))
-    return jnp.sum(values, -1) if scale is None else jnp.einsum("...i,i->...", values, scale)
+    dtype = wide_dtype(values.dtype)
+    if scale is None:
+        return jnp.sum(values, -1, dtype=dtype)
+    return jnp.einsum("...i,i->...", values, scale, preferred_element_type=dtype)

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.numerics.platforms.dense_convolution import Geometry, convolve
+from jaxlayers.numerics.types import wide
 
 _BLOCK = 64  # the most channels of a dense convolution that computes several groups
 _SHIFTS = 64  # the most elements of a window for which inputs are shifted
@@ -87,7 +88,7 @@ def _pad(inputs: jax.Array, padding: Any) -> jax.Array:
 def _sum_of_shifts(inputs: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
     """Return the sum over the window of shifted inputs times an element of the kernel; half precision in float32."""
     strides, padding, dilation = geometry
-    dtype, wide = inputs.dtype, jnp.promote_types(inputs.dtype, jnp.float32)
+    dtype = inputs.dtype
     padded = _pad(inputs, padding)
     total: Any = 0.0
     for place in itertools.product(*map(range, kernel.shape[:-1])):
@@ -95,7 +96,7 @@ def _sum_of_shifts(inputs: jax.Array, kernel: jax.Array, geometry: Geometry) -> 
         spans = [(size - 1) * step for size, step in zip(kernel.shape, dilation, strict=False)]
         ends = [start + size - span for start, size, span in zip(starts, padded.shape[1:], spans, strict=False)]
         shifted = jax.lax.slice(padded, (0, *starts, 0), (padded.shape[0], *ends, padded.shape[-1]), (1, *strides, 1))
-        total = total + shifted.astype(wide) * kernel[place].astype(wide).reshape([1] * (inputs.ndim - 1) + [-1])
+        total = total + wide(shifted) * wide(kernel[place]).reshape([1] * (inputs.ndim - 1) + [-1])
     return total.astype(dtype)
 
 
@@ -120,15 +121,16 @@ def _kernel_gradient(gradients: Any, inputs: jax.Array, window: tuple[int, ...],
     It is a loop, so that large windows compile as fast as small ones.
     """
     strides, padding, dilation = geometry
-    dtype, wide = inputs.dtype, jnp.promote_types(inputs.dtype, jnp.float32)
+    dtype = inputs.dtype
     padded = _pad(inputs, padding)
     reach = [(size - 1) * stride + 1 for size, stride in zip(gradients.shape[1:-1], strides, strict=True)]
-    gradients = gradients.astype(wide)
+    gradients = wide(gradients)
 
     def sum_at(_: None, start: jax.Array) -> tuple[None, jax.Array]:
-        shifted = jax.lax.dynamic_slice(padded, (0, *start, 0), (padded.shape[0], *reach, padded.shape[-1]))
+        shifted = jax.lax.dynamic_slice(padded, start, (padded.shape[0], *reach, padded.shape[-1]))
         shifted = jax.lax.slice(shifted, (0,) * shifted.ndim, shifted.shape, (1, *strides, 1))
-        return None, jnp.sum(shifted.astype(wide) * gradients, range(shifted.ndim - 1))
+        return None, jnp.sum(wide(shifted) * gradients, range(shifted.ndim - 1))
 
-    starts = np.indices(window, "int32").reshape(len(window), -1).T * np.asarray(dilation, "int32")
+    starts: Any = np.indices(window, "int32").reshape(len(window), -1).T * np.asarray(dilation, "int32")
+    starts = np.pad(starts, ((0, 0), (1, 1)))  # [elements of the window, axes of the inputs]
     return jax.lax.scan(sum_at, None, starts)[1].reshape(*window, -1).astype(dtype)
