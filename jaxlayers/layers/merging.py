@@ -144,7 +144,7 @@ class Multiply(Merge):
 
 
 class Average(Merge):
-    """The mean of its inputs: `(a + b + ...) / n`.
+    """The mean of its inputs: `(a + b + ...) / n`. Half precision is added up in float32.
 
     Shapes and errors are those of `Add`.
 
@@ -158,7 +158,9 @@ class Average(Merge):
 
     def merge(self, inputs: list[jax.Array]) -> jax.Array:
         """Return the mean of the arrays."""
-        return super().merge(inputs) / len(inputs)
+        dtype = jnp.result_type(*inputs, 1.0)
+        wide = [array.astype(jnp.promote_types(dtype, "float32")) for array in inputs]
+        return (super().merge(wide) / len(inputs)).astype(dtype)
 
 
 class Maximum(Merge):

@@ -119,6 +119,11 @@ def weights_like(values: jax.Array, sample_weight: Any, mask: Any, dtype: Any) -
     return jnp.broadcast_to(weights, aligned.shape).reshape(values.shape)
 
 
+def weighted_sum(values: jax.Array, weights: jax.Array, axis: Any = 0) -> jax.Array:
+    """Return the sum of values times weights; a value without weight may be NaN."""
+    return jnp.sum(jnp.where(weights == 0, 0, values) * weights, axis=axis)
+
+
 @functools.partial(jax.jit, static_argnames=("rule", "outcomes", "name"), inline=True)
 def _add_outcomes(
     sums: list[jax.Array],
@@ -144,7 +149,7 @@ def _add_outcomes(
     if rule.from_logits:
         y_pred = jax.nn.sigmoid(y_pred)
     if rule.top_k is not None:
-        _, top = jax.lax.top_k(y_pred, rule.top_k)
+        _, top = jax.lax.top_k(jnp.where(jnp.isnan(y_pred), -jnp.inf, y_pred), rule.top_k)
         in_top = jnp.any(jax.nn.one_hot(top, y_pred.shape[-1], dtype=bool), axis=-2)
         y_pred = jnp.where(in_top, y_pred, BELOW_TOP_K)
     positive = y_true.astype(bool)
