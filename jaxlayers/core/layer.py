@@ -309,8 +309,8 @@ class Layer(Symbolic, Described, Weighted):
 
     def _regularize_activity(self, outputs: Any) -> None:
         for output in jax.tree.leaves(outputs):
-            if jnp.issubdtype(output.dtype, jnp.floating):  # sums over activities do not fit into half precision
-                output = output.astype(jnp.promote_types(output.dtype, "float32"))
+            if output.dtype.name in ("bfloat16", "float16"):  # a sum over all activities may not fit
+                output = output.astype("float32")
             loss = self.activity_regularizer(output)
             self.add_loss(loss / max(output.shape[0], 1) if output.ndim else loss)
 

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jaxlayers import ops
 from jaxlayers.core import Layer
 from jaxlayers.numerics.masking import append_axes
+from jaxlayers.numerics.types import wide_dtype
 
 
 class Merge(Layer):
@@ -159,8 +160,8 @@ class Average(Merge):
     def merge(self, inputs: list[jax.Array]) -> jax.Array:
         """Return the mean of the arrays."""
         dtype = jnp.result_type(*inputs, 1.0)
-        wide = [array.astype(jnp.promote_types(dtype, "float32")) for array in inputs]
-        return (super().merge(wide) / len(inputs)).astype(dtype)
+        mean = super().merge([array.astype(wide_dtype(dtype)) for array in inputs]) / len(inputs)
+        return mean.astype(dtype)
 
 
 class Maximum(Merge):

@@ -151,6 +151,7 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
     name = "sparse_top_k_categorical_accuracy"
     if from_sorted_ids:
         labels = class_indices(name, y_true, y_pred)
+        labels = labels.astype(y_pred.dtype)
         return jnp.any(labels[..., None] == y_pred[..., :k], axis=-1).reshape(y_true.shape)
     return _in_top_k(name, y_true.astype(jnp.int32), y_pred, k)
 

@@ -15,10 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common.masks import get_mask
-from jaxlayers.common.settings import epsilon, is_float
+from jaxlayers.common.settings import epsilon
 from jaxlayers.core.operations import as_array
 from jaxlayers.core.variable import Variable
 from jaxlayers.metrics._metric import Metric
+from jaxlayers.numerics.types import wide_dtype
 from jaxlayers.samplewise.functions import equal_shapes
 from jaxlayers.samplewise.weights import align, combine
 
@@ -107,7 +108,7 @@ def _evenly_spaced(thresholds: np.ndarray) -> bool:
 
 def outcome_dtype(dtype: str) -> str:
     """Return the dtype of counts: a float dtype of at least 32 bits."""
-    return str(jnp.promote_types(dtype if is_float(dtype) else "float32", "float32"))
+    return str(wide_dtype(dtype))
 
 
 def weights_like(values: jax.Array, sample_weight: Any, mask: Any, dtype: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxlayers.common import registry
 from jaxlayers.common.masks import follow, get_mask
@@ -150,11 +151,11 @@ class MeanMetricWrapper(FunctionWrapper, Mean):
 
     def _widen(self, y_pred: Any) -> Any:
         """Return an array of floats in the dtype of the sums, if that is wider, with its mask; others unchanged."""
-        dtype = _sum_dtype(self._dtype)
-        if not hasattr(y_pred, "astype") or not is_float(y_pred.dtype) or not is_float(dtype):
+        dtype = jnp.dtype(_sum_dtype(self._dtype))
+        is_narrow = isinstance(y_pred, jax.Array | np.ndarray) and y_pred.dtype.itemsize < dtype.itemsize
+        if not is_narrow or not is_float(y_pred.dtype) or not is_float(dtype):
             return y_pred
-        wide = y_pred.astype(jnp.promote_types(y_pred.dtype, dtype))
-        return follow(wide, y_pred)
+        return follow(y_pred.astype(dtype), y_pred)
 
 
 class NamedMean(NamedFunction, MeanMetricWrapper):

@@ -37,6 +37,6 @@ def weighted_neighbors(images: Any, weights: Any, axis: int, pad: bool = True) -
 
 def gaussian(size: int, sigma: Any, dtype: Any) -> Array:
     """Return centred weights proportional to e ** -(x / sigma)^2 / 2 that sum to one."""
-    positions = (jnp.arange(size) - (size - 1) / 2).astype(dtype)
+    positions = jnp.arange(size, dtype=dtype) - (size - 1) / 2
     values = jnp.exp(-0.5 * jnp.square(positions / sigma))
     return values / jnp.sum(values)

@@ -12,12 +12,12 @@ import numpy as np
 
 from jaxlayers.numerics.image_filters import gaussian, weighted_neighbors
 from jaxlayers.numerics.image_layout import as_batch
-from jaxlayers.numerics.types import Array
+from jaxlayers.numerics.types import Array, wide
 
 
 def projected_positions(coefficients: Any, shape: tuple[int, ...]) -> list[Any]:
     """Return the rows and the columns at which the pixels of a result of this shape are read."""
-    y, x = jnp.mgrid[: shape[0], : shape[1]]
+    y, x = jnp.mgrid[: shape[0], : shape[1]].astype(jnp.result_type(*coefficients))
     a0, a1, a2, b0, b1, b2, c0, c1 = coefficients
     scale = c0 * x + c1 * y + 1
     return [(b0 * x + b1 * y + b2) / scale, (a0 * x + a1 * y + a2) / scale]
@@ -27,7 +27,8 @@ def read_at(image: Any, coordinates: list[Any], reading: tuple[int, str, float])
     """Return an image read at the same positions in all its channels; `reading` is (order, mode, constant)."""
 
     def read_channel(channel: Any) -> Any:
-        return jax.scipy.ndimage.map_coordinates(channel, coordinates, *reading)
+        values = wide(channel) if jnp.issubdtype(channel.dtype, jnp.floating) else channel  # integers are rounded
+        return jax.scipy.ndimage.map_coordinates(values, coordinates, *reading).astype(channel.dtype)
 
     return jax.vmap(read_channel, in_axes=-1, out_axes=-1)(image)
 
@@ -51,7 +52,7 @@ def bend(
     images, restore = as_batch(images, last)
     batch, height, width, _ = images.shape
     alpha, sigma = (jnp.broadcast_to(jnp.asarray(value, "float32"), (batch,)) for value in (alpha, sigma))
-    grid = np.mgrid[:height, :width]
+    grid = np.mgrid[:height, :width].astype("float32")
 
     def move(image: Any, noise: Any, alpha: Any, sigma: Any) -> Any:
         weights = gaussian(size, jnp.maximum(sigma, 1e-6), "float32")

@@ -43,7 +43,7 @@ def pooled_mean(inputs: Any, pool_size: Any, strides: Any, padding: str, data_fo
     windows = everywhere(pool_size, data_format, 1), everywhere(strides, data_format, 1)
     sums = jax.lax.reduce_window(wide, np.asarray(0, wide.dtype)[()], jax.lax.add, *windows, padding.upper())
     if padding == "valid":
-        return (sums / np.prod(pool_size)).astype(inputs.dtype)
+        return (sums / math.prod(pool_size)).astype(inputs.dtype)
     counts = np.ones((1,) * inputs.ndim, "int64")
     for axis, size, stride in zip(spatial_axes(len(pool_size), data_format), pool_size, strides, strict=True):
         lengths = _window_lengths(inputs.shape[axis], size, stride)
@@ -67,7 +67,7 @@ def adaptive_maximum(x: Any, axis: int, count: int) -> Array:
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
 def adaptive_mean(x: Any, axis: int, count: int) -> Array:
     """Return the means of `count` windows along an axis, which together hold all elements."""
-    starts, ends = _bounds(x.shape[axis], count)
+    starts, ends = (bounds.astype("float32") for bounds in _bounds(x.shape[axis], count))
     windows = _windows(x, axis, count)
     shape = [1] * windows.ndim
     shape[axis : axis + 2] = windows.shape[axis : axis + 2]

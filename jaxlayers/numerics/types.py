@@ -14,11 +14,24 @@ Axis: TypeAlias = int | Sequence[int] | None
 Shape: TypeAlias = int | Sequence[int]
 DType: TypeAlias = Any  # a name such as "float32", a NumPy or jax.numpy dtype, `int` or `float`
 
+_FLOAT32 = jnp.dtype("float32")
+
 
 def as_float(x: Any) -> Array:
     """Return integers and bools in `floatx()`, other arrays as they are."""
     x = x if hasattr(x, "dtype") else jnp.asarray(x)
     return x.astype(floatx()) if x.dtype.kind in "biu" else x
+
+
+def wide_dtype(dtype: Any) -> Any:
+    """Return float32 for half precision, integers and bools, and wider floats and complex dtypes as they are."""
+    dtype = jnp.dtype(dtype)
+    return dtype if dtype.kind in "fc" and dtype.itemsize >= 4 else _FLOAT32
+
+
+def wide(x: Array) -> Array:
+    """Return half precision in float32, in which squares and sums do not overflow; float32 and wider as they are."""
+    return x.astype(wide_dtype(x.dtype))
 
 
 def dtype_or_none(dtype: DType) -> str | None:

@@ -83,7 +83,7 @@ def _rgb_to_hsv(images: Any, axis: int) -> Array:
     hue = jnp.where(value == green, scale * (blue - red) + 2 / 6, scale * (red - green) + 4 / 6)
     hue = jnp.where(value == red, scale * (green - blue), hue)
     hue = jnp.where(chroma > 0, hue, 0)
-    return jnp.stack([hue + (hue < 0), saturation, value], axis=axis)
+    return jnp.stack([jnp.where(hue < 0, hue + 1, hue), saturation, value], axis=axis)
 
 
 @operation("images")

@@ -12,7 +12,7 @@ from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import Layer, Variable
 from jaxlayers.layers.dropout import checked_rate
 from jaxlayers.numerics.attention import masked_softmax
-from jaxlayers.numerics.normalization import wide
+from jaxlayers.numerics.types import wide, wide_dtype
 
 
 class Attention(Layer):
@@ -104,7 +104,7 @@ class Attention(Layer):
 
     def _scores(self, query: jax.Array, key: jax.Array) -> jax.Array:
         """The scores `[batch, targets, sources]`, in float32 at least: half precision cannot hold large products."""
-        dtype = jnp.promote_types(query.dtype, "float32")
+        dtype = wide_dtype(query.dtype)
         scale = 1 if self.scale is None else unwrap(self.scale).astype(dtype)
         if self.score_mode == "dot":
             return scale * jnp.matmul(query, jnp.swapaxes(key, -2, -1), preferred_element_type=dtype)

@@ -12,7 +12,8 @@ from jaxlayers import initializers
 from jaxlayers.common.constructors import passes_on
 from jaxlayers.core import InputSpec, Variable, scope
 from jaxlayers.layers.normalization._scale_and_offset import ScaleAndOffset
-from jaxlayers.numerics.normalization import scale_and_shift, shifted, wide
+from jaxlayers.numerics.normalization import scale_and_shift, shifted
+from jaxlayers.numerics.types import wide
 
 
 class BatchNormalization(ScaleAndOffset):

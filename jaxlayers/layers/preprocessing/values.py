@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any, ClassVar
 
@@ -13,6 +12,7 @@ import numpy as np
 from jaxlayers.common.settings import epsilon, image_data_format
 from jaxlayers.core import Layer
 from jaxlayers.layers.preprocessing.host import batches
+from jaxlayers.numerics.types import wide_dtype
 
 
 class Rescaling(Layer):
@@ -141,7 +141,7 @@ class Normalization(Layer):
         if not self.built:
             raise AttributeError(f"{self.path!r} has no {name} yet: call the layer, build() or adapt() first.")
         value = getattr(self, f"adapt_{name}").value if self.input_mean is None else getattr(self, f"input_{name}")
-        value = jnp.broadcast_to(jnp.asarray(value, jnp.promote_types(self.compute_dtype, "float32")), self._sizes)
+        value = jnp.broadcast_to(jnp.asarray(value, wide_dtype(self.compute_dtype)), self._sizes)
         return jnp.expand_dims(value, self._others)
 
     @property
@@ -198,5 +198,4 @@ class Normalization(Layer):
 def _as_wide_float(inputs: Any, compute_dtype: str) -> jax.Array:
     """Return inputs as floats of at least 32 bits, and at least of the compute dtype."""
     inputs = jnp.asarray(inputs)
-    kind = inputs.dtype if jnp.issubdtype(inputs.dtype, jnp.floating) else compute_dtype
-    return inputs.astype(functools.reduce(jnp.promote_types, (kind, compute_dtype, "float32")))
+    return inputs.astype(max(map(wide_dtype, (inputs.dtype, compute_dtype)), key=lambda dtype: dtype.itemsize))
