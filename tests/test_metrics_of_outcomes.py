@@ -96,6 +96,8 @@ def test_streams_and_configs_equal_keras(name, options, kind):
         theirs.update_state(*batch)
     np.testing.assert_allclose(ours.result(), theirs.result(), rtol=2e-5, atol=1e-6)
     for mine, yours in zip(ours.variables, theirs.variables, strict=True):
+        if mine.name in ("squared_deviations", "mean"):  # where Keras has sums, which lose the variance
+            continue
         assert (mine.name, mine.shape, mine.dtype) == (yours.name, yours.shape, yours.dtype)
         np.testing.assert_allclose(mine, yours, rtol=1e-5, atol=1e-5)
     assert ours._direction == getattr(theirs, "_direction", None)

@@ -31,7 +31,7 @@ class R2Score(Metric):
     """Coefficient of determination: R² = 1 - sum((y_true - y_pred)²) / sum((y_true - mean(y_true))²).
 
     Labels and predictions are [batch, outputs]. The score 1 is perfect; predicting the mean of the labels scores 0.
-    With p = `num_regressors` > 0 and n label values seen, the score is adjusted to
+    With p = `num_regressors` > 0 and n label values seen whose weight is not 0, the score is adjusted to
     1 - (1 - R²) (n - 1) / (n - p - 1), provided that n > p + 1. Labels without variance score 1 if all predictions are
     exact and 0 otherwise, as in scikit-learn.
 
@@ -145,7 +145,7 @@ def _add_batch(
     label = label if axis is None else jax.lax.pmax(label, axis)
     near = jnp.where(count > 0, mean, jnp.where(jnp.isneginf(label), 0, label))
     sums = [
-        jnp.asarray(y_true.size, dtype),
+        jnp.sum(weights != 0, dtype=dtype),
         jnp.sum(weights, axis=0),
         weighted_sum(y_true - near[None], weights),
         weighted_sum(jnp.square(y_true - y_pred), weights),

@@ -111,8 +111,8 @@ class Mean(Metric):
 class MeanMetricWrapper(FunctionWrapper, Mean):
     """Weighted mean of a function `fn(y_true, y_pred, **kwargs)` of the samples.
 
-    The weights are multiplied by the mask of `y_pred`, if it has one. The function receives predictions of a lower
-    precision than that of the metric's sums in the dtype of the sums, which is at least float32.
+    The weights are multiplied by the mask of `y_pred`, if it has one and the function does not use it itself. The
+    function receives half-precision predictions in float32, unless the metric counts in integers.
 
     Args:
         fn: the function; it returns values [batch, ...].
@@ -147,7 +147,8 @@ class MeanMetricWrapper(FunctionWrapper, Mean):
             ValueError: if the shapes do not fit each other.
         """
         y_pred = jax.tree.map(self._widen, y_pred)
-        self._add_values(self.fn(y_true, y_pred, **self._options()), sample_weight, get_mask(y_pred))
+        mask = None if getattr(self.fn, "uses_mask", False) else get_mask(y_pred)
+        self._add_values(self.fn(y_true, y_pred, **self._options()), sample_weight, mask)
 
     def _widen(self, y_pred: Any) -> Any:
         """Return an array of floats in the dtype of the sums, if that is wider, with its mask; others unchanged."""
@@ -197,6 +198,8 @@ def _reduce_samples(values: Any, weights: Any, mask: Any, dtype: str, reduce: Ca
     values = jnp.asarray(values, _sum_dtype(dtype))
     if weights is not None:
         weights = combine(weights, mask, _sum_dtype(dtype))
+        if not values.ndim:  # one value for a batch, of which the samples have weights
+            values = jnp.broadcast_to(values, weights.shape)
         if weights.ndim < values.ndim:
             values = reduce(values, axis=tuple(range(weights.ndim, values.ndim)))
         values, weights = align(values, weights, grow=False)
