@@ -1,8 +1,9 @@
 """R²: the share of the variance of the labels that predictions explain.
 
-The state holds the mean of the labels and the sum of their squared deviations from it. A difference of sums of squares
-would lose the variance of labels that are far from 0. Moments of two parts are combined as by Chan, Golub and LeVeque,
-Algorithms for computing the sample variance, The American Statistician 37, 1983.
+The state holds the mean of the labels, as a difference from one of them (the origin), and the sum of their squared
+deviations from the mean. A difference of sums of squares would lose the variance of labels that are far from 0. Moments
+of two parts are combined as by Chan, Golub and LeVeque, Algorithms for computing the sample variance, The American
+Statistician 37, 1983.
 """
 
 from __future__ import annotations
@@ -69,8 +70,8 @@ class R2Score(Metric):
         self._built_for = None
 
     def _add_outputs(self, outputs: int) -> None:
-        names = ("squared_deviations", "mean", "residual", "count")
-        self.squared_deviations, self.mean, self.total_mse, self.count = (
+        names = ("squared_deviations", "origin", "mean_from_origin", "residual", "count")
+        self.squared_deviations, self.origin, self.mean_from_origin, self.total_mse, self.count = (
             self._add_state((outputs,), name) for name in names
         )
 
@@ -79,7 +80,8 @@ class R2Score(Metric):
         return self.add_variable(shape, None, outcome_dtype(self._dtype), "only_first_replica", name)
 
     def _state(self) -> list[Variable]:
-        return [self.num_samples, self.squared_deviations, self.mean, self.total_mse, self.count]
+        moments = [self.squared_deviations, self.origin, self.mean_from_origin]
+        return [self.num_samples, *moments, self.total_mse, self.count]
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch; in a training step over a named axis of devices, the batches of all of them.
@@ -139,35 +141,38 @@ def _add_batch(
     dtype = state[0].dtype
     y_true, y_pred = jnp.asarray(y_true, dtype), jnp.asarray(y_pred, dtype)
     weights = weights_like(y_pred, sample_weight, mask, dtype)
-    _, _, mean, _, count = state
-    # Deviations are from the mean so far, or else from a label of the batch, so that equal labels have deviations of 0.
+    _, _, origin, _, _, count = state
+    # The origin is a label, so that equal labels differ from it by exactly 0.
     label = jnp.max(jnp.where(weights == 0, -jnp.inf, y_true), axis=0, initial=-jnp.inf)
     label = label if axis is None else jax.lax.pmax(label, axis)
-    near = jnp.where(count > 0, mean, jnp.where(jnp.isneginf(label), 0, label))
+    origin = jnp.where(count > 0, origin, jnp.where(jnp.isneginf(label), 0, label))
+    differences = y_true - origin[None]
     sums = [
         jnp.sum(weights != 0, dtype=dtype),
         jnp.sum(weights, axis=0),
-        weighted_sum(y_true - near[None], weights),
+        weighted_sum(differences, weights),
         weighted_sum(jnp.square(y_true - y_pred), weights),
     ]
-    samples, count, deviations, residual = sums if axis is None else jax.lax.psum(sums, axis)
-    step = divide_no_nan(deviations, count)
-    squares = weighted_sum(jnp.square(y_true - near[None] - step[None]), weights)
+    samples, count, total, residual = sums if axis is None else jax.lax.psum(sums, axis)
+    mean = divide_no_nan(total, count)
+    squares = weighted_sum(jnp.square(differences - mean[None]), weights)
     squares = squares if axis is None else jax.lax.psum(squares, axis)
-    return _combine(state, [samples, squares, near + step, residual, count])
+    return _combine(state, [samples, squares, origin, mean, residual, count])
 
 
 def _combine(first: list[jax.Array], second: list[jax.Array]) -> list[jax.Array]:
     """Return the state of all labels of two states: the mean and the squared deviations from it, and sums."""
-    samples, squares, mean, residual, count = zip(first, second, strict=True)
+    samples, squares, origins, means, residual, count = zip(first, second, strict=True)
     total = count[0] + count[1]
     share = divide_no_nan(count[1], total)
-    step = mean[1] - mean[0]
+    origin, mean = (jnp.where(count[0] > 0, *pair) for pair in (origins, means))
+    step = means[1] + (origins[1] - origin) - mean
     between = step * (step * (count[0] * share))  # in this order, 0 if one of the two is empty
     return [
         samples[0] + samples[1],
         squares[0] + squares[1] + between,
-        mean[0] + step * share,
+        origin,
+        mean + step * share,
         residual[0] + residual[1],
         total,
     ]
