@@ -36,7 +36,7 @@ def read_at(image: Any, coordinates: list[Any], reading: tuple[int, str, float])
 def homography(start: Any, end: Any) -> Array:
     """Return the eight coefficients of the projection that takes the end points to the start points."""
     x, y = end.T
-    ones, zeros = jnp.ones(4), jnp.zeros(4)
+    ones, zeros = jnp.ones(4, x.dtype), jnp.zeros(4, x.dtype)
     rows = [
         jnp.stack([x, y, ones, zeros, zeros, zeros, -start[:, 0] * x, -start[:, 0] * y], -1),
         jnp.stack([zeros, zeros, zeros, x, y, ones, -start[:, 1] * x, -start[:, 1] * y], -1),
@@ -59,5 +59,5 @@ def bend(
         smooth = weighted_neighbors(weighted_neighbors(noise * sigma, weights, 1), weights, 2)
         return read_at(image, list(grid + alpha * smooth), reading)
 
-    noise = jax.random.normal(key, (batch, 2, height, width))
+    noise = jax.random.normal(key, (batch, 2, height, width), "float32")
     return restore(jax.vmap(move)(images, noise, alpha, sigma))
