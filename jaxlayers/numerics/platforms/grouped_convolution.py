@@ -131,5 +131,5 @@ def _kernel_gradient(gradients: Any, inputs: jax.Array, window: tuple[int, ...],
         return None, jnp.sum(shifted.astype(wide) * gradients, range(shifted.ndim - 1))
 
     starts = np.indices(window, "int32").reshape(len(window), -1).T * np.asarray(dilation, "int32")
-    starts = np.pad(starts, ((0, 0), (1, 1)))  # of batch and channels: indices of one dtype, under 64 bits as well
+    starts = np.pad(starts, ((0, 0), (1, 1)))  # [elements of the window, axes of the inputs]
     return jax.lax.scan(sum_at, None, starts)[1].reshape(*window, -1).astype(dtype)
