@@ -148,7 +148,11 @@ class MeanMetricWrapper(FunctionWrapper, Mean):
         """
         y_pred = jax.tree.map(self._widen, y_pred)
         mask = None if getattr(self.fn, "uses_mask", False) else get_mask(y_pred)
-        self._add_values(self.fn(y_true, y_pred, **self._options()), sample_weight, mask)
+        values = self.fn(y_true, y_pred, **self._options())
+        shapes = [np.shape(weights) for weights in (sample_weight, mask) if weights is not None]
+        if shapes and not np.ndim(values):  # one value of all samples, which have weights
+            values = jnp.broadcast_to(values, max(shapes, key=len))
+        self._add_values(values, sample_weight, mask)
 
     def _widen(self, y_pred: Any) -> Any:
         """Return an array of floats in the dtype of the sums, if that is wider, with its mask; others unchanged."""
@@ -198,8 +202,6 @@ def _reduce_samples(values: Any, weights: Any, mask: Any, dtype: str, reduce: Ca
     values = jnp.asarray(values, _sum_dtype(dtype))
     if weights is not None:
         weights = combine(weights, mask, _sum_dtype(dtype))
-        if not values.ndim:  # one value for a batch, of which the samples have weights
-            values = jnp.broadcast_to(values, weights.shape)
         if weights.ndim < values.ndim:
             values = reduce(values, axis=tuple(range(weights.ndim, values.ndim)))
         values, weights = align(values, weights, grow=False)
