@@ -125,7 +125,7 @@ def _kernel_gradient(gradients: Any, inputs: jax.Array, window: tuple[int, ...],
     reach = [(size - 1) * stride + 1 for size, stride in zip(gradients.shape[1:-1], strides, strict=True)]
     gradients = gradients.astype(wide)
 
-    def sum_at(_: None, start: jax.Array) -> tuple[None, jax.Array]:
+    def sum_at(_: None, start: Any) -> tuple[None, jax.Array]:
         shifted = jax.lax.dynamic_slice(padded, start, (padded.shape[0], *reach, padded.shape[-1]))
         shifted = jax.lax.slice(shifted, (0,) * shifted.ndim, shifted.shape, (1, *strides, 1))
         return None, jnp.sum(shifted.astype(wide) * gradients, range(shifted.ndim - 1))
