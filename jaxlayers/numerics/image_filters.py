@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxlayers.numerics.types import Array
 
@@ -37,6 +38,6 @@ def weighted_neighbors(images: Any, weights: Any, axis: int, pad: bool = True) -
 
 def gaussian(size: int, sigma: Any, dtype: Any) -> Array:
     """Return centred weights proportional to e ** -(x / sigma)^2 / 2 that sum to one."""
-    positions = jnp.arange(size, dtype=dtype) - (size - 1) / 2
+    positions = jnp.asarray(np.arange(size) - (size - 1) / 2, dtype)
     values = jnp.exp(-0.5 * jnp.square(positions / sigma))
     return values / jnp.sum(values)

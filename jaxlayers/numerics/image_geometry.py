@@ -17,7 +17,7 @@ from jaxlayers.numerics.types import Array, wide
 
 def projected_positions(coefficients: Any, shape: tuple[int, ...]) -> list[Any]:
     """Return the rows and the columns at which the pixels of a result of this shape are read."""
-    y, x = jnp.mgrid[: shape[0], : shape[1]].astype(jnp.result_type(*coefficients))
+    y, x = jnp.asarray(np.mgrid[: shape[0], : shape[1]], coefficients.dtype)
     a0, a1, a2, b0, b1, b2, c0, c1 = coefficients
     scale = c0 * x + c1 * y + 1
     return [(b0 * x + b1 * y + b2) / scale, (a0 * x + a1 * y + a2) / scale]
@@ -36,7 +36,7 @@ def read_at(image: Any, coordinates: list[Any], reading: tuple[int, str, float])
 def homography(start: Any, end: Any) -> Array:
     """Return the eight coefficients of the projection that takes the end points to the start points."""
     x, y = end.T
-    ones, zeros = jnp.ones(4, x.dtype), jnp.zeros(4, x.dtype)
+    ones, zeros = jnp.ones_like(x), jnp.zeros_like(x)
     rows = [
         jnp.stack([x, y, ones, zeros, zeros, zeros, -start[:, 0] * x, -start[:, 0] * y], -1),
         jnp.stack([zeros, zeros, zeros, x, y, ones, -start[:, 1] * x, -start[:, 1] * y], -1),
@@ -52,7 +52,7 @@ def bend(
     images, restore = as_batch(images, last)
     batch, height, width, _ = images.shape
     alpha, sigma = (jnp.broadcast_to(jnp.asarray(value, "float32"), (batch,)) for value in (alpha, sigma))
-    grid = np.mgrid[:height, :width].astype("float32")
+    grid = jnp.asarray(np.mgrid[:height, :width], "float32")
 
     def move(image: Any, noise: Any, alpha: Any, sigma: Any) -> Any:
         weights = gaussian(size, jnp.maximum(sigma, 1e-6), "float32")

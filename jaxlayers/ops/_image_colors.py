@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jaxlayers.core import operation
 from jaxlayers.numerics.image_layout import channels_last
-from jaxlayers.numerics.types import Array, ArrayLike
+from jaxlayers.numerics.types import Array, ArrayLike, wide
 
 __all__ = ["hsv_to_rgb", "rgb_to_grayscale", "rgb_to_hsv"]
 
@@ -74,6 +74,7 @@ def rgb_to_hsv(images: ArrayLike, data_format: str | None = None) -> Array:
 
 @functools.partial(jax.jit, static_argnums=1, inline=True)
 def _rgb_to_hsv(images: Any, axis: int) -> Array:
+    dtype, images = images.dtype, wide(images)
     images = jnp.where(jnp.abs(images) < jnp.finfo(images.dtype).eps, 0, images)
     red, green, blue = jnp.unstack(images, axis=axis)
     value = jnp.maximum(jnp.maximum(red, green), blue)
@@ -83,7 +84,7 @@ def _rgb_to_hsv(images: Any, axis: int) -> Array:
     hue = jnp.where(value == green, scale * (blue - red) + 2 / 6, scale * (red - green) + 4 / 6)
     hue = jnp.where(value == red, scale * (green - blue), hue)
     hue = jnp.where(chroma > 0, hue, 0)
-    return jnp.stack([jnp.where(hue < 0, hue + 1, hue), saturation, value], axis=axis)
+    return jnp.stack([jnp.where(hue < 0, hue + 1, hue), saturation, value], axis=axis).astype(dtype)
 
 
 @operation("images")
@@ -110,10 +111,11 @@ def hsv_to_rgb(images: ArrayLike, data_format: str | None = None) -> Array:
 
 @functools.partial(jax.jit, static_argnums=1, inline=True)
 def _hsv_to_rgb(images: Any, axis: int) -> Array:
-    hue, saturation, value = jnp.unstack(images, axis=axis)
+    hue, saturation, value = jnp.unstack(wide(images), axis=axis)
     angle = jnp.mod(hue, 1) * 6
     red_green_blue = jnp.abs(angle - 3) - 1, 2 - jnp.abs(angle - 2), 2 - jnp.abs(angle - 4)  # of the pure hue
-    return jnp.stack([value * (1 - saturation + saturation * jnp.clip(c, 0, 1)) for c in red_green_blue], axis=axis)
+    colors = [value * (1 - saturation + saturation * jnp.clip(c, 0, 1)) for c in red_green_blue]
+    return jnp.stack(colors, axis=axis).astype(images.dtype)
 
 
 def _color_axis(function: str, images: Any, data_format: str | None) -> int:

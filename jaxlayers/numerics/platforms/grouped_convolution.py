@@ -125,11 +125,11 @@ def _kernel_gradient(gradients: Any, inputs: jax.Array, window: tuple[int, ...],
     reach = [(size - 1) * stride + 1 for size, stride in zip(gradients.shape[1:-1], strides, strict=True)]
     gradients = gradients.astype(wide)
 
-    def sum_at(_: None, start: Any) -> tuple[None, jax.Array]:
+    def sum_at(_: None, start: jax.Array) -> tuple[None, jax.Array]:
         shifted = jax.lax.dynamic_slice(padded, start, (padded.shape[0], *reach, padded.shape[-1]))
         shifted = jax.lax.slice(shifted, (0,) * shifted.ndim, shifted.shape, (1, *strides, 1))
         return None, jnp.sum(shifted.astype(wide) * gradients, range(shifted.ndim - 1))
 
     starts = np.indices(window, "int32").reshape(len(window), -1).T * np.asarray(dilation, "int32")
     starts = np.pad(starts, ((0, 0), (1, 1)))  # [elements of the window, axes of the inputs]
-    return jax.lax.scan(sum_at, None, starts)[1].reshape(*window, -1).astype(dtype)
+    return jax.lax.scan(sum_at, None, jnp.asarray(starts))[1].reshape(*window, -1).astype(dtype)
