@@ -141,6 +141,22 @@ def test_r2_before_anything_counts():
     np.testing.assert_allclose(metric.result(), 1 - 2 / (14 / 3), rtol=1e-6)
 
 
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_correlations_far_from_zero(axis):
+    rng = np.random.default_rng(5)
+    y_true = (3e5 + rng.normal(size=(3, 40, 30))).astype("float32")
+    y_pred = (y_true + rng.normal(size=y_true.shape)).astype("float32")
+    a, b = (y.astype("float64") for y in (y_true, y_pred))
+    shift, (a, b) = (a - b).mean(axis), (y - y.mean(axis, keepdims=True) for y in (a, b))
+    pearson = (a * b).mean(axis) / np.sqrt((a * a).mean(axis) * (b * b).mean(axis))
+    np.testing.assert_allclose(metrics.pearson_correlation(y_true, y_pred, axis), pearson, rtol=1e-5)
+    concordance = 2 * (a * b).mean(axis) / ((a * a + b * b).mean(axis) + shift**2)
+    np.testing.assert_allclose(metrics.concordance_correlation(y_true, y_pred, axis), concordance, rtol=1e-5)
+    constant = np.full((1, 7), 0.1, "float32")
+    assert np.isnan(metrics.pearson_correlation(constant, y_pred[:1, 0, :7]))
+    assert float(metrics.concordance_correlation(constant, constant)[0]) == 0
+
+
 # Functions and losses as metrics of a model with masks.
 
 
