@@ -309,9 +309,8 @@ class Layer(Symbolic, Described, Weighted):
 
     def _regularize_activity(self, outputs: Any) -> None:
         for output in jax.tree.leaves(outputs):
-            if output.dtype.name in ("bfloat16", "float16"):  # a sum over all activities may not fit
-                output = output.astype("float32")
-            loss = self.activity_regularizer(output)
+            is_half = output.dtype in ("float16", "bfloat16")  # a penalty sums over the batch, and would overflow
+            loss = self.activity_regularizer(output.astype("float32") if is_half else output)
             self.add_loss(loss / max(output.shape[0], 1) if output.ndim else loss)
 
     def _pass_mask(self, inputs: Any, previous: Any, outputs: Any) -> None:
