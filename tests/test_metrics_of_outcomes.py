@@ -81,6 +81,7 @@ CASES = [
     ("R2Score", {"class_aggregation": None, "num_regressors": 2}, "numbers"),
     ("R2Score", {"class_aggregation": "variance_weighted_average"}, "numbers"),
 ]
+R2_SUMS = ("num_samples", "residual", "count")
 every_case = pytest.mark.parametrize(("name", "options", "kind"), CASES)
 KERAS_INDICES = pytest.mark.filterwarnings("ignore:Explicitly requested dtype int64")  # of Keras's scatter
 
@@ -95,7 +96,10 @@ def test_streams_and_configs_equal_keras(name, options, kind):
         ours.update_state(*batch)
         theirs.update_state(*batch)
     np.testing.assert_allclose(ours.result(), theirs.result(), rtol=2e-5, atol=1e-6)
-    for mine, yours in zip(ours.variables, theirs.variables, strict=True):
+    state, keras_state = ours.variables, theirs.variables
+    if name == "R2Score":  # its moments are not Keras's sums, which lose the variance of labels far from 0
+        state, keras_state = ([v for v in each if v.name in R2_SUMS] for each in (state, keras_state))
+    for mine, yours in zip(state, keras_state, strict=True):
         assert (mine.name, mine.shape, mine.dtype) == (yours.name, yours.shape, yours.dtype)
         np.testing.assert_allclose(mine, yours, rtol=1e-5, atol=1e-5)
     assert ours._direction == getattr(theirs, "_direction", None)

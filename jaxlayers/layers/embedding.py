@@ -32,7 +32,7 @@ class Embedding(LowRank):
 
     Shapes:
         inputs: `[batch, ...]`, integers; embeddings: `[input_dim, output_dim]`; outputs: `[batch, ..., output_dim]`. An
-        input of `input_dim` or more gives NaN.
+        input below 0, or of `input_dim` or more, gives NaN and no gradient.
 
     Raises:
         ValueError: when `input_dim` or `output_dim` is not a positive integer.
@@ -91,7 +91,8 @@ class Embedding(LowRank):
         """Look up the vectors of the inputs; floats are truncated to integers."""
         if not jnp.issubdtype(inputs.dtype, jnp.integer):
             inputs = inputs.astype("int32")
-        return jnp.take(unwrap(self.embeddings), inputs, axis=0).astype(self.compute_dtype)
+        table = unwrap(self.embeddings)
+        return table.at[inputs].get(mode="fill", wrap_negative_indices=False).astype(self.compute_dtype)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The mask `inputs != 0` if `mask_zero` is True, otherwise None."""

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jaxlayers import ops
 from jaxlayers.core import Layer
 from jaxlayers.numerics.masking import append_axes
+from jaxlayers.numerics.types import wide_dtype
 
 
 class Merge(Layer):
@@ -167,7 +168,7 @@ class Multiply(Merge):
 
 
 class Average(Merge):
-    """The mean of its inputs: `(a + b + ...) / n`.
+    """The mean of its inputs: `(a + b + ...) / n`. Half precision is added up in float32.
 
     Shapes and errors are those of `Add`.
 
@@ -181,7 +182,9 @@ class Average(Merge):
 
     def merge(self, inputs: list[jax.Array]) -> jax.Array:
         """Return the mean of the arrays."""
-        return super().merge(inputs) / len(inputs)
+        dtype = jnp.result_type(*inputs, 1.0)
+        mean = super().merge([array.astype(wide_dtype(dtype)) for array in inputs]) / len(inputs)
+        return mean.astype(dtype)
 
 
 class Maximum(Merge):

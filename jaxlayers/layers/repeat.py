@@ -29,6 +29,7 @@ from jaxlayers.layers._config import positive
 from jaxlayers.layers._stacking import Hidden, Stacked, idle_key, stacked
 from jaxlayers.layers.copying import copy_from_config
 from jaxlayers.layers.wrappers import InnerLayers
+from jaxlayers.numerics.types import wide
 from jaxlayers.transforms.remat import checkpoint_policy
 
 
@@ -127,7 +128,7 @@ class Repeat(InnerLayers):
         for number, value in zip(discovery.written, new, strict=True):
             variables[number].assign(value)
         for loss in losses:
-            self.add_loss(jnp.sum(loss.astype(jnp.promote_types(loss.dtype, "float32")), 0))
+            self.add_loss(jnp.sum(wide(loss), 0))
         for leaf, mask in zip(*outputs, strict=True):
             set_mask(leaf, mask)
         return jax.tree.unflatten(structure, outputs[0])

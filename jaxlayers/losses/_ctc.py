@@ -51,6 +51,9 @@ def ctc(y_true: Any, y_pred: Any) -> jax.Array:
     return ctc_loss(y_true.astype(jnp.int32), y_pred, jnp.sum(y_true != 0, axis=-1, dtype=jnp.int32), lengths)
 
 
+ctc.uses_mask = True  # type: ignore[attr-defined]  # a metric of this function does not weight its values by the mask
+
+
 class CTC(NamedLoss):
     """Connectionist temporal classification: -log p(labels), summed over all alignments; see `ctc`.
 

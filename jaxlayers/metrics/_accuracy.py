@@ -7,7 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxlayers.common.settings import is_float
 from jaxlayers.metrics._reduction import NamedMean
+from jaxlayers.numerics.types import wide
 from jaxlayers.samplewise.functions import class_indices, classes_and_scores, equal_shapes, samplewise
 
 
@@ -30,6 +32,8 @@ def accuracy(y_true: Any, y_pred: Any) -> jax.Array:
         >>> float(Accuracy()([1, 2, 3, 4], [0, 2, 3, 4]))
         0.75
     """
+    if is_float(y_true.dtype) or is_float(y_pred.dtype):  # a cast of integers to half precision would change them
+        y_true, y_pred = wide(y_true), wide(y_pred)
     return y_true == y_pred
 
 
@@ -151,6 +155,7 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
     name = "sparse_top_k_categorical_accuracy"
     if from_sorted_ids:
         labels = class_indices(name, y_true, y_pred)
+        labels = labels.astype(y_pred.dtype)
         return jnp.any(labels[..., None] == y_pred[..., :k], axis=-1).reshape(y_true.shape)
     return _in_top_k(name, y_true.astype(jnp.int32), y_pred, k)
 

@@ -33,7 +33,8 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
         ...                                                   [[0.1, 0.9, 0.5], [1, 0.9, 0.2]]).tolist()]
         [1.0, 0.993]
     """
-    a, b = (_standardize(y, axis) for y in (y_true, y_pred))
+    a, b = (differences - mean for _, differences, mean in (_differences(y, axis) for y in (y_true, y_pred)))
+    a, b = (y / jnp.sqrt(jnp.mean(y * y, axis=axis, keepdims=True)) for y in (a, b))
     return jnp.mean(a * b, axis=axis)
 
 
@@ -62,15 +63,20 @@ def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Arr
         ...                                                       [[0.1, 0.9, 0.5], [1, 0.9, 0.2]]).tolist()]
         [0.976, 0.988]
     """
-    means = [jnp.mean(y, axis=axis, keepdims=True) for y in (y_true, y_pred)]
-    a, b = y_true - means[0], y_pred - means[1]
-    spread = jnp.mean(a * a + b * b, axis=axis) + jnp.squeeze(jnp.square(means[0] - means[1]), axis)
+    (first_a, a, mean_a), (first_b, b, mean_b) = (_differences(y, axis) for y in (y_true, y_pred))
+    a, b, shift = a - mean_a, b - mean_b, first_a - first_b + (mean_a - mean_b)
+    spread = jnp.mean(a * a + b * b, axis=axis) + jnp.squeeze(jnp.square(shift), axis)
     return 2 * jnp.mean(a * b, axis=axis) / (spread + epsilon())
 
 
-def _standardize(y: jax.Array, axis: int) -> jax.Array:
-    y = y - jnp.mean(y, axis=axis, keepdims=True)
-    return y / jnp.std(y, axis=axis, keepdims=True)
+def _differences(y: jax.Array, axis: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Return the first values along an axis, the differences of all values from them, and the mean differences.
+
+    The differences of equal values are exactly 0, and those of values far from 0 have small means.
+    """
+    first = jax.lax.slice_in_dim(y, 0, 1, axis=axis)
+    differences = y - first
+    return first, differences, jnp.mean(differences, axis=axis, keepdims=True)
 
 
 class PearsonCorrelation(NamedMean):

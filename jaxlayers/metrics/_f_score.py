@@ -12,7 +12,7 @@ from jaxlayers.common.masks import get_mask
 from jaxlayers.core.operations import as_array
 from jaxlayers.core.scope import read
 from jaxlayers.metrics._metric import Metric
-from jaxlayers.metrics._outcomes import outcome_dtype, weights_like
+from jaxlayers.metrics._outcomes import outcome_dtype, weighted_sum, weights_like
 from jaxlayers.numerics.spatial import one_of
 from jaxlayers.samplewise.functions import equal_shapes
 from jaxlayers.samplewise.weights import divide_no_nan
@@ -138,6 +138,7 @@ def _add_counts(
     dtype = sums[0].dtype
     y_true, y_pred = jnp.asarray(y_true, dtype), jnp.asarray(y_pred, dtype)
     if threshold is None:  # a sample whose scores are all 0 predicts no class
+        y_pred = jnp.where(jnp.isnan(y_pred), -jnp.inf, y_pred)
         predicted = (y_pred >= jnp.max(y_pred, axis=-1, keepdims=True)) & (jnp.abs(y_pred) > 1e-9)
     else:
         predicted = y_pred > threshold
@@ -145,4 +146,4 @@ def _add_counts(
     weights = weights_like(y_pred, sample_weight, mask, dtype)
     counts = (y_true * predicted, (1 - y_true) * predicted, y_true * (1 - predicted), y_true)
     axes = tuple(range(2 - sums[0].ndim))
-    return [total + jnp.sum(count * weights, axis=axes) for total, count in zip(sums, counts, strict=True)]
+    return [total + weighted_sum(count, weights, axes) for total, count in zip(sums, counts, strict=True)]

@@ -2,7 +2,8 @@
 
 A metric keeps its state in variables, so it works wherever variables do: eagerly, in `jl.jit`, and inside a layer's
 `apply`. The `stateless_*` methods take and return the values of the variables, for any JAX transformation. The
-variables hold sums, which can be added up across batches and devices; `result` computes the metric from them.
+variables hold sums, which can be added up across batches and devices, unless their `aggregation` says otherwise;
+`result` computes the metric from them. `stateless_merge_state` merges the states of any metric.
 """
 
 from __future__ import annotations
@@ -82,8 +83,8 @@ class Metric(Tracked, Configured):
             shape: the shape of the variable.
             initializer: the initializer of its first value; None for zeros. `reset_state` always sets zeros.
             dtype: the dtype of the variable; `floatx()` by default.
-            aggregation: how `merge_state` combines the variable: `"sum"` (default), `"mean"` or
-                `"only_first_replica"`.
+            aggregation: how `merge_state`, and training over several devices, combine the variable: `"sum"`
+                (default), `"mean"` or `"only_first_replica"`.
             name: a name without slashes; by default one made by the variable.
 
         Returns:

@@ -15,10 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common.masks import get_mask
-from jaxlayers.common.settings import epsilon, is_float
+from jaxlayers.common.settings import epsilon
 from jaxlayers.core.operations import as_array
 from jaxlayers.core.variable import Variable
 from jaxlayers.metrics._metric import Metric
+from jaxlayers.numerics.types import wide_dtype
 from jaxlayers.samplewise.functions import equal_shapes
 from jaxlayers.samplewise.weights import align, combine
 
@@ -107,7 +108,7 @@ def _evenly_spaced(thresholds: np.ndarray) -> bool:
 
 def outcome_dtype(dtype: str) -> str:
     """Return the dtype of counts: a float dtype of at least 32 bits."""
-    return str(jnp.promote_types(dtype if is_float(dtype) else "float32", "float32"))
+    return str(wide_dtype(dtype))
 
 
 def weights_like(values: jax.Array, sample_weight: Any, mask: Any, dtype: Any) -> Any:
@@ -117,6 +118,11 @@ def weights_like(values: jax.Array, sample_weight: Any, mask: Any, dtype: Any) -
         return jnp.ones_like(values, dtype)
     aligned, weights = align(values, weights, grow=False)
     return jnp.broadcast_to(weights, aligned.shape).reshape(values.shape)
+
+
+def weighted_sum(values: jax.Array, weights: jax.Array, axis: Any = 0) -> jax.Array:
+    """Return the sum of values times weights; a value without weight may be NaN."""
+    return jnp.sum(jnp.where(weights == 0, 0, values) * weights, axis=axis)
 
 
 @functools.partial(jax.jit, static_argnames=("rule", "outcomes", "name"), inline=True)
@@ -144,7 +150,7 @@ def _add_outcomes(
     if rule.from_logits:
         y_pred = jax.nn.sigmoid(y_pred)
     if rule.top_k is not None:
-        _, top = jax.lax.top_k(y_pred, rule.top_k)
+        _, top = jax.lax.top_k(jnp.where(jnp.isnan(y_pred), -jnp.inf, y_pred), rule.top_k)
         in_top = jnp.any(jax.nn.one_hot(top, y_pred.shape[-1], dtype=bool), axis=-2)
         y_pred = jnp.where(in_top, y_pred, BELOW_TOP_K)
     positive = y_true.astype(bool)

@@ -21,6 +21,7 @@ from jaxlayers.core.operations import as_array
 from jaxlayers.core.scope import read
 from jaxlayers.metrics._metric import Metric
 from jaxlayers.metrics._outcomes import weights_like
+from jaxlayers.numerics.types import wide
 from jaxlayers.samplewise.functions import match_ranks
 from jaxlayers.samplewise.weights import divide_no_nan
 
@@ -107,12 +108,12 @@ class IoU(Metric):
 
     def result(self) -> jax.Array:
         """Return the mean over the target classes that have occurred; 0 if none has."""
-        matrix = read(self.total_cm)
-        matrix = matrix.astype(jnp.promote_types(matrix.dtype, "float32"))
+        matrix = wide(read(self.total_cm))
         targets = np.asarray(self.target_class_ids)
         intersection = jnp.diagonal(matrix)[targets]
         union = (jnp.sum(matrix, axis=0) + jnp.sum(matrix, axis=1))[targets] - intersection
-        return divide_no_nan(jnp.sum(divide_no_nan(intersection, union)), jnp.sum(union > 0))
+        occurred = jnp.sum(union > 0, dtype=matrix.dtype)
+        return divide_no_nan(jnp.sum(divide_no_nan(intersection, union)), occurred)
 
 
 class BinaryIoU(IoU):

@@ -12,9 +12,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxlayers.common import registry
-from jaxlayers.common.masks import get_mask
+from jaxlayers.common.masks import follow, get_mask
 from jaxlayers.common.settings import is_float
 from jaxlayers.core.operations import as_array
 from jaxlayers.core.scope import read
@@ -110,7 +111,8 @@ class Mean(Metric):
 class MeanMetricWrapper(FunctionWrapper, Mean):
     """Weighted mean of a function `fn(y_true, y_pred, **kwargs)` of the samples.
 
-    The weights are multiplied by the mask of `y_pred`, if it has one.
+    The weights are multiplied by the mask of `y_pred`, if it has one and the function does not use it itself. The
+    function receives half-precision predictions in float32, unless the metric counts in integers.
 
     Args:
         fn: the function; it returns values [batch, ...].
@@ -144,7 +146,21 @@ class MeanMetricWrapper(FunctionWrapper, Mean):
         Raises:
             ValueError: if the shapes do not fit each other.
         """
-        self._add_values(self.fn(y_true, y_pred, **self._options()), sample_weight, get_mask(y_pred))
+        y_pred = jax.tree.map(self._widen, y_pred)
+        mask = None if getattr(self.fn, "uses_mask", False) else get_mask(y_pred)
+        values = self.fn(y_true, y_pred, **self._options())
+        shapes = [np.shape(weights) for weights in (sample_weight, mask) if weights is not None]
+        if shapes and not np.ndim(values):  # one value of all samples, which have weights
+            values = jnp.broadcast_to(values, max(shapes, key=len))
+        self._add_values(values, sample_weight, mask)
+
+    def _widen(self, y_pred: Any) -> Any:
+        """Return an array of floats in the dtype of the sums, if that is wider, with its mask; others unchanged."""
+        dtype = jnp.dtype(_sum_dtype(self._dtype))
+        is_narrow = isinstance(y_pred, jax.Array | np.ndarray) and y_pred.dtype.itemsize < dtype.itemsize
+        if not is_narrow or not is_float(y_pred.dtype) or not is_float(dtype):
+            return y_pred
+        return follow(y_pred.astype(dtype), y_pred)
 
 
 class NamedMean(NamedFunction, MeanMetricWrapper):
@@ -183,14 +199,14 @@ def _reduce_samples(values: Any, weights: Any, mask: Any, dtype: str, reduce: Ca
 
     Axes that the weights do not have are reduced before weighting, the others after it.
     """
-    values = jnp.asarray(values, dtype).astype(_sum_dtype(dtype))
+    values = jnp.asarray(values, _sum_dtype(dtype))
     if weights is not None:
         weights = combine(weights, mask, _sum_dtype(dtype))
         if weights.ndim < values.ndim:
             values = reduce(values, axis=tuple(range(weights.ndim, values.ndim)))
         values, weights = align(values, weights, grow=False)
         weights = jnp.broadcast_to(weights, values.shape)
-        values = values * weights
+        values = jnp.where(weights == 0, 0, values) * weights  # a value without weight may be NaN
         weights = reduce(weights, axis=tuple(range(1, weights.ndim)))
     return reduce(values, axis=tuple(range(1, values.ndim))), weights
 

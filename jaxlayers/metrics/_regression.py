@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxlayers.common.settings import is_float
 from jaxlayers.losses import (
     cosine_similarity,
     log_cosh,
@@ -17,6 +18,7 @@ from jaxlayers.losses import (
 )
 from jaxlayers.metrics._reduction import NamedMean
 from jaxlayers.samplewise.functions import samplewise
+from jaxlayers.samplewise.weights import divide_no_nan
 
 
 class MeanSquaredError(NamedMean):
@@ -166,7 +168,8 @@ class RootMeanSquaredError(NamedMean):
 
     def result(self) -> jax.Array:
         """Return the square root of the mean; 0 if the sum of the weights is 0."""
-        return jnp.sqrt(super().result())
+        mean = divide_no_nan(self.total.value, self.count.value)
+        return jnp.sqrt(mean).astype(self._dtype if is_float(self._dtype) else mean.dtype)
 
 
 @samplewise()

@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxlayers.numerics.image_filters import gaussian, weighted_neighbors
 from jaxlayers.numerics.image_layout import as_batch
-from jaxlayers.numerics.types import Array
+from jaxlayers.numerics.types import Array, wide
 
 
 def projected_positions(coefficients: Any, shape: tuple[int, ...]) -> list[Any]:
@@ -27,7 +27,8 @@ def read_at(image: Any, coordinates: list[Any], reading: tuple[int, str, float])
     """Return an image read at the same positions in all its channels; `reading` is (order, mode, constant)."""
 
     def read_channel(channel: Any) -> Any:
-        return jax.scipy.ndimage.map_coordinates(channel, coordinates, *reading)
+        values = wide(channel) if jnp.issubdtype(channel.dtype, jnp.floating) else channel  # integers are rounded
+        return jax.scipy.ndimage.map_coordinates(values, coordinates, *reading).astype(channel.dtype)
 
     return jax.vmap(read_channel, in_axes=-1, out_axes=-1)(image)
 

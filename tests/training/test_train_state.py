@@ -147,7 +147,7 @@ def make():
     jl.utils.set_random_seed(1)
     counter = layers.BatchNormalization(momentum=0.5, synchronized=True)
     model = jl.Sequential([jl.Input((4,)), layers.Dense(3, activation="tanh"), counter, layers.Dense(2)])
-    model.compile(jl.optimizers.SGD(0.1, momentum=0.9), "mse", metrics=["mae"])
+    model.compile(jl.optimizers.SGD(0.1, momentum=0.9), "mse", metrics=["mae", "r2_score"])
     model.prepare((x, y))
     return model
 

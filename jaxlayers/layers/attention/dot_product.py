@@ -32,8 +32,9 @@ class Attention(Layer):
         inputs: a list of the query `[batch, targets, size]`, the value `[batch, sources, value size]` and, optionally,
         the key `[batch, sources, size]`, by default the value; mask: a list of the masks of query `[batch, targets]`,
         value and key `[batch, sources]`, each of which may be None; outputs: `[batch, targets, value size]`; attention
-        weights, returned with `return_attention_scores=True`: `[batch, targets, sources]`. Outputs are zero where the
-        query is masked or all sources are masked. (In the second case Keras returns the mean of the values.)
+        weights after dropout, returned with `return_attention_scores=True`: `[batch, targets, sources]`. Outputs are
+        zero where the query is masked or all sources are masked. (In the second case Keras returns the mean of the
+        values.)
 
     Raises:
         ValueError: when the inputs or the masks are not such a list, or `score_mode` is unknown.
@@ -80,7 +81,8 @@ class Attention(Layer):
             inputs: the list of query, value and, optionally, key.
             mask: the list of their masks; None (the default) for none.
             training: if True, dropout is applied to the attention weights. False by default.
-            return_attention_scores: if True, the attention weights are returned as well. False by default.
+            return_attention_scores: if True, the attention weights are returned as well, after dropout. False by
+                default.
             use_causal_mask: if True, no target attends to a source at a later position. False by default.
         """
         self._check_inputs(inputs, mask)
@@ -92,20 +94,22 @@ class Attention(Layer):
             if source_mask is not None:
                 valid = jnp.asarray(source_mask).astype(bool)[..., None, :]
                 joint_mask = valid if joint_mask is None else joint_mask & valid
-        weights = masked_softmax(self._scores(query, key), joint_mask, use_causal_mask).astype(query.dtype)
-        drop = training and self.dropout > 0
-        dropped = random.dropout(weights, self.dropout, seed=self.seed_generator) if drop else weights
-        outputs = jnp.matmul(dropped, value)
+        weights = masked_softmax(self._scores(query, key), joint_mask, use_causal_mask).astype(self.compute_dtype)
+        if training and self.dropout > 0:
+            weights = random.dropout(weights, self.dropout, seed=self.seed_generator)
+        outputs = jnp.matmul(weights, value)
         if query_mask is not None:
             outputs = jnp.where(jnp.asarray(query_mask).astype(bool)[..., None], outputs, 0)
         return (outputs, weights) if return_attention_scores else outputs
 
     def _scores(self, query: jax.Array, key: jax.Array) -> jax.Array:
-        """The scores `[batch, targets, sources]`, in float32 at least: in half precision they may overflow."""
-        scale = 1 if self.scale is None else unwrap(self.scale)
+        """The scores `[batch, targets, sources]`, in float32 at least: half precision cannot hold large products."""
+        dtype = wide_dtype(query.dtype)
+        scale = 1 if self.scale is None else unwrap(self.scale).astype(dtype)
         if self.score_mode == "dot":
-            return jnp.matmul(scale * query, jnp.swapaxes(key, -2, -1), preferred_element_type=wide_dtype(query.dtype))
-        return unwrap(self.concat_score_weight) * jnp.sum(wide(jnp.tanh(scale * _sums_of_pairs(query, key))), -1)
+            return scale * jnp.matmul(query, jnp.swapaxes(key, -2, -1), preferred_element_type=dtype)
+        sums = jnp.sum(jnp.tanh(scale * _sums_of_pairs(query, key)), -1)
+        return unwrap(self.concat_score_weight).astype(dtype) * sums
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The mask of the query."""
@@ -166,14 +170,12 @@ class AdditiveAttention(Attention):
 
 
 def _sums_of_pairs(query: jax.Array, key: jax.Array) -> jax.Array:
-    """`query + key` for each pair of a target and a source: `[batch, targets, sources, size]`."""
+    """`query + key` for each pair of a target and a source, in float32 at least: `[batch, targets, sources, size]`."""
+    query, key = wide(query), wide(key)
     return query[..., :, None, :] + key[..., None, :, :]
 
 
 @jax.jit
 def _additive_scores(query: jax.Array, key: jax.Array, scale: jax.Array | None) -> jax.Array:
     values = jnp.tanh(_sums_of_pairs(query, key))
-    dtype = wide_dtype(values.dtype)
-    if scale is None:
-        return jnp.sum(values, -1, dtype=dtype)
-    return jnp.einsum("...i,i->...", values, scale, preferred_element_type=dtype)
+    return jnp.sum(values, -1) if scale is None else jnp.einsum("...i,i->...", values, scale.astype(values.dtype))

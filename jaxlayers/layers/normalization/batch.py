@@ -49,7 +49,8 @@ class BatchNormalization(ScaleAndOffset):
 
     Shapes:
         inputs and outputs: `[batch, ..., features, ...]`; weights: `[features]`; mask: the axes of the inputs except
-        the last. Positions whose mask is False are left out of mean and variance.
+        the last. Positions whose mask is False are left out of mean and variance. If no position is left, or the batch
+        is empty, the layer computes with its moving averages, which do not change.
 
     Raises:
         TypeError: when `axis` is not an integer or a list of integers.
@@ -122,48 +123,57 @@ class BatchNormalization(ScaleAndOffset):
         shape = tuple(size if axis in axes else 1 for axis, size in enumerate(x.shape))
         gamma, beta = self.scale_and_offset()
         remaining_mean = None  # of x, which may have been shifted by an estimate of its mean
-        if training and self.trainable:
+        if training and self.trainable and x.size:
+            counted = None  # True for the features with a value that counts; None for all
             if mask is None and not self.synchronized:
                 x, remaining_mean, mean, variance = shifted(x, reduced)
             else:
-                x, mean, variance = self._joint_moments(x, reduced, mask)
+                x, mean, variance, counted = self._joint_moments(x, reduced, mask)
             if self.renorm:
-                gamma, beta = self._renormalise(mean, variance, gamma, beta)
+                gamma, beta = self._renormalise(mean, variance, gamma, beta, counted)
             else:
-                self._update_averages(self.momentum, (self.moving_mean, mean), (self.moving_variance, variance))
+                new = (self.moving_mean, mean), (self.moving_variance, variance)
+                self._update_averages(self.momentum, counted, *new)
         else:
             x, variance = _subtract_mean(x, self.moving_mean.value, shape), self.moving_variance.value
         return scale_and_shift(x, remaining_mean, variance, gamma, beta, shape, self.epsilon, self._compute_type)
 
-    def _update_averages(self, momentum: float, *averages: tuple[Variable, jax.Array]) -> None:
+    def _update_averages(self, momentum: float, counted: Any, *averages: tuple[Variable, jax.Array]) -> None:
         for average, value in averages:
-            average.assign(_moving_average(average.value, value, momentum))
+            average.assign(_moving_average(average.value, value, momentum, counted))
 
-    def _renormalise(self, mean: Any, variance: Any, gamma: Any, beta: Any) -> tuple[jax.Array, jax.Array]:
+    def _renormalise(
+        self, mean: Any, variance: Any, gamma: Any, beta: Any, counted: Any
+    ) -> tuple[jax.Array, jax.Array]:
         """Return `gamma` and `beta` with the correction of batch renormalisation, and update the moving averages."""
         clipping = tuple(self.renorm_clipping.get(name) for name in ("rmin", "rmax", "dmax"))  # type: ignore[union-attr]
         averages = self.renorm_mean.value, self.renorm_stddev.value
         stddev, gamma, beta = _corrected_weights(mean, variance, *averages, gamma, beta, self.epsilon, clipping)
-        self._update_averages(self.renorm_momentum, (self.renorm_mean, mean), (self.renorm_stddev, stddev))
-        self._update_averages(self.momentum, (self.moving_mean, mean), (self.moving_stddev, stddev))
+        self._update_averages(self.renorm_momentum, counted, (self.renorm_mean, mean), (self.renorm_stddev, stddev))
+        self._update_averages(self.momentum, counted, (self.moving_mean, mean), (self.moving_stddev, stddev))
         # Rounding could make the difference negative.
-        self.moving_variance.assign(jnp.maximum(jnp.square(self.moving_stddev.value) - self.epsilon, 0))
+        new_variance = jnp.maximum(jnp.square(self.moving_stddev.value) - self.epsilon, 0)
+        self._update_averages(0.0, counted, (self.moving_variance, new_variance))
         return gamma, beta
 
     def _joint_moments(self, x: jax.Array, reduced: tuple[int, ...], mask: jax.Array | None) -> tuple[jax.Array, ...]:
-        """Centred inputs, mean and variance without masked positions and, if `synchronized`, over all devices."""
+        """Centred inputs, mean and variance without masked positions and, if `synchronized`, over all devices.
+
+        Features without a position that counts have their moving averages; the last array is False for them.
+        """
         valid = jnp.ones(x.shape, bool) if mask is None else self._broadcast_mask(mask, x)
 
         axis = _named_axis() if self.synchronized else None
 
-        def mean_of(values: jax.Array) -> jax.Array:
+        def mean_of(values: jax.Array, average: Variable) -> tuple[jax.Array, jax.Array]:
             masked = jnp.where(valid, values, 0)  # where, not a product: padding may be NaN
             sums = (jnp.sum(masked, reduced, keepdims=True), jnp.sum(valid.astype(x.dtype), reduced, keepdims=True))
             total, count = sums if axis is None else jax.lax.psum(sums, axis)
-            return total / jnp.maximum(count, 1)
+            moving = average.value.astype(x.dtype).reshape(count.shape)
+            return jnp.where(count > 0, total / jnp.maximum(count, 1), moving), count > 0
 
-        mean = mean_of(x)
-        return x - mean, mean, mean_of(jnp.square(x - mean))
+        mean, counted = mean_of(x, self.moving_mean)
+        return x - mean, mean, mean_of(jnp.square(x - mean), self.moving_variance)[0], counted
 
     def _broadcast_mask(self, mask: jax.Array, x: jax.Array) -> jax.Array:
         if mask.ndim != x.ndim - 1:
@@ -206,8 +216,10 @@ def _subtract_mean(inputs: jax.Array, mean: jax.Array, shape: tuple[int, ...]) -
 
 
 @jax.jit
-def _moving_average(average: jax.Array, value: jax.Array, momentum: float) -> jax.Array:
-    return average.astype(value.dtype) * momentum + value.reshape(average.shape) * (1 - momentum)
+def _moving_average(average: jax.Array, value: jax.Array, momentum: float, counted: jax.Array | None) -> jax.Array:
+    old = average.astype(value.dtype)
+    new = old * momentum + value.reshape(average.shape) * (1 - momentum)
+    return new if counted is None else jnp.where(counted.reshape(average.shape), new, old)
 
 
 @functools.partial(jax.jit, static_argnums=(6, 7))

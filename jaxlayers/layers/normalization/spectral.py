@@ -13,6 +13,7 @@ from jaxlayers.core import InputSpec, scope
 from jaxlayers.core.effects import run_with
 from jaxlayers.layers._config import positive
 from jaxlayers.layers.wrappers import Wrapper
+from jaxlayers.numerics.types import wide
 
 
 class SpectralNormalization(Wrapper):
@@ -76,7 +77,7 @@ class SpectralNormalization(Wrapper):
 @functools.partial(jax.jit, static_argnums=(2,))  # one dispatch when it is called eagerly
 def _normalized(kernel: jax.Array, vector: jax.Array, iterations: int) -> tuple[jax.Array, jax.Array]:
     """The kernel divided by its largest singular value, and the improved vector."""
-    matrix = kernel.reshape(-1, kernel.shape[-1]).astype(jnp.promote_types(kernel.dtype, "float32"))
+    matrix = wide(kernel.reshape(-1, kernel.shape[-1]))
     fixed, u = jax.lax.stop_gradient(matrix), vector.astype(matrix.dtype)
     for _ in range(iterations):
         v = ops.normalize(u @ fixed.T, epsilon=1e-7)

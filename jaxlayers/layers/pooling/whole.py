@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from jaxlayers.layers._ranked import Ranked
 from jaxlayers.numerics.spatial import spatial_axes
+from jaxlayers.numerics.types import wide
 
 
 class _GlobalPooling(Ranked):
@@ -121,9 +122,9 @@ class GlobalAveragePooling1D(_GlobalAveragePooling, rank=1):
             )
         valid = jnp.expand_dims(jnp.asarray(mask, bool), -1 if axis == 1 else 1)
         dtype = inputs.dtype if jnp.issubdtype(inputs.dtype, jnp.inexact) else jnp.result_type(float)
-        wide = jnp.where(valid, inputs, 0).astype(jnp.promote_types(inputs.dtype, jnp.float32))
-        count = jnp.maximum(jnp.sum(valid, axis, keepdims=self.keepdims), 1).astype(wide.dtype)
-        return (jnp.sum(wide, axis, keepdims=self.keepdims) / count).astype(dtype)
+        values = wide(jnp.where(valid, inputs, 0))
+        count = jnp.maximum(jnp.sum(valid, axis, keepdims=self.keepdims), 1).astype(values.dtype)
+        return (jnp.sum(values, axis, keepdims=self.keepdims) / count).astype(dtype)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """None: the outputs have no axis of time steps."""

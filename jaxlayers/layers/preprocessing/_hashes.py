@@ -222,7 +222,7 @@ def hash_integers(values: jax.Array, bins: int, salt: tuple[int, ...] | None = N
         bins: the number of bins, below 2 ** 31.
         salt: two integers, the key of SipHash; None for Fingerprint64.
     """
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
         wide = values.astype("int64")
         size, sign = jnp.abs(wide).astype("uint32"), jnp.where(wide < 0, np.uint32(ord("-")), np.uint32(0))
         count = 1 + sum((size >= 10**k).astype("int32") for k in range(1, _DIGITS))  # of the digits
@@ -257,7 +257,7 @@ def join(hashes: Sequence[Any], bins: int) -> jax.Array:
             sign-extended to 64 bits.
         bins: the number of bins, below 2 ** 31.
     """
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
         return _join_to_bins(hashes, bins)
 
 

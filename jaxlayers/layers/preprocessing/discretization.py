@@ -14,6 +14,7 @@ from jaxlayers.core import Layer, SymbolicTensor, inference
 from jaxlayers.layers._config import positive
 from jaxlayers.layers.preprocessing.encoding import check_mode, encode, refuse_sparse
 from jaxlayers.layers.preprocessing.host import batches
+from jaxlayers.numerics.types import wide
 
 
 class Discretization(Layer):
@@ -83,7 +84,7 @@ class Discretization(Layer):
             raise ValueError(
                 f"{self.path!r} has no boundaries. Call adapt() first, or create the layer with bin_boundaries."
             )
-        inputs = jnp.asarray(inputs).astype(jnp.promote_types(jnp.result_type(inputs), "float32"))
+        inputs = wide(jnp.asarray(inputs))
         indices = jnp.digitize(inputs, np.asarray(self.bin_boundaries, inputs.dtype))
         dtype = "int32" if self.output_mode == "int" else self.compute_dtype
         return encode(indices, self.output_mode, len(self.bin_boundaries) + 1, dtype)

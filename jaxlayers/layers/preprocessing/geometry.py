@@ -358,5 +358,5 @@ class RandomPerspective(_GeometricLayer):
     def _matrix(self, transformation: Any, height: int, width: int) -> Any:
         points = (transformation[name].astype("float32") for name in ("start_points", "end_points"))
         perspective = jax.vmap(homography)(*points)
-        identity = jnp.broadcast_to(jnp.array([1.0, 0, 0, 0, 1, 0, 0, 0]), perspective.shape)
+        identity = jnp.broadcast_to(jnp.array([1.0, 0, 0, 0, 1, 0, 0, 0], "float32"), perspective.shape)
         return jnp.where(transformation["apply_perspective"][:, None], perspective, identity)

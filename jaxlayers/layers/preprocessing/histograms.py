@@ -150,7 +150,7 @@ def _equalize(images: Any, bins: int, bounds: tuple[Any, Any], axis: int) -> jax
         shades = values.astype("float32")
         bin_of = jnp.clip((shades * (bins - 1) / 255).astype("int32"), 0, bins - 1)
         counts = jnp.zeros(bins, "int32").at[bin_of].add(1)
-        below = jnp.cumsum(counts)
+        below = jnp.cumsum(counts).astype("float32")
         first = below[jnp.argmax(below > 0)]
         table = (below - first) * 255.0 / jnp.maximum(below[-1] - first, 1)
         equalized = jnp.clip(jnp.round(table), 0, 255)[jnp.clip(shades / 255 * (bins - 1), 0, bins - 1).astype("int32")]

@@ -16,6 +16,7 @@ from jaxlayers.common.settings import epsilon, is_float
 from jaxlayers.core import InputSpec, Layer, Variable
 from jaxlayers.layers._config import positive
 from jaxlayers.numerics.spatial import format_of, one_of
+from jaxlayers.numerics.types import wide
 
 _MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
 _PADDINGS = ("valid", "same")
@@ -23,6 +24,8 @@ _PADDINGS = ("valid", "same")
 
 class STFTSpectrogram(Layer):
     """The short-time Fourier transform (STFT) of signals, as a convolution with trainable kernels.
+
+    The computation is in float32, or in float64 for such inputs; the outputs have the compute dtype.
 
     Args:
         mode: the quantity that is returned. `"real"`, `"imag"`: the real, imaginary part; `"stft"`: both; `"angle"`:
@@ -73,7 +76,7 @@ class STFTSpectrogram(Layer):
         data_format: str | None = None,
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
+        super().__init__(**{"autocast": False, **kwargs})
         where = "STFTSpectrogram"
         if frame_step is not None and not 1 <= frame_step <= frame_length:
             raise ValueError(
@@ -108,17 +111,19 @@ class STFTSpectrogram(Layer):
         """Transform each channel, and arrange the axes as `data_format` and `expand_dims` say."""
         if not is_float(inputs.dtype):
             raise TypeError(f"{self.path!r} expects inputs of a floating dtype; received {inputs.dtype}.")
-        signals = inputs if self.data_format == "channels_first" else inputs.swapaxes(1, 2)  # [batch, channels, time]
+        signals = wide(inputs)
+        if self.data_format == "channels_last":
+            signals = signals.swapaxes(1, 2)  # [batch, channels, time]
         batch, channels, time = signals.shape
         kernels = [unwrap(kernel) for kernel in (self.real_kernel, self.imag_kernel) if kernel is not None]
         parts = ops.conv(
             signals.reshape(batch * channels, time, 1),
-            jnp.concatenate(kernels, -1).astype(inputs.dtype),
+            jnp.concatenate(kernels, -1).astype(signals.dtype),
             strides=self.frame_step or self.frame_length // 2,
             padding=self.padding,
             data_format="channels_last",
         )
-        outputs = self._convert(parts.reshape(batch, channels, *parts.shape[1:]))
+        outputs = self._convert(parts.reshape(batch, channels, *parts.shape[1:])).astype(self.compute_dtype)
         if self.expand_dims:
             return outputs if self.data_format == "channels_first" else outputs.transpose(0, 2, 3, 1)
         _, _, frames, frequencies = outputs.shape

@@ -12,10 +12,11 @@ import numpy as np
 from jaxlayers.common.settings import epsilon, image_data_format
 from jaxlayers.core import Layer
 from jaxlayers.layers.preprocessing.host import batches
+from jaxlayers.numerics.types import wide_dtype
 
 
 class Rescaling(Layer):
-    """A linear map, `inputs scale + offset`, in the compute dtype.
+    """A linear map, `inputs scale + offset`, computed in float32 at least and returned in the compute dtype.
 
     Args:
         scale: a number, or an array with one number for each channel. Channels are the last axis, or the third axis
@@ -37,11 +38,13 @@ class Rescaling(Layer):
     def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.scale, self.offset = (value if np.ndim(value) == 0 else np.asarray(value) for value in (scale, offset))
+        self.autocast = False  # a cast before the sum would lose the precision that the outputs can have
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Return `inputs scale + offset`."""
-        inputs = jnp.asarray(inputs, self.compute_dtype)
-        return inputs * self._along_channels(self.scale, inputs) + self._along_channels(self.offset, inputs)
+        inputs = _as_wide_float(inputs, self.compute_dtype)
+        outputs = inputs * self._along_channels(self.scale, inputs) + self._along_channels(self.offset, inputs)
+        return outputs.astype(self.compute_dtype)
 
     def _along_channels(self, value: Any, inputs: jax.Array) -> jax.Array:
         """Reshape a value for each channel so that it broadcasts with the inputs."""
@@ -86,6 +89,7 @@ class Normalization(Layer):
 
     def __init__(self, axis: Any = -1, mean: Any = None, variance: Any = None, invert: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
+        self.autocast = False  # a cast before the difference would lose the precision that the outputs can have
         self.axis = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
         self.input_mean, self.input_variance = (None if x is None else np.array(x) for x in (mean, variance))
         self.invert = invert
@@ -119,10 +123,11 @@ class Normalization(Layer):
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Normalise the inputs, or undo the normalisation if `invert` is True."""
-        inputs = inputs.astype(self.compute_dtype)
-        mean, variance = self.mean, self.variance
+        inputs = _as_wide_float(inputs, self.compute_dtype)
+        mean, variance = (array.astype(inputs.dtype) for array in (self.mean, self.variance))
         deviation = jnp.maximum(jnp.sqrt(variance), jnp.asarray(epsilon(), inputs.dtype))
-        return mean + inputs * deviation if self.invert else (inputs - mean) / deviation
+        outputs = mean + inputs * deviation if self.invert else (inputs - mean) / deviation
+        return outputs.astype(self.compute_dtype)
 
     @property
     def mean(self) -> jax.Array:
@@ -138,7 +143,7 @@ class Normalization(Layer):
         if not self.built:
             raise AttributeError(f"{self.path!r} has no {name} yet: call the layer, build() or adapt() first.")
         value = getattr(self, f"adapt_{name}").value if self.input_mean is None else getattr(self, f"input_{name}")
-        value = jnp.broadcast_to(jnp.asarray(value, self.compute_dtype), self._sizes)
+        value = jnp.broadcast_to(jnp.asarray(value, wide_dtype(self.compute_dtype)), self._sizes)
         return jnp.expand_dims(value, self._others)
 
     @property
@@ -190,3 +195,9 @@ class Normalization(Layer):
 
     def finalize_state(self) -> None:
         """Do nothing: mean and variance are read in each call, also after they were assigned by hand."""
+
+
+def _as_wide_float(inputs: Any, compute_dtype: str) -> jax.Array:
+    """Return inputs as floats of at least 32 bits, and at least of the compute dtype."""
+    inputs = jnp.asarray(inputs)
+    return inputs.astype(max(map(wide_dtype, (inputs.dtype, compute_dtype)), key=lambda dtype: dtype.itemsize))

@@ -131,6 +131,6 @@ def _kernel_gradient(gradients: Any, inputs: jax.Array, window: tuple[int, ...],
         shifted = jax.lax.slice(shifted, (0,) * shifted.ndim, shifted.shape, (1, *strides, 1))
         return None, jnp.sum(wide(shifted) * gradients, range(shifted.ndim - 1))
 
-    starts: Any = np.indices(window, "int32").reshape(len(window), -1).T * np.asarray(dilation, "int32")
+    starts = np.indices(window, "int32").reshape(len(window), -1).T * np.asarray(dilation, "int32")
     starts = np.pad(starts, ((0, 0), (1, 1)))  # [elements of the window, axes of the inputs]
-    return jax.lax.scan(sum_at, None, starts)[1].reshape(*window, -1).astype(dtype)
+    return jax.lax.scan(sum_at, None, jnp.asarray(starts))[1].reshape(*window, -1).astype(dtype)
