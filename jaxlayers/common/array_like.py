@@ -10,6 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common import masks
+from jaxlayers.common.settings import is_float, overflows
+
 
 class ArrayLike:
     """An object with an array, `value`, that behaves like this array."""
@@ -150,3 +153,32 @@ _REFLECTED = [
 ]
 for _name in [*_REFLECTED, "eq", "ne", "lt", "le", "gt", "ge"]:
     _forward(_name)
+
+
+def cast_inputs(value: Any, dtype: Any) -> Any:
+    """Return the argument of a layer's call with arrays of JAX in it; floats are cast to a dtype, unless it is None.
+
+    Strings, and 64-bit integers that JAX would cut off, stay on the host.
+    """
+    kind = type(value)
+    if isinstance(value, jax.Array):
+        if dtype is None or value.dtype == dtype or not is_float(value.dtype):
+            return value
+    elif kind in (list, tuple, dict) or isinstance(value, list | tuple | dict):
+        return jax.tree.map(lambda leaf: cast_inputs(leaf, dtype), value)
+    elif kind is np.ndarray and (value.dtype.kind in _TEXT or overflows(value)):
+        return value
+    elif hasattr(value, "__array__"):
+        value = jnp.asarray(unwrap(value))
+        if dtype is None or value.dtype == dtype or not is_float(value.dtype):
+            return value
+    else:
+        return value
+    cast = value.astype(dtype)
+    mask = masks.get_mask(value)
+    if mask is not None:
+        masks.set_mask(cast, mask)
+    return cast
+
+
+_TEXT = "USOT"  # the kinds of NumPy dtypes that hold strings

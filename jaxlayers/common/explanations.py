@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import dtypes
+
+from jaxlayers.common.errors import Retrace
 
 
 def describe(value: Any) -> str:
@@ -65,3 +68,11 @@ def hint_about(params: Any) -> str:
     if not isinstance(params, Mapping) or not isinstance(params.get("params"), Mapping):
         return ""
     return " A dict with all collections, as in Flax, is not taken: pass the tree under 'params', then the state."
+
+
+def add_place(error: Exception, place: Callable[[], str], args: tuple[Any, ...]) -> None:
+    """Add the path and the inputs of the layer being called to an error; only the innermost layer does this."""
+    if isinstance(error, Retrace) or getattr(error, "__notes__", None):
+        return
+    shapes = jax.tree.map(describe, args)
+    error.add_note(f"In the call of layer {place()!r} with {', '.join(map(str, shapes))}.")

@@ -178,3 +178,14 @@ def reset_auto_names() -> None:
     """Restart the numbering of `auto_name`."""
     with _counters_lock:
         _counters.clear()
+
+
+def standardize_shape(shape: Any) -> tuple[int, ...]:
+    """Return a shape as a tuple of sizes; a single number is one axis."""
+    if isinstance(shape, str):
+        raise ValueError(f"A variable's shape must be a tuple of sizes; received {shape!r}. Names go into name=.")
+    sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    for size in sizes:
+        if size is None or int(size) < 0:
+            raise ValueError(f"A variable's shape must be known; received {tuple(shape)}.")
+    return tuple(int(size) for size in sizes)

@@ -187,7 +187,7 @@ def build_in_call(layer: Any, inner: Scope, args: Any, kwargs: Any) -> None:
         _note_call_shapes(layer, args, kwargs, positional, named)
 
 
-def remember_call(layer: Any, build: Build, args: Any, kwargs: Any) -> None:
+def remember_call(layer: Any, build: Any, args: Any, kwargs: Any) -> None:
     """Remember a layer that is built already and is called in a build; note its shapes if it has none."""
     build.remember(layer)
     if "_build_shapes" not in layer.__dict__:

@@ -11,21 +11,20 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxlayers.common import constants, explanations, masks, new_layers, registry
-from jaxlayers.common.array_like import unwrap
+from jaxlayers.common.array_like import cast_inputs, unwrap
 from jaxlayers.common.call_spec import CallSpec, LazyCallSpec, bind_method, has_arrays
 from jaxlayers.common.constructors import ConstructorSignature
 from jaxlayers.common.described import Described
-from jaxlayers.common.errors import Retrace, filtered
+from jaxlayers.common.errors import filtered
 from jaxlayers.common.input_spec import InputSpec, check_inputs
-from jaxlayers.common.settings import auto_name, free_name, is_float, overflows, to_snake_case
+from jaxlayers.common.settings import auto_name, free_name, is_float, standardize_shape, to_snake_case
 from jaxlayers.core import building, donation, effects, losses, making, scope, tracking
 from jaxlayers.core.symbolic import has_symbolic
 from jaxlayers.core.symbolic_calls import Symbolic
 from jaxlayers.core.values import refuse_effect
-from jaxlayers.core.variable import Variable, standardize_shape
+from jaxlayers.core.variable import Variable
 from jaxlayers.core.weights import Weighted
 
 
@@ -283,7 +282,7 @@ class Layer(Symbolic, Described, Weighted):
             if self.activity_regularizer is not None:
                 self._regularize_activity(outputs)
         except Exception as error:
-            _add_place(error, inner, args)
+            explanations.add_place(error, inner.place, args)
             raise
         finally:
             inner.end_call(call)
@@ -296,7 +295,7 @@ class Layer(Symbolic, Described, Weighted):
         if method is None:
             return self._call_inside(inner, args, kwargs)
         function, training, kwargs = bind_method(self, method, kwargs)
-        args, kwargs = _as_input((args, kwargs), dtype := self._compute_type if self.autocast else None)
+        args, kwargs = cast_inputs((args, kwargs), dtype := self._compute_type if self.autocast else None)
         call = inner.begin_call(self, training, dtype)
         try:
             if not self.built and has_arrays((args, kwargs)):
@@ -323,9 +322,9 @@ class Layer(Symbolic, Described, Weighted):
         elif "training" in kwargs and not spec.open_ended:
             del kwargs["training"]
         dtype = self._compute_type if self.autocast else None
-        args = tuple([_as_input(value, dtype) for value in args])
+        args = tuple([cast_inputs(value, dtype) for value in args])
         if kwargs:
-            kwargs = {name: _as_input(value, dtype) for name, value in kwargs.items()}
+            kwargs = {name: cast_inputs(value, dtype) for name, value in kwargs.items()}
         return args, kwargs, training
 
     def _regularize_activity(self, outputs: Any) -> None:
@@ -366,7 +365,6 @@ class Layer(Symbolic, Described, Weighted):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
 
-_TEXT = "USOT"  # the kinds of NumPy dtypes that hold strings
 Layer.build = building.explicit(Layer.build)  # type: ignore[method-assign]
 for _method in (Layer.__init__, Layer.build, Layer.call, Layer.compute_output_shape):
     _method.is_default = True  # type: ignore[union-attr]
@@ -376,33 +374,3 @@ def _check_inputs(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], i
     inputs = args[0] if args else layer._call_spec.first(args, kwargs)
     if layer.input_spec is not None and inputs is not None:
         check_inputs(layer.input_spec, inputs, inner.place)
-
-
-def _as_input(value: Any, compute: Any) -> Any:
-    kind = type(value)
-    if isinstance(value, jax.Array):
-        if compute is None or value.dtype == compute or not is_float(value.dtype):
-            return value
-    elif kind in (list, tuple, dict) or isinstance(value, list | tuple | dict):
-        return jax.tree.map(lambda leaf: _as_input(leaf, compute), value)
-    elif kind is np.ndarray and (value.dtype.kind in _TEXT or overflows(value)):
-        return value  # strings stay on the host, and so do 64-bit integers that JAX would cut off
-    elif isinstance(value, np.ndarray | Variable) or hasattr(value, "__array__"):
-        value = jnp.asarray(unwrap(value))
-        if compute is None or value.dtype == compute or not is_float(value.dtype):
-            return value
-    else:
-        return value
-    cast = value.astype(compute)
-    mask = masks.get_mask(value)
-    if mask is not None:
-        masks.set_mask(cast, mask)
-    return cast
-
-
-def _add_place(error: Exception, inner: scope.Scope, args: tuple[Any, ...]) -> None:
-    """Add the path and the inputs of the layer being called to an error; only the innermost layer does this."""
-    if isinstance(error, Retrace) or getattr(error, "__notes__", None):
-        return
-    shapes = jax.tree.map(explanations.describe, args)
-    error.add_note(f"In the call of layer {inner.place()!r} with {', '.join(map(str, shapes))}.")

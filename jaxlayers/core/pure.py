@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.common import explanations
+from jaxlayers.common import explanations, trees
 from jaxlayers.common.array_like import unwrap
-from jaxlayers.core import borrowing, building, making, purity, random, scope, trees
+from jaxlayers.core import borrowing, building, making, purity, random, scope
 from jaxlayers.core.effects import run
 from jaxlayers.core.losses import losses
 from jaxlayers.core.scope import Scope

@@ -17,7 +17,7 @@ import numpy as np
 from jaxlayers.common import changes, registry
 from jaxlayers.common.array_like import ArrayLike, operand, unwrap
 from jaxlayers.common.errors import StateLostError
-from jaxlayers.common.settings import auto_name, is_float, standardize_dtype
+from jaxlayers.common.settings import auto_name, is_float, standardize_dtype, standardize_shape
 from jaxlayers.core import donation, making, scope
 from jaxlayers.core.protocols import Role
 
@@ -367,17 +367,6 @@ class Variable(ArrayLike):
 
 
 _NOT_COPIED = ("__weakref__", "_owner", "_exclusive", "_value", "origin")  # not part of a copy
-
-
-def standardize_shape(shape: Any) -> tuple[int, ...]:
-    """Return a shape as a tuple of sizes; a single number is one axis."""
-    if isinstance(shape, str):
-        raise ValueError(f"A variable's shape must be a tuple of sizes; received {shape!r}. Names go into name=.")
-    sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
-    for size in sizes:
-        if size is None or int(size) < 0:
-            raise ValueError(f"A variable's shape must be known; received {tuple(shape)}.")
-    return tuple(int(size) for size in sizes)
 
 
 # In a pytree, a variable is the array it holds now, and comes back as an array: functions of JAX receive arrays.

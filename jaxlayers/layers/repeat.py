@@ -17,11 +17,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.common import registry
+from jaxlayers.common import registry, trees
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.masks import get_mask, set_mask
 from jaxlayers.common.settings import is_float
-from jaxlayers.core import Layer, Variable, building, random, scope, trees
+from jaxlayers.core import Layer, Variable, building, random, scope
 from jaxlayers.core.effects import LossKey, run
 from jaxlayers.core.protocols import Role
 from jaxlayers.core.scope import KeyStream, Record, Scope

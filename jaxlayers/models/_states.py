@@ -8,8 +8,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxlayers.common import trees
 from jaxlayers.common.array_like import unwrap
-from jaxlayers.core import Variable, trees
+from jaxlayers.core import Variable
 from jaxlayers.training.compiled_metrics import single_metrics
 
 _FORMATS = {"backend_tensor": unwrap, "numpy_array": lambda variable: np.asarray(unwrap(variable))}

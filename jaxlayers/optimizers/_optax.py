@@ -5,8 +5,9 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from jaxlayers.common import trees
 from jaxlayers.common.constructors import passes_on
-from jaxlayers.core import Variable, trees
+from jaxlayers.core import Variable
 from jaxlayers.core.layer import Layer
 from jaxlayers.core.tracking import Path
 from jaxlayers.optimizers._optimizer import Optimizer

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jaxlayers.core import Variable, trees
+from jaxlayers.common import trees
+from jaxlayers.core import Variable
 from jaxlayers.core.layer import Layer
 
 _HINT = (

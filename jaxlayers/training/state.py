@@ -14,7 +14,8 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.core import Variable, random, scope, trees
+from jaxlayers.common import trees
+from jaxlayers.core import Variable, random, scope
 from jaxlayers.core.effects import run
 from jaxlayers.core.protocols import Role
 from jaxlayers.core.scope import Scope

@@ -9,9 +9,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.common import masks
+from jaxlayers.common import masks, trees
 from jaxlayers.common.errors import ends_in_user_code
-from jaxlayers.core import building, scope, trees
+from jaxlayers.core import building, scope
 from jaxlayers.core.effects import run
 from jaxlayers.core.layer import Layer
 from jaxlayers.core.scope import Scope
