@@ -18,6 +18,7 @@ from jaxlayers import losses, metrics
 from jaxlayers.common.settings import free_name
 from jaxlayers.core.protocols import Role
 from jaxlayers.core.tracking import Tracked, keep_apart
+from jaxlayers.losses._table import wrap_function
 from jaxlayers.training.compiled_metrics import CompiledMetrics, name_of, output_kind
 from jaxlayers.training.outputs import (
     arrays_by_output,
@@ -256,7 +257,7 @@ def _as_loss(term: Term, targets: list[Any], outputs: list[Any]) -> losses.Loss:
         loss = losses.get(term.loss)
     if isinstance(loss, losses.Loss):
         return loss
-    return losses.LossFunctionWrapper(loss, name=term.loss if isinstance(term.loss, str) else name_of(loss))
+    return wrap_function(loss, name=term.loss if isinstance(term.loss, str) else name_of(loss))
 
 
 def _is_generic_crossentropy(loss: Any) -> bool:
