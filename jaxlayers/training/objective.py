@@ -69,6 +69,9 @@ class Objective(Tracked):
         weighted_metrics: like `given_metrics`, for the metrics that use the sample weights.
         names: the names of the outputs, if the model knows them.
 
+    Attributes:
+        takes_classes: True if the targets of every loss are integers, and not one-hot rows.
+
     Raises:
         ValueError: if the name of a loss is unknown, or a loss weight is no number.
     """
@@ -83,9 +86,11 @@ class Objective(Tracked):
         # Tracking does not look into a namespace: metrics in it are tracked once they are part of a term.
         self._arguments = types.SimpleNamespace(loss=loss, loss_weights=loss_weights)
         single_losses = [leaf for leaf in jax.tree.leaves(loss, is_leaf=is_leaf) if leaf is not None]
-        for single_loss in single_losses:
-            if not _is_generic_crossentropy(single_loss):
-                losses.get(single_loss)  # raise for an unknown name now, not in the first step
+        # This raises for an unknown name now, not in the first step.
+        known = [
+            None if _is_generic_crossentropy(single_loss) else losses.get(single_loss) for single_loss in single_losses
+        ]
+        self.takes_classes = bool(known) and all(map(_is_of_classes, known))
         kinds = str | losses.Loss | metrics.Metric
         wrong = [weight for weight in jax.tree.leaves(loss_weights) if isinstance(weight, kinds)]
         if wrong:
@@ -263,6 +268,11 @@ def _as_loss(term: Term, targets: list[Any], outputs: list[Any]) -> losses.Loss:
 def _is_generic_crossentropy(loss: Any) -> bool:
     """True for the names that stand for the crossentropy of any kind of output."""
     return isinstance(loss, str) and loss.lower() in ("crossentropy", "ce")
+
+
+def _is_of_classes(loss: Any) -> bool:
+    """True for the crossentropy of integers, as an object or as the library's function."""
+    return loss is losses.sparse_categorical_crossentropy or isinstance(loss, losses.SparseCategoricalCrossentropy)
 
 
 _CROSSENTROPIES = (losses.binary_crossentropy, losses.sparse_categorical_crossentropy, losses.categorical_crossentropy)

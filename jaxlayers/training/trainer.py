@@ -101,6 +101,7 @@ class Trainer(Compiled):
             shuffle=shuffle,
             steps=steps_per_epoch,
             class_weight=class_weight,
+            has_classes=self._objective.takes_classes,  # type: ignore[union-attr]
         )
         validation = None
         if validation_data is not None:
@@ -310,7 +311,7 @@ class Trainer(Compiled):
         self._check_compiled(f"{kind}_on_batch")
         batch = pack(*map(as_numpy, parts))
         if class_weight is not None:
-            batch = weigh(batch, class_weight)
+            batch = weigh(batch, class_weight, self._objective.takes_classes)  # type: ignore[union-attr]
         self._build_for(batch)
         with fresh_metrics(self):
             logs = to_host(self._step(f"{kind}_step")(batch))
