@@ -199,7 +199,7 @@ def feed(
     if isinstance(x, ArrayLoader) and class_weight is None and is_fed_as_it_is(x.arrays):
         source = Arrays(x)
     elif DataSet.accepts(x):
-        source = DataSet(x, convert, shuffle)
+        source = DataSet(x, convert, shuffle, steps)
     else:
         _check_iterable(x)
         source = Stream(x, convert)
