@@ -123,6 +123,8 @@ class Objective(Tracked):
                     name = "/".join(term.loss.name if part is None else str(part) for part in term.name)
                     tracker_names[free_name(f"{name}_loss", tracker_names)] = None
                 self._loss_trackers = [metrics.Mean(name=name) for name in tracker_names]
+                for tracker in self._loss_trackers:
+                    tracker._direction = "down"
         total: Any = 0.0
         values = []
         for numbers, loss, weight, _ in self._terms:
@@ -271,8 +273,10 @@ def _is_generic_crossentropy(loss: Any) -> bool:
 
 
 def _is_of_classes(loss: Any) -> bool:
-    """True for the crossentropy of integers, as an object or as the library's function."""
-    return loss is losses.sparse_categorical_crossentropy or isinstance(loss, losses.SparseCategoricalCrossentropy)
+    """True for the crossentropies of integers, as objects or as functions of the library."""
+    functions = (losses.sparse_categorical_crossentropy, losses.categorical_generalized_cross_entropy)
+    classes = losses.SparseCategoricalCrossentropy | losses.CategoricalGeneralizedCrossEntropy
+    return isinstance(loss, classes) or any(loss is function for function in functions)
 
 
 _CROSSENTROPIES = (losses.binary_crossentropy, losses.sparse_categorical_crossentropy, losses.categorical_crossentropy)
