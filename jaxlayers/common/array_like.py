@@ -150,3 +150,24 @@ _REFLECTED = [
 ]
 for _name in [*_REFLECTED, "eq", "ne", "lt", "le", "gt", "ge"]:
     _forward(_name)
+
+
+def from_other_library(value: Any) -> Any:
+    """Return an array of another library, such as a tensor of PyTorch, as an array; anything else as it is.
+
+    Raises:
+        TypeError: if it has no values, as a symbolic tensor of TensorFlow.
+    """
+    if isinstance(value, _OWN) or not hasattr(value, "__array__"):
+        return value
+    try:
+        return jnp.asarray(value)
+    except (TypeError, ValueError, NotImplementedError, RuntimeError) as error:
+        raise TypeError(
+            f"A {type(value).__name__} cannot be converted to an array: {error} A symbolic tensor of TensorFlow has no "
+            "values: inside tf.data.Dataset.map, call the layer as tf.numpy_function(layer, [x], tf.float32), or apply "
+            "it to the batches of a loader by loader.map(layer)."
+        ) from error
+
+
+_OWN = (jax.Array, np.ndarray, np.generic, ArrayLike)

@@ -20,6 +20,7 @@ from typing import Any
 import jax
 
 from jaxlayers.common import masks
+from jaxlayers.common.array_like import from_other_library
 from jaxlayers.core import inference, making, scope, tracking
 from jaxlayers.core.scope import Scope
 from jaxlayers.core.values import ClosedValues, IsolatedValues
@@ -251,6 +252,7 @@ def call_for_structure(layer: Any, build: Build, *args: Any, **kwargs: Any) -> A
 def dry_run(function: Callable[..., Any], args: Any, kwargs: Any) -> None:
     """Run a function on the shapes of its arguments: layers that it builds stay built, and its writes are dropped."""
     leaves, tree = jax.tree.flatten((args, kwargs))
+    leaves = [from_other_library(leaf) for leaf in leaves]
     arrays = [i for i, leaf in enumerate(leaves) if _is_numeric(leaf)]
 
     def run(values: list[Any]) -> list[Any]:

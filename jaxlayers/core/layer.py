@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common import masks, registry
-from jaxlayers.common.array_like import unwrap
+from jaxlayers.common.array_like import from_other_library, unwrap
 from jaxlayers.common.call_spec import CallSpec, LazyCallSpec
 from jaxlayers.common.constructors import ConstructorSignature
 from jaxlayers.common.described import Described
@@ -358,7 +358,7 @@ def _as_input(value: Any, compute: Any) -> Any:
     elif kind is np.ndarray and (value.dtype.kind in _TEXT or overflows(value)):
         return value  # strings stay on the host, and so do 64-bit integers that JAX would cut off
     elif isinstance(value, np.ndarray | Variable) or hasattr(value, "__array__"):
-        value = jnp.asarray(unwrap(value))
+        value = jnp.asarray(unwrap(from_other_library(value)))
         if compute is None or value.dtype == compute or not is_float(value.dtype):
             return value
     else:
