@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from typing import Any
 
 from jaxlayers.common import registry
@@ -42,23 +40,6 @@ def get(identifier: Any) -> Any:
         ('mean_squared_error', 'huber_loss')
     """
     return registry.lookup("loss", identifier)
-
-
-def wrap_function(function: Callable[..., Any], name: str) -> _base.Loss:
-    """Return the `Loss` of a function; for a function of the library, an object of its class with default options.
-
-    The class knows what the function does not tell: whether labels are cast, and what becomes of masks.
-    """
-    classes = (cls for known, cls in _classes_of_functions() if known is function)
-    cls: Any = next(classes, functools.partial(_base.LossFunctionWrapper, function))
-    return cls(name=name)
-
-
-@functools.cache
-def _classes_of_functions() -> list[tuple[Callable[..., Any], type[_base.NamedLoss]]]:
-    """Return the loss functions of the library, each with its class."""
-    classes = {cls: None for cls in _MEMBERS.values() if isinstance(cls, type) and issubclass(cls, _base.NamedLoss)}
-    return [(cls().fn, cls) for cls in classes]  # type: ignore[call-arg]
 
 
 def serialize(loss: Any) -> Any:

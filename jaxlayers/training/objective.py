@@ -7,8 +7,9 @@ a list of terms: each term is one loss, the outputs it is for, and its weight.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -18,7 +19,6 @@ from jaxlayers import losses, metrics
 from jaxlayers.common.settings import free_name
 from jaxlayers.core.protocols import Role
 from jaxlayers.core.tracking import Tracked, keep_apart
-from jaxlayers.losses._table import wrap_function
 from jaxlayers.training.compiled_metrics import CompiledMetrics, name_of, output_kind
 from jaxlayers.training.outputs import (
     arrays_by_output,
@@ -265,6 +265,28 @@ def _as_loss(term: Term, targets: list[Any], outputs: list[Any]) -> losses.Loss:
     if isinstance(loss, losses.Loss):
         return loss
     return wrap_function(loss, name=term.loss if isinstance(term.loss, str) else name_of(loss))
+
+
+def wrap_function(function: Callable[..., Any], name: str) -> losses.Loss:
+    """Return the `Loss` of a function; for a function of the library, an object of its class with default options.
+
+    The class knows what the function does not tell: whether labels are cast, and what becomes of masks.
+    """
+    classes = (cls for known, cls in _classes_of_functions() if known is function)
+    cls: Any = next(classes, functools.partial(losses.LossFunctionWrapper, function))
+    return cls(name=name)
+
+
+@functools.cache
+def _classes_of_functions() -> list[tuple[Callable[..., Any], type[losses.LossFunctionWrapper]]]:
+    """Return the loss functions of the library, each with its class."""
+    classes = {
+        cls: None
+        for cls in vars(losses).values()
+        if isinstance(cls, type) and issubclass(cls, losses.LossFunctionWrapper)
+    }
+    del classes[losses.LossFunctionWrapper]
+    return [(cls().fn, cls) for cls in classes]  # type: ignore[call-arg]
 
 
 def _is_generic_crossentropy(loss: Any) -> bool:

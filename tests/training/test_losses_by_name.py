@@ -6,8 +6,7 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import layers, losses, metrics
-from jaxlayers.losses._table import _classes_of_functions
-from jaxlayers.training.objective import Objective
+from jaxlayers.training.objective import Objective, _classes_of_functions
 
 RNG = np.random.default_rng(4)
 LOSSES = {function.__name__: (function, cls) for function, cls in _classes_of_functions()}
