@@ -267,7 +267,7 @@ def test_orders_and_labels_are_those_of_keras(images, label_mode):
         images, seed=5, validation_split=0.4, subset="both", verbose=False, image_size=4
     )
     assert len(train.file_paths) == 6 and not set(train.file_paths) & set(validation.file_paths)
-    assert train.shuffle and not validation.shuffle
+    assert train.is_shuffled and not validation.is_shuffled
 
 
 def test_folders_with_labels_of_ones_own(images, capsys):

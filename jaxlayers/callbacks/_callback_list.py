@@ -81,10 +81,6 @@ class CallbackList(Callback):
         """Return a function that calls a hook of all callbacks that override it, or None if none does."""
         return self._hooks[name]
 
-    def tell(self, name: str, *args: Any) -> None:
-        """Call a hook of all callbacks that override it."""
-        getattr(self, name)(*args)
-
     def close(self) -> None:
         """Close every callback, even if closing another one fails; to be called in the `finally` clause of a loop.
 

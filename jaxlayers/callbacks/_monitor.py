@@ -59,10 +59,10 @@ class MonitorCallback(Callback):
         if name == "loss":
             return "down"
         for listed in getattr(self.model, "metrics", ()):
-            for metric in getattr(listed, "metrics", [listed]):  # those given to compile() are listed as one metric
-                direction = getattr(metric, "_direction", None)
-                if metric.name == name and direction is not None:
-                    return direction
+            by_name = getattr(listed, "by_name", {listed.name: listed})  # those of compile() are listed as one metric
+            direction = getattr(by_name.get(name), "_direction", None)
+            if direction is not None:
+                return direction
         raise ValueError(
             f"{type(self).__name__} cannot determine whether a higher or a lower {self.monitor!r} is better. Pass "
             "mode='max' or mode='min'."

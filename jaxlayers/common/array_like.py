@@ -169,7 +169,7 @@ def cast_inputs(value: Any, dtype: Any) -> Any:
     elif kind is np.ndarray and (value.dtype.kind in _TEXT or overflows(value)):
         return value
     elif hasattr(value, "__array__"):
-        value = jnp.asarray(unwrap(value))
+        value = jnp.asarray(unwrap(from_other_library(value)))
         if dtype is None or value.dtype == dtype or not is_float(value.dtype):
             return value
     else:
@@ -181,4 +181,23 @@ def cast_inputs(value: Any, dtype: Any) -> Any:
     return cast
 
 
+def from_other_library(value: Any) -> Any:
+    """Return an array of another library, such as a tensor of PyTorch, as an array; anything else as it is.
+
+    Raises:
+        TypeError: if it has no values, as a symbolic tensor of TensorFlow.
+    """
+    if isinstance(value, _OWN) or not hasattr(value, "__array__"):
+        return value
+    try:
+        return jnp.asarray(value)
+    except (TypeError, ValueError, NotImplementedError, RuntimeError) as error:
+        raise TypeError(
+            f"A {type(value).__name__} cannot be converted to an array: {error} A symbolic tensor of TensorFlow has no "
+            "values: inside tf.data.Dataset.map, call the layer as tf.numpy_function(layer, [x], tf.float32), or apply "
+            "it to the batches of a loader by loader.map(layer)."
+        ) from error
+
+
+_OWN = (jax.Array, np.ndarray, np.generic, ArrayLike)
 _TEXT = "USOT"  # the kinds of NumPy dtypes that hold strings

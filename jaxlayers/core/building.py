@@ -21,6 +21,7 @@ from typing import Any
 import jax
 
 from jaxlayers.common import explanations, masks
+from jaxlayers.common.array_like import from_other_library
 from jaxlayers.common.constructors import defined_in_library
 from jaxlayers.core import inference, making, scope, tracking
 from jaxlayers.core.scope import Scope
@@ -315,6 +316,7 @@ def call_for_structure(layer: Any, build: Build, method: Any, /, *args: Any, **k
 def dry_run(function: Callable[..., Any], args: Any, kwargs: Any) -> None:
     """Run a function on the shapes of its arguments: layers that it builds stay built, and its writes are dropped."""
     leaves, tree = jax.tree.flatten((args, kwargs))
+    leaves = [from_other_library(leaf) for leaf in leaves]
     arrays = [i for i, leaf in enumerate(leaves) if _is_numeric(leaf)]
 
     def run(values: list[Any]) -> list[Any]:
@@ -369,8 +371,7 @@ def note_shapes(layer: Any, args: Any, kwargs: Any) -> None:
 
 def _note_call_shapes(layer: Any, args: Any, kwargs: Any, positional: Any, named: Any) -> None:
     """Keep the arguments of `build` that a call gives, unless they are the shapes of strings."""
-    arrays = [leaf for leaf in jax.tree.leaves((args, kwargs)) if hasattr(leaf, "dtype")]
-    if all(map(_is_numeric, arrays)):
+    if all(_is_numeric(leaf) for leaf in jax.tree.leaves((args, kwargs)) if hasattr(leaf, "dtype")):
         note_shapes(layer, positional, named)
 
 

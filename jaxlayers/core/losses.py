@@ -75,8 +75,6 @@ def _added(layer: Any) -> list[tuple[Any, Any]]:
             )
         entries = added + entries
         wanted -= {id(below) for below in root._tracked_objects}  # a call of a layer replaces the losses of all inside
-        if not wanted:
-            break
     return entries
 
 

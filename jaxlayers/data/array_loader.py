@@ -17,9 +17,10 @@ import jax
 import numpy as np
 
 from jaxlayers.data.batches import aligned_empty
+from jaxlayers.data.pipeline import Pipeline
 
 
-class ArrayLoader:
+class ArrayLoader(Pipeline):
     """Batches of arrays in memory. Each pass over the loader is the next epoch.
 
     If the number of samples is no multiple of the batch size, the last batch of an epoch is shorter. If a pass is ended
@@ -61,7 +62,7 @@ class ArrayLoader:
         self._leaves, self._structure = jax.tree.flatten(self.arrays)
         self.num_samples = _common_size(self.arrays)
         self.batch_size = _integer("batch_size", batch_size, minimum=1)
-        self.shuffle = bool(shuffle)
+        self.is_shuffled = bool(shuffle)
         self.drop_remainder = bool(drop_remainder)
         if self.drop_remainder and self.batch_size > self.num_samples:
             raise ValueError(
@@ -70,7 +71,7 @@ class ArrayLoader:
             )
         self._seed_given = seed is not None
         if seed is None:
-            seed = int(np.random.randint(2**31)) if self.shuffle else 0
+            seed = int(np.random.randint(2**31)) if self.is_shuffled else 0
         self.seed = _integer("seed", seed, minimum=0)
         unique = {id(leaf): leaf for leaf in self._leaves}
         self._unique = list(unique.values())  # an array that is a leaf twice is gathered once
@@ -90,6 +91,23 @@ class ArrayLoader:
         this_pass = self._current = ArrayPass(self, epoch, batch)
         self._position = (epoch, batch)
         return this_pass
+
+    def _fresh(self) -> ArrayLoader:
+        return self._with_size(self.batch_size, self.drop_remainder)
+
+    def batch(self, batch_size: int, drop_remainder: bool = False) -> ArrayLoader:
+        """Return a loader of batches of another size of the same arrays.
+
+        Args:
+            batch_size: the number of samples in a batch.
+            drop_remainder: if True, a shorter last batch is left out. False by default.
+        """
+        return self._with_size(batch_size, drop_remainder)
+
+    def _with_size(self, batch_size: int, drop_remainder: bool) -> ArrayLoader:
+        """Return a loader of the same arrays, in the same orders from the first epoch on."""
+        seed = self.seed if self._seed_given or self.is_shuffled else None
+        return ArrayLoader(self.arrays, batch_size, self.is_shuffled, seed, drop_remainder)
 
     def _gather(self, order: np.ndarray | None, part: slice, stack_size: int | None = None) -> Any:
         """Return the samples of a part of an order.
@@ -125,7 +143,7 @@ class ArrayLoader:
         Args:
             epoch: the number of the epoch, counted from 0.
         """
-        if not self.shuffle:
+        if not self.is_shuffled:
             return None
         source = np.random.Philox(np.random.SeedSequence([self.seed, _integer("epoch", epoch, minimum=0)]))
         return np.random.Generator(source).permutation(self.num_samples)
@@ -153,7 +171,7 @@ class ArrayLoader:
             "batch": batch,
             "num_samples": self.num_samples,
             "batch_size": self.batch_size,
-            "shuffle": int(self.shuffle),
+            "shuffle": int(self.is_shuffled),
             "drop_remainder": int(self.drop_remainder),
             "seed": self.seed,
         }

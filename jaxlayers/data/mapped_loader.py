@@ -8,16 +8,12 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 
-
-def stack(samples: Sequence[Any]) -> Any:
-    """Return a batch of samples of the same structure: each array stacked along a new first axis."""
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *samples)
+from jaxlayers.data.pipeline import Pipeline, stack
 
 
-class MappedLoader:
+class MappedLoader(Pipeline):
     """Batches of the samples that a function makes from the indices 0, 1, ... Each iteration is a new pass.
 
     Args:
@@ -57,26 +53,13 @@ class MappedLoader:
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, or None; received {batch_size!r}.")
         self.make, self.num_samples, self.batch_size = make, num_samples, batch_size
-        self.shuffle, self.seed, self.collate, self.workers = shuffle, seed, collate, workers
+        self.is_shuffled, self.seed, self.collate, self.workers = shuffle, seed, collate, workers
         self._passes = 0
-        self._functions: tuple[Callable[..., Any], ...] = ()
 
-    def map(self, function: Callable[..., Any]) -> MappedLoader:
-        """Return a loader that applies a function to each batch. It counts its passes from 0.
-
-        Args:
-            function: the function. A batch that is a tuple is passed as several arguments.
-
-        Example:
-            >>> import numpy as np
-            >>> from jaxlayers.data import MappedLoader
-            >>> pairs = MappedLoader(lambda i: (np.array(i), np.array(-i)), 3, batch_size=2)
-            >>> [batch.tolist() for batch in pairs.map(lambda x, y: x - y)]
-            [[0, 2], [4]]
-        """
-        mapped = copy.copy(self)
-        mapped._functions, mapped._passes = (*self._functions, function), 0
-        return mapped
+    def _fresh(self) -> MappedLoader:
+        copied = copy.copy(self)
+        copied._passes = 0
+        return copied
 
     def __len__(self) -> int:
         """The number of batches in a pass."""
@@ -84,7 +67,7 @@ class MappedLoader:
 
     def __iter__(self) -> Iterator[Any]:
         order = np.arange(self.num_samples)
-        if self.shuffle:
+        if self.is_shuffled:
             source = np.random.Philox(np.random.SeedSequence([self.seed, self._passes]))
             np.random.Generator(source).shuffle(order)
         self._passes += 1
@@ -97,10 +80,7 @@ class MappedLoader:
             for start in range(0, self.num_samples, size):
                 numbers = order[start : start + size].tolist()
                 samples = list(pool.map(self.make, numbers) if pool else map(self.make, numbers))
-                batch = samples[0] if self.batch_size is None else self.collate(samples)
-                for function in self._functions:
-                    batch = function(*batch) if isinstance(batch, tuple) else function(batch)
-                yield batch
+                yield samples[0] if self.batch_size is None else self.collate(samples)
         finally:
             if pool is not None:
                 pool.shutdown(cancel_futures=True)

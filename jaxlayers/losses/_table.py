@@ -17,7 +17,8 @@ _SHORT = {
     "mse": _regression.mean_squared_error,
     "msle": _regression.mean_squared_logarithmic_error,
 }
-registry.register("loss", public_members(_circle, _ctc, _focal, _hinge, _overlap, _probabilistic, _regression))
+_MEMBERS = public_members(_circle, _ctc, _focal, _hinge, _overlap, _probabilistic, _regression)
+registry.register("loss", _MEMBERS)
 registry.register("loss", {**_SHORT, **{name.upper(): function for name, function in _SHORT.items()}})
 registry.register("loss", {"LossFunctionWrapper": _base.LossFunctionWrapper}, module="keras.src.losses.losses")
 

@@ -133,6 +133,8 @@ class MeanMetricWrapper(FunctionWrapper, Mean):
         self._fn_kwargs = kwargs
         if isinstance(fn, Loss) or fn in registry.names("loss").values():
             self._direction = "down"
+        elif fn in registry.names("metric_function").values():
+            self._direction = "up"
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
         """Add the values of the function for a batch.

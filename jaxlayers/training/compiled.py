@@ -101,6 +101,7 @@ class Compiled:
 
     # One step; every piece may be overridden.
 
+    @stateless_steps.in_both_forms
     def train_step(self, data: Any) -> dict[str, jax.Array]:
         """Train on one batch, `x`, `(x, y)` or `(x, y, sample_weight)`; return the metrics so far by name.
 
@@ -122,6 +123,7 @@ class Compiled:
         self._compiled_objective.tracker.update_state(loss, sample_weight=batch_size_of(x))  # type: ignore[union-attr]
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
+    @stateless_steps.in_both_forms
     def test_step(self, data: Any) -> dict[str, jax.Array]:
         """Evaluate one batch; return the metrics so far by name."""
         x, y, sample_weight = unpack(data)
@@ -130,6 +132,7 @@ class Compiled:
         self._compiled_objective.tracker.update_state(loss, sample_weight=batch_size_of(x))  # type: ignore[union-attr]
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
+    @stateless_steps.in_both_forms
     def predict_step(self, data: Any) -> Any:
         """Return the outputs for one batch."""
         return self(unpack(data)[0], training=False)  # type: ignore[operator]

@@ -44,6 +44,11 @@ class CompiledMetrics(metrics.Metric):
         """The metrics; an empty list before the first batch."""
         return [entry.metric for entry in self._entries or ()]
 
+    @property
+    def by_name(self) -> dict[str, Any]:
+        """The metrics by the names under which they are reported; an empty dict before the first batch."""
+        return {entry.name: entry.metric for entry in self._entries or ()}
+
     def _tracked_children(self) -> Iterator[tuple[str, Any]]:
         """The metrics, by the names under which they are reported."""
         for entry in self._entries or ():

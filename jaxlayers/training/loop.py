@@ -7,6 +7,7 @@ device by a bounded number of executions, so that the memory for waiting batches
 from __future__ import annotations
 
 import collections
+import contextlib
 import functools
 import math
 import time
@@ -62,31 +63,31 @@ class Loop:
             ValueError: if the data has no batches.
         """
         model = self._model
-        model.reset_metrics()
         model.stop_evaluating = False  # `fit` resets stop_training, which ends all epochs and not this pass alone
         logs: Any = {}
         count = 0
         max_steps = config.max_steps_per_epoch()
         pending: collections.deque[Any] = collections.deque()
         start = time.perf_counter()
-        for size, execute in self._executions():
-            if self._begin is not None:
-                self._begin(count)
-            try:
-                logs = execute()
-            except Exception as error:
-                error.add_note(f"In {self._name}, batch {count}{f' to {count + size - 1}' if size > 1 else ''}.")
-                raise
-            count += size
-            if self._end is not None:
-                self._end(count - 1, logs)
-            if self._progress is not None:
-                self._progress.step(count - 1, logs)
-            pending.append(logs)
-            if len(pending) > _MAX_PENDING:
-                jax.block_until_ready(pending.popleft())
-            if getattr(model, self._stop_flag) or (max_steps is not None and count >= max_steps):
-                break
+        with fresh_metrics(model):
+            for size, execute in self._executions():
+                if self._begin is not None:
+                    self._begin(count)
+                try:
+                    logs = execute()
+                except Exception as error:
+                    error.add_note(f"In {self._name}, batch {count}{f' to {count + size - 1}' if size > 1 else ''}.")
+                    raise
+                count += size
+                if self._end is not None:
+                    self._end(count - 1, logs)
+                if self._progress is not None:
+                    self._progress.step(count - 1, logs)
+                pending.append(logs)
+                if len(pending) > _MAX_PENDING:
+                    jax.block_until_ready(pending.popleft())
+                if getattr(model, self._stop_flag) or (max_steps is not None and count >= max_steps):
+                    break
         if not count:
             raise ValueError(
                 f"{model.name!r}: the data has no batches, or no batches are left. Pass data with at least one batch."
@@ -130,6 +131,23 @@ class Loop:
             number = math.ceil(steps / math.ceil(steps / _MAX_STACKED)) if steps else _MAX_STACKED
         self._stack_size = min(number, steps) if steps else number
         return self._stack_size
+
+
+@contextlib.contextmanager
+def fresh_metrics(model: Any) -> Iterator[None]:
+    """Reset the metrics of a model for a pass. If it runs within another pass, that one gets its metrics back."""
+    passes = model._kept_step("passes", list)
+    outer = [(variable, variable.value) for variable in model.metrics_variables] if passes else []
+    model.reset_metrics()
+    passes.append(None)
+    try:
+        yield
+    finally:
+        passes.pop()
+        if passes:
+            model.reset_metrics()  # also metrics that only this pass has made
+            for variable, value in outer:
+                variable.assign(value)
 
 
 class StepTimer:

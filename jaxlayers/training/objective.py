@@ -7,8 +7,9 @@ a list of terms: each term is one loss, the outputs it is for, and its weight.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -68,6 +69,9 @@ class Objective(Tracked):
         weighted_metrics: like `given_metrics`, for the metrics that use the sample weights.
         names: the names of the outputs, if the model knows them.
 
+    Attributes:
+        takes_classes: True if the targets of every loss are integers, and not one-hot rows.
+
     Raises:
         ValueError: if the name of a loss is unknown, or a loss weight is no number.
     """
@@ -82,9 +86,11 @@ class Objective(Tracked):
         # Tracking does not look into a namespace: metrics in it are tracked once they are part of a term.
         self._arguments = types.SimpleNamespace(loss=loss, loss_weights=loss_weights)
         single_losses = [leaf for leaf in jax.tree.leaves(loss, is_leaf=is_leaf) if leaf is not None]
-        for single_loss in single_losses:
-            if not _is_generic_crossentropy(single_loss):
-                losses.get(single_loss)  # raise for an unknown name now, not in the first step
+        # This raises for an unknown name now, not in the first step.
+        known = [
+            None if _is_generic_crossentropy(single_loss) else losses.get(single_loss) for single_loss in single_losses
+        ]
+        self.takes_classes = bool(known) and all(map(_is_of_classes, known))
         kinds = str | losses.Loss | metrics.Metric
         wrong = [weight for weight in jax.tree.leaves(loss_weights) if isinstance(weight, kinds)]
         if wrong:
@@ -117,6 +123,8 @@ class Objective(Tracked):
                     name = "/".join(term.loss.name if part is None else str(part) for part in term.name)
                     tracker_names[free_name(f"{name}_loss", tracker_names)] = None
                 self._loss_trackers = [metrics.Mean(name=name) for name in tracker_names]
+                for tracker in self._loss_trackers:
+                    tracker._direction = "down"
         total: Any = 0.0
         values = []
         for numbers, loss, weight, _ in self._terms:
@@ -256,12 +264,41 @@ def _as_loss(term: Term, targets: list[Any], outputs: list[Any]) -> losses.Loss:
         loss = losses.get(term.loss)
     if isinstance(loss, losses.Loss):
         return loss
-    return losses.LossFunctionWrapper(loss, name=term.loss if isinstance(term.loss, str) else name_of(loss))
+    return wrap_function(loss, name=term.loss if isinstance(term.loss, str) else name_of(loss))
+
+
+def wrap_function(function: Callable[..., Any], name: str) -> losses.Loss:
+    """Return the `Loss` of a function; for a function of the library, an object of its class with default options.
+
+    The class knows what the function does not tell: whether labels are cast, and what becomes of masks.
+    """
+    classes = (cls for known, cls in _classes_of_functions() if known is function)
+    cls: Any = next(classes, functools.partial(losses.LossFunctionWrapper, function))
+    return cls(name=name)
+
+
+@functools.cache
+def _classes_of_functions() -> list[tuple[Callable[..., Any], type[losses.LossFunctionWrapper]]]:
+    """Return the loss functions of the library, each with its class."""
+    classes = {
+        cls: None
+        for cls in vars(losses).values()
+        if isinstance(cls, type) and issubclass(cls, losses.LossFunctionWrapper)
+    }
+    del classes[losses.LossFunctionWrapper]
+    return [(cls().fn, cls) for cls in classes]  # type: ignore[call-arg]
 
 
 def _is_generic_crossentropy(loss: Any) -> bool:
     """True for the names that stand for the crossentropy of any kind of output."""
     return isinstance(loss, str) and loss.lower() in ("crossentropy", "ce")
+
+
+def _is_of_classes(loss: Any) -> bool:
+    """True for the crossentropies of integers, as objects or as functions of the library."""
+    functions = (losses.sparse_categorical_crossentropy, losses.categorical_generalized_cross_entropy)
+    classes = losses.SparseCategoricalCrossentropy | losses.CategoricalGeneralizedCrossEntropy
+    return isinstance(loss, classes) or any(loss is function for function in functions)
 
 
 _CROSSENTROPIES = (losses.binary_crossentropy, losses.sparse_categorical_crossentropy, losses.categorical_crossentropy)

@@ -24,10 +24,27 @@ _PARTS = {
 
 
 def takes_state(method: Callable[..., Any]) -> bool:
-    """True if a bound step takes a state before the data."""
+    """True if a bound step takes a state before the data; one that takes any arguments does, as in Keras."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     parameters = inspect.signature(method).parameters.values()
-    return len([p for p in parameters if p.kind in kinds and p.default is p.empty]) == 2
+    required = [p for p in parameters if p.kind in kinds and p.default is p.empty]
+    takes_any = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    return len(required) == 2 or (takes_any and not required)
+
+
+def in_both_forms(step: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """Decorate a step that takes the data, so that it also takes `(state, data)` and then returns `(logs, state)`."""
+
+    def with_state(self: Any, state: Any, data: Any) -> Any:
+        lists = {f"{part}_variables": variables for part, variables in _variables(self, step.__name__).items()}
+        result, new = pure.run_on_lists(self, lists, state, lambda: step(self, data))
+        return result, tuple(new)
+
+    @functools.wraps(step)
+    def either(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return (step if len(args) + len(kwargs) < 2 else with_state)(self, *args, **kwargs)
+
+    return either
 
 
 def as_facade_step(model: Any, name: str, default: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers import config
@@ -14,7 +16,7 @@ from jaxlayers.callbacks import CallbackList, History, ProgbarLogger
 from jaxlayers.callbacks.progress import Progress
 from jaxlayers.training.compiled import Compiled
 from jaxlayers.training.feeding import Feed, as_numpy, feed, is_arrays, pack, split, weigh
-from jaxlayers.training.loop import Loop, to_host, to_list
+from jaxlayers.training.loop import Loop, fresh_metrics, to_host, to_list
 
 
 class Trainer(Compiled):
@@ -99,6 +101,7 @@ class Trainer(Compiled):
             shuffle=shuffle,
             steps=steps_per_epoch,
             class_weight=class_weight,
+            has_classes=self._compiled_objective.takes_classes,  # type: ignore[union-attr]
         )
         validation = None
         if validation_data is not None:
@@ -239,6 +242,7 @@ class Trainer(Compiled):
         """
         data = feed(x, batch_size=batch_size, steps=steps)
         step = self._compiled_step("predict_step")
+        most = 1 if self.steps_per_execution == "auto" else int(self.steps_per_execution)
         pending: list[Any] = []
         count = 0
         self.stop_predicting = False
@@ -246,14 +250,17 @@ class Trainer(Compiled):
             begin, end = _batch_hooks(listeners, "predict")
             listeners.on_predict_begin()
             progress.start(0)
-            for count, batch in enumerate(data.epoch(), start=1):
+            batches = itertools.islice(data.epoch(), config.max_steps_per_epoch())
+            while execution := list(itertools.islice(batches, most)):
                 if begin is not None:
-                    begin(count - 1)
-                pending.append(step(batch))
+                    begin(count)
+                outputs = [step(batch) for batch in execution]
+                count += len(outputs)
                 if end is not None:
-                    end(count - 1, {"outputs": pending[-1]})
-                progress.step(count - 1, {"outputs": pending[-1]})
-                if len(pending) > 2:  # the device computes the next batches while these outputs are fetched
+                    end(count - 1, {"outputs": _concatenate(outputs)})
+                progress.step(count - 1, {"outputs": outputs[-1]})
+                pending += outputs
+                while len(pending) > most + 1:  # the device computes the next batches while these outputs are fetched
                     yield jax.device_get(pending.pop(0))
                 if self.stop_predicting:
                     break
@@ -304,10 +311,10 @@ class Trainer(Compiled):
         self._check_compiled(f"{kind}_on_batch")
         batch = pack(*map(as_numpy, parts))
         if class_weight is not None:
-            batch = weigh(batch, class_weight)
+            batch = weigh(batch, class_weight, self._compiled_objective.takes_classes)  # type: ignore[union-attr]
         self._build_for(batch)
-        self.reset_metrics()
-        logs = to_host(self._compiled_step(f"{kind}_step")(batch))
+        with fresh_metrics(self):
+            logs = to_host(self._compiled_step(f"{kind}_step")(batch))
         return logs if return_dict else to_list(self, logs)
 
     def predict_on_batch(self, x: Any) -> Any:
@@ -347,6 +354,11 @@ def _batch_hooks(listeners: CallbackList, phase: str) -> tuple[Any, Any]:
 def _validation_feed(data: Any, batch_size: int | None, steps: int | None) -> Feed:
     has_parts = isinstance(data, tuple | list) and 1 <= len(data) <= 3 and is_arrays(data[0])
     return feed(*(data if has_parts else [data]), batch_size=batch_size, steps=steps, from_start=True)
+
+
+def _concatenate(outputs: list[Any]) -> Any:
+    """Return the outputs of several batches as those of one batch, on the device."""
+    return outputs[0] if len(outputs) == 1 else jax.tree.map(lambda *parts: jnp.concatenate(parts), *outputs)
 
 
 def _is_due(epoch: int, frequency: int | list[int]) -> bool:

@@ -408,7 +408,7 @@ def test_lambda_callback():
     hooks["on_train_end"] = None
     listed = CallbackList(callbacks.LambdaCallback(**hooks))
     for name in hooks:
-        listed.tell(name, *([3] if "batch" in name or "epoch" in name else []), {"loss": 1})
+        getattr(listed, name)(*([3] if "batch" in name or "epoch" in name else []), {"loss": 1})
     assert [one[0] for one in told] == [name for name in hooks if name != "on_train_end"]
     assert ("on_epoch_begin", 3, {"loss": 1}) in told and listed.hook("on_train_end") is None
 

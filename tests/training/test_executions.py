@@ -180,3 +180,29 @@ def test_later_epochs_of_an_iterable_are_compiled_no_more(steps):
     traces.clear()
     model.fit(Fifty(), epochs=3, verbose=0)
     assert traces == []
+
+
+@pytest.mark.parametrize("limit", [None, 5])
+def test_hooks_of_predict_hear_of_each_execution(limit):
+    heard = []
+
+    class Listener(jl.callbacks.Callback):
+        def on_predict_batch_begin(self, batch, logs=None):
+            heard.append(batch)
+
+        def on_predict_batch_end(self, batch, logs=None):
+            heard.append((batch, logs["outputs"]["y"].shape))
+
+    inputs = jl.Input((3,))
+    model = jl.Model(inputs, {"y": layers.Dense(1)(inputs)})
+    x = np.random.default_rng(0).normal(size=(20, 3)).astype("float32")
+    expected = model.predict(x, verbose=0)["y"]
+    model.compile("sgd", "mse", steps_per_execution=4)
+    before = jl.config.max_steps_per_epoch()
+    jl.config.set_max_steps_per_epoch(limit)
+    try:
+        outputs = model.predict(x, batch_size=3, callbacks=[Listener()], verbose=0)["y"]
+    finally:
+        jl.config.set_max_steps_per_epoch(before)
+    assert heard == [0, (3, (12, 1)), 4, (4, (3, 1)) if limit else (6, (8, 1))]
+    np.testing.assert_allclose(outputs, expected[: 15 if limit else 20], rtol=1e-6)

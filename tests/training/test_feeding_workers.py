@@ -107,6 +107,15 @@ def test_an_error_names_the_batch(kwargs, failing):
         assert numbers(batches.epoch()) == list(range(7))
 
 
+@pytest.mark.parametrize("workers", [{"workers": 3}, {"workers": 2, "use_multiprocessing": True}])
+def test_batches_of_a_part_of_an_epoch_wait_for_its_begin(workers):
+    """No batch of the next epoch is made before the data set is told that the epoch has begun."""
+    with feed(Numbers(size=6, max_queue_size=4, **workers), steps=3) as batches:
+        for epoch in range(4):
+            parts = [(int(x[0, 0]), *y[:2].tolist()) for x, y in batches.epoch()]
+            assert parts == [(3 * (epoch % 2) + i, epoch + 1, epoch) for i in range(3)]
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ArithmeticError])
 def test_threads_end_with_a_loop_that_fails(error):
     batches = feed(Numbers(workers=3), steps=5)

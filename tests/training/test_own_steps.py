@@ -245,3 +245,48 @@ def test_a_network_that_only_the_step_calls_is_built_by_it():
     model.late(X)
     with pytest.raises(ValueError, match="late/kernel' is unknown to 'adam'"):  # it has been used by now
         model.fit(X, Y, batch_size=7, verbose=0)
+
+
+def test_steps_that_call_the_steps_above_in_either_form():
+    class Data(jl.Sequential):
+        def train_step(self, data):
+            return super().train_step(data)
+
+    class State(jl.Sequential):
+        def train_step(self, state, data):
+            assert len(state) == 4
+            return super().train_step(state, data)
+
+        def test_step(self, state, data):
+            assert len(state) == 3
+            logs, state = super().test_step(state=state, data=data)
+            return {name: 2 * value for name, value in logs.items()}, state
+
+        def predict_step(self, state, data):
+            outputs, state = super().predict_step(state, data)
+            return 2 * outputs, state
+
+    class Any(jl.Sequential):
+        def train_step(self, *args, **kwargs):
+            assert len(args) == 2
+            return jl.Model.train_step(self, *args, **kwargs)
+
+        def test_step(self, *args):
+            return super().test_step(*args)
+
+        def predict_step(self, *args, **kwargs):
+            return super().predict_step(*args, **kwargs)
+
+    found = []
+    for cls, factor in ((Data, 1), (State, 2), (Any, 1)):
+        jl.utils.set_random_seed(3)
+        model = cls(
+            [jl.Input((3,)), layers.Dense(4), layers.BatchNormalization(), layers.Dropout(0.5), layers.Dense(1)]
+        )
+        model.compile("adam", "mse", metrics=["mae"], steps_per_execution=2)
+        history = model.fit(X, Y, batch_size=5, epochs=2, shuffle=False, verbose=0).history
+        figures = model.evaluate(X, Y, verbose=0)
+        found.append((history["loss"], history["mae"], figures[0] / factor, model.predict(X, verbose=0) / factor))
+        assert int(model.optimizer.iterations) == 8
+    for other in found[1:]:
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), found[0], other)

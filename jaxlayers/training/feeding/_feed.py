@@ -151,6 +151,7 @@ def feed(
     shuffle: bool = False,
     steps: int | None = None,
     class_weight: Any = None,
+    has_classes: bool = False,
     from_start: bool = False,
 ) -> Feed:
     """Return a `Feed` of batches from arrays, or from anything that yields batches.
@@ -165,6 +166,7 @@ def feed(
         shuffle: if True, arrays, or the batches of a `PyDataset`, have a new random order in each epoch.
         steps: the number of batches in an epoch; None for all.
         class_weight: the weights of classes, see `weigh`. They are multiplied with the weights of samples.
+        has_classes: if True, all targets are known to be classes, see `weigh`.
         from_start: if True, each epoch of `steps` batches starts from the beginning of the data.
 
     Raises:
@@ -176,11 +178,17 @@ def feed(
 
     def convert(batch: Any) -> Any:
         batch = as_batch(batch)
-        return batch if class_weight is None else weigh(batch, class_weight)
+        return batch if class_weight is None else weigh(batch, class_weight, has_classes)
 
     source: Source
     if is_arrays(x):
-        source = Arrays(_load(x, y, sample_weight, batch_size, shuffle, steps, class_weight))
+        x, y, sample_weight = _check(x, y, sample_weight)
+        if class_weight is not None:
+            x, y, sample_weight = weigh((x, y, sample_weight), class_weight, has_classes)
+        if batch_size is None:
+            batch_size = 32 if steps is None else math.ceil(count_samples(x) / steps)
+        arrays = pack_x_y_sample_weight(x, y, sample_weight)
+        source = Arrays(ArrayLoader(arrays, batch_size=batch_size, shuffle=shuffle))
         return Feed(source, steps, from_start)
     if isinstance(x, list | tuple):
         _check_iterable(x)
@@ -191,7 +199,7 @@ def feed(
     if isinstance(x, ArrayLoader) and class_weight is None and is_fed_as_it_is(x.arrays):
         source = Arrays(x)
     elif DataSet.accepts(x):
-        source = DataSet(x, convert, shuffle)
+        source = DataSet(x, convert, shuffle, steps)
     else:
         _check_iterable(x)
         source = Stream(x, convert)
@@ -203,20 +211,15 @@ def feed(
     return Feed(source, steps, from_start)
 
 
-def _load(
-    x: Any, y: Any, sample_weight: Any, batch_size: int | None, shuffle: bool, steps: int | None, class_weight: Any
-) -> ArrayLoader:
+def _check(x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+    """Return the parts of the data as arrays that have been checked."""
     for name, part in (("y", y), ("sample_weight", sample_weight)):
         if part is not None and not is_arrays(part):
             raise ValueError(f"{name} must be arrays, as x is; received {type(part).__name__}.")
     x, y, sample_weight = (as_numpy(part) for part in (x, y, sample_weight))
-    samples = count_samples((x, y, sample_weight))
+    count_samples((x, y, sample_weight))
     check_sample_weight(y, sample_weight)
-    if class_weight is not None:
-        x, y, sample_weight = weigh((x, y, sample_weight), class_weight)
-    if batch_size is None:
-        batch_size = 32 if steps is None else math.ceil(samples / steps)
-    return ArrayLoader(pack_x_y_sample_weight(x, y, sample_weight), batch_size=batch_size, shuffle=shuffle)
+    return x, y, sample_weight
 
 
 def _check_iterable(x: Any) -> None:

@@ -82,6 +82,8 @@ def _from_others(leaf: Any) -> Any:
     """Return the array of a data frame, of a tensor on any device, or of numbers."""
     if hasattr(leaf, "to_numpy"):
         array = leaf.to_numpy()
+        if array.dtype == object and hasattr(leaf, "dtypes"):
+            array = _from_mixed_columns(leaf, array)
         return array[:, None] if array.ndim == 1 and hasattr(leaf, "to_frame") else array
     if hasattr(leaf, "detach"):  # a tensor of PyTorch, which may require a gradient or be on a GPU
         leaf = leaf.detach().cpu()
@@ -91,6 +93,16 @@ def _from_others(leaf: Any) -> Any:
         if hasattr(leaf, "__dlpack__"):
             return jnp.from_dlpack(leaf)
         raise
+
+
+def _from_mixed_columns(frame: Any, array: np.ndarray) -> np.ndarray:
+    """Return a pandas frame or series of mixed or nullable numbers as numbers: missing values become NaN."""
+    kinds = {getattr(dtype, "kind", "O") for dtype in (frame.dtypes if hasattr(frame, "columns") else [frame.dtype])}
+    if not kinds <= set("biuf"):
+        return array  # texts and dates are refused later
+    if "f" not in kinds and not np.asarray(frame.isna()).any():
+        return frame.to_numpy("int64")
+    return frame.to_numpy("float64", na_value=np.nan)
 
 
 def count_samples(data: Any) -> int:

@@ -19,6 +19,7 @@ import numpy as np
 
 from jaxlayers.data import ArrayLoader
 from jaxlayers.data.batches import aligned_empty
+from jaxlayers.data.pipeline import by_threads
 from jaxlayers.training.feeding import _workers
 
 
@@ -98,10 +99,12 @@ class DataSet(Source):
         dataset: the data set.
         convert: the function that converts a batch to arrays.
         shuffle: if True, each pass takes the batches in a random order of its own.
+        limit: the number of batches in an epoch; None for all. Batches of the next epoch are not made ahead: the data
+            set may change in between.
     """
 
-    def __init__(self, dataset: Any, convert: Callable[[Any], Any], shuffle: bool):
-        self._dataset, self._convert = dataset, convert
+    def __init__(self, dataset: Any, convert: Callable[[Any], Any], shuffle: bool, limit: int | None = None):
+        self._dataset, self._convert, self._limit = dataset, convert, limit
         self._seed = int(np.random.randint(2**31)) if shuffle else None
         self._passes = itertools.count()
         self._processes: _workers.Processes | None = None
@@ -136,6 +139,12 @@ class DataSet(Source):
         return np.random.Generator(source).permutation(size).tolist()
 
     def _batches(self, items: Iterable[int]) -> Iterator[Any]:
+        """Yield the batches of a pass. The batches of an epoch are made once the first of them is asked for."""
+        remaining = iter(items)
+        while of_epoch := list(itertools.islice(remaining, self._limit)):
+            yield from self._make(of_epoch)
+
+    def _make(self, items: Iterable[int]) -> Iterator[Any]:
         dataset = self._dataset
         workers, ahead = int(dataset.workers or 0), max(int(dataset.max_queue_size), 1)
         if dataset.use_multiprocessing and workers > 0:
@@ -143,7 +152,7 @@ class DataSet(Source):
                 self._processes = _workers.Processes(workers)
             return self._processes.run(dataset, items, ahead)
         if workers > 1:
-            return _workers.by_threads(dataset.__getitem__, items, workers, ahead)
+            return by_threads(dataset.__getitem__, items, workers, ahead)
         return map(dataset.__getitem__, items)
 
     def begin_epoch(self) -> None:

@@ -11,7 +11,7 @@ from jaxlayers.common.settings import floatx
 from jaxlayers.data.batches import unpack_x_y_sample_weight
 
 
-def weigh(batch: Any, class_weight: Any) -> Any:
+def weigh(batch: Any, class_weight: Any, has_classes: bool = False) -> Any:
     """Return a batch whose samples are weighted by class. Weights that the samples already have are multiplied by it.
 
     Args:
@@ -20,24 +20,27 @@ def weigh(batch: Any, class_weight: Any) -> Any:
             the integer in `y`, or the index of the one in a one-hot row. Each time step of a sequence of one-hot rows
             has a weight of its own. For several outputs, a dict or list of such dicts in the structure of `y`, with
             None for an output without class weights.
+        has_classes: if True, all targets are known to be integers, one for each sample or time step. By default, the
+            last axis of a target is that of one-hot rows, unless it has the size 1.
 
     Raises:
-        ValueError: if there are no targets, or `class_weight` has another structure than the targets.
+        ValueError: if there are no targets, `class_weight` has another structure than the targets, or targets are
+            neither integers of samples nor one-hot rows.
     """
     x, y, sample_weight = unpack_x_y_sample_weight(batch)
     if y is None:
         raise ValueError("class_weight= needs targets: the data has no y.")
-    return x, y, _weights(y, class_weight, sample_weight)
+    return x, y, _weights(y, class_weight, sample_weight, has_classes)
 
 
-def _weights(y: Any, class_weight: Any, sample_weight: Any) -> Any:
+def _weights(y: Any, class_weight: Any, sample_weight: Any, has_classes: bool) -> Any:
     if not isinstance(y, dict | list | tuple):
         if not isinstance(class_weight, Mapping) or any(isinstance(key, str) for key in class_weight):
             raise ValueError(
                 "class_weight must be a dict from class to weight, such as {0: 1.0, 1: 5.0}; received "
                 f"{class_weight}."
             )
-        return _combine(_of_classes(np.asarray(y), class_weight), sample_weight)
+        return _combine(_of_classes(np.asarray(y), class_weight, has_classes), sample_weight)
     keys = list(y) if isinstance(y, dict) else list(range(len(y)))
     by_key = class_weight if isinstance(class_weight, dict) else dict(enumerate(class_weight))
     are_mappings = all(weight is None or isinstance(weight, Mapping) for weight in by_key.values())
@@ -51,14 +54,26 @@ def _weights(y: Any, class_weight: Any, sample_weight: Any) -> Any:
         of_output = sample_weight
         if isinstance(sample_weight, dict | list | tuple):
             of_output = sample_weight.get(key) if isinstance(sample_weight, dict) else sample_weight[key]
-        weights[key] = of_output if by_key.get(key) is None else _weights(y[key], by_key[key], of_output)
+        if by_key.get(key) is not None:
+            of_output = _weights(y[key], by_key[key], of_output, has_classes)
+        weights[key] = of_output
     return weights if isinstance(y, dict) else [weights[key] for key in keys]
 
 
-def _of_classes(labels: np.ndarray, class_weight: Mapping[Any, float]) -> np.ndarray:
+def _of_classes(labels: np.ndarray, class_weight: Mapping[Any, float], has_classes: bool) -> np.ndarray:
     """Return the weight of each label; labels are `[batch, ...]`, or one-hot rows `[batch, ..., class]`."""
-    if labels.ndim > 1:
-        labels = labels[..., 0] if labels.shape[-1] == 1 else labels.argmax(-1)
+    if labels.ndim > 1 and labels.shape[-1] == 1:
+        labels = labels[..., 0]
+    elif labels.ndim > 1 and not has_classes:
+        sums = labels.sum(-1, dtype="float32")  # a row of zeros may pad a sequence
+        is_padding = (sums == 0) & (labels.ndim > 2 and labels.dtype.kind == "f")
+        if (labels < 0).any() or not (is_padding | (abs(sums - 1) < 1e-2)).all():
+            raise ValueError(
+                f"class_weight= needs the class of each sample [batch], or one-hot rows [batch, ..., class]; received "
+                f"targets of shape {labels.shape} with rows that do not sum to 1. If they are the classes of time "
+                "steps, give them a last axis of size 1: y[..., None]. Otherwise pass sample_weight=."
+            )
+        labels = labels.argmax(-1)
     classes, indices = np.unique(np.round(labels).astype("int64"), return_inverse=True)
     weights = np.array([class_weight.get(int(label), 1.0) for label in classes], floatx())
     return weights[indices].reshape(labels.shape)

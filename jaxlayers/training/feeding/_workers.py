@@ -1,6 +1,6 @@
-"""Make the items of a data set ahead, in threads or in processes, and return them in order.
+"""Make the items of a data set ahead in processes, and return them in order.
 
-A thread takes the next item as soon as it is free. Processes take turns: item 0 goes to the first process, item 1 to
+Processes take turns: item 0 goes to the first process, item 1 to
 the second, and so on, so that each process draws the same random numbers in every run. The data set is sent to the
 processes again if it has changed since the last pass.
 """
@@ -14,9 +14,7 @@ import pickle
 import random
 import signal
 import traceback
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -24,28 +22,6 @@ import jax
 import numpy as np
 
 _EXIT_TIMEOUT = 1.0  # seconds that a process has to end by itself
-
-
-def by_threads(make: Callable[[int], Any], items: Iterable[int], workers: int, ahead: int) -> Iterator[Any]:
-    """Yield `make(item)` for each item, in the order of the items. The threads end with the iterator.
-
-    Args:
-        make: the function to call in the threads.
-        items: the items.
-        workers: the number of threads.
-        ahead: the number of items that are made ahead.
-    """
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="jaxlayers_data")
-    remaining = iter(items)
-    pending: deque[Future[Any]] = deque()
-    try:
-        pending.extend(pool.submit(make, item) for item in itertools.islice(remaining, ahead))
-        while pending:
-            result = pending.popleft().result()
-            pending.extend(pool.submit(make, item) for item in itertools.islice(remaining, 1))
-            yield result
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 class Processes:
