@@ -219,7 +219,7 @@ figure = show(draw(walks), 18)
 
 
 # %%
-@jax.jit
+@jl.jit
 @jax.vmap
 def stretch(code):
     params, state = vae.decoder.params, vae.decoder.state

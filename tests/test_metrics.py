@@ -273,6 +273,7 @@ def test_under_jit():
     assert float(metric.count.value) == 0
 
 
+@pytest.mark.filterwarnings("ignore:jax.jit of")
 def test_writes_in_a_bare_transformation_are_refused():
     mean = metrics.Mean()
     mean.update_state([1.0])

@@ -184,7 +184,7 @@ def test_strict_dtypes_and_64_bits(data, name, options, kind):
             for rule in (lambda: jax.numpy_dtype_promotion("strict"), lambda: jax.enable_x64(True)):
                 with rule():
                     metric = getattr(metrics, name)(**options)
-                    metric._build((0, outcomes.LABELS))
+                    metric._build_for_shape((0, outcomes.LABELS))
                     batch = y_true, jnp.asarray(y_pred, dtype), weight
                     jax.eval_shape(metric.stateless_update_state, metric.stateless_reset_state(), *batch)
                     jax.eval_shape(metric.stateless_result, metric.stateless_reset_state())

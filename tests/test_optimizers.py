@@ -328,6 +328,7 @@ def test_the_learning_rate_is_no_constant_of_a_compiled_step():
     assert float(variable[0]) == -0.25 and len(traces) == count
 
 
+@pytest.mark.filterwarnings("ignore:jax.jit of")
 def test_a_bare_transformation_is_refused_and_nothing_changes():
     variable, optimizer = Variable([1.0], name="w"), Adam(0.5)
     with pytest.raises(jl.BareTransformationError, match="'w' was written"):

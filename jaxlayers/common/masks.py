@@ -1,13 +1,14 @@
 """Masks that travel with arrays: boolean arrays, True for the time steps that are not padding.
 
-A JAX array has no place for an attribute, so a table holds the mask of each array for as long as the array lives.
-Keras documents that `array._keras_mask` is the mask; a property gives arrays, tracers and symbolic tensors that name.
+A tracer has no place for an attribute, so a table holds the mask of each array for as long as the array lives. Keras
+documents that `array._keras_mask` is the mask: an attribute of arrays, and a property of tracers and symbolic tensors.
 A transformation replaces its arguments by other objects (tracers), and its results are new objects as well. So an array
 and its mask enter and leave a transformation together, as a `Masked`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import weakref
 from typing import Any
@@ -41,9 +42,14 @@ def set_mask(array: Any, mask: Any) -> None:
     elif isinstance(array, jax.Array):
         key = id(array)
         if mask is None:
-            _masks.pop(key, None)
+            if _masks.pop(key, None) is not None:
+                with contextlib.suppress(AttributeError):
+                    del array._keras_mask  # type: ignore[attr-defined]
         else:
-            _add_property(type(array))
+            try:
+                array._keras_mask = mask  # type: ignore[attr-defined]
+            except AttributeError:
+                _add_property(type(array))
             forget = functools.partial(_masks.pop, key)  # bound: at exit, module globals go before the last arrays
             _masks[key] = (weakref.ref(array, forget), mask)
 
@@ -56,10 +62,10 @@ def _mask_or_raise(array: Any) -> Any:
 
 
 def _add_property(kind: type) -> None:
-    """Make `_keras_mask` readable on a class of arrays, tracers or symbolic tensors.
+    """Make `_keras_mask` readable on a class of tracers or symbolic tensors.
 
-    JAX has no public names for all of its classes of arrays and tracers. So each class gets the property when the first
-    array of the class gets a mask. Nothing else in JAX changes: an array without a mask still has no such attribute.
+    JAX has no public names for all of its classes of tracers. So each class gets the property when the first of its
+    objects gets a mask. Nothing else in JAX changes: a tracer without a mask still has no such attribute.
     """
     if not hasattr(kind, "_keras_mask"):
         kind._keras_mask = property(_mask_or_raise)  # type: ignore[attr-defined]

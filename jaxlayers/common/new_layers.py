@@ -12,6 +12,7 @@ import inspect
 from typing import Any
 
 from jaxlayers.common.explanations import describe
+from jaxlayers.common.settings import is_float
 
 
 def prepare(layer: Any, args: tuple[Any, ...]) -> None:
@@ -22,7 +23,8 @@ def prepare(layer: Any, args: tuple[Any, ...]) -> None:
             frozen dataclass.
     """
     cls = type(layer)
-    if args and getattr(args[0], "ndim", 0) > 1 and cls.__module__.startswith("jaxlayers.layers."):
+    is_input = args and getattr(args[0], "ndim", 0) > 1 and is_float(args[0].dtype)  # sizes may be arrays of integers
+    if is_input and cls.__module__.startswith("jaxlayers.layers."):
         raise TypeError(
             f"{cls.__name__} received {describe(args[0])} as an argument of its constructor. Make the layer first, "
             f"then call it: {cls.__name__}(...)(inputs)."

@@ -136,15 +136,15 @@ class Loop:
 @contextlib.contextmanager
 def fresh_metrics(model: Any) -> Iterator[None]:
     """Reset the metrics of a model for a pass. If it runs within another pass, that one gets its metrics back."""
-    passes = model._kept_step("passes", list)
-    outer = [(variable, variable.value) for variable in model.metrics_variables] if passes else []
+    number = model._running_passes
+    outer = [(variable, variable.value) for variable in model.metrics_variables] if number else []
     model.reset_metrics()
-    passes.append(None)
+    object.__setattr__(model, "_running_passes", number + 1)
     try:
         yield
     finally:
-        passes.pop()
-        if passes:
+        object.__setattr__(model, "_running_passes", number)
+        if number:
             model.reset_metrics()  # also metrics that only this pass has made
             for variable, value in outer:
                 variable.assign(value)

@@ -26,7 +26,10 @@ class Trainer(Compiled):
     stop_evaluating = False
     stop_predicting = False
     history: History | None = None
-    _outside_programs = frozenset(["stop_training", "stop_evaluating", "stop_predicting", "history", "_compiled_steps"])
+    _running_passes = 0  # the number of passes over data, one inside of the other
+    _outside_programs = frozenset(
+        ["stop_training", "stop_evaluating", "stop_predicting", "history", "_compiled_steps", "_running_passes"]
+    )
 
     def fit(
         self,

@@ -624,6 +624,7 @@ def test_a_mask_that_depends_on_the_trace_is_told():
         jl.fori_loop(0, 3, body, jnp.ones((2, 4)))
 
 
+@bare_jit
 def test_a_mask_is_readable_as_in_keras():
     embedding = layers.Embedding(10, 4, mask_zero=True)
     outputs = embedding(IDS)

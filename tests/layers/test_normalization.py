@@ -63,6 +63,7 @@ def test_scale_of_other_axes_is_along_them():
     np.testing.assert_allclose(layer(x), expected, rtol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:jax.jit of")
 @pytest.mark.parametrize(("inside", "x"), [("Dense", floats(4, 5)), ("Conv2D", floats(2, 4, 4, 2))])
 def test_spectral_normalization_trains_as_in_keras_and_infers_as_in_the_paper(inside, x):
     arguments = {"Dense": {"units": 3}, "Conv2D": {"filters": 3, "kernel_size": 2}}[inside]

@@ -592,7 +592,7 @@ WRONG = [
     (lambda: layers.Bidirectional(layers.LSTM(3)).reset_state(), ["not stateful"]),
     (lambda: layers.ConvLSTM2D(2, 3, strides=2, dilation_rate=2), ["ConvLSTM2D", "strides", "dilation_rate"]),
     (lambda: layers.ConvLSTM2D(2, 3, padding="causal"), ["ConvLSTM2D", "padding", "causal"]),
-    (lambda: layers.TimeDistributed("dense"), ["TimeDistributed", "dense"]),
+    (lambda: layers.TimeDistributed("dense"), ["TimeDistributed", "must be a layer", "str"]),
 ]
 
 
