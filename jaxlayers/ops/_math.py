@@ -10,7 +10,7 @@ import numpy as np
 from jaxlayers.core import operation
 from jaxlayers.core.operations import sized_by_values
 from jaxlayers.numerics.norms import distances
-from jaxlayers.numerics.types import Array, ArrayLike, Axis
+from jaxlayers.numerics.types import Array, ArrayLike, Axis, as_float
 from jaxlayers.ops._declarations import computed_by, reduced_by, widened
 
 __all__ = [
@@ -29,7 +29,7 @@ def rsqrt(x: ArrayLike) -> Array:
     """
 
 
-@computed_by(jax.scipy.special.erf)
+@computed_by(lambda x: jax.lax.erf(as_float(x)))
 def erf(x: ArrayLike) -> Array:
     """Error function: 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x.
 
@@ -39,7 +39,7 @@ def erf(x: ArrayLike) -> Array:
     """
 
 
-@computed_by(jax.scipy.special.erfc)
+@computed_by(lambda x: jax.lax.erfc(as_float(x)))
 def erfc(x: ArrayLike) -> Array:
     """Complementary error function: 1 - erf(x), also precise for large x.
 
@@ -49,7 +49,7 @@ def erfc(x: ArrayLike) -> Array:
     """
 
 
-@computed_by(jax.scipy.special.erfinv)
+@computed_by(lambda x: jax.lax.erf_inv(as_float(x)))
 def erfinv(x: ArrayLike) -> Array:
     """Inverse of `erf`, for |x| < 1.
 
@@ -59,7 +59,7 @@ def erfinv(x: ArrayLike) -> Array:
     """
 
 
-@reduced_by(jax.scipy.special.logsumexp)
+@reduced_by(jax.nn.logsumexp)
 def logsumexp(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Logarithm of a sum of exponentials: log(sum(e ** x)), without overflow.
 

@@ -1,25 +1,25 @@
 """Make the items of a data set ahead in processes, and return them in order.
 
-Processes take turns: item 0 goes to the first process, item 1 to
-the second, and so on, so that each process draws the same random numbers in every run. The data set is sent to the
-processes again if it has changed since the last pass.
+Processes take turns: item 0 goes to the first process, item 1 to the second, and so on, so that each process draws the
+same random numbers in every run. The data set is sent to the processes again if it has changed since the last pass.
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
-import multiprocessing
 import pickle
 import random
 import signal
 import traceback
 from collections.abc import Iterable, Iterator
-from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 _EXIT_TIMEOUT = 1.0  # seconds that a process has to end by itself
 
@@ -32,6 +32,8 @@ class Processes:
     """
 
     def __init__(self, workers: int):
+        import multiprocessing  # imported here: slow to load, and rarely needed
+
         # Never fork: JAX has threads, and a forked copy of a process with threads can hang.
         method = multiprocessing.get_start_method(allow_none=True)
         context: Any = multiprocessing.get_context(method if method == "forkserver" else "spawn")
