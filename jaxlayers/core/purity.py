@@ -34,5 +34,5 @@ def check_parts(layer: Any, missing: dict[Any, str], read_before: Collection[Any
                 "would not be in params, nor trained or saved. Make that layer in __init__ or build(), and assign it "
                 f"to an attribute of {layer.path!r}. Lists, tuples and dicts in attributes are searched for layers; "
                 "closures and other objects (deque, SimpleNamespace, dataclasses) are not. If the weights are to stay "
-                "as they are, set trainable=False on their layer."
+                "as they are, build their layer before, and set its trainable=False."
             )
