@@ -85,8 +85,7 @@ class Layer(Symbolic, Described, Weighted):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = building.explicit(cls.__dict__["build"])  # type: ignore[method-assign]
-            cls.built = False
-        elif "built" not in cls.__dict__ and not all(defined_in_library(cls, name) for name in ("build", "call")):
+        if "build" in cls.__dict__ or not ("built" in cls.__dict__ or defined_in_library(cls, "build", "call")):
             cls.built = False  # a base without weights is built when it is made; other methods may make weights
         cls._call_spec = LazyCallSpec()  # type: ignore[assignment]
 

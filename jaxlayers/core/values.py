@@ -107,12 +107,9 @@ class IsolatedValues(Values):
             ValueError: when the variable was not handed in.
         """
         if variable not in self.arrays:
-            way_out = "Assign it to an attribute of the layer, so that apply() can return it."
-            if variable.role is Role.METRIC:
-                way_out = "Call apply(), whose state has the metrics, which the lists of stateless_call() do not have."
             raise ValueError(
                 f"{variable.path!r} was written in a pure call of {self._owner!r}, but it is not part of that layer's "
-                f"state. {way_out}"
+                "state. Assign it to an attribute of the layer. For metrics, call apply(), whose state has them."
             )
         super().write(variable, array)
 
