@@ -35,9 +35,9 @@ def library_class(cls: type) -> type:
     return next(filter(_in_library, cls.__mro__), cls)
 
 
-def defined_in_library(cls: type, method: str) -> bool:
-    """True if a class has a method from a class of the library, and no version of its own."""
-    return _in_library(next(base for base in cls.__mro__ if method in base.__dict__))
+def defined_in_library(cls: type, *methods: str) -> bool:
+    """True if a class has all of some methods from classes of the library, and no versions of its own."""
+    return all(_in_library(next(base for base in cls.__mro__ if method in base.__dict__)) for method in methods)
 
 
 def _in_library(cls: type) -> bool:

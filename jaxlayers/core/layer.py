@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxlayers.common import constants, explanations, masks, new_layers, registry
 from jaxlayers.common.array_like import cast_inputs, unwrap
 from jaxlayers.common.call_spec import CallSpec, LazyCallSpec, bind_method, has_arrays
-from jaxlayers.common.constructors import ConstructorSignature
+from jaxlayers.common.constructors import ConstructorSignature, defined_in_library
 from jaxlayers.common.described import Described
 from jaxlayers.common.errors import filtered
 from jaxlayers.common.input_spec import InputSpec, check_inputs
@@ -85,7 +85,8 @@ class Layer(Symbolic, Described, Weighted):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = building.explicit(cls.__dict__["build"])  # type: ignore[method-assign]
-            cls.built = False  # a base without weights is built when it is made
+        if "build" in cls.__dict__ or not ("built" in cls.__dict__ or defined_in_library(cls, "build", "call")):
+            cls.built = False  # a base without weights is built when it is made; other methods may make weights
         cls._call_spec = LazyCallSpec()  # type: ignore[assignment]
 
     def __init__(
@@ -125,7 +126,7 @@ class Layer(Symbolic, Described, Weighted):
             )
         if name in ("params", "state"):  # trees, which their setters assign to the weights
             object.__setattr__(self, name, value)
-        else:
+        elif name != "name" or value is not None:  # None, as from a dataclass, keeps the name that was made up
             super().__setattr__(name, value)
 
     # For subclasses to override and to call.

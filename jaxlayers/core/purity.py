@@ -32,7 +32,6 @@ def check_parts(layer: Any, missing: dict[Any, str], read_before: Collection[Any
             raise ValueError(
                 f"{layer.path!r} uses the weight {path!r} of a layer that is not part of it, so the weight "
                 "would not be in params, nor trained or saved. Make that layer in __init__ or build(), and assign it "
-                f"to an attribute of {layer.path!r}. Lists, tuples and dicts in attributes are searched for layers; "
-                "closures and other objects (deque, SimpleNamespace, dataclasses) are not. If the weights are to stay "
-                "as they are, set trainable=False on their layer."
+                f"to an attribute of {layer.path!r} or a list, tuple or dict there; other objects are not searched. "
+                "If the weights are to stay as they are, build their layer before, and set its trainable=False."
             )

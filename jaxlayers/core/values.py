@@ -108,8 +108,8 @@ class IsolatedValues(Values):
         """
         if variable not in self.arrays:
             raise ValueError(
-                f"{variable.path!r} was written inside apply() of {self._owner!r}, but it is not part of that layer's "
-                "state. Assign it to an attribute of the layer, so that apply() can return it."
+                f"{variable.path!r} was written in a pure call of {self._owner!r}, but it is not part of that layer's "
+                "state. Assign it to an attribute of the layer. For metrics, call apply(), whose state has them."
             )
         super().write(variable, array)
 

@@ -1,5 +1,6 @@
 """`build(shape)` called by a user, weights that `call` adds, and layers that have no weights to build."""
 
+import jax
 import keras
 import numpy as np
 import pytest
@@ -190,6 +191,40 @@ def test_subclasses_with_weights_are_not():
     layer = Inside()
     assert layer(X).shape == (4, 2) and len(layer.weights) == 2
     assert not jl.layers.Lambda(lambda x: x).built and not jl.Layer().built
+
+
+class ScaledByMixin:
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(shape[-1],), initializer="ones")
+        super().build(shape)
+
+
+class BuiltByMixin(ScaledByMixin, layers.ReLU):
+    def call(self, x):
+        return super().call(x) * self.scale
+
+
+class WeightInCall(layers.ReLU):
+    def call(self, x):
+        if not hasattr(self, "scale"):
+            self.scale = self.add_weight(shape=(x.shape[-1],), initializer="ones")
+        return super().call(x) * self.scale
+
+
+class LayerInCall(layers.ReLU):
+    def call(self, x):
+        if not hasattr(self, "dense"):
+            self.dense = layers.Dense(3, "relu", use_bias=False, kernel_initializer="identity")
+        return self.dense(super().call(x))
+
+
+@pytest.mark.parametrize("cls", [BuiltByMixin, WeightInCall, LayerInCall])
+def test_subclasses_that_make_weights_elsewhere_are_not(cls):
+    params, state = cls().init(jax.random.key(0), X)
+    np.testing.assert_allclose(cls().apply(params, state, X).outputs, np.maximum(X, 0))
+    layer = cls()
+    np.testing.assert_allclose(layer(X), np.maximum(X, 0))
+    assert layer.built and len(layer.weights) == 1
 
 
 # Idioms of packages.

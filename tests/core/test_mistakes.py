@@ -234,6 +234,17 @@ def test_dataclasses_in_models_and_training():
     assert jl.Model(inputs, Post(5)(inputs))(X).shape == (2, 5)
 
 
+def test_a_dataclass_may_have_a_name():
+    @dataclasses.dataclass
+    class Titled(Post):
+        name: str | None = None
+
+    layer = Titled(4)
+    assert layer(X).shape == (2, 4) and layer.name == layer.path == "titled"
+    assert layer.init(KEY, X)[0].keys() == {"dense"} and layer.get_config()["name"] == "titled"
+    assert Titled(4, name="mine").name == Titled.from_config(Titled(4, name="mine").get_config()).name == "mine"
+
+
 def test_a_frozen_dataclass_is_refused():
     @dataclasses.dataclass(frozen=True)
     class Frozen(Layer):

@@ -116,6 +116,8 @@ def test_parts_of_the_layer_may_be_reached_by_other_ways():
 
 def test_frozen_weights_outside_are_constants():  # as a teacher, or the features of a loss
     teacher = layers.Dense(3, trainable=False)
+    with pytest.raises(ValueError, match="build their layer before, and set its trainable=False"):
+        jl.Sequential([layers.Lambda(lambda x: teacher(x))]).init(KEY, X)
     teacher(X)
 
     class Student(jl.Model):
@@ -128,6 +130,7 @@ def test_frozen_weights_outside_are_constants():  # as a teacher, or the feature
 
     model = Student()
     params, state = model.init(KEY, X)
+    assert params.keys() == {"dense"} and state == {}
     np.testing.assert_allclose(
         model.apply(params, state, X).outputs, X @ params["dense"]["kernel"] - teacher(X), rtol=1e-5, atol=1e-6
     )
@@ -153,6 +156,24 @@ def test_draws_of_layers_that_call_makes_depend_on_the_key_alone():
     first, second = (layer.apply(params, state, ones, rng=KEY, training=True).outputs for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert 0 < (np.asarray(first) == 4).sum() < 40  # the two masks differ
+
+
+def test_metrics_that_call_updates_are_in_the_state_of_apply():
+    class Measured(jl.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense, self.mean = layers.Dense(3), jl.metrics.Mean()
+
+        def call(self, x):
+            self.mean.update_state(2.0)
+            return self.dense(x)
+
+    model = Measured()
+    params, state = model.init(KEY, X)
+    assert float(model.apply(params, state, X).state["mean"]["total"]) == 2.0
+    model(X)
+    with pytest.raises(ValueError, match=r"mean/total.* written in a pure[\s\S]*For metrics, call apply"):
+        model.stateless_call(model.trainable_variables, model.non_trainable_variables, X)
 
 
 # --- the boundary of jax.jit ------------------------------------------------------------------------------------------
