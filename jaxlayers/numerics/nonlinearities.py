@@ -88,5 +88,16 @@ def mish(x: Array) -> Array:
 relu = jax.jit(jax.nn.relu, inline=True)
 relu6 = jax.jit(jax.nn.relu6, inline=True)
 silu = jax.jit(_by_slope(jax.nn.silu), inline=True)
-softmax = jax.jit(jax.nn.softmax, static_argnames="axis", inline=True)
-log_softmax = jax.jit(jax.nn.log_softmax, static_argnames="axis", inline=True)
+
+
+def _of_wide_sums(function: Callable[..., Array]) -> Any:
+    """Return a softmax that computes float16 in float32: the sum of more than 65,504 powers may overflow float16."""
+
+    def compute(x: Array, axis: Any = -1) -> Array:
+        return function(wide(x) if x.dtype == jnp.float16 else x, axis=axis).astype(x.dtype)
+
+    return jax.jit(compute, static_argnames="axis", inline=True)
+
+
+softmax = _of_wide_sums(jax.nn.softmax)
+log_softmax = _of_wide_sums(jax.nn.log_softmax)

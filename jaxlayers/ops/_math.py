@@ -59,7 +59,7 @@ def erfinv(x: ArrayLike) -> Array:
     """
 
 
-@reduced_by(jax.nn.logsumexp)
+@reduced_by(widened(jax.jit(jax.nn.logsumexp, static_argnames=("axis", "keepdims"), inline=True)))
 def logsumexp(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Logarithm of a sum of exponentials: log(sum(e ** x)), without overflow.
 
@@ -114,7 +114,7 @@ def cdist(x: ArrayLike, y: ArrayLike) -> Array:
     shapes = jnp.shape(x), jnp.shape(y)
     if len(shapes[0]) < 2 or len(shapes[1]) < 2 or shapes[0][-1] != shapes[1][-1]:
         raise ValueError(f"ops.cdist expects shapes [..., n, size] and [..., m, size]; received {shapes}.")
-    return _distances(x, y)
+    return _distances(as_float(x), as_float(y))
 
 
 _distances = widened(distances)

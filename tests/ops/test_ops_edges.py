@@ -133,6 +133,31 @@ def test_sums_of_many_numbers_of_half_precision(dtype):
     assert float(layer.losses[0]) == pytest.approx(0.01 * 128 * 100, rel=1e-5)
 
 
+@pytest.mark.parametrize("dtype", HALF)
+def test_sums_of_many_powers_of_half_precision(dtype):
+    """float16 holds the logarithm of 100,000, and a hundred thousandth, but not 100,000 itself."""
+    count = 100_000
+    zeros = jnp.zeros((2, 1, count), dtype)
+    for found, want in (
+        (ops.logsumexp(zeros), np.log(2 * count)),
+        (ops.logsumexp(zeros, axis=-1)[0, 0], np.log(count)),
+        (ops.log_softmax(zeros)[0, 0, 0], -np.log(count)),
+        (ops.log_softmax(zeros, axis=(1, 2))[0, 0, 0], -np.log(count)),
+        (ops.softmax(zeros)[0, 0, 0], 1 / count),
+        (ops.softmax(zeros, axis=None)[0, 0, 0], 1 / (2 * count)),
+        (jax.grad(lambda x: ops.logsumexp(x))(zeros)[0, 0, 0], 1 / (2 * count)),
+    ):
+        assert found.dtype == dtype
+        np.testing.assert_allclose(float(found), want, rtol=2e-2)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "bool"])
+def test_distances_of_bytes(dtype):
+    points = np.array([[0, 100], [100, 0]]).astype(dtype)
+    far = np.hypot(*points.sum(0).astype("float64"))
+    np.testing.assert_allclose(ops.cdist(points, points), [[0, far], [far, 0]], rtol=1e-6)
+
+
 def test_images_of_bytes():
     x = np.broadcast_to(np.arange(0, 50, 10, dtype="uint8")[None, :, None], (5, 5, 1))
     np.testing.assert_array_equal(ops.image.sobel_edges(x), ops.image.sobel_edges(x.astype("float32")))
