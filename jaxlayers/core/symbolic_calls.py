@@ -30,9 +30,10 @@ class Symbolic:
             specs = inference.infer(self, args, kwargs, build)
         except BaseException as error:
             build.undo()
-            if not isinstance(error, Exception) or not self._can_declare_shape_after(error):
+            declares_spec = type(self).compute_output_spec is not Symbolic.compute_output_spec
+            if not isinstance(error, Exception) or not (declares_spec or self._can_declare_shape_after(error)):
                 raise
-            specs = _declared_specs(self, args, kwargs)
+            specs = _declared_specs(self, args, kwargs, declares_spec)
         node, outputs = operations.record(self, args, kwargs, specs)
         if not self._symbolic_nodes:
             object.__setattr__(self, "_first_call", (args, kwargs, node.weak_outputs))
@@ -95,7 +96,10 @@ class Symbolic:
 
     @ends_in_user_code
     def compute_output_spec(self: Any, *args: Any, **kwargs: Any) -> Any:
-        """Return symbolic tensors with the shapes and dtypes of the outputs for inputs like these."""
+        """Return symbolic tensors with the shapes and dtypes of the outputs for inputs like these.
+
+        A subclass overrides the method where it would override `compute_output_shape`, to give dtypes as well.
+        """
         try:
             specs = inference.infer(borrowing.call_abstractly(self), args, kwargs)
         except Exception as error:
@@ -122,11 +126,17 @@ def _output_specs(layer: Any, args: Any, kwargs: Any) -> Any:
     return inference.infer(borrowing.call_abstractly(layer), tensors, {**named, **flags})
 
 
-def _declared_specs(layer: Any, args: Any, kwargs: Any) -> Any:
-    """Shapes and dtypes of the outputs as the layer's own `compute_output_shape` gives them; builds the layer."""
+def _declared_specs(layer: Any, args: Any, kwargs: Any, declares_spec: bool = False) -> Any:
+    """Shapes and dtypes of the outputs as the layer's own method gives them; builds the layer.
+
+    The method is `compute_output_spec` if `declares_spec` is True, otherwise `compute_output_shape`.
+    """
     shapes, named = layer._call_spec.build_arguments(args, kwargs)
     if not layer.built and not building.is_default(type(layer).build):
         layer.build(*shapes, **named)
+    if declares_spec:
+        outputs = layer.compute_output_spec(*args, **kwargs)
+        return jax.tree.map(lambda output: inference.Spec((tuple(output.shape), output.dtype)), outputs)
     inputs = {f"{n}_shape": shape_tree(v) for n, v in layer._call_spec.named(args, kwargs).items() if has_arrays(v)}
     parameters = inspect.signature(layer.compute_output_shape).parameters
     by_name = len(inputs) > 1 and inputs.keys() <= parameters.keys()

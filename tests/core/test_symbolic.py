@@ -273,6 +273,35 @@ def test_a_declared_shape_of_several_inputs():
     assert found["table"].shape == (None, 3, 4) and found["rows"].shape == (None, 3)
 
 
+def test_a_declared_spec_serves_where_the_call_cannot_be_traced():
+    class Rounded(Layer):
+        def build(self, input_shape):
+            self.scale = self.add_weight((input_shape[-1],), initializer="ones")
+
+        def call(self, inputs):
+            return np.rint(np.asarray(inputs) * self.scale.numpy())[:, :2].astype("int32")
+
+        def compute_output_spec(self, inputs):
+            return jl.KerasTensor((inputs.shape[0], 2), dtype="int32")
+
+    inputs = jl.Input((3,))
+    layer = Rounded()
+    outputs = layer(inputs)
+    assert (outputs.shape, outputs.dtype) == ((None, 2), "int32") and layer.scale.shape == (3,)
+    x = np.array([[0.2, 1.7, 3.0]], "float32")
+    np.testing.assert_array_equal(jl.Model(inputs, outputs)(x), [[0, 2]])
+
+    class Failing(Layer):
+        def call(self, inputs):
+            raise RuntimeError("the author's own error")
+
+        def compute_output_spec(self, inputs):
+            return super().compute_output_spec(inputs)
+
+    with pytest.raises(RuntimeError, match="the author's own error"):
+        Failing()(inputs)
+
+
 def test_an_unknown_size_is_the_known_one_that_it_meets():
     rows = jl.Input((4,))
     assert (rows + np.ones((6, 4), "float32")).shape == (6, 4)
