@@ -75,9 +75,7 @@ class Symbolic:
                 if isinstance(owner, Symbolic):
                     owner._record_calls()
         if not self._symbolic_nodes:
-            raise AttributeError(
-                f"{self.path!r} was not called on symbolic tensors, so it has no symbolic input and output."
-            )
+            raise AttributeError(f"{self.path!r} was not called on symbolic tensors: it has no input or output.")
         node = self._symbolic_nodes[0]()
         if node is None:
             node = symbolic.Node(self, *self._first_call)
@@ -118,9 +116,8 @@ def _output_specs(layer: Any, args: Any, kwargs: Any) -> Any:
     flags = {name: value for name, value in kwargs.items() if value is None or isinstance(value, bool | str)}
     shapes = {name: shape for name, shape in kwargs.items() if name not in flags}
     named = {name.removesuffix("_shape"): inference.map_shapes(tensor, shape) for name, shape in shapes.items()}
-    if (
-        "input" in named and "input" not in layer._call_spec.all_names
-    ):  # input_shape= is accepted for any first parameter
+    # The name input_shape= is accepted for any first parameter.
+    if "input" in named and "input" not in layer._call_spec.all_names:
         named = {layer._call_spec.names[0]: named.pop("input"), **named}
     tensors = tuple(inference.map_shapes(tensor, shape) for shape in args)
     return inference.infer(borrowing.call_abstractly(layer), tensors, {**named, **flags})
