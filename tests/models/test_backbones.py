@@ -41,6 +41,7 @@ def names(model):
 
 
 def test_weights_values_and_config_are_keras_s():
+    keras.utils.clear_session()  # names are counted anew, as ours are for each test
     ours, theirs = backbone(jl)(4, name="b"), backbone(keras)(4, name="b")
     assert names(ours) == names(theirs) and ours.get_config() == theirs.get_config()
     assert [layer.name for layer in ours.layers] == [layer.name for layer in theirs.layers]
