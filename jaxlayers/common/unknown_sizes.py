@@ -24,6 +24,7 @@ from jax import export
 
 Shape = tuple[Any, ...]
 NUMBERS = (48, 1680)  # in the place of unknown sizes; divisible, so that pools, strides and splits fit
+_NUMBERS = frozenset([int])
 _SYMBOL = re.compile(r"\bNone_\d+\b")
 _BY_SIZE = (TypeError, ValueError, LookupError, ArithmeticError, AssertionError)  # kinds that other sizes could avoid
 ABOUT_VALUES = (jax.errors.JAXTypeError, jax.errors.JAXIndexError)  # no other size would help
@@ -42,6 +43,8 @@ def reshape(array: Any, newshape: Any) -> jax.Array:
     Raises:
         ValueError: when an array whose sizes are symbols cannot have the new shape, for any sizes.
     """
+    if type(newshape) is tuple and _NUMBERS.issuperset(map(type, (*newshape, *jnp.shape(array)))):
+        return jnp.reshape(array, newshape)
     shape, sizes = jnp.shape(array), list(newshape) if hasattr(newshape, "__iter__") else [newshape]
     if any(size is None for size in sizes):
         stand_ins = [-1] * len(sizes) if sizes.count(None) == 1 and -1 not in sizes else shape
