@@ -1,4 +1,4 @@
-"""What people write by mistake, or as other libraries have it: it works, or the message has the way out."""
+"""Mistakes that people often make, and the forms of other libraries: each works, or its error tells the way out."""
 
 import copy
 import dataclasses
