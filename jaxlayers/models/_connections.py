@@ -19,30 +19,21 @@ def outputs_of(model: Any) -> dict[int, list[Any]]:
     graph = model._layer_graph
     if graph is None:
         model._record_calls()
-        built_for = [owner.__dict__.get("_build_shapes") for owner in model._self_and_owners()]
-        sizes = jax.tree.leaves(built_for, is_leaf=lambda size: size is None)
-        found = {}
-        for layer in model.layers:
-            is_in_graph = len(layer._symbolic_nodes) == 1
-            found[id(layer)] = jax.tree.leaves(layer.output) if is_in_graph else _outputs_as_built(layer, None in sizes)
-        return found
+        return {
+            id(layer): jax.tree.leaves(layer.output) if len(layer._symbolic_nodes) == 1 else _outputs_as_built(layer)
+            for layer in model.layers
+        }
     outputs = {id(layer): [slot] for slot, layer in zip(jax.tree.leaves(graph.inputs), graph.sources, strict=True)}
     for call in graph.calls:
         outputs.setdefault(id(call.function), jax.tree.leaves(call.outputs))
     return outputs
 
 
-def _outputs_as_built(layer: Layer, batch_is_unknown: bool) -> list[SymbolicTensor]:
-    """Return the outputs of a layer for the shapes that it was built for; none if these do not describe a call.
-
-    Args:
-        layer: the layer.
-        batch_is_unknown: if True, the model was built for a batch of any size, which a number stood for.
-    """
+def _outputs_as_built(layer: Layer) -> list[SymbolicTensor]:
+    """Return the outputs of a layer for the shapes that it was built for; none if these do not describe a call."""
 
     def tensor(shape: Any) -> SymbolicTensor:
-        is_unknown = batch_is_unknown and shape[:1] == inference.fill((None,), "int32").shape
-        return SymbolicTensor((None, *shape[1:]) if is_unknown else shape, layer.compute_dtype)
+        return SymbolicTensor(shape, layer.compute_dtype)
 
     shapes = inference.map_shapes(tensor, layer.__dict__.get("_build_shapes", {}))
     is_named = len(shapes) > 1 and all(isinstance(name, str) for name in shapes)
