@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 _PREFIX = b"jaxlayers sha256 "
 LENGTH = len(_PREFIX) + 64
@@ -54,16 +54,28 @@ def check(file: BinaryIO, name: str) -> None:
         expected = file.read(64)
         if hash_range(file, size - LENGTH) == expected:
             return
+    raise_damaged(name)
+
+
+def raise_damaged(name: str) -> NoReturn:
+    """Raise the error for a file that does not have the content it was saved with."""
     raise ValueError(
         f"The file {name!r} is damaged, or was changed after it was saved: its content does not have the hash that was "
         "saved with it. Use a copy of the original file."
     )
 
 
-def hash_range(file: BinaryIO, end: int) -> bytes:
-    """Return the hash of the first bytes of a file, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    file.seek(0)
+def hash_range(file: BinaryIO, end: int, beginning: bytes = b"") -> bytes:
+    """Return the hash of the first bytes of a file, in hexadecimal digits.
+
+    Args:
+        file: the file, open for reading.
+        end: the number of bytes.
+        beginning: bytes that take the place of the first ones of the file. None by default.
+    """
+    digest = hashlib.sha256(beginning)
+    file.seek(len(beginning))
+    end -= len(beginning)
     buffer = memoryview(bytearray(_CHUNK))
     while end > 0:
         count = file.readinto(buffer[: min(end, _CHUNK)])  # type: ignore[attr-defined]

@@ -56,8 +56,10 @@ def save_weights(
     _format(path, writing=True)
     check_overwrite(path, overwrite)
 
+    skipped = _weights.optimizers(model) if path.endswith(".safetensors") else ()
+
     def fill(make_store: Callable[[str, str | None], Any]) -> None:
-        _weights.save(model, make_store)
+        _weights.save(model, make_store, skipped)
 
     if path.endswith(".weights.json"):
         from jaxlayers.saving import _shards
