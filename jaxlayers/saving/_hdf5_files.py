@@ -33,11 +33,11 @@ def write_sealed(path: str, fill: Callable[[Callable[[str, str | None], Any]], N
 def opened(path: str) -> Iterator[dict[str, Any]]:
     """A `with` block around the checked content of a file."""
     with open(path, "rb", buffering=0) as file:
-        if sealed := seals.is_sealed(file):  # type: ignore[arg-type]
-            seals.check(file, path)  # type: ignore[arg-type]
+        if sealed := seals.is_sealed(file):
+            seals.check(file, path)
         size = os.fstat(file.fileno()).st_size
         opened_file, stored = _hdf5.read(Window(file, 0, size), f"The file {path!r}")
         with opened_file:
             if _hdf5.is_marked_as_sealed(opened_file) and not sealed:
-                seals.check(file, path)  # type: ignore[arg-type]
+                seals.check(file, path)
             yield stored

@@ -122,8 +122,8 @@ def _report(root: Any, what: str, problems: dict[str, str], extra: list[str], se
         )
         return
     raise ValueError(
-        f"{what} does not fit {root.name!r}; nothing has been loaded:\n{text}\nUse skip_mismatch=True to load what fits, "
-        "or include=, exclude= and rename= to choose by path."
+        f"{what} does not fit {root.name!r}; nothing has been loaded:\n{text}\nUse skip_mismatch=True to load what "
+        "fits, or include=, exclude= and rename= to choose by path."
     )
 
 
@@ -132,7 +132,7 @@ def _load_one(root: Any, owner: Any, store: Mapping[str, Any]) -> None:
         return
     if isinstance(owner, kept_apart()):
         if len(store) > 2 and owner is getattr(root, "optimizer", None):
-            owner.build(root.trainable_variables)
+            owner.build(root.trainable_variables)  # type: ignore[union-attr]
         _load_optimizer(owner, store)
         return
     if store and not getattr(owner, "built", True) and not owner._saved_variables():
