@@ -1,7 +1,8 @@
 """A hash of a whole file at its end, by which every changed byte is found.
 
 The seal is a line of fixed length. It covers all bytes before it. Formats that allow bytes after their end (HDF5) get
-it appended; a zip archive has it as its comment, so that other programs ignore it.
+it appended; a zip archive has it as its comment, so that other programs ignore it. Formats that allow none have it
+inside, and then it covers the file with zeros in the place of the hash.
 """
 
 from __future__ import annotations
@@ -55,6 +56,44 @@ def check(file: BinaryIO, name: str) -> None:
         if hash_range(file, size - LENGTH) == expected:
             return
     raise_damaged(name)
+
+
+def has_mark(text: bytes, key: str) -> bool:
+    """True if a text shows that it has a seal under a key: a single changed byte hides only one of both."""
+    return key.encode() in text or _PREFIX in text
+
+
+def digits_in(text: bytes, name: str) -> slice:
+    """Return the place of the hash in a text that holds one seal.
+
+    Raises:
+        ValueError: when it does not.
+    """
+    start = text.find(_PREFIX) + len(_PREFIX)
+    if text.count(_PREFIX) != 1 or start + 64 > len(text):
+        raise_damaged(name)
+    return slice(start, start + 64)
+
+
+def without_digits(text: bytes, digits: slice) -> bytes:
+    """Return a text with zeros in the place of the hash, as it was hashed."""
+    return text[: digits.start] + b"0" * 64 + text[digits.stop :]
+
+
+def seal_text(text: bytes) -> bytes:
+    """Return a text, which holds `PLACEHOLDER`, with the hash of the whole text in it."""
+    return text.replace(PLACEHOLDER, _PREFIX + hashlib.sha256(text).hexdigest().encode())
+
+
+def check_text(text: bytes, name: str) -> None:
+    """Compare a text with the seal in it.
+
+    Raises:
+        ValueError: when it has changed.
+    """
+    digits = digits_in(text, name)
+    if hashlib.sha256(without_digits(text, digits)).hexdigest().encode() != text[digits]:
+        raise_damaged(name)
 
 
 def raise_damaged(name: str) -> NoReturn:

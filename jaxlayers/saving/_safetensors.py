@@ -12,6 +12,7 @@ place. Both the key and the value show that there is a seal, so that no single c
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import struct
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
@@ -59,10 +60,9 @@ def write(path: str, fill: Callable[[Callable[[str, str | None], Any]], None]) -
     with replacing(path) as temporary:
         safetensors.serialize_file(specs, temporary, {_SEAL: seals.PLACEHOLDER.decode()})
         with open(temporary, "r+b", buffering=0) as file:
-            header = _raw_header(file, path)
-            start, _ = _find_digits(header, path)
+            digits = seals.digits_in(_raw_header(file, path), path)
             digest = seals.hash_range(file, os.path.getsize(temporary))
-            file.seek(start)
+            file.seek(digits.start)
             file.write(digest)
 
 
@@ -209,22 +209,10 @@ def _raw_header(file: Any, path: str) -> bytes:
     return start + file.read(length)
 
 
-def _find_digits(raw: bytes, path: str) -> tuple[int, int]:
-    """Return the beginning and end of the hash in a header."""
-    placeholder = seals.PLACEHOLDER[:-64]
-    start = raw.find(placeholder) + len(placeholder)
-    if raw.count(placeholder) != 1 or start + 64 > len(raw):
-        seals.raise_damaged(path)
-    return start, start + 64
-
-
 def _check_seal(file: Any, raw: bytes, header: Any, path: str) -> None:
     """Compare a file with the hash in its metadata, if it has one: other programs write none."""
-    metadata = header.get("__metadata__", {}) if isinstance(header, dict) else {}
-    marks = [*metadata, *metadata.values()] if isinstance(metadata, dict) else []
-    if _SEAL not in marks and not any(str(mark).encode().startswith(seals.PLACEHOLDER[:-64]) for mark in marks):
-        return
-    start, end = _find_digits(raw, path)
-    size = os.fstat(file.fileno()).st_size
-    if seals.hash_range(file, size, raw[:start] + b"0" * 64 + raw[end:]) != raw[start:end]:
-        seals.raise_damaged(path)
+    metadata = header.get("__metadata__") if isinstance(header, dict) else None
+    if seals.has_mark(json.dumps(metadata).encode(), _SEAL):
+        digits, size = seals.digits_in(raw, path), os.fstat(file.fileno()).st_size
+        if seals.hash_range(file, size, seals.without_digits(raw, digits)) != raw[digits]:
+            seals.raise_damaged(path)
