@@ -104,8 +104,8 @@ class KerasFileEditor:
 
         Returns:
             A dict with `"status"`, which is `"success"` or `"error"`; `"error_count"`, the number of differences; and
-            `"match_count"`, the number of weights of the model that the file has with the same shape. An object
-            that one side lacks is one difference. Each weight counts once; Keras counts it again for each object around it.
+            `"match_count"`, the number of weights of the model that the file has with the same shape. An object that
+            one side lacks is one difference. Each weight counts once; Keras counts it again for each object around it.
         """
         stored, expected = dict(self.weights_dict), self._weights_of(reference_model)
         if getattr(reference_model, "optimizer", None) is None:
