@@ -25,6 +25,7 @@ from jaxlayers.export._structures import Leaf
 
 # Custom calls that run code of the process which loads the program; a program in a file may not contain them.
 _CALLS_OF_PYTHON = re.compile(rb"xla_(ffi_)?(partitioned_)?python_\w*callback")
+_HEADER = re.compile(rb"ML\xefR.StableHLO_v(\d+)\.(\d+)\.(\d+)\x00", re.DOTALL)
 
 
 class Program(NamedTuple):
@@ -104,7 +105,8 @@ class Program(NamedTuple):
         """Return the program that `to_json` has written.
 
         Raises:
-            ValueError: when JAX does not know the calling convention, or the program calls functions of Python.
+            ValueError: when JAX does not know the calling convention or the version of StableHLO, or the program calls
+            functions of Python.
         """
         module, version = read(data["module"]), data["calling_convention"]
         first, last = (
@@ -117,8 +119,9 @@ class Program(NamedTuple):
                 f"its programs have version {version} of JAX's calling convention, and JAX {jax.__version__} runs the "
                 f"versions {first} to {last}; use {way_out} JAX, or export again"
             )
+        _check_version(data["module"], module)
         if _CALLS_OF_PYTHON.search(module):
-            raise ValueError(f"the program in {data['module']!r} calls functions of Python")
+            raise ValueError(f"its member {data['module']!r} calls functions of Python")
         inputs, outputs = ([Leaf(tuple(shape), dtype) for shape, dtype in data[name]] for name in ("inputs", "outputs"))
         derivative = None if data["derivative"] is None else cls.from_json(data["derivative"], read)
         kept = tuple(map(int, data["kept"]))
@@ -151,6 +154,21 @@ def make(
         exported.module_kept_var_idx,
         derivative,
     )
+
+
+def _check_version(member: str, module: bytes) -> None:
+    """Check that bytes are StableHLO of a version that JAX reads."""
+    from jax.extend.mlir.dialects import stablehlo  # it takes its time to import
+
+    header = _HEADER.match(module)
+    if header is None:
+        raise ValueError(f"its member {member!r} is no StableHLO")
+    version, newest = tuple(map(int, header.groups())), tuple(map(int, stablehlo.get_current_version().split(".")))
+    if version > newest:
+        raise ValueError(
+            f"its programs are StableHLO {'.'.join(map(str, version))}, and JAX {jax.__version__} reads versions up to "
+            f"{'.'.join(map(str, newest))}. Use a newer JAX here, or export again with an older JAX"
+        )
 
 
 def _pull_back(function: Callable[..., Any], number: int, *arrays: Any) -> list[jax.Array]:

@@ -20,6 +20,7 @@ from jaxlayers.export._structures import Leaf, Structure
 
 _ATTEMPTS = 6  # the most traces of one function; each but the last finds at least one more variable
 _MOST_OPTIONAL = 4  # optional inputs, for each of which the number of programs doubles
+_ONE_PLATFORM = ("cpu",)  # to find out if a function can be exported at all
 
 
 class Variant(NamedTuple):
@@ -169,7 +170,7 @@ def _explain(name: str, function: Any, sizes: Sizes, inputs: Structure, error: E
 
     def accepts(structure: Structure) -> bool:
         try:
-            _Trace(name, function, structure, sizes).find_variables()
+            _Trace(name, function, structure, sizes).export(_ONE_PLATFORM, 0)
         except Exception:
             return False
         return True
@@ -180,13 +181,13 @@ def _explain(name: str, function: Any, sizes: Sizes, inputs: Structure, error: E
     symbols = _sizes.symbols_of(inputs)
     refused = [symbol for symbol in symbols if not accepts(sizes.with_numbers(inputs, number, but=symbol))] or symbols
     places = [
-        f"{'the batch' if size == 'batch' else 'the size'} along axis {axis} of {path!r}"
+        f"axis {axis}{' (the batch)' if size == 'batch' else ''} of {path!r}"
         for path, leaf in _structures.leaves_of(inputs)
         for axis, size in enumerate(leaf.shape)
         if size in refused
     ]
     return ValueError(
-        f"{name!r} cannot be exported for any size of {'; '.join(places)}: its code needs a number there. Give "
-        "the size in the Input, or in input_signature, such as [InputSpec(shape=(8, 16))]. The error was "
+        f"{name!r} cannot be exported for an unknown size of {', '.join(places)}: its code needs a number there. "
+        "Give the size in the Input, or in input_signature, such as [InputSpec(shape=(8, 16))]. The error was "
         f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
     ).with_traceback(error.__traceback__)
