@@ -246,7 +246,7 @@ class ArchiveWriter:
         self._path = path
         self._file = open(path, "w+b", buffering=0)  # noqa: SIM115, closed by `__exit__`
         self._output = _Output(self._file)
-        self._zip = zipfile.ZipFile(self._output, "w")  # type: ignore[arg-type]
+        self._zip = zipfile.ZipFile(self._output, "w")  # type: ignore[call-overload]
         self._zip.comment = seals.PLACEHOLDER
 
     def __enter__(self) -> ArchiveWriter:

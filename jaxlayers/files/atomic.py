@@ -33,8 +33,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
         >>> path = os.path.join(tempfile.mkdtemp(), "notes.txt")
         >>> with replacing(path) as temporary, open(temporary, "w") as file:
         ...     _ = file.write("complete")
-        >>> open(path).read()
-        'complete'
+        >>> os.listdir(os.path.dirname(path))
+        ['notes.txt']
     """
     target = os.path.realpath(path)
     if os.path.isdir(target):
