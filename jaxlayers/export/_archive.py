@@ -9,7 +9,8 @@ from typing import Any
 
 import jax
 
-from jaxlayers.common.settings import free_name
+from jaxlayers.common.errors import ends_in_user_code
+from jaxlayers.common.settings import floatx, free_name
 from jaxlayers.core import InputSpec, Layer, Variable, scope
 from jaxlayers.core.inference import map_shapes
 from jaxlayers.core.tracking import Tracked
@@ -77,6 +78,7 @@ class ExportArchive:
         for path, variable in resource._tracked_walk.entries:
             self._name(variable, "/".join((*prefix, *path)))
 
+    @ends_in_user_code
     def add_endpoint(
         self, name: str, fn: Callable[..., Any], input_signature: Any = None, *, vjp_order: int = 0
     ) -> None:
@@ -105,13 +107,20 @@ class ExportArchive:
                 f"{name!r}."
             )
         if input_signature is None:
-            owner = fn if isinstance(fn, Layer) else getattr(fn, "__self__", None)
-            input_signature = signature_of(owner)
-        if not isinstance(input_signature, list | tuple):
-            input_signature = [input_signature]
-        arguments = _named_arguments(fn, tuple(input_signature))
-        batched = frozenset(key for key, value in arguments.items() if not _is_state(value))
-        self._add(name, fn, Sizes(arguments, batched), vjp_order)
+            signatures = _signatures_of(fn if isinstance(fn, Layer) else getattr(fn, "__self__", None))
+        else:
+            given = input_signature if isinstance(input_signature, list | tuple) else [input_signature]
+            is_list_of_inputs = getattr(fn, "_runs_layers", False) and len(given) > 1
+            signatures = [[list(given)] if is_list_of_inputs else list(given)]
+        errors: list[Exception] = []
+        for signature in signatures:
+            arguments = _named_arguments(fn, tuple(signature))
+            batched = frozenset(key for key, value in arguments.items() if not _is_state(value))
+            try:
+                return self._add(name, fn, Sizes(arguments, batched), vjp_order)
+            except Exception as error:
+                errors.append(error)
+        raise errors[0]
 
     def track_and_add_endpoint(self, name: str, resource: Any, input_signature: Any = None, **kwargs: Any) -> None:
         """Call `track` and `add_endpoint` for a layer or model."""
@@ -132,6 +141,21 @@ class ExportArchive:
         if not isinstance(name, str) or name in self._collections:
             raise ValueError(f"The name of a collection must be a text that is not taken; received {name!r}.")
         self._collections[name] = variables
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The variables of tracked objects."""
+        return list(self._names)
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """Those of `variables` that training changes."""
+        return [variable for variable in self._names if variable.trainable]
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """Those of `variables` that training does not change."""
+        return [variable for variable in self._names if not variable.trainable]
 
     def write_out(self, filepath: Any, options: Any = None, verbose: bool = True) -> None:
         """Write the file: beside its target first, then in its place.
@@ -197,6 +221,7 @@ class ExportArchive:
         return self._names[variable]
 
 
+@ends_in_user_code
 def save(
     filepath: Any,
     function: Callable[..., Any],
@@ -246,11 +271,14 @@ def save(
     archive.write_out(filepath, verbose=False)
 
 
-def signature_of(layer: Any) -> list[Any]:
-    """Return the signature of a layer or model: its symbolic inputs, or the shapes that it was built for.
+def _signatures_of(layer: Any) -> list[list[Any]]:
+    """Return the signatures that a layer or model may have, the likeliest first.
+
+    The signature is that of its symbolic inputs; otherwise it has the shapes that the layer was built for, of floats or
+    of integers.
 
     Raises:
-        ValueError: when it has neither.
+        ValueError: when neither is known.
     """
     if not isinstance(layer, Layer):
         raise ValueError(
@@ -259,16 +287,20 @@ def signature_of(layer: Any) -> list[Any]:
         )
     _check_built(layer)
     if getattr(layer, "_runs_layers", False):
-        return [layer.input]  # type: ignore[attr-defined]
+        return [[layer.input]]  # type: ignore[attr-defined]
     if layer._first_call:  # on symbolic tensors
-        return list(layer._first_call[0])
+        return [list(layer._first_call[0])]
     shapes = layer.__dict__.get("_build_shapes")
     if not shapes:
         raise ValueError(
             f"{layer.path!r} has not been called, so its inputs are not known. Call it on data first, or pass "
             "input_signature."
         )
-    return [map_shapes(lambda shape: InputSpec(shape=(None, *shape[1:])), shape) for shape in shapes.values()]
+
+    def of_dtype(dtype: str) -> list[Any]:
+        return map_shapes(lambda shape: InputSpec(dtype, (None, *shape[1:])), list(shapes.values()))
+
+    return [of_dtype(floatx()), of_dtype("int32")]
 
 
 def _check_built(resource: Any) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from jax import export
 
 from jaxlayers.common.array_like import from_other_library, unwrap
+from jaxlayers.common.errors import ends_in_user_code
 from jaxlayers.common.explanations import describe as describe_value
 from jaxlayers.common.settings import overflows
 from jaxlayers.core import InputSpec
@@ -114,7 +115,7 @@ class Function:
 
     def error(self, what: str) -> ValueError:
         """Return an error about the arguments of a call."""
-        return ValueError(f"{self.what} cannot be called: {what}.")
+        return _ArgumentError(f"{self.what} cannot be called: {what}.")
 
     def _may_be_absent(self, name: str) -> bool:
         part = self.inputs.parts[self.inputs.keys.index(name)]  # type: ignore[union-attr]
@@ -122,17 +123,16 @@ class Function:
 
     def _as_array(self, value: Any, name: str) -> Any:
         """Return a number, list or foreign array as an array."""
-        if value is None:
-            return None
+        if value is None or _is_ready(value):
+            return value
         try:
             array = unwrap(from_other_library(value))
             array = array if isinstance(array, jax.Array) else np.asarray(array)
         except (ValueError, TypeError) as error:
             raise self.error(f"the input {name!r} is no array: {error}") from None
-        if array.dtype.kind in _TEXT or (isinstance(array, np.ndarray) and overflows(array)):
-            raise self.error(
-                f"the input {name!r} must hold numbers of at most 32 bits; received {describe_value(array)}"
-            )
+        if not _is_ready(array) and (array.dtype.kind in _TEXT or overflows(array)):
+            what = describe_value(array)
+            raise self.error(f"the input {name!r} must hold numbers that fit into JAX's dtypes; received {what}")
         return array
 
     def _fit(self, value: Any, path: str, leaf: Leaf, sizes: dict[str, Any]) -> Any:
@@ -140,7 +140,7 @@ class Function:
         array, dtype = jnp.asarray(value), jnp.dtype(leaf.dtype)
         if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
             if leaf.key is None:
-                raise self.error(f"the input {leaf.name or path!r} must have {leaf}; received a key of jax.random")
+                raise self.error(f"the input {(leaf.name or path)!r} must have {leaf}; received a key of jax.random")
             array = jax.random.key_data(array)
         fits, different = len(array.shape) == len(leaf.shape), []
         for size, expected in zip(array.shape, leaf.shape, strict=False):
@@ -154,10 +154,14 @@ class Function:
             fits = False
         if not fits:
             raise self.error(
-                f"the input {leaf.name or path!r} must have {leaf}{''.join(different)}; received shape "
+                f"the input {(leaf.name or path)!r} must have {leaf}{''.join(different)}; received shape "
                 f"{tuple(array.shape)} and dtype {array.dtype}"
             )
         return array.astype(dtype)
+
+
+class _ArgumentError(ValueError):
+    """An error about the arguments of a call, raised inside of JAX."""
 
 
 class Endpoint:
@@ -180,6 +184,7 @@ class Endpoint:
         self.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])
         self._run = jax.jit(function)
 
+    @ends_in_user_code
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function on `weights`. Weights that it changes, such as the state of a seed generator, are replaced.
 
@@ -196,6 +201,7 @@ class Endpoint:
         self.weights.update(new)
         return outputs
 
+    @ends_in_user_code
     def apply(self, weights: Mapping[str, Any], *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
         """Run the function on other weights, as a pure function.
 
@@ -212,7 +218,7 @@ class Endpoint:
         """
         missing = [name for name in self._function.weights if name not in weights]
         if missing:
-            raise self._function.error(f"the weights {missing} are missing")
+            raise ValueError(f"{self._function.what} cannot be called: the weights {missing} are missing.")
         outputs, new = self._compute(weights, args, kwargs)
         return outputs, {**weights, **new}
 
@@ -234,7 +240,10 @@ class Endpoint:
         return f"<Endpoint {self.name}{self.__signature__}>"
 
     def _compute(self, weights: Mapping[str, Any], args: Any, kwargs: Any) -> tuple[Any, dict[str, Any]]:
-        return self._run([weights[name] for name in self._function.weights], self._function.bind(args, kwargs))
+        try:
+            return self._run([weights[name] for name in self._function.weights], self._function.bind(args, kwargs))
+        except _ArgumentError as error:  # without the notes that JAX adds
+            raise ValueError(*error.args) from None
 
 
 class LoadedArchive:
@@ -318,6 +327,7 @@ class LoadedArchive:
         return f"<LoadedArchive {self.path} for {', '.join(self.platforms)}: {endpoints}>"
 
 
+@ends_in_user_code
 def load(filepath: Any) -> LoadedArchive:
     """Load a file that `model.export`, `ExportArchive` or `save` has written.
 

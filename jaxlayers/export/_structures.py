@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from jaxlayers.common.array_like import ArrayLike
 from jaxlayers.common.explanations import describe as describe_value
 
 Key = str | int
@@ -106,7 +107,7 @@ class Matched:
     def _match(self, structure: Structure, value: Any, path: str) -> None:
         if isinstance(structure, Leaf):
             if value is None and not structure.optional:
-                raise ValueError(f"the input {path!r} is None; it must have {structure}")
+                raise ValueError(f"the input {(structure.name or path)!r} is None; it must have {structure}")
             self.values.append(value)
             return
         if structure.kind == "none":
@@ -190,6 +191,8 @@ def _open(value: Any) -> tuple[str, str, tuple[Key, ...], list[Any]] | None:
         return "dict", "", keys, list(value.values())
     if isinstance(value, list) or type(value) is tuple:
         return "list" if isinstance(value, list) else "tuple", "", tuple(range(len(value))), list(value)
+    if isinstance(value, ArrayLike):  # a variable
+        return None
     below = jax.tree_util.tree_flatten_with_path(value, is_leaf=lambda part: part is not value)[0]
     if len(below) == 1 and below[0][1] is value:
         return None

@@ -17,6 +17,7 @@ from jaxlayers.export import _programs, _sizes, _structures
 from jaxlayers.export._programs import Program
 from jaxlayers.export._sizes import Sizes
 from jaxlayers.export._structures import Leaf, Structure
+from jaxlayers.numerics.platforms import cudnn
 
 _ATTEMPTS = 6  # the most traces of one function; each but the last finds at least one more variable
 _MOST_OPTIONAL = 4  # optional inputs, for each of which the number of programs doubles
@@ -110,20 +111,21 @@ class _Trace:
 
     def export(self, platforms: Sequence[str], vjp_order: int) -> Variant:
         """Find the variables that the function uses, and export it as a function of their arrays."""
-        self.find_variables()
-        variables = list(self._variables)
-        states = [jax.ShapeDtypeStruct(v.shape, jax.dtypes.canonicalize_dtype(v.dtype)) for v in variables]
-        program = _programs.make(self._run, states + self._structs, platforms, vjp_order)
-        leaves = iter(program.outputs)
-        outputs = _fill(self._outputs, leaves)
-        return Variant(self._inputs, outputs, program, variables, self._written)
+        with cudnn.avoided():
+            self._find_variables()
+            program = _programs.make(self._run, self._states() + self._structs, platforms, vjp_order)
+        outputs = _fill(self._outputs, iter(program.outputs))
+        return Variant(self._inputs, outputs, program, list(self._variables), self._written)
 
-    def find_variables(self) -> None:
+    def _states(self) -> list[jax.ShapeDtypeStruct]:
+        dtype_of = jax.dtypes.canonicalize_dtype
+        return [jax.ShapeDtypeStruct(variable.shape, dtype_of(variable.dtype)) for variable in self._variables]
+
+    def _find_variables(self) -> None:
         """Trace the function abstractly until all variables that it uses are known."""
         for _ in range(_ATTEMPTS):
             making.make(self._variables)
-            states = [jax.ShapeDtypeStruct(v.shape, jax.dtypes.canonicalize_dtype(v.dtype)) for v in self._variables]
-            jax.eval_shape(lambda *arrays: self._run(*arrays), *states, *self._structs)
+            jax.eval_shape(lambda *arrays: self._run(*arrays), *self._states(), *self._structs)
             if not self._missing:
                 return
             self._variables.update(dict.fromkeys(self._missing))
