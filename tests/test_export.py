@@ -232,7 +232,7 @@ def test_images_of_any_size(layer, path):
 
 def test_layers_of_all_kinds_in_one_archive(path):
     families = {case.cls: case for case in reversed(CASES) if not case.call and not case.more}
-    chosen = [case for number, case in enumerate(families.values()) if number % 9 == 0]
+    chosen = [case for number, case in enumerate(families.values()) if number % 12 == 0]
     archive, parts = ExportArchive(("cpu", "cuda", "tpu")), {}
     for number, case in enumerate(chosen):
         layer, _, _, args = prepared(case, name=f"layer_{number}")
@@ -240,7 +240,7 @@ def test_layers_of_all_kinds_in_one_archive(path):
         parts[f"e{number}"] = layer, args
     archive.write_out(path, verbose=False)
     loaded = load(path)
-    assert len(parts) >= 10 and set(loaded.endpoints) == set(parts)
+    assert len(parts) >= 8 and set(loaded.endpoints) == set(parts)
     for name, (layer, args) in parts.items():
         same(getattr(loaded, name)(*args), jl.jit(lambda *a, layer=layer: layer(*a, training=False))(*args), 2e-5)
     with pytest.raises(ValueError, match="no endpoint 'serve'"):
