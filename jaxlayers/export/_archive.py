@@ -199,7 +199,7 @@ class ExportArchive:
 
     def _add(self, name: str, function: Any, sizes: Sizes, vjp_order: int) -> None:
         self._endpoints[name] = trace(
-            getattr(function, "name", None) or getattr(function, "__name__", name),
+            str(getattr(function, "name", None) or getattr(function, "__name__", name)),
             _for_inference(function),
             sizes,
             self._platforms,
@@ -287,7 +287,7 @@ def _signatures_of(layer: Any) -> list[list[Any]]:
         )
     _check_built(layer)
     if getattr(layer, "_runs_layers", False):
-        return [[layer.input]]  # type: ignore[attr-defined]
+        return [[layer.input]]
     if layer._first_call:  # on symbolic tensors
         return [list(layer._first_call[0])]
     shapes = layer.__dict__.get("_build_shapes")
@@ -343,7 +343,8 @@ def _for_inference(function: Any) -> Callable[..., Any]:
         return lambda *args: function(*args, training=False)
     owner = getattr(function, "__self__", None)
     if isinstance(owner, Layer):
-        return lambda *args: owner._call_method(function, scope.current(), args, {"training": False})
+        inner: Any = scope.current
+        return lambda *args: owner._call_method(function, inner(), args, {"training": False})
     return function
 
 

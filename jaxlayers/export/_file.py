@@ -52,7 +52,8 @@ class Writer:
         host = np.asarray(array)
         if host.dtype.kind in "iufc" and host.dtype.itemsize > 1:
             host = host.astype(host.dtype.newbyteorder("<"), copy=False)
-        member = self.add_bytes("arrays", memoryview(np.ascontiguousarray(host).reshape(-1).view("uint8")))
+        flat: Any = np.ascontiguousarray(host).reshape(-1).view("uint8")
+        member = self.add_bytes("arrays", memoryview(flat))
         return {"member": member, "shape": list(host.shape), "dtype": host.dtype.name, "key": key}
 
     def add_manifest(self, manifest: dict[str, Any]) -> None:

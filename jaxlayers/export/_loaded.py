@@ -126,7 +126,7 @@ class Function:
         if value is None or _is_ready(value):
             return value
         try:
-            array = unwrap(from_other_library(value))
+            array: Any = unwrap(from_other_library(value))
             array = array if isinstance(array, jax.Array) else np.asarray(array)
         except (ValueError, TypeError) as error:
             raise self.error(f"the input {name!r} is no array: {error}") from None

@@ -41,7 +41,9 @@ class Sizes:
         self.structure = _structures.Node("dict", tuple(arguments), parts)
 
     def _leaf(self, value: Any, path: str, is_batched: bool) -> Leaf:
-        name, optional, shape = None, False, ()
+        name, optional = None, False
+        shape: tuple[Any, ...]
+        dtype: Any
         if isinstance(value, InputSpec):
             if value.shape is None:
                 raise ValueError(
@@ -49,7 +51,7 @@ class Sizes:
                     "any: InputSpec(shape=(None, 3))."
                 )
             shape, name, optional = value.shape, value.name, value.optional
-            dtype: Any = value.dtype or floatx()
+            dtype = value.dtype or floatx()
             is_batched = False
         elif isinstance(value, SymbolicTensor):
             source = getattr(getattr(value, "node", None), "function", None)
@@ -80,12 +82,13 @@ class Sizes:
                 f"The input {path!r} is {describe_value(value)}. An exported function takes arrays of numbers: encode "
                 "strings before."
             )
-        unknown = []
+        unknown: list[tuple[int, Any]] = []
         for axis, size in enumerate(shape):
             if export.is_symbolic_dim(size):
                 self._scope = self._scope or size.scope
             elif size is None or (axis == 0 and is_batched):
-                unknown.append((axis, size))
+                # A model that was declared with a batch size may accept this one only; that of an array is any.
+                unknown.append((axis, size if isinstance(value, SymbolicTensor) else None))
         if unknown:
             self._unknown[path] = unknown
         sizes = tuple(str(size) if export.is_symbolic_dim(size) else size for size in shape)

@@ -136,7 +136,7 @@ class Matched:
         received = dict(zip(keys, parts, strict=True))
         _compare_keys(structure.keys, received, what)
         if kind == "record" and keys == structure.keys:
-            tree = jax.tree.structure(value, is_leaf=lambda part: part is not value)
+            tree: Any = jax.tree.structure(value, is_leaf=lambda part: part is not value)
             self.classes[name, keys] = tree.unflatten
         return [received[key] for key in structure.keys]
 
@@ -163,19 +163,19 @@ def build(structure: Structure, values: Iterator[Any], classes: Mapping[Any, Cal
 
 
 def _new_record(structure: Node, parts: list[Any]) -> Any:
-    fields = dict(zip(structure.keys, parts, strict=True))
+    fields = dict(zip(map(str, structure.keys), parts, strict=True))
     if structure.type == "TrainState":
         from jaxlayers.training.state import TrainState  # it needs flax, which takes its time to import
 
-        if structure.keys == tuple(TrainState.__dataclass_fields__):
+        if tuple(fields) == tuple(TrainState.__dataclass_fields__):
             return TrainState(**fields)
-    names = tuple(map(str, structure.keys))
-    return _named_tuple(structure.type, names)(*parts) if all(map(_is_field, (structure.type, *names))) else fields
+    names = (structure.type, *fields)
+    return _named_tuple(names[0], names[1:])(*parts) if all(map(_is_field, names)) else fields
 
 
 @functools.cache  # so that equal records have equal classes
 def _named_tuple(name: str, fields: tuple[str, ...]) -> Any:
-    return collections.namedtuple(name, fields)  # type: ignore[misc]
+    return collections.namedtuple(name, fields)
 
 
 def _is_field(name: str) -> bool:

@@ -150,9 +150,10 @@ class _Trace:
             return Leaf((), "", key=str(jax.random.key_impl(array)) if is_key else None)
 
         self._outputs = _structures.describe(outputs, leaf)
-        self._written = list(inner.values.written)  # type: ignore[misc]
-        used = {**inner.values.missing, **inner.values.written}  # type: ignore[attr-defined, dict-item]
-        self._missing = [variable for variable in used if variable not in self._variables]
+        written: dict[Any, None] = inner.values.written
+        missing: dict[Any, str] = inner.values.missing  # type: ignore[attr-defined]
+        self._written = list(written)
+        self._missing = [variable for variable in {**missing, **written} if variable not in self._variables]
         return flat + [inner.values.arrays[variable] for variable in self._written]
 
 
