@@ -19,6 +19,7 @@ from jaxlayers.common.constructors import ConstructorSignature, defined_in_libra
 from jaxlayers.common.described import Described
 from jaxlayers.common.errors import filtered
 from jaxlayers.common.input_spec import InputSpec, check_inputs
+from jaxlayers.common.own_variables import OwnVariables
 from jaxlayers.common.settings import auto_name, free_name, is_float, standardize_shape, to_snake_case
 from jaxlayers.core import building, donation, effects, losses, making, scope, tracking
 from jaxlayers.core.symbolic import has_symbolic
@@ -28,7 +29,7 @@ from jaxlayers.core.variable import Variable
 from jaxlayers.core.weights import Weighted
 
 
-class Layer(Symbolic, Described, Weighted):
+class Layer(Symbolic, Described, OwnVariables, Weighted):
     """The base class of layers and models: weights and a computation.
 
     Subclasses make their weights in `__init__` or in `build(input_shape)`, with `add_weight`, and compute in

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.common import keys
+from jaxlayers.common.own_variables import OwnVariables
 from jaxlayers.common.settings import auto_name
 from jaxlayers.core import making, scope, tracking
 from jaxlayers.core.protocols import Role
@@ -30,7 +31,7 @@ _AFTER_VMAP = np.uint32(0xC2B2AE35)  # likewise, after a vmap
 _eager_draws = threading.RLock()  # held while a draw outside of every scope reads and advances a state
 
 
-class SeedGenerator(tracking.Tracked):
+class SeedGenerator(OwnVariables, tracking.Tracked):
     """A source of random keys, which hands out a new one each time.
 
     Args:

@@ -38,6 +38,7 @@ from jaxlayers.core.values import (
 )
 
 _current: ContextVar[Scope | None] = ContextVar("jaxlayers_scope", default=None)
+postponing: ContextVar[bool] = ContextVar("jaxlayers_postponing", default=False)  # True: builds make no arrays
 current = _current.get
 Generators = Literal["own", "seeded", "stream"]
 
@@ -344,9 +345,11 @@ def is_running() -> bool:
 
 
 def makes_arrays() -> bool:
-    """True if a variable without an array would get one now: not inside a closed scope."""
+    """True if a variable without an array would get one now: not inside a closed scope, or while a file is read."""
     scope = current()
-    return scope is None or not any(isinstance(outer.values, ClosedValues) for outer in scope.outwards())
+    return not postponing.get() and (
+        scope is None or not any(isinstance(outer.values, ClosedValues) for outer in scope.outwards())
+    )
 
 
 def path_hash(path: str) -> np.uint32:

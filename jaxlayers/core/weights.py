@@ -12,6 +12,7 @@ import numpy as np
 from jaxlayers.common import changes
 from jaxlayers.common.call_spec import split_method
 from jaxlayers.common.errors import ends_in_user_code
+from jaxlayers.common.own_variables import variables_in
 from jaxlayers.core import losses, pure, tracking
 from jaxlayers.core.protocols import Role
 from jaxlayers.core.variable import Variable
@@ -31,7 +32,7 @@ class Weighted(tracking.Tracked):
         """Yield everything assigned to this layer with its key in the trees, then other weights under their names."""
         children = list(super()._tracked_children())
         yield from children
-        assigned = {id(leaf) for _, value in children for leaf in _flatten(value)}
+        assigned = {id(leaf) for _, value in children for leaf in variables_in(value)}
         taken = {key for key, _ in children}
         for key, variable in self._loose_weights.items():
             if id(variable) not in assigned:
@@ -243,11 +244,3 @@ class Weighted(tracking.Tracked):
     @state.setter
     def state(self, tree: Any) -> None:
         pure.assign(self, tree, trainable=False)
-
-
-def _flatten(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, list | tuple):
-        return [value]
-    return [leaf for item in value for leaf in _flatten(item)]

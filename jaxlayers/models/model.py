@@ -14,6 +14,7 @@ from jaxlayers.common.settings import auto_name
 from jaxlayers.core import Layer, SymbolicTensor, making, scope, tracking
 from jaxlayers.models import _arguments, _states, graph_config
 from jaxlayers.models._derived import Derived
+from jaxlayers.models._files import InFiles
 from jaxlayers.models._names import local_names
 from jaxlayers.models.graph import Graph, record
 from jaxlayers.models.summary import summary
@@ -21,7 +22,7 @@ from jaxlayers.saving import serialize_keras_object
 from jaxlayers.training.trainer import Trainer
 
 
-class Model(Trainer, Layer):
+class Model(InFiles, Trainer, Layer):
     """A layer with `compile`, `fit`, `evaluate` and `predict`.
 
     There are two ways to make one: write a subclass with a `call` method, or pass symbolic inputs and outputs. The
@@ -60,8 +61,6 @@ class Model(Trainer, Layer):
         >>> inputs = jl.Input((3,))
         >>> hidden = jl.layers.Dense(4, activation="relu")(inputs)
         >>> model = jl.Model(inputs, jl.layers.Dense(1)(hidden) + jl.ops.sum(inputs, axis=-1, keepdims=True))
-        >>> model(x).shape
-        (8, 1)
         >>> sorted(model.params)
         ['dense', 'dense_1']
     """
@@ -285,14 +284,14 @@ class Model(Trainer, Layer):
                 layers by default.
 
         Raises:
-            ValueError: if `layer_range` names a layer that the model does not have.
+            ValueError: if `layer_range` names no layer.
         """
         summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
 
     def get_config(self) -> dict[str, Any]:
         """Return a dict from which `from_config` makes the model again, without its weights.
 
-        The config of a functional model holds its layers and the calls between them.
+        That of a functional model holds its layers and the calls between them.
         """
         if self._layer_graph is None or not graph_config.is_all_of(type(self)):
             return super().get_config()

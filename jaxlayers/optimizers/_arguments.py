@@ -1,4 +1,4 @@
-"""The base of all optimizers: the common arguments, the learning rate, the variables, saving, and the config."""
+"""The base of all optimizers: the common arguments, the learning rate, the variables, and the config."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.constructors import constructor_config
+from jaxlayers.common.own_variables import OwnVariables
 from jaxlayers.common.settings import auto_name, floatx, to_snake_case
 from jaxlayers.core import Variable, scope
 from jaxlayers.core.protocols import Role
@@ -22,7 +22,7 @@ from jaxlayers.optimizers._decay import Exclusion
 from jaxlayers.optimizers._slots import Layout
 
 
-class Arguments(Tracked):
+class Arguments(OwnVariables, Tracked):
     """The arguments common to all optimizers, and the attributes and variables made from them; see `Optimizer`."""
 
     _config_attributes: ClassVar[dict[str, str | None]] = {"learning_rate": "_learning_rate"}
@@ -125,6 +125,9 @@ class Arguments(Tracked):
         """All variables, in Keras's order: the iterations, the learning rate if it is a number, the slots."""
         return [self._iterations, *self._rate_variables, *self._slots.values()]
 
+    def _saved_variables(self) -> list[Variable]:
+        return self.variables
+
     @property
     def _rate_variables(self) -> list[Variable]:
         """The variables that an update reads but does not change."""
@@ -216,19 +219,6 @@ class Arguments(Tracked):
         values = [variable.check(value) for variable, value in zip(variables, weights, strict=True)]
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
-
-    def save_own_variables(self, store: Any) -> None:
-        """Store the arrays of `variables` in a mapping, under the keys "0", "1", and so on."""
-        for i, variable in enumerate(self.variables):
-            store[str(i)] = variable.numpy()
-
-    def load_own_variables(self, store: Any) -> None:
-        """Assign the arrays in a mapping that `save_own_variables` filled to `variables`.
-
-        Raises:
-            ValueError: if the number of arrays or a shape differs; nothing is changed then.
-        """
-        self.set_weights([np.asarray(store[str(i)]) for i in range(len(store.keys()))])
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make it again."""

@@ -12,9 +12,11 @@ from jaxlayers.saving._custom_objects import (
     get_registered_object as get_registered_object,
     register_keras_serializable as register_keras_serializable,
 )
+from jaxlayers.saving.model_files import load_model as load_model, save_model as save_model
 from jaxlayers.saving.objects import (
     deserialize_keras_object as deserialize_keras_object,
     serialize_keras_object as serialize_keras_object,
 )
+from jaxlayers.saving.weight_files import load_weights as load_weights, save_weights as save_weights
 
 __all__ = exports.public_names(vars())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import marshal
+import sys
 import types
 from contextvars import ContextVar
 from typing import Any
@@ -21,7 +22,8 @@ def dump(function: types.FunctionType) -> tuple[str, Any, Any]:
 def load(config: dict[str, Any], where: str) -> types.FunctionType:
     """Return the function that `{"code": ..., "defaults": ..., "closure": ...}` or `{"value": [...]}` describes.
 
-    Its globals are `jax`, `jnp`, `np` and `numpy`, not those of the module in which it was written.
+    Its globals are those of the main program, and `jl`, `ops`, `jax`, `jnp`, `np`; not those of the module in which it
+    was written.
 
     Args:
         config: the config of the function.
@@ -43,7 +45,10 @@ def load(config: dict[str, Any], where: str) -> types.FunctionType:
 
 
 def _globals() -> dict[str, Any]:
+    """Return the global names that a loaded lambda can use: those of the main program, and those of its libraries."""
     import jax
     import numpy
 
-    return {"__builtins__": __builtins__, "jax": jax, "jnp": jax.numpy, "np": numpy, "numpy": numpy}
+    library = sys.modules[__name__.split(".")[0]]  # its operations lie above this module
+    names = {"jax": jax, "jnp": jax.numpy, "np": numpy, "numpy": numpy, "jl": library, "ops": library.ops}
+    return {**names, **vars(sys.modules["__main__"]), "__builtins__": __builtins__}

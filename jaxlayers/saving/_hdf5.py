@@ -1,0 +1,200 @@
+"""Weights in HDF5 files, as Keras 3 lays them out: the group `<path>/vars` holds the variables of one object.
+
+A file that is read is checked whole before an array is read: only plain links to groups and data sets of numbers, no
+storage outside of the file, no plug-ins, and no data set that declares more than is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any
+
+import h5py
+import ml_dtypes
+import numpy as np
+
+from jaxlayers.common.array_like import unwrap
+
+_FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
+_MAX_EXPANSION = 1100  # DEFLATE cannot shrink further
+_MAX_NAME = 1 << 10  # bytes of an attribute that is read
+VARIABLES = "vars"  # the name of the group with the variables of an object
+SEAL_MARK = "jaxlayers_sealed"  # an attribute of the root: the file ends with a seal
+_OTHER_DTYPES = ("bfloat16", "float8_", "float4_", "float6_", "int4", "uint4", "int2", "uint2", "int1", "uint1")
+
+
+class StoredVariables(Mapping[str, np.ndarray]):
+    """The variables of one object in a file that is being read; an array is read when it is asked for.
+
+    Args:
+        place: the file and the path, for messages.
+        datasets: the checked data sets by name.
+        name: the name of the object in the file, or None.
+    """
+
+    def __init__(self, place: str, datasets: dict[str, h5py.Dataset], name: str | None = None):
+        self._place, self._datasets, self.name = place, datasets, name
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        dataset = self._datasets[key]
+        try:
+            array = np.empty(dataset.shape, dataset.dtype)
+            if array.size:
+                dataset.read_direct(array)
+        except (OSError, RuntimeError) as error:
+            raise ValueError(f"{self._place}: the array {key!r} cannot be read: {error}.") from error
+        return array.view(_dtype(dataset)) if array.dtype.kind == "V" else array
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._datasets)
+
+    def __len__(self) -> int:
+        return len(self._datasets)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each array, without reading it."""
+        return {key: dataset.shape for key, dataset in self._datasets.items()}
+
+
+class VariableWriter(MutableMapping[str, Any]):
+    """The variables of one object in a file that is being written; the group is made with the first of them."""
+
+    def __init__(self, file: h5py.File, path: str, name: str | None):
+        self._file, self._path = file, f"{path}/{VARIABLES}" if path else VARIABLES
+        self._group: Any = {}
+        if name is not None:
+            self._make_group().attrs["name"] = name
+
+    def _make_group(self) -> Any:
+        if not isinstance(self._group, h5py.Group):
+            self._group = self._file.require_group(self._path)
+        return self._group
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        array = np.asarray(unwrap(value))
+        dataset = self._make_group().create_dataset(key, data=array)
+        if array.dtype.kind == "V":  # a dtype that HDF5 lacks
+            dataset.attrs["dtype"] = array.dtype.name
+
+    def __getitem__(self, key: str) -> Any:
+        return self._group[key][()]
+
+    def __delitem__(self, key: str) -> None:
+        del self._group[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._group)
+
+    def __len__(self) -> int:
+        return len(self._group)
+
+
+def read(file: Any, place: str) -> tuple[h5py.File, dict[str, StoredVariables]]:
+    """Open a file and check all of it.
+
+    Args:
+        file: a binary file that can be read at any position.
+        place: its name, for messages.
+
+    Returns:
+        The open file, to be closed by the caller, and the variables of each object by path.
+
+    Raises:
+        ValueError: when it is no HDF5 file of weights, is damaged, or has something that such a file must not have.
+    """
+    opened = None
+    try:
+        opened = h5py.File(file, "r")
+        return opened, _check_group(opened, place)
+    except (OSError, RuntimeError, KeyError, TypeError, OverflowError) as error:
+        problem: Exception = ValueError(f"{place} is damaged, or no HDF5 file of weights: {error}.")
+        problem.__cause__ = error
+    except ValueError as error:
+        problem = error
+    if opened is not None:
+        opened.close()
+    raise problem
+
+
+def is_marked_as_sealed(opened: h5py.File) -> bool:
+    """True if a file says that it ends with a seal."""
+    return SEAL_MARK in opened.attrs
+
+
+def _check_group(root: h5py.File, place: str) -> dict[str, StoredVariables]:
+    """Walk through a file without following anything out of it; return the variables by the paths of their objects."""
+    found: dict[str, StoredVariables] = {}
+    seen: set[Any] = set()
+    waiting: list[tuple[str, Any]] = [("", root["/"])]
+    while waiting:
+        path, group = waiting.pop()
+        is_variables = path.rsplit("/", 1)[-1] == VARIABLES
+        datasets: dict[str, h5py.Dataset] = {}
+        for name in group:
+            inside = f"{path}/{name}" if path else name
+            if group.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
+                raise ValueError(f"{place}: {inside!r} is a link, which a file of weights must not have.")
+            item = group[name]
+            info = h5py.h5o.get_info(item.id)
+            identity = (info.fileno, info.addr)
+            if identity in seen:
+                raise ValueError(f"{place}: {inside!r} can be reached in two ways, as no object of a file may be.")
+            seen.add(identity)
+            if isinstance(item, h5py.Group):
+                waiting.append((inside, item))
+            elif isinstance(item, h5py.Dataset):
+                check_dataset(item, f"{place}: {inside!r}")
+                datasets[name] = item
+            else:
+                raise ValueError(f"{place}: {inside!r} is neither a group nor an array.")
+        if is_variables:
+            owner = path[: -len(VARIABLES)].rstrip("/")
+            found[owner] = StoredVariables(f"{place}, {owner or 'the model itself'!r}", datasets, _text(group, "name"))
+        elif datasets:
+            names = ", ".join(sorted(datasets))
+            raise ValueError(
+                f"{place}: the arrays {names} lie outside of a group {VARIABLES!r}, so this is no file of weights of "
+                "Keras 3."
+            )
+    return found
+
+
+def check_dataset(dataset: h5py.Dataset, place: str) -> None:
+    """Check that a data set holds numbers, all of them in this file.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    properties = dataset.id.get_create_plist()
+    if dataset.is_virtual or properties.get_external_count():
+        raise ValueError(f"{place} is stored outside of the file, which is not allowed.")
+    filters = [properties.get_filter(number)[0] for number in range(properties.get_nfilters())]
+    if not set(filters) <= _FILTERS:
+        raise ValueError(f"{place} needs a plug-in of HDF5 (filters {filters}), which is not allowed.")
+    if dataset.shape is None or dataset.dtype.kind not in "biufcV" or dataset.dtype.names or dataset.dtype.hasobject:
+        raise ValueError(f"{place} does not hold numbers, but {dataset.dtype}.")
+    if dataset.dtype.kind == "V":
+        _dtype(dataset)
+    declared, stored = dataset.size * dataset.dtype.itemsize, dataset.id.get_storage_size()
+    if declared > stored * (_MAX_EXPANSION if filters else 1):
+        raise ValueError(
+            f"{place} declares the shape {dataset.shape} of {declared} bytes, but only {stored} are stored."
+        )
+
+
+def _dtype(dataset: h5py.Dataset) -> np.dtype:
+    """Return the dtype of an array whose dtype HDF5 lacks: it is named in an attribute."""
+    name = _text(dataset, "dtype") or ""
+    if name.startswith(_OTHER_DTYPES) and hasattr(ml_dtypes, name):
+        dtype = np.dtype(getattr(ml_dtypes, name))
+        if dtype.itemsize == dataset.dtype.itemsize:
+            return dtype
+    raise ValueError(f"{dataset.name!r} has the unknown dtype {name or str(dataset.dtype)!r}.")
+
+
+def _text(item: Any, name: str) -> str | None:
+    """Return a short string attribute, or None."""
+    if name not in item.attrs or item.attrs.get_id(name).get_storage_size() > _MAX_NAME:
+        return None
+    value = item.attrs[name]
+    return value if isinstance(value, str) and len(value) <= _MAX_NAME else None

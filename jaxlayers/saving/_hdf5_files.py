@@ -1,0 +1,43 @@
+"""Single HDF5 files of weights, with a seal at their end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import h5py
+
+from jaxlayers.files import seals
+from jaxlayers.files.archive import Window
+from jaxlayers.files.atomic import replacing
+from jaxlayers.saving import _hdf5
+
+
+def write(path: str, fill: Callable[[Callable[[str, str | None], Any]], None]) -> None:
+    """Write a file whole or not at all; `fill` receives a function from path and name to a store."""
+    with replacing(path) as temporary:
+        write_sealed(temporary, fill)
+
+
+def write_sealed(path: str, fill: Callable[[Callable[[str, str | None], Any]], None]) -> None:
+    """Write a file at a path, with its seal."""
+    with h5py.File(path, "w") as file:
+        file.attrs[_hdf5.SEAL_MARK] = True
+        fill(lambda place, name: _hdf5.VariableWriter(file, place, name))
+    seals.seal(path)
+
+
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[dict[str, Any]]:
+    """A `with` block around the checked content of a file."""
+    with open(path, "rb", buffering=0) as file:
+        if sealed := seals.is_sealed(file):
+            seals.check(file, path)
+        size = os.fstat(file.fileno()).st_size
+        opened_file, stored = _hdf5.read(Window(file, 0, size), f"The file {path!r}")
+        with opened_file:
+            if _hdf5.is_marked_as_sealed(opened_file) and not sealed:
+                seals.check(file, path)
+            yield stored

@@ -1,0 +1,205 @@
+"""The members of a `.keras` file: metadata, config, weights and assets. A directory can have the same content.
+
+The zip comment of a file that jaxlayers wrote is a seal, and its metadata says so: a changed byte anywhere is found.
+In a file of Keras, the check sums of the members are compared.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import h5py
+
+from jaxlayers.files.archive import Archive, ArchiveWriter, Window
+from jaxlayers.saving import _hdf5
+
+CONFIG, METADATA, WEIGHTS, ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets"
+KERAS_VERSION = "3.15.0"  # the version of Keras whose format this is
+_SEALED = "jaxlayers_sealed"  # in the metadata
+_MAX_JSON = 32 << 20  # bytes
+
+
+def write(
+    path: str, config: Any, fill: Callable[[Callable[[str, str | None], Any]], None], assets: str, zipped: bool = True
+) -> None:
+    """Write a model to a file or an empty directory.
+
+    Args:
+        path: the file or directory.
+        config: plain data.
+        fill: receives a function from path and name to a store for variables.
+        assets: a folder with the assets; nothing is written if it is empty.
+        zipped: if True, the default, write a file.
+    """
+    texts = {CONFIG: json.dumps(config).encode(), METADATA: json.dumps(_metadata(zipped)).encode()}
+    if not zipped:
+        for name, text in texts.items():
+            with open(os.path.join(path, name), "xb") as file:
+                file.write(text)
+        with h5py.File(os.path.join(path, WEIGHTS), "w") as weights:
+            fill(lambda place, name: _hdf5.VariableWriter(weights, place, name))
+        return
+    with ArchiveWriter(path) as archive:
+        for name, text in texts.items():
+            archive.add(name, text)
+        with archive.writing(WEIGHTS) as window, h5py.File(window, "w") as weights:
+            fill(lambda place, name: _hdf5.VariableWriter(weights, place, name))
+        archive.add_folder(assets, ASSETS)
+
+
+def _metadata(zipped: bool) -> dict[str, Any]:
+    now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
+    return {"keras_version": KERAS_VERSION, "date_saved": now} | ({_SEALED: True} if zipped else {})
+
+
+class ModelArchive:
+    """A checked `.keras` file, open for reading.
+
+    Args:
+        path: the path of the file.
+
+    Raises:
+        ValueError: when the file is damaged, or has members that such a file must not have.
+    """
+
+    def __init__(self, path: str):
+        self._archive = Archive(path, _is_member)
+        self._name = f"The file {path!r}"
+        try:
+            self._check_content()
+        except BaseException:
+            self._archive.close()
+            raise
+
+    def _check_content(self) -> None:
+        archive = self._archive
+        sealed = archive.is_sealed
+        if sealed:
+            archive.check_seal()
+        metadata = self._json(METADATA) if METADATA in archive.members else {}
+        if isinstance(metadata, dict) and metadata.get(_SEALED) and not sealed:
+            archive.check_seal()
+        if not sealed:
+            archive.check_sums()
+
+    def __enter__(self) -> ModelArchive:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._archive.close()
+
+    def config(self) -> Any:
+        """Return the config of the model as plain data."""
+        return self._json(CONFIG)
+
+    @contextlib.contextmanager
+    def weights(self) -> Iterator[dict[str, Any]]:
+        """A `with` block around the variables of each object by path."""
+        with self._archive.window(WEIGHTS) as window:
+            file, stored = _hdf5.read(window, f"{self._name}, member {WEIGHTS!r}")
+            with file:
+                yield stored
+
+    @property
+    def has_assets(self) -> bool:
+        """True if the file has assets."""
+        return any(name.startswith(f"{ASSETS}/") for name in self._archive.members)
+
+    def extract_assets(self, folder: str) -> None:
+        """Write the assets below a folder."""
+        self._archive.extract(folder, f"{ASSETS}/")
+
+    def _json(self, name: str) -> Any:
+        return parse_json(self._archive.read(name, _MAX_JSON), f"{self._name}, member {name!r}")
+
+
+class ModelDirectory:
+    """A directory with the content of a `.keras` file, open for reading.
+
+    Args:
+        path: the path of the directory.
+    """
+
+    def __init__(self, path: str):
+        self._path = path
+
+    def __enter__(self) -> ModelDirectory:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+    def config(self) -> Any:
+        """Return the config of the model as plain data."""
+        name = self._member(CONFIG)
+        with open(name, "rb") as file:
+            text = file.read(_MAX_JSON + 1)
+        if len(text) > _MAX_JSON:
+            raise ValueError(f"The file {name!r} has more than {_MAX_JSON} bytes.")
+        return parse_json(text, f"The file {name!r}")
+
+    @contextlib.contextmanager
+    def weights(self) -> Iterator[dict[str, Any]]:
+        """A `with` block around the variables of each object by path."""
+        name = self._member(WEIGHTS)
+        with open(name, "rb", buffering=0) as file:
+            opened_file, stored = _hdf5.read(Window(file, 0, os.fstat(file.fileno()).st_size), f"The file {name!r}")
+            with opened_file:
+                yield stored
+
+    @property
+    def has_assets(self) -> bool:
+        """True if the directory has assets."""
+        return os.path.isdir(os.path.join(self._path, ASSETS))
+
+    def extract_assets(self, folder: str) -> None:
+        """Copy the assets below a folder."""
+        import shutil
+
+        for place, directories, files in os.walk(os.path.join(self._path, ASSETS)):
+            for name in (*directories, *files):
+                self._member(os.path.relpath(os.path.join(place, name), self._path))
+        shutil.copytree(os.path.join(self._path, ASSETS), os.path.join(folder, ASSETS))
+
+    def _member(self, name: str) -> str:
+        path = os.path.join(self._path, name)
+        if os.path.islink(path):
+            raise ValueError(f"{path!r} is a link; a directory of a model holds files alone.")
+        if not os.path.exists(path):
+            raise ValueError(f"The directory {self._path!r} has no {name!r}, so it holds no model.")
+        return path
+
+
+def opened(path: str) -> ModelArchive | ModelDirectory:
+    """Open a file or directory with a model."""
+    return ModelDirectory(path) if os.path.isdir(path) else ModelArchive(path)
+
+
+def parse_json(text: bytes, place: str) -> Any:
+    """Return the plain data of a JSON text.
+
+    Raises:
+        ValueError: when it is no JSON, is nested too deeply, or names a key twice.
+    """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        result = dict(pairs)
+        if len(result) < len(pairs):
+            raise ValueError("a key is there twice")
+        return result
+
+    try:
+        return json.loads(text.decode("utf-8"), object_pairs_hook=unique)
+    except RecursionError:
+        raise ValueError(f"{place} is nested too deeply.") from None
+    except ValueError as error:
+        raise ValueError(f"{place} is no JSON that can be read: {error}.") from error
+
+
+def _is_member(name: str) -> bool:
+    return name in (CONFIG, METADATA, WEIGHTS) or name.startswith(f"{ASSETS}/")

@@ -1,0 +1,191 @@
+"""The weights of a model between its objects and a file: what goes where, and what does not fit.
+
+Loading is strict: all differences are reported in one error, and then nothing has changed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import warnings
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from jaxlayers.common.own_variables import compare
+from jaxlayers.core import donation
+from jaxlayers.core.random import SeedGenerator
+from jaxlayers.core.tracking import kept_apart
+from jaxlayers.saving._places import places
+
+_MAX_PROBLEMS = 50  # listed in one error
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """Which paths of a file are loaded, and into which objects.
+
+    Attributes:
+        include: regular expressions; if there are any, only objects whose paths match one of them are loaded.
+        exclude: regular expressions; objects whose paths match one of them are not loaded.
+        rename: a function, or pairs (regular expression, replacement), from paths of the model to paths of the file.
+        skip_mismatch: if True, objects that do not fit are left as they are, with a warning.
+        skipped: objects that are left as they are, with everything inside.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    rename: Callable[[str], str] | tuple[tuple[str, str], ...] = ()
+    skip_mismatch: bool = False
+    skipped: Collection[Any] = ()
+
+    @property
+    def is_partial(self) -> bool:
+        """True if some paths are left out."""
+        return bool(self.include or self.exclude)
+
+    def selects(self, path: str) -> bool:
+        """True if the object at a path is loaded."""
+        if self.include and not any(re.search(pattern, path) for pattern in self.include):
+            return False
+        return not any(re.search(pattern, path) for pattern in self.exclude)
+
+    def path_in_file(self, path: str) -> str:
+        """Return the path in the file of the object at a path of the model."""
+        if callable(self.rename):
+            return self.rename(path)
+        for pattern, replacement in self.rename:
+            path = re.sub(pattern, replacement, path)
+        return path
+
+
+def save(root: Any, make_store: Callable[[str, str | None], Any], skipped: Iterable[Any] = ()) -> None:
+    """Write the variables of a model and of everything inside.
+
+    Args:
+        root: the model or layer.
+        make_store: called with the path and the name of each object; returns the mapping that takes its variables.
+        skipped: objects that are left out, with everything inside.
+    """
+    for path, owner in _saved_places(root, skipped).items():
+        name = getattr(owner, "name", None)
+        owner.save_own_variables(make_store(path, name if isinstance(name, str) and _is_named(owner) else None))
+
+
+def load(root: Any, stored: Mapping[str, Any], what: str, selection: Selection) -> None:
+    """Assign the variables of a file to those of a model, all or none.
+
+    Args:
+        root: the model or layer.
+        stored: the variables of each object by path.
+        what: the file, to begin a message with.
+        selection: what is loaded.
+
+    Raises:
+        ValueError: when something does not fit.
+    """
+    owners = _saved_places(root, selection.skipped)
+    entries = {path: stored.get(selection.path_in_file(path), {}) for path in owners if selection.selects(path)}
+    problems: dict[str, str] = {}
+    held = _Held(root, owners.values())
+    try:
+        for path, store in entries.items():
+            try:
+                _load_one(root, owners[path], store)
+            except Exception as error:  # the author's own method may raise anything
+                problems[path] = str(error) or type(error).__name__
+        used = {selection.path_in_file(path) for path in owners}
+        extra = [] if selection.is_partial or selection.skipped else _unused(root, stored, used)
+        if problems or extra:
+            _report(root, what, problems, extra, selection)
+    except BaseException:
+        held.put_back()
+        raise
+
+
+def _report(root: Any, what: str, problems: dict[str, str], extra: list[str], selection: Selection) -> None:
+    lines = [f"  {path or root.name}: {problem}" for path, problem in problems.items()]
+    lines += [f"  {path}: the model has nothing at this path" for path in extra]
+    more = f"\n  ... and {len(lines) - _MAX_PROBLEMS} more" if len(lines) > _MAX_PROBLEMS else ""
+    text = "\n".join(lines[:_MAX_PROBLEMS]) + more
+    if selection.skip_mismatch:
+        warnings.warn(
+            f"{what} does not fit {root.name!r} everywhere; these were left as they are:\n{text}", stacklevel=5
+        )
+        return
+    raise ValueError(
+        f"{what} does not fit {root.name!r}; nothing has been loaded:\n{text}\nUse skip_mismatch=True to load what "
+        "fits, or include=, exclude= and rename= to choose by path."
+    )
+
+
+def _load_one(root: Any, owner: Any, store: Mapping[str, Any]) -> None:
+    if isinstance(owner, SeedGenerator) and not store:  # files by Keras do not hold the states of generators
+        return
+    if isinstance(owner, kept_apart()):
+        if len(store) > 2 and owner is getattr(root, "optimizer", None):
+            owner.build(root.trainable_variables)  # type: ignore[union-attr]
+        _load_optimizer(owner, store)
+        return
+    if store and not getattr(owner, "built", True) and not owner._saved_variables():
+        raise ValueError("the layer is not built, so it has no variables yet. Call it, or build(), first")
+    owner.load_own_variables(store)
+
+
+def _load_optimizer(optimizer: Any, store: Mapping[str, Any]) -> None:
+    """Load the state of an optimizer; a state that does not fit is left out, with a warning, as the weights do fit."""
+    if not store:
+        return
+    variables = optimizer._saved_variables()
+    if len(store) == 2 < len(variables) and not compare(variables[:2], store):  # saved before its first step
+        for number, variable in enumerate(variables[:2]):
+            variable.assign(store[str(number)])
+        return
+    problems = compare(variables, store)
+    if problems:
+        warnings.warn(
+            f"The state of the optimizer {optimizer.name!r} is not loaded, since it is that of another optimizer or "
+            f"of other weights: {'; '.join(problems[:3])}.",
+            stacklevel=7,
+        )
+        return
+    optimizer.load_own_variables(store)
+
+
+def _saved_places(root: Any, skipped: Iterable[Any]) -> dict[str, Any]:
+    """Return the objects that write variables, by path."""
+    left_out = {id(below) for owner in skipped for below in places(owner).values()}
+    found = {path: owner for path, owner in places(root).items() if id(owner) not in left_out}
+    return {path: owner for path, owner in found.items() if hasattr(owner, "save_own_variables")}
+
+
+def _is_named(owner: Any) -> bool:
+    """True for the objects whose names Keras writes as well: layers and optimizers."""
+    return not isinstance(owner, SeedGenerator)
+
+
+def _unused(root: Any, stored: Mapping[str, Any], used: set[str]) -> list[str]:
+    """Return the paths of the file that no object of the model has; the optimizer of a model without one is none."""
+    has_optimizer = getattr(root, "optimizer", None) is not None
+    return [
+        path
+        for path, store in stored.items()
+        if len(store) and path not in used and (has_optimizer or path.split("/")[0] != "optimizer")
+    ]
+
+
+class _Held:
+    """The arrays that the variables of a model hold, to be put back after a failure."""
+
+    def __init__(self, root: Any, owners: Iterable[Any]):
+        walks: Iterator[Any] = (owner._tracked_walk for owner in (root, *owners) if hasattr(owner, "_tracked_walk"))
+        variables = [variable for walk in walks for _, variable in walk.entries]
+        for variable in variables:
+            donation.wait_for(variable)
+        self._arrays = {variable: variable._value for variable in variables}  # also those that are lost, or not made
+
+    def put_back(self) -> None:
+        """Put the arrays back."""
+        for variable, array in self._arrays.items():
+            if variable._value is not array:
+                variable.store(None)  # from now on the array counts as shared
+                variable._value = array
