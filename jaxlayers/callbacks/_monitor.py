@@ -89,8 +89,8 @@ class MonitorCallback(Callback):
         for variable in self.model.weights:
             if jnp.issubdtype(variable.dtype, jnp.inexact) and not np.all(np.isfinite(np.asarray(variable))):
                 warnings.warn(
-                    f"{type(self).__name__}: {self.monitor} has improved, but the weight {variable.path!r} has values "
-                    "that are NaN or infinite. These weights are not kept as the best.",
+                    f"{type(self).__name__}: the weights are not kept as the best, because {variable.path!r} has "
+                    f"values that are NaN or infinite. The value of {self.monitor!r} does not show this.",
                     stacklevel=3,
                 )
                 return False

@@ -1,8 +1,8 @@
 """Find the first value that is not finite in a training step.
 
-The step is run again on its batch, operation by operation, and changes nothing. The inputs and outputs of all layers, the
-loss and the gradients are watched on the way. A callback of JAX examines them, so that this works inside of gradients,
-loops and compiled functions too.
+The step is run again on its batch, operation by operation, and changes nothing. The inputs and outputs of all layers,
+the loss and the gradients are watched on the way. A callback of JAX examines them, so that this works inside of
+gradients, loops and compiled functions too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxlayers.common import trees
 from jaxlayers.core import Layer, Variable, scope
@@ -74,8 +73,8 @@ class _Watch:
     def see_gradients(self) -> None:
         """Examine the gradients in the order of the backward pass: those of the layers that were called last first."""
         last = self._last_call
-        ordered = sorted(reversed(self._gradients), key=lambda pair: -last.get(id(pair[0].owner), 0))
-        for variable, gradient in ordered:
+        ordered = sorted(self._gradients, key=lambda pair: last.get(id(pair[0].owner), 0))
+        for variable, gradient in reversed(ordered):
             self.see(f"the gradient of {variable.path!r}", gradient)
 
     def sentence(self) -> str:
