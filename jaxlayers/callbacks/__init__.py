@@ -12,6 +12,7 @@ from jaxlayers.callbacks._learning_rates import (
 )
 from jaxlayers.callbacks._model_checkpoint import ModelCheckpoint as ModelCheckpoint
 from jaxlayers.callbacks._monitor import MonitorCallback as MonitorCallback
+from jaxlayers.callbacks._nan_guard import NanGuard as NanGuard
 from jaxlayers.callbacks._progbar_logger import ProgbarLogger as ProgbarLogger
 from jaxlayers.callbacks._remote_monitor import RemoteMonitor as RemoteMonitor
 from jaxlayers.callbacks._swap_ema_weights import SwapEMAWeights as SwapEMAWeights

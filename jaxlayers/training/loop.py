@@ -39,12 +39,24 @@ class Loop:
         data: the feed of batches.
         hooks: the functions to call before and after each execution, with the number of the batch; None for none.
         progress: the progress bar, or None.
+        guard: the `NanGuard` that watches the steps, or None.
     """
 
-    def __init__(self, model: Any, name: str, data: Any, hooks: tuple[Any, Any] = (None, None), progress: Any = None):
+    def __init__(
+        self,
+        model: Any,
+        name: str,
+        data: Any,
+        hooks: tuple[Any, Any] = (None, None),
+        progress: Any = None,
+        guard: Any = None,
+    ):
         self._model, self._name, self._data = model, name, data
         self._begin, self._end = hooks
         self._progress = progress
+        self._guard = guard
+        if guard is not None:
+            model._step_guard(guard).begin_training()
         self._stop_flag = _STOP_FLAGS[name]
         steps = model.steps_per_execution
         if steps == "auto" and (hooks != (None, None) or model.run_eagerly):
@@ -69,6 +81,8 @@ class Loop:
         max_steps = config.max_steps_per_epoch()
         pending: collections.deque[Any] = collections.deque()
         start = time.perf_counter()
+        if self._guard is not None:
+            model._step_guard(self._guard).begin_pass()
         with fresh_metrics(model):
             for size, execute in self._executions():
                 if self._begin is not None:
@@ -100,7 +114,7 @@ class Loop:
         """Yield for each execution of a pass its number of steps and the call that runs it."""
         model, name = self._model, self._name
         if self._resident is not None:
-            yield from self._resident.executions(model, name)
+            yield from self._resident.executions(model, name, self._guard)
             return
         step: Any = None
         for batches, number in self._data.stacked(self._next_stack_size):
@@ -108,10 +122,11 @@ class Loop:
                 model._build_for(batches if number is None else jax.tree.map(lambda leaf: leaf[0], batches))
             if number is not None:
                 # `device_put` does not copy an aligned array on a CPU; passing it as an argument would.
-                yield number, functools.partial(model._several_steps(name), jax.device_put(batches), np.int32(number))
+                several = model._several_steps(name, self._guard)
+                yield number, functools.partial(several, jax.device_put(batches), np.int32(number))
                 continue
             if step is None:
-                step = model._compiled_step(name)
+                step = model._compiled_step(name, self._guard)
             if self._steps_per_execution == "auto" and self._timer.seconds is None:
                 yield 1, functools.partial(self._timer.time, step, batches)
             else:
@@ -191,7 +206,7 @@ class Resident:
         self._loader, self._timer = loader, timer
         self._arrays: Any = None
 
-    def executions(self, model: Any, name: str) -> Iterator[tuple[int, Callable[[], Any]]]:
+    def executions(self, model: Any, name: str, guard: Any = None) -> Iterator[tuple[int, Callable[[], Any]]]:
         """Yield for each execution of an epoch its number of steps and the call that runs it."""
         loader = self._loader
         whole = loader.num_samples // loader.batch_size
@@ -206,7 +221,7 @@ class Resident:
         order = batches.order()
         order = np.arange(loader.num_samples) if order is None else order
         rows = jax.device_put(order[: whole * loader.batch_size].reshape(whole, -1).astype("int32"))  # [steps, batch]
-        step = model._gathered_steps(name, batch)
+        step = model._gathered_steps(name, batch, guard)
         while batches.batch < whole:
             start = batches.batch
             seconds = self._timer.seconds or _EXECUTION_TIME / 64
@@ -214,7 +229,7 @@ class Resident:
             yield count, functools.partial(step, self._arrays, rows, np.int32(start), np.int32(count))
             batches.skip(count)
         for batch in batches:
-            yield 1, functools.partial(model._compiled_step(name), batch)
+            yield 1, functools.partial(model._compiled_step(name, guard), batch)
 
 
 def is_on_accelerator() -> bool:

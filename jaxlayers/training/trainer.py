@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers import config
-from jaxlayers.callbacks import CallbackList, History, ProgbarLogger
+from jaxlayers.callbacks import CallbackList, History, NanGuard, ProgbarLogger
 from jaxlayers.callbacks.progress import Progress
 from jaxlayers.training.compiled import Compiled
 from jaxlayers.training.feeding import Feed, as_numpy, feed, is_arrays, pack, split, weigh
@@ -114,7 +114,7 @@ class Trainer(Compiled):
         logs: dict[str, Any] = {}
         with _listening(self, [callbacks, history], verbose, data, validation, epochs) as (listeners, progress):
             self.history = history
-            train = Loop(self, "train_step", data, _batch_hooks(listeners, "train"), progress)
+            train = Loop(self, "train_step", data, _batch_hooks(listeners, "train"), progress, _guard_of(listeners))
             test = None if validation is None else Loop(self, "test_step", validation, _batch_hooks(listeners, "test"))
             listeners.on_train_begin()
             for epoch in range(initial_epoch, epochs):
@@ -352,6 +352,14 @@ def _listening(
 def _batch_hooks(listeners: CallbackList, phase: str) -> tuple[Any, Any]:
     """Return the functions to call before and after each batch; None for a hook that no callback has."""
     return listeners.hook(f"on_{phase}_batch_begin"), listeners.hook(f"on_{phase}_batch_end")
+
+
+def _guard_of(listeners: CallbackList) -> NanGuard | None:
+    """Return the `NanGuard` among callbacks, or None."""
+    guards = [callback for callback in listeners.callbacks if isinstance(callback, NanGuard)]
+    if len(guards) > 1:
+        raise ValueError(f"fit() takes at most one NanGuard; received {len(guards)}.")
+    return guards[0] if guards else None
 
 
 def _validation_feed(data: Any, batch_size: int | None, steps: int | None) -> Feed:
