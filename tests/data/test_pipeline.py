@@ -150,7 +150,7 @@ def test_arrays_of_numpy_specs_and_reductions():
     assert all(type(leaf) is np.ndarray for batch in data.as_numpy_iterator() for leaf in batch)
     assert [(spec.shape, spec.dtype) for spec in data.element_spec] == [((2, 2), np.float32), ((2,), np.int64)]
     assert data.reduce(0, lambda total, batch: total + int(batch[1].sum())) == 10
-    assert list(data.filter(lambda x, y: y[0] == 2))[0][1].tolist() == [2, 3]
+    assert next(iter(data.filter(lambda x, y: y[0] == 2)))[1].tolist() == [2, 3]
     with pytest.raises(ValueError, match="0 <= index < num_shards"):
         data.shard(2, 2)
     with pytest.raises(TypeError, match="received list"):
