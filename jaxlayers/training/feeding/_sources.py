@@ -19,7 +19,7 @@ import numpy as np
 
 from jaxlayers.data import ArrayLoader
 from jaxlayers.data.batches import aligned_empty
-from jaxlayers.data.pipeline import by_threads
+from jaxlayers.data.pipeline import Pipeline, by_threads
 from jaxlayers.training.feeding import _workers
 
 
@@ -87,7 +87,8 @@ class Stream(Source):
 
     def start(self) -> Pass:
         """Start a pass."""
-        numpy_iterator = getattr(self._data, "as_numpy_iterator", None)  # a data set of TensorFlow
+        foreign = not isinstance(self._data, Pipeline)
+        numpy_iterator = getattr(self._data, "as_numpy_iterator", None) if foreign else None  # a data set of TensorFlow
         batches = iter(self._data) if numpy_iterator is None else numpy_iterator()
         return StreamPass(batches, self._convert, closing=not self.one_pass)
 
