@@ -14,6 +14,7 @@ try:
     from jaxlayers import (
         activations,
         callbacks,
+        checkpoint,
         config,
         constraints,
         core,
@@ -101,6 +102,7 @@ __all__ = [
     "Variable",
     "activations",
     "callbacks",
+    "checkpoint",
     "cond",
     "config",
     "constraints",

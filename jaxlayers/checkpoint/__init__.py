@@ -1,4 +1,4 @@
-"""Checkpoints of training states: pytrees in Orbax's format, committed whole or absent, and verified when they are read.
+"""Checkpoints of training states: pytrees in Orbax's format, committed whole or absent, and verified when read.
 
 A checkpoint is a directory. It appears under its name when all of its files are written and on the disk, so a process
 that is killed while it saves leaves no half of one. A list of hashes inside tells damaged and missing files.

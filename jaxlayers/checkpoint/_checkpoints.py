@@ -61,7 +61,7 @@ def write(path: Path, tree: Any, extra: Any) -> None:
     sync_global_devices("jaxlayers.checkpoint: committed")
 
 
-def restore(path: str | os.PathLike[str], like: Any = None) -> Any:
+def restore(path: str | os.PathLike[str], like: Any = None, verify: bool = True) -> Any:
     """Return the tree of a checkpoint, after a check of the hashes of all of its files.
 
     Args:
@@ -70,6 +70,7 @@ def restore(path: str | os.PathLike[str], like: Any = None) -> Any:
             `model.train_state`. Each array is restored into the layout that the leaf of `like` has: a NumPy array, or a
             JAX array with its sharding; a `jax.ShapeDtypeStruct` with a sharding stands for an array. By default the
             result has NumPy arrays in nested dicts and lists.
+        verify: if True (default), the hashes are checked; False is for a path that `latest` has just returned.
 
     Raises:
         FileNotFoundError: if there is no checkpoint at the path.
@@ -85,17 +86,19 @@ def restore(path: str | os.PathLike[str], like: Any = None) -> Any:
         >>> model.train_state = jl.checkpoint.restore(path, model.train_state)
     """
     source = Path(os.path.abspath(path))
-    _files.check(source)
+    if verify:
+        _files.check(source)
     return _trees.read(source, like)
 
 
-def extra(path: str | os.PathLike[str]) -> Any:
+def extra(path: str | os.PathLike[str], verify: bool = True) -> Any:
     """Return the plain data that was saved beside the tree of a checkpoint, after a check of the hashes.
 
     Arrays in it are NumPy arrays.
 
     Args:
         path: the path of the checkpoint.
+        verify: see `restore`.
 
     Raises:
         FileNotFoundError: if there is no checkpoint at the path.
@@ -109,7 +112,8 @@ def extra(path: str | os.PathLike[str]) -> Any:
         {'epoch': 3}
     """
     source = Path(os.path.abspath(path))
-    _files.check(source)
+    if verify:
+        _files.check(source)
     return _trees.read_extra(source)["extra"]
 
 

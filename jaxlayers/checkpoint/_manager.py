@@ -67,6 +67,17 @@ class Manager:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="jaxlayers_checkpoint")
         self._saving = self._pool.submit(self._write, step, _copy(tree) if copy else tree, extra)
 
+    def check(self, extra: Any) -> None:
+        """Check that `extra` can be saved.
+
+        Args:
+            extra: see `jl.checkpoint.save`.
+
+        Raises:
+            TypeError: if it holds an object of a kind that cannot be saved.
+        """
+        _plain.detach(extra, "extra")
+
     def _write(self, step: int, tree: Any, extra: Any) -> None:
         is_first = jax.process_index() == 0
         if is_first:

@@ -49,7 +49,7 @@ def read_extra(path: Path) -> dict[str, Any]:
         args["extra_arrays"] = ocp.args.PyTreeRestore(restore_args=as_numpy)
     with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
         items = checkpointer.restore(path, args=ocp.args.Composite(**args))
-    return _plain.decode(items.extra, getattr(items, "extra_arrays", None) or {})
+    return _plain.decode(items.extra, items.get("extra_arrays") or {})
 
 
 def read(path: Path, like: Any) -> Any:
