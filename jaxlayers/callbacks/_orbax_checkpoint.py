@@ -81,11 +81,11 @@ class OrbaxCheckpoint(TrainingSaver, MonitorCallback):
         self.is_resumable = resume
 
     def begin_run(self, run: Any) -> None:
-        """Resume the interrupted run, or check that the numbers of the checkpoints are free."""
+        """Check that the numbers of the checkpoints are free; a resumed run may replace its own."""
         super().begin_run(run)
         steps = self._manager.steps()
         first = run.epoch if self.save_freq == "epoch" else run.total + 1
-        if steps and steps[-1] >= first and not self.is_resumable:
+        if steps and steps[-1] >= first and not run.is_restored:
             raise ValueError(
                 f"{os.fspath(self.directory)!r} has a checkpoint with the number {steps[-1]}, and this training begins "
                 f"with {first}. Pass resume=True to go on from that checkpoint, choose another directory, or delete it."

@@ -57,9 +57,11 @@ class TrainingSaver(Callback):
         self._since_saving, self._saved = 0, None
 
     def begin_run(self, run: Any) -> None:
-        """Prepare for a run of `fit`; a resumable saver restores the state of the run that was interrupted."""
+        """Prepare for a run of `fit`, after `restore_run` of all savers."""
         import orbax.checkpoint  # noqa: F401, so that the first save does not wait for it
 
+    def restore_run(self, run: Any) -> None:
+        """Restore the state of the run that was interrupted, if there is one and no other saver has done it."""
         if not self.is_resumable or run.is_restored:
             return
         path = self._manager.latest()

@@ -13,12 +13,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HASHES = "hashes.json"  # two lines: the hashes of all other files as JSON, and the hash of that line
 _PARTIAL = ".partial"
 _ALGORITHM = "sha256"
+_FLUSHES = 8  # files that are flushed at the same time
 
 
 class DamagedError(ValueError):
@@ -142,17 +144,14 @@ def _clean(path: Path) -> None:
 
 def _write_hashes(folder: Path) -> None:
     """Write the list of hashes, and flush everything in a folder to the disk."""
-    files = {path.relative_to(folder).as_posix(): _hash(path, flush=True) for path in _files_in(folder)}
-    listed = json.dumps({"format": 1, "algorithm": _ALGORITHM, "files": files}).encode()
-    path = folder / HASHES
-    path.write_bytes(listed + b"\n" + hashlib.new(_ALGORITHM, listed).hexdigest().encode())
-    _flush(path)
-    for directory in {folder, *(file.parent for file in _files_in(folder))}:
-        _flush(directory)
-
-
-def _files_in(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.rglob("*")) if path.is_file())
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    with ThreadPoolExecutor(_FLUSHES) as pool:  # the file system writes what is flushed together in one go
+        hashes = list(pool.map(lambda path: _hash(path, flush=True), paths))
+        files = {path.relative_to(folder).as_posix(): found for path, found in zip(paths, hashes, strict=True)}
+        listed = json.dumps({"format": 1, "algorithm": _ALGORITHM, "files": files}).encode()
+        path = folder / HASHES
+        path.write_bytes(listed + b"\n" + hashlib.new(_ALGORITHM, listed).hexdigest().encode())
+        list(pool.map(_flush, [path, *{folder, *(path.parent for path in paths)}]))
 
 
 def _hash(path: Path, flush: bool = False) -> str:

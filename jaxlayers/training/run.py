@@ -77,6 +77,8 @@ class Run:
                 self._validation.begin_backup(within_epochs=False)
                 self._validation_state = self._validation.get_state(within_epoch=False)
         for saver in self._savers:
+            saver.restore_run(self)
+        for saver in self._savers:
             saver.begin_run(self)
         if self.batch == 0:
             self._assign()
