@@ -39,6 +39,14 @@ class Pipeline:
     def __len__(self) -> int:
         raise NotImplementedError(f"{type(self).__name__} has no __len__().")
 
+    def next_pass_state(self) -> Any:
+        """Return the state from which the next `iter()` starts, for `set_state`."""
+        raise NotImplementedError(f"{type(self).__name__} has no next_pass_state().")
+
+    def set_state(self, state: Any) -> None:
+        """Set the position: the next `iter()` continues where the data set of `state` was."""
+        raise NotImplementedError(f"{type(self).__name__} has no set_state().")
+
     def _fresh(self) -> Any:
         """Return a data set of the same batches that counts its passes from 0."""
         return self
@@ -190,23 +198,7 @@ class Pipeline:
         """
         size = _at_least_one("buffer_size", buffer_size)
         seed = int(np.random.randint(2**31)) if seed is None else seed
-        passes = itertools.count()
-
-        def shuffled(source: Iterable[Any]) -> Iterator[Any]:
-            number = next(passes) if reshuffle_each_iteration else 0
-            generator = np.random.default_rng([seed, number])
-            batches = iter(source)
-            buffer = list(itertools.islice(batches, size))
-            while buffer:
-                index = int(generator.integers(len(buffer)))
-                yield buffer[index]
-                following = next(batches, _END)
-                if following is _END:
-                    buffer.pop(index)
-                else:
-                    buffer[index] = following
-
-        return Derived(self, shuffled)
+        return _Shuffled(self, size, seed, reshuffle_each_iteration)
 
     def batch(self, batch_size: int, drop_remainder: bool = False) -> Any:
         """Return a data set that stacks elements along a new first axis.
@@ -251,19 +243,7 @@ class Pipeline:
 
     def cache(self) -> Derived:
         """Return a data set that keeps the batches of its first whole pass in memory, and yields them in later ones."""
-        kept: list[Any] = []
-
-        def cached(batches: Iterable[Any]) -> Iterator[Any]:
-            if kept:
-                yield from kept[0]
-                return
-            made = []
-            for batch in batches:
-                made.append(batch)
-                yield batch
-            kept.append(made)
-
-        return Derived(self, cached)
+        return _Cached(self, iter)
 
     def cardinality(self) -> int:
         """Return the number of batches in a pass; -1 if it has no end, and -2 if the number is not known."""
@@ -292,6 +272,9 @@ class Pipeline:
 class Derived(Pipeline):
     """The batches of a data set, changed by a function.
 
+    The position is the state of the source at the start of the pass, and the number of batches since. `set_state` makes
+    the batches before the position again and leaves them out, so the functions must return the same as before.
+
     Args:
         source: the data set. Its other attributes, such as `class_names`, are attributes of this one too.
         change: a function from the data set to an iterator of other batches.
@@ -306,12 +289,50 @@ class Derived(Pipeline):
         size: Callable[[float], float | None] | None = float,
     ):
         self._source, self._change, self._size = source._fresh(), change, size
+        self._number = 0  # the number of the next pass
+        self._left_out = 0  # the batches that the next pass leaves out
+        self._position: dict[str, Any] | None = None  # in the pass started last; None if it has ended
 
     def __iter__(self) -> Iterator[Any]:
+        number, left_out = self._number, self._left_out
+        position = self._position = self.next_pass_state()
+        self._number, self._left_out = number + 1, 0
+
         def run() -> Iterator[Any]:  # a generator, which can be closed before its end
-            yield from self._change(self._source)
+            batches = self._changed(self._source, number)
+            for batch in itertools.islice(batches, left_out, None):
+                position["batch"] += 1
+                yield batch
+            if self._position is position:
+                self._position = None
 
         return run()
+
+    def _changed(self, source: Iterable[Any], number: int) -> Iterator[Any]:
+        """Return the batches of a pass.
+
+        Args:
+            source: the data set, which may be iterated several times.
+            number: the number of the pass.
+        """
+        return self._change(source)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the position in the pass started last; if it has ended, that of the next one."""
+        return self.next_pass_state() if self._position is None else dict(self._position)
+
+    def next_pass_state(self) -> dict[str, Any]:
+        """Return the state from which the next `iter()` starts."""
+        return {"batch": self._left_out, "number": self._number, "source": self._source.next_pass_state()}
+
+    def set_state(self, state: Any) -> None:
+        """Set the position: the next `iter()` continues where the data set of `state` was.
+
+        Args:
+            state: what `get_state` of a data set made in the same way has returned.
+        """
+        self._source.set_state(state["source"])
+        self._number, self._left_out, self._position = int(state["number"]), int(state["batch"]), None
 
     def __len__(self) -> int:
         """The number of batches in a pass."""
@@ -330,6 +351,65 @@ class Derived(Pipeline):
         if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}.")
         return getattr(self._source, name)
+
+
+class _Shuffled(Derived):
+    """The batches of a data set, each drawn from a buffer of the next ones."""
+
+    def __init__(self, source: Pipeline, size: int, seed: int, reshuffles: bool):
+        super().__init__(source, iter)
+        self._buffer_size, self._seed, self._reshuffles = size, seed, reshuffles
+
+    def _changed(self, source: Iterable[Any], number: int) -> Iterator[Any]:
+        batches = iter(source)
+        generator = np.random.default_rng([self._seed, number if self._reshuffles else 0])
+        buffer = list(itertools.islice(batches, self._buffer_size))
+        while buffer:
+            index = int(generator.integers(len(buffer)))
+            yield buffer[index]
+            following = next(batches, _END)
+            if following is _END:
+                buffer.pop(index)
+            else:
+                buffer[index] = following
+
+    def next_pass_state(self) -> dict[str, Any]:
+        """Return the state from which the next `iter()` starts, with the seed of the orders."""
+        return {**super().next_pass_state(), "seed": self._seed}
+
+    def set_state(self, state: Any) -> None:
+        """Set the position and the seed of the orders."""
+        super().set_state(state)
+        self._seed = int(state["seed"])
+
+
+class _Cached(Derived):
+    """The batches of the first whole pass over a data set, kept in memory."""
+
+    _kept: list[Any] | None = None
+    _first: Any = None  # the state of the source at the start of the pass whose batches are kept
+
+    def _changed(self, source: Iterable[Any], number: int) -> Iterator[Any]:
+        if self._kept is not None:
+            yield from self._kept
+            return
+        made = []
+        for batch in source:
+            made.append(batch)
+            yield batch
+        self._kept = made
+
+    def next_pass_state(self) -> dict[str, Any]:
+        """Return the state from which the next `iter()` starts: that of the pass whose batches are kept."""
+        state = super().next_pass_state()
+        if self._kept is None:
+            self._first = state["source"]
+        return {**state, "source": self._first}
+
+    def set_state(self, state: Any) -> None:
+        """Set the position; the next pass makes the batches again that were kept."""
+        super().set_state(state)
+        self._kept = None
 
 
 def stack(samples: Any) -> Any:
