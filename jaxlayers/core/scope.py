@@ -178,15 +178,18 @@ class Scope:
         return scope
 
     @classmethod
-    def lifted(cls, arrays: dict[Any, Any] | None = None, axis: Any = None, earlier: Record | None = None) -> Scope:
+    def lifted(
+        cls, arrays: Any = None, axis: Any = None, earlier: Record | None = None, kind: type[Values] = Values
+    ) -> Scope:
         """The scope inside a transformation.
 
         Args:
             arrays: for the variables that are inputs of the pure function.
             axis: the name of the axis that the transformation maps over, if it does.
             earlier: the record of an earlier trace.
+            kind: the class of the values.
         """
-        return cls._within(current(), Values, arrays, axis, earlier)
+        return cls._within(current(), kind, arrays, axis, earlier)
 
     @classmethod
     def closed(
@@ -195,6 +198,7 @@ class Scope:
         earlier: Record | None = None,
         build: BuildLike | None = None,
         outermost: bool = False,
+        kind: type[Values] = ClosedValues,
     ) -> Scope:
         """The scope inside a compiled function or an abstract run, which records variables not handed in.
 
@@ -203,8 +207,9 @@ class Scope:
             earlier: the record of an earlier trace.
             build: the build that the run is a part of; by default that of the scope around.
             outermost: if True, layers called inside are outermost layers.
+            kind: the class of the values.
         """
-        scope = cls._within(current(), ClosedValues, arrays, None, earlier)
+        scope = cls._within(current(), kind, arrays, None, earlier)
         scope.build = build or scope.build
         if outermost:
             scope.call = None

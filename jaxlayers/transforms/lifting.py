@@ -3,7 +3,8 @@
 The variables that the body of a loop or branch writes are part of its carry. JAX needs the carry before it traces the
 body. So each body is first traced abstractly, to discover what it writes. The discovery is kept in the record of the
 scope around. When the function around is traced again, it is read from there: otherwise the number of traces would be
-exponential in the depth of nested loops.
+exponential in the depth of nested loops. The program of the discovery is the body of the loop (see `replay`), so that
+the author's code runs once; unless JAX wants to trace the body for arguments of another type.
 
 A body may still write more in its final trace than was discovered. That trace then ends in `CarryTooSmall`, and the
 loop starts again with a larger carry. This is only a fallback: JAX never frees the arrays that a trace closed over if
@@ -12,7 +13,7 @@ it ends in an exception.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -24,6 +25,7 @@ from jaxlayers.common.manual_axes import vary, varying_axes
 from jaxlayers.core import scope
 from jaxlayers.core.effects import Effects, LossKey, run
 from jaxlayers.core.scope import Record, Scope
+from jaxlayers.transforms.replay import FoundReads, Replay
 
 Bodies = list[tuple[Callable[..., Any], tuple[Any, ...]]]  # functions, each with its arguments
 
@@ -36,6 +38,22 @@ class CarryTooSmall(Retrace):
         self.keys = keys
 
 
+class Program(NamedTuple):
+    """The traced program of a body, which returns its outputs and the values of its effects.
+
+    Attributes:
+        replay: the program.
+        keys: the keys of the effects.
+        roots: the roots of the effects.
+        around: the arrays of the variables that the body reads, before the loop.
+    """
+
+    replay: Replay
+    keys: tuple[Any, ...]
+    roots: tuple[Any, ...]
+    around: dict[Any, Any]
+
+
 class Discovery(NamedTuple):
     """The result of tracing the bodies of a loop or branch.
 
@@ -43,11 +61,13 @@ class Discovery(NamedTuple):
         keys: the variables that they write and the losses that they add, with the mesh axes that each varies along.
         records: the record of each body.
         outputs: the outputs of each body, as `jax.ShapeDtypeStruct`s; `Masked` if they have masks.
+        programs: the program of each body; empty in a record, where they would keep tracers alive.
     """
 
     keys: dict[Any, frozenset[str]]
     records: list[Record]
     outputs: list[Any]
+    programs: Sequence[Program] = ()
 
 
 class Carry:
@@ -63,6 +83,7 @@ class Carry:
         self.values = [vary(_value_before(key), axes) for key, axes in discovery.keys.items()]
         self.outputs = discovery.outputs
         self.records = list(discovery.records)
+        self._programs = discovery.programs
         self._roots: dict[Any, None] = {}
 
     def run(self, body: int, function: Callable[..., Any], args: Any, values: list[Any]) -> tuple[Any, list[Any]]:
@@ -71,9 +92,17 @@ class Carry:
         Raises:
             CarryTooSmall: when the body writes a variable or adds a loss that is not carried.
         """
-        inner = Scope.lifted(self.variables(values), earlier=self.records[body])
-        outputs, effects = run(inner, function, *masks.release(args))
-        self.records[body] = inner.record
+        arrays = self.variables(values)
+        program = self._programs[body] if self._programs else None
+        inputs = None if program is None else program.replay.inputs({**program.around, **arrays}, args)
+        if program is not None and inputs is not None:
+            outputs, added = program.replay(inputs)
+            roots = tuple(root for root in program.roots if root() is not None)
+            outputs, effects = masks.release(outputs), Effects(program.keys, added, roots)
+        else:
+            inner = Scope.lifted(arrays, earlier=self.records[body])
+            outputs, effects = run(inner, function, *masks.release(args))
+            self.records[body] = inner.record
         after = dict(zip(effects.keys, effects.values, strict=True))
         carried = set(self.keys)
         new = {key: varying_axes(value) for key, value in after.items() if key not in carried}
@@ -145,13 +174,13 @@ def discover(bodies: Bodies, again: Callable[[Any, Any], Any] | None = None) -> 
     keys: dict[Any, frozenset[str]] = {}
     while True:
         before = dict(keys)
-        records, outputs = _trace_once(bodies, keys)
+        records, outputs, programs = _trace_once(bodies, keys)
         following = bodies
         if again is not None:
             following = [(bodies[0][0], again(bodies[0][1], outputs[0]))]
         has_masks_of_next = jax.tree.structure(_arguments(following)) == jax.tree.structure(_arguments(bodies))  # type: ignore[operator]
         if has_masks_of_next and (keys == before or not any(keys.values())):
-            return Discovery(keys, records, outputs)
+            return Discovery(keys, records, outputs, programs)
         bodies = following
 
 
@@ -159,23 +188,30 @@ def _arguments(bodies: Bodies) -> list[Any]:
     return [arguments for _, arguments in bodies]
 
 
-def _trace_once(bodies: Bodies, keys: dict[Any, frozenset[str]]) -> tuple[list[Record], list[Any]]:
+def _trace_once(bodies: Bodies, keys: dict[Any, frozenset[str]]) -> tuple[list[Record], list[Any], list[Program]]:
     """Trace each body once, with the state in `keys` varying along their axes, and add to `keys` what it writes."""
+    programs: list[Program] = []
     records: list[Record] = []
     returned: list[Any] = []
     arrays = {key: vary(_value_before(key), axes) for key, axes in keys.items() if not isinstance(key, LossKey)}
     for function, args in bodies:
 
-        def body(args: Any, function: Callable[..., Any] = function) -> None:
-            inner = Scope.lifted(dict(arrays), earlier=Record())
+        seen: list[Any] = []
+
+        def body(args: Any, function: Callable[..., Any] = function, seen: list[Any] = seen) -> Any:
+            inner = Scope.lifted(dict(arrays), earlier=Record(), kind=FoundReads)
             outputs, effects = run(inner, function, *masks.release(args))
             for key, value in zip(effects.keys, effects.values, strict=True):
                 keys[key] = keys.get(key, frozenset()) | varying_axes(value)
             records.append(inner.record)
-            returned.append(jax.tree.map(_as_struct, masks.carry(outputs)))
+            outputs = masks.carry(outputs)
+            returned.append(jax.tree.map(_as_struct, outputs))
+            seen += effects.keys, effects.roots, inner.values.around  # type: ignore[attr-defined]
+            return outputs, effects.values
 
-        jax.eval_shape(body, args)
-    return records, returned
+        traced, shapes = jax.make_jaxpr(body, return_shape=True)(args)
+        programs.append(Program(Replay(traced, jax.tree.structure(shapes), (), list(seen[2])), *seen))
+    return records, returned, programs
 
 
 def _as_struct(leaf: Any) -> Any:
