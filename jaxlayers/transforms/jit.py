@@ -29,15 +29,14 @@ from jaxlayers.common import changes, masks
 from jaxlayers.common.errors import Retrace, filtered
 from jaxlayers.core import donation, making, scope
 from jaxlayers.core.effects import Effects, LossKey, run
-from jaxlayers.core.protocols import Role
-from jaxlayers.core.scope import Record, Scope
+from jaxlayers.core.scope import Scope
 from jaxlayers.core.tracking import Tracked
 from jaxlayers.core.variable import Variable
 from jaxlayers.transforms.facades import FacadeRef, WeakMethod, hold_facades, release_facades
 from jaxlayers.transforms.fingerprints import Fingerprint
 from jaxlayers.transforms.jit_options import method_options, shift_options
 from jaxlayers.transforms.reachable import facades_of, guess
-from jaxlayers.transforms.replay import FoundInputs, Replay
+from jaxlayers.transforms.replay import FoundInputs, Replay, changes_structure
 
 _ATTEMPTS = 6  # the most traces of one call; each but the last finds at least one more variable
 _numbers = itertools.count()  # of traces
@@ -84,9 +83,9 @@ class PlanTooSmall(Retrace):
         replay: the traced program, once the trace has ended; None if it cannot be run again.
     """
 
-    def __init__(self, plan: Plan, written: list[Variable], read: list[Variable], record: Record, found: list[Variable]):
+    def __init__(self, plan: Plan, written: list[Variable], read: list[Variable], found: list[Variable]):
         super().__init__()
-        self.plan, self.written, self.read, self.record, self.found = plan, written, read, record, found
+        self.plan, self.written, self.read, self.found = plan, written, read, found
         self.replay: Replay | None = None
 
 
@@ -240,13 +239,14 @@ class Plan:
         is_traced: True once a trace has shown that the plan is complete.
     """
 
-    def __init__(self, owner: Jitted, written: list[Variable], read: list[Variable], earlier: PlanTooSmall | None = None):
+    def __init__(
+        self, owner: Jitted, written: list[Variable], read: list[Variable], earlier: PlanTooSmall | None = None
+    ):
         self._fun = owner._fun
         self._donates = owner._donate
         self._shards_outputs = owner._options.get("out_shardings") is not None
-        self._earlier = None if earlier is None else earlier.record
         self._replay = None if earlier is None else earlier.replay
-        self._has_masks = False if earlier is None else earlier.plan._has_masks  # True if some outputs have masks
+        self._has_masks: bool = earlier is not None and earlier.plan._has_masks  # True if some outputs have masks
         self._missing: PlanTooSmall | None = None  # found by the last trace
         # The keys of the losses that each trace adds. The pure function returns {number of the trace: losses}: JAX
         # rebuilds a dict without running Python code, in which an interrupt could lose all outputs.
@@ -325,16 +325,17 @@ class Plan:
         traced = self._compiled.trace(*self._arrays(), *args, **kwargs)
         self._replay = None
         if self._missing is not None:
-            raise self._take_missing(traced)  # not kept in a variable here, which would close a cycle
+            raise self._next_plan(traced)  # not kept in a variable here, which would close a cycle
         self.is_traced = True
         return traced
 
-    def _take_missing(self, traced: Any = None) -> PlanTooSmall:
-        """Return the error that a trace has left, with the traced program if the next plan can run it."""
+    def _next_plan(self, traced: Any = None) -> PlanTooSmall:
+        """Return the error that the last trace has left, with the traced program if the next plan can run it."""
+        missing: Any
         missing, self._missing = self._missing, None
         planned = [*self.written, *self.read]
         new = {*missing.written, *missing.read}.difference(planned)
-        if traced is not None and not any(map(_changes_structure, new)):
+        if traced is not None and not any(map(changes_structure, new)):
             missing.replay = Replay(traced.jaxpr, jax.tree.structure(traced.out_info), planned, missing.found)
         return missing
 
@@ -357,18 +358,16 @@ class Plan:
         if self._replay is not None and (inputs := self._replay.inputs(values, (args, kwargs))) is not None:
             return self._replay(inputs)
         args, kwargs = release_facades((args, kwargs))
-        inner = Scope.closed(values, earlier=self._earlier or Record(), kind=FoundInputs)
+        inner = Scope.closed(values, kind=FoundInputs)
         outputs, effects = run(inner, self._fun, *args, **kwargs)
         missing = inner.values.missing  # type: ignore[attr-defined]
         changed: dict[Any, None] = dict.fromkeys((*self.written, *inner.values.written))
         if missing or len(changed) > len(self.written):
             used = dict.fromkeys((*self.written, *self.read, *missing, *inner.values.written))
             read, found = [v for v in used if v not in changed], list(inner.values.placeholders.of)  # type: ignore[attr-defined]
-            self._missing = PlanTooSmall(self, list(changed), read, inner.record, found)
+            self._missing = PlanTooSmall(self, list(changed), read, found)
             if donation.is_running(self):
-                raise self._take_missing()
-        else:
-            self._earlier = None  # for other shapes, the function may have other loops
+                raise self._next_plan()
         if not self._shards_outputs and any(masks.get_mask(leaf) is not None for leaf in jax.tree.leaves(outputs)):
             outputs, self._has_masks = masks.carry(outputs), True
         losses = {key: value for key, value in zip(effects.keys, effects.values, strict=True) if type(key) is LossKey}
@@ -383,17 +382,6 @@ def _makes_new_variables(plan: Plan) -> ValueError:
         f"{plan.name!r} uses other variables each time it is traced ({names}), so it creates them itself. Create them "
         "outside of the function, or store them on an object that outlives the call."
     )
-
-
-def _changes_structure(variable: Variable) -> bool:
-    """True if another trace may differ, because a trace that has found a variable may have made it.
-
-    It may be made anew by each trace. Or it is a weight of a layer that was built in the trace: then the lists of weights
-    that the function has looked at before were not complete.
-    """
-    if variable.role is Role.STREAM:
-        return False
-    return variable.role is Role.WEIGHT or variable.owner is None
 
 
 def _forget(jitted: weakref.ref[Jitted], facades: Any, _: Any) -> None:

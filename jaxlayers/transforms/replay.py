@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend import core as jaxprs
 
+from jaxlayers.core.protocols import Role
 from jaxlayers.core.values import ClosedValues, Values
 
 _found = jaxprs.Primitive("jaxlayers_variable")
@@ -63,19 +64,34 @@ class FoundInputs(ClosedValues):
 
 
 class FoundReads(Values):
-    """Values of the body of a loop; the reads of variables from around it can be replaced by carried arrays."""
+    """Values of the body of a loop, in which each variable that was not written can be replaced by a carried array.
+
+    Attributes:
+        around: the arrays before the loop: those that were handed in, and those that were read.
+    """
 
     __slots__ = ("around", "placeholders")
 
     def __init__(self, arrays: dict[Any, Any], around: Values | None, trace: Any):
-        super().__init__(arrays, around, trace)
+        super().__init__({}, around, trace)
         self.placeholders = Placeholders()
-        self.around: dict[Any, Any] = {}  # the arrays that were read
+        self.around = arrays
 
     def _read_outside(self, variable: Any) -> Any:
         if variable not in self.around:
             self.around[variable] = super()._read_outside(variable)
         return self.placeholders.find(variable, self.around[variable])
+
+
+def changes_structure(variable: Any) -> bool:
+    """True if another trace may differ, because a trace that has found a variable may have made it.
+
+    It may be made anew by each trace. Or it is a weight of a layer that was built in the trace: then the lists of
+    weights that the function has looked at before were not complete.
+    """
+    if variable.role is Role.STREAM:
+        return False
+    return variable.role is Role.WEIGHT or variable.owner is None
 
 
 class Replay:
