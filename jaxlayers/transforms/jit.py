@@ -29,6 +29,7 @@ from jaxlayers.common import changes, masks
 from jaxlayers.common.errors import Retrace, filtered
 from jaxlayers.core import donation, making, scope
 from jaxlayers.core.effects import Effects, LossKey, run
+from jaxlayers.core.protocols import Role
 from jaxlayers.core.scope import Scope
 from jaxlayers.core.tracking import Tracked
 from jaxlayers.core.variable import Variable
@@ -377,7 +378,9 @@ class Plan:
 
 
 def _makes_new_variables(plan: Plan) -> ValueError:
-    names = ", ".join(repr(variable.path) for variable in (*plan.written, *plan.read))
+    used = (*plan.written, *plan.read)
+    made = dict.fromkeys(repr(v.path) for v in used if v.owner is None and v.role is not Role.STREAM)
+    names = ", ".join(made)
     return ValueError(
         f"{plan.name!r} uses other variables each time it is traced ({names}), so it creates them itself. Create them "
         "outside of the function, or store them on an object that outlives the call."
