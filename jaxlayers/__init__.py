@@ -14,6 +14,7 @@ try:
     from jaxlayers import (
         activations,
         callbacks,
+        checkpoint,
         config,
         constraints,
         core,
@@ -102,6 +103,7 @@ __all__ = [
     "Variable",
     "activations",
     "callbacks",
+    "checkpoint",
     "cond",
     "config",
     "constraints",
