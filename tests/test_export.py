@@ -215,6 +215,13 @@ def test_unknown_sizes(path):
     save(path, lambda x: x.reshape(x.shape[0], -1, 2), jax.ShapeDtypeStruct((batch, time), "float32"), platforms=CPU)
     assert load(path)(floats(3, 8)).shape == (3, 4, 2)
 
+    rotate = layers.RandomRotation(0.1, seed=1)
+    save(path, lambda x: rotate(x, training=True), jl.InputSpec(shape=(None, 4, 4, 1)), platforms=CPU)
+    same(load(path)(floats(3, 4, 4, 1)), rotate(floats(3, 4, 4, 1), training=True))
+    inputs = jl.InputSpec(shape=(None, 2)), jl.InputSpec(shape=(None, 1))
+    save(path, jl.losses.MeanSquaredError(), *inputs, platforms=CPU)
+    same(load(path)(floats(3, 2), floats(3, 1)), jl.losses.MeanSquaredError()(floats(3, 2), floats(3, 1)))
+
     class Halved(layers.Layer):
         def call(self, inputs):
             return inputs[:, : inputs.shape[1] // 2] if inputs.shape[1] > 3 else inputs
