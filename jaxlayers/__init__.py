@@ -13,6 +13,7 @@ _gc.disable()
 try:
     from jaxlayers import (
         activations,
+        backend,
         callbacks,
         config,
         constraints,
@@ -100,6 +101,7 @@ __all__ = [
     "SymbolicTensor",
     "Variable",
     "activations",
+    "backend",
     "callbacks",
     "cond",
     "config",
