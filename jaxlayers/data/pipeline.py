@@ -94,10 +94,10 @@ class Pipeline:
         Args:
             count: the number of passes; None, the default, or -1 for passes without an end.
         """
-        endless = count is None or count < 0
+        times = math.inf if count is None or count < 0 else count
 
         def repeated(batches: Iterable[Any]) -> Iterator[Any]:
-            for _ in itertools.repeat(None) if endless else range(count):
+            for _ in itertools.count() if times == math.inf else range(int(times)):
                 empty = True
                 for batch in batches:
                     empty = False
@@ -105,7 +105,6 @@ class Pipeline:
                 if empty:  # as all other passes would be
                     return
 
-        times = math.inf if endless else count
         return Derived(self, repeated, lambda size: size * times if size else 0)
 
     def concatenate(self, dataset: Pipeline) -> Derived:
@@ -140,9 +139,13 @@ class Pipeline:
 
         def size(number: float) -> float | None:
             sizes = [other._size_of_pass() for other in others]
-            return None if None in sizes else min([number, *sizes])  # type: ignore[list-item]
+            return None if None in sizes else min([number, *sizes])
 
-        return Derived(first, lambda batches: map(structure.unflatten, zip(batches, *others, strict=False)), size)
+        return Derived(
+            first,
+            lambda batches: map(functools.partial(jax.tree.unflatten, structure), zip(batches, *others, strict=False)),
+            size,
+        )
 
     def enumerate(self, start: int = 0) -> Derived:
         """Return a data set of pairs: the number of each batch, counted from `start`, and the batch."""
