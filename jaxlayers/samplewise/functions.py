@@ -106,11 +106,6 @@ def samplewise(*static: str, prepare: Prepare = broadcastable) -> Callable[[Func
         def call(y_true: Any, y_pred: Any, *args: Any, **kwargs: Any) -> Any:
             if len(args) > len(names):
                 raise TypeError(f"{name} takes {2 + len(names)} arguments; received {2 + len(args)}.")
-            for argument, value in (("y_true", y_true), ("y_pred", y_pred)):
-                if isinstance(value, dict):
-                    raise ValueError(
-                        f"{name}: {argument} must be an array; received a dict of {list(value)}. Pass one entry of it."
-                    )
             options = {**dict(zip(names, args, strict=False)), **kwargs}
             for option in static:
                 if isinstance(options.get(option), list | np.ndarray):  # axes that were read from JSON
