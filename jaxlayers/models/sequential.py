@@ -78,7 +78,7 @@ class Sequential(Model):
         if not isinstance(layer, Layer):
             is_class = isinstance(layer, type) and issubclass(layer, Layer)
             if not callable(layer) or is_class:
-                received = describe(layer) if is_class else repr(layer)
+                received = describe(layer) if is_class or hasattr(layer, "shape") else repr(layer)
                 raise ValueError(f"{self.name!r} is made of layers and functions; received {received}.")
             layer = Lambda(layer)
         if not layer.auto_named and any(layer.name == other.name and layer is not other for other in self._layer_chain):
