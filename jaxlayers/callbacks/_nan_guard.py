@@ -96,6 +96,9 @@ class NanGuard(Callback):
         self._pending: collections.deque[tuple[Any, Any, Any]] = collections.deque()
         self._epoch = self._batch = self._step = 0
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "saved": (), "_pending": collections.deque()}  # those belong to the training in progress
+
     def on_train_begin(self, logs: Any = None) -> None:
         """Forget the previous training."""
         self._reset()
