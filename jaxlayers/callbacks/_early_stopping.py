@@ -47,6 +47,8 @@ class EarlyStopping(MonitorCallback):
     restore_best_weights: bool = False
     start_from_epoch: int = 0
 
+    _state_attributes = ("wait", "stopped_epoch", "best", "best_epoch", "best_weights")
+
     def __post_init__(self) -> None:
         super().__init__(self.monitor, self.mode, min_delta=self.min_delta)
         self._reset()

@@ -58,6 +58,8 @@ class ModelCheckpoint(MonitorCallback):
     save_freq: str | int = "epoch"
     initial_value_threshold: float | None = None
 
+    _state_attributes = ("best", "_epoch", "_since_saving", "_last_batch")
+
     def __post_init__(self) -> None:
         super().__init__(self.monitor, self.mode, baseline=self.initial_value_threshold)
         self.filepath = path = os.fspath(self.filepath)

@@ -34,6 +34,8 @@ class MonitorCallback(Callback):
         0.5
     """
 
+    _state_attributes = ("best",)
+
     def __init__(
         self, monitor: str = "val_loss", mode: str = "auto", baseline: float | None = None, min_delta: float = 0
     ):

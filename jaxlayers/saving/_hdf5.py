@@ -51,6 +51,16 @@ class StoredVariables(Mapping[str, np.ndarray]):
     def __len__(self) -> int:
         return len(self._datasets)
 
+    def joined(self, other: StoredVariables) -> StoredVariables:
+        """Return these variables and others of the same object, which are in another file.
+
+        Raises:
+            ValueError: when one of them is in both.
+        """
+        if twice := set(self) & set(other):
+            raise ValueError(f"{self._place}: the arrays {sorted(twice)} are there twice, also in {other._place}.")
+        return StoredVariables(self._place, self._datasets | other._datasets, self.name)
+
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of each array, without reading it."""
         return {key: dataset.shape for key, dataset in self._datasets.items()}

@@ -323,8 +323,14 @@ class Compiled:
     def _compile_step(self, key: Any, name: str, function: Callable[..., Any]) -> Any:
         """Compile a function of the model and store it in the model, to which it refers weakly to avoid a cycle."""
 
+        def checked(model: Any, *args: Any) -> Any:
+            outputs = function(model, *args)
+            if getattr(model._as_step(name), "__func__", None) is not getattr(Compiled, name):
+                purity.check_step(model, name)
+            return outputs
+
         def make() -> Any:
-            method = WeakMethod(function, self)
+            method = WeakMethod(checked, self)
             method.__name__ = name  # type: ignore[attr-defined]
             return jit(method)
 

@@ -40,6 +40,8 @@ class Loop:
         hooks: the functions to call before and after each execution, with the number of the batch; None for none.
         progress: the progress bar, or None.
         guard: the `NanGuard` that watches the steps, or None.
+        after: a function to call after each execution and its hooks, with the number of batches so far and the logs;
+            None for none.
     """
 
     def __init__(
@@ -50,10 +52,11 @@ class Loop:
         hooks: tuple[Any, Any] = (None, None),
         progress: Any = None,
         guard: Any = None,
+        after: Callable[[int, dict[str, Any]], None] | None = None,
     ):
         self._model, self._name, self._data = model, name, data
         self._begin, self._end = hooks
-        self._progress = progress
+        self._progress, self._after = progress, after
         self._guard = guard
         if guard is not None:
             model._step_guard(guard).begin_training()
@@ -68,23 +71,27 @@ class Loop:
         fits = loader is not None and sum(leaf.nbytes for leaf in jax.tree.leaves(loader.arrays)) <= _MAX_RESIDENT
         self._resident = Resident(loader, self._timer) if fits else None
 
-    def run(self) -> tuple[int, dict[str, Any]]:
+    def run(self, resume: Callable[[], tuple[int, dict[str, Any]]] | None = None) -> tuple[int, dict[str, Any]]:
         """Run one pass; return the number of its steps, and the final logs as floats and NumPy arrays.
+
+        Args:
+            resume: a function that restores a state within the pass, once the metrics are reset, and returns the number
+                of batches that are done, and their logs; None, the default, for a whole pass.
 
         Raises:
             ValueError: if the data has no batches.
         """
         model = self._model
         model.stop_evaluating = False  # `fit` resets stop_training, which ends all epochs and not this pass alone
-        logs: Any = {}
-        count = 0
-        max_steps = config.max_steps_per_epoch()
         pending: collections.deque[Any] = collections.deque()
         start = time.perf_counter()
-        if self._guard is not None:
-            model._step_guard(self._guard).begin_pass()
         with fresh_metrics(model):
-            for size, execute in self._executions():
+            count, logs = (0, {}) if resume is None else resume()
+            if self._guard is not None:
+                model._step_guard(self._guard).begin_pass(count)
+            done = count
+            executions = iter(()) if count and self._is_over(count) else self._executions()
+            for size, execute in executions:
                 if self._begin is not None:
                     self._begin(count)
                 try:
@@ -100,15 +107,23 @@ class Loop:
                 pending.append(logs)
                 if len(pending) > _MAX_PENDING:
                     jax.block_until_ready(pending.popleft())
-                if getattr(model, self._stop_flag) or (max_steps is not None and count >= max_steps):
+                if self._after is not None:
+                    self._after(count, logs)
+                if self._is_over(count):
                     break
         if not count:
             raise ValueError(
                 f"{model.name!r}: the data has no batches, or no batches are left. Pass data with at least one batch."
             )
         logs = to_host(logs)
-        self._timer.add_mean((time.perf_counter() - start) / count)
+        if count > done:
+            self._timer.add_mean((time.perf_counter() - start) / (count - done))
         return count, logs
+
+    def _is_over(self, count: int) -> bool:
+        """True if the pass ends after a number of batches, although the data may have more."""
+        most = config.max_steps_per_epoch()
+        return getattr(self._model, self._stop_flag) or (most is not None and count >= most)
 
     def _executions(self) -> Iterator[tuple[int, Callable[[], Any]]]:
         """Yield for each execution of a pass its number of steps and the call that runs it."""

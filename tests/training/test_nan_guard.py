@@ -232,6 +232,25 @@ def test_a_guard_can_be_copied_in_the_middle_of_training():
     assert other.action == "restore" and other.saved == () and len(other.failures) <= len(guard.failures) == 1
 
 
+@pytest.mark.parametrize("action", ["skip", "restore"])
+def test_training_resumes_to_the_same_numbers(action, tmp_path):
+    class Interrupting(Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 3:
+                raise KeyboardInterrupt
+
+    def run(folder, *more):
+        model, guard = model_of(), NanGuard(action, save_every=3, verbose=0)
+        saving = jl.callbacks.BackupAndRestore(tmp_path / folder, save_freq=1)
+        listed = [guard, saving, *more]
+        model.fit(BAD, Y, 4, epochs=2, shuffle=False, verbose=0, callbacks=listed)
+        return state_of(model), [failure[:4] for failure in guard.failures]
+
+    with pytest.raises(KeyboardInterrupt):
+        run("interrupted", Interrupting())
+    assert run("interrupted") == run("whole")
+
+
 def test_mistakes_are_told():
     with pytest.raises(ValueError, match=r"'stop', 'skip' or 'restore'.*'go'"):
         NanGuard("go")
