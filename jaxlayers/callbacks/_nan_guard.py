@@ -111,7 +111,7 @@ class NanGuard(Callback):
         """Restore a state of `get_state`."""
         self._step, self._batch, self.unsaved_steps = state["step"], state["batch"], state["unsaved_steps"]
         self.saved = jax.device_put(state["saved"])
-        self.failures = [Failure(*failure, None) for failure in state["failures"]]
+        self.failures = [Failure._make((*failure, None)) for failure in state["failures"]]
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Forget the previous training."""
