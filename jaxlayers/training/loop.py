@@ -85,10 +85,10 @@ class Loop:
         model.stop_evaluating = False  # `fit` resets stop_training, which ends all epochs and not this pass alone
         pending: collections.deque[Any] = collections.deque()
         start = time.perf_counter()
-        if self._guard is not None:
-            model._step_guard(self._guard).begin_pass()
         with fresh_metrics(model):
             count, logs = (0, {}) if resume is None else resume()
+            if self._guard is not None:
+                model._step_guard(self._guard).begin_pass(count)
             done = count
             executions = iter(()) if count and self._is_over(count) else self._executions()
             for size, execute in executions:
