@@ -13,6 +13,7 @@ import h5py
 import ml_dtypes
 import numpy as np
 
+from jaxlayers.common import host_memory
 from jaxlayers.common.array_like import unwrap
 
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
@@ -38,12 +39,12 @@ class StoredVariables(Mapping[str, np.ndarray]):
     def __getitem__(self, key: str) -> np.ndarray:
         dataset = self._datasets[key]
         try:
-            array = np.empty(dataset.shape, dataset.dtype)
+            array = host_memory.empty(dataset.shape, dataset.dtype)
             if array.size:
                 dataset.read_direct(array)
         except (OSError, RuntimeError) as error:
             raise ValueError(f"{self._place}: the array {key!r} cannot be read: {error}.") from error
-        return array.view(_dtype(dataset)) if array.dtype.kind == "V" else array
+        return host_memory.hand_over(array.view(_dtype(dataset)) if array.dtype.kind == "V" else array)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._datasets)

@@ -22,6 +22,7 @@ import ml_dtypes
 import numpy as np
 import safetensors
 
+from jaxlayers.common import host_memory
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.own_variables import OwnVariables
 from jaxlayers.files import seals
@@ -176,14 +177,14 @@ class _Tensor:
 
     def read(self) -> np.ndarray:
         """Read the array."""
-        array = np.empty(self.shape, self.dtype)
+        array = host_memory.empty(self.shape, self.dtype)
         view = memoryview(array.reshape(-1).view(np.uint8)) if array.size else memoryview(b"")
         self._file.seek(self._start)
         while len(view):
             if not (count := self._file.readinto(view)):
                 raise ValueError(f"The file {self._what} ends too early.")
             view = view[count:]
-        return array
+        return host_memory.hand_over(array)
 
 
 def _storable(array: np.ndarray, name: str) -> np.ndarray:

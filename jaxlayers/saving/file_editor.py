@@ -74,7 +74,7 @@ class KerasFileEditor:
             if arrays.name is not None:
                 self.object_metadata[path] = {"name": arrays.name}
             if len(arrays):
-                self._make(path).update(arrays)
+                self._make(path).update({key: np.array(array) for key, array in arrays.items()})
 
     def _make(self, path: str) -> dict[str, Any]:
         """Return the dict of an object, made if there is none."""
