@@ -12,25 +12,26 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO, NoReturn
 
+from jaxlayers.files.sums import PART, Sums
+
 _PREFIX = b"jaxlayers sha256 "
 LENGTH = len(_PREFIX) + 64
 PLACEHOLDER = _PREFIX + b"0" * 64
-PART = 8 << 20  # bytes of the parts that are hashed apart
 _CHUNK = 1 << 20
 
 
-def seal(path: str, replace_placeholder: bool = False) -> None:
+def seal(file: BinaryIO, sums: Sums, replace_placeholder: bool = False) -> None:
     """Append the seal to a file.
 
     Args:
-        path: the file.
+        file: the file, open for reading and writing, unbuffered.
+        sums: its sums, which know of all that has been written.
         replace_placeholder: if True, the file ends with `PLACEHOLDER`, which is overwritten. False by default.
     """
-    with open(path, "r+b") as file:
-        end = os.path.getsize(path) - (LENGTH if replace_placeholder else 0)
-        digest = hash_range(file, end)
-        file.seek(end)
-        file.write(_PREFIX + digest)
+    end = os.fstat(file.fileno()).st_size - (LENGTH if replace_placeholder else 0)
+    digest = sums.hash(end)
+    file.seek(end)
+    file.write(_PREFIX + digest)
 
 
 def is_sealed(file: BinaryIO) -> bool:
@@ -118,11 +119,11 @@ def hash_range(file: BinaryIO, end: int, beginning: bytes = b"") -> bytes:
     """
     parts = range(-(-end // PART))
     with ThreadPoolExecutor(max(1, min(len(parts), os.cpu_count() or 1))) as pool:
-        digests = pool.map(lambda part: hash_part(file.fileno(), part, end, beginning), parts)
+        digests = pool.map(lambda part: _hash_part(file.fileno(), part, end, beginning), parts)
         return hashlib.sha256(b"".join(digests)).hexdigest().encode()
 
 
-def hash_part(descriptor: int, part: int, end: int, beginning: bytes = b"") -> bytes:
+def _hash_part(descriptor: int, part: int, end: int, beginning: bytes = b"") -> bytes:
     """Return the hash of one of the parts of a file; see `hash_range`."""
     position, stop = part * PART, min((part + 1) * PART, end)
     digest = hashlib.sha256(beginning[position:stop])
