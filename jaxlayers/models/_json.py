@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from jaxlayers.models import legacy_configs
-from jaxlayers.saving import custom_object_scope, deserialize_keras_object
+from jaxlayers.saving import custom_object_scope, deserialize_keras_object, legacy_configs
 
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:

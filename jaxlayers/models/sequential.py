@@ -14,9 +14,9 @@ from jaxlayers.core import Layer, SymbolicTensor, building
 from jaxlayers.layers import Input, InputLayer, Lambda
 from jaxlayers.models import _arguments
 from jaxlayers.models.graph import source_of
-from jaxlayers.models.legacy_configs import convert_sequential
 from jaxlayers.models.model import Model
 from jaxlayers.saving import custom_object_scope, deserialize_keras_object, serialize_keras_object
+from jaxlayers.saving.legacy_configs import convert_sequential
 
 
 class Sequential(Model):
