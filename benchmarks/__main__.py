@@ -36,6 +36,7 @@ MEASUREMENTS = {
     "fit-overhead": "epochs:overhead",
     "fit-bar": "epochs:bar",
     "fit-memory": "epochs:memory",
+    "fit-checkpoints": "checkpoints:run",
     "trace": "tracing:trace",
     "cold-build": "cold_build:run",
     "transformer-step": "steps:transformer",

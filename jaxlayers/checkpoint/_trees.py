@@ -6,6 +6,7 @@ Orbax's `CheckpointManager` can read the checkpoints too: the tree is the item `
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import numpy as np
 
 from jaxlayers.checkpoint import _plain
 from jaxlayers.common import trees
+
+_saving = threading.Lock()  # Orbax mixes up the directories of checkpoints that two threads save at the same time
 
 
 def write(path: Path, tree: Any, extra: Any) -> None:
@@ -35,7 +38,7 @@ def write(path: Path, tree: Any, extra: Any) -> None:
     }
     if large:
         items["extra_arrays"] = ocp.args.PyTreeSave(large)
-    with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+    with _saving, ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
         checkpointer.save(path, args=ocp.args.Composite(**items))
 
 
@@ -85,6 +88,7 @@ def _in_form_of(like: Any, leaf: Any) -> Any:
     if not isinstance(like, jax.Array | jax.ShapeDtypeStruct):
         return leaf
     if jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
+        like = like if isinstance(like, jax.Array) else jnp.empty((), like.dtype)
         return jax.random.wrap_key_data(jnp.asarray(leaf), impl=jax.random.key_impl(like))
     # A copy: XLA may reuse the memory of an array that is donated to it.
     return leaf if isinstance(leaf, jax.Array) else jax.device_put(leaf, may_alias=False)
@@ -95,7 +99,7 @@ def _restore_args(path: Path, wanted: trees.Flat) -> Any:
     import orbax.checkpoint as ocp
 
     def args_of(keys: Any, stored: Any) -> Any:
-        like = wanted.get(_path(keys))
+        like: Any = wanted.get(_path(keys))
         sharding = getattr(like, "sharding", None)
         if isinstance(like, jax.Array) and not like.committed:
             sharding = None
@@ -149,7 +153,7 @@ def _check_same(stored: trees.Flat, wanted: trees.Flat, path: Path) -> None:
 
 
 def _describe(leaf: Any) -> str:
-    if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+    if isinstance(leaf, jax.Array | jax.ShapeDtypeStruct) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         leaf = jax.eval_shape(jax.random.key_data, leaf)
     if hasattr(leaf, "dtype") and hasattr(leaf, "shape"):
         is_number = _is_metadata(leaf) and not _is_array(leaf)
