@@ -36,9 +36,10 @@ def save_parameters(root: Any, owners: Mapping[str, Any], make_store: Callable[[
         owners: the objects of the model by their paths in the file.
         make_store: see `_weights.save`.
     """
-    inner = {id(part) for owner in owners.values() for part in getattr(owner, "_inner", ())}
-    for path, optimizer in owners.items():
-        if not is_optimizer(optimizer) or id(optimizer) in inner or not getattr(optimizer, "built", False):
+    optimizers = {path: owner for path, owner in owners.items() if is_optimizer(owner)}
+    inner = {id(part) for optimizer in optimizers.values() for part in getattr(optimizer, "_inner", ())}
+    for path, optimizer in optimizers.items():
+        if id(optimizer) in inner or not optimizer.built:
             continue
         parameters = optimizer._parameters()
         if _same(parameters, _trained_by(optimizer, owners.values())):
