@@ -215,21 +215,21 @@ def explicit(build: Callable[..., Any]) -> Callable[..., Any]:
             note_shapes(self, args, kwargs)
             made_in_call = is_default(type(self).build) and not is_default(type(self).call)
             if made_in_call or (not is_complete(self) and defined_in_library(type(self), "build")):
-                _trace_shapes(self, (*args, *kwargs.values()), progress)
+                _trace_shapes(self, args, kwargs, progress)
                 note_shapes(self, args, kwargs)
 
     return wrapper
 
 
-def _trace_shapes(layer: Any, shapes: Any, around: Build) -> None:
+def _trace_shapes(layer: Any, args: Any, kwargs: Any, around: Build) -> None:
     """Build the layers inside of a layer by a run of its call on shapes. A failure of a user's `call` is no error.
 
     Such a `call` may need more arguments than `build` receives. The layers inside then build themselves when called.
     """
     build = Build(around)
-    to_tensor = functools.partial(SymbolicTensor, dtype=layer.compute_dtype, name="input")
+    to_tensors = functools.partial(inference.map_shapes, functools.partial(SymbolicTensor, dtype=layer.compute_dtype))
     try:
-        trace_call(layer, tuple(inference.map_shapes(to_tensor, shape) for shape in shapes), {}, build)
+        trace_call(layer, *layer._call_spec.call_arguments(to_tensors, args, kwargs), build)
         build.succeed()
     except Exception as error:
         build.undo()
@@ -362,7 +362,7 @@ def _check_build_needs_no_shape(layer: Any, args: Any, kwargs: Any) -> None:
 def note_shapes(layer: Any, args: Any, kwargs: Any) -> None:
     """Keep the shapes that a layer was built for, by the names of the parameters of its `build`."""
     arguments = layer._call_spec.build_signature.bind(layer, *args, **kwargs).arguments
-    shapes = dict(enumerate(arguments["args"])) if "args" in arguments else dict([*arguments.items()][1:])
+    shapes = dict(enumerate(arguments.get("args", ()))) or arguments.get("kwargs") or dict([*arguments.items()][1:])
     object.__setattr__(layer, "_build_shapes", shapes)
 
 

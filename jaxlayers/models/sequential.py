@@ -129,7 +129,9 @@ class Sequential(Model):
         start = self._start_tensor()
         if start is None or not self._layer_chain:
             return
-        if None in start.shape[1:]:  # no array has this shape; the layers may be built without knowing the size
+        # No array has a shape with unknown sizes; the layers may be built without knowing them. The constructor of a
+        # subclass may not have set yet what its `call` needs.
+        if None in start.shape[1:] or type(self).call is not Sequential.call:
             self._graph_symbols()
             self.built = all(layer.built for layer in self._layer_chain)
         else:
