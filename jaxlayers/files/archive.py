@@ -18,7 +18,8 @@ from typing import Any
 
 from jaxlayers.files import seals
 
-_MAX_DIRECTORY = 8 << 20  # bytes of the list of members
+_MAX_DIRECTORY = 1 << 20  # bytes of the list of members: about 10,000 members
+_MAX_NAME, _MAX_PARTS = 1000, 32  # letters and parts of a member's name
 _MAX_EXPANSION = 100  # of a compressed member; numbers hardly shrink, and Keras does not compress
 _FREE_EXPANSION = 1 << 20  # bytes that a compressed member may have in any case
 _HEADER = struct.Struct("<4s22xHH")  # of a member: signature, lengths of its name and of its extra field
@@ -230,7 +231,7 @@ class Archive:
             if not problem and not info.is_dir() and not is_allowed(name):
                 problem = "a file of this kind has no such member"
             if problem:
-                raise ValueError(f"The member {name!r} of {self.name!r} is not allowed: {problem}.")
+                raise ValueError(f"The member {name!r:.1000} of {self.name!r} is not allowed: {problem}.")
             seen.add(name)
             end = info.header_offset + _HEADER.size + info.compress_size
 
@@ -324,6 +325,8 @@ def _problem_of_name(name: str, original: str) -> str:
         return "its name is an absolute path"
     if any(part in ("", ".", "..") for part in parts):
         return "its name leads out of the archive"
+    if len(name) > _MAX_NAME or len(parts) > _MAX_PARTS:
+        return "its name is too long"
     return ""
 
 

@@ -16,12 +16,13 @@ from typing import Any
 import h5py
 
 from jaxlayers.files.archive import Archive, ArchiveWriter, Window
-from jaxlayers.saving import _hdf5
+from jaxlayers.saving import _hdf5, _limits
+from jaxlayers.saving._limits import parse_json
 
 CONFIG, METADATA, WEIGHTS, ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets"
 KERAS_VERSION = "3.15.0"  # the version of Keras whose format this is
 _SEALED = "jaxlayers_sealed"  # in the metadata
-_MAX_JSON = 32 << 20  # bytes
+_MAX_JSON = _limits.MAX_TEXT
 
 
 def write(
@@ -36,7 +37,12 @@ def write(
         assets: a folder with the assets; nothing is written if it is empty.
         zipped: if True, the default, write a file.
     """
-    texts = {CONFIG: json.dumps(config).encode(), METADATA: json.dumps(_metadata(zipped)).encode()}
+    config_text = json.dumps(config).encode()
+    try:
+        _limits.check_text(config_text)
+    except ValueError as error:
+        raise ValueError(f"The config of the model is too large for a file: {error}.") from None
+    texts = {CONFIG: config_text, METADATA: json.dumps(_metadata(zipped)).encode()}
     if not zipped:
         for name, text in texts.items():
             with open(os.path.join(path, name), "xb") as file:
@@ -178,27 +184,6 @@ class ModelDirectory:
 def opened(path: str) -> ModelArchive | ModelDirectory:
     """Open a file or directory with a model."""
     return ModelDirectory(path) if os.path.isdir(path) else ModelArchive(path)
-
-
-def parse_json(text: bytes, place: str) -> Any:
-    """Return the plain data of a JSON text.
-
-    Raises:
-        ValueError: when it is no JSON, is nested too deeply, or names a key twice.
-    """
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        result = dict(pairs)
-        if len(result) < len(pairs):
-            raise ValueError("a key is there twice")
-        return result
-
-    try:
-        return json.loads(text.decode("utf-8"), object_pairs_hook=unique)
-    except RecursionError:
-        raise ValueError(f"{place} is nested too deeply.") from None
-    except ValueError as error:
-        raise ValueError(f"{place} is no JSON that can be read: {error}.") from error
 
 
 def _is_member(name: str) -> bool:
