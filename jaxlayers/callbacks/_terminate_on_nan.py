@@ -31,6 +31,8 @@ class TerminateOnNaN(Callback):
         [0]
     """
 
+    _state_attributes = ("_last",)
+
     def __init__(self, raise_error: bool = False):
         self.raise_error = raise_error
         self._last: tuple[int, Any] | None = None

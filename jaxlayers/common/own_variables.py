@@ -49,9 +49,19 @@ class OwnVariables:
             variable.assign(store[str(number)])
 
 
+def numbered(variables: Iterable[Any]) -> dict[str, Any]:
+    """Return variables by the names "0", "1", ... ."""
+    return {str(number): variable for number, variable in enumerate(variables)}
+
+
 def compare(variables: Iterable[Any], store: Mapping[str, Any]) -> list[str]:
-    """List the differences between numbered arrays and the variables that they are for, without reading an array."""
-    expected = {str(number): variable for number, variable in enumerate(variables)}
+    """List the differences between stored arrays and the variables that they are for, without reading an array.
+
+    Args:
+        variables: the variables, by name in a dict, or to be numbered.
+        store: the arrays by name.
+    """
+    expected = variables if isinstance(variables, dict) else numbered(variables)
     shapes = store.shapes() if hasattr(store, "shapes") else {name: np.shape(store[name]) for name in store}
     problems = []
     for name, variable in expected.items():

@@ -150,7 +150,9 @@ def revive(data: Any) -> Any:
         if "class_name" in data and "config" in data:
             return lookup(None, data)
         return {key: revive(value) for key, value in data.items()}
-    return [*map(revive, data)] if isinstance(data, list | tuple) else data
+    if isinstance(data, list | tuple):
+        return tuple(map(revive, data)) if isinstance(data, tuple) else [*map(revive, data)]
+    return data
 
 
 def _find_by_config(kind: str | None, config: dict[str, Any]) -> Any:

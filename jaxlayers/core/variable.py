@@ -356,7 +356,8 @@ class Variable(ArrayLike):
 
     def __getstate__(self) -> dict[str, Any]:
         state = {slot: getattr(self, slot) for slot in self.__slots__ if slot not in _NOT_COPIED}
-        return {**state, "_value": None if self.held is None else np.asarray(self.make())}
+        # Without the sharding: devices belong to this process.
+        return {**state, "_value": None if self.held is None else np.asarray(self.make()), "sharding": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for slot, value in state.items():

@@ -234,7 +234,7 @@ class Archive:
         seen: set[str] = set()
         members = sorted(self._zip.infolist(), key=lambda info: info.header_offset)
         end = 0
-        if self._count not in (len(members), 0xFFFF):
+        if self._count != len(members):
             raise ValueError(f"The file {self.name!r} says that it has {self._count} members; it has {len(members)}.")
         for info in members:
             name = info.filename

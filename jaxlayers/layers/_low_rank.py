@@ -8,13 +8,16 @@ class, which an instance attribute of that name hid before, and which returns th
 
 from __future__ import annotations
 
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxlayers import initializers
 from jaxlayers.common.array_like import unwrap
+from jaxlayers.common.own_variables import compare, numbered
 from jaxlayers.core import Variable
 from jaxlayers.layers._config import positive
 from jaxlayers.layers._weight_arguments import WeightArguments
@@ -122,5 +125,66 @@ class LowRank(WeightArguments):
 
     def lora_parts(self) -> tuple[Variable, Variable, Variable]:
         """The frozen weight and the two low-rank weights."""
-        factors = (getattr(self, f"lora_{self.adapted}_{part}") for part in "ab")
+        factors = (getattr(self, name) for name in self._factor_names())
         return (getattr(self, f"_{self.adapted}"), *factors)
+
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
+        """Write the variables: the adapted weight `w + lora_alpha / rank * a @ b` as "0", as Keras does.
+
+        The weight `w` and the low-rank weights follow under their names (not in Keras, which ignores them in a layer
+        with low-rank weights), so that they can be loaded exactly.
+
+        Args:
+            store: a mapping that receives the arrays.
+        """
+        if not self.lora_enabled:
+            super().save_own_variables(store)
+            return
+        adapted, *others = self._saved_variables_without_factors()
+        store["0"] = getattr(self, self.adapted).astype(adapted.dtype)
+        for number, variable in enumerate(others, 1):
+            store[str(number)] = variable
+        for name, variable in self._parts_by_name().items():
+            store[name] = variable
+
+    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+        """Assign the arrays that `save_own_variables` wrote, also Keras's.
+
+        A file of Keras, or of a layer without low-rank weights, has the adapted weight alone. It is loaded as `w`, and
+        one low-rank weight becomes zeros, so that the outputs are those of the file. The other one keeps its values, so
+        that training goes on. (Keras sets both to zeros, and their gradients are zeros from then on.)
+
+        Args:
+            store: the arrays by name.
+
+        Raises:
+            ValueError: when an array is missing, too much or of another shape; nothing has changed then.
+        """
+        names = (self.adapted, *self._factor_names())
+        if not self.lora_enabled:
+            if self.adapted in store:  # of a layer with low-rank weights, the adapted weight is loaded
+                store = {name: store[name] for name in store if name not in names}
+            super().load_own_variables(store)
+            return
+        expected = numbered(self._saved_variables_without_factors())
+        is_exact = any(name in store for name in names)
+        if is_exact:
+            expected |= self._parts_by_name()
+        if problems := compare(expected, store):
+            raise ValueError("; ".join(problems))
+        for name, variable in expected.items():  # "0" is followed by the weight itself
+            variable.assign(store[name])
+        if not is_exact:
+            _, a, b = self.lora_parts()
+            zeroed = a if getattr(a.initializer, "constant_value", None) == 0 else b
+            zeroed.assign(np.zeros(zeroed.shape))
+
+    def _factor_names(self) -> tuple[str, str]:
+        return f"lora_{self.adapted}_a", f"lora_{self.adapted}_b"
+
+    def _parts_by_name(self) -> dict[str, Variable]:
+        return dict(zip((self.adapted, *self._factor_names()), self.lora_parts(), strict=True))
+
+    def _saved_variables_without_factors(self) -> list[Any]:
+        _, a, b = self.lora_parts()
+        return [variable for variable in self._saved_variables() if variable is not a and variable is not b]

@@ -17,6 +17,7 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxlayers.common import keys
+from jaxlayers.common.own_variables import OwnVariables
 from jaxlayers.core import Variable, tracking
 from jaxlayers.core.protocols import Role
 
@@ -28,7 +29,7 @@ class Hidden:
         self.thing = thing
 
 
-class Stacked(tracking.Tracked):
+class Stacked(OwnVariables, tracking.Tracked):
     """The counterpart of one object in the tree of the layer that is stacked."""
 
     def __init__(self, original: tracking.Tracked):

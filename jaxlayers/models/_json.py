@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jaxlayers.saving import deserialize_keras_object
+from jaxlayers.models import legacy_configs
+from jaxlayers.saving import custom_object_scope, deserialize_keras_object
 from jaxlayers.saving._limits import parse_json
 from jaxlayers.saving.objects import of_file
 
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """Return a new model from the JSON of `model.to_json()`, written by jaxlayers or by Keras.
+    """Return a new model from the JSON of `model.to_json()`, written by jaxlayers, by Keras 3 or by Keras 2.
 
     JSON holds the architecture alone: the new model has new weights.
 
@@ -28,5 +29,5 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
         >>> jl.models.model_from_json(model.to_json()).output_shape
         (None, 3)
     """
-    with of_file(safe_mode=True):
-        return deserialize_keras_object(parse_json(json_string.encode(), "The JSON"), custom_objects)
+    with of_file(safe_mode=True), custom_object_scope(custom_objects):
+        return deserialize_keras_object(legacy_configs.convert(parse_json(json_string.encode(), "The JSON")))

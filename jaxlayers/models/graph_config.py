@@ -19,6 +19,7 @@ from jaxlayers.layers import InputLayer
 from jaxlayers.models._names import local_names
 from jaxlayers.models._operations import describe_call, revive_operation
 from jaxlayers.models.graph import Graph, Slot, fill
+from jaxlayers.models.legacy_configs import convert_graph
 from jaxlayers.saving import custom_object_scope, deserialize_keras_object, serialize_keras_object
 
 # Keras writes the default of `training` into each call, and replaces it by the `training` of the model. A call in which
@@ -109,7 +110,7 @@ def revive(config: dict[str, Any], custom_objects: Any = None) -> tuple[Any, Any
         ValueError: if a class or operation is unknown, or a call depends on a result that no call makes.
     """
     with custom_object_scope(custom_objects):
-        return _revive(config)
+        return _revive(convert_graph(config))
 
 
 def _revive(config: dict[str, Any]) -> tuple[Any, Any]:

@@ -14,8 +14,9 @@ from jaxlayers.core import Layer, SymbolicTensor, building
 from jaxlayers.layers import Input, InputLayer, Lambda
 from jaxlayers.models import _arguments
 from jaxlayers.models.graph import source_of
+from jaxlayers.models.legacy_configs import convert_sequential
 from jaxlayers.models.model import Model
-from jaxlayers.saving import deserialize_keras_object, serialize_keras_object
+from jaxlayers.saving import custom_object_scope, deserialize_keras_object, serialize_keras_object
 
 
 class Sequential(Model):
@@ -242,8 +243,10 @@ class Sequential(Model):
             config: the dict.
             custom_objects: a dict from names to your own classes and functions, unless they are registered.
         """
+        with custom_object_scope(custom_objects):
+            config = convert_sequential(config)
+            layers = [deserialize_keras_object(layer) for layer in config["layers"]]
         rest = {name: value for name, value in config.items() if name not in ("layers", "build_input_shape")}
-        layers = [deserialize_keras_object(layer, custom_objects) for layer in config["layers"]]
         return cls([layer.output if isinstance(layer, InputLayer) else layer for layer in layers], **rest)
 
 

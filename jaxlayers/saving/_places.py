@@ -51,7 +51,8 @@ def _visit_container(container: Any, path: str, found: Any, seen: set[int], arou
 def class_name(owner: Any) -> str:
     """Return the name of the class of an object, as it stands in paths."""
     keras_class = getattr(owner, "keras_class", None)
-    return to_snake_case(keras_class[1] if keras_class else type(owner).__name__)
+    cls = type(owner)
+    return to_snake_case(keras_class[1] if keras_class else vars(cls).get("_class_in_files", cls.__name__))
 
 
 def _next_name(name: str, numbers: dict[str, int]) -> str:

@@ -68,7 +68,8 @@ def save(root: Any, make_store: Callable[[str, str | None], Any], skipped: Itera
     """
     for path, owner in _saved_places(root, skipped).items():
         name = getattr(owner, "name", None)
-        owner.save_own_variables(make_store(path, name if isinstance(name, str) and _is_named(owner) else None))
+        store = make_store(path, name if isinstance(name, str) and _is_named(owner) else None)
+        owner.save_own_variables(_store_for(owner, store))
 
 
 def load(root: Any, stored: Mapping[str, Any], what: str, selection: Selection) -> None:
@@ -84,7 +85,10 @@ def load(root: Any, stored: Mapping[str, Any], what: str, selection: Selection) 
         ValueError: when something does not fit.
     """
     owners = _saved_places(root, selection.skipped)
-    entries = {path: stored.get(selection.path_in_file(path), {}) for path in owners if selection.selects(path)}
+    selected = {path: owner for path, owner in owners.items() if selection.selects(path)}
+    entries = {
+        path: _store_for(owner, stored.get(selection.path_in_file(path), {})) for path, owner in selected.items()
+    }
     problems: dict[str, str] = {}
     held = _Held(root, owners.values())
     try:
@@ -100,6 +104,11 @@ def load(root: Any, stored: Mapping[str, Any], what: str, selection: Selection) 
     except BaseException:
         held.put_back()
         raise
+
+
+def _store_for(owner: Any, store: Any) -> Any:
+    """Return the store of an object with the keys that the object uses: a format may have names in place of numbers."""
+    return store.of(owner) if hasattr(store, "of") else store
 
 
 def _report(root: Any, what: str, problems: dict[str, str], extra: list[str], selection: Selection) -> None:
@@ -149,6 +158,11 @@ def _load_optimizer(optimizer: Any, store: Mapping[str, Any]) -> None:
         )
         return
     optimizer.load_own_variables(store)
+
+
+def optimizers(root: Any) -> list[Any]:
+    """Return the objects of a model whose variables are no weights of it."""
+    return [owner for owner in places(root).values() if isinstance(owner, kept_apart())]
 
 
 def _saved_places(root: Any, skipped: Iterable[Any]) -> dict[str, Any]:

@@ -121,3 +121,32 @@ def test_nothing_has_changed_after_a_mistake():
     with pytest.raises(ValueError, match="nonsense"):
         layer.enable_lora(2, b_initializer="nonsense")
     assert not layer.lora_enabled and [w.name for w in layer.weights] == ["kernel", "bias"] and layer.kernel.trainable
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_files_hold_the_sum_as_in_keras_and_the_parts_exactly(name):
+    arguments, x = LAYERS[name]
+    ours, twin = (getattr(layers, name)(**arguments, lora_rank=2, lora_alpha=3.0, name="it") for _ in range(2))
+    theirs = getattr(keras.layers, name)(**arguments, lora_rank=2, lora_alpha=3.0, name="it")
+    plain = getattr(layers, name)(**arguments)
+    for layer in (ours, twin, theirs, plain):
+        layer(x)
+    ours.set_weights([floats(*w.shape) + n for n, w in enumerate(ours.weights)])
+    store, keras_store = {}, {}
+    ours.save_own_variables(store)
+    stored = {key: np.asarray(value) for key, value in store.items()}
+    for layer in (theirs, plain, twin):
+        layer.load_own_variables(stored)
+        np.testing.assert_allclose(layer(x), ours(x), rtol=1e-5)
+    for a, b in zip(ours.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    theirs.save_own_variables(keras_store)
+    assert sorted(keras_store) == [key for key in sorted(stored) if key.isdigit()]
+    a_before = np.asarray(twin.lora_parts()[1])
+    twin.load_own_variables({key: np.asarray(jax.device_get(v)) for key, v in keras_store.items()})
+    np.testing.assert_allclose(twin(x), ours(x), rtol=1e-5)
+    _, a, b = twin.lora_parts()
+    np.testing.assert_array_equal(a, a_before)  # training goes on from here: only one factor is zero
+    assert not np.any(b)
+    with pytest.raises(ValueError, match="missing"):
+        twin.load_own_variables({key: value for key, value in stored.items() if key != f"lora_{ours.adapted}_a"})

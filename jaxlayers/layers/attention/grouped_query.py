@@ -58,6 +58,8 @@ class GroupQueryAttention(ProjectedAttention):
         (1, 3, 8)
     """
 
+    _class_in_files = "GroupedQueryAttention"  # the name of Keras's class, which its module exports under this one
+
     @passes_on
     def __init__(
         self,
