@@ -35,6 +35,8 @@ _TOP_LEVEL = frozenset(  # classes whose configs name the module "keras"
 scoped: ContextVar[Mapping[str, Any]] = ContextVar("jaxlayers_custom_objects", default={})  # noqa: B039, never changed
 registered: dict[str, Any] = {}  # the user's objects by "package>name"
 registered_names: dict[Any, str] = {}
+# The number of objects that the config which is being read may still make; None if none is read.
+allowance: ContextVar[list[int] | None] = ContextVar("jaxlayers_allowance", default=None)
 serializers: dict[str, Any] = {}  # by kind: functions from an object to its config, for arguments of that kind
 
 
@@ -214,7 +216,15 @@ def _find(kind: str | None, name: str, kinds: list[Any], only_functions: bool = 
 
 
 def _create_and_build(cls: Any, config: dict[str, Any]) -> Any:
-    instance = cls.from_config(config.get("config") or {})
+    left = allowance.get()
+    if left is not None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise ValueError("The config makes far more objects than it describes: layers that copy others are nested.")
+    arguments = config.get("config") or {}
+    if not isinstance(arguments, dict):
+        raise TypeError(f"The config of {cls.__name__} must hold its arguments in a dict; received {arguments!r:.100}.")
+    instance = cls.from_config(arguments)
     if config.get("build_config") and not getattr(instance, "built", True) and hasattr(instance, "build_from_config"):
         instance.build_from_config(config["build_config"])
     return instance

@@ -270,8 +270,8 @@ class _Container:
             self._owner = weakref.ref(owner)
             self._track_items()
 
-    def _track_items(self) -> None:
-        """Track the items after a change."""
+    def _track_items(self: Any, only_last: bool = False) -> None:
+        """Track the items after a change, or the one that was appended."""
         structure_changed()
         owner = None if self._owner is None else self._owner()
         if scope.is_running():
@@ -279,10 +279,10 @@ class _Container:
         elif owner is not None:
             object.__setattr__(owner, "_container_changes", owner._container_changes + 1)
         if owner is not None:
-            items: Any = self
-            base: Any = list if isinstance(items, list) else dict
-            for key, value in list(enumerate(items)) if base is list else list(items.items()):
-                base.__setitem__(items, key, track(value, owner))
+            base: Any = list if isinstance(self, list) else dict
+            pairs = self.items() if base is dict else enumerate(self) if not only_last else [(len(self) - 1, self[-1])]
+            for key, value in list(pairs):
+                base.__setitem__(self, key, track(value, owner))
 
 
 class TrackedList(_Container, list):
@@ -312,7 +312,7 @@ def _wrap_method(cls: type, name: str) -> None:
     @functools.wraps(change)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         result = change(self, *args, **kwargs)
-        self._track_items()
+        self._track_items(name == "append")
         return result
 
     setattr(cls, name, method)

@@ -19,10 +19,13 @@ from typing import Any
 from jaxlayers.files import seals
 from jaxlayers.files.sums import Sums
 
-_MAX_DIRECTORY = 8 << 20  # bytes of the list of members
+_MAX_DIRECTORY = 1 << 20  # bytes of the list of members: about 10,000 members
+_MAX_NAME, _MAX_PARTS = 1000, 32  # letters and parts of a member's name
 _MAX_EXPANSION = 100  # of a compressed member; numbers hardly shrink, and Keras does not compress
 _FREE_EXPANSION = 1 << 20  # bytes that a compressed member may have in any case
-_HEADER = struct.Struct("<4s22xHH")  # of a member: signature, lengths of its name and of its extra field
+_HEADER = struct.Struct("<4sHHHLLLLHH")  # of a member: signature, version, flags, compression, date, CRC, sizes, lengths
+_DESCRIPTOR = 24  # bytes that may follow a member, with its sizes
+_IN_ZIP64 = 0xFFFFFFFF  # in the place of a size that is in an extra field
 _CHUNK = 1 << 20
 _PIECE = 8 << 20  # bytes that are written at once, so that other threads can hash them while the next ones are written
 
@@ -199,11 +202,20 @@ class Archive:
             raise ValueError(f"The member {info.filename!r} of {self.name!r} is damaged: {error}.") from error
 
     def _start_of(self, info: zipfile.ZipInfo) -> int:
-        header = os.pread(self._file.fileno(), _HEADER.size, info.header_offset)
-        signature, name_length, extra_length = _HEADER.unpack(header)
+        """Return the position of the data of a member; check that its header agrees with the list of members."""
+        fields = _HEADER.unpack(os.pread(self._file.fileno(), _HEADER.size, info.header_offset))
+        signature, _, flags, compression, _, check_sum, packed, size, name_length, extra_length = fields
+        name = os.pread(self._file.fileno(), name_length, info.header_offset + _HEADER.size)
         start = info.header_offset + _HEADER.size + name_length + extra_length
-        if signature != b"PK\x03\x04" or start + info.compress_size > self._zip.start_dir:
-            raise ValueError(f"The member {info.filename!r} of {self.name!r} does not lie inside of the archive.")
+        agrees = (signature, flags, compression) == (b"PK\x03\x04", info.flag_bits, info.compress_type)
+        agrees &= name == info.orig_filename.encode("utf-8" if flags & 0x800 else "cp437")
+        if not flags & 0x8:  # otherwise the sizes follow the data
+            agrees &= check_sum == info.CRC and packed in (info.compress_size, _IN_ZIP64)
+            agrees &= size in (info.file_size, _IN_ZIP64)
+        if not agrees or start + info.compress_size > self._zip.start_dir:
+            raise ValueError(
+                f"The member {info.filename!r:.1000} of {self.name!r} is not the one that the list of members describes."
+            )
         return start
 
     def _check_directory_size(self) -> None:
@@ -214,7 +226,9 @@ class Archive:
         end = tail.rfind(b"PK\x05\x06")
         if end < 0 or len(tail) - end < 22:
             raise zipfile.BadZipFile("it does not end with a list of members")
-        (directory,) = struct.unpack_from("<L", tail, end + 12)
+        self._count, directory, comment_length = struct.unpack_from("<HL4xH", tail, end + 10)
+        if len(tail) - end - 22 != comment_length:
+            raise ValueError(f"The file {self.name!r} has bytes behind the end of the archive.")
         if directory == 0xFFFFFFFF and tail[end - 20 : end - 16] == b"PK\x06\x07":
             (position,) = struct.unpack_from("<Q", tail, end - 12)
             (directory,) = struct.unpack("<Q", os.pread(self._file.fileno(), 8, min(position, size) + 40))
@@ -222,22 +236,26 @@ class Archive:
             raise ValueError(f"The file {self.name!r} has a list of members of {directory} bytes, which is too long.")
 
     def _check_members(self, is_allowed: Any) -> None:
-        size = os.fstat(self._file.fileno()).st_size
         seen: set[str] = set()
+        members = sorted(self._zip.infolist(), key=lambda info: info.header_offset)
         end = 0
-        for info in sorted(self._zip.infolist(), key=lambda info: info.header_offset):
+        if self._count != len(members):
+            raise ValueError(f"The file {self.name!r} says that it has {self._count} members; it has {len(members)}.")
+        for info in members:
             name = info.filename
             problem = _problem_of_name(name, info.orig_filename) or _problem_of_member(info)
             if not problem and name in seen:
                 problem = "it is there twice"
-            if not problem and (info.header_offset < end or info.header_offset + info.compress_size > size):
-                problem = "it overlaps another member, or lies outside of the file"
+            if not problem and not end <= info.header_offset <= end + (_DESCRIPTOR if end else 0):
+                problem = "it overlaps another member, or there are hidden bytes before it"
             if not problem and not info.is_dir() and not is_allowed(name):
                 problem = "a file of this kind has no such member"
             if problem:
-                raise ValueError(f"The member {name!r} of {self.name!r} is not allowed: {problem}.")
+                raise ValueError(f"The member {name!r:.1000} of {self.name!r} is not allowed: {problem}.")
             seen.add(name)
-            end = info.header_offset + _HEADER.size + info.compress_size
+            end = self._start_of(info) + info.compress_size
+        if self._zip.start_dir - end > _DESCRIPTOR:
+            raise ValueError(f"The file {self.name!r} has hidden bytes before the list of members.")
 
 
 class ArchiveWriter:
@@ -329,6 +347,8 @@ def _problem_of_name(name: str, original: str) -> str:
         return "its name is an absolute path"
     if any(part in ("", ".", "..") for part in parts):
         return "its name leads out of the archive"
+    if len(name) > _MAX_NAME or len(parts) > _MAX_PARTS:
+        return "its name is too long"
     return ""
 
 

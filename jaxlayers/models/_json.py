@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from jaxlayers.saving import custom_object_scope, deserialize_keras_object, legacy_configs
+from jaxlayers.saving._limits import parse_json
+from jaxlayers.saving.objects import of_file
 
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
@@ -27,5 +28,5 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
         >>> jl.models.model_from_json(model.to_json()).output_shape
         (None, 3)
     """
-    with custom_object_scope(custom_objects):
-        return deserialize_keras_object(legacy_configs.convert(json.loads(json_string)))
+    with of_file(safe_mode=True), custom_object_scope(custom_objects):
+        return deserialize_keras_object(legacy_configs.convert(parse_json(json_string.encode(), "The JSON")))

@@ -7,6 +7,7 @@ Operations are written as Keras's classes for them, see `_operations`.
 
 from __future__ import annotations
 
+import collections
 import inspect
 from typing import Any
 
@@ -142,27 +143,27 @@ def _revive(config: dict[str, Any]) -> tuple[Any, Any]:
 def _make_calls(
     pending: list[tuple[str, int, dict[str, Any]]], functions: dict[str, Any], results: dict[tuple[str, int], list[Any]]
 ) -> None:
-    """Make the calls whose arguments exist, until all are made, and add their results to `results`."""
-    while pending:
-        waiting = []
-        for name, number, node in pending:
-            histories = _histories((node.get("args"), node.get("kwargs")))
-            ready = all((maker, call) in results for maker, call, _ in histories) and (
-                number == 0 or (name, number - 1) in results
-            )
-            if not ready:
-                waiting.append((name, number, node))
-                continue
-            args, kwargs = _read_arguments((node.get("args", []), node.get("kwargs") or {}), results)
-            if _has_default_training(functions[name], kwargs) and not node.get(_KEEPS_TRAINING):
-                del kwargs["training"]
-            results[name, number] = jax.tree.leaves(functions[name](*args, **kwargs))
-        if len(waiting) == len(pending):
-            raise ValueError(
-                f"The calls of {sorted({name for name, _, _ in waiting})} depend on results that nothing makes: the "
-                "config is incomplete, or its calls form a cycle."
-            )
-        pending = waiting
+    """Make each call as soon as its arguments exist, and add its results to `results`."""
+    waiting: dict[tuple[str, int], list[Any]] = {}  # calls by the first result that they still need
+    queue = collections.deque(pending)
+    while queue:
+        name, number, node = queue.popleft()
+        histories = _histories((node.get("args"), node.get("kwargs")))
+        needed = [(maker, call) for maker, call, _ in histories] + [(name, number - 1)] * (number > 0)
+        missing = next((result for result in needed if result not in results), None)
+        if missing is not None:
+            waiting.setdefault(missing, []).append((name, number, node))
+            continue
+        args, kwargs = _read_arguments((node.get("args", []), node.get("kwargs") or {}), results)
+        if _has_default_training(functions[name], kwargs) and not node.get(_KEEPS_TRAINING):
+            del kwargs["training"]
+        results[name, number] = jax.tree.leaves(functions[name](*args, **kwargs))
+        queue.extendleft(reversed(waiting.pop((name, number), [])))
+    if waiting:
+        raise ValueError(
+            f"The calls of {sorted({name for calls in waiting.values() for name, _, _ in calls})} depend on results "
+            "that nothing makes: the config is incomplete, or its calls form a cycle."
+        )
 
 
 def _revive_function(entry: dict[str, Any]) -> Any:

@@ -18,6 +18,7 @@ __all__ = ["fft", "fft2", "ifft2", "irfft", "istft", "rfft", "stft"]
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 Pair = tuple[Array, Array]
+_MAX_WINDOW = 1 << 20  # of fft_length: the window is computed on the host
 _WINDOWS = {"hann": (0.5, 0.5), "hamming": (0.54, 0.46)}  # the coefficients a and b of a - b cos(2 pi k / n)
 
 
@@ -246,6 +247,8 @@ def _complex(function: str, x: Any) -> Array:
 def _check_steps(function: str, sequence_length: int, sequence_stride: int, fft_length: int) -> None:
     if not isinstance(sequence_stride, int) or sequence_stride <= 0:
         raise ValueError(f"ops.{function} expects a positive integer sequence_stride; received {sequence_stride!r}.")
+    if fft_length > _MAX_WINDOW:
+        raise ValueError(f"ops.{function} expects fft_length to be at most {_MAX_WINDOW}; received {fft_length}.")
     if fft_length < sequence_length:
         raise ValueError(
             f"ops.{function} expects fft_length to be at least sequence_length; received fft_length={fft_length} and "

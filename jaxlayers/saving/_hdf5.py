@@ -17,7 +17,10 @@ from jaxlayers.common import host_memory
 from jaxlayers.common.array_like import unwrap
 
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
-_MAX_EXPANSION = 1100  # DEFLATE cannot shrink further
+_MAX_EXPANSION = 100  # of compressed arrays; numbers hardly shrink, and Keras does not compress
+_FREE_EXPANSION = 1 << 20  # bytes that a compressed array may have in any case
+_MAX_OBJECTS = 50_000  # groups and arrays of a file: several times as many as the largest models have
+_MAX_DEPTH = 64
 _LARGE = 1 << 20  # bytes
 _MAX_NAME = 1 << 10  # bytes of an attribute that is read
 VARIABLES = "vars"  # the name of the group with the variables of an object
@@ -124,7 +127,8 @@ def read(file: Any, place: str) -> tuple[h5py.File, dict[str, StoredVariables]]:
         problem: Exception = ValueError(f"{place} is damaged, or no HDF5 file of weights: {error}.")
         problem.__cause__ = error
     except ValueError as error:
-        problem = error
+        is_clear = str(error).startswith(place)
+        problem = error if is_clear else ValueError(f"{place} is damaged, or no HDF5 file of weights: {error}.")
     if opened is not None:
         opened.close()
     raise problem
@@ -139,12 +143,19 @@ def _check_group(root: h5py.File, place: str) -> dict[str, StoredVariables]:
     """Walk through a file without following anything out of it; return the variables by the paths of their objects."""
     found: dict[str, StoredVariables] = {}
     seen: set[Any] = set()
+    stored, size = 0, root.id.get_filesize()
     waiting: list[tuple[str, Any]] = [("", root["/"])]
     while waiting:
         path, group = waiting.pop()
         is_variables = path.rsplit("/", 1)[-1] == VARIABLES
         datasets: dict[str, h5py.Dataset] = {}
+        if len(seen) + len(group) > _MAX_OBJECTS or path.count("/") > _MAX_DEPTH:
+            raise ValueError(
+                f"{place} has more than {_MAX_OBJECTS} groups and arrays, or groups more than {_MAX_DEPTH} deep."
+            )
         for name in group:
+            if not isinstance(name, str):
+                raise ValueError(f"{place}: {path!r} has the name {name!r}, which is no text.")
             inside = f"{path}/{name}" if path else name
             if group.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
                 raise ValueError(f"{place}: {inside!r} is a link, which a file of weights must not have.")
@@ -159,6 +170,9 @@ def _check_group(root: h5py.File, place: str) -> dict[str, StoredVariables]:
             elif isinstance(item, h5py.Dataset):
                 check_dataset(item, f"{place}: {inside!r}")
                 datasets[name] = item
+                stored += item.id.get_storage_size()
+                if stored > size:
+                    raise ValueError(f"{place}: arrays share their place in the file, which has only {size} bytes.")
             else:
                 raise ValueError(f"{place}: {inside!r} is neither a group nor an array.")
         if is_variables:
@@ -188,22 +202,23 @@ def check_dataset(dataset: h5py.Dataset, place: str) -> None:
     if dataset.shape is None or dataset.dtype.kind not in "biufcV" or dataset.dtype.names or dataset.dtype.hasobject:
         raise ValueError(f"{place} does not hold numbers, but {dataset.dtype}.")
     if dataset.dtype.kind == "V":
-        _dtype(dataset)
+        _dtype(dataset, place)
     declared, stored = dataset.size * dataset.dtype.itemsize, dataset.id.get_storage_size()
-    if declared > stored * (_MAX_EXPANSION if filters else 1):
+    limit = max(_FREE_EXPANSION, stored * _MAX_EXPANSION) if filters and stored else stored
+    if declared > limit:
         raise ValueError(
             f"{place} declares the shape {dataset.shape} of {declared} bytes, but only {stored} are stored."
         )
 
 
-def _dtype(dataset: h5py.Dataset) -> np.dtype:
+def _dtype(dataset: h5py.Dataset, place: str = "") -> np.dtype:
     """Return the dtype of an array whose dtype HDF5 lacks: it is named in an attribute."""
     name = _text(dataset, "dtype") or ""
     if name.startswith(_OTHER_DTYPES) and hasattr(ml_dtypes, name):
         dtype = np.dtype(getattr(ml_dtypes, name))
         if dtype.itemsize == dataset.dtype.itemsize:
             return dtype
-    raise ValueError(f"{dataset.name!r} has the unknown dtype {name or str(dataset.dtype)!r}.")
+    raise ValueError(f"{place or repr(dataset.name)} has the unknown dtype {name or str(dataset.dtype)!r}.")
 
 
 def _text(item: Any, name: str) -> str | None:

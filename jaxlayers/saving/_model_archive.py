@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import hashlib
 import json
 import os
+import stat
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import h5py
 
+from jaxlayers.files import seals
 from jaxlayers.files.archive import Archive, ArchiveWriter, Window
-from jaxlayers.saving import _hdf5
+from jaxlayers.saving import _hdf5, _limits
+from jaxlayers.saving._limits import parse_json
 
 CONFIG, METADATA, WEIGHTS, ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets"
 KERAS_VERSION = "3.15.0"  # the version of Keras whose format this is
 _SEALED = "jaxlayers_sealed"  # in the metadata
-_MAX_JSON = 32 << 20  # bytes
+_HASHES, _HASH = "jaxlayers_hashes", "jaxlayers_hash"  # in the metadata of a directory: of its files, and of the rest
+_MAX_JSON = _limits.MAX_TEXT
 
 
 def write(
@@ -36,13 +41,19 @@ def write(
         assets: a folder with the assets; nothing is written if it is empty.
         zipped: if True, the default, write a file.
     """
-    texts = {CONFIG: json.dumps(config).encode(), METADATA: json.dumps(_metadata(zipped)).encode()}
+    config_text = json.dumps(config).encode()
+    try:
+        _limits.check_text(config_text)
+    except ValueError as error:
+        raise ValueError(f"The config of the model is too large for a file: {error}.") from None
+    texts = {CONFIG: config_text, METADATA: json.dumps(_metadata(zipped)).encode()}
     if not zipped:
-        for name, text in texts.items():
-            with open(os.path.join(path, name), "xb") as file:
-                file.write(text)
+        with open(os.path.join(path, CONFIG), "xb") as file:
+            file.write(config_text)
         with h5py.File(os.path.join(path, WEIGHTS), "w") as weights:
             fill(lambda place, name: _hdf5.VariableWriter(weights, place, name))
+        with open(os.path.join(path, METADATA), "xb") as file:
+            file.write(_hashed({**_metadata(zipped), _HASHES: _hashes(path)}))
         return
     with ArchiveWriter(path) as archive:
         for name, text in texts.items():
@@ -55,6 +66,26 @@ def write(
 def _metadata(zipped: bool) -> dict[str, Any]:
     now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
     return {"keras_version": KERAS_VERSION, "date_saved": now} | ({_SEALED: True} if zipped else {})
+
+
+def _hashes(folder: str) -> dict[str, str]:
+    """Return the hash of each file of a directory but the metadata, by path."""
+    found = {}
+    for place, directories, names in os.walk(folder):
+        directories.sort()
+        for name in sorted(names):
+            inside = os.path.relpath(os.path.join(place, name), folder).replace(os.sep, "/")
+            if inside != METADATA:
+                with open(os.path.join(place, name), "rb", buffering=0) as file:
+                    size = os.fstat(file.fileno()).st_size
+                    found[inside] = seals.hash_range(file, size).decode()  # type: ignore[arg-type]
+    return found
+
+
+def _hashed(metadata: dict[str, Any]) -> bytes:
+    """Return the text of metadata, with a hash of the rest at its beginning."""
+    digest = hashlib.sha256(json.dumps(metadata).encode()).hexdigest()
+    return json.dumps({_HASH: digest, **metadata}).encode()
 
 
 class ModelArchive:
@@ -131,6 +162,30 @@ class ModelDirectory:
 
     def __init__(self, path: str):
         self._path = path
+        for place, directories, files in os.walk(path):
+            for name in (*directories, *files):
+                self._member(os.path.relpath(os.path.join(place, name), path))
+        if os.path.isfile(os.path.join(path, METADATA)):
+            self._check_hashes()
+
+    def _check_hashes(self) -> None:
+        """Compare the files with the hashes in the metadata, which are not in directories that Keras wrote."""
+        text = self._read(METADATA)
+        metadata = parse_json(text, f"The file {os.path.join(self._path, METADATA)!r}")
+        if not isinstance(metadata, dict) or not {_HASH, _HASHES} & metadata.keys():
+            return
+        digest = metadata.pop(_HASH, None)
+        found = _hashes(self._path)
+        expected = metadata.get(_HASHES)
+        damaged = [] if isinstance(expected, dict) else [METADATA]
+        damaged = damaged or sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
+        if _hashed(metadata) != text or digest is None:
+            damaged = [METADATA]
+        if damaged:
+            raise ValueError(
+                f"The directory {self._path!r} is damaged, or was changed after it was saved: the hashes that were saved "
+                f"with it do not belong to {', '.join(map(repr, damaged[:10]))}. Use a copy of the original."
+            )
 
     def __enter__(self) -> ModelDirectory:
         return self
@@ -140,12 +195,15 @@ class ModelDirectory:
 
     def config(self) -> Any:
         """Return the config of the model as plain data."""
-        name = self._member(CONFIG)
+        return parse_json(self._read(CONFIG), f"The file {os.path.join(self._path, CONFIG)!r}")
+
+    def _read(self, member: str) -> bytes:
+        name = self._member(member)
         with open(name, "rb") as file:
             text = file.read(_MAX_JSON + 1)
         if len(text) > _MAX_JSON:
             raise ValueError(f"The file {name!r} has more than {_MAX_JSON} bytes.")
-        return parse_json(text, f"The file {name!r}")
+        return text
 
     @contextlib.contextmanager
     def weights(self) -> Iterator[dict[str, Any]]:
@@ -165,44 +223,22 @@ class ModelDirectory:
         """Copy the assets below a folder."""
         import shutil
 
-        for place, directories, files in os.walk(os.path.join(self._path, ASSETS)):
-            for name in (*directories, *files):
-                self._member(os.path.relpath(os.path.join(place, name), self._path))
         shutil.copytree(os.path.join(self._path, ASSETS), os.path.join(folder, ASSETS))
 
     def _member(self, name: str) -> str:
         path = os.path.join(self._path, name)
-        if os.path.islink(path):
-            raise ValueError(f"{path!r} is a link; a directory of a model holds files alone.")
-        if not os.path.exists(path):
+        if not os.path.lexists(path):
             raise ValueError(f"The directory {self._path!r} has no {name!r}, so it holds no model.")
+        mode = os.lstat(path).st_mode
+        is_directory = stat.S_ISDIR(mode) and name not in (CONFIG, METADATA, WEIGHTS)
+        if not stat.S_ISREG(mode) and not is_directory:
+            raise ValueError(f"{path!r} is no file, as each member of a model must be, but a link, a device or the like.")
         return path
 
 
 def opened(path: str) -> ModelArchive | ModelDirectory:
     """Open a file or directory with a model."""
     return ModelDirectory(path) if os.path.isdir(path) else ModelArchive(path)
-
-
-def parse_json(text: bytes, place: str) -> Any:
-    """Return the plain data of a JSON text.
-
-    Raises:
-        ValueError: when it is no JSON, is nested too deeply, or names a key twice.
-    """
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        result = dict(pairs)
-        if len(result) < len(pairs):
-            raise ValueError("a key is there twice")
-        return result
-
-    try:
-        return json.loads(text.decode("utf-8"), object_pairs_hook=unique)
-    except RecursionError:
-        raise ValueError(f"{place} is nested too deeply.") from None
-    except ValueError as error:
-        raise ValueError(f"{place} is no JSON that can be read: {error}.") from error
 
 
 def _is_member(name: str) -> bool:

@@ -15,7 +15,7 @@ from jaxlayers.files.atomic import replacing, replacing_directory
 from jaxlayers.saving import _weights
 from jaxlayers.saving._places import places
 from jaxlayers.saving._weights import Selection
-from jaxlayers.saving.objects import deserialize_keras_object, serialize_keras_object, sharing
+from jaxlayers.saving.objects import deserialize_keras_object, of_file, serialize_keras_object, sharing
 from jaxlayers.saving.weight_files import check_overwrite
 
 
@@ -123,7 +123,7 @@ def load_model(
             model = _revive(config, path, custom_objects, safe_mode)
             with archive.weights() as stored:
                 _weights.load(model, stored, f"The file {path!r}", Selection())
-        if archive.has_assets:
+        if archive.has_assets and any(hasattr(owner, "load_assets") for owner in places(model).values()):
             with tempfile.TemporaryDirectory() as folder:
                 archive.extract_assets(folder)
                 _load_assets(model, os.path.join(folder, _model_archive.ASSETS))
@@ -143,13 +143,13 @@ def _without_arrays() -> Iterator[None]:
 
 def _revive(config: Any, path: str, custom_objects: Any, safe_mode: bool) -> Any:
     try:
-        with sharing():
+        with sharing(), of_file(safe_mode):
             return deserialize_keras_object(config, custom_objects, safe_mode)
     except RecursionError:
         raise ValueError(f"The config in {path!r} is nested too deeply.") from None
     except Exception as error:
-        error.add_note(f"This happened while the model in {path!r} was made from its config.")
-        raise
+        kind = "" if isinstance(error, ValueError | TypeError) else f"{type(error).__name__}: "
+        raise ValueError(f"The model in {path!r} cannot be made from its 'config.json'. {kind}{error}") from error
 
 
 def _save_assets(model: Any, folder: str) -> None:

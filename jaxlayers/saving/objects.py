@@ -21,7 +21,7 @@ import numpy as np
 from jaxlayers.common import registry
 from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.core import SymbolicTensor
-from jaxlayers.saving import _functions
+from jaxlayers.saving import _functions, _limits
 
 # By id, the configs written so far or the objects created so far; None outside of a `sharing` block.
 _shared: ContextVar[dict[int, Any] | None] = ContextVar("jaxlayers_shared_objects", default=None)
@@ -146,7 +146,15 @@ def deserialize_keras_object(
             stack.enter_context(_set(registry.scoped, {**registry.scoped.get(), **custom_objects}))
         if _functions.safe.get() is None:  # in a nested call, the safe_mode of the outermost call applies
             stack.enter_context(_set(_functions.safe, bool(safe_mode)))
+        if registry.allowance.get() is None:
+            objects = _limits.check_config(config)
+            stack.enter_context(_set(registry.allowance, [_limits.MAX_COPIES * (objects + 50)]))
         return _deserialize(config)
+
+
+def of_file(safe_mode: bool) -> contextlib.AbstractContextManager[None]:
+    """A `with` block in which `deserialize_keras_object` reads a file: with its own `safe_mode`, whatever is around."""
+    return _set(_functions.safe, bool(safe_mode))
 
 
 def _deserialize(config: Any) -> Any:
@@ -196,13 +204,20 @@ def _is_dtype(obj: Any) -> bool:
     return isinstance(obj, type) and (issubclass(obj, np.generic) or isinstance(getattr(obj, "dtype", 0), np.dtype))
 
 
+def _dtype_of_numbers(name: Any) -> np.dtype:
+    dtype = jnp.dtype(standardize_dtype(name)) if isinstance(name, str) and name.isidentifier() else np.dtype("O")
+    if dtype.kind not in "biufcV":
+        raise ValueError(f"An array in a config has numbers; received the dtype {name!r:.100}.")
+    return dtype
+
+
 _PARTS = ("code", "defaults", "closure")
 _VALUE_READERS: dict[str, Any] = {
     "__bytes__": lambda config: config["value"].encode("utf-8"),
     "__ellipsis__": lambda config: ...,
     "__keras_tensor__": lambda config: SymbolicTensor(config["shape"], config["dtype"]),
     "__lambda__": lambda config: _functions.load(config, "This config"),
-    "__numpy__": lambda config: np.array(config["value"], config["dtype"]),
+    "__numpy__": lambda config: np.array(config["value"], _dtype_of_numbers(config["dtype"])),
     "__slice__": lambda config: slice(*(_deserialize(config[part]) for part in ("start", "stop", "step"))),
-    "__tensor__": lambda config: jnp.asarray(config["value"], config["dtype"]),
+    "__tensor__": lambda config: jnp.asarray(config["value"], _dtype_of_numbers(config["dtype"])),
 }

@@ -18,6 +18,7 @@ from jaxlayers.layers._config import positive
 from jaxlayers.numerics.spatial import format_of, one_of
 from jaxlayers.numerics.types import wide
 
+_MAX_MATRIX = 1 << 22
 _MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
 _PADDINGS = ("valid", "same")
 
@@ -209,6 +210,11 @@ class MelSpectrogram(Layer):
             )
         self.window, self.sampling_rate = window, sampling_rate
         self.num_mel_bins = positive(self, "num_mel_bins", num_mel_bins)
+        if self.num_mel_bins * fft_length > _MAX_MATRIX:
+            raise ValueError(
+                f"MelSpectrogram: num_mel_bins * fft_length must be at most {_MAX_MATRIX}, because the matrix of the "
+                f"bands is computed on the host; received {num_mel_bins} * {fft_length}."
+            )
         self.min_freq, self.max_freq = min_freq, max_freq or int(sampling_rate / 2)
         self.power_to_db, self.top_db, self.mag_exp = power_to_db, top_db, mag_exp
         self.min_power, self.ref_power = min_power, ref_power

@@ -116,7 +116,8 @@ class TextVectorization(StringLookup):
                     f"{value!r}."
                 )
         widths = range(1, ngrams + 1) if isinstance(ngrams, int) else ngrams
-        if widths is not None and not all(isinstance(width, int) and width > 0 for width in widths):
+        listed = [ngrams] if isinstance(ngrams, int) else widths or ()
+        if not all(isinstance(width, int) and width > 0 for width in listed):
             raise ValueError(
                 "TextVectorization: ngrams must be None, a positive integer or a tuple of positive integers; received "
                 f"{ngrams!r}."
@@ -124,7 +125,7 @@ class TextVectorization(StringLookup):
         if ragged:
             raise ValueError("TextVectorization pads all texts to one length; received ragged=True.")
         self._standardize, self._split, self._ngrams = standardize, split, ngrams
-        self._widths = None if widths is None else tuple(widths)
+        self._widths = widths
         self._output_sequence_length, self._ragged = output_sequence_length, ragged
         if output_sequence_length is not None and (
             self.output_mode != "int" or not isinstance(output_sequence_length, int) or output_sequence_length < 0

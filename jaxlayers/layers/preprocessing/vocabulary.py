@@ -27,6 +27,7 @@ from jaxlayers.layers.preprocessing.hashing import standardize_salt
 from jaxlayers.layers.preprocessing.host import HostLayer, as_host, batches
 from jaxlayers.numerics.spatial import one_of
 
+_MAX_OOV = 1 << 22  # indices for tokens out of the vocabulary; each has a place in get_vocabulary()
 NOT_FOUND, DROPPED = -1, -2  # in place of an index: the token is not in the vocabulary, or has no effect
 
 
@@ -78,7 +79,7 @@ class IndexLookup(HostLayer):
         problems = {
             f"max_tokens must be at least 2; received {max_tokens}": max_tokens is not None and max_tokens <= 1,
             "pad_to_max_tokens=True needs max_tokens; received None": pad_to_max_tokens and max_tokens is None,
-            f"num_oov_indices must be at least 0; received {num_oov_indices}": num_oov_indices < 0,
+            f"num_oov_indices must be in [0, {_MAX_OOV}]; received {num_oov_indices}": not 0 <= num_oov_indices <= _MAX_OOV,
             f"invert=True needs output_mode='int'; received {output_mode!r}": invert and self.output_mode != "int",
             f"idf_weights need output_mode='tf_idf'; received {output_mode!r}": idf_weights is not None and not tf_idf,
             f"a salt needs oov_method='farmhash'; received {oov_method!r}": salt is not None
@@ -151,10 +152,10 @@ class IndexLookup(HostLayer):
         all_tokens = self._as_tokens(vocabulary)
         if all_tokens.ndim != 1 or not all_tokens.size:
             raise ValueError(f"{self.path!r} expects a list of tokens; received an array of shape {all_tokens.shape}.")
-        special = self._special
-        with_special = len(all_tokens) >= len(special) and all_tokens[: len(special)].tolist() == special
-        tokens = all_tokens[len(special) :] if with_special else all_tokens
-        self._check_tokens(tokens, special)
+        count = self._first_token
+        with_special = len(all_tokens) >= count and all_tokens[:count].tolist() == self._special
+        tokens = all_tokens[count:] if with_special else all_tokens
+        self._check_tokens(tokens)
         weights = None
         if idf_weights is not None:
             weights = np.asarray(idf_weights, floatx())
@@ -167,7 +168,7 @@ class IndexLookup(HostLayer):
         self._fix_size(self._first_token + len(tokens))
         self._set_tokens(tokens, weights)
 
-    def _check_tokens(self, tokens: np.ndarray, special: Sequence[Any]) -> None:
+    def _check_tokens(self, tokens: np.ndarray) -> None:
         duplicates = [token for token, count in collections.Counter(tokens.tolist()).items() if count > 1]
         if duplicates:
             raise ValueError(f"{self.path!r} expects each token once; received several times: {duplicates[:10]}.")
@@ -176,7 +177,7 @@ class IndexLookup(HostLayer):
         if misplaced:
             raise ValueError(
                 f"{self.path!r} received a vocabulary with the special tokens {misplaced} in a wrong place. Leave them "
-                f"out, or begin the vocabulary with {list(special)}."
+                f"out, or begin the vocabulary with {self._special}."
             )
         size = self._first_token + len(tokens)
         if self.max_tokens is not None and size > self.max_tokens:
