@@ -232,7 +232,9 @@ class ModelDirectory:
         mode = os.lstat(path).st_mode
         is_directory = stat.S_ISDIR(mode) and name not in (CONFIG, METADATA, WEIGHTS)
         if not stat.S_ISREG(mode) and not is_directory:
-            raise ValueError(f"{path!r} is no file, as each member of a model must be, but a link, a device or the like.")
+            raise ValueError(
+                f"{path!r} is no file, as each member of a model must be, but a link, a device or the like."
+            )
         return path
 
 
