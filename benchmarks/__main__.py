@@ -52,6 +52,7 @@ MEASUREMENTS = {
     "resnet-forward": "resnet:forward",
     "resnet-step": "resnet:step",
     "repeat": "repeat:run",
+    "files": "files:run",
 }
 IN_ANY_DTYPE = (
     "conv2d", "conv2d-loop", "lstm", "gru", "attention", "resnet-forward", "resnet-step", "transformer-step",

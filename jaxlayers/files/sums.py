@@ -21,10 +21,10 @@ class Sums:
 
     Args:
         descriptor: the descriptor of the open file.
-        summed_from: the beginning of the range that `crc` can sum up. The beginning of the file by default.
+        summed_from: the beginning of the range that `crc` sums up; None, the default, if `crc` is not called.
     """
 
-    def __init__(self, descriptor: int, summed_from: int = 0):
+    def __init__(self, descriptor: int, summed_from: int | None = None):
         self._descriptor, self.summed_from = descriptor, summed_from
         self._parts: dict[int, Future[tuple[bytes, int]]] = {}
         self._size = 0
@@ -60,6 +60,8 @@ class Sums:
 
     def crc(self, stop: int) -> int:
         """Return the CRC-32 of the bytes from `summed_from` on."""
+        if self.summed_from is None:
+            raise ValueError("These sums have no CRC-32: pass summed_from.")
         total = 0
         for part, (_, crc) in enumerate(self._all(stop)):
             length = min((part + 1) * PART, stop) - max(part * PART, self.summed_from)
@@ -67,7 +69,7 @@ class Sums:
         return total
 
 
-def _sum_part(descriptor: int, start: int, stop: int, summed_from: int) -> tuple[bytes, int]:
+def _sum_part(descriptor: int, start: int, stop: int, summed_from: int | None) -> tuple[bytes, int]:
     """Return the hash of a part of a file, and the CRC-32 of its bytes from `summed_from` on."""
     digest, crc = hashlib.sha256(), 0
     buffer = memoryview(bytearray(min(_CHUNK, stop - start)))
@@ -76,7 +78,8 @@ def _sum_part(descriptor: int, start: int, stop: int, summed_from: int) -> tuple
         if not count:
             raise OSError("The file has become shorter while it was written.")
         digest.update(buffer[:count])
-        crc = zlib.crc32(buffer[max(0, summed_from - start) : count], crc)
+        if summed_from is not None:
+            crc = zlib.crc32(buffer[max(0, summed_from - start) : count], crc)
         start += count
     return digest.digest(), crc
 

@@ -87,11 +87,14 @@ class VariableWriter(MutableMapping[str, Any]):
 
     def __setitem__(self, key: str, value: Any) -> None:
         array = np.asarray(unwrap(value))
-        dataset = self._make_group().create_dataset(key, data=array)
+        if array.nbytes > _LARGE:
+            dataset = self._make_group().create_dataset(key, array.shape, array.dtype, dcpl=_allocated_at_once())
+            self._file.flush()  # nothing that was written, and perhaps hashed, before the data is changed after it
+            dataset.write_direct(array)
+        else:
+            dataset = self._make_group().create_dataset(key, data=array)
         if array.dtype.kind == "V":  # a dtype that HDF5 lacks
             dataset.attrs["dtype"] = array.dtype.name
-        if array.nbytes > _LARGE:
-            self._file.flush()  # no later write then changes what has been hashed already
 
     def __getitem__(self, key: str) -> Any:
         return self._group[key][()]
@@ -104,6 +107,14 @@ class VariableWriter(MutableMapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._group)
+
+
+def _allocated_at_once() -> Any:
+    """Return the properties of a data set whose place in the file is known before its data."""
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    return properties
 
 
 def read(file: Any, place: str) -> tuple[h5py.File, dict[str, StoredVariables]]:
