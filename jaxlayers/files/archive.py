@@ -216,7 +216,7 @@ class Archive:
             agrees &= size in (info.file_size, _IN_ZIP64)
         if not agrees or start + info.compress_size > self._zip.start_dir:
             raise ValueError(
-                f"The member {info.filename!r:.1000} of {self.name!r} is not the one that the list of members describes."
+                f"The member {info.filename!r:.1000} of {self.name!r} differs from what the list of members says."
             )
         return start
 
@@ -271,7 +271,7 @@ class ArchiveWriter:
         self._path = path
         self._file = open(path, "w+b", buffering=0)  # noqa: SIM115, closed by `__exit__`
         self._sums = Sums(self._file.fileno())
-        self._zip = zipfile.ZipFile(_Output(self._file, self._sums), "w")  # type: ignore[arg-type]
+        self._zip = zipfile.ZipFile(_Output(self._file, self._sums), "w")  # type: ignore[call-overload]
         self._zip.comment = seals.PLACEHOLDER
 
     def __enter__(self) -> ArchiveWriter:
