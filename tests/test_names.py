@@ -20,6 +20,7 @@ NAMESPACES = [
     "datasets",
     "datasets.mnist",
     "dtype_policies",
+    "export",
     "mixed_precision",
     "initializers",
     "layers",
@@ -44,7 +45,7 @@ NAMESPACES = [
 # "namespace.name" -> why we lack it, or have other parameters.
 QUANTIZATION = "quantization is not here"
 BACKENDS = "there is one backend"
-FILES = "saving has configs; models in files are not part of it yet"
+FILES = "also loads by patterns of paths"
 FLAX = "modules of Flax are not layers yet"
 DATA = "of Keras's data sets there is mnist"
 HIDDEN = "Keras hides its parameters behind *args"
@@ -61,8 +62,6 @@ EXCEPTIONS = {
     ".remat": "the arguments are those of jax.checkpoint",
     ".device": "that is jax.default_device",
     ".name_scope": "paths come from where things sit",
-    "callbacks.BackupAndRestore": FILES,
-    "callbacks.OrbaxCheckpoint": FILES,
     "config.enable_unsafe_deserialization": "code is rebuilt where a call says so, and for that call alone",
     "config.is_nnx_enabled": BACKENDS,
     "config.set_backend": BACKENDS,
@@ -78,18 +77,14 @@ EXCEPTIONS = {
     "dtype_policies.Int4DTypePolicy": QUANTIZATION,
     "dtype_policies.QuantizedDTypePolicy": QUANTIZATION,
     "dtype_policies.QuantizedFloat8DTypePolicy": QUANTIZATION,
+    "export.ExportArchive": "it takes the platforms to export for",
     "layers.FlaxLayer": FLAX,
     "layers.JaxLayer": FLAX,
     "layers.TFSMLayer": BACKENDS,
     "layers.TorchModuleWrapper": BACKENDS,
     "models.Model": HIDDEN,
-    "models.load_model": FILES,
-    "models.save_model": FILES,
     "saving.KerasFileEditor": FILES,
-    "saving.load_model": FILES,
     "saving.load_weights": FILES,
-    "saving.save_model": FILES,
-    "saving.save_weights": FILES,
     "utils.standardize_dtype": "None is floatx(), and may be left out",
     "ops.multi_hot": "Keras also takes num_classes by its former name, and so requires neither",
     "ops.nn.multi_hot": "the same function",

@@ -471,6 +471,26 @@ def test_arguments_are_the_config_of_a_class_that_writes_none():
             assert twin.activation is act and twin.more[1]["deep"].l2 == 0.5
 
 
+def test_arguments_that_are_tuples_stay_tuples():
+    class Sized(layers.Layer):
+        def __init__(self, size, **kwargs):
+            super().__init__(**kwargs)
+            self.size = size
+
+        def call(self, inputs):
+            return inputs
+
+    model = jl.Sequential([jl.Input((3,)), Sized((3, (4, 5)))])
+    sized = [
+        Sized.from_config(Sized((3, (4, 5))).get_config()),
+        jl.models.clone_model(model).layers[0],
+        layers.TimeDistributed.from_config(
+            layers.TimeDistributed(Sized((3, (4, 5)))).get_config(), custom_objects={"Sized": Sized}
+        ).layer,
+    ]
+    assert [layer.size for layer in sized] == [(3, (4, 5))] * 3
+
+
 def test_arguments_that_an_init_does_not_take():
     class Narrow(jl.Layer):
         def __init__(self, units=3):

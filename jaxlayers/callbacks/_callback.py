@@ -29,8 +29,21 @@ class Callback:
         >>> _ = model.fit(np.ones((4, 2)), np.ones((4, 1)), epochs=2, verbose=0, callbacks=[LogPrinter()])
         0 ['loss']
         1 ['loss']
+
+    A callback whose attributes decide what it does later has `get_state` and `set_state`. `BackupAndRestore` saves and
+    restores them, so that a run that was interrupted goes on as if it had not been:
+
+        >>> class BatchCounter(jl.callbacks.Callback):
+        ...     count = 0
+        ...     def on_train_batch_end(self, batch, logs=None):
+        ...         self.count += 1
+        ...     def get_state(self):
+        ...         return {"count": self.count}
+        ...     def set_state(self, state):
+        ...         self.count = state["count"]
     """
 
+    _state_attributes: tuple[str, ...] = ()  # the attributes that make up the state, for `get_state` and `set_state`
     params: dict[str, Any] | None = None
     _model: Any = None
 
@@ -46,6 +59,22 @@ class Callback:
     def set_params(self, params: dict[str, Any]) -> None:
         """Set `params`; called once, before all hooks."""
         self.params = params
+
+    def get_state(self) -> Any:
+        """Return what `set_state` needs to make another object go on like this one; None, the default, for nothing.
+
+        The state is plain data: None, booleans, numbers, text, bytes and arrays, nested in lists, tuples and dicts.
+        Not in Keras.
+        """
+        return {name: getattr(self, name) for name in self._state_attributes} or None
+
+    def set_state(self, state: Any) -> None:
+        """Restore a state of `get_state`; called after `on_train_begin`, and within an epoch after `on_epoch_begin`.
+
+        Arrays are NumPy arrays then. Not in Keras.
+        """
+        for name, value in state.items():
+            setattr(self, name, value)
 
     def close(self) -> None:
         """Release resources: called after `fit`, `evaluate` or `predict`, even if they failed. Not in Keras."""

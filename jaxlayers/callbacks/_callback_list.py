@@ -6,6 +6,7 @@ that a loop can skip the call.
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -129,17 +130,19 @@ def _combine(name: str, callbacks: list[Any]) -> Callable[..., None] | None:
     if not hooks:
         return None
 
-    def call(logs: Any = None) -> None:
-        logs = {} if logs is None else logs
-        for hook in hooks:
-            hook(logs)
+    return functools.partial(_call_with_number if "epoch" in name or "batch" in name else _call, hooks)
 
-    def call_with_number(number: int, logs: Any = None) -> None:
-        logs = {} if logs is None else logs
-        for hook in hooks:
-            hook(number, logs)
 
-    return call_with_number if "epoch" in name or "batch" in name else call
+def _call(hooks: list[Callable[..., None]], logs: Any = None) -> None:
+    logs = {} if logs is None else logs
+    for hook in hooks:
+        hook(logs)
+
+
+def _call_with_number(hooks: list[Callable[..., None]], number: int, logs: Any = None) -> None:
+    logs = {} if logs is None else logs
+    for hook in hooks:
+        hook(number, logs)
 
 
 def _do_nothing(*args: Any, **kwargs: Any) -> None:

@@ -45,6 +45,17 @@ class CSVLogger(Callback):
         with open(self.filename, "a" if self.append else "w", encoding="utf-8") as file:
             self.append_header = file.tell() == 0
 
+    def get_state(self) -> dict[str, Any]:
+        """Return the columns and the content of the file."""
+        with open(self.filename, encoding="utf-8", newline="") as file:
+            return {"keys": self.keys, "append_header": self.append_header, "text": file.read()}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Restore the file: lines of epochs that will be run again are dropped."""
+        self.keys, self.append_header = state["keys"], state["append_header"]
+        with open(self.filename, "w", encoding="utf-8", newline="") as file:
+            file.write(state["text"])
+
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Write the line of an epoch."""
         logs = logs or {}

@@ -12,6 +12,8 @@ from jaxlayers.callbacks._monitor import MonitorCallback
 class EarlyStopping(MonitorCallback):
     """A callback that stops training when a monitored value has not improved for some epochs.
 
+    A value that is NaN or infinite is no improvement, and weights that are not finite are not kept as the best.
+
     Args:
         monitor: the name of the value in the logs; `"val_loss"` by default.
         min_delta: the least change that is an improvement; 0 by default.
@@ -45,6 +47,8 @@ class EarlyStopping(MonitorCallback):
     restore_best_weights: bool = False
     start_from_epoch: int = 0
 
+    _state_attributes = ("wait", "stopped_epoch", "best", "best_epoch", "best_weights")
+
     def __post_init__(self) -> None:
         super().__init__(self.monitor, self.mode, min_delta=self.min_delta)
         self._reset()
@@ -68,7 +72,8 @@ class EarlyStopping(MonitorCallback):
         if current is None or epoch < self.start_from_epoch:
             return
         self.wait += 1
-        if self._is_improvement(current, self.best):
+        improved = self._is_improvement(current, self.best)
+        if improved and (not self.restore_best_weights or self._has_finite_weights()):
             self.best = current
             self.best_epoch = epoch
             if self.restore_best_weights:

@@ -25,6 +25,8 @@ class History(Callback):
         ([0, 1, 2], 3)
     """
 
+    _state_attributes = ("history", "epoch", "_epochs_of")
+
     def __init__(self) -> None:
         self.history: dict[str, list[float]] = {}
         self.epoch: list[int] = []

@@ -128,6 +128,8 @@ class ReduceLROnPlateau(MonitorCallback):
     cooldown: int = 0
     min_lr: float = 0.0
 
+    _state_attributes = ("best", "wait", "cooldown_counter")
+
     def __post_init__(self) -> None:
         super().__init__(self.monitor, self.mode, min_delta=self.min_delta)
         if self.factor >= 1:

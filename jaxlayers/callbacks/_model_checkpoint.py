@@ -19,8 +19,9 @@ class ModelCheckpoint(MonitorCallback):
 
     Args:
         filepath: the path of the file. The fields `{epoch}` and `{batch}` (counted from 1) and names in the logs are
-            filled in, as in `"{epoch:02d}-{val_loss:.2f}.keras"`. The path ends in `.weights.h5` for weights, and in
-            `.keras` or `.h5` for models.
+            filled in, as in `"{epoch:02d}-{val_loss:.2f}.keras"`. The path ends in `.keras` for models, and in
+            `.weights.h5`, `.weights.json` (for shards) or `.safetensors` for weights. (Keras also writes models to
+            `.h5`.)
         monitor: the name of the value in the logs that determines the best model; `"val_loss"` by default.
         verbose: 1 to print a message at each save; 0 (default) for none.
         save_best_only: If True, save only if the monitored value is better than ever before. False by default.
@@ -31,15 +32,15 @@ class ModelCheckpoint(MonitorCallback):
         initial_value_threshold: with `save_best_only`, a value that the first saved model must be better than; None,
             the default, for none.
 
-    jaxlayers does not write models to files yet: the model must have a method `save(path, overwrite)`, or
-    `save_weights(path, overwrite)` for weights, of its own.
+    A file is written beside its target and then put in its place, so that an interrupted save leaves the old file. A
+    directory that is missing is made. With `save_best_only`, a value that is NaN or infinite is no improvement, and a
+    model with such weights is not saved.
 
     Raises:
         ValueError: if `save_freq` is neither, or the path has another ending; during training, if `mode="auto"` cannot
             determine which direction is better.
         KeyError: during training, if a field of the path is not a name in the logs.
         IsADirectoryError: during training, if the path is that of a directory.
-        NotImplementedError: before training begins, if the model has no method to save itself.
 
     Example:
         >>> import jaxlayers as jl
@@ -57,6 +58,8 @@ class ModelCheckpoint(MonitorCallback):
     save_freq: str | int = "epoch"
     initial_value_threshold: float | None = None
 
+    _state_attributes = ("best", "_epoch", "_since_saving", "_last_batch")
+
     def __post_init__(self) -> None:
         super().__init__(self.monitor, self.mode, baseline=self.initial_value_threshold)
         self.filepath = path = os.fspath(self.filepath)
@@ -68,24 +71,12 @@ class ModelCheckpoint(MonitorCallback):
             if not isinstance(every, int) or isinstance(every, bool) or every < 1:
                 raise ValueError(f"save_freq must be 'epoch' or a number of batches; received {every!r}.")
             self.on_train_batch_end = self._after_batch  # type: ignore[method-assign]  # hooks of batches are set only if needed
-        endings = (".weights.h5",) if self.save_weights_only else (".keras", ".h5")
+        endings = (".weights.h5", ".weights.json", ".safetensors") if self.save_weights_only else (".keras",)
         if not path.endswith(endings):
             raise ValueError(
                 f"With save_weights_only={self.save_weights_only} the filepath of ModelCheckpoint must end in "
                 f"{' or '.join(endings)}; received {path!r}."
             )
-
-    def set_model(self, model: Any) -> None:
-        """Check that the model can be saved before it is trained."""
-        method = "save_weights" if self.save_weights_only else "save"
-        if model is not None and not callable(getattr(model, method, None)):
-            raise NotImplementedError(
-                f"ModelCheckpoint needs a model with the method {method}(path, overwrite); {model.name!r} "
-                f"({type(model).__name__}) has none, and jaxlayers does not write models to files yet. Define the "
-                "method in a subclass of the model, or keep the weights yourself: LambdaCallback(on_epoch_end=lambda "
-                "epoch, logs: np.savez(f'{epoch}.npz', *model.get_weights()))."
-            )
-        super().set_model(model)
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Reset the count of batches. The best value is kept, for training that is continued."""
@@ -120,28 +111,31 @@ class ModelCheckpoint(MonitorCallback):
             raise IsADirectoryError(f"ModelCheckpoint cannot write to {path!r}: there is a directory of that name.")
         save = self.model.save_weights if self.save_weights_only else self.model.save
         save(path, overwrite=True)
+        if self.save_best_only and np.ndim(value := logs.get(self.monitor, ())) == 0:
+            self.best = value
         if self.verbose > 0:
             print(f"Epoch {epoch + 1}: saved to {path}")
 
     def _is_best(self, epoch: int, logs: dict[str, Any]) -> bool:
-        """True if the monitored value is better than ever before, or, with a warning, if it cannot be compared."""
+        """True if the monitored value is better than ever before, or, with a warning, if it cannot be compared.
+
+        False if the weights are not finite.
+        """
         current = self.get_monitor_value(logs)
         if current is None:
-            return True
+            return self._has_finite_weights()
         if np.ndim(current) > 0:
             warnings.warn(
                 f"ModelCheckpoint can only compare single numbers; {self.monitor!r} has shape {np.shape(current)}, so "
                 "it saves every time.",
                 stacklevel=2,
             )
-            return True
-        best, better = self.best, self._is_improvement(current, self.best)
-        if better:
-            self.best = current
+            return self._has_finite_weights()
+        better = self._is_improvement(current, self.best)
         if self.verbose > 0:
             change = "got better" if better else "did not get better"
-            print(f"Epoch {epoch + 1}: {self.monitor} {change}: {current:.5f}, best so far {best}")
-        return better
+            print(f"Epoch {epoch + 1}: {self.monitor} {change}: {current:.5f}, best so far {self.best}")
+        return better and self._has_finite_weights()
 
     def _path(self, epoch: int, batch: int | None, logs: dict[str, Any]) -> str:
         numbers = {"epoch": epoch + 1} | ({} if batch is None else {"batch": batch + 1})

@@ -8,6 +8,9 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import jax.numpy as jnp
+import numpy as np
+
 from jaxlayers.callbacks._callback import Callback
 
 
@@ -30,6 +33,8 @@ class MonitorCallback(Callback):
         >>> jl.callbacks.MonitorCallback("loss").get_monitor_value({"loss": 0.5, "accuracy": 0.75})
         0.5
     """
+
+    _state_attributes: tuple[str, ...] = ("best",)
 
     def __init__(
         self, monitor: str = "val_loss", mode: str = "auto", baseline: float | None = None, min_delta: float = 0
@@ -69,12 +74,29 @@ class MonitorCallback(Callback):
         )
 
     def _is_improvement(self, value: float, reference: float | None) -> bool:
-        """True if a value is better than a reference; any value is better than None, and than NaN (unlike in Keras)."""
-        if reference is None or (reference != reference and value == value):
+        """True if a value is better than a reference. Unlike in Keras, NaN and infinity never are.
+
+        Any finite value is better than None and than NaN.
+        """
+        if not np.isfinite(value):
+            return False
+        if reference is None or reference != reference:
             return True
         if self.monitor_op is None:
             self._set_monitor_op()
         return bool(self.monitor_op(value - self.min_delta, reference))  # type: ignore[misc]
+
+    def _has_finite_weights(self) -> bool:
+        """True if the weights of the model may be kept as the best; if some are NaN or infinite, warn."""
+        for variable in self.model.weights:
+            if jnp.issubdtype(variable.dtype, jnp.inexact) and not np.all(np.isfinite(np.asarray(variable))):
+                warnings.warn(
+                    f"{type(self).__name__}: the weights are not kept as the best, because {variable.path!r} has "
+                    f"values that are NaN or infinite. The value of {self.monitor!r} does not show this.",
+                    stacklevel=3,
+                )
+                return False
+        return True
 
     def get_monitor_value(self, logs: dict[str, Any]) -> Any:
         """Return the monitored value; if it is missing, warn and return None."""

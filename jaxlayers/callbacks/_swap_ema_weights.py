@@ -68,18 +68,31 @@ class SwapEMAWeights(Callback):
 
     # Hooks do not call each other: a subclass may override one of them.
 
+    def get_state(self) -> dict[str, Any]:
+        """Return the weights that averages have replaced."""
+        return {"weights": [value for _, value in self._weights]}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Remember the weights that averages have replaced."""
+        pairs = self._averages() if state["weights"] else []
+        self._weights = [(pair[0], jnp.asarray(value)) for pair, value in zip(pairs, state["weights"], strict=True)]
+
     def _swap_in(self) -> None:
         if self._weights:
             return
+        pairs = self._averages()
+        self._weights = [(variable, unwrap(variable)) for variable, _ in pairs]
+        for variable, average in pairs:
+            variable.assign(jnp.copy(unwrap(average)))  # a copy: an array of two variables cannot be donated
+
+    def _averages(self) -> list[tuple[Variable, Variable]]:
+        """Return the variables that have averages, each with its average."""
         optimizers = [inner for _, inner in optimizers_of(self.model) if getattr(inner, "use_ema", False)]
         if not optimizers:
             raise ValueError("SwapEMAWeights needs an optimizer with moving averages: create it with use_ema=True.")
         # Before the first update of an optimizer its averages are zero.
         updated = [optimizer for optimizer in optimizers if int(np.asarray(optimizer.iterations)) > 0]
-        pairs = [pair for optimizer in updated for pair in optimizer.moving_averages]
-        self._weights = [(variable, unwrap(variable)) for variable, _ in pairs]
-        for variable, average in pairs:
-            variable.assign(jnp.copy(unwrap(average)))  # a copy: an array of two variables cannot be donated
+        return [pair for optimizer in updated for pair in optimizer.moving_averages]
 
     def _swap_out(self) -> None:
         for variable, value in self._weights:

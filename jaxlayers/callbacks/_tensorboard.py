@@ -65,6 +65,8 @@ class TensorBoard(Callback):
     embeddings_freq: int = 0
     embeddings_metadata: str | Mapping[str, str] | None = None
 
+    _state_attributes = ("_batch",)
+
     def __post_init__(self) -> None:
         self.log_dir = os.fspath(self.log_dir)
         if self.update_freq == "batch":

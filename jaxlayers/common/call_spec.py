@@ -189,6 +189,16 @@ def has_arrays(value: Any) -> bool:
     return any(hasattr(leaf, "shape") and hasattr(leaf, "dtype") for leaf in jax.tree.leaves(value))
 
 
+def is_numeric(leaf: Any) -> bool:
+    """True for an array that holds no strings or objects."""
+    return hasattr(leaf, "shape") and hasattr(leaf, "dtype") and getattr(leaf.dtype, "kind", "f") not in "USOT"
+
+
+def dtypes_of(value: Any) -> list[str]:
+    """Return the names of the dtypes of the arrays in a nested structure."""
+    return [str(leaf.dtype) for leaf in jax.tree.leaves(value) if hasattr(leaf, "dtype")]
+
+
 def shape_tree(value: Any) -> Any:
     """Return the shapes of the arrays in a nested structure, in the same structure; None for other values.
 

@@ -22,7 +22,8 @@ import jax
 
 from jaxlayers.common import explanations, masks
 from jaxlayers.common.array_like import from_other_library
-from jaxlayers.common.constructors import defined_in_library
+from jaxlayers.common.call_spec import dtypes_of, is_numeric
+from jaxlayers.common.constructors import defined_in_library, is_default
 from jaxlayers.core import inference, making, scope, tracking
 from jaxlayers.core.scope import Scope
 from jaxlayers.core.symbolic import SymbolicTensor, symbolic_leaves
@@ -232,7 +233,7 @@ def _trace_shapes(layer: Any, args: Any, kwargs: Any, around: Build) -> None:
         build.succeed()
     except Exception as error:
         build.undo()
-        if defined_in_library(type(layer), "call"):
+        if defined_in_library(type(layer), "call") and not is_default(type(layer).call):
             raise
         if not is_complete(layer):
             warnings.warn(
@@ -317,7 +318,7 @@ def dry_run(function: Callable[..., Any], args: Any, kwargs: Any) -> None:
     """Run a function on the shapes of its arguments: layers that it builds stay built, and its writes are dropped."""
     leaves, tree = jax.tree.flatten((args, kwargs))
     leaves = [from_other_library(leaf) for leaf in leaves]
-    arrays = [i for i, leaf in enumerate(leaves) if _is_numeric(leaf)]
+    arrays = [i for i, leaf in enumerate(leaves) if is_numeric(leaf)]
 
     def run(values: list[Any]) -> list[Any]:
         filled = list(leaves)
@@ -330,10 +331,6 @@ def dry_run(function: Callable[..., Any], args: Any, kwargs: Any) -> None:
             return [leaf for leaf in jax.tree.leaves(outputs) if isinstance(leaf, jax.Array)]
 
     jax.eval_shape(run, [leaves[i] for i in arrays])
-
-
-def _is_numeric(leaf: Any) -> bool:
-    return hasattr(leaf, "shape") and hasattr(leaf, "dtype") and getattr(leaf.dtype, "kind", "f") not in "USOT"
 
 
 def must_build_first(layer: Any, outer: Scope | None) -> bool:
@@ -370,14 +367,10 @@ def note_shapes(layer: Any, args: Any, kwargs: Any) -> None:
 
 
 def _note_call_shapes(layer: Any, args: Any, kwargs: Any, positional: Any, named: Any) -> None:
-    """Keep the arguments of `build` that a call gives, unless they are the shapes of strings."""
-    if all(_is_numeric(leaf) for leaf in jax.tree.leaves((args, kwargs)) if hasattr(leaf, "dtype")):
+    """Keep the arguments of `build` that a call gives, and its dtypes, unless there are strings."""
+    if all(is_numeric(leaf) for leaf in jax.tree.leaves((args, kwargs)) if hasattr(leaf, "dtype")):
         note_shapes(layer, positional, named)
-
-
-def is_default(method: Any) -> bool:
-    """True if a method is `Layer`'s own."""
-    return getattr(method, "is_default", False)
+        object.__setattr__(layer, "_build_dtypes", dtypes_of((args, kwargs)))
 
 
 def is_complete(layer: Any) -> bool:

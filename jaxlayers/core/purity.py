@@ -7,9 +7,11 @@ train them.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection
 from typing import Any
 
+from jaxlayers.core import scope
 from jaxlayers.core.protocols import Role
 
 
@@ -35,3 +37,35 @@ def check_parts(layer: Any, missing: dict[Any, str], read_before: Collection[Any
                 f"to an attribute of {layer.path!r} or a list, tuple or dict there; other objects are not searched. "
                 "If the weights are to stay as they are, build their layer before, and set its trainable=False."
             )
+
+
+def check_step(model: Any, name: str) -> None:
+    """Check the weights that a training step of the author's own has used, at the end of its trace.
+
+    Weights that the step writes are trained, and frozen ones are constants. Another weight may be that of a fixed
+    network in the loss, such as a teacher. But if the step has made it, its values are arbitrary.
+
+    Args:
+        model: the model.
+        name: the name of the step.
+
+    Raises:
+        ValueError: when the step makes a trainable weight that is not part of the model, and does not write it.
+
+    Warns:
+        When the step only reads a trainable weight that is not part of the model.
+    """
+    inner = scope.current()
+    missing: dict[Any, str] = {} if inner is None else dict(scope.missing())
+    unwritten = {variable: path for variable, path in missing.items() if variable not in inner.values.written}  # type: ignore[union-attr]
+    check_parts(model, {variable: path for variable, path in unwritten.items() if variable.peek() is None})
+    for variable, path in unwritten.items():
+        if variable.role is Role.WEIGHT and variable.trainable and model._find_path(variable) is None:
+            warnings.warn(
+                f"{name} of {model.path!r} uses the weight {path!r} of a layer that is not part of the model, so it is "
+                "neither trained nor saved. Assign that layer to an attribute of the model, or to a list, tuple or "
+                "dict there; other objects are not searched. If the weights are to stay as they are, set its "
+                "trainable=False.",
+                stacklevel=2,
+            )
+            return

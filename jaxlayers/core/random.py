@@ -37,7 +37,8 @@ class SeedGenerator(OwnVariables, tracking.Tracked):
     Args:
         seed: an integer; a generator made from the same one hands out the same keys. By default the seed is made like
             a weight, from the global seed and the path; then `apply`, which is a function of its arguments, must be
-            given a key.
+            given a key. A generator that is made in a call without a seed has no state of its own: it draws as the
+            functions of `jaxlayers.random` without a generator do.
         name: a name without slashes; by default one is made up.
 
     Example:
@@ -54,6 +55,7 @@ class SeedGenerator(OwnVariables, tracking.Tracked):
             raise ValueError(f"seed must be an integer or None; received {seed!r}.")
         self.name = name or auto_name("seed_generator")
         self._initial_seed = seed
+        self._has_stream_keys = seed is None and scope.is_running()  # such as in a Dropout that `call` makes
         start = _FreshSeed() if seed is None else np.array([int(seed) & 0xFFFFFFFF, 0], "uint32")
         self.state = Variable(start, (2,), "uint32", trainable=False, name="seed_generator_state", role=Role.SEED)
 
@@ -67,7 +69,7 @@ class SeedGenerator(OwnVariables, tracking.Tracked):
         if inner is None:
             with _eager_draws:
                 return self._advance()
-        if inner.keys.generators == "stream":
+        if inner.keys.generators == "stream" or self._has_stream_keys:
             return _stream_key(inner, self)
         if inner.keys.generators == "seeded" and self._initial_seed is None:
             raise no_key(inner)

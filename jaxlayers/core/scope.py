@@ -1,12 +1,11 @@
 """Scopes: the only mutable, context-local state of the kernel.
 
 A scope is opened around each run of a layer or function, and is found by everything inside through one context
-variable. It consists of four parts, each of which answers one question:
+variable. It consists of three parts, each of which answers one question:
 
 - `values` (`Values`): what do variables hold, and where do writes and added losses go?
 - `call` (`LayerCall`): which layer is being called, below which root, with which `training` argument?
 - `keys` (`KeyStream`): where do random draws get their keys from?
-- `record` (`Record`): what did an earlier trace of the same function find out about the loops inside it?
 
 It also holds the build in progress, if there is one, and the mesh axis that gradients are averaged over.
 
@@ -110,46 +109,16 @@ class KeyStream:
         return number
 
 
-class Record:
-    """The results of tracing the bodies of loops and branches inside one traced function, in the order of their calls.
-
-    When the function is traced again, they save the loops a trace of their own (see `transforms.lifting`).
-
-    Args:
-        earlier: the record of an earlier trace of the same function.
-    """
-
-    __slots__ = ("earlier", "entries")
-
-    def __init__(self, earlier: Record | None = None):
-        self.entries: list[Any] = []
-        self.earlier = earlier
-
-    def open(self) -> tuple[int, Any]:
-        """Append an empty entry; return its number, and the entry of this number from the earlier trace, or None."""
-        number = len(self.entries)
-        self.entries.append(None)
-        earlier = self.earlier
-        return number, earlier.entries[number] if earlier is not None and number < len(earlier.entries) else None
-
-    def inside(self) -> Record:
-        """Append and return the record of a scope that is opened inside this one."""
-        number, earlier = self.open()
-        record = self.entries[number] = Record(earlier if isinstance(earlier, Record) else None)
-        return record
-
-
 class Scope:
     """One run of a layer or function; see the text of the module for the parts and the kinds."""
 
-    __slots__ = ("_token", "build", "built_layer", "call", "keys", "mean_axis", "parent", "record", "trace", "values")
+    __slots__ = ("_token", "build", "built_layer", "call", "keys", "mean_axis", "parent", "trace", "values")
 
     def __init__(
         self,
         parent: Scope | None,
         values: Values,
         keys: KeyStream,
-        record: Record | None = None,
         call: LayerCall | None = None,
         build: BuildLike | None = None,
         mean_axis: Any = None,
@@ -157,7 +126,6 @@ class Scope:
         self.parent = parent
         self.values = values
         self.keys = keys
-        self.record: Record = record or (Record() if parent is None else parent.record.inside())
         self.call = call
         self.build = build
         self.mean_axis = mean_axis
@@ -179,47 +147,46 @@ class Scope:
         return scope
 
     @classmethod
-    def lifted(cls, arrays: dict[Any, Any] | None = None, axis: Any = None, earlier: Record | None = None) -> Scope:
+    def lifted(cls, arrays: dict[Any, Any] | None = None, axis: Any = None, kind: type[Values] = Values) -> Scope:
         """The scope inside a transformation.
 
         Args:
             arrays: for the variables that are inputs of the pure function.
             axis: the name of the axis that the transformation maps over, if it does.
-            earlier: the record of an earlier trace.
+            kind: the class of the values.
         """
-        return cls._within(current(), Values, arrays, axis, earlier)
+        return cls._within(current(), kind, arrays, axis)
 
     @classmethod
     def closed(
         cls,
         arrays: dict[Any, Any] | None = None,
-        earlier: Record | None = None,
         build: BuildLike | None = None,
         outermost: bool = False,
+        kind: type[Values] = ClosedValues,
     ) -> Scope:
         """The scope inside a compiled function or an abstract run, which records variables not handed in.
 
         Args:
             arrays: for the variables that are handed in.
-            earlier: the record of an earlier trace.
             build: the build that the run is a part of; by default that of the scope around.
             outermost: if True, layers called inside are outermost layers.
+            kind: the class of the values.
         """
-        scope = cls._within(current(), ClosedValues, arrays, None, earlier)
+        scope = cls._within(current(), kind, arrays, None)
         scope.build = build or scope.build
         if outermost:
             scope.call = None
         return scope
 
     @classmethod
-    def _within(cls, parent: Scope | None, kind: type[Values], arrays: Any, axis: Any, earlier: Record | None) -> Scope:
+    def _within(cls, parent: Scope | None, kind: type[Values], arrays: Any, axis: Any) -> Scope:
         arrays = {} if arrays is None else arrays
-        record = None if earlier is None else Record(earlier)
         if parent is None:
-            return cls(None, kind(arrays, None, current_trace()), KeyStream.inside(None, axis), record)
+            return cls(None, kind(arrays, None, current_trace()), KeyStream.inside(None, axis))
         values = kind(arrays, parent.values, current_trace())
         keys = KeyStream.inside(parent.keys, axis)
-        return cls(parent, values, keys, record, parent.call, parent.build, parent.mean_axis)
+        return cls(parent, values, keys, parent.call, parent.build, parent.mean_axis)
 
     @classmethod
     def isolated(
@@ -244,7 +211,7 @@ class Scope:
         """The scope inside the `build` of a layer: it reads and writes the objects themselves, even inside a trace."""
         parent = current()
         call = None if parent is None else parent.call
-        scope = cls(parent, Values({}, None, current_trace()), KeyStream.inside(None), Record(), call, build)
+        scope = cls(parent, Values({}, None, current_trace()), KeyStream.inside(None), call, build)
         scope.built_layer = layer
         return scope
 
@@ -262,7 +229,6 @@ class Scope:
 
     def __exit__(self, *exc: object) -> None:
         _current.reset(self._token)
-        self.record.earlier = None  # not needed any more: each record would keep all earlier ones alive
 
     def begin_call(self, layer: Any, training: bool | None, dtype: Any) -> LayerCall:
         """Enter the call of a layer."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import jax
 
-from jaxlayers.common import changes
+from jaxlayers.common import changes, copies
 from jaxlayers.core import scope
 from jaxlayers.core.protocols import Role
 from jaxlayers.core.variable import Variable
@@ -162,7 +162,7 @@ class Tracked:
         return self._path_to(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {name: value for name, value in self.__dict__.items() if name not in _NOT_COPIED}
+        state = copies.portable({name: value for name, value in self.__dict__.items() if name not in _NOT_COPIED})
         return {**state, "_child_order": [ref() for ref in self._child_order.values()]}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -340,12 +340,13 @@ BOOKKEEPING = frozenset(  # the kernel's own attributes, which hold no children
         "_child_order",
         "_symbolic_nodes",
         "_first_call",
+        "_build_dtypes",
         "_build_shapes",
         "_set_in_runs",
         "_container_changes",
     ]
 )
-_NOT_COPIED = BOOKKEEPING - {"_loose_weights", "_made_with", "_build_shapes"}
+_NOT_COPIED = BOOKKEEPING - {"_loose_weights", "_made_with", "_build_dtypes", "_build_shapes"}
 _KEPT_APART: tuple[type, ...] = ()  # classes whose objects are not part of the layers they are assigned to
 
 

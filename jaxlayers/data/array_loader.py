@@ -176,6 +176,11 @@ class ArrayLoader(Pipeline):
             "seed": self.seed,
         }
 
+    def next_pass_state(self) -> dict[str, int]:
+        """Return the state from which the next `iter()` starts: that of the next epoch, if a pass was ended early."""
+        state = self.get_state()
+        return state if self._current is None else {**state, "epoch": state["epoch"] + 1, "batch": 0}
+
     def set_state(self, state: Mapping[str, int]) -> None:
         """Set the position: the next `iter()` continues where the loader of `state` was, also within an epoch.
 

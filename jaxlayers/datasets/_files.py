@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from jaxlayers.files import downloads
+
 ANSWER_TIMEOUT = 4.0  # seconds that a source has to answer
 STALL_TIMEOUT = 20.0  # seconds without a byte after which a running download fails
 
@@ -50,7 +52,7 @@ def fetch(files: dict[str, str], sources: Sequence[str], folder: Path, timeout: 
     if not wrong:
         return paths
     failures = dict.fromkeys(sources, f"no answer within {timeout:g} s")
-    downloader = pooch.HTTPDownloader(timeout=(timeout, STALL_TIMEOUT), chunk_size=1 << 16)
+    downloader = downloads.http_downloader(timeout=(timeout, STALL_TIMEOUT))
     for source, failure in _answers(sources, wrong[0].name, timeout):
         if failure is not None:
             failures[source] = failure
@@ -88,13 +90,11 @@ def _answers(sources: Sequence[str], name: str, timeout: float) -> Iterator[tupl
         name: the name of the file to ask for.
         timeout: the seconds that a source has to answer.
     """
-    import pooch
-
     answers: queue.SimpleQueue[tuple[str, str | None]] = queue.SimpleQueue()
 
     def ask(source: str) -> None:
         try:
-            exists = pooch.HTTPDownloader(timeout=timeout)(source + name, "", None, check_only=True)
+            exists = downloads.answers(source + name, timeout)
             answers.put((source, None if exists else f"FileNotFoundError: the server has no {name}"))
         except (OSError, ValueError) as error:
             answers.put((source, _root_cause(error)))

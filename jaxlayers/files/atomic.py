@@ -81,7 +81,7 @@ def replacing_directory(path: str | os.PathLike[str]) -> Iterator[str]:
         flush_to_disk(os.path.dirname(target))
     finally:
         for remains in (temporary, old):
-            if os.path.isdir(target):  # otherwise the old directory is the only one left
+            if os.path.isdir(target) or not os.path.isdir(old):  # otherwise the target lies there under other names
                 shutil.rmtree(remains, ignore_errors=True)
 
 

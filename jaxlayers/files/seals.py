@@ -1,14 +1,18 @@
 """A hash of a whole file at its end, by which every changed byte is found.
 
 The seal is a line of fixed length. It covers all bytes before it. Formats that allow bytes after their end (HDF5) get
-it appended; a zip archive has it as its comment, so that other programs ignore it.
+it appended; a zip archive has it as its comment, so that other programs ignore it. Formats that allow none have it
+inside, and then it covers the file with zeros in the place of the hash.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from typing import BinaryIO
+from concurrent.futures import ThreadPoolExecutor
+from typing import BinaryIO, NoReturn
+
+from jaxlayers.files.sums import PART, Sums
 
 _PREFIX = b"jaxlayers sha256 "
 LENGTH = len(_PREFIX) + 64
@@ -16,18 +20,18 @@ PLACEHOLDER = _PREFIX + b"0" * 64
 _CHUNK = 1 << 20
 
 
-def seal(path: str, replace_placeholder: bool = False) -> None:
+def seal(file: BinaryIO, sums: Sums, replace_placeholder: bool = False) -> None:
     """Append the seal to a file.
 
     Args:
-        path: the file.
+        file: the file, open for reading and writing, unbuffered.
+        sums: its sums, which know of all that has been written.
         replace_placeholder: if True, the file ends with `PLACEHOLDER`, which is overwritten. False by default.
     """
-    with open(path, "r+b") as file:
-        end = os.path.getsize(path) - (LENGTH if replace_placeholder else 0)
-        digest = hash_range(file, end)
-        file.seek(end)
-        file.write(_PREFIX + digest)
+    end = os.fstat(file.fileno()).st_size - (LENGTH if replace_placeholder else 0)
+    digest = sums.hash(end)
+    file.seek(end)
+    file.write(_PREFIX + digest)
 
 
 def is_sealed(file: BinaryIO) -> bool:
@@ -54,21 +58,81 @@ def check(file: BinaryIO, name: str) -> None:
         expected = file.read(64)
         if hash_range(file, size - LENGTH) == expected:
             return
+    raise_damaged(name)
+
+
+def has_mark(text: bytes, key: str) -> bool:
+    """True if a text shows that it has a seal under a key: a single changed byte hides only one of both."""
+    return key.encode() in text or _PREFIX in text
+
+
+def digits_in(text: bytes, name: str) -> slice:
+    """Return the place of the hash in a text that holds one seal.
+
+    Raises:
+        ValueError: when it does not.
+    """
+    start = text.find(_PREFIX) + len(_PREFIX)
+    if text.count(_PREFIX) != 1 or start + 64 > len(text):
+        raise_damaged(name)
+    return slice(start, start + 64)
+
+
+def without_digits(text: bytes, digits: slice) -> bytes:
+    """Return a text with zeros in the place of the hash, as it was hashed."""
+    return text[: digits.start] + b"0" * 64 + text[digits.stop :]
+
+
+def seal_text(text: bytes) -> bytes:
+    """Return a text, which holds `PLACEHOLDER`, with the hash of the whole text in it."""
+    return text.replace(PLACEHOLDER, _PREFIX + hashlib.sha256(text).hexdigest().encode())
+
+
+def check_text(text: bytes, name: str) -> None:
+    """Compare a text with the seal in it.
+
+    Raises:
+        ValueError: when it has changed.
+    """
+    digits = digits_in(text, name)
+    if hashlib.sha256(without_digits(text, digits)).hexdigest().encode() != text[digits]:
+        raise_damaged(name)
+
+
+def raise_damaged(name: str) -> NoReturn:
+    """Raise the error for a file that does not have the content it was saved with."""
     raise ValueError(
         f"The file {name!r} is damaged, or was changed after it was saved: its content does not have the hash that was "
         "saved with it. Use a copy of the original file."
     )
 
 
-def hash_range(file: BinaryIO, end: int) -> bytes:
-    """Return the hash of the first bytes of a file, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    file.seek(0)
-    buffer = memoryview(bytearray(_CHUNK))
-    while end > 0:
-        count = file.readinto(buffer[: min(end, _CHUNK)])  # type: ignore[attr-defined]
+def hash_range(file: BinaryIO, end: int, beginning: bytes = b"") -> bytes:
+    """Return the hash of the first bytes of a file, in hexadecimal digits: that of the hashes of its parts.
+
+    The parts have 8 MiB each, and are hashed in several threads.
+
+    Args:
+        file: the file, open for reading.
+        end: the number of bytes.
+        beginning: bytes that take the place of the first ones of the file. None by default.
+    """
+    parts = range(-(-end // PART))
+    with ThreadPoolExecutor(max(1, min(len(parts), os.cpu_count() or 1))) as pool:
+        digests = pool.map(lambda part: _hash_part(file.fileno(), part, end, beginning), parts)
+        return hashlib.sha256(b"".join(digests)).hexdigest().encode()
+
+
+def _hash_part(descriptor: int, part: int, end: int, beginning: bytes = b"") -> bytes:
+    """Return the hash of one of the parts of a file; see `hash_range`."""
+    position, stop = part * PART, min((part + 1) * PART, end)
+    digest = hashlib.sha256(beginning[position:stop])
+    position = max(position, min(len(beginning), stop))
+    buffer = memoryview(bytearray(min(_CHUNK, stop - position)))
+    while position < stop:
+        count = os.preadv(descriptor, [buffer[: stop - position]], position)
         if not count:
             break
         digest.update(buffer[:count])
-        end -= count
-    return digest.hexdigest().encode()
+        position += count
+    return digest.digest()

@@ -24,7 +24,7 @@ from jaxlayers.common.settings import is_float
 from jaxlayers.core import Layer, Variable, building, random, scope
 from jaxlayers.core.effects import LossKey, run
 from jaxlayers.core.protocols import Role
-from jaxlayers.core.scope import KeyStream, Record, Scope
+from jaxlayers.core.scope import KeyStream, Scope
 from jaxlayers.layers._config import positive
 from jaxlayers.layers._stacking import Hidden, Stacked, idle_key, stacked
 from jaxlayers.layers.copying import copy_from_config
@@ -320,7 +320,7 @@ class _Program(Hidden):
         arrays = dict(zip(variables, values, strict=True))
         if start is not None:
             arrays[generator] = start
-        inner = Scope.closed(arrays, earlier=Record(), outermost=True)
+        inner = Scope.closed(arrays, outermost=True)
         outputs, effects = run(inner, self.template, jax.tree.unflatten(static.structure, leaves), *args, **kwargs)
         written = inner.values.written
         for variable in (*inner.values.missing, *written):  # type: ignore[attr-defined]

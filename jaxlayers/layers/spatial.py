@@ -39,6 +39,8 @@ class _Cropping(_Spatial):
         """Crop both ends of each spatial axis."""
         cropping = self.each_axis(self.cropping, (0, 0))
         ends = [(start, size - end) for size, (start, end) in zip(inputs.shape, cropping, strict=True)]
+        if not all(isinstance(end, int) for _, end in ends[1:]):  # unknown sizes
+            return inputs[tuple(slice(start, -end or None) for start, end in cropping)]
         if any(start >= end for start, end in ends[1:]):
             raise ValueError(
                 f"{self.path!r} with cropping={self.cropping} expects larger inputs; received shape {inputs.shape}, of "

@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from jaxlayers.saving import deserialize_keras_object
+from jaxlayers.saving import custom_object_scope, deserialize_keras_object, legacy_configs
 
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """Return a new model from the JSON of `model.to_json()`, written by jaxlayers or by Keras.
+    """Return a new model from the JSON of `model.to_json()`, written by jaxlayers, by Keras 3 or by Keras 2.
 
     JSON holds the architecture alone: the new model has new weights.
 
@@ -27,4 +27,5 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
         >>> jl.models.model_from_json(model.to_json()).output_shape
         (None, 3)
     """
-    return deserialize_keras_object(json.loads(json_string), custom_objects)
+    with custom_object_scope(custom_objects):
+        return deserialize_keras_object(legacy_configs.convert(json.loads(json_string)))

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 
+from jaxlayers.common.constructors import defined_in_library
 from jaxlayers.common.settings import free_name
 from jaxlayers.core import Layer, SymbolicTensor, Variable
 from jaxlayers.layers import InputLayer
@@ -19,6 +20,7 @@ from jaxlayers.models._names import local_names
 from jaxlayers.models._operations import describe_call, revive_operation
 from jaxlayers.models.graph import Graph, Slot, fill
 from jaxlayers.saving import custom_object_scope, deserialize_keras_object, serialize_keras_object
+from jaxlayers.saving.legacy_configs import convert_graph
 
 # Keras writes the default of `training` into each call, and replaces it by the `training` of the model. A call in which
 # the user has set `training` to the default has this key, which Keras ignores.
@@ -108,7 +110,7 @@ def revive(config: dict[str, Any], custom_objects: Any = None) -> tuple[Any, Any
         ValueError: if a class or operation is unknown, or a call depends on a result that no call makes.
     """
     with custom_object_scope(custom_objects):
-        return _revive(config)
+        return _revive(convert_graph(config))
 
 
 def _revive(config: dict[str, Any]) -> tuple[Any, Any]:
@@ -168,9 +170,14 @@ def _revive_function(entry: dict[str, Any]) -> Any:
     """Return a layer, or a function that calls an operation."""
     if str(entry.get("module")).startswith(("keras.src.ops.", "keras.src.activations.")):
         return revive_operation(entry)
-    return deserialize_keras_object(
+    layer = deserialize_keras_object(
         {key: value for key, value in entry.items() if key not in ("inbound_nodes", "build_config", "name")}
     )
+    # The first call builds a layer, unless its author has written how.
+    is_unbuilt = isinstance(layer, Layer) and not layer.built
+    if is_unbuilt and entry.get("build_config") and not defined_in_library(type(layer), "build_from_config"):
+        layer.build_from_config(entry["build_config"])
+    return layer
 
 
 def _is_tensor(value: Any) -> bool:

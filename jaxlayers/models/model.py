@@ -14,6 +14,7 @@ from jaxlayers.common.settings import auto_name
 from jaxlayers.core import Layer, SymbolicTensor, making, scope, tracking
 from jaxlayers.models import _arguments, _states, graph_config
 from jaxlayers.models._derived import Derived
+from jaxlayers.models._export import Exportable
 from jaxlayers.models._files import InFiles
 from jaxlayers.models._names import local_names
 from jaxlayers.models.graph import Graph, record
@@ -22,7 +23,7 @@ from jaxlayers.saving import serialize_keras_object
 from jaxlayers.training.trainer import Trainer
 
 
-class Model(InFiles, Trainer, Layer):
+class Model(InFiles, Exportable, Trainer, Layer):
     """A layer with `compile`, `fit`, `evaluate` and `predict`.
 
     There are two ways to make one: write a subclass with a `call` method, or pass symbolic inputs and outputs. The

@@ -15,7 +15,8 @@ from jaxlayers.layers import Input, InputLayer, Lambda
 from jaxlayers.models import _arguments
 from jaxlayers.models.graph import source_of
 from jaxlayers.models.model import Model
-from jaxlayers.saving import deserialize_keras_object, serialize_keras_object
+from jaxlayers.saving import custom_object_scope, deserialize_keras_object, serialize_keras_object
+from jaxlayers.saving.legacy_configs import convert_sequential
 
 
 class Sequential(Model):
@@ -77,7 +78,7 @@ class Sequential(Model):
         if not isinstance(layer, Layer):
             is_class = isinstance(layer, type) and issubclass(layer, Layer)
             if not callable(layer) or is_class:
-                received = describe(layer) if is_class else repr(layer)
+                received = describe(layer) if is_class or hasattr(layer, "shape") else repr(layer)
                 raise ValueError(f"{self.name!r} is made of layers and functions; received {received}.")
             layer = Lambda(layer)
         if not layer.auto_named and any(layer.name == other.name and layer is not other for other in self._layer_chain):
@@ -244,8 +245,10 @@ class Sequential(Model):
             config: the dict.
             custom_objects: a dict from names to your own classes and functions, unless they are registered.
         """
+        with custom_object_scope(custom_objects):
+            config = convert_sequential(config)
+            layers = [deserialize_keras_object(layer) for layer in config["layers"]]
         rest = {name: value for name, value in config.items() if name not in ("layers", "build_input_shape")}
-        layers = [deserialize_keras_object(layer, custom_objects) for layer in config["layers"]]
         return cls([layer.output if isinstance(layer, InputLayer) else layer for layer in layers], **rest)
 
 

@@ -47,7 +47,7 @@ def convolve(
     """
     inputs = _channels_last(inputs, data_format).astype(kernel.dtype)
     groups = groups or inputs.shape[-1] // kernel.shape[-2]
-    geometry = _geometry(inputs, kernel, strides, padding, dilation_rate)
+    inputs, geometry = _with_geometry(inputs, kernel, strides, padding, dilation_rate)
     if groups == 1:
         outputs = dense.convolve(inputs, kernel, geometry)
     else:
@@ -62,7 +62,7 @@ def convolve_depthwise(
 ) -> Array:
     """Return the convolution of each channel by itself with a kernel `[*window, channels, multiplier]`."""
     inputs = _channels_last(inputs, data_format).astype(kernel.dtype)
-    geometry = _geometry(inputs, kernel, strides, padding, dilation_rate)
+    inputs, geometry = _with_geometry(inputs, kernel, strides, padding, dilation_rate)
 
     def plain(inputs: Any, kernel: Any) -> Array:
         *window, channels, multiplier = kernel.shape
@@ -114,14 +114,21 @@ def _restore_layout(outputs: Any, data_format: str) -> Array:
     return outputs if data_format == "channels_last" else jnp.moveaxis(outputs, -1, 1)
 
 
-def _geometry(inputs: Any, kernel: Any, strides: Any, padding: str, dilation_rate: Any) -> dense.Geometry:
-    """Return the strides, the padding at both ends and the dilation of each spatial axis."""
+def _with_geometry(
+    inputs: Any, kernel: Any, strides: Any, padding: str, dilation_rate: Any
+) -> tuple[Any, dense.Geometry]:
+    """Return the inputs; and the strides, the padding at both ends and the dilation of each spatial axis.
+
+    Inputs of unknown sizes are padded here: the padding of a convolution has to be numbers.
+    """
     spans = [(size - 1) * step + 1 for size, step in zip(kernel.shape, dilation_rate, strict=False)]
     if padding == "causal":
         pads = [(span - 1, 0) for span in spans]
     else:
         pads = jax.lax.padtype_to_pads(inputs.shape[1:-1], spans, strides, padding.upper())
-    return tuple(strides), tuple(map(tuple, pads)), tuple(dilation_rate)
+    if not all(isinstance(size, int) for ends in pads for size in ends):
+        inputs, pads = jnp.pad(inputs, [(0, 0), *pads, (0, 0)]), [(0, 0)] * len(spans)
+    return inputs, (tuple(strides), tuple(map(tuple, pads)), tuple(dilation_rate))
 
 
 def _transposed_padding(size: int, stride: int, step: int, padding: str, extra: int | None) -> tuple[int, int]:

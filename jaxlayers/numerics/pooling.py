@@ -41,11 +41,16 @@ def pooled_mean(inputs: Any, pool_size: Any, strides: Any, padding: str, data_fo
     inputs = as_float(inputs)
     full = wide(inputs)  # half precision would lose small addends
     windows = everywhere(pool_size, data_format, 1), everywhere(strides, data_format, 1)
-    sums = jax.lax.reduce_window(full, np.asarray(0, full.dtype)[()], jax.lax.add, *windows, padding.upper())
+    zero = np.asarray(0, full.dtype)[()]
+    sums = jax.lax.reduce_window(full, zero, jax.lax.add, *windows, padding.upper())
     if padding == "valid":
         return (sums / math.prod(pool_size)).astype(inputs.dtype)
+    axes = spatial_axes(len(pool_size), data_format)
+    if not all(isinstance(inputs.shape[axis], int) for axis in axes):  # unknown sizes
+        ones = jnp.ones([size if axis in axes else 1 for axis, size in enumerate(inputs.shape)], full.dtype)
+        return (sums / jax.lax.reduce_window(ones, zero, jax.lax.add, *windows, "SAME")).astype(inputs.dtype)
     counts = np.ones((1,) * inputs.ndim, "int64")
-    for axis, size, stride in zip(spatial_axes(len(pool_size), data_format), pool_size, strides, strict=True):
+    for axis, size, stride in zip(axes, pool_size, strides, strict=True):
         lengths = _window_lengths(inputs.shape[axis], size, stride)
         counts = counts * lengths.reshape([-1 if i == axis else 1 for i in range(inputs.ndim)])
     return (sums / counts.astype(full.dtype)).astype(inputs.dtype)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxlayers.common.settings import epsilon, standardize_dtype
 from jaxlayers.core import operation
 from jaxlayers.numerics.probabilities import binary_log_probabilities, log_probabilities, times_log
+from jaxlayers.numerics.spatial import format_of
 from jaxlayers.numerics.types import Array, ArrayLike, DType, as_float, refuse_sparse, wide, wide_dtype
 
 __all__ = [
@@ -239,6 +240,9 @@ def depth_to_space(x: ArrayLike, block_size: int, data_format: str = "channels_l
     Returns:
         Images, [batch, height * block_size, width * block_size, channels], or with the channels in axis 1.
 
+    Raises:
+        ValueError: if `block_size` is less than 2, or the number of channels is not divisible by its square.
+
     Source: Shi et al., 2016, https://arxiv.org/abs/1609.05158
 
     Example:
@@ -247,7 +251,9 @@ def depth_to_space(x: ArrayLike, block_size: int, data_format: str = "channels_l
                [3, 4]], dtype=int32)
     """
     b = block_size
-    if data_format == "channels_last":
+    last = _has_channels_last("ops.depth_to_space", x, block_size, data_format)
+    _check_blocks("ops.depth_to_space", "channels", x.shape[-1 if last else 1], b**2)
+    if last:
         n, h, w, c = x.shape
         blocks = x.reshape(n, h, w, b, b, c // b**2).transpose(0, 1, 3, 2, 4, 5)
         return blocks.reshape(n, h * b, w * b, c // b**2)
@@ -268,15 +274,35 @@ def space_to_depth(x: ArrayLike, block_size: int, data_format: str = "channels_l
     Returns:
         Images, [batch, height, width, block_size^2 * channels], or with the channels in axis 1.
 
+    Raises:
+        ValueError: if `block_size` is less than 2, or height or width is not divisible by it.
+
     Example:
         >>> space_to_depth([[[[1], [2]], [[3], [4]]]], 2)
         Array([[[[1, 2, 3, 4]]]], dtype=int32)
     """
     b = block_size
-    if data_format == "channels_last":
+    last = _has_channels_last("ops.space_to_depth", x, block_size, data_format)
+    for axis in (-3, -2) if last else (-2, -1):
+        _check_blocks("ops.space_to_depth", "height and width", x.shape[axis], b)
+    if last:
         n, h, w, c = x.shape
         blocks = x.reshape(n, h // b, b, w // b, b, c).transpose(0, 1, 3, 2, 4, 5)
         return blocks.reshape(n, h // b, w // b, c * b**2)
     n, c, h, w = x.shape
     blocks = x.reshape(n, c, h // b, b, w // b, b).transpose(0, 1, 3, 5, 2, 4)
     return blocks.reshape(n, c * b**2, h // b, w // b)
+
+
+def _has_channels_last(where: str, images: Array, block_size: int, data_format: str) -> bool:
+    """Check the arguments of a rearrangement of blocks of pixels."""
+    if images.ndim != 4:
+        raise ValueError(f"{where} expects a batch of images, with 4 axes; received shape {images.shape}.")
+    if block_size < 2:
+        raise ValueError(f"{where}: block_size must be at least 2; received {block_size!r}.")
+    return format_of(where, data_format) == "channels_last"
+
+
+def _check_blocks(where: str, sizes: str, size: Any, divisor: int) -> None:
+    if isinstance(size, int) and size % divisor:
+        raise ValueError(f"{where} expects {sizes} divisible by {divisor}; received {size}.")

@@ -43,7 +43,7 @@ def broadcastable(name: str, y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.
     """Return labels and predictions as floats, broadcast to one shape."""
     y_true, y_pred = match_ranks(_as_float(y_true, y_pred), _as_float(y_pred, y_pred))
     try:
-        shape = np.broadcast_shapes(y_true.shape, y_pred.shape)
+        shape = jnp.broadcast_shapes(y_true.shape, y_pred.shape)
     except ValueError:
         raise mismatch(name, y_true, y_pred) from None
     if not shape:

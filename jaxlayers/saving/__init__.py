@@ -12,6 +12,7 @@ from jaxlayers.saving._custom_objects import (
     get_registered_object as get_registered_object,
     register_keras_serializable as register_keras_serializable,
 )
+from jaxlayers.saving.file_editor import KerasFileEditor as KerasFileEditor
 from jaxlayers.saving.model_files import load_model as load_model, save_model as save_model
 from jaxlayers.saving.objects import (
     deserialize_keras_object as deserialize_keras_object,

@@ -13,10 +13,12 @@ import h5py
 import ml_dtypes
 import numpy as np
 
+from jaxlayers.common import host_memory
 from jaxlayers.common.array_like import unwrap
 
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 _MAX_EXPANSION = 1100  # DEFLATE cannot shrink further
+_LARGE = 1 << 20  # bytes
 _MAX_NAME = 1 << 10  # bytes of an attribute that is read
 VARIABLES = "vars"  # the name of the group with the variables of an object
 SEAL_MARK = "jaxlayers_sealed"  # an attribute of the root: the file ends with a seal
@@ -38,18 +40,28 @@ class StoredVariables(Mapping[str, np.ndarray]):
     def __getitem__(self, key: str) -> np.ndarray:
         dataset = self._datasets[key]
         try:
-            array = np.empty(dataset.shape, dataset.dtype)
+            array = host_memory.empty(dataset.shape, dataset.dtype)
             if array.size:
                 dataset.read_direct(array)
         except (OSError, RuntimeError) as error:
             raise ValueError(f"{self._place}: the array {key!r} cannot be read: {error}.") from error
-        return array.view(_dtype(dataset)) if array.dtype.kind == "V" else array
+        return host_memory.hand_over(array.view(_dtype(dataset)) if array.dtype.kind == "V" else array)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._datasets)
 
     def __len__(self) -> int:
         return len(self._datasets)
+
+    def joined(self, other: StoredVariables) -> StoredVariables:
+        """Return these variables and others of the same object, which are in another file.
+
+        Raises:
+            ValueError: when one of them is in both.
+        """
+        if twice := set(self) & set(other):
+            raise ValueError(f"{self._place}: the arrays {sorted(twice)} are there twice, also in {other._place}.")
+        return StoredVariables(self._place, self._datasets | other._datasets, self.name)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of each array, without reading it."""
@@ -75,6 +87,8 @@ class VariableWriter(MutableMapping[str, Any]):
         dataset = self._make_group().create_dataset(key, data=array)
         if array.dtype.kind == "V":  # a dtype that HDF5 lacks
             dataset.attrs["dtype"] = array.dtype.name
+        if array.nbytes > _LARGE:
+            self._file.flush()  # no later write then changes what has been hashed already
 
     def __getitem__(self, key: str) -> Any:
         return self._group[key][()]

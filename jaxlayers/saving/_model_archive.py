@@ -97,6 +97,10 @@ class ModelArchive:
         """Return the config of the model as plain data."""
         return self._json(CONFIG)
 
+    def metadata(self) -> Any:
+        """Return the version of Keras's format and the date, as plain data."""
+        return self._json(METADATA)
+
     @contextlib.contextmanager
     def weights(self) -> Iterator[dict[str, Any]]:
         """A `with` block around the variables of each object by path."""

@@ -67,7 +67,8 @@ def save(root: Any, make_store: Callable[[str, str | None], Any], skipped: Itera
     """
     for path, owner in _saved_places(root, skipped).items():
         name = getattr(owner, "name", None)
-        owner.save_own_variables(make_store(path, name if isinstance(name, str) and _is_named(owner) else None))
+        store = make_store(path, name if isinstance(name, str) and _is_named(owner) else None)
+        owner.save_own_variables(_store_for(owner, store))
     _optimizer_states.save_parameters(root, _saved_places(root, skipped), make_store)
 
 
@@ -84,7 +85,10 @@ def load(root: Any, stored: Mapping[str, Any], what: str, selection: Selection) 
         ValueError: when something does not fit.
     """
     owners = _saved_places(root, selection.skipped)
-    entries = {path: stored.get(selection.path_in_file(path), {}) for path in owners if selection.selects(path)}
+    selected = {path: owner for path, owner in owners.items() if selection.selects(path)}
+    entries = {
+        path: _store_for(owner, stored.get(selection.path_in_file(path), {})) for path, owner in selected.items()
+    }
     problems: dict[str, str] = {}
     held = _Held(root, owners.values())
     try:
@@ -94,6 +98,7 @@ def load(root: Any, stored: Mapping[str, Any], what: str, selection: Selection) 
                     _load_one(owners[path], store)
             except Exception as error:  # the author's own method may raise anything
                 problems[path] = str(error) or type(error).__name__
+                held.put_back(owners[path]._saved_variables())  # it may have failed half-way
         used = {selection.path_in_file(path) for path in owners}
         extra = [] if selection.is_partial or selection.skipped else _unused(root, stored, used)
         if problems or extra:
@@ -105,6 +110,11 @@ def load(root: Any, stored: Mapping[str, Any], what: str, selection: Selection) 
     except BaseException:
         held.put_back()
         raise
+
+
+def _store_for(owner: Any, store: Any) -> Any:
+    """Return the store of an object with the keys that the object uses: a format may have names in place of numbers."""
+    return store.of(owner) if hasattr(store, "of") else store
 
 
 def _report(root: Any, what: str, problems: dict[str, str], extra: list[str], selection: Selection) -> None:
@@ -129,6 +139,11 @@ def _load_one(owner: Any, store: Mapping[str, Any]) -> None:
     if store and not getattr(owner, "built", True) and not owner._saved_variables():
         raise ValueError("the layer is not built, so it has no variables yet. Call it, or build(), first")
     owner.load_own_variables(store)
+
+
+def optimizers(root: Any) -> list[Any]:
+    """Return the objects of a model whose variables are no weights of it."""
+    return [owner for owner in places(root).values() if _optimizer_states.is_optimizer(owner)]
 
 
 def _saved_places(root: Any, skipped: Iterable[Any]) -> dict[str, Any]:
@@ -164,9 +179,10 @@ class _Held:
             donation.wait_for(variable)
         self._arrays = {variable: variable._value for variable in variables}  # also those that are lost, or not made
 
-    def put_back(self) -> None:
-        """Put the arrays back."""
-        for variable, array in self._arrays.items():
+    def put_back(self, variables: Iterable[Any] | None = None) -> None:
+        """Put the arrays back, of all variables or of some."""
+        for variable in self._arrays if variables is None else variables:
+            array = self._arrays[variable]
             if variable._value is not array:
                 variable.store(None)  # from now on the array counts as shared
                 variable._value = array

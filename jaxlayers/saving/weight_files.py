@@ -53,24 +53,13 @@ def save_weights(
         )
     if max_shard_size is not None and path.endswith(".weights.h5"):
         path = path.removesuffix(".h5") + ".json"
-    _format(path, writing=True)
     check_overwrite(path, overwrite)
+    skipped = _weights.optimizers(model) if path.endswith(".safetensors") else ()
 
     def fill(make_store: Callable[[str, str | None], Any]) -> None:
-        _weights.save(model, make_store)
+        _weights.save(model, make_store, skipped)
 
-    if path.endswith(".weights.json"):
-        from jaxlayers.saving import _shards
-
-        _shards.write(path, fill, max_shard_size)
-    elif path.endswith(".safetensors"):
-        from jaxlayers.saving import _safetensors
-
-        _safetensors.write(path, fill)
-    else:
-        from jaxlayers.saving import _hdf5_files
-
-        _hdf5_files.write(path, fill)
+    write(path, fill, max_shard_size)
 
 
 def load_weights(
@@ -164,6 +153,34 @@ def opened(path: str) -> Iterator[dict[str, Any]]:
 
         with _hdf5_files.opened(path) as stored:
             yield stored
+
+
+def write(
+    path: str, fill: Callable[[Callable[[str, str | None], Any]], None], max_shard_size: float | None = None
+) -> None:
+    """Write a file of weights in the format of its ending, whole or not at all.
+
+    Args:
+        path: the path.
+        fill: receives a function from the path and the name of an object to a mapping, which takes its arrays.
+        max_shard_size: the largest size of a shard, in GB.
+
+    Raises:
+        ValueError: when no format has this ending.
+    """
+    _format(path, writing=True)
+    if path.endswith(".weights.json"):
+        from jaxlayers.saving import _shards
+
+        _shards.write(path, fill, max_shard_size)
+    elif path.endswith(".safetensors"):
+        from jaxlayers.saving import _safetensors
+
+        _safetensors.write(path, fill)
+    else:
+        from jaxlayers.saving import _hdf5_files
+
+        _hdf5_files.write(path, fill)
 
 
 def check_overwrite(path: str, overwrite: bool) -> None:

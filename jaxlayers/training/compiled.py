@@ -19,12 +19,12 @@ import numpy as np
 from jaxlayers import metrics as metrics_module, optimizers
 from jaxlayers.common import registry
 from jaxlayers.core import building, purity, scope
-from jaxlayers.training import stateless_steps
+from jaxlayers.training import guarding, stateless_steps
+from jaxlayers.training.executions import SEVERAL, SINGLE, Execution, gathering
 from jaxlayers.training.feeding import unpack
 from jaxlayers.training.objective import Objective
 from jaxlayers.transforms import jit, value_and_grad
 from jaxlayers.transforms.facades import WeakMethod
-from jaxlayers.transforms.loops import repeat
 
 
 class Compiled:
@@ -272,14 +272,14 @@ class Compiled:
 
     # The steps of the loops.
 
-    def _compiled_step(self, name: str) -> Callable[..., Any]:
-        """A step as the loops run it: compiled, and kept for the next time."""
+    def _compiled_step(self, name: str, guard: Any = None) -> Callable[..., Any]:
+        """A step as the loops run it: compiled, and kept for the next time; with a `NanGuard`, it is guarded."""
         step = self._as_step(name)
+        if guard is not None or not isinstance(step, types.MethodType):
+            return self._compile_steps(SINGLE, (name,), name, guard)
         if self.run_eagerly:
             return step
-        if isinstance(step, types.MethodType):
-            return self._compile_step((name, step.__func__), name, step.__func__)  # it may be replaced on the object
-        return self._compile_step(name, name, lambda model, data: model._as_step(name)(data))
+        return self._compile_step((name, step.__func__), name, step.__func__)  # it may be replaced on the object
 
     def _as_step(self, name: str) -> Callable[[Any], Any]:
         """Return a step as a function of the data alone, even if it is in Keras's form, with a state."""
@@ -288,39 +288,49 @@ class Compiled:
             return method
         return stateless_steps.as_facade_step(self, name, functools.partial(Compiled.test_step, self))
 
-    def _several_steps(self, name: str) -> Callable[[Any, Any], Any]:
+    def _several_steps(self, name: str, guard: Any = None) -> Callable[[Any, Any], Any]:
         """`(stacked batches, number) -> logs`: a loop over batches `[number, batch, ...]` in one call."""
+        return self._compile_steps(SEVERAL, (name, "several"), name, guard)
 
-        def several(model: Any, batches: Any, count: Any) -> Any:
-            step = model._as_step(name)
-            return repeat(lambda i: step(jax.tree.map(lambda leaf: leaf[i], batches)), count)
-
-        if self.run_eagerly:
-            return functools.partial(several, self)
-        return self._compile_step((name, "several"), name, several)
-
-    def _gathered_steps(self, name: str, batch: Any) -> Callable[[Any, Any, Any, Any], Any]:
+    def _gathered_steps(self, name: str, batch: Any, guard: Any = None) -> Callable[[Any, Any, Any, Any], Any]:
         """`(arrays, order, start, number) -> logs`: a loop over batches gathered on the device in one call.
 
         `batch` has the structure of a batch, with the number of an array in each place: one may stand in several.
         """
         which, structure = jax.tree.flatten(batch)
+        return self._compile_steps(gathering(batch), (name, "gathered", structure, *which), name, guard)
 
-        def gathered(model: Any, arrays: Any, order: Any, start: Any, count: Any) -> Any:
-            def step(i: Any) -> Any:
-                rows = order[start + i]  # [batch]
-                taken = [array.at[rows].get(mode="promise_in_bounds") for array in arrays]
-                return model._as_step(name)(jax.tree.unflatten(structure, [taken[number] for number in which]))
+    def _compile_steps(self, execution: Execution, key: Any, name: str, guard: Any) -> Callable[..., Any]:
+        """Compile the steps of an execution; return a function of its arguments."""
 
-            return repeat(step, count)
+        def run(model: Any, *args: Any) -> Any:
+            return execution.steps(model._as_step(name), *args)
 
-        return self._compile_step((name, "gathered", structure, *which), name, gathered)
+        def run_guarded(model: Any, saved: Any, *args: Any) -> Any:
+            return step_guard.run(model, saved, execution.steps, model._as_step(name), *args)
+
+        function = run
+        if guard is not None:
+            step_guard = self._step_guard(guard)
+            function, key = run_guarded, ("guarded", guard.action, *key)
+        compiled = functools.partial(function, self) if self.run_eagerly else self._compile_step(key, name, function)
+        return compiled if guard is None else functools.partial(guarding.execute, self, guard, compiled, execution)
+
+    def _step_guard(self, guard: Any) -> guarding.StepGuard:
+        """Return the part of a `NanGuard` that runs on the device."""
+        return self._kept_step(("guard", guard.action), functools.partial(guarding.StepGuard, guard.action))
 
     def _compile_step(self, key: Any, name: str, function: Callable[..., Any]) -> Any:
         """Compile a function of the model and store it in the model, to which it refers weakly to avoid a cycle."""
 
+        def checked(model: Any, *args: Any) -> Any:
+            outputs = function(model, *args)
+            if getattr(model._as_step(name), "__func__", None) is not getattr(Compiled, name):
+                purity.check_step(model, name)
+            return outputs
+
         def make() -> Any:
-            method = WeakMethod(function, self)
+            method = WeakMethod(checked, self)
             method.__name__ = name  # type: ignore[attr-defined]
             return jit(method)
 

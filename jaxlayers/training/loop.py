@@ -39,12 +39,27 @@ class Loop:
         data: the feed of batches.
         hooks: the functions to call before and after each execution, with the number of the batch; None for none.
         progress: the progress bar, or None.
+        guard: the `NanGuard` that watches the steps, or None.
+        after: a function to call after each execution and its hooks, with the number of batches so far and the logs;
+            None for none.
     """
 
-    def __init__(self, model: Any, name: str, data: Any, hooks: tuple[Any, Any] = (None, None), progress: Any = None):
+    def __init__(
+        self,
+        model: Any,
+        name: str,
+        data: Any,
+        hooks: tuple[Any, Any] = (None, None),
+        progress: Any = None,
+        guard: Any = None,
+        after: Callable[[int, dict[str, Any]], None] | None = None,
+    ):
         self._model, self._name, self._data = model, name, data
         self._begin, self._end = hooks
-        self._progress = progress
+        self._progress, self._after = progress, after
+        self._guard = guard
+        if guard is not None:
+            model._step_guard(guard).begin_training()
         self._stop_flag = _STOP_FLAGS[name]
         steps = model.steps_per_execution
         if steps == "auto" and (hooks != (None, None) or model.run_eagerly):
@@ -56,21 +71,27 @@ class Loop:
         fits = loader is not None and sum(leaf.nbytes for leaf in jax.tree.leaves(loader.arrays)) <= _MAX_RESIDENT
         self._resident = Resident(loader, self._timer) if fits else None
 
-    def run(self) -> tuple[int, dict[str, Any]]:
+    def run(self, resume: Callable[[], tuple[int, dict[str, Any]]] | None = None) -> tuple[int, dict[str, Any]]:
         """Run one pass; return the number of its steps, and the final logs as floats and NumPy arrays.
+
+        Args:
+            resume: a function that restores a state within the pass, once the metrics are reset, and returns the number
+                of batches that are done, and their logs; None, the default, for a whole pass.
 
         Raises:
             ValueError: if the data has no batches.
         """
         model = self._model
         model.stop_evaluating = False  # `fit` resets stop_training, which ends all epochs and not this pass alone
-        logs: Any = {}
-        count = 0
-        max_steps = config.max_steps_per_epoch()
         pending: collections.deque[Any] = collections.deque()
         start = time.perf_counter()
         with fresh_metrics(model):
-            for size, execute in self._executions():
+            count, logs = (0, {}) if resume is None else resume()
+            if self._guard is not None:
+                model._step_guard(self._guard).begin_pass(count)
+            done = count
+            executions = iter(()) if count and self._is_over(count) else self._executions()
+            for size, execute in executions:
                 if self._begin is not None:
                     self._begin(count)
                 try:
@@ -86,21 +107,29 @@ class Loop:
                 pending.append(logs)
                 if len(pending) > _MAX_PENDING:
                     jax.block_until_ready(pending.popleft())
-                if getattr(model, self._stop_flag) or (max_steps is not None and count >= max_steps):
+                if self._after is not None:
+                    self._after(count, logs)
+                if self._is_over(count):
                     break
         if not count:
             raise ValueError(
                 f"{model.name!r}: the data has no batches, or no batches are left. Pass data with at least one batch."
             )
         logs = to_host(logs)
-        self._timer.add_mean((time.perf_counter() - start) / count)
+        if count > done:
+            self._timer.add_mean((time.perf_counter() - start) / (count - done))
         return count, logs
+
+    def _is_over(self, count: int) -> bool:
+        """True if the pass ends after a number of batches, although the data may have more."""
+        most = config.max_steps_per_epoch()
+        return getattr(self._model, self._stop_flag) or (most is not None and count >= most)
 
     def _executions(self) -> Iterator[tuple[int, Callable[[], Any]]]:
         """Yield for each execution of a pass its number of steps and the call that runs it."""
         model, name = self._model, self._name
         if self._resident is not None:
-            yield from self._resident.executions(model, name)
+            yield from self._resident.executions(model, name, self._guard)
             return
         step: Any = None
         for batches, number in self._data.stacked(self._next_stack_size):
@@ -108,10 +137,11 @@ class Loop:
                 model._build_for(batches if number is None else jax.tree.map(lambda leaf: leaf[0], batches))
             if number is not None:
                 # `device_put` does not copy an aligned array on a CPU; passing it as an argument would.
-                yield number, functools.partial(model._several_steps(name), jax.device_put(batches), np.int32(number))
+                several = model._several_steps(name, self._guard)
+                yield number, functools.partial(several, jax.device_put(batches), np.int32(number))
                 continue
             if step is None:
-                step = model._compiled_step(name)
+                step = model._compiled_step(name, self._guard)
             if self._steps_per_execution == "auto" and self._timer.seconds is None:
                 yield 1, functools.partial(self._timer.time, step, batches)
             else:
@@ -191,7 +221,7 @@ class Resident:
         self._loader, self._timer = loader, timer
         self._arrays: Any = None
 
-    def executions(self, model: Any, name: str) -> Iterator[tuple[int, Callable[[], Any]]]:
+    def executions(self, model: Any, name: str, guard: Any = None) -> Iterator[tuple[int, Callable[[], Any]]]:
         """Yield for each execution of an epoch its number of steps and the call that runs it."""
         loader = self._loader
         whole = loader.num_samples // loader.batch_size
@@ -206,7 +236,7 @@ class Resident:
         order = batches.order()
         order = np.arange(loader.num_samples) if order is None else order
         rows = jax.device_put(order[: whole * loader.batch_size].reshape(whole, -1).astype("int32"))  # [steps, batch]
-        step = model._gathered_steps(name, batch)
+        step = model._gathered_steps(name, batch, guard)
         while batches.batch < whole:
             start = batches.batch
             seconds = self._timer.seconds or _EXECUTION_TIME / 64
@@ -214,7 +244,7 @@ class Resident:
             yield count, functools.partial(step, self._arrays, rows, np.int32(start), np.int32(count))
             batches.skip(count)
         for batch in batches:
-            yield 1, functools.partial(model._compiled_step(name), batch)
+            yield 1, functools.partial(model._compiled_step(name, guard), batch)
 
 
 def is_on_accelerator() -> bool:

@@ -51,7 +51,7 @@ def variables_of(model: Any) -> TrainState:
     """
     if model._compiled_objective is None:
         raise ValueError(f"{model.name!r} is not compiled. Call compile() first.")
-    if not model.built or not model._compiled_objective.is_resolved:
+    if not is_known(model):
         raise ValueError(
             f"{model.name!r} has not seen a batch, so its weights, or the functions that its metrics stand for, are "
             "not known. Call model.prepare(batch) first."
@@ -71,6 +71,17 @@ def read(model: Any) -> TrainState:
     """Return copies of the arrays that the model holds, so that a step may donate them."""
     state = jax.tree.map(lambda variable: jnp.copy(scope.read(variable)), variables_of(model), is_leaf=_is_variable)
     return dataclasses.replace(state, step=jnp.copy(scope.read(model.optimizer.calls)))
+
+
+def snapshot(model: Any) -> TrainState:
+    """Return the arrays that the model holds: its own compiled steps copy them from now on instead of donating them."""
+    state = jax.tree.map(scope.read, variables_of(model), is_leaf=_is_variable)
+    return dataclasses.replace(state, step=scope.read(model.optimizer.calls))
+
+
+def is_known(model: Any) -> bool:
+    """True if the model has all variables of its train state."""
+    return model.built and model._compiled_objective.is_resolved
 
 
 def write(model: Any, new: TrainState) -> None:

@@ -12,11 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers import config
-from jaxlayers.callbacks import CallbackList, History, ProgbarLogger
+from jaxlayers.callbacks import CallbackList, History, NanGuard, ProgbarLogger
 from jaxlayers.callbacks.progress import Progress
 from jaxlayers.training.compiled import Compiled
 from jaxlayers.training.feeding import Feed, as_numpy, feed, is_arrays, pack, split, weigh
 from jaxlayers.training.loop import Loop, fresh_metrics, to_host, to_list
+from jaxlayers.training.run import Run
 
 
 class Trainer(Compiled):
@@ -111,18 +112,26 @@ class Trainer(Compiled):
             validation = _validation_feed(validation_data, validation_batch_size or batch_size, validation_steps)
         history = History()
         self.stop_training = False
-        logs: dict[str, Any] = {}
-        with _listening(self, [callbacks, history], verbose, data, validation, epochs) as (listeners, progress):
+        with (
+            _listening(self, [callbacks, history], verbose, data, validation, epochs) as (listeners, progress),
+            Run(self, data, validation, listeners, initial_epoch) as run,
+        ):
             self.history = history
-            train = Loop(self, "train_step", data, _batch_hooks(listeners, "train"), progress)
-            test = None if validation is None else Loop(self, "test_step", validation, _batch_hooks(listeners, "test"))
+            hooks = _batch_hooks(listeners, "train")
+            train = Loop(self, "train_step", data, hooks, progress, _guard_of(listeners), run.after_batches)
+            test = None
+            if validation is not None:
+                hooks = _batch_hooks(listeners, "test")
+                test = Loop(self, "test_step", validation, hooks, after=run.during_validation)
             listeners.on_train_begin()
-            for epoch in range(initial_epoch, epochs):
-                if not data.has_more():  # the iterator is exhausted
+            run.begin()
+            logs = run.logs
+            for epoch in range(run.epoch, epochs):
+                if self.stop_training or not data.has_more():  # restored as stopped; the iterator is exhausted
                     break
                 listeners.on_epoch_begin(epoch)
                 progress.start(epoch, data.steps)
-                count, logs = train.run()
+                count, logs = train.run(run.resume)
                 if test is not None and _is_due(epoch, validation_freq):
                     listeners.on_test_begin()
                     _, test_logs = test.run()
@@ -130,11 +139,13 @@ class Trainer(Compiled):
                     logs.update({f"val_{name}": value for name, value in test_logs.items()})
                 listeners.on_epoch_end(epoch, logs)
                 progress.end(epoch, count, logs)
+                run.end_epoch(epoch, logs)
                 if self.stop_training:
                     break
             if epochs > initial_epoch:
                 self.optimizer.finalize_variable_values(self.trainable_variables)  # type: ignore[attr-defined]
             listeners.on_train_end(logs)
+            run.end()
         return history
 
     def evaluate(
@@ -352,6 +363,14 @@ def _listening(
 def _batch_hooks(listeners: CallbackList, phase: str) -> tuple[Any, Any]:
     """Return the functions to call before and after each batch; None for a hook that no callback has."""
     return listeners.hook(f"on_{phase}_batch_begin"), listeners.hook(f"on_{phase}_batch_end")
+
+
+def _guard_of(listeners: CallbackList) -> NanGuard | None:
+    """Return the `NanGuard` among callbacks, or None."""
+    guards = [callback for callback in listeners.callbacks if isinstance(callback, NanGuard)]
+    if len(guards) > 1:
+        raise ValueError(f"fit() takes at most one NanGuard; received {len(guards)}.")
+    return guards[0] if guards else None
 
 
 def _validation_feed(data: Any, batch_size: int | None, steps: int | None) -> Feed:

@@ -2,8 +2,9 @@
 
 The variables that a function uses are found while it is traced. A `Plan` lists them: those it writes, which are donated
 and come back as outputs, and those it only reads. The pure function of a plan takes their arrays first, then the
-arguments, and is compiled by `jax.jit`. If a trace uses a variable outside of the plan, the function is traced again
-with a larger plan. The first plan is a guess: the variables that the function closes over (see `reachable`).
+arguments, and is compiled by `jax.jit`. The first plan is a guess: the variables that the function closes over (see
+`reachable`). If its trace uses other variables, a larger plan takes its place, and its program (see `replay`): the
+function is not run again.
 
 Each compiled function has a lock, under which its plans are made and looked up. The lock is not held while a step runs:
 the step borrows the arrays that it uses instead (see `donation`).
@@ -28,15 +29,18 @@ from jaxlayers.common import changes, masks
 from jaxlayers.common.errors import Retrace, filtered
 from jaxlayers.core import donation, making, scope
 from jaxlayers.core.effects import Effects, LossKey, run
-from jaxlayers.core.scope import Record, Scope
+from jaxlayers.core.protocols import Role
+from jaxlayers.core.scope import Scope
 from jaxlayers.core.tracking import Tracked
 from jaxlayers.core.variable import Variable
 from jaxlayers.transforms.facades import FacadeRef, WeakMethod, hold_facades, release_facades
 from jaxlayers.transforms.fingerprints import Fingerprint
 from jaxlayers.transforms.jit_options import method_options, shift_options
 from jaxlayers.transforms.reachable import facades_of, guess
+from jaxlayers.transforms.replay import FoundInputs, Replay, changes_structure
 
 _ATTEMPTS = 6  # the most traces of one call; each but the last finds at least one more variable
+_numbers = itertools.count()  # of traces
 _MOST_PLANS = 8  # kept for values of attributes that may come back, such as `trainable`
 
 
@@ -72,11 +76,18 @@ def jit(fun: Callable[..., Any] | None = None, *, donate: bool = True, **options
 
 
 class PlanTooSmall(Retrace):
-    """Raised when a trace used variables outside of its plan; holds the variables of the next plan."""
+    """Raised when a trace used variables outside of its plan; holds the variables of the next plan.
 
-    def __init__(self, written: list[Variable], read: list[Variable], record: Record):
+    Attributes:
+        plan: the plan that was too small.
+        found: the variables that the traced program has placeholders of.
+        replay: the traced program, once the trace has ended; None if it cannot be run again.
+    """
+
+    def __init__(self, plan: Plan, written: list[Variable], read: list[Variable], found: list[Variable]):
         super().__init__()
-        self.written, self.read, self.record = written, read, record
+        self.plan, self.written, self.read, self.found = plan, written, read, found
+        self.replay: Replay | None = None
 
 
 class Jitted:
@@ -131,7 +142,11 @@ class Jitted:
     def lower(self, /, *args: Any, **kwargs: Any) -> Any:
         """`jax.jit(...).lower` of the pure function underneath, for the arrays that the facades hold now."""
         args, kwargs, facades = hold_facades(args, kwargs)
-        return self._plan(args, kwargs, facades).lower(args, kwargs)
+        try:
+            return self._plan(args, kwargs, facades).lower(args, kwargs)
+        except PlanTooSmall as missing:  # these shapes need more variables than those of the first trace
+            self._enlarge(facades, missing)
+            return self._plan(args, kwargs, facades).lower(args, kwargs)
 
     def _plan(self, args: Any, kwargs: Any, facades: tuple[FacadeRef, ...]) -> Plan:
         """Return the plan for a call, traced until it is complete."""
@@ -196,7 +211,7 @@ class Jitted:
     def _enlarge(self, facades: tuple[FacadeRef, ...], missing: PlanTooSmall) -> Plan:
         with self._lock:
             making.make([*missing.written, *missing.read])
-            plan = Plan(self, missing.written, missing.read, missing.record)
+            plan = Plan(self, missing.written, missing.read, missing)
             self._plans[facades][0] = plan
             return plan
 
@@ -225,18 +240,18 @@ class Plan:
         is_traced: True once a trace has shown that the plan is complete.
     """
 
-    def __init__(self, owner: Jitted, written: list[Variable], read: list[Variable], earlier: Record | None = None):
+    def __init__(
+        self, owner: Jitted, written: list[Variable], read: list[Variable], earlier: PlanTooSmall | None = None
+    ):
         self._fun = owner._fun
         self._donates = owner._donate
         self._shards_outputs = owner._options.get("out_shardings") is not None
-        self._earlier = earlier
-        self._has_masks = False  # True if some of the outputs have masks
-        # The contents of the next plan: the written variables, the read ones, and the record.
-        self._missing: tuple[list[Variable], list[Variable], Record] | None = None
+        self._replay = None if earlier is None else earlier.replay
+        self._has_masks: bool = earlier is not None and earlier.plan._has_masks  # True if some outputs have masks
+        self._missing: PlanTooSmall | None = None  # found by the last trace
         # The keys of the losses that each trace adds. The pure function returns {number of the trace: losses}: JAX
         # rebuilds a dict without running Python code, in which an interrupt could lose all outputs.
-        self._losses: dict[int, tuple[Any, Any]] = {}
-        self._numbers = itertools.count()
+        self._losses: dict[int, tuple[Any, Any]] = {} if earlier is None else earlier.plan._losses
         self.name = getattr(self._fun, "__name__", "a compiled step")
         self.written, self.read = written, read
         self.written_ids, self.read_ids = frozenset(map(id, written)), frozenset(map(id, read))
@@ -301,21 +316,33 @@ class Plan:
                 Effects(keys, added, roots).commit()
         return masks.release(outputs) if self._has_masks else outputs
 
-    def trace(self, args: Any, kwargs: Any) -> None:
+    def trace(self, args: Any, kwargs: Any) -> Any:
         """Trace the pure function, to check that the plan is complete; `jax.jit` caches the trace for the call.
 
         Raises:
             PlanTooSmall: when the plan is not complete.
         """
         self._missing = None
-        self._compiled.trace(*self._arrays(), *args, **kwargs)
+        traced = self._compiled.trace(*self._arrays(), *args, **kwargs)
+        self._replay = None
         if self._missing is not None:
-            raise PlanTooSmall(*self._missing)
+            raise self._next_plan(traced)  # not kept in a variable here, which would close a cycle
         self.is_traced = True
+        return traced
+
+    def _next_plan(self, traced: Any = None) -> PlanTooSmall:
+        """Return the error that the last trace has left, with the traced program if the next plan can run it."""
+        missing: Any
+        missing, self._missing = self._missing, None
+        planned = [*self.written, *self.read]
+        new = {*missing.written, *missing.read}.difference(planned)
+        if traced is not None and not any(map(changes_structure, new)):
+            missing.replay = Replay(traced.jaxpr, jax.tree.structure(traced.out_info), planned, missing.found)
+        return missing
 
     def lower(self, args: Any, kwargs: Any) -> Any:
         """Lower the pure function for the arrays that the objects hold."""
-        return self._compiled.lower(*self._arrays(), *args, **kwargs)
+        return self.trace(args, kwargs).lower()
 
     def _arrays(self) -> list[list[Any]]:
         """The arrays to trace for; a run may be donating them, but their shapes stay."""
@@ -329,28 +356,31 @@ class Plan:
                 trace that ends in an exception leaves the arrays that it closed over alive for ever.
         """
         values = dict(zip((*self.written, *self.read), (*written_values, *read_values), strict=True))
+        if self._replay is not None and (inputs := self._replay.inputs(values, (args, kwargs))) is not None:
+            return self._replay(inputs)
         args, kwargs = release_facades((args, kwargs))
-        inner = Scope.closed(values, earlier=self._earlier or Record())
+        inner = Scope.closed(values, kind=FoundInputs)
         outputs, effects = run(inner, self._fun, *args, **kwargs)
         missing = inner.values.missing  # type: ignore[attr-defined]
         changed: dict[Any, None] = dict.fromkeys((*self.written, *inner.values.written))
         if missing or len(changed) > len(self.written):
             used = dict.fromkeys((*self.written, *self.read, *missing, *inner.values.written))
-            self._missing = list(changed), [v for v in used if v not in changed], inner.record
+            read, found = [v for v in used if v not in changed], list(inner.values.placeholders.of)  # type: ignore[attr-defined]
+            self._missing = PlanTooSmall(self, list(changed), read, found)
             if donation.is_running(self):
-                raise PlanTooSmall(*self._missing)
-        else:
-            self._earlier = None  # for other shapes, the function may have other loops
+                raise self._next_plan()
         if not self._shards_outputs and any(masks.get_mask(leaf) is not None for leaf in jax.tree.leaves(outputs)):
             outputs, self._has_masks = masks.carry(outputs), True
         losses = {key: value for key, value in zip(effects.keys, effects.values, strict=True) if type(key) is LossKey}
-        number = next(self._numbers)
+        number = next(_numbers)
         self._losses[number] = tuple(losses), effects.roots
-        return outputs, [values[variable] for variable in self.written], {number: list(losses.values())}
+        return outputs, [values[variable] for variable in changed], {number: list(losses.values())}
 
 
 def _makes_new_variables(plan: Plan) -> ValueError:
-    names = ", ".join(repr(variable.path) for variable in (*plan.written, *plan.read))
+    used = (*plan.written, *plan.read)
+    made = dict.fromkeys(repr(v.path) for v in used if v.owner is None and v.role is not Role.STREAM)
+    names = ", ".join(made)
     return ValueError(
         f"{plan.name!r} uses other variables each time it is traced ({names}), so it creates them itself. Create them "
         "outside of the function, or store them on an object that outlives the call."

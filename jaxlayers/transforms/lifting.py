@@ -1,18 +1,17 @@
 """State carried through loops and branches.
 
 The variables that the body of a loop or branch writes are part of its carry. JAX needs the carry before it traces the
-body. So each body is first traced abstractly, to discover what it writes. The discovery is kept in the record of the
-scope around. When the function around is traced again, it is read from there: otherwise the number of traces would be
-exponential in the depth of nested loops.
+body. So each body is first traced abstractly, to discover what it writes. The traced program is then the body of the
+loop (see `replay`), so that the author's code runs once, however deep the loops are nested.
 
-A body may still write more in its final trace than was discovered. That trace then ends in `CarryTooSmall`, and the
-loop starts again with a larger carry. This is only a fallback: JAX never frees the arrays that a trace closed over if
-it ends in an exception.
+JAX may trace the body for arguments of another type than the first ones: then the author's code runs again. If it
+writes more than was discovered, the trace ends in `CarryTooSmall`, and the loop starts again with a larger carry. This
+is only a fallback: JAX never frees the arrays that a trace closed over if it ends in an exception.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -23,7 +22,8 @@ from jaxlayers.common.errors import Retrace
 from jaxlayers.common.manual_axes import vary, varying_axes
 from jaxlayers.core import scope
 from jaxlayers.core.effects import Effects, LossKey, run
-from jaxlayers.core.scope import Record, Scope
+from jaxlayers.core.scope import Scope
+from jaxlayers.transforms.replay import FoundReads, Replay
 
 Bodies = list[tuple[Callable[..., Any], tuple[Any, ...]]]  # functions, each with its arguments
 
@@ -36,18 +36,34 @@ class CarryTooSmall(Retrace):
         self.keys = keys
 
 
+class Program(NamedTuple):
+    """The traced program of a body, which returns its outputs and the values of its effects.
+
+    Attributes:
+        replay: the program.
+        keys: the keys of the effects.
+        roots: the roots of the effects.
+        around: the arrays of the variables that the body reads, before the loop.
+    """
+
+    replay: Replay
+    keys: tuple[Any, ...]
+    roots: tuple[Any, ...]
+    around: dict[Any, Any]
+
+
 class Discovery(NamedTuple):
     """The result of tracing the bodies of a loop or branch.
 
     Attributes:
         keys: the variables that they write and the losses that they add, with the mesh axes that each varies along.
-        records: the record of each body.
         outputs: the outputs of each body, as `jax.ShapeDtypeStruct`s; `Masked` if they have masks.
+        programs: the program of each body; empty if they are not to be used.
     """
 
     keys: dict[Any, frozenset[str]]
-    records: list[Record]
     outputs: list[Any]
+    programs: Sequence[Program] = ()
 
 
 class Carry:
@@ -62,7 +78,7 @@ class Carry:
         self.keys = list(discovery.keys)
         self.values = [vary(_value_before(key), axes) for key, axes in discovery.keys.items()]
         self.outputs = discovery.outputs
-        self.records = list(discovery.records)
+        self._programs = discovery.programs
         self._roots: dict[Any, None] = {}
 
     def run(self, body: int, function: Callable[..., Any], args: Any, values: list[Any]) -> tuple[Any, list[Any]]:
@@ -71,9 +87,15 @@ class Carry:
         Raises:
             CarryTooSmall: when the body writes a variable or adds a loss that is not carried.
         """
-        inner = Scope.lifted(self.variables(values), earlier=self.records[body])
-        outputs, effects = run(inner, function, *masks.release(args))
-        self.records[body] = inner.record
+        arrays = self.variables(values)
+        program = self._programs[body] if self._programs else None
+        inputs = None if program is None else program.replay.inputs({**program.around, **arrays}, args)
+        if program is not None and inputs is not None:
+            outputs, added = program.replay(inputs)
+            roots = tuple(root for root in program.roots if root() is not None)
+            outputs, effects = masks.release(outputs), Effects(program.keys, added, roots)
+        else:
+            outputs, effects = run(Scope.lifted(arrays), function, *masks.release(args))
         after = dict(zip(effects.keys, effects.values, strict=True))
         carried = set(self.keys)
         new = {key: varying_axes(value) for key, value in after.items() if key not in carried}
@@ -115,24 +137,20 @@ def with_carry(
         attempt: runs the loop with a carry; returns its outputs and the carried values after it.
         again: see `discover`.
     """
-    record = None if (inner := scope.current()) is None else inner.record
-    number, earlier = (0, None) if record is None else record.open()
-    discovery = earlier if isinstance(earlier, Discovery) else discover(bodies, again)
+    discovery = discover(bodies, again)
     while True:
         carry = Carry(discovery)
         try:
             outputs, values = attempt(carry)
             break
         except CarryTooSmall as missing:
-            discovery = Discovery({**discovery.keys, **missing.keys}, carry.records, discovery.outputs)
+            discovery = Discovery({**discovery.keys, **missing.keys}, discovery.outputs)
     carry.commit(values)
-    if record is not None:
-        record.entries[number] = Discovery(discovery.keys, carry.records, discovery.outputs)
     return outputs
 
 
 def discover(bodies: Bodies, again: Callable[[Any, Any], Any] | None = None) -> Discovery:
-    """Trace functions abstractly to find out what they write, what they return, and what the loops inside do.
+    """Trace functions abstractly to find out what they write and what they return.
 
     Under `jax.shard_map`, a value that a body writes may vary along a mesh axis only because it read another one that
     varies. So the bodies are traced again with the values found so far until the set of varying axes stops growing.
@@ -145,13 +163,13 @@ def discover(bodies: Bodies, again: Callable[[Any, Any], Any] | None = None) -> 
     keys: dict[Any, frozenset[str]] = {}
     while True:
         before = dict(keys)
-        records, outputs = _trace_once(bodies, keys)
+        outputs, programs = _trace_once(bodies, keys)
         following = bodies
         if again is not None:
             following = [(bodies[0][0], again(bodies[0][1], outputs[0]))]
         has_masks_of_next = jax.tree.structure(_arguments(following)) == jax.tree.structure(_arguments(bodies))  # type: ignore[operator]
         if has_masks_of_next and (keys == before or not any(keys.values())):
-            return Discovery(keys, records, outputs)
+            return Discovery(keys, outputs, programs)
         bodies = following
 
 
@@ -159,23 +177,29 @@ def _arguments(bodies: Bodies) -> list[Any]:
     return [arguments for _, arguments in bodies]
 
 
-def _trace_once(bodies: Bodies, keys: dict[Any, frozenset[str]]) -> tuple[list[Record], list[Any]]:
+def _trace_once(bodies: Bodies, keys: dict[Any, frozenset[str]]) -> tuple[list[Any], list[Program]]:
     """Trace each body once, with the state in `keys` varying along their axes, and add to `keys` what it writes."""
-    records: list[Record] = []
+    programs: list[Program] = []
     returned: list[Any] = []
     arrays = {key: vary(_value_before(key), axes) for key, axes in keys.items() if not isinstance(key, LossKey)}
     for function, args in bodies:
+        seen: list[Any] = []
 
-        def body(args: Any, function: Callable[..., Any] = function) -> None:
-            inner = Scope.lifted(dict(arrays), earlier=Record())
+        def body(args: Any, function: Callable[..., Any] = function, seen: list[Any] = seen) -> Any:
+            inner = Scope.lifted(dict(arrays), kind=FoundReads)
             outputs, effects = run(inner, function, *masks.release(args))
             for key, value in zip(effects.keys, effects.values, strict=True):
                 keys[key] = keys.get(key, frozenset()) | varying_axes(value)
-            records.append(inner.record)
-            returned.append(jax.tree.map(_as_struct, masks.carry(outputs)))
+            outputs = masks.carry(outputs)
+            returned.append(jax.tree.map(_as_struct, outputs))
+            reads: Any = inner.values
+            seen += list(reads.placeholders.of), effects.keys, effects.roots, reads.around
+            return outputs, effects.values
 
-        jax.eval_shape(body, args)
-    return records, returned
+        traced, shapes = jax.make_jaxpr(body, return_shape=True)(args)
+        found, *effects = seen
+        programs.append(Program(Replay(traced, jax.tree.structure(shapes), (), found), *effects))
+    return returned, programs
 
 
 def _as_struct(leaf: Any) -> Any:

@@ -191,6 +191,6 @@ def repeat(step: Callable[[Any], Any], count: Any) -> Any:
             outputs, values = carry.run(0, arrays, (i,), state[1])
             return jax.tree.map(lambda value, zero: value.astype(zero.dtype), outputs, zeros), values
 
-        return jax.lax.fori_loop(0, count, body, (zeros, carry.values))
+        return jax.lax.fori_loop(jnp.int32(0), count, body, (zeros, carry.values))
 
     return lifting.with_carry([(arrays, (jnp.int32(0),))], attempt)

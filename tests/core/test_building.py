@@ -348,6 +348,22 @@ def test_super_build_may_be_called_or_not(x):
     assert len([w for layer in (With(), Inherits()) if layer(x) is not None for w in layer.weights]) == 4
 
 
+def test_building_a_layer_that_only_holds_others():
+    class Holder(Layer):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner, self.scale = inner, self.add_weight((1,))
+
+    held = layers.Dense(2)
+    held.build((None, 3))
+    holder = Holder(held)
+    holder.build(None)
+    assert holder.built and len(holder.weights) == 3
+    with pytest.warns(UserWarning, match="leaves layers inside to their first call"):
+        (holder := Holder(layers.Dense(2))).build((None, 3))
+    assert holder.built and len(holder.weights) == 1
+
+
 def test_building_children_in_build_by_hand_as_keras_asks(x):
     class Careful(Layer):
         def __init__(self):

@@ -581,7 +581,7 @@ def test_copies_of_a_layer_go_their_own_ways():
 
 
 def test_ways_of_python_that_differ_from_trace_to_trace():
-    """What the first trace found out in its first loop is not taken for what the next trace does first."""
+    """Nothing of a loop that only the first trace has is left; the second one is made because layers were built."""
     noted, layer = [], Probe(noisy=False)
     other = jl.Variable(0, dtype="int32", trainable=False)
 
@@ -594,7 +594,7 @@ def test_ways_of_python_that_differ_from_trace_to_trace():
 
     once = Once()
     jl.jit(once)(X)
-    assert len(once.losses) == 1 and int(layer.calls) == 2
+    assert not once.losses and int(layer.calls) == 2
 
 
 def test_threads_have_scopes_of_their_own():

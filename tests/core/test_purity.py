@@ -300,3 +300,90 @@ def test_losses_of_earlier_calls_cannot_be_read_in_a_compiled_function():
     with pytest.raises(ValueError, match="outside of the compiled function"):
         jl.jit(lambda x: (pair.first(x), sum(pair.losses))[1])(jnp.ones((2, 2)))
     assert float(jl.jit(lambda x: (pair(x), sum(pair.losses))[1])(jnp.ones((2, 2)))) == 11.0
+
+
+class Stepping(jl.Model):
+    """A model with a step of the author's own, whose loss calls another network."""
+
+    def __init__(self, make_other):
+        super().__init__()
+        self.body, self.box = layers.Dense(3), types.SimpleNamespace(make_other=make_other)
+
+    def call(self, x):
+        return self.body(x)
+
+    def train_step(self, data):
+        x, y = data
+        weights = self.trainable_variables
+
+        def loss():
+            return jnp.mean((self.box.make_other()(self(x)) - y) ** 2)
+
+        value, gradients = jl.value_and_grad(loss, wrt=weights)()
+        self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
+        return {"loss": value}
+
+    def test_step(self, data):
+        return {"loss": jnp.mean((self.box.make_other()(self(data[0])) - data[1]) ** 2)}
+
+
+def fixed(is_built=True, is_frozen=False):
+    other = layers.Dense(3)
+    if is_built:
+        other(np.ones((1, 3), "float32"))
+    other.trainable = not is_frozen
+    return lambda: other
+
+
+@pytest.mark.parametrize("steps", (1, 2))
+@pytest.mark.parametrize("make_other", (lambda: layers.Dense(3), fixed(is_built=False)), ids=("made", "unbuilt"))
+def test_weights_that_an_own_step_makes_are_refused(make_other, steps):
+    for method in (jl.Model.fit, jl.Model.evaluate):
+        model = Stepping(make_other)
+        model.compile("sgd", steps_per_execution=steps)
+        with pytest.raises(ValueError, match="of a layer that is not part of it, so the weight would not be in params"):
+            method(model, X, Y, batch_size=2, verbose=0)
+
+
+def test_fixed_networks_of_an_own_step():
+    model = Stepping(fixed())
+    model.compile("sgd")
+    with pytest.warns(UserWarning, match="train_step of 'stepping' uses the weight 'dense/kernel'.*trainable=False"):
+        model.fit(X, Y, verbose=0)
+    model = Stepping(fixed(is_frozen=True))
+    model.compile("sgd")
+    model.fit(X, Y, verbose=0)  # without a warning
+    discriminator = fixed()
+    model, descent = Stepping(discriminator), jl.optimizers.SGD()
+
+    def train_both(data):
+        weights = discriminator().trainable_variables
+        gradients = jl.grad(lambda: jnp.mean(discriminator()(model(data[0]))), wrt=weights)()
+        descent.apply(gradients, weights)
+        return Stepping.train_step(model, data)
+
+    model.train_step = train_both
+    model.compile("sgd")
+    model.fit(X, Y, verbose=0)  # the step trains it
+
+
+def test_a_dropout_that_call_makes():
+    class Inline(jl.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(64, kernel_initializer="ones")
+
+        def call(self, x, training=False):
+            return layers.Dropout(0.5)(self.dense(x), training=training)
+
+    model = Inline()
+    model.compile("sgd", "mse")
+    model.fit(X, np.ones((4, 64), "float32"), batch_size=3, verbose=0)
+    step = jl.jit(lambda x: model(x, training=True))
+    assert (step(X) != step(X)).any() and (model(X, training=True) != model(X, training=True)).any()
+    params, state = model.params, model.state
+    first, again, other = (
+        model.apply(params, state, X, rng=jax.random.key(seed), training=True).outputs for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any() and not jax.tree.leaves(state)

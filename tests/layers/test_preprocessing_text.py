@@ -167,3 +167,20 @@ def test_mistakes(mistake, words):
     with pytest.raises((ValueError, TypeError, RuntimeError)) as caught:
         mistake()
     assert all(word in str(caught.value) for word in words), caught.value
+
+
+@pytest.mark.parametrize(
+    "make, shape",
+    [
+        (lambda: layers.StringLookup(vocabulary=["a"]), (None, 3)),
+        (lambda: layers.IntegerLookup(vocabulary=[4]), (2, 3)),
+        (lambda: layers.TextVectorization(vocabulary=["a"]), (None,)),
+        (lambda: layers.Hashing(3), (2,)),
+        (lambda: layers.HashedCrossing(3), [(2,), (2,)]),
+        (lambda: layers.HashedCrossing(3, output_mode="one_hot"), ((2, 1), (2, 1))),
+    ],
+)
+def test_layers_of_text_are_built_from_a_shape(make, shape):
+    layer = make()
+    layer.build(shape)
+    assert layer.built and layer.weights == []

@@ -158,6 +158,23 @@ def test_norms_of_zeros_have_a_gradient():
     np.testing.assert_array_equal(ops.normalize(np.zeros((2, 3), "float32")), np.zeros((2, 3)))
 
 
+@pytest.mark.parametrize("function", [ops.depth_to_space, ops.space_to_depth])
+@pytest.mark.parametrize(
+    "shape, block_size, data_format, message",
+    [
+        ((1, 4, 4, 12), 1, "channels_last", "block_size must be at least 2; received 1"),
+        ((1, 4, 4, 12), 0, "channels_last", "block_size must be at least 2; received 0"),
+        ((1, 4, 4, 12), 2, "channel_last", "data_format must be one of"),  # channels_first otherwise, without a word
+        ((4, 4, 12), 2, "channels_last", "with 4 axes"),
+        ((1, 6, 5, 6), 2, "channels_last", "divisible by [24]"),
+        ((1, 6, 6, 5), 2, "channels_first", "divisible by [24]"),
+    ],
+)
+def test_bad_blocks_of_pixels(function, shape, block_size, data_format, message):
+    with pytest.raises(ValueError, match=f"ops.{function.__name__}.*{message}"):
+        function(np.ones(shape, "float32"), block_size, data_format)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -1,5 +1,6 @@
 """Callbacks and the list that calls them, against Keras."""
 
+import contextlib
 import csv
 import functools
 import http.server
@@ -7,7 +8,9 @@ import io
 import json
 import threading
 import urllib.parse
+import zipfile
 
+import h5py
 import jax
 import jax.numpy as jnp
 import keras
@@ -25,37 +28,18 @@ X = RNG.normal(size=(12, 3)).astype("float32")
 Y = (X @ RNG.normal(size=(3, 1))).astype("float32")
 
 
-_saved = []  # what the models below were told to save: ("model" or "weights", path, the weight)
-
-
-class Saving:
-    """A model that notes what it is told to save; saving models to files is no part of jaxlayers yet."""
-
-    def save(self, path, overwrite):
-        assert overwrite
-        _saved.append(("model", path, weight_of(self)))
-
-    def save_weights(self, path, overwrite):
-        assert overwrite
-        _saved.append(("weights", path, weight_of(self)))
-
-
-class Ours(Saving, jl.Sequential):
-    pass
-
-
-class Theirs(Saving, keras.Sequential):
-    pass
+def outputs_only(y, outputs):
+    return outputs
 
 
 @functools.cache
 def model_of(lib):
     """A model with one weight, and metrics of which more is better, less is better, or neither is known."""
-    model = (Ours if lib is jl else Theirs)([lib.layers.Dense(1, use_bias=False)])
+    model = lib.Sequential([lib.layers.Dense(1, use_bias=False)])
     metrics = [
         lib.metrics.BinaryAccuracy(name="accuracy"),
         lib.metrics.MeanSquaredError(name="error"),
-        lib.metrics.MeanMetricWrapper(lambda y, outputs: outputs, name="other"),
+        lib.metrics.MeanMetricWrapper(outputs_only, name="other"),
     ]
     model.compile(lib.optimizers.SGD(0.5), "mse", metrics=metrics)
     model.evaluate(X[:, :1], Y, verbose=0)  # Keras has metrics from then on
@@ -80,8 +64,20 @@ def fresh_model(lib=jl):
     model.optimizer.learning_rate = 0.5
     model.stop_training = False
     set_weight(model, 0)
-    _saved.clear()
     return model
+
+
+def saved_in(folder):
+    """The files in a folder, with the weight that each holds; both libraries write it to the same place."""
+    found = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        data = path.read_bytes()
+        if path.suffix == ".keras":
+            with zipfile.ZipFile(path) as archive:
+                data = archive.read("model.weights.h5")
+        with h5py.File(io.BytesIO(data)) as file:
+            found[path.relative_to(folder).as_posix()] = int(file["layers/dense/vars/0"][0, 0])
+    return found
 
 
 def drive(lib, callback, course, name="val_loss", batches=0, **params):
@@ -103,7 +99,7 @@ def drive(lib, callback, course, name="val_loss", batches=0, **params):
         if model.stop_training:
             break
     callback.on_train_end({})
-    return {"seen": seen, "weight": weight_of(model), "stopped": model.stop_training, "saved": list(_saved)}
+    return {"seen": seen, "weight": weight_of(model), "stopped": model.stop_training}
 
 
 COURSES = {
@@ -195,24 +191,31 @@ def test_learning_rate_scheduler_takes_any_number():
 
 SAVING = {
     "epochs": {"filepath": "{epoch:02d}-{val_loss:.2f}.keras"},
-    "weights": {"filepath": "run/x.weights.h5", "save_weights_only": True},
+    "weights": {"filepath": "run/deep/x.weights.h5", "save_weights_only": True},
     "best": {"filepath": "best.keras", "save_best_only": True},
-    "best_max": {"filepath": "best.h5", "save_best_only": True, "mode": "max"},
+    "best_max": {"filepath": "{epoch}.weights.h5", "save_weights_only": True, "save_best_only": True, "mode": "max"},
     "threshold": {"filepath": "best.keras", "save_best_only": True, "initial_value_threshold": 2.2},
     "batches": {"filepath": "{epoch}-{batch}.weights.h5", "save_weights_only": True, "save_freq": 4},
-    "every": {"filepath": "x.keras", "save_freq": 1},
+    "every": {"filepath": "{batch}.keras", "save_freq": 1},
 }
 
 
 @pytest.mark.parametrize("course", ["valley", "rising", "nan"])
 @pytest.mark.parametrize("options", SAVING)
 def test_model_checkpoint_is_that_of_keras(options, course, tmp_path):
-    options = {**SAVING[options], "filepath": str(tmp_path / SAVING[options]["filepath"])}
-    runs = [(lib, lib.callbacks.ModelCheckpoint(**options)) for lib in (jl, keras)]
-    ours, theirs = (drive(lib, callback, COURSES[course], batches=3) for lib, callback in runs)
-    assert ours == theirs or (course == "nan" and str(ours) == str(theirs))
-    assert ours["saved"] or "threshold" in options
-    assert (CallbackList([runs[0][1]]).hook("on_train_batch_end") is None) is ("save_freq" not in options)
+    options = SAVING[options]
+    results = []
+    for lib in (jl, keras):
+        folder = tmp_path / lib.__name__
+        folder.mkdir()
+        if lib is keras:  # it makes no directories for weights
+            (folder / options["filepath"]).parent.mkdir(parents=True, exist_ok=True)
+        checkpoint = lib.callbacks.ModelCheckpoint(**{**options, "filepath": str(folder / options["filepath"])})
+        results.append((str(drive(lib, checkpoint, COURSES[course], batches=3)), saved_in(folder), checkpoint.best))
+        if lib is jl:
+            assert (CallbackList([checkpoint]).hook("on_train_batch_end") is None) is ("save_freq" not in options)
+    assert results[0] == results[1]
+    assert results[0][1] or "threshold" in options
 
 
 def test_model_checkpoint_looks_at_batches_that_it_saves_only(tmp_path):
@@ -231,42 +234,61 @@ def test_model_checkpoint_looks_at_batches_that_it_saves_only(tmp_path):
     for batch in (1, 3):
         checkpoint.on_train_batch_end(batch, Untouched())
     checkpoint.on_train_batch_end(5, {"loss": jnp.float32(0.123)})  # six batches, two at a time
-    assert _saved == [("model", str(tmp_path / "0.12.keras"), 0)] and not checkpoint._since_saving
+    assert saved_in(tmp_path) == {"0.12.keras": 0} and not checkpoint._since_saving
     for batch, loss in ((7, 0.2), (11, 0.1)):  # better by batch: Keras does not know yet which way that is
         checkpoint.on_train_batch_end(batch, {"loss": jnp.float32(loss)})
-    assert len(_saved) == 2
-
-
-@pytest.mark.parametrize(("weights_only", "method"), [(False, "save"), (True, "save_weights")])
-def test_model_checkpoint_refuses_a_model_that_cannot_save(weights_only, method, tmp_path):
-    path = tmp_path / ("x.weights.h5" if weights_only else "x.keras")
-    checkpoint = callbacks.ModelCheckpoint(path, monitor="loss", save_weights_only=weights_only)
-    model = jl.Sequential([jl.layers.Dense(1)], name="plain")
-    model.compile("sgd", "mse")
-    with pytest.raises(NotImplementedError, match=rf"{method}\(path, overwrite\).*'plain'.*get_weights"):
-        checkpoint.set_model(model)
-    epochs = []
-    counting = callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: epochs.append(epoch))
-    with pytest.raises(NotImplementedError, match=method):
-        model.fit(X, Y, verbose=0, callbacks=[counting, checkpoint])
-    assert not epochs and checkpoint.model is None and not model.built
+    assert sorted(saved_in(tmp_path)) == ["0.10.keras", "0.12.keras"]
 
 
 def test_model_checkpoint_in_fit(tmp_path):
-    class Archived(jl.Sequential):
-        def save_weights(self, path, overwrite):
-            with open(path, "wb" if overwrite else "xb") as file:
-                np.savez(file, *self.get_weights())
-
-    model, weights = Archived([jl.layers.Dense(1)]), []
+    model, weights = jl.Sequential([jl.layers.Dense(1)]), []
     model.compile("sgd", "mse")
     keeping = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: weights.append(model.get_weights()))
-    checkpoint = callbacks.ModelCheckpoint(tmp_path / "{epoch}.weights.h5", save_weights_only=True)
-    model.fit(X, Y, epochs=2, verbose=0, callbacks=[keeping, checkpoint])
+    saving = [
+        callbacks.ModelCheckpoint(tmp_path / "{epoch}.weights.h5", save_weights_only=True),
+        callbacks.ModelCheckpoint(tmp_path / "{epoch}.safetensors", save_weights_only=True),
+        callbacks.ModelCheckpoint(tmp_path / "{epoch}-{loss:.3f}.keras"),
+        callbacks.ModelCheckpoint(tmp_path / "batch-{batch}.keras", save_freq=2, monitor="loss", save_best_only=True),
+    ]
+    losses = model.fit(X, Y, batch_size=4, epochs=2, verbose=0, callbacks=[keeping, *saving]).history["loss"]
     for epoch in range(2):
-        with np.load(tmp_path / f"{epoch + 1}.weights.h5") as file:
-            jax.tree.map(np.testing.assert_array_equal, [file[name] for name in file.files], weights[epoch])
+        for ending in ("weights.h5", "safetensors"):
+            other = jl.Sequential([jl.Input((3,)), jl.layers.Dense(1)])
+            other.load_weights(tmp_path / f"{epoch + 1}.{ending}")
+            jax.tree.map(np.testing.assert_array_equal, other.get_weights(), weights[epoch])
+        other = jl.models.load_model(tmp_path / f"{epoch + 1}-{losses[epoch]:.3f}.keras")
+        jax.tree.map(np.testing.assert_array_equal, other.get_weights(), weights[epoch])
     assert not np.array_equal(weights[0][0], weights[1][0])
+    assert sorted(path.name for path in tmp_path.glob("batch*")) == ["batch-1.keras", "batch-2.keras"]
+
+
+@pytest.mark.parametrize(("mode", "wrong"), [("min", -np.inf), ("max", np.inf), ("min", np.nan), ("max", np.nan)])
+def test_values_that_are_not_finite_are_never_the_best(mode, wrong, tmp_path):
+    sign = 1.0 if mode == "min" else -1.0
+    checkpoint = callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras", save_best_only=True, mode=mode)
+    drive(jl, checkpoint, [wrong, 3 * sign, wrong, -wrong, 2 * sign])
+    assert saved_in(tmp_path) == {"2.keras": 2, "5.keras": 5} and checkpoint.best == 2 * sign
+    stopping = callbacks.EarlyStopping(mode=mode, patience=4, restore_best_weights=True)
+    assert drive(jl, stopping, [3 * sign, wrong, -wrong, wrong, wrong])["weight"] == 1
+    plateau = callbacks.ReduceLROnPlateau(mode=mode, patience=2)
+    drive(jl, plateau, [wrong, wrong])
+    assert plateau.best is None and rate_of(model_of(jl)) < 0.5
+
+
+def test_weights_that_are_not_finite_are_never_the_best(tmp_path):
+    checkpoint = callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras", save_best_only=True)
+    stopping = callbacks.EarlyStopping(patience=2, restore_best_weights=True)
+    model, listed = fresh_model(), CallbackList([checkpoint, stopping])
+    listed.set_model(model)
+    listed.on_train_begin()
+    for epoch, (loss, weight) in enumerate([(3.0, 1.0), (2.0, np.nan), (2.5, 5.0), (1.0, -np.inf)]):
+        model.set_weights([np.full((1, 1), weight, "float32")])
+        listed.on_epoch_begin(epoch)
+        with contextlib.nullcontext() if np.isfinite(weight) else pytest.warns(UserWarning, match="dense/kernel"):
+            listed.on_epoch_end(epoch, {"val_loss": loss})
+    listed.on_train_end()
+    assert saved_in(tmp_path) == {"1.keras": 1, "3.keras": 5} and checkpoint.best == stopping.best == 2.5
+    assert weight_of(model) == 5 and stopping.wait == 1
 
 
 @pytest.mark.parametrize(
@@ -274,6 +296,7 @@ def test_model_checkpoint_in_fit(tmp_path):
     [
         (lambda path: callbacks.ModelCheckpoint("x.h5", save_weights_only=True), ValueError, [".weights.h5", "x.h5"]),
         (lambda path: callbacks.ModelCheckpoint("x"), ValueError, [".keras", "'x'"]),
+        (lambda path: callbacks.ModelCheckpoint("x.h5"), ValueError, [".keras", "'x.h5'"]),
         (lambda path: callbacks.ModelCheckpoint("x.keras", save_freq="batch"), ValueError, ["save_freq", "batch"]),
         (lambda path: callbacks.ModelCheckpoint("x.keras", save_freq=0), ValueError, ["save_freq", "0"]),
         (
@@ -311,9 +334,11 @@ def test_warnings(tmp_path):
             drive(jl, make(), [None])
     checkpoint = callbacks.ModelCheckpoint(tmp_path / "x.keras", save_best_only=True)
     with pytest.warns(UserWarning, match="monitors 'val_loss'"):
-        assert len(drive(jl, checkpoint, [None])["saved"]) == 1
+        drive(jl, checkpoint, [None])
+    assert saved_in(tmp_path) == {"x.keras": 1}
     with pytest.warns(UserWarning, match=r"shape \(2,\)"):
-        assert len(drive(jl, checkpoint, [np.ones(2)])["saved"]) == 1
+        drive(jl, checkpoint, [np.ones(2), np.ones(2)])
+    assert saved_in(tmp_path) == {"x.keras": 2}
     with pytest.warns(UserWarning, match="'least'"):
         assert callbacks.EarlyStopping(mode="least").mode == "auto"
 

@@ -64,7 +64,7 @@ class _GeometricLayer(RandomImageLayer):
 
 def _stack_coefficients(*columns: Any) -> jax.Array:
     """Stack columns, each an array [batch] or one number for all images, to an array [batch, columns]."""
-    batch = next(len(column) for column in columns if jnp.ndim(column))
+    batch = next(jnp.shape(column)[0] for column in columns if jnp.ndim(column))
     return jnp.stack([jnp.broadcast_to(jnp.asarray(column, "float32"), (batch,)) for column in columns], -1)
 
 

@@ -46,6 +46,10 @@ class HostLayer(Layer):
             object.__setattr__(self, "built", True)
         return super().__call__(inputs, *args, **kwargs)
 
+    def build(self, input_shape: Any = None) -> None:
+        """Mark the layer as built. A run of `call` on shapes, as in other layers, has no strings to run on."""
+        super().build(input_shape)
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape of the outputs for integer inputs of a shape; None is an unknown size."""
         inputs = inference.map_shapes(lambda shape: SymbolicTensor(shape, "int32"), input_shape)

@@ -1,13 +1,15 @@
 """cuDNN's kernels on CUDA devices: a check that they can be used, and a way to replace a plain function by a kernel.
 
 JAX can trace cuDNN's kernels only in a process that has a CUDA device. A program that is exported for CUDA from a
-process without one contains the plain forms.
+process without one contains the plain forms, and so does each program that `jaxlayers.export` writes.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import jax
@@ -18,10 +20,25 @@ from jaxlayers.numerics.platforms.choice import is_platform_code_enabled
 REFUSALS = (AttributeError, NotImplementedError, RuntimeError, ValueError)
 
 
+_are_avoided: ContextVar[bool] = ContextVar("jaxlayers_avoid_cudnn", default=False)
+
+
+@contextlib.contextmanager
+def avoided() -> Iterator[None]:
+    """Use no kernel of cuDNN in what is traced inside, as for programs in files: later versions may not run them."""
+    token = _are_avoided.set(True)
+    try:
+        yield
+    finally:
+        _are_avoided.reset(token)
+
+
 def reason_against() -> str | None:
     """Return the reason why no kernel of cuDNN can be used in this process; None if they can."""
     if not is_platform_code_enabled():
         return "code written for one platform is turned off (config.disable_platform_code)"
+    if _are_avoided.get():
+        return "the program is exported, and the kernels of cuDNN have no stable format"
     return None if _has_cuda() else "this process has no CUDA device"
 
 

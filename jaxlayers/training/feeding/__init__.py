@@ -8,6 +8,18 @@ make than a step, a `PyDataset` makes them in threads or processes.
 from jaxlayers.data.batches import pack_x_y_sample_weight as pack, unpack_x_y_sample_weight as unpack
 from jaxlayers.training.feeding._feed import Feed, feed
 from jaxlayers.training.feeding._parts import as_numpy, count_samples, is_arrays, split
+from jaxlayers.training.feeding._positions import NotResumableError
 from jaxlayers.training.feeding._weights import weigh
 
-__all__ = ["Feed", "as_numpy", "count_samples", "feed", "is_arrays", "pack", "split", "unpack", "weigh"]
+__all__ = [
+    "Feed",
+    "NotResumableError",
+    "as_numpy",
+    "count_samples",
+    "feed",
+    "is_arrays",
+    "pack",
+    "split",
+    "unpack",
+    "weigh",
+]

@@ -34,7 +34,10 @@ class Feed:
     def __init__(self, source: Source, limit: int | None = None, from_start: bool = False):
         self._source, self._limit, self._from_start = source, limit, from_start
         self._pass: Pass | None = None
+        self._done: int = 0  # the batches of the current epoch that were yielded
+        self._is_resumed = False
         self._learned: int | None = None
+        self._first_batch: Any = None  # its shapes and dtypes
         self._warned = False
         self.ended = False
 
@@ -75,37 +78,101 @@ class Feed:
         """
         if not self.has_more():
             return
-        source, limit, done = self._source, self._limit, 0
-        if self._from_start and not source.one_pass:
-            self._drop_pass()
-        source.begin_epoch()
+        source, limit = self._source, self._limit
+        self._begin_epoch()
         try:
-            while limit is None or done < limit:
+            while limit is None or self._done < limit:
                 fresh = self._pass is None
                 if self._pass is None:
                     self._pass = source.start()
                 size = count()
-                stack = self._pass.take(size, size if limit is None else min(size, limit - done))
+                stack = self._pass.take(size, size if limit is None else min(size, limit - self._done))
                 if stack is not None:
+                    self._note_taken(*stack)
                     yield stack
-                    done += stack[1] or 1
                     continue
                 self._drop_pass()
                 self.ended = source.one_pass
-                if done or limit is None or source.one_pass or fresh:  # `fresh`: an empty pass; the next is empty too
+                if self._done or limit is None or source.one_pass or fresh:  # `fresh`: an empty pass, as the next is
                     break
         except Exception as error:
             self._drop_pass()
-            error.add_note(f"The error is in batch {done} of the data, counted from 0.")
+            error.add_note(f"The error is in batch {self._done} of the data, counted from 0.")
             raise
         finally:
             if limit is None:
                 self._drop_pass()
         if limit is None:
-            self._learned = done
-        elif done < limit:
-            self._warn(done)
+            self._learned = self._done
+        elif self._done < limit:
+            self._warn(self._done)
         source.end_epoch()
+
+    def _begin_epoch(self) -> None:
+        if self._is_resumed:  # within this epoch
+            self._is_resumed = False
+            return
+        self._done = 0
+        if self._from_start and not self._source.one_pass:
+            self._drop_pass()
+        self._source.begin_epoch()
+
+    def _note_taken(self, stack: Any, number: int | None) -> None:
+        self._done += number or 1
+        if self._first_batch is None:
+            self._first_batch = _shapes_of(stack, number)
+
+    def begin_backup(self, within_epochs: bool) -> None:
+        """Check that `get_state` will be possible, before anything is trained.
+
+        Args:
+            within_epochs: if True, `get_state` will be called within epochs; if False, between them only.
+
+        Raises:
+            NotResumableError: if the position in the data cannot be saved.
+        """
+        spans_epochs = self._limit is not None and not self._from_start
+        self._pass = self._source.begin_backup(within_epochs or spans_epochs)
+
+    def get_state(self, within_epoch: bool) -> dict[str, Any]:
+        """Return the position as plain data: the next batch after `set_state` is the next batch of now.
+
+        Args:
+            within_epoch: if True, the next batch is of the current epoch; if False, it is the first of an epoch.
+
+        Raises:
+            NotResumableError: if the position cannot be restored.
+        """
+        starts_again = self._from_start and not self._source.one_pass and not within_epoch
+        source = self._source.get_state(None if starts_again else self._pass, within_epoch)
+        return {
+            "done": self._done,
+            "ended": self.ended,
+            "learned": self._learned,
+            "batch": self._shapes_of_batch(),
+            "source": source,
+        }
+
+    def _shapes_of_batch(self) -> Any:
+        """Return the shapes and dtypes of the first batch; None if it is not known yet."""
+        if self._first_batch is not None or not isinstance(self._source, Arrays):
+            return self._first_batch
+        loader = self._source.loader
+        size = min(loader.batch_size, loader.num_samples)
+        return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((size, *leaf.shape[1:]), leaf.dtype), loader.arrays)
+
+    def set_state(self, state: dict[str, Any], within_epoch: bool) -> None:
+        """Restore a position.
+
+        Args:
+            state: what `get_state` has returned.
+            within_epoch: if True, the next epoch is the rest of the one that had begun.
+        """
+        self._drop_pass()
+        self._pass = self._source.set_state(state["source"])
+        self._done, self.ended, self._learned = state["done"], state["ended"], state["learned"]
+        self._first_batch = state["batch"]
+        self._is_resumed = within_epoch
 
     def has_more(self) -> bool:
         """True if there may be another epoch; if the data is exhausted, warn (once) and return False."""
@@ -209,6 +276,12 @@ def feed(
             "for its validation, steps= in evaluate and predict."
         )
     return Feed(source, steps, from_start)
+
+
+def _shapes_of(stack: Any, number: int | None) -> Any:
+    """Return the shapes and dtypes of a batch in a stack."""
+    leading = 0 if number is None else 1
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[leading:], leaf.dtype), stack)
 
 
 def _check(x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:

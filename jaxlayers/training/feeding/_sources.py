@@ -19,8 +19,15 @@ import numpy as np
 
 from jaxlayers.data import ArrayLoader
 from jaxlayers.data.batches import aligned_empty
-from jaxlayers.data.pipeline import by_threads
+from jaxlayers.data.pipeline import Pipeline, by_threads
 from jaxlayers.training.feeding import _workers
+from jaxlayers.training.feeding._positions import (
+    NotResumableError,
+    find_changing_hook,
+    is_resumable,
+    position_of,
+    set_position,
+)
 
 
 class Pass(Protocol):
@@ -40,15 +47,46 @@ class Source:
         size: the number of batches in a pass; None if it is not known.
         endless: True if a pass is known to have no end.
         one_pass: True if there can be only one pass, as for a generator.
+        is_backed_up: True if `get_state` will be called. A position before batches that were read ahead is then kept.
     """
 
     size: int | None = None
     endless = False
     one_pass = False
+    is_backed_up = False
 
     def start(self) -> Pass:
         """Start a pass."""
         raise NotImplementedError(f"{type(self).__name__} has no start().")
+
+    def begin_backup(self, within_passes: bool) -> Pass | None:
+        """Check that `get_state` will be possible. Return the pass that was started for this, if one was.
+
+        Args:
+            within_passes: if True, `get_state` will be called within passes; if False, between them only.
+
+        Raises:
+            NotResumableError: if the position cannot be restored.
+        """
+        self.is_backed_up = True
+        self.get_state(None, within_epoch=False)
+        return None
+
+    def get_state(self, current: Pass | None, within_epoch: bool) -> Any:
+        """Return the position in the data as plain data.
+
+        Args:
+            current: the pass that goes on with the next batch; None if the next batch starts a pass.
+            within_epoch: if True, the next batch is of the current epoch; if False, it is the first of an epoch.
+
+        Raises:
+            NotResumableError: if the position cannot be restored.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no get_state().")
+
+    def set_state(self, state: Any) -> Pass | None:
+        """Restore a position; return the pass that goes on with the next batch, if there is one."""
+        raise NotImplementedError(f"{type(self).__name__} has no set_state().")
 
     def begin_epoch(self) -> None:
         """Called before each epoch."""
@@ -71,6 +109,17 @@ class Arrays(Source):
         """Start a pass."""
         return iter(self.loader)
 
+    def get_state(self, current: Pass | None, within_epoch: bool) -> Any:
+        """Return the position of the loader."""
+        continues = within_epoch or current is not None
+        state = self.loader.get_state() if continues else self.loader.next_pass_state()
+        return {"loader": state, "open": current is not None}
+
+    def set_state(self, state: Any) -> Pass | None:
+        """Restore the position of the loader."""
+        self.loader.set_state(state["loader"])
+        return self.start() if state["open"] else None
+
 
 class Stream(Source):
     """An iterable of batches, also a data set of another library; or an iterator, which allows one pass.
@@ -87,9 +136,48 @@ class Stream(Source):
 
     def start(self) -> Pass:
         """Start a pass."""
-        numpy_iterator = getattr(self._data, "as_numpy_iterator", None)  # a data set of TensorFlow
+        foreign = not isinstance(self._data, Pipeline)
+        numpy_iterator = getattr(self._data, "as_numpy_iterator", None) if foreign else None  # a data set of TensorFlow
         batches = iter(self._data) if numpy_iterator is None else numpy_iterator()
-        return StreamPass(batches, self._convert, closing=not self.one_pass)
+        this_pass = StreamPass(batches, self._convert, closing=not self.one_pass)
+        this_pass.resumable = next(filter(is_resumable, (batches, self._data)), None)
+        this_pass.is_backed_up = self.is_backed_up
+        return this_pass
+
+    def begin_backup(self, within_passes: bool) -> Pass | None:
+        """Check that `get_state` will be possible: the iterator of a pass may have a state if its iterable has none."""
+        self.is_backed_up = True
+        started = self.start() if within_passes and not self.one_pass and not is_resumable(self._data) else None
+        self.get_state(started, within_epoch=False)
+        return started
+
+    def get_state(self, current: Pass | None, within_epoch: bool) -> Any:
+        """Return the state of the iterator of the current pass, or of the iterable."""
+        if isinstance(current, StreamPass) and current.resumable is not None:
+            return {"open": True, "data": current.position()}
+        if current is None and is_resumable(self._data):
+            next_pass_state = getattr(self._data, "next_pass_state", None)  # a pass may have been ended early
+            at_start = not within_epoch and next_pass_state is not None
+            return {"open": False, "data": next_pass_state() if at_start else position_of(self._data)}
+        if current is None and not self.one_pass:
+            return {"open": False, "data": None}  # the next pass is a new one, here as well as after a restart
+        kind = "a generator or iterator" if self.one_pass else "an iterable in the middle of a pass"
+        raise NotResumableError(
+            f"{type(self._data).__name__}, {kind} without get_state() and set_state(), cannot be resumed where it was. "
+            "Give it these methods, or pass arrays, an ArrayLoader, a PyDataset, a data set of Grain, or an iterable "
+            "that starts again in each epoch together with save_freq='epoch'."
+        )
+
+    def set_state(self, state: Any) -> Pass | None:
+        """Restore the state of the iterable, or of an iterator of it."""
+        if is_resumable(self._data):
+            set_position(self._data, state["data"])
+        if not state["open"]:
+            return None
+        this_pass = self.start()
+        if not is_resumable(self._data) and isinstance(this_pass, StreamPass):
+            set_position(this_pass.resumable, state["data"])
+        return this_pass
 
 
 class DataSet(Source):
@@ -106,7 +194,7 @@ class DataSet(Source):
     def __init__(self, dataset: Any, convert: Callable[[Any], Any], shuffle: bool, limit: int | None = None):
         self._dataset, self._convert, self._limit = dataset, convert, limit
         self._seed = int(np.random.randint(2**31)) if shuffle else None
-        self._passes = itertools.count()
+        self._passes = 0
         self._processes: _workers.Processes | None = None
 
     @staticmethod
@@ -127,7 +215,36 @@ class DataSet(Source):
 
     def start(self) -> Pass:
         """Start a pass."""
-        return StreamPass(self._batches(self._items()), self._convert, closing=True)
+        return self._start(0)
+
+    def _start(self, done: int) -> StreamPass:
+        """Start a pass after the batches that were done in it."""
+        this_pass = StreamPass(self._batches(self._items(), done), self._convert, closing=True)
+        self._passes += 1
+        this_pass.taken = done
+        return this_pass
+
+    def get_state(self, current: Pass | None, within_epoch: bool) -> Any:
+        """Return the number of the pass, the position in it, the seed of the orders, and the state of the data set."""
+        done = current.taken if isinstance(current, StreamPass) else None
+        if not is_resumable(self._dataset) and (hook := find_changing_hook(self._dataset)):
+            raise NotResumableError(
+                f"{type(self._dataset).__name__} has {hook}(), which may change its batches, but no get_state() and "
+                "set_state(), so it cannot be resumed where it was. Give it these methods; if the hook changes no "
+                "batch, get_state() may return None."
+            )
+        data = position_of(self._dataset) if is_resumable(self._dataset) else None
+        return {"seed": self._seed, "passes": self._passes - (done is not None), "done": done, "data": data}
+
+    def set_state(self, state: Any) -> Pass | None:
+        """Restore the state of the data set, and the position in the pass."""
+        if (state["seed"] is None) != (self._seed is None):
+            saved = state["seed"] is not None
+            raise ValueError(f"The saved position is one in data with shuffle={saved}. Pass shuffle={saved} again.")
+        if is_resumable(self._dataset):
+            set_position(self._dataset, state["data"])
+        self._seed, self._passes = state["seed"], state["passes"]
+        return None if state["done"] is None else self._start(state["done"])
 
     def _items(self) -> Iterable[int]:
         size = self.size
@@ -135,14 +252,16 @@ class DataSet(Source):
             return itertools.count()
         if self._seed is None:
             return range(size)
-        source = np.random.Philox(np.random.SeedSequence([self._seed, next(self._passes)]))
+        source = np.random.Philox(np.random.SeedSequence([self._seed, self._passes]))
         return np.random.Generator(source).permutation(size).tolist()
 
-    def _batches(self, items: Iterable[int]) -> Iterator[Any]:
+    def _batches(self, items: Iterable[int], done: int) -> Iterator[Any]:
         """Yield the batches of a pass. The batches of an epoch are made once the first of them is asked for."""
-        remaining = iter(items)
-        while of_epoch := list(itertools.islice(remaining, self._limit)):
+        remaining = itertools.islice(items, done, None)
+        limit = None if self._limit is None else self._limit - done % self._limit
+        while of_epoch := list(itertools.islice(remaining, limit)):
             yield from self._make(of_epoch)
+            limit = self._limit
 
     def _make(self, items: Iterable[int]) -> Iterator[Any]:
         dataset = self._dataset
@@ -177,11 +296,21 @@ class StreamPass:
         batches: the iterator.
         convert: the function that converts a batch to arrays.
         closing: if True, `close` closes the iterator.
+
+    Attributes:
+        taken: the number of batches that were taken.
+        resumable: the iterator or the iterable whose state is the position; None if there is none.
+        is_backed_up: see `Source`.
     """
+
+    resumable: Any = None
+    is_backed_up = False
 
     def __init__(self, batches: Iterator[Any], convert: Callable[[Any], Any], closing: bool):
         self._batches, self._convert, self._closing = batches, convert, closing
+        self.taken = 0
         self._held: deque[tuple[Any, Any]] = deque()  # batches read ahead, each with its signature
+        self._positions: list[Any] = []  # the position before each of them, if the pass is backed up
         self._usual: Any = None  # the signature of the first batch
         self._ended = False
         self._error: Exception | None = None
@@ -202,13 +331,24 @@ class StreamPass:
             self._usual = signature
         number = sum(1 for _ in itertools.takewhile(lambda entry: entry[1] == signature, held))
         if count == 1 or (number == 1 and signature != self._usual):  # a loop for this shape would be compiled for once
-            return held.popleft()[0], None
-        return _stack([held.popleft()[0] for _ in range(number)], count), number
+            return self._pop(1)[0], None
+        return _stack(self._pop(number), count), number
+
+    def _pop(self, number: int) -> list[Any]:
+        self.taken += number
+        del self._positions[:number]
+        return [self._held.popleft()[0] for _ in range(number)]
+
+    def position(self) -> Any:
+        """Return the state of the iterator before the next batch."""
+        return self._positions[0] if self._held else position_of(self.resumable)
 
     def _read_ahead(self, number: int, with_signatures: bool) -> None:
         """Read batches of one signature until `number` are held, the signature changes, or the iterator ends."""
         held = self._held
         while len(held) < number and not self._ended and all(signature == held[0][1] for _, signature in held):
+            if self.is_backed_up and self.resumable is not None:
+                self._positions.append(position_of(self.resumable))
             try:
                 batch = self._convert(next(self._batches))
             except StopIteration:

@@ -1,0 +1,172 @@
+"""The directories of checkpoints: commit them, find damage in them, list them, and delete old ones.
+
+A checkpoint is written to a directory whose name ends in `.partial`, gets the list of the hashes of its files, is
+flushed to the disk, and is renamed to its final name: that is the moment from which it exists. It is deleted in the
+reverse order. So a directory with a final name is whole, unless the disk or somebody has changed it, and every
+directory named `.partial` is the rest of an interrupted operation.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+HASHES = "hashes.json"  # two lines: the hashes of all other files as JSON, and the hash of that line
+_PARTIAL = ".partial"
+_ALGORITHM = "sha256"
+_FLUSHES = 8  # files that are flushed at the same time
+
+
+class DamagedError(ValueError):
+    """Raised when a file of a checkpoint is missing or is not what was saved."""
+
+
+def commit(path: Path, write: Callable[[Path], None]) -> None:
+    """Make a checkpoint directory: call `write` with a path for it, and give it its final name when it is complete.
+
+    Args:
+        path: the final path. A checkpoint that has this name is replaced.
+        write: a function that writes the checkpoint to the path it is given, whose parent exists.
+    """
+    _clean(path)
+    new, old = partial_path(path), _replaced_path(path)
+    new.parent.mkdir(parents=True)
+    try:
+        write(new)
+        _write_hashes(new)
+        if path.exists():
+            path.rename(old)
+        new.rename(path)
+        _flush(path.parent)
+    finally:
+        _clean(path)
+
+
+def partial_path(path: Path) -> Path:
+    """Return the path to which a checkpoint is written before it is committed."""
+    return path.with_name(path.name + _PARTIAL) / "new"
+
+
+def _replaced_path(path: Path) -> Path:
+    """Return the path that a checkpoint has for the moment in which another one takes its name."""
+    return path.with_name(path.name + _PARTIAL) / "old"
+
+
+def find_damage(path: Path) -> str:
+    """Return a description of the damage of a checkpoint; an empty string if it is whole.
+
+    A directory without the list of hashes was not committed, and counts as damaged.
+    """
+    try:
+        content = (path / HASHES).read_bytes()
+    except OSError as error:
+        return f"{HASHES} cannot be read ({error.strerror})"
+    listed, _, digest = content.rpartition(b"\n")
+    if hashlib.new(_ALGORITHM, listed).hexdigest().encode() != digest:
+        return f"{HASHES} has changed since it was saved"
+    missing, changed = [], []
+    for name, expected in json.loads(listed)["files"].items():
+        try:
+            if _hash(path / name) != expected:
+                changed.append(name)
+        except OSError:
+            missing.append(name)
+    found = [f"{', '.join(names)} {what}" for names, what in ((missing, "missing"), (changed, "changed")) if names]
+    return "; ".join(found)
+
+
+def check(path: Path) -> None:
+    """Verify a checkpoint.
+
+    Raises:
+        FileNotFoundError: if there is none at the path.
+        DamagedError: if it is damaged.
+    """
+    if not path.is_dir():
+        others = ", ".join(other.name for other in reversed(steps(path.parent))) or "none"
+        raise FileNotFoundError(f"There is no checkpoint {str(path)!r}. Checkpoints beside it: {others}.")
+    damage = find_damage(path)
+    if damage:
+        inside = steps(path)
+        hint = f" It is a directory of checkpoints: restore one of them, such as {str(inside[0])!r}." if inside else ""
+        raise DamagedError(
+            f"The checkpoint {str(path)!r} is damaged: {damage}.{hint or ' Restore another one, see latest().'}"
+        )
+
+
+def steps(directory: Path) -> list[Path]:
+    """Return the checkpoints in a directory that have a number as their name, the highest number first."""
+    if not directory.is_dir():
+        return []
+    found = [path for path in directory.iterdir() if path.name.isascii() and path.name.isdigit() and path.is_dir()]
+    return sorted(found, key=lambda path: int(path.name), reverse=True)
+
+
+def prune(directory: Path, max_to_keep: int) -> None:
+    """Delete all but the checkpoints with the highest numbers. If none of these is whole, keep the newest that is."""
+    found = steps(directory)
+    old = found[max_to_keep:]
+    if old and all(map(find_damage, found[:max_to_keep])):
+        newest = next((path for path in old if not find_damage(path)), None)
+        old = [path for path in old if path != newest]
+    for path in old:
+        delete(path)
+
+
+def delete(path: Path) -> None:
+    """Delete a checkpoint; if that is interrupted, no part of it is left under its name."""
+    _clean(path)
+    partial = path.with_name(path.name + _PARTIAL)
+    path.rename(partial)
+    shutil.rmtree(partial)
+
+
+def remove_partial(directory: Path) -> None:
+    """Delete what interrupted operations have left in a directory."""
+    for partial in directory.glob(f"*{_PARTIAL}"):
+        _clean(partial.with_name(partial.name.removesuffix(_PARTIAL)))
+
+
+def _clean(path: Path) -> None:
+    """Delete what interrupted operations have left of a checkpoint. One that was being replaced gets its name back."""
+    old = _replaced_path(path)
+    if old.exists() and not path.exists():
+        old.rename(path)
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(old.parent)
+
+
+def _write_hashes(folder: Path) -> None:
+    """Write the list of hashes, and flush everything in a folder to the disk."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    with ThreadPoolExecutor(_FLUSHES) as pool:  # the file system writes what is flushed together in one go
+        hashes = list(pool.map(lambda path: _hash(path, flush=True), paths))
+        files = {path.relative_to(folder).as_posix(): found for path, found in zip(paths, hashes, strict=True)}
+        listed = json.dumps({"format": 1, "algorithm": _ALGORITHM, "files": files}).encode()
+        path = folder / HASHES
+        path.write_bytes(listed + b"\n" + hashlib.new(_ALGORITHM, listed).hexdigest().encode())
+        list(pool.map(_flush, [path, *{folder, *(path.parent for path in paths)}]))
+
+
+def _hash(path: Path, flush: bool = False) -> str:
+    with path.open("rb") as file:
+        if flush:
+            os.fsync(file.fileno())
+        return hashlib.file_digest(file, _ALGORITHM).hexdigest()
+
+
+def _flush(path: Path) -> None:
+    """Flush a file or a directory to the disk, where the system can."""
+    if os.name == "nt":  # Windows cannot open directories
+        return
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

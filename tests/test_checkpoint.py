@@ -1,0 +1,258 @@
+"""Checkpoints: committed or absent, damage of any part found, old ones deleted, errors of saving in the background."""
+
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxlayers as jl
+from jaxlayers import checkpoint
+
+TREE = {
+    "kernel": np.arange(6, dtype="float32").reshape(2, 3),
+    "half": jnp.arange(3, dtype="bfloat16"),
+    "nested": {"list": [1, 2.5, np.int8(3)], "tuple": (jnp.ones(2, "int4"),), "none": None, "dict": {}},
+    "key": jax.random.key(3),
+    "empty": np.zeros((0, 3)),
+    "text": "word",
+}
+EXTRA = {
+    "numbers": [1, 2**100, 0.1, float("inf"), True, None],
+    "tuple": (np.float32(0.1), np.arange(500), jnp.ones(2), b"\x00\xff"),
+    3: {"a": {}, (1, "b"): [[], ()]},
+}
+
+
+def equal(a, b):
+    assert jax.tree.structure(a) == jax.tree.structure(b)
+    for (path, x), y in zip(jax.tree_util.tree_leaves_with_path(a), jax.tree.leaves(b), strict=True):
+        if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
+            x, y = jax.random.key_data(x), jax.random.key_data(y)
+        np.testing.assert_array_equal(x, y, err_msg=jax.tree_util.keystr(path))
+        assert np.asarray(x).dtype == np.asarray(y).dtype
+
+
+def test_trees_and_plain_data_come_back_as_they_were(tmp_path):
+    path = tmp_path / "new" / "7"
+    checkpoint.save(path, TREE, EXTRA)
+    restored = checkpoint.restore(path, TREE)
+    equal(restored, TREE)
+    assert isinstance(restored["half"], jax.Array) and not restored["half"].committed
+    plain = checkpoint.restore(path)
+    np.testing.assert_array_equal(plain["nested"]["list"][2], 3)
+    assert isinstance(plain["half"], np.ndarray) and plain["empty"].shape == (0, 3)
+    extra = checkpoint.extra(path)
+    np.testing.assert_equal(extra, {**EXTRA, "tuple": (*EXTRA["tuple"][:2], np.ones(2, "float32"), EXTRA["tuple"][3])})
+    assert list(extra) == list(EXTRA) and isinstance(extra["tuple"][0], np.float32) and extra[3][1, "b"] == [[], ()]
+    assert os.listdir(path.parent) == ["7"]
+
+
+def test_orbax_reads_the_checkpoints(tmp_path):
+    import orbax.checkpoint as ocp
+
+    checkpoint.save(tmp_path / "5", {"a": np.arange(3)}, {"epoch": 2})
+    with ocp.CheckpointManager(tmp_path) as manager:
+        assert manager.latest_step() == 5
+        restored = manager.restore(5, args=ocp.args.Composite(state=ocp.args.StandardRestore()))
+    np.testing.assert_array_equal(restored.state["a"], [0, 1, 2])
+
+
+def test_differences_are_told_by_path_before_anything_changes(tmp_path):
+    model = jl.Sequential([jl.Input((4,)), jl.layers.Dense(3), jl.layers.Dense(1)])
+    model.compile("adam", "mse")
+    checkpoint.save(tmp_path / "1", model.train_state)
+    other = jl.Sequential([jl.Input((4,)), jl.layers.Dense(2), jl.layers.Dense(1, use_bias=False)])
+    other.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="does not fit") as caught:
+        checkpoint.restore(tmp_path / "1", other.train_state)
+    message = str(caught.value)
+    assert r"params/dense/kernel must be float32[4, 2], but is float32[4, 3] in the checkpoint" in message
+    assert (
+        "params/dense_1/bias is in the checkpoint only" in message and "opt_state/optimizer/slots/velocity" in message
+    )
+    with pytest.raises(ValueError, match="a must be int32.*, but is int64"):
+        checkpoint.save(tmp_path / "2", {"a": np.arange(3)})
+        checkpoint.restore(tmp_path / "2", {"a": np.arange(3, dtype="int32")})
+    with pytest.raises(TypeError, match=r"extra\['a'\]\[1\] is a set"):
+        checkpoint.save(tmp_path / "3", {}, {"a": [1, {2}]})
+    with pytest.raises(FileExistsError, match="overwrite"):
+        checkpoint.save(tmp_path / "1", {})
+    with pytest.raises(FileNotFoundError, match="beside it: 1, 2"):
+        checkpoint.restore(tmp_path / "9")
+    with pytest.raises(checkpoint.DamagedError, match="directory of checkpoints: restore one of them"):
+        checkpoint.restore(tmp_path)
+
+
+def files_of(path):
+    return sorted(file for file in path.rglob("*") if file.is_file())
+
+
+def test_any_flipped_bit_and_any_missing_file_is_found(tmp_path):
+    path = tmp_path / "1"
+    checkpoint.save(path, TREE, EXTRA)
+    generator = random.Random(0)
+    names = {file.relative_to(path).parts[0] for file in files_of(path)}
+    assert {"state", "extra", "extra_arrays", "hashes.json", "_CHECKPOINT_METADATA"} <= names
+    for file in files_of(path):
+        content = file.read_bytes()
+        places = {0, len(content) - 1, *(generator.randrange(len(content)) for _ in range(20))}
+        for place in places:
+            flipped = bytearray(content)
+            flipped[place] ^= 1 << generator.randrange(8)
+            file.write_bytes(flipped)
+            with pytest.raises(checkpoint.DamagedError, match=file.name):
+                checkpoint.restore(path, TREE)
+        file.write_bytes(content[:-1])
+        with pytest.raises(checkpoint.DamagedError, match=file.name):
+            checkpoint.extra(path)
+        file.unlink()
+        with pytest.raises(checkpoint.DamagedError, match=file.name):
+            checkpoint.restore(path, TREE)
+        file.write_bytes(content)
+    equal(checkpoint.restore(path, TREE), TREE)
+
+
+def damage(path):
+    file = max(files_of(path / "state"), key=lambda file: file.stat().st_size)
+    file.write_bytes(b"\x00" + file.read_bytes()[1:])
+
+
+def test_the_latest_is_the_newest_that_is_whole(tmp_path):
+    assert checkpoint.latest(tmp_path) is None and checkpoint.latest(tmp_path / "nowhere") is None
+    for step in (8, 9, 10):
+        checkpoint.save(tmp_path / str(step), {"step": step})
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "11").mkdir()  # not committed
+    damage(tmp_path / "10")
+    with pytest.warns(UserWarning) as caught:
+        assert checkpoint.latest(tmp_path) == tmp_path / "9"
+    first, second = (str(warning.message) for warning in caught)
+    assert "11" in first and "hashes.json" in first and "10" in second and "state/" in second and "changed" in second
+    assert all(warning.filename == __file__ for warning in caught)
+
+
+def test_the_last_whole_checkpoint_is_never_deleted(tmp_path):
+    with checkpoint.Manager(tmp_path, max_to_keep=2) as manager:
+        for step in range(4):
+            manager.save(step, {"step": step})
+        assert manager.steps() == [2, 3]
+        damage(tmp_path / "3")
+        checkpoint.save(tmp_path / "4", {"step": 4})
+        damage(tmp_path / "4")
+        checkpoint._files.prune(tmp_path, 2)  # both newer ones are damaged
+        assert manager.steps() == [2, 3, 4]
+        manager.save(3, {"step": 33})  # replaces a damaged one
+        with pytest.warns(UserWarning, match="4"):
+            assert manager.latest() == tmp_path / "3"
+        assert checkpoint.restore(tmp_path / "3") == {"step": 33}
+        assert manager.steps() == [3, 4]
+        manager.delete_all()
+    assert not tmp_path.exists()
+
+
+def test_a_checkpoint_that_was_being_replaced_comes_back(tmp_path):
+    checkpoint.save(tmp_path / "1", {"step": 1})
+    (tmp_path / "1.partial").mkdir()
+    (tmp_path / "1").rename(tmp_path / "1.partial" / "old")  # as if the process had been killed between two renames
+    (tmp_path / "2.partial" / "new").mkdir(parents=True)
+    assert checkpoint.Manager(tmp_path).latest() == tmp_path / "1"
+    assert os.listdir(tmp_path) == ["1"]
+
+
+@pytest.fixture
+def small_disk():
+    """Files of this process cannot grow over 20 kB: writing fails as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, ignored)
+
+
+def test_a_full_disk_leaves_nothing_and_is_told_at_the_next_save(small_disk, tmp_path):
+    large = {"a": np.random.default_rng(0).normal(size=100_000)}
+    with pytest.raises(Exception, match="(?i)too large|limit|error"):
+        checkpoint.save(tmp_path / "1", large)
+    assert not os.listdir(tmp_path)
+    manager = checkpoint.Manager(tmp_path, max_to_keep=1)
+    manager.save(1, {"step": 1})
+    manager.save(2, large)  # returns at once
+    with pytest.raises(Exception, match="(?i)too large|limit|error"):
+        manager.save(3, {"step": 3})
+    assert manager.steps() == [1]
+    manager.save(4, large)
+    with pytest.raises(Exception, match="(?i)too large|limit|error"):
+        manager.close()
+    manager.close()  # an error is raised once
+    assert os.listdir(tmp_path) == ["1"] and checkpoint.restore(tmp_path / "1") == {"step": 1}
+
+
+def test_arrays_are_copied_before_the_background_writes_them(tmp_path):
+    array, on_device = np.ones(1000), jnp.ones(1000)
+    with checkpoint.Manager(tmp_path, max_to_keep=None) as manager:
+        manager.save(1, {"array": array, "on_device": on_device})
+        array[:] = 2
+        jax.jit(lambda x: x + 1, donate_argnums=0)(on_device).block_until_ready()
+    restored = checkpoint.restore(tmp_path / "1")
+    assert restored["array"].sum() == restored["on_device"].sum() == 1000
+
+
+# The parent has imported everything and has no threads, so that its copies begin at once.
+SAVER = """
+import os, random, signal, sys, time
+from pathlib import Path
+import numpy as np
+import orbax.checkpoint
+from jaxlayers import checkpoint
+from jaxlayers.checkpoint import _files
+
+folder = Path(sys.argv[1])
+random.seed(0)
+for number in range(50):
+    child = os.fork()
+    if child == 0:
+        with checkpoint.Manager(folder, max_to_keep=1) as manager:
+            path = manager.latest()
+            step = 0 if path is None else checkpoint.extra(path)["step"]
+            assert path is None or checkpoint.restore(path)["a"].tolist() == [float(step)] * 64
+            (folder.parent / "ready").touch()
+            while True:
+                step += 1
+                manager.save(step, {"a": np.full(64, float(step)), "b": [step]}, {"step": step})
+    end = time.monotonic() + 60
+    while not (folder.parent / "ready").exists():
+        assert time.monotonic() < end and os.waitpid(child, os.WNOHANG) == (0, 0), "the child has failed"
+        time.sleep(0.002)
+    time.sleep(random.uniform(0, 0.25))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    (folder.parent / "ready").unlink()
+    names = sorted(path.name for path in folder.glob("*"))
+    whole = [path.name for path in _files.steps(folder) if not _files.find_damage(path)]
+    print(*whole, "of", *names, flush=True)
+"""
+
+
+def test_fifty_kills_at_random_moments_lose_nothing(tmp_path):
+    command = [sys.executable, "-W", "ignore", "-c", SAVER, tmp_path / "checkpoints"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    newest, interrupted = 0, 0
+    for line in run.stdout.splitlines():
+        whole, _, names = line.partition("of")
+        steps = [int(name) for name in whole.split()]
+        assert sorted(map(str, steps)) == [name for name in names.split() if name.isdigit()]  # none is damaged
+        assert (max(steps, default=0)) >= newest
+        newest = max(steps, default=0)
+        interrupted += ".partial" in names
+    assert len(run.stdout.splitlines()) == 50 and newest > 5
+    assert interrupted > 10  # of the kills were in the middle of saving
+    assert checkpoint.extra(tmp_path / "checkpoints" / str(newest)) == {"step": newest}
