@@ -83,7 +83,6 @@ EXCEPTIONS = {
     "layers.TFSMLayer": BACKENDS,
     "layers.TorchModuleWrapper": BACKENDS,
     "models.Model": HIDDEN,
-    "saving.KerasFileEditor": FILES,
     "saving.load_weights": FILES,
     "utils.standardize_dtype": "None is floatx(), and may be left out",
     "ops.multi_hot": "Keras also takes num_classes by its former name, and so requires neither",
