@@ -45,7 +45,7 @@ NAMESPACES = [
 # "namespace.name" -> why we lack it, or have other parameters.
 QUANTIZATION = "quantization is not here"
 BACKENDS = "there is one backend"
-FILES = "saving has configs; models in files are not part of it yet"
+FILES = "also loads by patterns of paths"
 FLAX = "modules of Flax are not layers yet"
 DATA = "of Keras's data sets there is mnist"
 HIDDEN = "Keras hides its parameters behind *args"
@@ -84,13 +84,7 @@ EXCEPTIONS = {
     "layers.TFSMLayer": BACKENDS,
     "layers.TorchModuleWrapper": BACKENDS,
     "models.Model": HIDDEN,
-    "models.load_model": FILES,
-    "models.save_model": FILES,
-    "saving.KerasFileEditor": FILES,
-    "saving.load_model": FILES,
     "saving.load_weights": FILES,
-    "saving.save_model": FILES,
-    "saving.save_weights": FILES,
     "utils.standardize_dtype": "None is floatx(), and may be left out",
     "ops.multi_hot": "Keras also takes num_classes by its former name, and so requires neither",
     "ops.nn.multi_hot": "the same function",

@@ -17,7 +17,7 @@ PAGES = sorted(page for page in (README.parent / "docs").glob("*.md") if "```pyt
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
-def test_page_runs_from_top_to_bottom(page):
+def test_page_runs_from_top_to_bottom(page, restored_settings):
     blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     exec(compile("\n".join(blocks), page.name, "exec"), {"__name__": page.stem})
 

@@ -145,7 +145,7 @@ def compiled(model):
 
 
 def fit(model):
-    return model.fit(X, Y, epochs=2, batch_size=8, verbose=0).history
+    return model.fit(X, Y, epochs=2, batch_size=8, shuffle=False, verbose=0).history
 
 
 def values(model):
@@ -165,7 +165,7 @@ def test_models_come_back_whole_and_train_on(name, tmp_path):
     twin = jl.models.load_model(tmp_path / "m.keras")
     assert_same(values(twin), values(model))
     assert twin.get_compile_config() == model.get_compile_config()
-    assert jax.tree.map(lambda v: v.trainable, twin.variables) == [v.trainable for v in model.variables]
+    assert [v.trainable for v in twin.variables] == [v.trainable for v in model.variables]
     assert fit(twin) == fit(model)
     assert_same(values(twin), values(model))
 
@@ -218,12 +218,13 @@ def test_feature_spaces(tmp_path):
     space, data = jl.utils.FeatureSpace({"a": "float_normalized", "b": "string_categorical"}), {}
     data = {"a": np.array([1.0, 2, 5]), "b": np.array(["x", "y", "x"])}
     space.adapt(data)
+    expected = space(data)
     space.save(tmp_path / "f.keras")
-    np.testing.assert_array_equal(jl.models.load_model(tmp_path / "f.keras")(data), space(data))
+    np.testing.assert_array_equal(jl.models.load_model(tmp_path / "f.keras")(data), expected)
 
 
-class Failing(layers.Dense):
-    """A layer whose loading fails half-way."""
+class Dense(layers.Dense):
+    """A layer of the same path, whose loading fails half-way."""
 
     def load_own_variables(self, store):
         self.kernel.assign(store["0"])
@@ -237,18 +238,19 @@ def test_one_error_lists_all_and_nothing_has_changed(tmp_path):
         model.compile("adam", "mse")
         return model
 
-    source, target = make(layers.Dense, 2), make(Failing, 3)
+    source, target = make(layers.Dense, 2), make(Dense, 3)
     source.fit(X, Y, verbose=0)
     target.fit(X, RNG.normal(size=(8, 3)), verbose=0)
     source.save(tmp_path / "m.keras")
-    before = values(target)
+    before, before_of_failing = values(target), target.layers[2].get_weights()
     with pytest.raises(ValueError, match="nothing has been loaded") as caught:
         target.load_weights(tmp_path / "m.keras")
-    for part in ("no bias today", "layers/dense_1", "'kernel' has shape (3, 3), the file has (3, 2)", "'bias'"):
-        assert part in str(caught.value) or part == "'bias'", caught.value
+    for part in ("no bias today", "layers/dense_1", "'kernel' has shape (3, 3), the file has (3, 2)"):
+        assert part in str(caught.value), caught.value
     assert_same(values(target), before)
-    with pytest.warns(UserWarning, match="left as they were"):
+    with pytest.warns(UserWarning, match="left as they are"):
         target.load_weights(tmp_path / "m.keras", skip_mismatch=True, exclude="optimizer")
+    assert_same(target.layers[2].get_weights(), before_of_failing)
     np.testing.assert_array_equal(target.layers[0].get_weights()[0], source.layers[0].get_weights()[0])
 
 
@@ -278,4 +280,4 @@ def test_a_backbone_of_keras_applications(tmp_path):
         np.testing.assert_array_equal(np.asarray(c.value), b.numpy())
     images = RNG.normal(size=(2, 32, 32, 3)).astype("float32")
     expected = jax.jit(lambda x: theirs(x, training=False))(images)
-    np.testing.assert_allclose(jax.jit(lambda x: ours(x))(images), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(jl.jit(lambda x: ours(x))(images), expected, rtol=1e-4, atol=1e-5)

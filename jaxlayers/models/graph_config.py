@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 
+from jaxlayers.common.constructors import defined_in_library
 from jaxlayers.common.settings import free_name
 from jaxlayers.core import Layer, SymbolicTensor, Variable
 from jaxlayers.layers import InputLayer
@@ -170,9 +171,14 @@ def _revive_function(entry: dict[str, Any]) -> Any:
     """Return a layer, or a function that calls an operation."""
     if str(entry.get("module")).startswith(("keras.src.ops.", "keras.src.activations.")):
         return revive_operation(entry)
-    return deserialize_keras_object(
+    layer = deserialize_keras_object(
         {key: value for key, value in entry.items() if key not in ("inbound_nodes", "build_config", "name")}
     )
+    # The first call builds a layer, unless its author has written how.
+    is_unbuilt = isinstance(layer, Layer) and not layer.built
+    if is_unbuilt and entry.get("build_config") and not defined_in_library(type(layer), "build_from_config"):
+        layer.build_from_config(entry["build_config"])
+    return layer
 
 
 def _is_tensor(value: Any) -> bool:

@@ -98,6 +98,7 @@ def load(root: Any, stored: Mapping[str, Any], what: str, selection: Selection) 
                     _load_one(owners[path], store)
             except Exception as error:  # the author's own method may raise anything
                 problems[path] = str(error) or type(error).__name__
+                held.put_back(owners[path]._saved_variables())  # it may have failed half-way
         used = {selection.path_in_file(path) for path in owners}
         extra = [] if selection.is_partial or selection.skipped else _unused(root, stored, used)
         if problems or extra:
@@ -178,9 +179,10 @@ class _Held:
             donation.wait_for(variable)
         self._arrays = {variable: variable._value for variable in variables}  # also those that are lost, or not made
 
-    def put_back(self) -> None:
-        """Put the arrays back."""
-        for variable, array in self._arrays.items():
+    def put_back(self, variables: Iterable[Any] | None = None) -> None:
+        """Put the arrays back, of all variables or of some."""
+        for variable in self._arrays if variables is None else variables:
+            array = self._arrays[variable]
             if variable._value is not array:
                 variable.store(None)  # from now on the array counts as shared
                 variable._value = array
