@@ -271,7 +271,7 @@ class ArchiveWriter:
         self._path = path
         self._file = open(path, "w+b", buffering=0)  # noqa: SIM115, closed by `__exit__`
         self._sums = Sums(self._file.fileno())
-        self._zip = zipfile.ZipFile(_Output(self._file, self._sums), "w")  # type: ignore[arg-type]
+        self._zip = zipfile.ZipFile(_Output(self._file, self._sums), "w")  # type: ignore[call-overload]
         self._zip.comment = seals.PLACEHOLDER
 
     def __enter__(self) -> ArchiveWriter:

@@ -179,7 +179,7 @@ class _Tensor:
     def read(self) -> np.ndarray:
         """Read the array."""
         array = host_memory.empty(self.shape, self.dtype)
-        view = memoryview(array.reshape(-1).view(np.uint8)) if array.size else memoryview(b"")
+        view = memoryview(array.reshape(-1).view(np.uint8)) if array.size else memoryview(b"")  # type: ignore[arg-type]
         self._file.seek(self._start)
         while len(view):
             if not (count := self._file.readinto(view)):

@@ -20,8 +20,9 @@ import h5py
 from jaxlayers.common.own_variables import compare
 from jaxlayers.core import making
 from jaxlayers.files.archive import Window
-from jaxlayers.saving import _hdf5, _weights, legacy_configs, model_files
+from jaxlayers.saving import _hdf5, _optimizer_states, _weights, legacy_configs, model_files
 from jaxlayers.saving._model_archive import parse_json
+from jaxlayers.saving._places import places
 
 _MAX_TEXT = 32 << 20  # bytes of an attribute
 _MAX_LISTED = 1 << 20  # bytes of a list of names in an attribute
@@ -50,7 +51,7 @@ def load_model(
             _load(model, file.group("model_weights"), skip_mismatch=False, by_name=False)
             if getattr(model, "optimizer", None) is not None and "optimizer_weights" in file.names():
                 stored = file.group("optimizer_weights").variables("the optimizer")
-                _weights._load_one(model, model.optimizer, stored)
+                _optimizer_states.load(model, model.optimizer, places(model).values(), stored, {})
     making.make(variable for _, variable in model._tracked_walk.entries)
     return model
 
