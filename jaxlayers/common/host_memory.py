@@ -1,6 +1,6 @@
 """Arrays in the memory of the host that JAX takes over as they are, instead of copying them.
 
-On CPU a copy costs as much as reading a file does, and doubles the memory. JAX uses NumPy's memory if it is aligned; that
+On CPU a copy costs as much as reading a file does, and doubles the memory. JAX uses aligned memory of NumPy; that
 is safe if nobody changes it, which only the function that made the array can promise.
 """
 

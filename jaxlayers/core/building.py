@@ -229,7 +229,8 @@ def _trace_shapes(layer: Any, args: Any, kwargs: Any, around: Build) -> None:
     build = Build(around)
     to_tensors = functools.partial(inference.map_shapes, functools.partial(SymbolicTensor, dtype=layer.compute_dtype))
     try:
-        trace_call(layer, *layer._call_spec.call_arguments(to_tensors, args, kwargs), build)
+        args, kwargs = layer._call_spec.call_arguments(to_tensors, args, kwargs)
+        trace_call(layer, args, kwargs, build)
         build.succeed()
     except Exception as error:
         build.undo()

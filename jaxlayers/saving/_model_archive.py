@@ -78,7 +78,7 @@ def _hashes(folder: str) -> dict[str, str]:
             if inside != METADATA:
                 with open(os.path.join(place, name), "rb", buffering=0) as file:
                     size = os.fstat(file.fileno()).st_size
-                    found[inside] = seals.hash_range(file, size).decode()  # type: ignore[arg-type]
+                    found[inside] = seals.hash_range(file, size).decode()
     return found
 
 
@@ -177,13 +177,13 @@ class ModelDirectory:
         digest = metadata.pop(_HASH, None)
         found = _hashes(self._path)
         expected = metadata.get(_HASHES)
-        damaged = [] if isinstance(expected, dict) else [METADATA]
-        damaged = damaged or sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
-        if _hashed(metadata) != text or digest is None:
+        if not isinstance(expected, dict) or _hashed(metadata) != text or digest is None:
             damaged = [METADATA]
+        else:
+            damaged = sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
         if damaged:
             raise ValueError(
-                f"The directory {self._path!r} is damaged, or was changed after it was saved: the hashes that were saved "
+                f"The directory {self._path!r} is damaged, or was changed after it was saved: the hashes saved "
                 f"with it do not belong to {', '.join(map(repr, damaged[:10]))}. Use a copy of the original."
             )
 

@@ -22,7 +22,6 @@ from jaxlayers.core import making
 from jaxlayers.files.archive import Window
 from jaxlayers.saving import _hdf5, _optimizer_states, _weights, legacy_configs, model_files
 from jaxlayers.saving._model_archive import parse_json
-from jaxlayers.saving._places import places
 
 _MAX_TEXT = 32 << 20  # bytes of an attribute
 _MAX_LISTED = 1 << 20  # bytes of a list of names in an attribute
@@ -51,7 +50,7 @@ def load_model(
             _load(model, file.group("model_weights"), skip_mismatch=False, by_name=False)
             if getattr(model, "optimizer", None) is not None and "optimizer_weights" in file.names():
                 stored = file.group("optimizer_weights").variables("the optimizer")
-                _optimizer_states.load(model, model.optimizer, places(model).values(), stored, {})
+                _optimizer_states.load(model, model.optimizer, [model], stored, {})
     making.make(variable for _, variable in model._tracked_walk.entries)
     return model
 

@@ -85,14 +85,7 @@ def run(watch: Watch, name: str, action) -> dict:
     watch.events = None
     seconds = time.perf_counter() - start
     peak = memory("VmHWM") - before
-    return {
-        "name": name,
-        "outcome": outcome,
-        "message": message[:3000],
-        "events": events[:5],
-        "seconds": seconds,
-        "peak": peak,
-    }
+    return {"name": name, "outcome": outcome, "message": message[:3000], "events": events[:5], "seconds": seconds, "peak": peak}
 
 
 def _stop(*_: object) -> None:

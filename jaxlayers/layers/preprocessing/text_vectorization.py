@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 import jax
@@ -229,5 +229,5 @@ class TextVectorization(StringLookup):
         return super().from_config(config)
 
 
-def _ngrams(tokens: list[str], widths: tuple[int, ...]) -> list[str]:
+def _ngrams(tokens: list[str], widths: Iterable[int]) -> list[str]:
     return [" ".join(tokens[i : i + width]) for width in widths for i in range(len(tokens) - width + 1)]

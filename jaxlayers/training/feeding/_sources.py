@@ -19,7 +19,8 @@ import numpy as np
 
 from jaxlayers.data import ArrayLoader
 from jaxlayers.data.batches import aligned_empty
-from jaxlayers.data.pipeline import Pipeline, by_threads
+from jaxlayers.data.elements import by_threads
+from jaxlayers.data.pipeline import Pipeline
 from jaxlayers.training.feeding import _workers
 from jaxlayers.training.feeding._positions import (
     NotResumableError,
