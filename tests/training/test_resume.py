@@ -20,8 +20,7 @@ Y = (X.sum(-1, keepdims=True) > 0).astype("float32")
 VALIDATION = (X[:9], Y[:9])
 
 
-class StoppedError(Exception):
-    pass
+class StoppedError(Exception): ...
 
 
 class Interrupt(callbacks.Callback):
