@@ -22,7 +22,9 @@ _MAX_DIRECTORY = 1 << 20  # bytes of the list of members: about 10,000 members
 _MAX_NAME, _MAX_PARTS = 1000, 32  # letters and parts of a member's name
 _MAX_EXPANSION = 100  # of a compressed member; numbers hardly shrink, and Keras does not compress
 _FREE_EXPANSION = 1 << 20  # bytes that a compressed member may have in any case
-_HEADER = struct.Struct("<4sHHHLLLLHH")  # of a member: signature, version, flags, compression, date, CRC, sizes, lengths
+_HEADER = struct.Struct(
+    "<4sHHHLLLLHH"
+)  # of a member: signature, version, flags, compression, date, CRC, sizes, lengths
 _DESCRIPTOR = 24  # bytes that may follow a member, with its sizes
 _IN_ZIP64 = 0xFFFFFFFF  # in the place of a size that is in an extra field
 _CHUNK = 1 << 20

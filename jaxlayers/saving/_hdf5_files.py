@@ -7,8 +7,6 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import h5py
-
 from jaxlayers.files import seals
 from jaxlayers.files.archive import Window
 from jaxlayers.files.atomic import replacing
@@ -23,7 +21,7 @@ def write(path: str, fill: Callable[[Callable[[str, str | None], Any]], None]) -
 
 def write_sealed(path: str, fill: Callable[[Callable[[str, str | None], Any]], None]) -> None:
     """Write a file at a path, with its seal."""
-    with h5py.File(path, "w") as file:
+    with _hdf5.creating(path) as file:
         file.attrs[_hdf5.SEAL_MARK] = True
         fill(lambda place, name: _hdf5.VariableWriter(file, place, name))
     seals.seal(path)

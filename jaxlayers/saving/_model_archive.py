@@ -50,7 +50,7 @@ def write(
     if not zipped:
         with open(os.path.join(path, CONFIG), "xb") as file:
             file.write(config_text)
-        with h5py.File(os.path.join(path, WEIGHTS), "w") as weights:
+        with _hdf5.creating(os.path.join(path, WEIGHTS)) as weights:
             fill(lambda place, name: _hdf5.VariableWriter(weights, place, name))
         with open(os.path.join(path, METADATA), "xb") as file:
             file.write(_hashed({**_metadata(zipped), _HASHES: _hashes(path)}))
@@ -232,7 +232,9 @@ class ModelDirectory:
         mode = os.lstat(path).st_mode
         is_directory = stat.S_ISDIR(mode) and name not in (CONFIG, METADATA, WEIGHTS)
         if not stat.S_ISREG(mode) and not is_directory:
-            raise ValueError(f"{path!r} is no file, as each member of a model must be, but a link, a device or the like.")
+            raise ValueError(
+                f"{path!r} is no file, as each member of a model must be, but a link, a device or the like."
+            )
         return path
 
 

@@ -96,4 +96,8 @@ def all_cases(folder: str) -> list[Case]:
 
     good = Good(folder)
     kinds = {"configs": configs, "zips": zips, "hdf5": hdf5}
-    return [case for kind in os.environ.get("HOSTILE_KINDS", "configs zips hdf5").split() for case in kinds[kind].cases(good)]
+    return [
+        case
+        for kind in os.environ.get("HOSTILE_KINDS", "configs zips hdf5").split()
+        for case in kinds[kind].cases(good)
+    ]

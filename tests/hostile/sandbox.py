@@ -85,7 +85,14 @@ def run(watch: Watch, name: str, action) -> dict:
     watch.events = None
     seconds = time.perf_counter() - start
     peak = memory("VmHWM") - before
-    return {"name": name, "outcome": outcome, "message": message[:3000], "events": events[:5], "seconds": seconds, "peak": peak}
+    return {
+        "name": name,
+        "outcome": outcome,
+        "message": message[:3000],
+        "events": events[:5],
+        "seconds": seconds,
+        "peak": peak,
+    }
 
 
 def _stop(*_: object) -> None:
@@ -102,6 +109,8 @@ def main(folder: str) -> None:
     cases.warm_up(folder)
     limit = int(memory("VmSize") + 8192) << 20  # an allocation that is never touched is an error as well
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    gc.collect()
+    gc.freeze()  # so that the collection before each case is quick
     watch = Watch(folder)
     signal.signal(signal.SIGALRM, _stop)
     only = os.environ.get("HOSTILE_ONLY", "")

@@ -78,7 +78,9 @@ class IndexLookup(HostLayer):
         problems = {
             f"max_tokens must be at least 2; received {max_tokens}": max_tokens is not None and max_tokens <= 1,
             "pad_to_max_tokens=True needs max_tokens; received None": pad_to_max_tokens and max_tokens is None,
-            f"num_oov_indices must be in [0, {_MAX_OOV}]; received {num_oov_indices}": not 0 <= num_oov_indices <= _MAX_OOV,
+            f"num_oov_indices must be in [0, {_MAX_OOV}]; received {num_oov_indices}": not 0
+            <= num_oov_indices
+            <= _MAX_OOV,
             f"invert=True needs output_mode='int'; received {output_mode!r}": invert and self.output_mode != "int",
             f"idf_weights need output_mode='tf_idf'; received {output_mode!r}": idf_weights is not None and not tf_idf,
             f"a salt needs oov_method='farmhash'; received {oov_method!r}": salt is not None
