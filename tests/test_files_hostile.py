@@ -44,7 +44,8 @@ def test_a_file_that_is_not_refused_is_noticed(tmp_path):
         "import sys\nfrom tests.hostile import sandbox\n"
         f"watch = sandbox.Watch({str(tmp_path)!r})\n"
         "actions = {'open': lambda: open('/etc/hostname'), 'import': lambda: __import__('this_module_is_nowhere'),\n"
-        "           'exec': lambda: exec(compile('1', 'foreign', 'exec')), 'run': lambda: __import__('os').system('true')}\n"
+        "           'exec': lambda: exec(compile('1', 'foreign', 'exec')),\n"
+        "           'run': lambda: __import__('os').system('true')}\n"
         "print([name for name, action in actions.items() if not sandbox.run(watch, name, action)['events']])\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(_ROOT)}

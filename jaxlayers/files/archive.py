@@ -211,7 +211,7 @@ class Archive:
             agrees &= size in (info.file_size, _IN_ZIP64)
         if not agrees or start + info.compress_size > self._zip.start_dir:
             raise ValueError(
-                f"The member {info.filename!r:.1000} of {self.name!r} is not the one that the list of members describes."
+                f"The member {info.filename!r:.1000} of {self.name!r} is another than the list of members describes."
             )
         return start
 

@@ -183,8 +183,8 @@ class ModelDirectory:
             damaged = [METADATA]
         if damaged:
             raise ValueError(
-                f"The directory {self._path!r} is damaged, or was changed after it was saved: the hashes that were saved "
-                f"with it do not belong to {', '.join(map(repr, damaged[:10]))}. Use a copy of the original."
+                f"The directory {self._path!r} is damaged, or was changed after it was saved: the hashes that were "
+                f"saved with it do not belong to {', '.join(map(repr, damaged[:10]))}. Use a copy of the original."
             )
 
     def __enter__(self) -> ModelDirectory:

@@ -1,8 +1,9 @@
 """Hostile HDF5 files of weights, alone and as a member of a model's file."""
 
+# ruff: noqa: E501, tables of cases
+
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -17,9 +17,36 @@ import tempfile
 import time
 import warnings
 
-FORBIDDEN = ("import", "socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.fork", "ctypes.", "pty.",
-             "shutil.", "urllib.", "http.", "ftplib.", "smtplib.", "marshal.", "pickle.", "code.__new__", "compile",
-             "os.link", "os.symlink", "os.rename", "os.remove", "os.rmdir", "os.chmod", "os.chown", "os.truncate")  # fmt: skip
+FORBIDDEN = tuple(
+    [
+        "import",
+        "socket.",
+        "subprocess.",
+        "os.system",
+        "os.exec",
+        "os.posix_spawn",
+        "os.fork",
+        "ctypes.",
+        "pty.",
+        "shutil.",
+        "urllib.",
+        "http.",
+        "ftplib.",
+        "smtplib.",
+        "marshal.",
+        "pickle.",
+        "code.__new__",
+        "compile",
+        "os.link",
+        "os.symlink",
+        "os.rename",
+        "os.remove",
+        "os.rmdir",
+        "os.chmod",
+        "os.chown",
+        "os.truncate",
+    ]
+)
 LINE = "HOSTILE "
 
 
@@ -40,9 +67,9 @@ class Watch:
                 self.events.append(f"open {path}")
         elif event == "exec" and not arguments[0].co_filename.startswith("<"):
             self.events.append(f"exec {arguments[0].co_filename}")
-        elif event == "compile" and arguments[1] == "<unknown>":  # the text of a dtype or of a signature, parsed only
-            pass
-        elif event == "import" and arguments[0] in sys.modules:
+        elif (event == "compile" and arguments[1] == "<unknown>") or (
+            event == "import" and arguments[0] in sys.modules
+        ):  # the text of a dtype or of a signature, parsed only
             pass
         elif event.startswith(FORBIDDEN) and not _is_own_folder(event, arguments, self.allowed):
             self.events.append(f"{event} {str(arguments)[:200]}")
