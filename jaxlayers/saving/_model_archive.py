@@ -78,7 +78,7 @@ def _hashes(folder: str) -> dict[str, str]:
             if inside != METADATA:
                 with open(os.path.join(place, name), "rb", buffering=0) as file:
                     size = os.fstat(file.fileno()).st_size
-                    found[inside] = seals.hash_range(file, size).decode()  # type: ignore[arg-type]
+                    found[inside] = seals.hash_range(file, size).decode()
     return found
 
 
@@ -176,11 +176,11 @@ class ModelDirectory:
             return
         digest = metadata.pop(_HASH, None)
         found = _hashes(self._path)
-        expected = metadata.get(_HASHES)
-        damaged = [] if isinstance(expected, dict) else [METADATA]
-        damaged = damaged or sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
-        if _hashed(metadata) != text or digest is None:
+        expected: Any = metadata.get(_HASHES)
+        if _hashed(metadata) != text or digest is None or not isinstance(expected, dict):
             damaged = [METADATA]
+        else:
+            damaged = sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
         if damaged:
             raise ValueError(
                 f"The directory {self._path!r} is damaged, or was changed after it was saved: the hashes that were "

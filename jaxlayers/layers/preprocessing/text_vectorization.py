@@ -229,5 +229,5 @@ class TextVectorization(StringLookup):
         return super().from_config(config)
 
 
-def _ngrams(tokens: list[str], widths: tuple[int, ...]) -> list[str]:
+def _ngrams(tokens: list[str], widths: Iterable[int]) -> list[str]:
     return [" ".join(tokens[i : i + width]) for width in widths for i in range(len(tokens) - width + 1)]
