@@ -36,6 +36,7 @@ MEASUREMENTS = {
     "fit-overhead": "epochs:overhead",
     "fit-bar": "epochs:bar",
     "fit-memory": "epochs:memory",
+    "fit-checkpoints": "checkpoints:run",
     "trace": "tracing:trace",
     "cold-build": "cold_build:run",
     "transformer-step": "steps:transformer",
@@ -51,6 +52,7 @@ MEASUREMENTS = {
     "resnet-forward": "resnet:forward",
     "resnet-step": "resnet:step",
     "repeat": "repeat:run",
+    "files": "files:run",
 }
 IN_ANY_DTYPE = (
     "conv2d", "conv2d-loop", "lstm", "gru", "attention", "resnet-forward", "resnet-step", "transformer-step",

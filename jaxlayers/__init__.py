@@ -13,6 +13,7 @@ _gc.disable()
 try:
     from jaxlayers import (
         activations,
+        backend,
         callbacks,
         checkpoint,
         config,
@@ -102,6 +103,7 @@ __all__ = [
     "SymbolicTensor",
     "Variable",
     "activations",
+    "backend",
     "callbacks",
     "checkpoint",
     "cond",

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxlayers.common import registry
 from jaxlayers.common.settings import epsilon, to_snake_case
 from jaxlayers.core import operation
+from jaxlayers.numerics.types import wide
 from jaxlayers.saving import serialize_keras_object
 from jaxlayers.saving.configured import Configured
 
@@ -65,7 +66,7 @@ class MaxNorm(Constraint):
     def __call__(self, w: Any) -> jax.Array:
         """Return the constrained weight."""
         norms = _norms(w, self.axis)
-        return w * (jnp.clip(norms, 0, self.max_value) / (epsilon() + norms))
+        return (w * (jnp.clip(norms, 0, self.max_value) / (epsilon() + norms))).astype(w.dtype)
 
 
 class NonNeg(Constraint):
@@ -101,7 +102,7 @@ class UnitNorm(Constraint):
     @operation("w")
     def __call__(self, w: Any) -> jax.Array:
         """Return the constrained weight."""
-        return w / (epsilon() + _norms(w, self.axis))
+        return (w / (epsilon() + _norms(w, self.axis))).astype(w.dtype)
 
 
 class MinMaxNorm(Constraint):
@@ -131,7 +132,7 @@ class MinMaxNorm(Constraint):
         """Return the constrained weight."""
         norms = _norms(w, self.axis)
         new_norms = self.rate * jnp.clip(norms, self.min_value, self.max_value) + (1 - self.rate) * norms
-        return w * (new_norms / (epsilon() + norms))
+        return (w * (new_norms / (epsilon() + norms))).astype(w.dtype)
 
 
 max_norm, min_max_norm, non_neg, unit_norm = MaxNorm, MinMaxNorm, NonNeg, UnitNorm
@@ -179,4 +180,4 @@ registry.serializers["constraint"] = serialize
 
 def _norms(w: jax.Array, axis: Any) -> jax.Array:
     axis = axis if isinstance(axis, int) else tuple(axis)
-    return jnp.sqrt(jnp.sum(jnp.square(w), axis=axis, keepdims=True))
+    return jnp.sqrt(jnp.sum(jnp.square(wide(w)), axis=axis, keepdims=True))

@@ -54,6 +54,13 @@ def test_trees_and_plain_data_come_back_as_they_were(tmp_path):
     assert os.listdir(path.parent) == ["7"]
 
 
+@pytest.mark.parametrize("tree", [{}, {"a": np.zeros((0, 2))}, np.arange(3), [1, None]], ids=str)
+def test_trees_with_few_arrays(tree, tmp_path):
+    checkpoint.save(tmp_path / "1", tree)
+    np.testing.assert_equal(checkpoint.restore(tmp_path / "1"), tree)
+    np.testing.assert_equal(checkpoint.restore(tmp_path / "1", tree), tree)
+
+
 def test_orbax_reads_the_checkpoints(tmp_path):
     import orbax.checkpoint as ocp
 
@@ -82,6 +89,9 @@ def test_differences_are_told_by_path_before_anything_changes(tmp_path):
         checkpoint.restore(tmp_path / "2", {"a": np.arange(3, dtype="int32")})
     with pytest.raises(TypeError, match=r"extra\['a'\]\[1\] is a set"):
         checkpoint.save(tmp_path / "3", {}, {"a": [1, {2}]})
+    with pytest.raises(TypeError, match="a/1 is a set"):
+        checkpoint.save(tmp_path / "3", {"a": [1, {2}]})
+    assert not (tmp_path / "3").exists() and not (tmp_path / "3.partial").exists()
     with pytest.raises(FileExistsError, match="overwrite"):
         checkpoint.save(tmp_path / "1", {})
     with pytest.raises(FileNotFoundError, match="beside it: 1, 2"):

@@ -1,8 +1,10 @@
 """The public settings and dtype policies."""
 
 import keras
+import numpy as np
 import pytest
 
+import jaxlayers as jl
 from jaxlayers import config, dtype_policies
 from jaxlayers.common import settings
 
@@ -152,3 +154,20 @@ def test_policy_maps_are_checked():
         dtype_policies.DTypePolicyMap("float32", ["a"])
     with pytest.raises(ValueError, match="policy"):
         policies["d"] = "float33"
+
+
+def test_the_names_of_the_backend():
+    public = {name for name in dir(keras.backend) if not name.startswith("_")}
+    assert not {name for name in public if not callable(getattr(jl.backend, name, None))}
+    assert jl.backend.backend() == "jax" and jl.backend.result_type() == "float32"
+    dtypes = ["bfloat16", "float16", "float32", "float64", "uint8", "int8", "int32", "int64", "bool", None, int, float]
+    for one in dtypes:
+        assert jl.backend.result_type(one) == keras.backend.result_type(one)
+        for name in ("is_float_dtype", "is_int_dtype"):
+            assert getattr(jl.backend, name)(one) == getattr(keras.backend, name)(one)
+        for other in dtypes:
+            assert jl.backend.result_type(one, other) == keras.backend.result_type(one, other), (one, other)
+    assert [jl.backend.get_uid("x"), jl.backend.get_uid("x"), jl.backend.get_uid("y")] == [1, 2, 1]
+    jl.backend.clear_session()
+    assert jl.backend.get_uid("x") == 1
+    assert jl.backend.is_keras_tensor(jl.Input((1,))) and not jl.backend.is_keras_tensor(np.ones(1))

@@ -252,3 +252,67 @@ def test_objects_of_the_user_are_found(path):
         write_group(file.create_group("model_weights"), {"scale": {"scale": np.arange(3.0)}})
     model = jl.models.load_model(path)
     np.testing.assert_array_equal(model(np.ones((1, 3))), [[0, 1, 2]])
+
+
+ZEROS = {"class_name": "Zeros", "config": {}}
+
+
+def dense_of_keras_2(name, units, calls=None):
+    more = {} if calls is None else {"name": name, "inbound_nodes": calls}
+    config = {"name": name, "trainable": True, "dtype": "float32", "units": units, "activation": "tanh",
+              "use_bias": True, "bias_initializer": ZEROS,
+              "kernel_initializer": {"class_name": "GlorotUniform", "config": {"seed": None}},
+              "kernel_regularizer": None, "bias_regularizer": None, "activity_regularizer": None,
+              "kernel_constraint": None, "bias_constraint": None}  # fmt: skip
+    return {"class_name": "Dense", "config": config, **more}
+
+
+def config_of_keras_2(kind):
+    if kind == "sequential":
+        first = dense_of_keras_2("first", 4)
+        first["config"]["batch_input_shape"] = [None, 3]
+        return {"class_name": "Sequential", "config": {"name": "model", "layers": [first, dense_of_keras_2("last", 2)]}}
+    source = {"class_name": "InputLayer", "name": "input", "inbound_nodes": [],
+              "config": {"batch_input_shape": [None, 3], "dtype": "float32", "name": "input"}}  # fmt: skip
+    first = dense_of_keras_2("first", 4, [[["input", 0, 0, {}]]])
+    last = dense_of_keras_2("last", 2, [[["first", 0, 0, {}]]])
+    ends = {"input_layers": [["input", 0, 0]], "output_layers": [["last", 0, 0]]}
+    return {"class_name": "Functional", "config": {"name": "model", "layers": [source, first, last], **ends}}
+
+
+@pytest.mark.parametrize("kind", ["sequential", "functional"])
+def test_whole_models_in_the_form_of_keras_2(kind, path):
+    training = {
+        "loss": {"class_name": "MeanSquaredError", "config": {"reduction": "auto", "name": "mean_squared_error"}},
+        "metrics": [[{"class_name": "MeanMetricWrapper",
+                      "config": {"name": "mae", "dtype": "float32", "fn": "mean_absolute_error"}}]],
+        "weighted_metrics": None, "loss_weights": None,
+        "optimizer_config": {"class_name": "Adam", "config": {"name": "Adam", "lr": 0.01, "decay": 0.0, "beta_1": 0.8,
+                                                              "beta_2": 0.9, "epsilon": 1e-5, "amsgrad": False}},
+    }  # fmt: skip
+    layers = {
+        "first": {"kernel": rng.normal(size=(3, 4)), "bias": rng.normal(size=4)},
+        "last": {"kernel": rng.normal(size=(4, 2)), "bias": rng.normal(size=2)},
+    }
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = json.dumps(config_of_keras_2(kind)).encode()
+        file.attrs["training_config"] = json.dumps(training).encode()
+        write_group(file.create_group("model_weights"), layers)
+        names = ["Adam/iter:0", *(f"Adam/{n}/{w}/{s}:0" for s in "mv" for n in layers for w in layers[n])]
+        slots = file.create_group("optimizer_weights")
+        slots.attrs["weight_names"] = [name.encode() for name in names]
+        for name in names:
+            slots[name] = np.zeros(layers[name.split("/")[1]][name.split("/")[2]].shape if "iter" not in name else ())
+    with pytest.warns(UserWarning, match="state of the optimizer"):  # Keras 2 had them in another order
+        model = jl.models.load_model(path)
+    x = rng.normal(size=(2, 3))
+    expected = x
+    for weights in layers.values():
+        expected = np.tanh(expected @ weights["kernel"] + weights["bias"])
+    np.testing.assert_allclose(model(x), expected, rtol=1e-5)
+    assert model.optimizer.get_config()["beta_1"] == 0.8
+    np.testing.assert_allclose(float(model.optimizer.learning_rate), 0.01, rtol=1e-6)
+    assert model.get_compile_config()["loss"]["module"] == "keras.losses"
+    results = model.evaluate(x, np.zeros((2, 2)), verbose=0, return_dict=True)
+    np.testing.assert_allclose(results["loss"], np.mean(expected**2), rtol=1e-5)
+    np.testing.assert_allclose([v for k, v in results.items() if k != "loss"], [np.mean(abs(expected))], rtol=1e-5)

@@ -104,13 +104,14 @@ def test_what_does_not_fit_is_listed_and_nothing_changes(path):
     model.save_weights(path)
     tensors = their_files.load_file(path)
     del tensors["layers/dense/bias"]
-    tensors["layers/dense/0"] = tensors["layers/elsewhere/kernel"] = tensors["layers/dense/kernel"]
+    tensors["layers/dense/gain"] = tensors["layers/elsewhere/kernel"] = tensors["layers/dense/kernel"]
     their_files.save_file(tensors, path)
     before = other.get_weights()
     with pytest.raises(ValueError, match="nothing has been loaded") as error:
         other.load_weights(path)
-    for part in ("layers/mine/inner: 'kernel' has shape (3, 5)", "'bias' of shape (4,) is missing", "layers/dense/0",
-                 "layers/elsewhere: the model has nothing"):  # fmt: skip
+    parts = ["layers/mine/inner: 'kernel' has shape (3, 5)", "'bias' of shape (4,) is missing",
+             "the file has more: 'gain' of shape", "layers/elsewhere: the model has nothing"]  # fmt: skip
+    for part in parts:
         assert part in str(error.value)
     assert all(np.array_equal(a, b) for a, b in zip(before, other.get_weights(), strict=True))
 
@@ -128,6 +129,27 @@ def test_paths_choose_and_rename(path):
     inner = jl.Sequential([jl.Input((3,)), jl.layers.Dense(2)])
     inner.load_weights(path, include="dense", rename={"^layers/dense$": "layers/mine/inner"})
     np.testing.assert_array_equal(inner.layers[0].kernel, model.layers[0].inner.kernel)
+
+
+def test_low_rank_weights_have_names_too(path):
+    def make():
+        model = jl.Sequential([jl.Input((3,)), jl.layers.Dense(4)])
+        model.set_weights([rng.normal(size=w.shape) for w in model.get_weights()])
+        return model
+
+    plain, adapted, twin = make(), make(), make()
+    plain.save_weights(path)
+    adapted.layers[0].enable_lora(2)
+    twin.layers[0].enable_lora(2)
+    adapted.load_weights(path)
+    np.testing.assert_array_equal(adapted(np.eye(3)), plain(np.eye(3)))
+    adapted.layers[0].lora_kernel_b.assign(rng.normal(size=(2, 4)))
+    adapted.save_weights(path)
+    assert {"layers/dense/kernel", "layers/dense/bias"} < set(their_files.load_file(path))
+    twin.load_weights(path)
+    assert same(adapted, twin)
+    plain.load_weights(path)
+    np.testing.assert_allclose(adapted(np.eye(3)), plain(np.eye(3)), rtol=1e-5, atol=1e-6)
 
 
 def test_the_optimizer_is_neither_written_nor_changed(path):

@@ -62,6 +62,7 @@ EXCEPTIONS = {
     ".remat": "the arguments are those of jax.checkpoint",
     ".device": "that is jax.default_device",
     ".name_scope": "paths come from where things sit",
+    "callbacks.OrbaxCheckpoint": "resume= makes fit go on from the newest checkpoint",
     "config.enable_unsafe_deserialization": "code is rebuilt where a call says so, and for that call alone",
     "config.is_nnx_enabled": BACKENDS,
     "config.set_backend": BACKENDS,

@@ -208,7 +208,7 @@ def test_adamw_needs_a_weight_decay():
         (lambda o, v, g: o.apply([None] * 3, v), ValueError, "no gradient for any variable"),
         (lambda o, v, g: o.apply([g[0], g[0]], [v[0], v[0]]), ValueError, "'kernel' was given to 'adam' twice"),
         (lambda o, v, g: o.apply([1.0], [Variable(2.0, name="new")]), ValueError, "'new' is unknown to 'adam'"),
-        (lambda o, v, g: o.apply([1.0], [jnp.ones(())]), TypeError, "expected variables; received ArrayImpl"),
+        (lambda o, v, g: o.apply([1.0], [jnp.ones(())]), TypeError, "expected variables; received float32"),
         (lambda o, v, g: o.stateless_apply([], g, v), ValueError, "'adam' has 8 optimizer_variables; received 0"),
         (
             lambda o, v, g: o.stateless_apply([x.value for x in o.variables], g, v[::-1]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 from collections.abc import Callable
@@ -68,10 +69,18 @@ def vae_step() -> Step:
 
 
 def _epoch(
-    model: Any, loss: Any, batch: int, inputs: np.ndarray, targets: np.ndarray, verbose: int = 0, **options: Any
+    model: Any,
+    loss: Any,
+    batch: int,
+    inputs: np.ndarray,
+    targets: np.ndarray,
+    verbose: int = 0,
+    callbacks: Any = None,
+    **options: Any,
 ) -> Callable[[], float]:
     model.compile(adam(), loss, **options)
-    return lambda: model.fit(inputs, targets, batch_size=batch, verbose=verbose).history["loss"][-1]
+    fit = functools.partial(model.fit, inputs, targets, batch_size=batch, verbose=verbose, callbacks=callbacks)
+    return lambda: fit().history["loss"][-1]
 
 
 def vae_fit(pixels: np.ndarray) -> Callable[[], float]:
@@ -114,10 +123,10 @@ def small_loop(inputs: np.ndarray, targets: np.ndarray, size: int) -> Callable[[
     return lambda: model.fit(inputs, targets, batch_size=size, verbose=0).history["loss"][-1]
 
 
-def transformer_fit(inputs: np.ndarray, targets: np.ndarray) -> Callable[[], float]:
+def transformer_fit(inputs: np.ndarray, targets: np.ndarray, callbacks: Any = None) -> Callable[[], float]:
     """Return a function that trains the transformer for an epoch."""
     loss = jl.losses.SparseCategoricalCrossentropy(from_logits=True)
-    return _epoch(Transformer(), loss, problem.BATCH, inputs, targets)
+    return _epoch(Transformer(), loss, problem.BATCH, inputs, targets, callbacks=callbacks)
 
 
 def counters(count: int) -> Callable[[int], None]:

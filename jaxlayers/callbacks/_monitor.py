@@ -34,7 +34,7 @@ class MonitorCallback(Callback):
         0.5
     """
 
-    _state_attributes = ("best",)
+    _state_attributes: tuple[str, ...] = ("best",)
 
     def __init__(
         self, monitor: str = "val_loss", mode: str = "auto", baseline: float | None = None, min_delta: float = 0

@@ -6,6 +6,7 @@ import collections
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from jaxlayers.callbacks._callback import Callback
@@ -95,6 +96,22 @@ class NanGuard(Callback):
         self.unsaved_steps = 0  # the steps since they were saved
         self._pending: collections.deque[tuple[Any, Any, Any]] = collections.deque()
         self._epoch = self._batch = self._step = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "saved": (), "_pending": collections.deque()}  # those belong to the training in progress
+
+    def get_state(self) -> Any:
+        """Return the numbers of the current step, the saved state of the model, and the failures without their data."""
+        self._examine(wait=True)
+        numbers = {"step": self._step, "batch": self._batch, "unsaved_steps": self.unsaved_steps}
+        failures = [[*failure[:-1]] for failure in self.failures]
+        return {**numbers, "saved": list(self.saved), "failures": failures}
+
+    def set_state(self, state: Any) -> None:
+        """Restore a state of `get_state`."""
+        self._step, self._batch, self.unsaved_steps = state["step"], state["batch"], state["unsaved_steps"]
+        self.saved = jax.device_put(state["saved"])
+        self.failures = [Failure._make((*failure, None)) for failure in state["failures"]]
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Forget the previous training."""

@@ -12,7 +12,8 @@ class TerminateOnNaN(Callback):
     """A callback that stops training when the loss is NaN or infinite.
 
     The loss of a batch is checked after the next batch has been dispatched, so that the device does not wait. The model
-    is therefore trained on one batch more than in Keras.
+    is therefore trained on one batch more than in Keras. `NanGuard` keeps such steps out of the model, and names the
+    cause.
 
     Args:
         raise_error: If True, raise an error, so that `on_train_end` is not called; if False (default), print a message

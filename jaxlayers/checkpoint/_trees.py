@@ -6,6 +6,7 @@ Orbax's `CheckpointManager` can read the checkpoints too: the tree is the item `
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import numpy as np
 from jaxlayers.checkpoint import _plain
 from jaxlayers.common import trees
 
+_saving = threading.Lock()  # Orbax mixes up the directories of checkpoints that two threads save at the same time
+
 
 def write(path: Path, tree: Any, extra: Any) -> None:
     """Write a tree of arrays and the detached plain data beside it."""
@@ -24,18 +27,17 @@ def write(path: Path, tree: Any, extra: Any) -> None:
     leaves, structure = jax.tree.flatten(tree)
     empty = {}  # Orbax refuses arrays without elements
     for number, (keys, leaf) in enumerate(jax.tree_util.tree_leaves_with_path(tree)):
-        leaves[number] = _as_stored(leaf)
+        leaves[number] = _as_stored(leaf, "/".join(_path(keys)))
         if np.size(leaf) == 0:
             empty["/".join(_path(keys))] = np.empty(leaf.shape, leaf.dtype)
             leaves[number] = None
     large: dict[str, np.ndarray] = {}
-    items = {
-        "state": ocp.args.PyTreeSave(jax.tree.unflatten(structure, leaves)),
-        "extra": ocp.args.JsonSave(_plain.encode({"extra": extra, "empty": empty}, large)),
-    }
+    items = {"extra": ocp.args.JsonSave(_plain.encode({"extra": extra, "empty": empty}, large))}
+    if any(leaf is not None for leaf in leaves):  # Orbax refuses trees without arrays, too
+        items["state"] = ocp.args.PyTreeSave(jax.tree.unflatten(structure, leaves))
     if large:
         items["extra_arrays"] = ocp.args.PyTreeSave(large)
-    with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+    with _saving, ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
         checkpointer.save(path, args=ocp.args.Composite(**items))
 
 
@@ -61,9 +63,11 @@ def read(path: Path, like: Any) -> Any:
     if like is not None:
         stored = {_path(keys): leaf for keys, leaf in _metadata(path / "state")} | empty
         _check_same(stored, wanted, path)
-    with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
-        args = ocp.args.PyTreeRestore(restore_args=_restore_args(path / "state", wanted))
-        tree = checkpointer.restore(path, args=ocp.args.Composite(state=args)).state
+    tree: Any = {}
+    if (path / "state").is_dir():
+        with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+            args = ocp.args.PyTreeRestore(restore_args=_restore_args(path / "state", wanted))
+            tree = checkpointer.restore(path, args=ocp.args.Composite(state=args)).state
     if like is None:
         return _with_empty(tree, empty)
     found = {_path(keys): leaf for keys, leaf in jax.tree_util.tree_leaves_with_path(tree)} | empty
@@ -71,13 +75,24 @@ def read(path: Path, like: Any) -> Any:
     return jax.tree.unflatten(jax.tree.structure(like), leaves)
 
 
-def _as_stored(leaf: Any) -> Any:
-    """Return a leaf in the form in which Orbax is given it: arrays on one device as NumPy arrays, keys as integers."""
+def _as_stored(leaf: Any, name: str) -> Any:
+    """Return a leaf in the form in which Orbax is given it: arrays on one device as NumPy arrays, keys as integers.
+
+    Raises:
+        TypeError: if it is no array, number or text.
+    """
     if isinstance(leaf, jax.Array):
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             leaf = jax.random.key_data(leaf)
         return np.asarray(leaf) if leaf.is_fully_replicated and leaf.is_fully_addressable else leaf
-    return np.asarray(leaf) if isinstance(leaf, np.generic) else leaf
+    if isinstance(leaf, np.ndarray | np.generic) and leaf.dtype.kind not in "OSUMm":
+        return np.asarray(leaf)
+    if isinstance(leaf, bool | int | float | str):
+        return leaf
+    raise TypeError(
+        f"{name} is a {type(leaf).__name__}, which cannot be saved in a tree. Allowed are arrays, numbers and text; "
+        "other plain data can be saved as `extra`."
+    )
 
 
 def _in_form_of(like: Any, leaf: Any) -> Any:
@@ -85,6 +100,7 @@ def _in_form_of(like: Any, leaf: Any) -> Any:
     if not isinstance(like, jax.Array | jax.ShapeDtypeStruct):
         return leaf
     if jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
+        like = like if isinstance(like, jax.Array) else jnp.empty((), like.dtype)
         return jax.random.wrap_key_data(jnp.asarray(leaf), impl=jax.random.key_impl(like))
     # A copy: XLA may reuse the memory of an array that is donated to it.
     return leaf if isinstance(leaf, jax.Array) else jax.device_put(leaf, may_alias=False)
@@ -95,7 +111,7 @@ def _restore_args(path: Path, wanted: trees.Flat) -> Any:
     import orbax.checkpoint as ocp
 
     def args_of(keys: Any, stored: Any) -> Any:
-        like = wanted.get(_path(keys))
+        like: Any = wanted.get(_path(keys))
         sharding = getattr(like, "sharding", None)
         if isinstance(like, jax.Array) and not like.committed:
             sharding = None
@@ -107,7 +123,7 @@ def _restore_args(path: Path, wanted: trees.Flat) -> Any:
 
 
 def _metadata(path: Path) -> list[tuple[Any, Any]]:
-    return jax.tree_util.tree_leaves_with_path(_metadata_tree(path), is_leaf=_is_metadata)
+    return jax.tree_util.tree_leaves_with_path(_metadata_tree(path), is_leaf=_is_metadata) if path.is_dir() else []
 
 
 def _metadata_tree(path: Path) -> Any:
@@ -149,7 +165,7 @@ def _check_same(stored: trees.Flat, wanted: trees.Flat, path: Path) -> None:
 
 
 def _describe(leaf: Any) -> str:
-    if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+    if isinstance(leaf, jax.Array | jax.ShapeDtypeStruct) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         leaf = jax.eval_shape(jax.random.key_data, leaf)
     if hasattr(leaf, "dtype") and hasattr(leaf, "shape"):
         is_number = _is_metadata(leaf) and not _is_array(leaf)
@@ -162,7 +178,7 @@ def _with_empty(tree: Any, empty: trees.Flat) -> Any:
     for place, array in empty.items():
         inside = tree
         for key in place[:-1]:
-            inside = inside[int(key) if isinstance(inside, list) else key]
+            inside = inside[int(key)] if isinstance(inside, list) else inside.setdefault(key, {})
         last = place[-1] if place else ""
         if not place:
             return array

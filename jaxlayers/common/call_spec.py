@@ -86,6 +86,8 @@ class CallSpec:
         if len(self.build_names) <= 1:
             parameters = [*self.build_signature.parameters.values()][1:]
             takes_any = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters)
+            if takes_any and len(shapes.keys() - {"mask_shape"}) > 1:  # `Layer.build`: they are kept for files
+                return (), {name: shape for name, shape in shapes.items() if name != "mask_shape"}
             return tuple(shapes.values())[: max(takes_any, len(self.build_names))], {}
         required = [
             n for n in self.build_names if self.build_signature.parameters[n].default is inspect.Parameter.empty
@@ -103,6 +105,12 @@ class CallSpec:
                 "the shape of the first argument."
             )
         return (), {name: shapes[name] for name in self.build_names if name in shapes}
+
+    def call_arguments(self, convert: Callable[[Any], Any], args: Any, kwargs: Any) -> tuple[Any, dict[str, Any]]:
+        """Return the arguments of `call` that the arguments of `build` are the shapes of, each converted."""
+        named = {name.removesuffix("_shape"): convert(shape) for name, shape in kwargs.items()}
+        positional = tuple(map(convert, args))
+        return (positional, named) if named.keys() <= self.all_names else ((*positional, *named.values()), {})
 
     def made_with(self, args: tuple[Any, ...], kwargs: dict[str, Any], without: Collection[str] = ()) -> dict[str, Any]:
         """Return the arguments of `__init__` by name as plain data, defaults included; some names can be left out."""
@@ -179,6 +187,16 @@ def bind_method(
 def has_arrays(value: Any) -> bool:
     """True if a nested structure holds at least one array."""
     return any(hasattr(leaf, "shape") and hasattr(leaf, "dtype") for leaf in jax.tree.leaves(value))
+
+
+def is_numeric(leaf: Any) -> bool:
+    """True for an array that holds no strings or objects."""
+    return hasattr(leaf, "shape") and hasattr(leaf, "dtype") and getattr(leaf.dtype, "kind", "f") not in "USOT"
+
+
+def dtypes_of(value: Any) -> list[str]:
+    """Return the names of the dtypes of the arrays in a nested structure."""
+    return [str(leaf.dtype) for leaf in jax.tree.leaves(value) if hasattr(leaf, "dtype")]
 
 
 def shape_tree(value: Any) -> Any:

@@ -35,6 +35,11 @@ def library_class(cls: type) -> type:
     return next(filter(_in_library, cls.__mro__), cls)
 
 
+def is_default(method: Any) -> bool:
+    """True if a method is `Layer`'s own."""
+    return getattr(method, "is_default", False)
+
+
 def defined_in_library(cls: type, *methods: str) -> bool:
     """True if a class has all of some methods from classes of the library, and no versions of its own."""
     return all(_in_library(next(base for base in cls.__mro__ if method in base.__dict__)) for method in methods)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
 
+from jaxlayers.common import explanations
 from jaxlayers.common.errors import UnknownNameError
 
 _tables: dict[str, dict[str, Any]] = {}
@@ -95,10 +96,9 @@ def lookup(kind: str | None, identifier: Any, custom_objects: Mapping[str, Any] 
         return identifier()
     if identifier is None or callable(identifier):
         return identifier
-    raise TypeError(
-        f"Expected the name, config or object of {_article(kind)}; received {identifier!r} of type "
-        f"{type(identifier).__name__}."
-    )
+    is_array = hasattr(identifier, "shape")
+    received = explanations.describe(identifier) if is_array else f"{identifier!r} of type {type(identifier).__name__}"
+    raise TypeError(f"Expected the name, config or object of {_article(kind)}; received {received}.")
 
 
 def describe(value: Any) -> Any:

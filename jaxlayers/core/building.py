@@ -22,7 +22,8 @@ import jax
 
 from jaxlayers.common import explanations, masks
 from jaxlayers.common.array_like import from_other_library
-from jaxlayers.common.constructors import defined_in_library
+from jaxlayers.common.call_spec import dtypes_of, is_numeric
+from jaxlayers.common.constructors import defined_in_library, is_default
 from jaxlayers.core import inference, making, scope, tracking
 from jaxlayers.core.scope import Scope
 from jaxlayers.core.symbolic import SymbolicTensor, symbolic_leaves
@@ -214,21 +215,22 @@ def explicit(build: Callable[..., Any]) -> Callable[..., Any]:
             note_shapes(self, args, kwargs)
             made_in_call = is_default(type(self).build) and not is_default(type(self).call)
             if made_in_call or (not is_complete(self) and defined_in_library(type(self), "build")):
-                _trace_shapes(self, (*args, *kwargs.values()), progress)
+                _trace_shapes(self, args, kwargs, progress)
                 note_shapes(self, args, kwargs)
 
     return wrapper
 
 
-def _trace_shapes(layer: Any, shapes: Any, around: Build) -> None:
+def _trace_shapes(layer: Any, args: Any, kwargs: Any, around: Build) -> None:
     """Build the layers inside of a layer by a run of its call on shapes. A failure of a user's `call` is no error.
 
     Such a `call` may need more arguments than `build` receives. The layers inside then build themselves when called.
     """
     build = Build(around)
-    to_tensor = functools.partial(SymbolicTensor, dtype=layer.compute_dtype, name="input")
+    to_tensors = functools.partial(inference.map_shapes, functools.partial(SymbolicTensor, dtype=layer.compute_dtype))
     try:
-        trace_call(layer, tuple(inference.map_shapes(to_tensor, shape) for shape in shapes), {}, build)
+        args, kwargs = layer._call_spec.call_arguments(to_tensors, args, kwargs)
+        trace_call(layer, args, kwargs, build)
         build.succeed()
     except Exception as error:
         build.undo()
@@ -317,7 +319,7 @@ def dry_run(function: Callable[..., Any], args: Any, kwargs: Any) -> None:
     """Run a function on the shapes of its arguments: layers that it builds stay built, and its writes are dropped."""
     leaves, tree = jax.tree.flatten((args, kwargs))
     leaves = [from_other_library(leaf) for leaf in leaves]
-    arrays = [i for i, leaf in enumerate(leaves) if _is_numeric(leaf)]
+    arrays = [i for i, leaf in enumerate(leaves) if is_numeric(leaf)]
 
     def run(values: list[Any]) -> list[Any]:
         filled = list(leaves)
@@ -330,10 +332,6 @@ def dry_run(function: Callable[..., Any], args: Any, kwargs: Any) -> None:
             return [leaf for leaf in jax.tree.leaves(outputs) if isinstance(leaf, jax.Array)]
 
     jax.eval_shape(run, [leaves[i] for i in arrays])
-
-
-def _is_numeric(leaf: Any) -> bool:
-    return hasattr(leaf, "shape") and hasattr(leaf, "dtype") and getattr(leaf.dtype, "kind", "f") not in "USOT"
 
 
 def must_build_first(layer: Any, outer: Scope | None) -> bool:
@@ -365,19 +363,15 @@ def _check_build_needs_no_shape(layer: Any, args: Any, kwargs: Any) -> None:
 def note_shapes(layer: Any, args: Any, kwargs: Any) -> None:
     """Keep the shapes that a layer was built for, by the names of the parameters of its `build`."""
     arguments = layer._call_spec.build_signature.bind(layer, *args, **kwargs).arguments
-    shapes = dict(enumerate(arguments["args"])) if "args" in arguments else dict([*arguments.items()][1:])
+    shapes = dict(enumerate(arguments.get("args", ()))) or arguments.get("kwargs") or dict([*arguments.items()][1:])
     object.__setattr__(layer, "_build_shapes", shapes)
 
 
 def _note_call_shapes(layer: Any, args: Any, kwargs: Any, positional: Any, named: Any) -> None:
-    """Keep the arguments of `build` that a call gives, unless they are the shapes of strings."""
-    if all(_is_numeric(leaf) for leaf in jax.tree.leaves((args, kwargs)) if hasattr(leaf, "dtype")):
+    """Keep the arguments of `build` that a call gives, and its dtypes, unless there are strings."""
+    if all(is_numeric(leaf) for leaf in jax.tree.leaves((args, kwargs)) if hasattr(leaf, "dtype")):
         note_shapes(layer, positional, named)
-
-
-def is_default(method: Any) -> bool:
-    """True if a method is `Layer`'s own."""
-    return getattr(method, "is_default", False)
+        object.__setattr__(layer, "_build_dtypes", dtypes_of((args, kwargs)))
 
 
 def is_complete(layer: Any) -> bool:

@@ -56,7 +56,7 @@ def check_step(model: Any, name: str) -> None:
         When the step only reads a trainable weight that is not part of the model.
     """
     inner = scope.current()
-    missing = {} if inner is None else scope.missing()
+    missing: dict[Any, str] = {} if inner is None else dict(scope.missing())
     unwritten = {variable: path for variable, path in missing.items() if variable not in inner.values.written}  # type: ignore[union-attr]
     check_parts(model, {variable: path for variable, path in unwritten.items() if variable.peek() is None})
     for variable, path in unwritten.items():

@@ -340,12 +340,13 @@ BOOKKEEPING = frozenset(  # the kernel's own attributes, which hold no children
         "_child_order",
         "_symbolic_nodes",
         "_first_call",
+        "_build_dtypes",
         "_build_shapes",
         "_set_in_runs",
         "_container_changes",
     ]
 )
-_NOT_COPIED = BOOKKEEPING - {"_loose_weights", "_made_with", "_build_shapes"}
+_NOT_COPIED = BOOKKEEPING - {"_loose_weights", "_made_with", "_build_dtypes", "_build_shapes"}
 _KEPT_APART: tuple[type, ...] = ()  # classes whose objects are not part of the layers they are assigned to
 
 

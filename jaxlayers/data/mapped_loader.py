@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxlayers.data.pipeline import Pipeline, stack
+from jaxlayers.data.elements import stack
+from jaxlayers.data.pipeline import Pipeline
 
 
 class MappedLoader(Pipeline):

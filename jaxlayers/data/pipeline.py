@@ -10,13 +10,14 @@ import functools
 import itertools
 import math
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
 import numpy as np
+
+from jaxlayers.data.elements import by_threads, stack
+from jaxlayers.data.positions import Positioned
 
 _INFINITE, _UNKNOWN = -1, -2  # the cardinality of a data set that has no end, or whose number of elements is not known
 _END = object()
@@ -94,10 +95,10 @@ class Pipeline:
         Args:
             count: the number of passes; None, the default, or -1 for passes without an end.
         """
-        endless = count is None or count < 0
+        times = math.inf if count is None or count < 0 else count
 
         def repeated(batches: Iterable[Any]) -> Iterator[Any]:
-            for _ in itertools.repeat(None) if endless else range(count):
+            for _ in itertools.count() if times == math.inf else range(int(times)):
                 empty = True
                 for batch in batches:
                     empty = False
@@ -105,7 +106,6 @@ class Pipeline:
                 if empty:  # as all other passes would be
                     return
 
-        times = math.inf if endless else count
         return Derived(self, repeated, lambda size: size * times if size else 0)
 
     def concatenate(self, dataset: Pipeline) -> Derived:
@@ -116,7 +116,7 @@ class Pipeline:
             more = following._size_of_pass()
             return None if more is None else number + more
 
-        return Derived(self, lambda batches: itertools.chain(batches, following), size)
+        return Derived(self, lambda batches: itertools.chain(batches, following), size, [following])
 
     @staticmethod
     def zip(*datasets: Any) -> Derived:
@@ -140,9 +140,14 @@ class Pipeline:
 
         def size(number: float) -> float | None:
             sizes = [other._size_of_pass() for other in others]
-            return None if None in sizes else min([number, *sizes])  # type: ignore[list-item]
+            return None if None in sizes else min([number, *sizes])
 
-        return Derived(first, lambda batches: map(structure.unflatten, zip(batches, *others, strict=False)), size)
+        return Derived(
+            first,
+            lambda batches: map(functools.partial(jax.tree.unflatten, structure), zip(batches, *others, strict=False)),
+            size,
+            others,
+        )
 
     def enumerate(self, start: int = 0) -> Derived:
         """Return a data set of pairs: the number of each batch, counted from `start`, and the batch."""
@@ -269,17 +274,15 @@ class Pipeline:
         return (jax.tree.map(np.asarray, batch) for batch in self)
 
 
-class Derived(Pipeline):
-    """The batches of a data set, changed by a function.
-
-    The position is the state of the source at the start of the pass, and the number of batches since. `set_state` makes
-    the batches before the position again and leaves them out, so the functions must return the same as before.
+class Derived(Positioned, Pipeline):
+    """The batches of a data set, changed by a function. After `set_state` it must return the same batches as before.
 
     Args:
         source: the data set. Its other attributes, such as `class_names`, are attributes of this one too.
         change: a function from the data set to an iterator of other batches.
         size: a function from the number of batches before, which may be infinite, to that after, or None if that is not
             known; or None if it is never known. By default the number stays the same.
+        others: further data sets that the function reads.
     """
 
     def __init__(
@@ -287,52 +290,13 @@ class Derived(Pipeline):
         source: Pipeline,
         change: Callable[[Iterable[Any]], Iterator[Any]],
         size: Callable[[float], float | None] | None = float,
+        others: Sequence[Pipeline] = (),
     ):
-        self._source, self._change, self._size = source._fresh(), change, size
-        self._number = 0  # the number of the next pass
-        self._left_out = 0  # the batches that the next pass leaves out
-        self._position: dict[str, Any] | None = None  # in the pass started last; None if it has ended
-
-    def __iter__(self) -> Iterator[Any]:
-        number, left_out = self._number, self._left_out
-        position = self._position = self.next_pass_state()
-        self._number, self._left_out = number + 1, 0
-
-        def run() -> Iterator[Any]:  # a generator, which can be closed before its end
-            batches = self._changed(self._source, number)
-            for batch in itertools.islice(batches, left_out, None):
-                position["batch"] += 1
-                yield batch
-            if self._position is position:
-                self._position = None
-
-        return run()
+        super().__init__(source._fresh(), others)
+        self._change, self._size = change, size
 
     def _changed(self, source: Iterable[Any], number: int) -> Iterator[Any]:
-        """Return the batches of a pass.
-
-        Args:
-            source: the data set, which may be iterated several times.
-            number: the number of the pass.
-        """
         return self._change(source)
-
-    def get_state(self) -> dict[str, Any]:
-        """Return the position in the pass started last; if it has ended, that of the next one."""
-        return self.next_pass_state() if self._position is None else dict(self._position)
-
-    def next_pass_state(self) -> dict[str, Any]:
-        """Return the state from which the next `iter()` starts."""
-        return {"batch": self._left_out, "number": self._number, "source": self._source.next_pass_state()}
-
-    def set_state(self, state: Any) -> None:
-        """Set the position: the next `iter()` continues where the data set of `state` was.
-
-        Args:
-            state: what `get_state` of a data set made in the same way has returned.
-        """
-        self._source.set_state(state["source"])
-        self._number, self._left_out, self._position = int(state["number"]), int(state["batch"]), None
 
     def __len__(self) -> int:
         """The number of batches in a pass."""
@@ -410,33 +374,6 @@ class _Cached(Derived):
         """Set the position; the next pass makes the batches again that were kept."""
         super().set_state(state)
         self._kept = None
-
-
-def stack(samples: Any) -> Any:
-    """Return a batch of samples of the same structure: each array stacked along a new first axis."""
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *samples)
-
-
-def by_threads(make: Callable[[Any], Any], items: Iterable[Any], workers: int, ahead: int) -> Iterator[Any]:
-    """Yield `make(item)` for each item, in the order of the items. The threads end with the iterator.
-
-    Args:
-        make: the function to call in the threads.
-        items: the items.
-        workers: the number of threads.
-        ahead: the number of items that are made ahead.
-    """
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="jaxlayers_data")
-    remaining = iter(items)
-    pending: deque[Future[Any]] = deque()
-    try:
-        pending.extend(pool.submit(make, item) for item in itertools.islice(remaining, ahead))
-        while pending:
-            result = pending.popleft().result()
-            pending.extend(pool.submit(make, item) for item in itertools.islice(remaining, 1))
-            yield result
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _apply(function: Callable[..., Any], batch: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 
 from jaxlayers.common.errors import ends_in_user_code
-from jaxlayers.common.settings import floatx, free_name
+from jaxlayers.common.settings import floatx, free_name, is_float
 from jaxlayers.core import InputSpec, Layer, Variable, scope
 from jaxlayers.core.inference import map_shapes
 from jaxlayers.core.tracking import Tracked
@@ -107,20 +107,14 @@ class ExportArchive:
                 f"{name!r}."
             )
         if input_signature is None:
-            signatures = _signatures_of(fn if isinstance(fn, Layer) else getattr(fn, "__self__", None))
-        else:
-            given = input_signature if isinstance(input_signature, list | tuple) else [input_signature]
-            is_list_of_inputs = getattr(fn, "_runs_layers", False) and len(given) > 1
-            signatures = [[list(given)] if is_list_of_inputs else list(given)]
-        errors: list[Exception] = []
-        for signature in signatures:
-            arguments = _named_arguments(fn, tuple(signature))
-            batched = frozenset(key for key, value in arguments.items() if not _is_state(value))
-            try:
-                return self._add(name, fn, Sizes(arguments, batched), vjp_order)
-            except Exception as error:
-                errors.append(error)
-        raise errors[0]
+            input_signature = _signature_of(fn if isinstance(fn, Layer) else getattr(fn, "__self__", None))
+        elif not isinstance(input_signature, list | tuple):
+            input_signature = [input_signature]
+        elif getattr(fn, "_runs_layers", False) and len(input_signature) > 1:
+            input_signature = [list(input_signature)]  # the inputs of a graph are one argument
+        arguments = _named_arguments(fn, tuple(input_signature))
+        batched = frozenset(key for key, value in arguments.items() if not _is_state(value))
+        self._add(name, fn, Sizes(arguments, batched), vjp_order)
 
     def track_and_add_endpoint(self, name: str, resource: Any, input_signature: Any = None, **kwargs: Any) -> None:
         """Call `track` and `add_endpoint` for a layer or model."""
@@ -271,11 +265,8 @@ def save(
     archive.write_out(filepath, verbose=False)
 
 
-def _signatures_of(layer: Any) -> list[list[Any]]:
-    """Return the signatures that a layer or model may have, the likeliest first.
-
-    The signature is that of its symbolic inputs; otherwise it has the shapes that the layer was built for, of floats or
-    of integers.
+def _signature_of(layer: Any) -> list[Any]:
+    """Return the signature of a layer or model: its symbolic inputs, or the shapes and dtypes that it was built for.
 
     Raises:
         ValueError: when neither is known.
@@ -286,10 +277,10 @@ def _signatures_of(layer: Any) -> list[list[Any]]:
             "such as [jl.InputSpec(shape=(None, 3))]."
         )
     _check_built(layer)
-    if getattr(layer, "_runs_layers", False):
-        return [[layer.input]]
+    if getattr(layer, "_runs_layers", False) and getattr(layer, "_declared_input", layer) is not None:
+        return [layer.input]
     if layer._first_call:  # on symbolic tensors
-        return [list(layer._first_call[0])]
+        return list(layer._first_call[0])
     shapes = layer.__dict__.get("_build_shapes")
     if not shapes:
         raise ValueError(
@@ -297,10 +288,17 @@ def _signatures_of(layer: Any) -> list[list[Any]]:
             "input_signature."
         )
 
-    def of_dtype(dtype: str) -> list[Any]:
-        return map_shapes(lambda shape: InputSpec(dtype, (None, *shape[1:])), list(shapes.values()))
-
-    return [of_dtype(floatx()), of_dtype("int32")]
+    # Floats were cast to the compute dtype. The first dtypes are those of the arguments whose shapes `build` takes.
+    dtypes = iter([floatx() if is_float(dtype) else dtype for dtype in layer.__dict__.get("_build_dtypes", ())])
+    specs = map_shapes(lambda shape: InputSpec(next(dtypes, floatx()), (None, *shape[1:])), list(shapes.values()))
+    try:
+        inspect.signature(layer.call).bind(*specs)
+    except TypeError as error:
+        raise ValueError(
+            f"The call of {layer.path!r} takes more arguments than its build ({error}), and their shapes are not "
+            "known. Pass input_signature, a list with an entry for each."
+        ) from None
+    return specs
 
 
 def _check_built(resource: Any) -> None:

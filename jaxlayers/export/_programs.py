@@ -136,10 +136,18 @@ def make(
     Raises:
         ValueError: when the function calls Python while it runs, or JAX cannot export it for one of the platforms.
     """
+    compiled = jax.jit(function)
+    if compiled.trace(*inputs).jaxpr.effects:
+        raise _calls_python()
     try:
-        exported = export.export(jax.jit(function), platforms=list(platforms))(*inputs)
+        exported = export.export(compiled, platforms=list(platforms))(*inputs)
     except NotImplementedError as error:
-        raise _refusal(error, platforms) from error
+        if "callback" in str(error):
+            raise _calls_python() from None
+        raise ValueError(
+            f"JAX cannot export the function for the platforms {', '.join(platforms)}: {error}. To leave one out, pass "
+            f"platforms={tuple(platforms[:1])}."
+        ) from error
     outputs = [jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in exported.out_avals]
     derivative = None
     if vjp_order > 0:
@@ -182,15 +190,10 @@ def _pull_back(function: Callable[..., Any], number: int, *arrays: Any) -> list[
     return list(jax.vjp(of_inexact, *filter(_is_inexact, inputs))[1](list(cotangents)))
 
 
-def _refusal(error: NotImplementedError, platforms: Sequence[str]) -> Exception:
-    if "callback" in str(error):
-        return ValueError(
-            "The function calls Python while it runs (jax.pure_callback, io_callback, jax.debug.print), so it cannot "
-            "be exported: an exported program runs without its code. Leave these calls out."
-        )
+def _calls_python() -> ValueError:
     return ValueError(
-        f"JAX cannot export the function for the platforms {', '.join(platforms)}: {error}. Leave one out: platforms="
-        f"{tuple(platforms[:1])}."
+        "The function calls Python while it runs (jax.pure_callback, io_callback, jax.debug.print), so it cannot be "
+        "exported: an exported program runs without its code. Leave these calls out."
     )
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from jaxlayers.files import seals
+from jaxlayers.files.sums import Sums
 
 _MAX_DIRECTORY = 1 << 20  # bytes of the list of members: about 10,000 members
 _MAX_NAME, _MAX_PARTS = 1000, 32  # letters and parts of a member's name
@@ -28,6 +29,7 @@ _HEADER = struct.Struct(
 _DESCRIPTOR = 24  # bytes that may follow a member, with its sizes
 _IN_ZIP64 = 0xFFFFFFFF  # in the place of a size that is in an extra field
 _CHUNK = 1 << 20
+_PIECE = 8 << 20  # bytes that are written at once, so that other threads can hash them while the next ones are written
 
 
 class Window(io.RawIOBase):
@@ -37,10 +39,11 @@ class Window(io.RawIOBase):
         file: the file, unbuffered.
         start: the position of the first byte.
         size: the number of bytes; None for a part that is being written, at the end of the file.
+        sums: the sums of a file that is being written. None by default.
     """
 
-    def __init__(self, file: Any, start: int, size: int | None):
-        self._file, self._start, self._size, self._position = file, start, size, 0
+    def __init__(self, file: Any, start: int, size: int | None, sums: Sums | None = None):
+        self._file, self._start, self._size, self._position, self._sums = file, start, size, 0, sums
 
     def readable(self) -> bool:
         return True
@@ -74,7 +77,9 @@ class Window(io.RawIOBase):
         view = memoryview(data).cast("B")
         done = 0
         while done < len(view):
-            done += os.pwrite(self._file.fileno(), view[done : done + (1 << 30)], self._start + self._position + done)
+            done += os.pwrite(self._file.fileno(), view[done : done + _PIECE], self._start + self._position + done)
+            if self._sums is not None:
+                self._sums.written(self._start + self._position, self._start + self._position + done)
         self._position += done
         return done
 
@@ -211,7 +216,7 @@ class Archive:
             agrees &= size in (info.file_size, _IN_ZIP64)
         if not agrees or start + info.compress_size > self._zip.start_dir:
             raise ValueError(
-                f"The member {info.filename!r:.1000} of {self.name!r} is another than the list of members describes."
+                f"The member {info.filename!r:.1000} of {self.name!r} differs from what the list of members says."
             )
         return start
 
@@ -265,22 +270,21 @@ class ArchiveWriter:
     def __init__(self, path: str):
         self._path = path
         self._file = open(path, "w+b", buffering=0)  # noqa: SIM115, closed by `__exit__`
-        self._output = _Output(self._file)
-        self._zip = zipfile.ZipFile(self._output, "w")  # type: ignore[call-overload]
+        self._sums = Sums(self._file.fileno())
+        self._zip = zipfile.ZipFile(_Output(self._file, self._sums), "w")  # type: ignore[call-overload]
         self._zip.comment = seals.PLACEHOLDER
 
     def __enter__(self) -> ArchiveWriter:
         return self
 
     def __exit__(self, kind: Any, *exc: object) -> None:
-        try:
-            if kind is None:
-                self._zip.close()
-        finally:
-            self._zip.fp = None  # after an error, nothing more is written
-            self._file.close()
-        if kind is None:
-            seals.seal(self._path, replace_placeholder=True)
+        with self._file, self._sums:
+            try:
+                if kind is None:
+                    self._zip.close()
+                    seals.seal(self._file, self._sums, replace_placeholder=True)
+            finally:
+                self._zip.fp = None  # after an error, nothing more is written
 
     def add(self, name: str, data: bytes) -> None:
         """Add a member."""
@@ -300,33 +304,34 @@ class ArchiveWriter:
     @contextlib.contextmanager
     def writing(self, name: str) -> Iterator[Any]:
         """Yield a file that can be written at any position, as HDF5 does; its content becomes a member."""
-        with self._zip.open(_member(name), "w", force_zip64=True) as target:
-            window = Window(self._file, self._output.tell(), None)
-            yield window
-            window.seek(0)
-            self._output.is_written = True  # the data is in its place; only its check sum is still to be computed
-            buffer = memoryview(bytearray(_CHUNK))
-            while count := window.readinto(buffer):
-                target.write(buffer[:count])
-            self._output.is_written = False
+        info = _member(name)
+        info.header_offset, info.CRC = self._zip.start_dir, 0
+        header = Window(self._file, info.header_offset, None, self._sums)
+        self._sums.summed_from = start = info.header_offset + header.write(info.FileHeader(zip64=True))
+        window = Window(self._file, start, None, self._sums)
+        yield window
+        info.file_size = info.compress_size = window.size
+        info.CRC = self._sums.crc(start + window.size)
+        header.seek(0)
+        header.write(info.FileHeader(zip64=True))
+        self._zip.filelist.append(info)
+        self._zip.NameToInfo[name] = info
+        self._zip.start_dir = start + info.file_size
 
 
 class _Output:
-    """The file that `zipfile` writes to, which can skip data that is in its place already."""
+    """The file that `zipfile` writes to."""
 
-    def __init__(self, file: Any):
-        self._file = file
-        self.is_written = False
+    def __init__(self, file: Any, sums: Sums):
+        self._file, self._sums = file, sums
         self.seek, self.tell, self.flush = file.seek, file.tell, file.flush
 
     def write(self, data: Any) -> int:
-        if self.is_written:
-            self._file.seek(len(data), os.SEEK_CUR)
-            return len(data)
-        view = memoryview(data).cast("B")
+        view, start = memoryview(data).cast("B"), self._file.tell()
         done = 0
         while done < len(view):
             done += self._file.write(view[done:])
+        self._sums.written(start, start + done)
         return done
 
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO, NoReturn
+
+from jaxlayers.files.sums import PART, Sums
 
 _PREFIX = b"jaxlayers sha256 "
 LENGTH = len(_PREFIX) + 64
@@ -17,18 +20,18 @@ PLACEHOLDER = _PREFIX + b"0" * 64
 _CHUNK = 1 << 20
 
 
-def seal(path: str, replace_placeholder: bool = False) -> None:
+def seal(file: BinaryIO, sums: Sums, replace_placeholder: bool = False) -> None:
     """Append the seal to a file.
 
     Args:
-        path: the file.
+        file: the file, open for reading and writing, unbuffered.
+        sums: its sums, which know of all that has been written.
         replace_placeholder: if True, the file ends with `PLACEHOLDER`, which is overwritten. False by default.
     """
-    with open(path, "r+b") as file:
-        end = os.path.getsize(path) - (LENGTH if replace_placeholder else 0)
-        digest = hash_range(file, end)
-        file.seek(end)
-        file.write(_PREFIX + digest)
+    end = os.fstat(file.fileno()).st_size - (LENGTH if replace_placeholder else 0)
+    digest = sums.hash(end)
+    file.seek(end)
+    file.write(_PREFIX + digest)
 
 
 def is_sealed(file: BinaryIO) -> bool:
@@ -105,21 +108,31 @@ def raise_damaged(name: str) -> NoReturn:
 
 
 def hash_range(file: BinaryIO, end: int, beginning: bytes = b"") -> bytes:
-    """Return the hash of the first bytes of a file, in hexadecimal digits.
+    """Return the hash of the first bytes of a file, in hexadecimal digits: that of the hashes of its parts.
+
+    The parts have 8 MiB each, and are hashed in several threads.
 
     Args:
         file: the file, open for reading.
         end: the number of bytes.
         beginning: bytes that take the place of the first ones of the file. None by default.
     """
-    digest = hashlib.sha256(beginning)
-    file.seek(len(beginning))
-    end -= len(beginning)
-    buffer = memoryview(bytearray(_CHUNK))
-    while end > 0:
-        count = file.readinto(buffer[: min(end, _CHUNK)])  # type: ignore[attr-defined]
+    parts = range(-(-end // PART))
+    with ThreadPoolExecutor(max(1, min(len(parts), os.cpu_count() or 1))) as pool:
+        digests = pool.map(lambda part: _hash_part(file.fileno(), part, end, beginning), parts)
+        return hashlib.sha256(b"".join(digests)).hexdigest().encode()
+
+
+def _hash_part(descriptor: int, part: int, end: int, beginning: bytes = b"") -> bytes:
+    """Return the hash of one of the parts of a file; see `hash_range`."""
+    position, stop = part * PART, min((part + 1) * PART, end)
+    digest = hashlib.sha256(beginning[position:stop])
+    position = max(position, min(len(beginning), stop))
+    buffer = memoryview(bytearray(min(_CHUNK, stop - position)))
+    while position < stop:
+        count = os.preadv(descriptor, [buffer[: stop - position]], position)
         if not count:
             break
         digest.update(buffer[:count])
-        end -= count
-    return digest.hexdigest().encode()
+        position += count
+    return digest.digest()

@@ -152,8 +152,12 @@ def log_cosh(y_true: Any, y_pred: Any) -> jax.Array:
         >>> [round(v, 3) for v in losses.log_cosh([[0.0, 0.0]], [[0.0, 2.0]]).tolist()]
         [0.663]
     """
-    error = y_pred - y_true
-    return jnp.mean(error + jax.nn.softplus(-2 * error) - jnp.log(2.0).astype(error.dtype), axis=-1)
+    # log(cosh(e)) = log1p((cosh(e) - 1)) = log1p(2 sinh(e / 2)²) for small e: nothing cancels there.
+    size = jnp.abs(y_pred - y_true)
+    near = jnp.minimum(size, 1)
+    of_small = jnp.log1p(2 * jnp.square(jnp.sinh(near / 2)))
+    of_large = size + jnp.log1p(jnp.exp(-2 * size)) - jnp.log(2.0).astype(size.dtype)
+    return jnp.mean(jnp.where(size < 1, of_small, of_large), axis=-1)
 
 
 @samplewise("axis")

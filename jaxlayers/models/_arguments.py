@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxlayers.common.explanations import describe
 from jaxlayers.common.masks import get_mask, set_mask
 from jaxlayers.core import Variable
 from jaxlayers.layers import InputLayer
@@ -51,7 +52,7 @@ def _match(model: str, structure: Any, names: list[str], values: Any) -> list[An
         raise ValueError(f"{model!r} takes {len(names)} inputs ({', '.join(names)}); received {len(leaves)}.")
     if isinstance(structure, dict) and list(structure) != [key for key, _ in items(structure)]:
         raise ValueError(
-            f"{model!r} takes a dict of the inputs {list(structure)}; received {type(values).__name__}. Its order is "
+            f"{model!r} takes a dict of the inputs {list(structure)}; received {describe(values)}. Its order is "
             "ambiguous: it could be that of the dict or that of the sorted names. Use a dict."
         )
     parts = values if isinstance(values, list | tuple) else [values] if len(leaves) == 1 else []

@@ -41,7 +41,7 @@ class Exportable:
             input_signature: a list with an entry for each positional argument of the call, or the only entry: a
                 structure of `InputSpec`, `KerasTensor`, `jax.ShapeDtypeStruct` or arrays. None in a shape is a size
                 that may be any. By default, the inputs of a functional or sequential model, and for other models the
-                shapes that they were built for with any batch size, as float arrays.
+                shapes and dtypes that they were built for, with any batch size.
             platforms: the platforms to export for; `("cpu", "cuda", "rocm", "tpu")` by default.
             vjp_order: the number of times that the loaded function can be differentiated; 0 by default.
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jaxlayers.models import legacy_configs
-from jaxlayers.saving import custom_object_scope, deserialize_keras_object
+from jaxlayers.saving import custom_object_scope, deserialize_keras_object, legacy_configs
 from jaxlayers.saving._limits import parse_json
 from jaxlayers.saving.objects import of_file
 

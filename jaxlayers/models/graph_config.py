@@ -19,8 +19,8 @@ from jaxlayers.layers import InputLayer
 from jaxlayers.models._names import local_names
 from jaxlayers.models._operations import describe_call, revive_operation
 from jaxlayers.models.graph import Graph, Slot, fill
-from jaxlayers.models.legacy_configs import convert_graph
 from jaxlayers.saving import custom_object_scope, deserialize_keras_object, serialize_keras_object
+from jaxlayers.saving.legacy_configs import convert_graph
 
 # Keras writes the default of `training` into each call, and replaces it by the `training` of the model. A call in which
 # the user has set `training` to the default has this key, which Keras ignores.

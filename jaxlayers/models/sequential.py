@@ -14,9 +14,9 @@ from jaxlayers.core import Layer, SymbolicTensor, building
 from jaxlayers.layers import Input, InputLayer, Lambda
 from jaxlayers.models import _arguments
 from jaxlayers.models.graph import source_of
-from jaxlayers.models.legacy_configs import convert_sequential
 from jaxlayers.models.model import Model
 from jaxlayers.saving import custom_object_scope, deserialize_keras_object, serialize_keras_object
+from jaxlayers.saving.legacy_configs import convert_sequential
 
 
 class Sequential(Model):
@@ -78,7 +78,7 @@ class Sequential(Model):
         if not isinstance(layer, Layer):
             is_class = isinstance(layer, type) and issubclass(layer, Layer)
             if not callable(layer) or is_class:
-                received = describe(layer) if is_class else repr(layer)
+                received = describe(layer) if is_class or hasattr(layer, "shape") else repr(layer)
                 raise ValueError(f"{self.name!r} is made of layers and functions; received {received}.")
             layer = Lambda(layer)
         if not layer.auto_named and any(layer.name == other.name and layer is not other for other in self._layer_chain):
@@ -129,7 +129,9 @@ class Sequential(Model):
         start = self._start_tensor()
         if start is None or not self._layer_chain:
             return
-        if None in start.shape[1:]:  # no array has this shape; the layers may be built without knowing the size
+        # No array has a shape with unknown sizes; the layers may be built without knowing them. The constructor of a
+        # subclass may not have set yet what its `call` needs.
+        if None in start.shape[1:] or type(self).call is not Sequential.call:
             self._graph_symbols()
             self.built = all(layer.built for layer in self._layer_chain)
         else:

@@ -8,6 +8,7 @@ takes the dtype of the other argument.
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
+from jaxlayers.numerics import edges
 from jaxlayers.numerics.norms import hypotenuse
 from jaxlayers.numerics.types import Array, ArrayLike
 from jaxlayers.ops._declarations import computed_by
@@ -112,7 +113,7 @@ def fmod(x1: ArrayLike, x2: ArrayLike) -> Array:
     """
 
 
-@computed_by(jnp.power)
+@computed_by(edges.power)
 def power(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Power: x1 ** x2.
 

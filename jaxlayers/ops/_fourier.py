@@ -1,4 +1,7 @@
-"""Fourier transforms. Complex arrays are pairs of arrays, (real part, imaginary part), as in Keras."""
+"""Fourier transforms. Complex arrays are pairs of arrays, (real part, imaginary part), as in Keras.
+
+Half precision, which Keras refuses, is transformed in float32; the results have the dtype of the arguments.
+"""
 
 from typing import Any
 
@@ -8,11 +11,12 @@ import numpy as np
 
 from jaxlayers.core import operation
 from jaxlayers.core.operations import as_array
-from jaxlayers.numerics.types import Array, ArrayLike
+from jaxlayers.numerics.types import Array, ArrayLike, as_float, wide
 from jaxlayers.ops._math import extract_sequences
 
 __all__ = ["fft", "fft2", "ifft2", "irfft", "istft", "rfft", "stft"]
 
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
 Pair = tuple[Array, Array]
 _MAX_WINDOW = 1 << 20  # of fft_length: the window is computed on the host
 _WINDOWS = {"hann": (0.5, 0.5), "hamming": (0.54, 0.46)}  # the coefficients a and b of a - b cos(2 pi k / n)
@@ -35,7 +39,7 @@ def fft(x: tuple[ArrayLike, ArrayLike]) -> Pair:
         >>> fft(([1.0, 2.0], [0.0, 1.0]))
         (Array([ 3., -1.], dtype=float32), Array([ 1., -1.], dtype=float32))
     """
-    return _pair(jnp.fft.fft(_complex("fft", x)))
+    return _pair(jnp.fft.fft(_complex("fft", x)), x[0])
 
 
 @operation()
@@ -56,7 +60,7 @@ def fft2(x: tuple[ArrayLike, ArrayLike]) -> Pair:
         Array([[ 6.,  0.],
                [ 0., -2.]], dtype=float32)
     """
-    return _pair(jnp.fft.fft2(_complex("fft2", x)))
+    return _pair(jnp.fft.fft2(_complex("fft2", x)), x[0])
 
 
 @operation()
@@ -77,7 +81,7 @@ def ifft2(x: tuple[ArrayLike, ArrayLike]) -> Pair:
         Array([[1., 2.],
                [2., 1.]], dtype=float32)
     """
-    return _pair(jnp.fft.ifft2(_complex("ifft2", x)))
+    return _pair(jnp.fft.ifft2(_complex("ifft2", x)), x[0])
 
 
 @operation("x")
@@ -95,7 +99,8 @@ def rfft(x: ArrayLike, fft_length: int | None = None) -> Pair:
         >>> rfft([0.0, 1.0, 2.0, 1.0])
         (Array([ 4., -2.,  0.], dtype=float32), Array([0., 0., 0.], dtype=float32))
     """
-    return _pair(jnp.fft.rfft(x, fft_length))
+    x = as_float(x)
+    return _pair(jnp.fft.rfft(wide(x), fft_length), x)
 
 
 @operation()
@@ -116,7 +121,7 @@ def irfft(x: tuple[ArrayLike, ArrayLike], fft_length: int | None = None) -> Arra
         >>> irfft(([4.0, -2.0, 0.0], [0.0, 0.0, 0.0]))
         Array([0., 1., 2., 1.], dtype=float32)
     """
-    return jnp.fft.irfft(_complex("irfft", x), fft_length)
+    return _in_dtype_of(x[0], jnp.fft.irfft(_complex("irfft", x), fft_length))
 
 
 @operation("x")
@@ -143,7 +148,7 @@ def stft(
         Real and imaginary parts, [..., frames, fft_length // 2 + 1] each.
 
     Raises:
-        TypeError: when the dtype of x is not float32 (or float64).
+        TypeError: when x is not an array of floats.
         ValueError: when `sequence_stride` is not a positive integer, `fft_length` is less than `sequence_length`, or
             the window is unknown or of another length.
 
@@ -153,14 +158,15 @@ def stft(
         (9, 5)
     """
     x = jnp.asarray(x)
-    if x.dtype not in ("float32", "float64"):
-        raise TypeError(f"ops.stft expects float32; received x with dtype {x.dtype}. Cast it first.")
+    if x.dtype not in _FLOATS:
+        raise TypeError(f"ops.stft expects floats; received x with dtype {x.dtype}. Cast it first.")
     _check_steps("stft", sequence_length, sequence_stride, fft_length)
+    given, x = x, wide(x)
     if center:
         x = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(fft_length // 2,) * 2], mode="reflect")
     frames = extract_sequences(x, fft_length, sequence_stride)  # [..., frames, fft_length]
     weights = _window("stft", window, sequence_length, fft_length, x.dtype)
-    return _pair(jnp.fft.rfft(frames * weights.reshape((1,) * (frames.ndim - 1) + weights.shape)))
+    return _pair(jnp.fft.rfft(frames * weights.reshape((1,) * (frames.ndim - 1) + weights.shape)), given)
 
 
 @operation()
@@ -210,27 +216,32 @@ def istft(
     size = fft_length + sequence_stride * (count - 1)
     total = jnp.zeros((*frames.shape[:-2], size), frames.dtype).at[..., times].add(frames * weights)
     squares = jnp.zeros(size, frames.dtype).at[times].add(jnp.broadcast_to(weights**2, times.shape))
-    signal = total / jnp.where(squares > 1e-10, squares, 1.0)
+    signal = _in_dtype_of(x[0], total / jnp.where(squares > 1e-10, squares, 1.0))
     start = fft_length // 2 if center else 0
     if length is not None:
         return signal[..., start : start + length]
     return signal[..., start : size - start]
 
 
-def _pair(values: Array) -> Pair:
-    return jnp.real(values), jnp.imag(values)
+def _pair(values: Array, given: ArrayLike) -> Pair:
+    return _in_dtype_of(given, jnp.real(values)), _in_dtype_of(given, jnp.imag(values))
+
+
+def _in_dtype_of(given: ArrayLike, result: Array) -> Array:
+    """Return a result in the dtype of an argument, which may be half precision."""
+    return result.astype(jnp.asarray(as_array(given)).dtype)
 
 
 def _complex(function: str, x: Any) -> Array:
     if not isinstance(x, tuple | list) or len(x) != 2:
         raise ValueError(f"ops.{function} expects a pair (real, imaginary) of arrays; received {type(x).__name__}.")
     real, imaginary = (jnp.asarray(as_array(part)) for part in x)
-    if real.shape != imaginary.shape or real.dtype != imaginary.dtype or real.dtype not in ("float32", "float64"):
+    if real.shape != imaginary.shape or real.dtype != imaginary.dtype or real.dtype not in _FLOATS:
         raise ValueError(
-            f"ops.{function} expects real and imaginary parts of one shape, of dtype float32; received shapes "
+            f"ops.{function} expects real and imaginary parts of one shape, of a float dtype; received shapes "
             f"{real.shape} and {imaginary.shape} with dtypes {real.dtype} and {imaginary.dtype}."
         )
-    return jax.lax.complex(real, imaginary)
+    return jax.lax.complex(wide(real), wide(imaginary))
 
 
 def _check_steps(function: str, sequence_length: int, sequence_stride: int, fft_length: int) -> None:

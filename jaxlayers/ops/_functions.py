@@ -8,7 +8,8 @@ outside of its domain and infinite at a pole.
 import jax.numpy as jnp
 
 from jaxlayers.core import operation
-from jaxlayers.numerics.types import Array, ArrayLike, as_float
+from jaxlayers.numerics import edges
+from jaxlayers.numerics.types import Array, ArrayLike
 from jaxlayers.ops._declarations import computed_by, widened
 
 __all__ = [
@@ -88,7 +89,7 @@ def log1p(x: ArrayLike) -> Array:
     """
 
 
-@computed_by(jnp.logaddexp)
+@computed_by(edges.logaddexp)
 def logaddexp(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Logarithm of a sum of exponentials: log(e ** x1 + e ** x2), without overflow.
 
@@ -98,7 +99,7 @@ def logaddexp(x1: ArrayLike, x2: ArrayLike) -> Array:
     """
 
 
-@computed_by(jnp.logaddexp2)
+@computed_by(edges.logaddexp2)
 def logaddexp2(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Logarithm to the base 2 of a sum of powers of two: log2(2 ** x1 + 2 ** x2), without overflow.
 
@@ -168,7 +169,7 @@ def arctan(x: ArrayLike) -> Array:
     """
 
 
-@computed_by(jnp.arctan2)
+@computed_by(edges.angle_of_point)
 def arctan2(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Angle in [-pi, pi] between the positive horizontal axis and the point with the coordinates (x2, x1).
 
@@ -326,4 +327,4 @@ def angle(x: ArrayLike) -> Array:
         >>> angle([1 + 1j, -1])
         Array([0.7853982, 3.1415927], dtype=float32)
     """
-    return jnp.angle(as_float(x))
+    return edges.angle_of_number(x)

@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxlayers.core import operation
 from jaxlayers.core.operations import sized_by_values
+from jaxlayers.numerics import edges
 from jaxlayers.numerics.norms import distances
 from jaxlayers.numerics.types import Array, ArrayLike, Axis, as_float
 from jaxlayers.ops._declarations import computed_by, reduced_by, widened
@@ -59,7 +60,7 @@ def erfinv(x: ArrayLike) -> Array:
     """
 
 
-@reduced_by(widened(jax.jit(jax.nn.logsumexp, static_argnames=("axis", "keepdims"), inline=True)))
+@reduced_by(widened(edges.logsumexp))
 def logsumexp(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Array:
     """Logarithm of a sum of exponentials: log(sum(e ** x)), without overflow.
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxlayers.common.array_like import unwrap
+from jaxlayers.common.explanations import describe
 from jaxlayers.core import Variable
 
 
@@ -41,7 +42,7 @@ def rate_number(value: Any) -> float:
     if value is None or isinstance(value, bool | str) or np.ndim(value):
         raise ValueError(
             "learning_rate must be a number, a LearningRateSchedule, or a function of the step or without arguments; "
-            f"received {value!r}."
+            f"received {describe(value) if np.ndim(value) else repr(value)}."
         )
     return float(value)
 
@@ -51,7 +52,7 @@ def check_variables(optimizer: str, variables: Sequence[Any], known: Container[V
     seen: set[Variable] = set()
     for variable in variables:
         if not isinstance(variable, Variable):
-            raise TypeError(f"{optimizer!r} expected variables; received {type(variable).__name__}.")
+            raise TypeError(f"{optimizer!r} expected variables; received {describe(variable)}.")
         if variable in seen:
             raise ValueError(f"{variable.path!r} was given to {optimizer!r} twice.")
         if known is not None and variable not in known:

@@ -68,6 +68,8 @@ class LossScaleOptimizer(Composite):
 
     _config_attributes: ClassVar[dict[str, str | None]] = {"loss_scale_factor": None}
 
+    _properties_in_files = ("inner_optimizer",)
+
     def __init__(
         self,
         inner_optimizer: Optimizer,

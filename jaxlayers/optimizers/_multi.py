@@ -126,6 +126,8 @@ class MultiOptimizer(Composite):
         (0.5, 1.0)
     """
 
+    _properties_in_files = ("optimizers",)
+
     def __init__(
         self,
         optimizer_map: OptimizerMap | Callable[[Any], Any],

@@ -14,6 +14,7 @@ import h5py
 import ml_dtypes
 import numpy as np
 
+from jaxlayers.common import host_memory
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.files.archive import Window
 
@@ -22,6 +23,7 @@ _MAX_EXPANSION = 100  # of compressed arrays; numbers hardly shrink, and Keras d
 _FREE_EXPANSION = 1 << 20  # bytes that a compressed array may have in any case
 _MAX_OBJECTS = 50_000  # groups and arrays of a file: several times as many as the largest models have
 _MAX_DEPTH = 64
+_LARGE = 1 << 20  # bytes
 _MAX_NAME = 1 << 10  # bytes of an attribute that is read
 VARIABLES = "vars"  # the name of the group with the variables of an object
 SEAL_MARK = "jaxlayers_sealed"  # an attribute of the root: the file ends with a seal
@@ -43,12 +45,12 @@ class StoredVariables(Mapping[str, np.ndarray]):
     def __getitem__(self, key: str) -> np.ndarray:
         dataset = self._datasets[key]
         try:
-            array = np.empty(dataset.shape, dataset.dtype)
+            array = host_memory.empty(dataset.shape, dataset.dtype)
             if array.size:
                 dataset.read_direct(array)
         except (OSError, RuntimeError) as error:
             raise ValueError(f"{self._place}: the array {key!r} cannot be read: {error}.") from error
-        return array.view(_dtype(dataset)) if array.dtype.kind == "V" else array
+        return host_memory.hand_over(array.view(_dtype(dataset)) if array.dtype.kind == "V" else array)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._datasets)
@@ -87,7 +89,12 @@ class VariableWriter(MutableMapping[str, Any]):
 
     def __setitem__(self, key: str, value: Any) -> None:
         array = np.asarray(unwrap(value))
-        dataset = self._make_group().create_dataset(key, data=array)
+        if array.nbytes > _LARGE:
+            dataset = self._make_group().create_dataset(key, array.shape, array.dtype, dcpl=_allocated_at_once())
+            self._file.flush()  # nothing that was written, and perhaps hashed, before the data is changed after it
+            dataset.write_direct(array)
+        else:
+            dataset = self._make_group().create_dataset(key, data=array)
         if array.dtype.kind == "V":  # a dtype that HDF5 lacks
             dataset.attrs["dtype"] = array.dtype.name
 
@@ -109,6 +116,14 @@ def creating(path: str) -> Iterator[h5py.File]:
     """A `with` block around a new file, which Python writes: so a full disk is an `OSError`, wherever it is noticed."""
     with open(path, "w+b", buffering=0) as raw, h5py.File(Window(raw, 0, None), "w") as file:
         yield file
+
+
+def _allocated_at_once() -> Any:
+    """Return the properties of a data set whose place in the file is known before its data."""
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    return properties
 
 
 def read(file: Any, place: str) -> tuple[h5py.File, dict[str, StoredVariables]]:

@@ -10,6 +10,7 @@ from typing import Any
 from jaxlayers.files import seals
 from jaxlayers.files.archive import Window
 from jaxlayers.files.atomic import replacing
+from jaxlayers.files.sums import Sums
 from jaxlayers.saving import _hdf5
 
 
@@ -21,10 +22,18 @@ def write(path: str, fill: Callable[[Callable[[str, str | None], Any]], None]) -
 
 def write_sealed(path: str, fill: Callable[[Callable[[str, str | None], Any]], None]) -> None:
     """Write a file at a path, with its seal."""
-    with _hdf5.creating(path) as file:
-        file.attrs[_hdf5.SEAL_MARK] = True
+    with sealing(path) as file:
         fill(lambda place, name: _hdf5.VariableWriter(file, place, name))
-    seals.seal(path)
+
+
+@contextlib.contextmanager
+def sealing(path: str) -> Iterator[h5py.File]:
+    """A `with` block around a new file, which has a seal at the end of the block."""
+    with open(path, "w+b", buffering=0) as raw, Sums(raw.fileno()) as sums:
+        with h5py.File(Window(raw, 0, None, sums), "w") as file:
+            file.attrs[_hdf5.SEAL_MARK] = True
+            yield file
+        seals.seal(raw, sums)
 
 
 @contextlib.contextmanager

@@ -176,15 +176,15 @@ class ModelDirectory:
             return
         digest = metadata.pop(_HASH, None)
         found = _hashes(self._path)
-        expected: Any = metadata.get(_HASHES)
-        if _hashed(metadata) != text or digest is None or not isinstance(expected, dict):
+        expected = metadata.get(_HASHES)
+        if not isinstance(expected, dict) or _hashed(metadata) != text or digest is None:
             damaged = [METADATA]
         else:
             damaged = sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
         if damaged:
             raise ValueError(
-                f"The directory {self._path!r} is damaged, or was changed after it was saved: the hashes that were "
-                f"saved with it do not belong to {', '.join(map(repr, damaged[:10]))}. Use a copy of the original."
+                f"The directory {self._path!r} is damaged, or was changed after it was saved: the hashes saved "
+                f"with it do not belong to {', '.join(map(repr, damaged[:10]))}. Use a copy of the original."
             )
 
     def __enter__(self) -> ModelDirectory:

@@ -65,9 +65,8 @@ def _children(owner: Any) -> Iterator[tuple[str, Any]]:
     """Yield the attributes that may hold objects, in Keras's order, with their names in the file."""
     if getattr(owner, "_runs_layers", False):
         yield "layers", owner.layers
-    file_names = getattr(owner, "_names_in_files", {})
-    attributes = {file_names.get(name, name): value for name, value in vars(owner).items() if name not in BOOKKEEPING}
-    for name in _user_properties(type(owner)):
+    attributes = {name: value for name, value in vars(owner).items() if name not in BOOKKEEPING}
+    for name in (*getattr(owner, "_properties_in_files", ()), *_user_properties(type(owner))):
         with contextlib.suppress(Exception):  # the author's own property, which may not work yet
             attributes[name] = getattr(owner, name)
     for name in sorted(attributes, key=lambda name: f"~{name}" if name.startswith("_") else name):

@@ -22,8 +22,8 @@ import ml_dtypes
 import numpy as np
 import safetensors
 
+from jaxlayers.common import host_memory
 from jaxlayers.common.array_like import unwrap
-from jaxlayers.common.own_variables import OwnVariables
 from jaxlayers.files import seals
 from jaxlayers.files.atomic import replacing
 from jaxlayers.saving._model_archive import parse_json
@@ -39,11 +39,18 @@ _DTYPES = {
 
 
 def names_of(owner: Any) -> dict[str, str]:
-    """Return the names of the variables of an object by their numbers; none if its class stores them in its own way."""
-    if type(owner).save_own_variables is not OwnVariables.save_own_variables:
+    """Return the names of the variables of an object by their numbers; none if its author stores them differently."""
+    if not type(owner).save_own_variables.__module__.startswith("jaxlayers."):
         return {}
-    paths = owner._tracked_walk.paths
-    return {str(number): ".".join(paths[id(variable)]) for number, variable in enumerate(owner._saved_variables())}
+    paths, variables = owner._tracked_walk.paths, numbered_variables(owner)
+    return {str(number): ".".join(paths[id(variable)]) for number, variable in enumerate(variables)}
+
+
+def numbered_variables(owner: Any) -> list[Any]:
+    """Return the variables that have numbers in HDF5 files; layers with low-rank weights have names for these."""
+    return (
+        owner._saved_variables_without_factors() if getattr(owner, "lora_enabled", False) else owner._saved_variables()
+    )
 
 
 def write(path: str, fill: Callable[[Callable[[str, str | None], Any]], None]) -> None:
@@ -92,41 +99,38 @@ class TensorWriter(MutableMapping[str, Any]):
     Args:
         tensors: the tensors of the file by name, which are added to.
         path: the path of the object.
-        names: the names of the variables by the keys of this mapping; by default they are the keys.
+        owner: the object, if its variables have names.
     """
 
-    def __init__(self, tensors: dict[str, Any], path: str, names: Mapping[str, str] | None = None):
-        self._tensors, self._path, self._names = tensors, path, names or {}
+    def __init__(self, tensors: dict[str, Any], path: str, owner: Any = None):
+        self._tensors, self._path, self._owner = tensors, path, owner
+        self._full: dict[str, str] = {}  # from keys to names of tensors
 
     def of(self, owner: Any) -> TensorWriter:
         """Return the same mapping for an object whose variables have names."""
-        return TensorWriter(self._tensors, self._path, names_of(owner))
-
-    def _full(self, key: str) -> str:
-        name = self._names.get(key, key)
-        return f"{self._path}/{name}" if self._path else name
+        return TensorWriter(self._tensors, self._path, owner)
 
     def __setitem__(self, key: str, value: Any) -> None:
-        name = self._full(key)
-        if "/" in self._names.get(key, key) or name == "__metadata__" or name in self._tensors:
-            raise ValueError(f"{name!r} cannot be the name of a tensor: it is taken, or has a slash in its last part.")
-        self._tensors[name] = value
+        names = {} if self._owner is None else names_of(self._owner)
+        is_variable = key in names and value is numbered_variables(self._owner)[int(key)]
+        last = names[key] if is_variable else key
+        full = f"{self._path}/{last}" if self._path else last
+        if "/" in last or full == "__metadata__" or full in self._tensors:
+            raise ValueError(f"{full!r} cannot be the name of a tensor: it is taken, or has a slash in its last part.")
+        self._full[key] = full
+        self._tensors[full] = value
 
     def __getitem__(self, key: str) -> Any:
-        return self._tensors[self._full(key)]
+        return self._tensors[self._full[key]]
 
     def __delitem__(self, key: str) -> None:
-        del self._tensors[self._full(key)]
+        del self._tensors[self._full.pop(key)]
 
     def __iter__(self) -> Iterator[str]:
-        keys = {name: key for key, name in self._names.items()}
-        for full in self._tensors:
-            owner, _, name = full.rpartition("/")
-            if owner == self._path:
-                yield keys.get(name, name)
+        return iter(self._full)
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(self._full)
 
 
 class StoredTensors(Mapping[str, np.ndarray]):
@@ -143,11 +147,9 @@ class StoredTensors(Mapping[str, np.ndarray]):
         self._path, self._tensors = path, tensors
 
     def of(self, owner: Any) -> StoredTensors:
-        """Return the mapping with the numbers that an object gives its variables; other tensors keep full names."""
-        if not (names := names_of(owner)):
-            return self
-        numbers = {name: number for number, name in names.items()}
-        tensors = {numbers.get(key, f"{self._path}/{key}"): tensor for key, tensor in self._tensors.items()}
+        """Return the mapping with the numbers that an object gives its variables in the place of their names."""
+        names = {name: number for number, name in names_of(owner).items() if number not in self._tensors}
+        tensors = {names.get(key, key): tensor for key, tensor in self._tensors.items()}
         return StoredTensors(self._path, tensors)
 
     def __getitem__(self, key: str) -> np.ndarray:
@@ -176,14 +178,14 @@ class _Tensor:
 
     def read(self) -> np.ndarray:
         """Read the array."""
-        array = np.empty(self.shape, self.dtype)
-        view = memoryview(array.reshape(-1).view(np.uint8)) if array.size else memoryview(b"")
+        array = host_memory.empty(self.shape, self.dtype)
+        view = memoryview(array.reshape(-1).view(np.uint8)) if array.size else memoryview(b"")  # type: ignore[arg-type]
         self._file.seek(self._start)
         while len(view):
             if not (count := self._file.readinto(view)):
                 raise ValueError(f"The file {self._what} ends too early.")
             view = view[count:]
-        return array
+        return host_memory.hand_over(array)
 
 
 def _storable(array: np.ndarray, name: str) -> np.ndarray:

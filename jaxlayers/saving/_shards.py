@@ -15,7 +15,6 @@ import uuid
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
-import h5py
 import numpy as np
 
 from jaxlayers.common.array_like import unwrap
@@ -105,6 +104,7 @@ class _ShardWriter:
         self._paths: dict[str, str] = {}  # final name -> temporary path
         self._map: dict[str, list[str]] = {}
         self._file: Any = None
+        self._open = contextlib.ExitStack()
         self._size, self._total = 0, 0
 
     def store(self, path: str, name: str | None) -> _Store:
@@ -133,18 +133,15 @@ class _ShardWriter:
         self.close()
         number = len(self._paths)
         temporary = self._paths[f"{self._name}_{number:05}{_ENDING}"] = f"{self._temporary}-{number}.partial"
-        self._file = h5py.File(temporary, "w")
-        self._file.attrs[_hdf5.SEAL_MARK] = True
+        self._file = self._open.enter_context(_hdf5_files.sealing(temporary))
         self._size = 0
 
     def close(self) -> None:
         """Seal the current shard."""
         if self._file is not None:
-            self._file.close()
             self._file = None
-            path = list(self._paths.values())[-1]
-            seals.seal(path)
-            flush_to_disk(path)
+            self._open.close()
+            flush_to_disk(list(self._paths.values())[-1])
 
     def index(self) -> bytes:
         """Return the index."""
@@ -162,8 +159,7 @@ class _ShardWriter:
 
     def discard(self, folder: str) -> None:
         """Remove the shards after a failure."""
-        if self._file is not None:
-            self._file.close()
+        self._open.close()
         for name, temporary in self._paths.items():
             for remains in (temporary, os.path.join(folder, name)):
                 with contextlib.suppress(FileNotFoundError):

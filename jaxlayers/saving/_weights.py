@@ -11,10 +11,9 @@ import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from jaxlayers.common.own_variables import compare
 from jaxlayers.core import donation
 from jaxlayers.core.random import SeedGenerator
-from jaxlayers.core.tracking import kept_apart
+from jaxlayers.saving import _optimizer_states
 from jaxlayers.saving._places import places
 
 _MAX_PROBLEMS = 50  # listed in one error
@@ -70,6 +69,7 @@ def save(root: Any, make_store: Callable[[str, str | None], Any], skipped: Itera
         name = getattr(owner, "name", None)
         store = make_store(path, name if isinstance(name, str) and _is_named(owner) else None)
         owner.save_own_variables(_store_for(owner, store))
+    _optimizer_states.save_parameters(root, _saved_places(root, skipped), make_store)
 
 
 def load(root: Any, stored: Mapping[str, Any], what: str, selection: Selection) -> None:
@@ -94,13 +94,18 @@ def load(root: Any, stored: Mapping[str, Any], what: str, selection: Selection) 
     try:
         for path, store in entries.items():
             try:
-                _load_one(root, owners[path], store)
+                if not _optimizer_states.is_optimizer(owners[path]):
+                    _load_one(owners[path], store)
             except Exception as error:  # the author's own method may raise anything
                 problems[path] = str(error) or type(error).__name__
         used = {selection.path_in_file(path) for path in owners}
         extra = [] if selection.is_partial or selection.skipped else _unused(root, stored, used)
         if problems or extra:
             _report(root, what, problems, extra, selection)
+        for path, store in entries.items():  # not before the weights: to build an optimizer cannot be undone
+            if _optimizer_states.is_optimizer(owners[path]):
+                names = stored.get(f"{selection.path_in_file(path)}/{_optimizer_states.PARAMETERS}", {})
+                _optimizer_states.load(root, owners[path], owners.values(), store, names)
     except BaseException:
         held.put_back()
         raise
@@ -127,42 +132,17 @@ def _report(root: Any, what: str, problems: dict[str, str], extra: list[str], se
     )
 
 
-def _load_one(root: Any, owner: Any, store: Mapping[str, Any]) -> None:
+def _load_one(owner: Any, store: Mapping[str, Any]) -> None:
     if isinstance(owner, SeedGenerator) and not store:  # files by Keras do not hold the states of generators
-        return
-    if isinstance(owner, kept_apart()):
-        if len(store) > 2 and owner is getattr(root, "optimizer", None):
-            owner.build(root.trainable_variables)  # type: ignore[union-attr]
-        _load_optimizer(owner, store)
         return
     if store and not getattr(owner, "built", True) and not owner._saved_variables():
         raise ValueError("the layer is not built, so it has no variables yet. Call it, or build(), first")
     owner.load_own_variables(store)
 
 
-def _load_optimizer(optimizer: Any, store: Mapping[str, Any]) -> None:
-    """Load the state of an optimizer; a state that does not fit is left out, with a warning, as the weights do fit."""
-    if not store:
-        return
-    variables = optimizer._saved_variables()
-    if len(store) == 2 < len(variables) and not compare(variables[:2], store):  # saved before its first step
-        for number, variable in enumerate(variables[:2]):
-            variable.assign(store[str(number)])
-        return
-    problems = compare(variables, store)
-    if problems:
-        warnings.warn(
-            f"The state of the optimizer {optimizer.name!r} is not loaded, since it is that of another optimizer or "
-            f"of other weights: {'; '.join(problems[:3])}.",
-            stacklevel=7,
-        )
-        return
-    optimizer.load_own_variables(store)
-
-
 def optimizers(root: Any) -> list[Any]:
     """Return the objects of a model whose variables are no weights of it."""
-    return [owner for owner in places(root).values() if isinstance(owner, kept_apart())]
+    return [owner for owner in places(root).values() if _optimizer_states.is_optimizer(owner)]
 
 
 def _saved_places(root: Any, skipped: Iterable[Any]) -> dict[str, Any]:
@@ -179,6 +159,7 @@ def _is_named(owner: Any) -> bool:
 
 def _unused(root: Any, stored: Mapping[str, Any], used: set[str]) -> list[str]:
     """Return the paths of the file that no object of the model has; the optimizer of a model without one is none."""
+    used = used | {f"{path}/{_optimizer_states.PARAMETERS}" for path in used}
     has_optimizer = getattr(root, "optimizer", None) is not None
     return [
         path

@@ -74,7 +74,7 @@ class KerasFileEditor:
             if arrays.name is not None:
                 self.object_metadata[path] = {"name": arrays.name}
             if len(arrays):
-                self._make(path).update(arrays)
+                self._make(path).update({key: np.array(array) for key, array in arrays.items()})
 
     def _make(self, path: str) -> dict[str, Any]:
         """Return the dict of an object, made if there is none."""
@@ -125,13 +125,16 @@ class KerasFileEditor:
         optional = (SeedGenerator, *kept_apart())
         skipped = [owner for path, owner in owners.items() if isinstance(owner, optional) and not self._has(path)]
         arrays: dict[str, dict[str, Any]] = {}
-        _weights.save(model, lambda path, name: arrays.setdefault(path, {}), skipped)
         if self.filepath.endswith(".safetensors"):
-            from jaxlayers.saving._safetensors import names_of
+            from jaxlayers.saving._safetensors import TensorWriter
 
-            for path in arrays:
-                names = names_of(owners[path])
-                arrays[path] = {names.get(key, key): value for key, value in arrays[path].items()}
+            tensors: dict[str, Any] = {}
+            _weights.save(model, lambda path, name: TensorWriter(tensors, path), skipped)
+            for name, tensor in tensors.items():
+                path, _, key = name.rpartition("/")
+                arrays.setdefault(path, {})[key] = tensor
+        else:
+            _weights.save(model, lambda path, name: arrays.setdefault(path, {}), skipped)
         result: dict[str, Any] = {}
         for path in filter(arrays.get, arrays):
             place = result

@@ -12,7 +12,7 @@ import itertools
 import math
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import h5py
@@ -20,7 +20,7 @@ import h5py
 from jaxlayers.common.own_variables import compare
 from jaxlayers.core import making
 from jaxlayers.files.archive import Window
-from jaxlayers.saving import _hdf5, _weights, model_files
+from jaxlayers.saving import _hdf5, _optimizer_states, _weights, legacy_configs, model_files
 from jaxlayers.saving._model_archive import parse_json
 
 _MAX_TEXT = 32 << 20  # bytes of an attribute
@@ -39,9 +39,10 @@ def load_model(
                 f"The file {path!r} holds no model. If it holds weights, make the model first and call "
                 "model.load_weights()."
             )
+        described = _converted(legacy_configs.convert, described, path)
         training = file.json("training_config") if compile else None
         if isinstance(training, dict):
-            described["compile_config"] = _compile_config(training)
+            described["compile_config"] = _converted(_compile_config, training, path)
         with model_files._without_arrays():
             model = model_files._revive(described, path, custom_objects, safe_mode)
             if not model.built:
@@ -49,7 +50,7 @@ def load_model(
             _load(model, file.group("model_weights"), skip_mismatch=False, by_name=False)
             if getattr(model, "optimizer", None) is not None and "optimizer_weights" in file.names():
                 stored = file.group("optimizer_weights").variables("the optimizer")
-                _weights._load_one(model, model.optimizer, stored)
+                _optimizer_states.load(model, model.optimizer, [model], stored, {})
     making.make(variable for _, variable in model._tracked_walk.entries)
     return model
 
@@ -122,12 +123,20 @@ def _ordered_weights(layer: Any) -> list[Any]:
     return [*layer.trainable_weights, *layer.non_trainable_weights]
 
 
+def _converted(convert: Callable[[Any], Any], config: Any, path: str) -> Any:
+    """Convert a config of Keras 2, which may be anything."""
+    try:
+        return convert(config)
+    except (TypeError, KeyError, AttributeError, IndexError, ValueError, RecursionError) as error:
+        raise ValueError(f"The config in {path!r} cannot be read: {error}") from error
+
+
 def _compile_config(training: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of `compile`; classes that do not name a module get the one of their argument."""
-    modules = {"loss": "keras.losses", "metrics": "keras.metrics", "weighted_metrics": "keras.metrics"}
-    arguments = {key: _with_modules(training.get(key), module) for key, module in modules.items()}
-    optimizer = _with_modules(training.get("optimizer_config"), "keras.optimizers")
-    return {**arguments, "loss_weights": training.get("loss_weights"), "optimizer": optimizer}
+    modules = {"loss": "keras.losses", "metrics": "keras.metrics", "weighted_metrics": "keras.metrics",
+               "optimizer": "keras.optimizers", "loss_weights": ""}  # fmt: skip
+    arguments = legacy_configs.convert_compile_config(training)
+    return {key: _with_modules(value, modules[key]) for key, value in arguments.items()}
 
 
 def _with_modules(value: Any, module: str) -> Any:

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from jaxlayers.common import assets
 from jaxlayers.core import making, scope
 from jaxlayers.files.atomic import replacing, replacing_directory
 from jaxlayers.saving import _weights
@@ -63,16 +64,16 @@ def save_model(
             f"{model.name!r} is saved before it is built, so the file holds no weights for it. Call it on data first.",
             stacklevel=3,
         )
-    with sharing():
+    with sharing(), assets.apart():
         config = serialize_keras_object(model)
 
     def fill(make_store: Callable[[str, str | None], Any]) -> None:
         _weights.save(model, make_store)
 
     with (replacing if zipped else replacing_directory)(path) as temporary, tempfile.TemporaryDirectory() as folder:
-        assets = os.path.join(temporary if not zipped else folder, _model_archive.ASSETS)
-        _save_assets(model, assets)
-        _model_archive.write(temporary, config, fill, assets, zipped)
+        inside = os.path.join(temporary if not zipped else folder, _model_archive.ASSETS)
+        _save_assets(model, inside)
+        _model_archive.write(temporary, config, fill, inside, zipped)
 
 
 def load_model(

@@ -318,7 +318,7 @@ class Compiled:
 
     def _step_guard(self, guard: Any) -> guarding.StepGuard:
         """Return the part of a `NanGuard` that runs on the device."""
-        return self._kept_step(("guard", guard.action), functools.partial(guarding.StepGuard, guard.action))  # type: ignore[no-any-return]
+        return self._kept_step(("guard", guard.action), functools.partial(guarding.StepGuard, guard.action))
 
     def _compile_step(self, key: Any, name: str, function: Callable[..., Any]) -> Any:
         """Compile a function of the model and store it in the model, to which it refers weakly to avoid a cycle."""

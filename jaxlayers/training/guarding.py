@@ -53,9 +53,9 @@ class StepGuard(Tracked):
         """Let the steps of a new training change the model."""
         self.halted.assign(False)
 
-    def begin_pass(self) -> None:
-        """Count the steps of a new pass over the data."""
-        self.good.assign(0)
+    def begin_pass(self, count: int) -> None:
+        """Count the good steps of a new pass over the data, of which some may be done."""
+        self.good.assign(count)
 
     # In the compiled step.
 

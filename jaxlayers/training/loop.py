@@ -71,12 +71,13 @@ class Loop:
         fits = loader is not None and sum(leaf.nbytes for leaf in jax.tree.leaves(loader.arrays)) <= _MAX_RESIDENT
         self._resident = Resident(loader, self._timer) if fits else None
 
-    def run(self, resume: Callable[[], tuple[int, dict[str, Any]]] | None = None) -> tuple[int, dict[str, Any]]:
+    def run(self, resume: Callable[[], tuple[int, dict[str, Any], bool]] | None = None) -> tuple[int, dict[str, Any]]:
         """Run one pass; return the number of its steps, and the final logs as floats and NumPy arrays.
 
         Args:
-            resume: a function that restores a state within the pass, once the metrics are reset, and returns the number
-                of batches that are done, and their logs; None, the default, for a whole pass.
+            resume: a function that restores a state within the pass, once the metrics are reset. It returns the number
+                of batches that are done, their logs, and True if no batches are left. None, the default, for a whole
+                pass.
 
         Raises:
             ValueError: if the data has no batches.
@@ -85,12 +86,12 @@ class Loop:
         model.stop_evaluating = False  # `fit` resets stop_training, which ends all epochs and not this pass alone
         pending: collections.deque[Any] = collections.deque()
         start = time.perf_counter()
-        if self._guard is not None:
-            model._step_guard(self._guard).begin_pass()
         with fresh_metrics(model):
-            count, logs = (0, {}) if resume is None else resume()
-            done = count
-            executions = iter(()) if count and self._is_over(count) else self._executions()
+            done, logs, is_over = (0, {}, False) if resume is None else resume()
+            if self._guard is not None:
+                model._step_guard(self._guard).begin_pass(done)
+            count = done
+            executions = iter(()) if is_over or (done and self._is_over(done)) else self._executions()
             for size, execute in executions:
                 if self._begin is not None:
                     self._begin(count)

@@ -40,12 +40,14 @@ class Run:
         epoch: the number of the current epoch; between epochs that of the next one.
         batch: the number of batches of this epoch that were trained on; 0 between epochs.
         total: the number of batches that the model was trained on.
+        is_validating: True if the epoch is in its validation: all of its batches are done.
         logs: the logs of the last batch or epoch.
     """
 
     def __init__(self, model: Any, data: Feed, validation: Feed | None, listeners: CallbackList, epoch: int):
         self.model, self.epoch, self.batch, self.logs = model, epoch, 0, {}  # type: tuple[Any, int, int, dict[str, Any]]
         self.total = 0
+        self.is_validating = False
         self._data, self._validation = data, validation
         self._validation_state: Any = None  # the position before the validation of the current epoch
         self._callbacks = listeners.callbacks
@@ -83,14 +85,14 @@ class Run:
         if self.batch == 0:
             self._assign()
 
-    def resume(self) -> tuple[int, dict[str, Any]]:
+    def resume(self) -> tuple[int, dict[str, Any], bool]:
         """Restore a state within the epoch that has begun, if there is one.
 
         Returns:
-            The number of the batches that are done in this epoch, and their logs.
+            The number of the batches that are done in this epoch, their logs, and True if no batches are left.
         """
         self._assign()
-        return self.batch, self.logs
+        return self.batch, self.logs, self.is_validating
 
     @property
     def after_batches(self) -> Callable[[int, dict[str, Any]], None] | None:
@@ -111,11 +113,12 @@ class Run:
         return self._during_validation if self._savers else None
 
     def _during_validation(self, count: int, logs: dict[str, Any]) -> None:
+        self.is_validating = True
         self._end_if_requested()
 
     def end_epoch(self, epoch: int, logs: dict[str, Any]) -> None:
         """Note that an epoch has ended, with its validation and all callbacks."""
-        self.epoch, self.batch, self.logs = epoch + 1, 0, logs
+        self.epoch, self.batch, self.logs, self.is_validating = epoch + 1, 0, logs, False
         if self._resumable and self._validation is not None:
             self._validation_state = self._validation.get_state(within_epoch=False)
         for saver in self._savers:
@@ -164,14 +167,20 @@ class Run:
             "format": 1,
             "epoch": self.epoch,
             "batch": self.batch,
+            "is_validating": self.is_validating,
             "total": self.total,
             "logs": dict(self.logs),
             "stop_training": bool(self.model.stop_training),
-            "data": self._data.get_state(within_epoch=self.batch > 0),
+            "data": self._data.get_state(self._is_within_epoch),
             "validation": self._validation_state,
             "callbacks": [[name, state] for name, state in states if state is not None],
             "generators": _get_generators(),
         }
+
+    @property
+    def _is_within_epoch(self) -> bool:
+        """True if the next batch is of the current epoch."""
+        return self.batch > 0 and not self.is_validating
 
     def restore(self, path: Path) -> None:
         """Restore the state in a checkpoint: the position in the data now, the rest when the epoch has begun.
@@ -194,12 +203,12 @@ class Run:
             raise ValueError(
                 f"The training saved in {str(path)!r} was {saved} validation data. Pass the same data again."
             )
-        self._data.set_state(state["data"], within_epoch=state["batch"] > 0)
+        self.epoch, self.batch, self.total = state["epoch"], state["batch"], state["total"]
+        self.is_validating, self.logs = state["is_validating"], state["logs"]
+        self._data.set_state(state["data"], self._is_within_epoch)
         if self._validation is not None:
             self._validation.set_state(state["validation"], within_epoch=False)
             self._validation_state = state["validation"]
-        self.epoch, self.batch, self.total = state["epoch"], state["batch"], state["total"]
-        self.logs = state["logs"]
         self._restored = arrays, state
 
     def _prepare_model(self, batch: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from jaxlayers.data import MappedLoader
-from jaxlayers.data.pipeline import stack
+from jaxlayers.data.elements import stack
 from jaxlayers.numerics.spatial import format_of, one_of, per_axis
 from jaxlayers.utils import _images, _sounds
 from jaxlayers.utils._messages import print_message

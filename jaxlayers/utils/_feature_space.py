@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -16,7 +17,7 @@ from jaxlayers.layers.preprocessing.encoding import encode
 from jaxlayers.layers.preprocessing.host import HostArray, HostLayer, as_host
 from jaxlayers.layers.preprocessing.vocabulary import IndexLookup
 from jaxlayers.numerics.spatial import one_of
-from jaxlayers.saving import deserialize_keras_object, serialize_keras_object
+from jaxlayers.saving import deserialize_keras_object, save_model, serialize_keras_object
 from jaxlayers.utils._features import Cross, Feature
 
 _BATCH = 32  # the number of rows in a batch for `adapt`
@@ -316,7 +317,19 @@ class FeatureSpace(HostLayer):
             self._encoded = self(inputs)
         return self._encoded
 
-    # Configs.
+    # Configs and files.
+
+    def save(self, filepath: str | os.PathLike[str]) -> None:
+        """Write the feature space to a `.keras` file, which `jl.models.load_model` reads.
+
+        Args:
+            filepath: the path of the file.
+
+        Raises:
+            ValueError: when the path has another ending.
+            OSError: when the file cannot be written.
+        """
+        save_model(self, filepath)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor, with the vocabularies and boundaries that were found."""

@@ -273,3 +273,19 @@ def test_shapes_of_inputs_that_are_none(shape):
         return
     with pytest.raises(ValueError, match="expects as batch_shape a tuple of sizes"):
         jl.Input(batch_shape=shape)
+
+
+@pytest.mark.parametrize("transform", (lambda function: function, jl.jit), ids=("eager", "jit"))
+def test_arrays_are_described_by_dtype_and_shape(transform):
+    """Not by their numbers, and not as tracers."""
+    x = np.ones((4, 2), "float32")
+    for mistake in (
+        jl.losses.get,
+        jl.regularizers.get,
+        jl.activations.get,
+        jl.optimizers.SGD,
+        lambda x: jl.Sequential([x]),
+        lambda x: jl.optimizers.SGD().apply([x], [x]),
+    ):
+        with pytest.raises((TypeError, ValueError), match=r"received float32\[4, 2\]\."):
+            transform(mistake)(x)

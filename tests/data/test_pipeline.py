@@ -166,3 +166,18 @@ def test_training_on_a_data_set_without_end():
         model.fit(data.repeat(), verbose=0)
     history = model.fit(data.repeat(), steps_per_epoch=3, epochs=2, verbose=0)
     assert len(history.history["loss"]) == 2 and int(model.optimizer.iterations) == 6
+
+
+@pytest.mark.parametrize("combine", [lambda a, b: a.zip(a, b), lambda a, b: a.concatenate(b)])
+def test_the_position_covers_every_source(combine):
+    def make():
+        first = ArrayLoader(np.arange(8), batch_size=2, shuffle=True, seed=1)
+        return combine(first, ArrayLoader(np.arange(8, 16), batch_size=2, shuffle=True, seed=2))
+
+    whole, other = make(), make()
+    list(whole)
+    batches = iter(whole)
+    next(batches)
+    other.set_state(whole.get_state())
+    for expected, received in zip(batches, other, strict=True):
+        np.testing.assert_array_equal(expected, received)

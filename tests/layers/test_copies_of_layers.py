@@ -1,4 +1,4 @@
-"""Copies and pickles of every layer of the table are the same program with the same weights."""
+"""Copies and pickles of the layers of the table are the same program with the same weights."""
 
 import copy
 import pickle
@@ -9,7 +9,7 @@ import numpy as np
 
 import jaxlayers as jl
 from jaxlayers import layers
-from tests.layers.test_every_layer import each_class, identical, prepared
+from tests.layers.test_every_layer import each_family, identical, prepared
 
 
 def program(layer, case, args):
@@ -22,7 +22,7 @@ def program(layer, case, args):
     return re.sub(r"0x[0-9a-f]+", "", str(jax.make_jaxpr(applied)(layer.params, layer.state, args)))
 
 
-@each_class
+@each_family
 def test_a_copy_is_the_same_layer(case):
     layer, params, state, args = prepared(case)
     expected = program(layer, case, args)

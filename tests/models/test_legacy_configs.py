@@ -8,7 +8,7 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import layers
-from jaxlayers.models import legacy_configs
+from jaxlayers.saving import legacy_configs
 
 ZEROS, ONES = ({"class_name": name, "config": {}} for name in ("Zeros", "Ones"))
 UNIFORM = {"class_name": "GlorotUniform", "config": {"seed": None}}

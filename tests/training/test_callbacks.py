@@ -246,14 +246,16 @@ def test_model_checkpoint_in_fit(tmp_path):
     keeping = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: weights.append(model.get_weights()))
     saving = [
         callbacks.ModelCheckpoint(tmp_path / "{epoch}.weights.h5", save_weights_only=True),
+        callbacks.ModelCheckpoint(tmp_path / "{epoch}.safetensors", save_weights_only=True),
         callbacks.ModelCheckpoint(tmp_path / "{epoch}-{loss:.3f}.keras"),
         callbacks.ModelCheckpoint(tmp_path / "batch-{batch}.keras", save_freq=2, monitor="loss", save_best_only=True),
     ]
     losses = model.fit(X, Y, batch_size=4, epochs=2, verbose=0, callbacks=[keeping, *saving]).history["loss"]
     for epoch in range(2):
-        other = jl.Sequential([jl.Input((3,)), jl.layers.Dense(1)])
-        other.load_weights(tmp_path / f"{epoch + 1}.weights.h5")
-        jax.tree.map(np.testing.assert_array_equal, other.get_weights(), weights[epoch])
+        for ending in ("weights.h5", "safetensors"):
+            other = jl.Sequential([jl.Input((3,)), jl.layers.Dense(1)])
+            other.load_weights(tmp_path / f"{epoch + 1}.{ending}")
+            jax.tree.map(np.testing.assert_array_equal, other.get_weights(), weights[epoch])
         other = jl.models.load_model(tmp_path / f"{epoch + 1}-{losses[epoch]:.3f}.keras")
         jax.tree.map(np.testing.assert_array_equal, other.get_weights(), weights[epoch])
     assert not np.array_equal(weights[0][0], weights[1][0])

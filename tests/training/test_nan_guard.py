@@ -1,6 +1,7 @@
 """NanGuard: steps that make values which are not finite change nothing, and are told with their cause."""
 
 import functools
+import pickle
 
 import jax.numpy as jnp
 import numpy as np
@@ -89,7 +90,7 @@ def test_the_saved_state_is_restored():
     assert not np.array_equal(seen[5][0], seen[4][0]) and np.isfinite(history["loss"]).all() and guard.saved == ()
 
 
-@pytest.mark.parametrize("action", ["stop", "skip", "restore"])
+@pytest.mark.parametrize("action", ["stop", "restore"])
 def test_nothing_changes_without_failures(action):
     guarded, plain = model_of(), model_of()
     guard = NanGuard(action, save_every=5)
@@ -219,6 +220,35 @@ def test_an_epoch_without_a_good_step_has_no_finite_loss(capsys):
     assert np.isnan(fit(model, X * np.nan, guard=guard)["loss"]).all()  # 0 would be the best loss
     assert len(guard.failures) == 12 and sum(bool(failure.cause) for failure in guard.failures) == 2
     assert "6 steps of epoch 2" in capsys.readouterr().out
+
+
+def test_a_guard_can_be_copied_in_the_middle_of_training():
+    copies = []
+    copying = jl.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: copies.append(pickle.dumps(guard)))
+    guard, model = NanGuard("restore", verbose=0), jl.Sequential([layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(BAD, Y, 4, shuffle=False, verbose=0, callbacks=[guard, copying])
+    other = pickle.loads(copies[-1])
+    assert other.action == "restore" and other.saved == () and len(other.failures) <= len(guard.failures) == 1
+
+
+@pytest.mark.parametrize("action", ["skip", "restore"])
+def test_training_resumes_to_the_same_numbers(action, tmp_path):
+    class Interrupting(Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 3:
+                raise KeyboardInterrupt
+
+    def run(folder, *more):
+        model, guard = model_of(), NanGuard(action, save_every=3, verbose=0)
+        saving = jl.callbacks.BackupAndRestore(tmp_path / folder, save_freq=1)
+        listed = [guard, saving, *more]
+        model.fit(BAD, Y, 4, epochs=2, shuffle=False, verbose=0, callbacks=listed)
+        return state_of(model), [failure[:4] for failure in guard.failures]
+
+    with pytest.raises(KeyboardInterrupt):
+        run("interrupted", Interrupting())
+    assert run("interrupted") == run("whole")
 
 
 def test_mistakes_are_told():

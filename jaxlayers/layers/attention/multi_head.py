@@ -112,7 +112,7 @@ class MultiHeadAttention(ProjectedAttention):
                 )
             self.attention_axes = tuple(axes)
 
-    _names_in_files: ClassVar = {f"_{name}_dense": f"{name}_dense" for name in ("query", "key", "value", "output")}
+    _properties_in_files = ("query_dense", "key_dense", "value_dense", "output_dense")  # Keras finds them by these
     query_dense = property(attrgetter("_query_dense"), doc="The projection of the query.")
     key_dense = property(attrgetter("_key_dense"), doc="The projection of the key.")
     value_dense = property(attrgetter("_value_dense"), doc="The projection of the value.")

@@ -18,8 +18,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common import assets
 from jaxlayers.common.settings import floatx
-from jaxlayers.core import SymbolicTensor, inference
+from jaxlayers.core import SymbolicTensor, inference, scope
 from jaxlayers.layers.preprocessing import _hashes
 from jaxlayers.layers.preprocessing.encoding import MODES, check_mode, encode, refuse_sparse
 from jaxlayers.layers.preprocessing.hashing import standardize_salt
@@ -322,15 +323,16 @@ class IndexLookup(HostLayer):
         """Return indices, or vectors of them, as `output_mode` says."""
         if self.output_mode == "int":
             return encode(jnp.asarray(indices), "int", 0, "int64")
-        if not self.pad_to_max_tokens and not len(self._tokens):
+        awaited = None if len(self._tokens) or scope.makes_arrays() else self._size_seen  # while a file is read
+        if not self.pad_to_max_tokens and not len(self._tokens) and awaited is None:
             raise RuntimeError(
                 f"{self.path!r} has no vocabulary, so the size of its output vectors is unknown. Call adapt() or "
                 "set_vocabulary() first, or set pad_to_max_tokens=True."
             )
-        depth = self.max_tokens if self.pad_to_max_tokens and self.max_tokens else self.vocabulary_size()
+        depth = self.max_tokens if self.pad_to_max_tokens and self.max_tokens else awaited or self.vocabulary_size()
         weighted = self.output_mode == "tf_idf"
         vectors = encode(jnp.asarray(indices), "count" if weighted else self.output_mode, depth, self.compute_dtype)
-        if not weighted:
+        if not weighted or awaited is not None:
             return vectors
         if self.idf_weights is None:
             raise ValueError(f"{self.path!r} has no idf_weights. Call adapt() or set_vocabulary() first.")
@@ -344,12 +346,19 @@ class IndexLookup(HostLayer):
     # Configs and files.
 
     def get_config(self) -> dict[str, Any]:
-        """Return the constructor arguments as plain data, and the vocabulary, which Keras omits after `adapt`."""
+        """Return the constructor arguments as plain data, and the vocabulary, which Keras omits after `adapt`.
+
+        In the file of a model, an adapted vocabulary is an asset, unless a token has a line break.
+        """
         config = {**super().get_config(), "vocabulary": None}
-        if len(self._tokens):
+        if len(self._tokens) and not (assets.are_apart() and self.adaptable and self._has_a_line_for_each_token()):
             config["vocabulary"] = self.get_vocabulary(include_special_tokens=self.idf_weights is not None)
             config |= {"has_input_vocabulary": False} if self.adaptable else {}
         return config
+
+    def _has_a_line_for_each_token(self) -> bool:
+        lines = [str(token) for token in self._tokens]
+        return "\n".join(lines).splitlines() == lines and lines[-1] != ""
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from jaxlayers import ops
 from jaxlayers.common.masks import get_mask
+from jaxlayers.common.own_variables import OwnVariables, compare
 from jaxlayers.core import InputSpec, Variable, tracking
 from jaxlayers.core.protocols import Role
 from jaxlayers.layers.recurrent import _loop
@@ -200,8 +201,11 @@ class RNN(InnerLayers):
         return [mask, *(None for _ in jax.tree.leaves(self.state_size))] if self.return_state else mask
 
 
-class _States(tracking.Tracked):
-    """The states of a stateful layer: variables that are not in `weights`, as in Keras."""
+class _States(OwnVariables, tracking.Tracked):
+    """The states of a stateful layer: variables that are not in `weights`, as in Keras.
+
+    They are in files (not in Keras's). States of another batch size are left out when a file is loaded.
+    """
 
     _variable_role = Role.STATE
 
@@ -213,6 +217,11 @@ class _States(tracking.Tracked):
         """The variables, by their number."""
         for number, variable in enumerate(self.held):
             yield str(number), variable
+
+    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+        """Assign the states in a file, if it has them for this batch size."""
+        if not compare(self._saved_variables(), store):
+            super().load_own_variables(store)
 
 
 def _initial_state(layer: RNN, number: int, batch: int, shape: Any, dtype: Any = None) -> jax.Array:

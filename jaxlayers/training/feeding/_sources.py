@@ -19,7 +19,8 @@ import numpy as np
 
 from jaxlayers.data import ArrayLoader
 from jaxlayers.data.batches import aligned_empty
-from jaxlayers.data.pipeline import Pipeline, by_threads
+from jaxlayers.data.elements import by_threads
+from jaxlayers.data.pipeline import Pipeline
 from jaxlayers.training.feeding import _workers
 from jaxlayers.training.feeding._positions import (
     NotResumableError,
@@ -156,9 +157,9 @@ class Stream(Source):
         if isinstance(current, StreamPass) and current.resumable is not None:
             return {"open": True, "data": current.position()}
         if current is None and is_resumable(self._data):
-            next_pass_state = getattr(self._data, "next_pass_state", None)  # a pass may have been ended early
-            at_start = not within_epoch and next_pass_state is not None
-            return {"open": False, "data": next_pass_state() if at_start else position_of(self._data)}
+            # A pass may have been ended early.
+            at_start = not within_epoch and hasattr(self._data, "next_pass_state")
+            return {"open": False, "data": self._data.next_pass_state() if at_start else position_of(self._data)}
         if current is None and not self.one_pass:
             return {"open": False, "data": None}  # the next pass is a new one, here as well as after a restart
         kind = "a generator or iterator" if self.one_pass else "an iterable in the middle of a pass"

@@ -54,7 +54,7 @@ def convert(described: dict[str, Any]) -> dict[str, Any]:
     if not is_legacy(described):
         return described
     class_name, config = described["class_name"], _plain(described["config"])
-    rest = {key: described[key] for key in ("name", "inbound_nodes") if key in described}
+    rest: dict[str, Any] = {key: described[key] for key in ("name", "inbound_nodes") if key in described}
     if class_name in _MODELS and _has_layers(config):
         config = convert_sequential(config) if class_name == "Sequential" else convert_graph(config)
         name = "Sequential" if class_name == "Sequential" else "Functional"

@@ -1,0 +1,41 @@
+"""Arrays in the memory of the host that JAX takes over as they are, instead of copying them.
+
+On CPU a copy costs as much as reading a file does, and doubles the memory. JAX uses aligned memory of NumPy; that
+is safe if nobody changes it, which only the function that made the array can promise.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+_ALIGNMENT = 64  # bytes; XLA's on CPU
+
+
+class HandedOver(np.ndarray):
+    """An array whose memory nobody will change: it is read-only, and so is the array that owns the memory."""
+
+
+def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Return an array of any content, in memory that JAX can take over."""
+    dtype = np.dtype(dtype)
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def hand_over(array: np.ndarray) -> HandedOver:
+    """Return a read-only view of an array of `empty`, which the caller must not use any more."""
+    base = array if array.base is None else array.base
+    base.flags.writeable = array.flags.writeable = False
+    return array.view(HandedOver)
+
+
+def unchanging(value: Any, dtype: Any) -> np.ndarray:
+    """Return a value as an array that nobody will change: a copy, unless it is handed over in this dtype."""
+    if type(value) is HandedOver and not value.flags.writeable and value.dtype == dtype:
+        return value.view(np.ndarray)
+    return np.array(value, dtype=dtype)
