@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import h5py
+
 from jaxlayers.files import seals
 from jaxlayers.files.archive import Window
 from jaxlayers.files.atomic import replacing
