@@ -68,7 +68,7 @@ _CALL_PARAMETERS = {
     "while_loop": "loop_vars",
 }
 
-_MAX_PARTS = 1 << 14  # of an array that an operation in a config splits; each is a symbolic tensor
+_MAX_PARTS = 1 << 14  # parts that an operation in a config splits an array into, or differences that it takes
 _LOOPS = ("associative_scan", "cond", "fori_loop", "map", "scan", "switch", "vectorized_map", "while_loop")
 _MODULES = {"rearrange": "einops", **dict.fromkeys(_LOOPS, "core")}
 
@@ -137,9 +137,9 @@ def revive_operation(entry: dict[str, Any]) -> Callable[..., Any]:
         raise ValueError(f"The operation {entry['class_name']!r} has no settings {unknown}; it has {list(parameters)}.")
     settings = {k: _with_tuples(deserialize_keras_object(v)) for k, v in entry["config"].items() if k in parameters}
 
-    parts = settings.get("num" if function.__name__ == "unstack" else "indices_or_sections")
+    parts = settings.get({"diff": "n", "unstack": "num"}.get(function.__name__, "indices_or_sections"))
     if isinstance(parts, int) and parts > _MAX_PARTS:
-        raise ValueError(f"The operation {entry['class_name']!r} makes at most {_MAX_PARTS} parts; received {parts}.")
+        raise ValueError(f"The operation {entry['class_name']!r} takes at most {_MAX_PARTS} steps; received {parts}.")
     names = _call_parameters(function)
     takes_all = parameters[names[-1]].kind is inspect.Parameter.VAR_POSITIONAL
 

@@ -6,6 +6,7 @@ storage outside of the file, no plug-ins, and no data set that declares more tha
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from jaxlayers.common import host_memory
 from jaxlayers.common.array_like import unwrap
+from jaxlayers.files.archive import Window
 
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 _MAX_EXPANSION = 100  # of compressed arrays; numbers hardly shrink, and Keras does not compress
@@ -107,6 +109,13 @@ class VariableWriter(MutableMapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._group)
+
+
+@contextlib.contextmanager
+def creating(path: str) -> Iterator[h5py.File]:
+    """A `with` block around a new file, which Python writes: so a full disk is an `OSError`, wherever it is noticed."""
+    with open(path, "w+b", buffering=0) as raw, h5py.File(Window(raw, 0, None), "w") as file:
+        yield file
 
 
 def _allocated_at_once() -> Any:

@@ -50,7 +50,7 @@ def write(
     if not zipped:
         with open(os.path.join(path, CONFIG), "xb") as file:
             file.write(config_text)
-        with h5py.File(os.path.join(path, WEIGHTS), "w") as weights:
+        with _hdf5.creating(os.path.join(path, WEIGHTS)) as weights:
             fill(lambda place, name: _hdf5.VariableWriter(weights, place, name))
         with open(os.path.join(path, METADATA), "xb") as file:
             file.write(_hashed({**_metadata(zipped), _HASHES: _hashes(path)}))

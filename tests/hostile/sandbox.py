@@ -17,9 +17,34 @@ import tempfile
 import time
 import warnings
 
-FORBIDDEN = ("import", "socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.fork", "ctypes.", "pty.",
-             "shutil.", "urllib.", "http.", "ftplib.", "smtplib.", "marshal.", "pickle.", "code.__new__", "compile",
-             "os.link", "os.symlink", "os.rename", "os.remove", "os.rmdir", "os.chmod", "os.chown", "os.truncate")  # fmt: skip
+FORBIDDEN = (
+    "import",
+    "socket.",
+    "subprocess.",
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.fork",
+    "ctypes.",
+    "pty.",
+    "shutil.",
+    "urllib.",
+    "http.",
+    "ftplib.",
+    "smtplib.",
+    "marshal.",
+    "pickle.",
+    "code.__new__",
+    "compile",
+    "os.link",
+    "os.symlink",
+    "os.rename",
+    "os.remove",
+    "os.rmdir",
+    "os.chmod",
+    "os.chown",
+    "os.truncate",
+)
 LINE = "HOSTILE "
 
 
@@ -40,9 +65,9 @@ class Watch:
                 self.events.append(f"open {path}")
         elif event == "exec" and not arguments[0].co_filename.startswith("<"):
             self.events.append(f"exec {arguments[0].co_filename}")
-        elif event == "compile" and arguments[1] == "<unknown>":  # the text of a dtype or of a signature, parsed only
-            pass
-        elif event == "import" and arguments[0] in sys.modules:
+        elif (event == "compile" and arguments[1] == "<unknown>") or (
+            event == "import" and arguments[0] in sys.modules
+        ):  # the text of a dtype or of a signature, parsed only
             pass
         elif event.startswith(FORBIDDEN) and not _is_own_folder(event, arguments, self.allowed):
             self.events.append(f"{event} {str(arguments)[:200]}")
@@ -85,7 +110,14 @@ def run(watch: Watch, name: str, action) -> dict:
     watch.events = None
     seconds = time.perf_counter() - start
     peak = memory("VmHWM") - before
-    return {"name": name, "outcome": outcome, "message": message[:3000], "events": events[:5], "seconds": seconds, "peak": peak}
+    return {
+        "name": name,
+        "outcome": outcome,
+        "message": message[:3000],
+        "events": events[:5],
+        "seconds": seconds,
+        "peak": peak,
+    }
 
 
 def _stop(*_: object) -> None:
@@ -102,6 +134,8 @@ def main(folder: str) -> None:
     cases.warm_up(folder)
     limit = int(memory("VmSize") + 8192) << 20  # an allocation that is never touched is an error as well
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    gc.collect()
+    gc.freeze()  # so that the collection before each case is quick
     watch = Watch(folder)
     signal.signal(signal.SIGALRM, _stop)
     only = os.environ.get("HOSTILE_ONLY", "")

@@ -1,5 +1,7 @@
 """Hostile zip archives and directories."""
 
+# ruff: noqa: E501, tables of cases
+
 from __future__ import annotations
 
 import io
@@ -57,7 +59,10 @@ def _archives(good: Good) -> Iterator[tuple[str, Callable[[str], None]]]:
                  "config.json", "model.weights.h5", "metadata.json", "assets/config.json/../../model.weights.h5"):  # fmt: skip
         yield f"with {name[:30]!r}", _with_member(good, name)
     for kind, mode in (("link", 0o120777), ("FIFO", 0o010644), ("device", 0o060644), ("socket", 0o140644)):
-        yield f"with a {kind}", _with_member(good, "assets/x", b"/etc/passwd", external_attr=mode << 16, create_system=3)
+        yield (
+            f"with a {kind}",
+            _with_member(good, "assets/x", b"/etc/passwd", external_attr=mode << 16, create_system=3),
+        )
     yield "with another compression", _with_member(good, "assets/x", b"x" * 1000, compress_type=zipfile.ZIP_BZIP2)
     yield "with LZMA", _with_member(good, "assets/x", b"x" * 1000, compress_type=zipfile.ZIP_LZMA)
     yield "with a bomb", _with_member(good, "assets/x", bytes(100 << 20), compress_type=zipfile.ZIP_DEFLATED)
@@ -73,7 +78,7 @@ def _archives(good: Good) -> Iterator[tuple[str, Callable[[str], None]]]:
     yield "with a bad metadata", _members(good, {"metadata.json": b"[[["})
     yield "that says it is sealed", _members(good, {"metadata.json": b'{"jaxlayers_sealed": true}'})
     yield "with a directory as config", _members(good, {"config.json": None, "config.json/": b""})
-    yield "that is empty", lambda path: open(path, "wb").close()  # noqa: SIM115
+    yield "that is empty", lambda path: open(path, "wb").close()
     yield "of zeros", lambda path: _write(path, bytes(1 << 20))
     yield "of an empty archive", lambda path: _write(path, b"PK\x05\x06" + bytes(18))
 
@@ -83,7 +88,9 @@ def _write(path: str, data: bytes) -> None:
         file.write(data)
 
 
-def _members(good: Good, changes: dict[str, bytes | None], compression: int = zipfile.ZIP_STORED) -> Callable[[str], None]:
+def _members(
+    good: Good, changes: dict[str, bytes | None], compression: int = zipfile.ZIP_STORED
+) -> Callable[[str], None]:
     def write(path: str) -> None:
         members = {**good.members, "metadata.json": b"{}", **changes}
         with zipfile.ZipFile(path, "w", compression) as archive:
@@ -128,8 +135,19 @@ def _edits(good: Good) -> Iterator[tuple[str, Callable[[bytes], bytes]]]:
             ("a long local extra field", _LOCAL, 28, "<H", 60000), ("a long local name", _LOCAL, 26, "<H", 60000), ("a strong encryption", _CENTRAL, 8, "<H", 0x41),
             ("another local compression", _LOCAL, 8, "<H", 8), ("a local encryption", _LOCAL, 6, "<H", 1), ("a version of the future", _CENTRAL, 6, "<H", 999),
         ):  # fmt: skip
-            yield f"member {number} with {name}", lambda data, s=signature, n=number, o=offset, la=layout, v=value: _field(data, s, n, o, la, v)
-    for name, offset, layout, value in (("many entries", 10, "<H", 0xFFFF), ("a huge directory", 12, "<L", 0xFFFFFFF0), ("a directory outside", 16, "<L", 0x7FFFFFFF), ("a directory of zip64", 12, "<L", 0xFFFFFFFF), ("a long comment", 20, "<H", 60000), ("an offset of zip64", 16, "<L", 0xFFFFFFFF), ("no entries", 10, "<H", 0)):
+            yield (
+                f"member {number} with {name}",
+                lambda data, s=signature, n=number, o=offset, la=layout, v=value: _field(data, s, n, o, la, v),
+            )
+    for name, offset, layout, value in (
+        ("many entries", 10, "<H", 0xFFFF),
+        ("a huge directory", 12, "<L", 0xFFFFFFF0),
+        ("a directory outside", 16, "<L", 0x7FFFFFFF),
+        ("a directory of zip64", 12, "<L", 0xFFFFFFFF),
+        ("a long comment", 20, "<H", 60000),
+        ("an offset of zip64", 16, "<L", 0xFFFFFFFF),
+        ("no entries", 10, "<H", 0),
+    ):
         yield f"end with {name}", lambda data, o=offset, la=layout, v=value: _field(data, _END, 0, o, la, v)
     yield "with something in front", lambda data: b"GIF89a" + bytes(1000) + data
     yield "with something behind", lambda data: data + b"x" * 100
@@ -139,7 +157,10 @@ def _edits(good: Good) -> Iterator[tuple[str, Callable[[bytes], bytes]]]:
     yield "cut in half", lambda data: data[: len(data) // 2]
     yield "with overlapping members", lambda data: _overlapping(data)
     yield "with a member in a member", lambda data: _inside(data)
-    yield "with a seal that is not at the end", lambda data: data[:-2] + struct.pack("<H", 91) + b"jaxlayers sha256 " + b"0" * 64 + b"behind seal"
+    yield (
+        "with a seal that is not at the end",
+        lambda data: data[:-2] + struct.pack("<H", 91) + b"jaxlayers sha256 " + b"0" * 64 + b"behind seal",
+    )
     yield "with a wrong seal", lambda data: data[:-2] + struct.pack("<H", 81) + b"jaxlayers sha256 " + b"0" * 64
     yield "with a gap", lambda data: _gap(data)
 
