@@ -21,14 +21,7 @@ from jaxlayers.data import ArrayLoader
 from jaxlayers.data.batches import aligned_empty
 from jaxlayers.data.elements import by_threads
 from jaxlayers.data.pipeline import Pipeline
-from jaxlayers.training.feeding import _workers
-from jaxlayers.training.feeding._positions import (
-    NotResumableError,
-    find_changing_hook,
-    is_resumable,
-    position_of,
-    set_position,
-)
+from jaxlayers.training.feeding import _positions, _workers
 
 
 class Pass(Protocol):
@@ -67,7 +60,7 @@ class Source:
             within_passes: if True, `get_state` will be called within passes; if False, between them only.
 
         Raises:
-            NotResumableError: if the position cannot be restored.
+            _positions.NotResumableError: if the position cannot be restored.
         """
         self.is_backed_up = True
         self.get_state(None, within_epoch=False)
@@ -81,7 +74,7 @@ class Source:
             within_epoch: if True, the next batch is of the current epoch; if False, it is the first of an epoch.
 
         Raises:
-            NotResumableError: if the position cannot be restored.
+            _positions.NotResumableError: if the position cannot be restored.
         """
         raise NotImplementedError(f"{type(self).__name__} has no get_state().")
 
@@ -141,14 +134,16 @@ class Stream(Source):
         numpy_iterator = getattr(self._data, "as_numpy_iterator", None) if foreign else None  # a data set of TensorFlow
         batches = iter(self._data) if numpy_iterator is None else numpy_iterator()
         this_pass = StreamPass(batches, self._convert, closing=not self.one_pass)
-        this_pass.resumable = next(filter(is_resumable, (batches, self._data)), None)
+        this_pass.resumable = next(filter(_positions.is_resumable, (batches, self._data)), None)
         this_pass.is_backed_up = self.is_backed_up
         return this_pass
 
     def begin_backup(self, within_passes: bool) -> Pass | None:
         """Check that `get_state` will be possible: the iterator of a pass may have a state if its iterable has none."""
         self.is_backed_up = True
-        started = self.start() if within_passes and not self.one_pass and not is_resumable(self._data) else None
+        started = (
+            self.start() if within_passes and not self.one_pass and not _positions.is_resumable(self._data) else None
+        )
         self.get_state(started, within_epoch=False)
         return started
 
@@ -156,14 +151,17 @@ class Stream(Source):
         """Return the state of the iterator of the current pass, or of the iterable."""
         if isinstance(current, StreamPass) and current.resumable is not None:
             return {"open": True, "data": current.position()}
-        if current is None and is_resumable(self._data):
+        if current is None and _positions.is_resumable(self._data):
             # A pass may have been ended early.
             at_start = not within_epoch and hasattr(self._data, "next_pass_state")
-            return {"open": False, "data": self._data.next_pass_state() if at_start else position_of(self._data)}
+            return {
+                "open": False,
+                "data": self._data.next_pass_state() if at_start else _positions.position_of(self._data),
+            }
         if current is None and not self.one_pass:
             return {"open": False, "data": None}  # the next pass is a new one, here as well as after a restart
         kind = "a generator or iterator" if self.one_pass else "an iterable in the middle of a pass"
-        raise NotResumableError(
+        raise _positions.NotResumableError(
             f"{type(self._data).__name__}, {kind} without get_state() and set_state(), cannot be resumed where it was. "
             "Give it these methods, or pass arrays, an ArrayLoader, a PyDataset, a data set of Grain, or an iterable "
             "that starts again in each epoch together with save_freq='epoch'."
@@ -171,13 +169,13 @@ class Stream(Source):
 
     def set_state(self, state: Any) -> Pass | None:
         """Restore the state of the iterable, or of an iterator of it."""
-        if is_resumable(self._data):
-            set_position(self._data, state["data"])
+        if _positions.is_resumable(self._data):
+            _positions.set_position(self._data, state["data"])
         if not state["open"]:
             return None
         this_pass = self.start()
-        if not is_resumable(self._data) and isinstance(this_pass, StreamPass):
-            set_position(this_pass.resumable, state["data"])
+        if not _positions.is_resumable(self._data) and isinstance(this_pass, StreamPass):
+            _positions.set_position(this_pass.resumable, state["data"])
         return this_pass
 
 
@@ -228,13 +226,13 @@ class DataSet(Source):
     def get_state(self, current: Pass | None, within_epoch: bool) -> Any:
         """Return the number of the pass, the position in it, the seed of the orders, and the state of the data set."""
         done = current.taken if isinstance(current, StreamPass) else None
-        if not is_resumable(self._dataset) and (hook := find_changing_hook(self._dataset)):
-            raise NotResumableError(
+        if not _positions.is_resumable(self._dataset) and (hook := _positions.find_changing_hook(self._dataset)):
+            raise _positions.NotResumableError(
                 f"{type(self._dataset).__name__} has {hook}(), which may change its batches, but no get_state() and "
                 "set_state(), so it cannot be resumed where it was. Give it these methods; if the hook changes no "
                 "batch, get_state() may return None."
             )
-        data = position_of(self._dataset) if is_resumable(self._dataset) else None
+        data = _positions.position_of(self._dataset) if _positions.is_resumable(self._dataset) else None
         return {"seed": self._seed, "passes": self._passes - (done is not None), "done": done, "data": data}
 
     def set_state(self, state: Any) -> Pass | None:
@@ -242,8 +240,8 @@ class DataSet(Source):
         if (state["seed"] is None) != (self._seed is None):
             saved = state["seed"] is not None
             raise ValueError(f"The saved position is one in data with shuffle={saved}. Pass shuffle={saved} again.")
-        if is_resumable(self._dataset):
-            set_position(self._dataset, state["data"])
+        if _positions.is_resumable(self._dataset):
+            _positions.set_position(self._dataset, state["data"])
         self._seed, self._passes = state["seed"], state["passes"]
         return None if state["done"] is None else self._start(state["done"])
 
@@ -342,14 +340,14 @@ class StreamPass:
 
     def position(self) -> Any:
         """Return the state of the iterator before the next batch."""
-        return self._positions[0] if self._held else position_of(self.resumable)
+        return self._positions[0] if self._held else _positions.position_of(self.resumable)
 
     def _read_ahead(self, number: int, with_signatures: bool) -> None:
         """Read batches of one signature until `number` are held, the signature changes, or the iterator ends."""
         held = self._held
         while len(held) < number and not self._ended and all(signature == held[0][1] for _, signature in held):
             if self.is_backed_up and self.resumable is not None:
-                self._positions.append(position_of(self.resumable))
+                self._positions.append(_positions.position_of(self.resumable))
             try:
                 batch = self._convert(next(self._batches))
             except StopIteration:
