@@ -432,9 +432,7 @@ def test_plain_lambdas():
 
 def test_shared_objects_are_made_once():
     shared = Mine(3)
-    with pytest.MonkeyPatch.context(), objects.sharing():
-        data = serialize([shared, Mine(3), shared])
-    data = through_json(data)
+    data = through_json(objects.serialize_shared([shared, Mine(3), shared]))
     assert data[0]["shared_object_id"] == data[2]["shared_object_id"] and "shared_object_id" not in data[1]
     saving.get_custom_objects()["Mine"] = Mine
     with objects.sharing():

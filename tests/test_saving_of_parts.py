@@ -281,3 +281,16 @@ def test_a_backbone_of_keras_applications(tmp_path):
     images = RNG.normal(size=(2, 32, 32, 3)).astype("float32")
     expected = jax.jit(lambda x: theirs(x, training=False))(images)
     np.testing.assert_allclose(jl.jit(lambda x: ours(x))(images), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_layer_is_shared_by_a_model_and_those_inside(tmp_path):
+    """Keras cannot read its own file of such a model."""
+    shared = layers.Dense(5)
+    inner_inputs, inputs = jl.Input((5,)), jl.Input((5,))
+    inner = jl.Model(inner_inputs, layers.Dense(5)(shared(inner_inputs)))
+    last = jl.Sequential([jl.Input((5,)), shared, layers.Dense(2)])
+    model = jl.Model(inputs, last(inner(shared(inputs))))
+    model.save(tmp_path / "m.keras")
+    twin = jl.models.load_model(tmp_path / "m.keras")
+    assert len(twin.weights) == len(model.weights) == 6
+    np.testing.assert_array_equal(twin.predict(X, verbose=0), model.predict(X, verbose=0))

@@ -15,7 +15,7 @@ from jaxlayers.files.atomic import replacing, replacing_directory
 from jaxlayers.saving import _weights
 from jaxlayers.saving._places import places
 from jaxlayers.saving._weights import Selection
-from jaxlayers.saving.objects import deserialize_keras_object, of_file, serialize_keras_object, sharing
+from jaxlayers.saving.objects import deserialize_keras_object, of_file, serialize_shared, sharing
 from jaxlayers.saving.weight_files import check_overwrite
 
 
@@ -64,8 +64,8 @@ def save_model(
             f"{model.name!r} is saved before it is built, so the file holds no weights for it. Call it on data first.",
             stacklevel=3,
         )
-    with sharing(), assets.apart():
-        config = serialize_keras_object(model)
+    with assets.apart():
+        config = serialize_shared(model)
 
     def fill(make_store: Callable[[str, str | None], Any]) -> None:
         _weights.save(model, make_store)

@@ -7,6 +7,7 @@ begins and ends with two underscores. A `from_config` receives plain data: neste
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import types
 import warnings
@@ -23,7 +24,7 @@ from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.core import SymbolicTensor
 from jaxlayers.saving import _functions, _limits
 
-# By id, the configs written so far or the objects created so far; None outside of a `sharing` block.
+# By id, the objects written so far or created so far; None outside of a `sharing` block.
 _shared: ContextVar[dict[int, Any] | None] = ContextVar("jaxlayers_shared_objects", default=None)
 
 
@@ -111,10 +112,41 @@ def _describe_object(obj: Any) -> dict[str, Any]:
         part = getattr(obj, f"get_{key}", lambda: None)()
         if part is not None:
             config[key] = serialize_keras_object(part)
-    configs = _shared.get()
-    if configs is not None and configs.setdefault(id(obj), config) is not config:
-        config["shared_object_id"] = configs[id(obj)]["shared_object_id"] = id(obj)
+    objects = _shared.get()
+    if objects is not None:
+        objects[id(obj)] = obj  # kept, so that no other object gets its identity
+        config["shared_object_id"] = id(obj)
     return config
+
+
+def serialize_shared(obj: Any) -> Any:
+    """Return the result of `serialize_keras_object`, in which shared objects are marked.
+
+    An object that appears several times has the same `shared_object_id`, a number, in each place. In a `sharing` block
+    the entries with one number become one object again.
+    """
+    with sharing():
+        config = serialize_keras_object(obj)
+    entries = list(_entries_with_ids(config))
+    counts = collections.Counter(entry["shared_object_id"] for entry in entries)
+    shared = [identity for identity, count in counts.items() if count > 1]
+    numbers = {identity: number for number, identity in enumerate(shared, 1)}
+    for entry in entries:
+        identity = entry.pop("shared_object_id")
+        if identity in numbers:
+            entry["shared_object_id"] = numbers[identity]
+    return config
+
+
+def _entries_with_ids(config: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(config, dict):
+        if "shared_object_id" in config:
+            yield config
+        for value in config.values():
+            yield from _entries_with_ids(value)
+    elif isinstance(config, list | tuple):
+        for value in config:
+            yield from _entries_with_ids(value)
 
 
 def deserialize_keras_object(
@@ -183,11 +215,7 @@ def _deserialize(config: Any) -> Any:
 
 
 def sharing() -> contextlib.AbstractContextManager[None]:
-    """Keep shared objects shared within a `with` block.
-
-    An object that appears several times in a config is written with a `shared_object_id`; when the config is read, all
-    entries with one id become one object.
-    """
+    """A `with` block in which entries of a config with the same `shared_object_id` become one object."""
     return _set(_shared, {})
 
 
