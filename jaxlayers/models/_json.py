@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxlayers.saving import custom_object_scope, deserialize_keras_object, legacy_configs
-from jaxlayers.saving._limits import parse_json
+from jaxlayers.saving.limits import parse_json
 from jaxlayers.saving.objects import of_file
 
 

@@ -155,6 +155,8 @@ def _make_calls(
         if missing is not None:
             waiting.setdefault(missing, []).append((name, number, node))
             continue
+        if not histories:  # a recorded call has one; without any, an operation would run now, whatever its arguments
+            raise ValueError(f"The call {number} of {name!r} has no symbolic tensor among its arguments.")
         args, kwargs = _read_arguments((node.get("args", []), node.get("kwargs") or {}), results)
         if _has_default_training(functions[name], kwargs) and not node.get(_KEEPS_TRAINING):
             del kwargs["training"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Any, ClassVar, Self
 
 import jax
@@ -127,6 +127,11 @@ class Arguments(OwnVariables, Tracked):
 
     def _saved_variables(self) -> list[Variable]:
         return self.variables
+
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
+        """Write the arrays of `variables`; those of the next step do not change them."""
+        for number, variable in enumerate(self.variables):
+            store[str(number)] = variable.value
 
     @property
     def _rate_variables(self) -> list[Variable]:

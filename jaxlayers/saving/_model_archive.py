@@ -19,14 +19,14 @@ import h5py
 
 from jaxlayers.files import seals
 from jaxlayers.files.archive import Archive, ArchiveWriter, Window
-from jaxlayers.saving import _hdf5, _limits
-from jaxlayers.saving._limits import parse_json
+from jaxlayers.saving import _hdf5, limits
+from jaxlayers.saving.limits import parse_json
 
 CONFIG, METADATA, WEIGHTS, ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets"
 KERAS_VERSION = "3.15.0"  # the version of Keras whose format this is
 _SEALED = "jaxlayers_sealed"  # in the metadata
 _HASHES, _HASH = "jaxlayers_hashes", "jaxlayers_hash"  # in the metadata of a directory: of its files, and of the rest
-_MAX_JSON = _limits.MAX_TEXT
+_MAX_JSON = limits.MAX_TEXT
 
 
 def write(
@@ -43,7 +43,7 @@ def write(
     """
     config_text = json.dumps(config).encode()
     try:
-        _limits.check_text(config_text)
+        limits.check_text(config_text)
     except ValueError as error:
         raise ValueError(f"The config of the model is too large for a file: {error}.") from None
     texts = {CONFIG: config_text, METADATA: json.dumps(_metadata(zipped)).encode()}

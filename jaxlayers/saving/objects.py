@@ -22,7 +22,7 @@ import numpy as np
 from jaxlayers.common import registry
 from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.core import SymbolicTensor
-from jaxlayers.saving import _functions, _limits
+from jaxlayers.saving import _functions, limits
 
 # By id, the objects written so far or created so far; None outside of a `sharing` block.
 _shared: ContextVar[dict[int, Any] | None] = ContextVar("jaxlayers_shared_objects", default=None)
@@ -179,8 +179,8 @@ def deserialize_keras_object(
         if _functions.safe.get() is None:  # in a nested call, the safe_mode of the outermost call applies
             stack.enter_context(_set(_functions.safe, bool(safe_mode)))
         if registry.allowance.get() is None:
-            objects = _limits.check_config(config)
-            stack.enter_context(_set(registry.allowance, [_limits.MAX_COPIES * (objects + 50)]))
+            objects = limits.check_config(config)
+            stack.enter_context(_set(registry.allowance, [limits.MAX_COPIES * (objects + 50)]))
         return _deserialize(config)
 
 

@@ -74,6 +74,8 @@ def check_config(config: Any) -> int:
                 below += item
             elif type(item) is int and not -_MAX_INTEGER < item < _MAX_INTEGER:
                 raise ValueError(f"The config has an integer of {item.bit_length()} bits; at most 64 are allowed.")
+            elif isinstance(item, str) and not item.isascii():
+                item.encode()  # a ValueError for half of a character
         if objects > MAX_OBJECTS:
             raise ValueError(f"The config describes more than {MAX_OBJECTS} objects.")
         if not below:
