@@ -29,7 +29,7 @@ _HEADER = struct.Struct(
 _DESCRIPTOR = 24  # bytes that may follow a member, with its sizes
 _IN_ZIP64 = 0xFFFFFFFF  # in the place of a size that is in an extra field
 _CHUNK = 1 << 20
-_PIECE = 8 << 20  # bytes that are written at once, so that other threads can hash them while the next ones are written
+_PIECE = 1 << 30  # bytes that one call writes
 
 
 class Window(io.RawIOBase):
@@ -74,12 +74,11 @@ class Window(io.RawIOBase):
         return count
 
     def write(self, data: Any) -> int:
-        view = memoryview(data).cast("B")
-        done = 0
-        while done < len(view):
-            done += os.pwrite(self._file.fileno(), view[done : done + _PIECE], self._start + self._position + done)
-            if self._sums is not None:
-                self._sums.written(self._start + self._position, self._start + self._position + done)
+        view, start = memoryview(data).cast("B"), self._start + self._position
+        with contextlib.nullcontext() if self._sums is None else self._sums.writing(start, view):
+            done = 0
+            while done < len(view):
+                done += os.pwrite(self._file.fileno(), view[done : done + _PIECE], start + done)
         self._position += done
         return done
 
@@ -328,10 +327,10 @@ class _Output:
 
     def write(self, data: Any) -> int:
         view, start = memoryview(data).cast("B"), self._file.tell()
-        done = 0
-        while done < len(view):
-            done += self._file.write(view[done:])
-        self._sums.written(start, start + done)
+        with self._sums.writing(start, view):
+            done = 0
+            while done < len(view):
+                done += self._file.write(view[done:])
         return done
 
 

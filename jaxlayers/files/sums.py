@@ -1,23 +1,26 @@
-"""The sums of a file that is being written, computed in other threads meanwhile: its hash, and the CRC-32 of a range.
+"""The check sums of a file that is being written: the CRC-32 of each part of 1 MiB, and that of a range.
 
-A file is hashed in parts. A part is hashed as soon as the file has grown past it, and again if it is changed later.
+Bytes that are written one after another are summed up in memory, in another thread, while they go to the disk. A part
+that was written in another order is read once more at the end.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
 import zlib
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
-PART = 8 << 20  # bytes
-_CHUNK = 1 << 20
+PART = 1 << 20  # bytes
+_SHORT = 1 << 16  # bytes; another thread does not pay for less
 _POLYNOMIAL = 0xEDB88320  # of CRC-32, with the bits in reverse
 
 
 class Sums:
-    """The sums of a file; a context manager.
+    """The check sums of a file; a context manager.
 
     Args:
         descriptor: the descriptor of the open file.
@@ -26,62 +29,93 @@ class Sums:
 
     def __init__(self, descriptor: int, summed_from: int | None = None):
         self._descriptor, self.summed_from = descriptor, summed_from
-        self._parts: dict[int, Future[tuple[bytes, int]]] = {}
-        self._size = 0
-        self._pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
+        self._crcs: dict[int, int] = {}  # of parts that are complete
+        self._position = 0  # the end of the file
+        self._running: int | None = 0  # the CRC-32 of the last part so far; None if it has to be read
+        self._pool = ThreadPoolExecutor(1)
 
     def __enter__(self) -> Sums:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.shutdown()
 
-    def written(self, start: int, stop: int) -> None:
-        """Take note that bytes have been written."""
+    @contextlib.contextmanager
+    def writing(self, start: int, data: memoryview) -> Iterator[None]:
+        """A `with` block in which bytes are written to a position of the file; they are summed up meanwhile."""
+        if len(data) < _SHORT:
+            self._note(start, data)
+            yield
+            return
+        summing = self._pool.submit(self._note, start, data)
+        try:
+            yield
+        finally:
+            summing.result()
+
+    def _note(self, start: int, data: memoryview) -> None:
+        if start == self._position:
+            self._append(data)
+            return
+        stop = start + len(data)
         for part in range(start // PART, -(-stop // PART)):
-            self._parts.pop(part, None)
-        if stop > self._size:
-            for part in range(self._size // PART, stop // PART):
-                self._submit(part, (part + 1) * PART)
-            self._size = stop
+            self._crcs.pop(part, None)
+        if stop > self._position // PART * PART:  # in the last part, or behind it
+            self._position = max(stop, self._position)
+            self._running = None if self._position % PART else 0
 
-    def _submit(self, part: int, stop: int) -> None:
-        self._parts[part] = self._pool.submit(_sum_part, self._descriptor, part * PART, stop, self.summed_from)
+    def _append(self, data: memoryview) -> None:
+        while len(data):
+            piece = data[: PART - self._position % PART]
+            if self._running is not None:
+                self._running = zlib.crc32(piece, self._running)
+            self._position += len(piece)
+            if self._position % PART == 0:
+                if self._running is not None:
+                    self._crcs[self._position // PART - 1] = self._running
+                self._running = 0
+            data = data[len(piece) :]
 
-    def _all(self, stop: int) -> list[tuple[bytes, int]]:
-        for part in range(-(-stop // PART)):
-            if part not in self._parts or (part + 1) * PART > stop:
-                self._submit(part, min((part + 1) * PART, stop))
-        return [self._parts[part].result() for part in range(-(-stop // PART))]
+    def _crc_of(self, part: int, stop: int) -> int:
+        start, end = part * PART, (part + 1) * PART
+        if end > stop:
+            return crc_of_range(self._descriptor, start, stop)
+        if part not in self._crcs:
+            self._crcs[part] = crc_of_range(self._descriptor, start, end)
+        return self._crcs[part]
 
     def hash(self, stop: int) -> bytes:
-        """Return the hash of the first bytes of the file, in hexadecimal digits: that of the hashes of its parts."""
-        return hashlib.sha256(b"".join(digest for digest, _ in self._all(stop))).hexdigest().encode()
+        """Return the hash of the first bytes of the file; see `hash_of_parts`."""
+        return hash_of_parts(self._crc_of(part, stop) for part in range(-(-stop // PART)))
 
     def crc(self, stop: int) -> int:
         """Return the CRC-32 of the bytes from `summed_from` on."""
         if self.summed_from is None:
             raise ValueError("These sums have no CRC-32: pass summed_from.")
-        total = 0
-        for part, (_, crc) in enumerate(self._all(stop)):
-            length = min((part + 1) * PART, stop) - max(part * PART, self.summed_from)
-            total = _multiply(_power_of_x(8 * length), total) ^ crc if length > 0 else total
+        total, start = 0, self.summed_from
+        while start < stop:
+            end = min((start // PART + 1) * PART, stop)
+            crc = crc_of_range(self._descriptor, start, end) if start % PART else self._crc_of(start // PART, stop)
+            total = _multiply(_power_of_x(8 * (end - start)), total) ^ crc
+            start = end
         return total
 
 
-def _sum_part(descriptor: int, start: int, stop: int, summed_from: int | None) -> tuple[bytes, int]:
-    """Return the hash of a part of a file, and the CRC-32 of its bytes from `summed_from` on."""
-    digest, crc = hashlib.sha256(), 0
-    buffer = memoryview(bytearray(min(_CHUNK, stop - start)))
+def hash_of_parts(crcs: Iterable[int]) -> bytes:
+    """Return the hash of a file, in hexadecimal digits: the SHA-256 of the CRC-32 of each of its parts."""
+    return hashlib.sha256(b"".join(crc.to_bytes(4, "little") for crc in crcs)).hexdigest().encode()
+
+
+def crc_of_range(descriptor: int, start: int, stop: int, crc: int = 0) -> int:
+    """Return the CRC-32 of the bytes of a file from `start` to `stop`; it goes on from that of bytes before."""
+    buffer = memoryview(bytearray(min(PART, max(0, stop - start))))
     while start < stop:
         count = os.preadv(descriptor, [buffer[: stop - start]], start)
         if not count:
-            raise OSError("The file has become shorter while it was written.")
-        digest.update(buffer[:count])
-        if summed_from is not None:
-            crc = zlib.crc32(buffer[max(0, summed_from - start) : count], crc)
+            raise OSError("The file has become shorter while it was read.")
+        crc = zlib.crc32(buffer[:count], crc)
         start += count
-    return digest.digest(), crc
+    return crc
 
 
 def _multiply(one: int, other: int) -> int:

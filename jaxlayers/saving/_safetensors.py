@@ -25,7 +25,9 @@ import safetensors
 from jaxlayers.common import host_memory
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.files import seals
+from jaxlayers.files.archive import Window
 from jaxlayers.files.atomic import replacing
+from jaxlayers.files.sums import Sums
 from jaxlayers.saving._model_archive import parse_json
 
 _MAX_HEADER = 32 << 20  # bytes
@@ -58,19 +60,30 @@ def write(path: str, fill: Callable[[Callable[[str, str | None], Any]], None]) -
     tensors: dict[str, Any] = {}
     fill(lambda place, name: TensorWriter(tensors, place))
     arrays = {name: _storable(np.asarray(unwrap(value)), name) for name, value in tensors.items()}
-    specs = {
-        name: safetensors.TensorSpec(
-            dtype=array.dtype.name, shape=array.shape, data_ptr=array.ctypes.data, data_len=array.nbytes
-        )
-        for name, array in arrays.items()
-    }
-    with replacing(path) as temporary:
-        safetensors.serialize_file(specs, temporary, {_SEAL: seals.PLACEHOLDER.decode()})
-        with open(temporary, "r+b", buffering=0) as file:
-            digits = seals.digits_in(_raw_header(file, path), path)
-            digest = seals.hash_range(file, os.path.getsize(temporary))
-            file.seek(digits.start)
-            file.write(digest)
+    # The widest dtypes come first, so that each tensor is aligned; then by name, as the library sorts them.
+    ordered = sorted(arrays.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))
+    header = _header(ordered)
+    with replacing(path) as temporary, open(temporary, "w+b", buffering=0) as file, Sums(file.fileno()) as sums:
+        window = Window(file, 0, None, sums)
+        window.write(header)
+        for _, array in ordered:
+            window.write(np.ascontiguousarray(array).reshape(-1).view("uint8"))
+        digest = sums.hash(window.tell())
+        os.pwrite(file.fileno(), digest, seals.digits_in(header, path).start)
+
+
+def _header(arrays: list[tuple[str, np.ndarray]]) -> bytes:
+    """Return the beginning of a file, with the place of each array in it; the library writes files in one slow pass."""
+    entries: dict[str, Any] = {"__metadata__": {_SEAL: seals.PLACEHOLDER.decode()}}
+    names = {dtype: name for name, dtype in _DTYPES.items()}
+    start = 0
+    for name, array in arrays:
+        stop = start + array.nbytes
+        entries[name] = {"dtype": names[array.dtype.name], "shape": list(array.shape), "data_offsets": [start, stop]}
+        start = stop
+    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
 
 
 @contextlib.contextmanager
