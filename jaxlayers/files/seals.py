@@ -22,7 +22,7 @@ from jaxlayers.files.sums import PART, Sums, crc_of_range, hash_of_parts
 _PREFIX = b"jaxlayers sha256 "
 LENGTH = len(_PREFIX) + 64
 PLACEHOLDER = _PREFIX + b"0" * 64
-_GROUP = 8  # parts that one thread sums up at a time
+_GROUP = 32  # parts that one thread sums up at a time
 
 
 def seal(file: BinaryIO, sums: Sums, replace_placeholder: bool = False) -> None:

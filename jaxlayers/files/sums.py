@@ -1,7 +1,7 @@
-"""The check sums of a file that is being written: the CRC-32 of each part of 1 MiB, and that of a range.
+"""The check sums of a file that is being written: the CRC-32 of each part of 256 KiB, and that of a range.
 
-Bytes that are written one after another are summed up in memory, in another thread, while they go to the disk. A part
-that was written in another order is read once more at the end.
+A part that is written as a whole is summed up in memory, in another thread, while it goes to the disk. The others are
+read once more at the end.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-PART = 1 << 20  # bytes
-_SHORT = 1 << 16  # bytes; another thread does not pay for less
+PART = 1 << 18  # bytes
+_SHORT = PART  # bytes; less holds no whole part
 _POLYNOMIAL = 0xEDB88320  # of CRC-32, with the bits in reverse
 
 
@@ -29,9 +29,7 @@ class Sums:
 
     def __init__(self, descriptor: int, summed_from: int | None = None):
         self._descriptor, self.summed_from = descriptor, summed_from
-        self._crcs: dict[int, int] = {}  # of parts that are complete
-        self._position = 0  # the end of the file
-        self._running: int | None = 0  # the CRC-32 of the last part so far; None if it has to be read
+        self._crcs: dict[int, int] = {}  # of parts that were written or read as a whole
         self._pool = ThreadPoolExecutor(1)
 
     def __enter__(self) -> Sums:
@@ -54,27 +52,12 @@ class Sums:
             summing.result()
 
     def _note(self, start: int, data: memoryview) -> None:
-        if start == self._position:
-            self._append(data)
-            return
-        stop = start + len(data)
-        for part in range(start // PART, -(-stop // PART)):
-            self._crcs.pop(part, None)
-        if stop > self._position // PART * PART:  # in the last part, or behind it
-            self._position = max(stop, self._position)
-            self._running = None if self._position % PART else 0
-
-    def _append(self, data: memoryview) -> None:
-        while len(data):
-            piece = data[: PART - self._position % PART]
-            if self._running is not None:
-                self._running = zlib.crc32(piece, self._running)
-            self._position += len(piece)
-            if self._position % PART == 0:
-                if self._running is not None:
-                    self._crcs[self._position // PART - 1] = self._running
-                self._running = 0
-            data = data[len(piece) :]
+        for part in range(start // PART, -(-(start + len(data)) // PART)):
+            piece = data[max(0, part * PART - start) : (part + 1) * PART - start]
+            if len(piece) == PART:
+                self._crcs[part] = zlib.crc32(piece)
+            else:
+                self._crcs.pop(part, None)
 
     def _crc_of(self, part: int, stop: int) -> int:
         start, end = part * PART, (part + 1) * PART
