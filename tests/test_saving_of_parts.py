@@ -294,3 +294,15 @@ def test_a_layer_is_shared_by_a_model_and_those_inside(tmp_path):
     twin = jl.models.load_model(tmp_path / "m.keras")
     assert len(twin.weights) == len(model.weights) == 6
     np.testing.assert_array_equal(twin.predict(X, verbose=0), model.predict(X, verbose=0))
+
+
+@pytest.mark.filterwarnings("ignore:The lambda in")
+def test_a_lambda_as_a_metric_is_code(tmp_path):
+    model = jl.Sequential([jl.Input((5,)), layers.Dense(2)])
+    model.compile("sgd", "mse", metrics=[lambda y, y_pred: ops.mean(abs(y - y_pred))])
+    model.fit(X, Y, verbose=0)
+    model.save(tmp_path / "m.keras")
+    with pytest.raises(ValueError, match="safe_mode"):
+        jl.models.load_model(tmp_path / "m.keras")
+    twin = jl.models.load_model(tmp_path / "m.keras", safe_mode=False)
+    assert twin.evaluate(X, Y, verbose=0) == model.evaluate(X, Y, verbose=0)

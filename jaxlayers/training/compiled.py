@@ -17,8 +17,8 @@ import jax
 import numpy as np
 
 from jaxlayers import metrics as metrics_module, optimizers
-from jaxlayers.common import registry
 from jaxlayers.core import building, purity, scope
+from jaxlayers.saving import deserialize_keras_object, serialize_keras_object
 from jaxlayers.training import guarding, stateless_steps
 from jaxlayers.training.executions import SEVERAL, SINGLE, Execution, gathering
 from jaxlayers.training.feeding import unpack
@@ -92,12 +92,12 @@ class Compiled:
     def get_compile_config(self) -> dict[str, Any] | None:
         """The arguments of `compile` as plain data; None before it."""
         arguments = self._compiled_with
-        return None if arguments is None else registry.describe({**vars(arguments), "optimizer": self.optimizer})
+        return None if arguments is None else serialize_keras_object({**vars(arguments), "optimizer": self.optimizer})
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Call `compile` with the arguments of a config by `get_compile_config`, ours or Keras's."""
         parameters = inspect.signature(Compiled.compile).parameters
-        self.compile(**{name: value for name, value in registry.revive(config).items() if name in parameters})
+        self.compile(**{name: value for name, value in deserialize_keras_object(config).items() if name in parameters})
 
     # One step; every piece may be overridden.
 
