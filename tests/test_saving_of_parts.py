@@ -281,3 +281,12 @@ def test_a_backbone_of_keras_applications(tmp_path):
     images = RNG.normal(size=(2, 32, 32, 3)).astype("float32")
     expected = jax.jit(lambda x: theirs(x, training=False))(images)
     np.testing.assert_allclose(jl.jit(lambda x: ours(x))(images), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_saving_to_a_directory_of_other_files_deletes_none(tmp_path, monkeypatch):
+    (tmp_path / "notes.txt").write_text("kept")
+    monkeypatch.chdir(tmp_path)
+    for path in ("", ".", str(tmp_path)):
+        with pytest.raises(FileExistsError, match="other files"):
+            jl.Sequential([jl.Input((2,))]).save(path)
+    assert (tmp_path / "notes.txt").read_text() == "kept"
