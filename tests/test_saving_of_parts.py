@@ -306,3 +306,12 @@ def test_a_lambda_as_a_metric_is_code(tmp_path):
         jl.models.load_model(tmp_path / "m.keras")
     twin = jl.models.load_model(tmp_path / "m.keras", safe_mode=False)
     assert twin.evaluate(X, Y, verbose=0) == model.evaluate(X, Y, verbose=0)
+
+
+def test_saving_to_a_directory_of_other_files_deletes_none(tmp_path, monkeypatch):
+    (tmp_path / "notes.txt").write_text("kept")
+    monkeypatch.chdir(tmp_path)
+    for path in ("", ".", str(tmp_path)):
+        with pytest.raises(FileExistsError, match="other files"):
+            jl.Sequential([jl.Input((2,))]).save(path)
+    assert (tmp_path / "notes.txt").read_text() == "kept"

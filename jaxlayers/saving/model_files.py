@@ -37,7 +37,8 @@ def save_model(
     Raises:
         ValueError: when the path has another ending.
         TypeError: when something in the model has no config, such as a layer of yours without `get_config`.
-        FileExistsError: when there is a file of that name, and `overwrite` is False.
+        FileExistsError: when there is a file of that name, and `overwrite` is False; when a directory holds other
+            files than a model's.
         OSError: when the file cannot be written.
 
     Example:
@@ -59,6 +60,11 @@ def save_model(
             f"The path of a model must end in '.keras', or with zipped=False name a directory; received {path!r}."
         )
     check_overwrite(path, overwrite)
+    inside = os.path.realpath(path)
+    if not path or (os.path.isdir(inside) and os.listdir(inside) and "config.json" not in os.listdir(inside)):
+        raise FileExistsError(
+            f"The directory {path!r} holds other files than a model's, which saving would delete. Choose another name."
+        )
     if not model.built:
         warnings.warn(
             f"{model.name!r} is saved before it is built, so the file holds no weights for it. Call it on data first.",
