@@ -544,3 +544,11 @@ def test_unknown_classes_are_told_in_both_ways(kind):
     for read in (jl.saving.deserialize_keras_object, jl.layers.deserialize):
         with pytest.raises(kind, match="Nope"):
             read(config)
+
+
+@pytest.mark.parametrize("wrong", [[Mine], "Mine", {"Mine": 3}])
+def test_custom_objects_are_checked(wrong):
+    with pytest.raises(TypeError, match="custom_objects must be a dict from names to classes and functions; received"):
+        saving.deserialize_keras_object(saving.serialize_keras_object(jl.layers.Dense(3)), custom_objects=wrong)
+    with pytest.raises(TypeError, match="custom_objects must be a dict"), saving.custom_object_scope(wrong):
+        pass

@@ -60,6 +60,21 @@ def names(kind: str) -> dict[str, Any]:
     return dict(_tables.get(kind, {}))
 
 
+def checked_objects(custom_objects: Any) -> dict[str, Any]:
+    """Return the user's objects by name.
+
+    Raises:
+        TypeError: when they are no dict from names to classes and functions.
+    """
+    expected = "custom_objects must be a dict from names to classes and functions"
+    if not isinstance(custom_objects, Mapping):
+        raise TypeError(f"{expected}; received {type(custom_objects).__name__}.")
+    for name, value in custom_objects.items():
+        if not callable(value):
+            raise TypeError(f"{expected}; received {value!r:.100} for {name!r}.")
+    return dict(custom_objects)
+
+
 def custom(name: Any) -> Any:
     """Return the user's object of this name, or None."""
     return scoped.get().get(name) or registered.get(name)

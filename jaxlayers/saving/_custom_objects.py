@@ -61,7 +61,7 @@ class CustomObjectScope:
     """
 
     def __init__(self, custom_objects: Mapping[str, Any] | None):
-        self.custom_objects = dict(custom_objects or {})
+        self.custom_objects = registry.checked_objects(custom_objects or {})
         self._tokens: list[Token[Mapping[str, Any]]] = []
 
     def __enter__(self) -> Self:

@@ -175,7 +175,9 @@ def deserialize_keras_object(
     """
     with contextlib.ExitStack() as stack:
         if custom_objects:
-            stack.enter_context(_set(registry.scoped, {**registry.scoped.get(), **custom_objects}))
+            stack.enter_context(
+                _set(registry.scoped, {**registry.scoped.get(), **registry.checked_objects(custom_objects)})
+            )
         if _functions.safe.get() is None:  # in a nested call, the safe_mode of the outermost call applies
             stack.enter_context(_set(_functions.safe, bool(safe_mode)))
         if registry.allowance.get() is None:
