@@ -40,7 +40,15 @@ class Window(io.RawIOBase):
         start: the position of the first byte.
         size: the number of bytes; None for a part that is being written, at the end of the file.
         sums: the sums of a file that is being written. None by default.
+
+    Attributes:
+        keeps_errors: if True, an error of the disk while writing is kept in `failure`, and what follows is not written:
+            HDF5 cannot pass an error of Python through its own code. False at first.
+        failure: the error that was kept, or None.
     """
+
+    keeps_errors = False
+    failure: OSError | None = None
 
     def __init__(self, file: Any, start: int, size: int | None, sums: Sums | None = None):
         self._file, self._start, self._size, self._position, self._sums = file, start, size, 0, sums
@@ -75,17 +83,29 @@ class Window(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         view, start = memoryview(data).cast("B"), self._start + self._position
-        with contextlib.nullcontext() if self._sums is None else self._sums.writing(start, view):
+        summing = contextlib.nullcontext() if self._sums is None else self._sums.writing(start, view)
+        with self._keeping_errors(), summing:
             done = 0
-            while done < len(view):
+            while done < len(view) and self.failure is None:
                 done += os.pwrite(self._file.fileno(), view[done : done + _PIECE], start + done)
-        self._position += done
-        return done
+        self._position += len(view)
+        return len(view)
 
     def truncate(self, size: int | None = None) -> int:
         size = self._position if size is None else size
-        os.truncate(self._file.fileno(), self._start + size)
+        with self._keeping_errors():
+            if self.failure is None:
+                os.truncate(self._file.fileno(), self._start + size)
         return size
+
+    @contextlib.contextmanager
+    def _keeping_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if not self.keeps_errors:
+                raise
+            self.failure = error
 
 
 class Archive:

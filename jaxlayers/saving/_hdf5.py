@@ -114,8 +114,23 @@ class VariableWriter(MutableMapping[str, Any]):
 @contextlib.contextmanager
 def creating(path: str) -> Iterator[h5py.File]:
     """A `with` block around a new file, which Python writes: so a full disk is an `OSError`, wherever it is noticed."""
-    with open(path, "w+b", buffering=0) as raw, h5py.File(Window(raw, 0, None), "w") as file:
+    with open(path, "w+b", buffering=0) as raw, writing_to(Window(raw, 0, None)) as file:
         yield file
+
+
+@contextlib.contextmanager
+def writing_to(window: Window) -> Iterator[h5py.File]:
+    """A `with` block around a new HDF5 file in a window; an error of the disk is raised at its end."""
+    window.keeps_errors = True
+    try:
+        with h5py.File(window, "w") as file:
+            yield file
+    except Exception as error:
+        if window.failure is not None:
+            raise window.failure from error
+        raise
+    if window.failure is not None:
+        raise window.failure
 
 
 def _allocated_at_once() -> Any:

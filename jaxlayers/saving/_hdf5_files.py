@@ -32,7 +32,7 @@ def write_sealed(path: str, fill: Callable[[Callable[[str, str | None], Any]], N
 def sealing(path: str) -> Iterator[h5py.File]:
     """A `with` block around a new file, which has a seal at the end of the block."""
     with open(path, "w+b", buffering=0) as raw, Sums(raw.fileno()) as sums:
-        with h5py.File(Window(raw, 0, None, sums), "w") as file:
+        with _hdf5.writing_to(Window(raw, 0, None, sums)) as file:
             file.attrs[_hdf5.SEAL_MARK] = True
             yield file
         seals.seal(raw, sums)

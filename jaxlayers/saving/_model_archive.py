@@ -15,8 +15,6 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import h5py
-
 from jaxlayers.files import seals
 from jaxlayers.files.archive import Archive, ArchiveWriter, Window
 from jaxlayers.saving import _hdf5, limits
@@ -58,7 +56,7 @@ def write(
     with ArchiveWriter(path) as archive:
         for name, text in texts.items():
             archive.add(name, text)
-        with archive.writing(WEIGHTS) as window, h5py.File(window, "w") as weights:
+        with archive.writing(WEIGHTS) as window, _hdf5.writing_to(window) as weights:
             fill(lambda place, name: _hdf5.VariableWriter(weights, place, name))
         archive.add_folder(assets, ASSETS)
 
