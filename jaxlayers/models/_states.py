@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import Variable
 from jaxlayers.training.compiled_metrics import single_metrics
 
+_NUMBERED = re.compile(r"(.+?)(?:_(\d+))?")  # the name of an object without a name of its own: a root and a number
 _FORMATS = {"backend_tensor": unwrap, "numpy_array": lambda variable: np.asarray(unwrap(variable))}
 
 
@@ -28,7 +30,8 @@ def write(model: Any, tree: Mapping[str, Any]) -> None:
     if model.optimizer is not None:
         model.optimizer.build(model.trainable_variables)
     what = f"The state tree does not fit {model.name!r}"
-    trees.assign(trees.flatten(_variables(model)), trees.flatten(tree), what, partly=True)
+    places = trees.flatten(_variables(model))
+    trees.assign(places, _renamed(trees.flatten(tree), places), what, partly=True)
 
 
 def _variables(model: Any) -> dict[str, Any]:
@@ -70,6 +73,33 @@ def _slots(optimizer: Any, places: Mapping[Variable, tuple[str, ...]]) -> Iterat
         yield slot, (optimizer.name, name)
     for part in getattr(optimizer, "_inner", ()):
         yield from _slots(part, places)
+
+
+def _renamed(leaves: trees.Flat, places: trees.Flat) -> trees.Flat:
+    """Return the leaves with the names of optimizers in `places`, where they differ in numbers of the session only.
+
+    Keras does not name the slot `u_product` of Nadam: it is `variable` there, with a number of the session.
+    """
+    group = "optimizer_variables"
+    slots = [path for path in places if path[0] == group]
+    kinds = [path for path in leaves if path[0] == group and len(path) == 3]
+    names = _paired({path[1] for path in kinds}, {path[1] for path in slots})
+    products = {path[1]: path for path in slots if path[-1] == "u_product"}
+    unnamed = {p[1] for p in leaves if p[0] == group and len(p) == 2 and _NUMBERED.fullmatch(p[1])[1] == "variable"}  # type: ignore[index]
+    paths = {(group, name): products[optimizer] for name, optimizer in _paired(unnamed, set(products), False).items()}
+    paths |= {path: (group, names.get(path[1], path[1]), path[2]) for path in kinds}
+    return {paths.get(path, path): value for path, value in leaves.items()}
+
+
+def _paired(names: set[str], others: set[str], by_root: bool = True) -> dict[str, str]:
+    """Return the other name of each name, in the order of their numbers; nothing for roots with fewer or more."""
+    groups: dict[str, tuple[list[tuple[int, str]], list[tuple[int, str]]]] = {}
+    for side, members in enumerate((names, others)):
+        for name in members:
+            root, number = _NUMBERED.fullmatch(name).groups()  # type: ignore[union-attr]
+            groups.setdefault(root if by_root else "", ([], []))[side].append((int(number or 0), name))
+    pairs = [zip(sorted(a), sorted(b), strict=True) for a, b in groups.values() if len(a) == len(b)]
+    return {name: other for pair in pairs for (_, name), (_, other) in pair}
 
 
 def _nested(entries: Iterable[tuple[Variable, tuple[str, ...]]]) -> dict[str, Any]:

@@ -345,7 +345,7 @@ class Model(InFiles, Exportable, Trainer, Layer):
         """Assign the values of a tree like that of `get_state_tree`, or of a part of it.
 
         Args:
-            state_tree: nested dicts of arrays.
+            state_tree: nested dicts of arrays. Names of optimizers may differ in their last numbers (`adam_1`).
 
         Raises:
             ValueError: if an entry matches no variable, or has another shape than its variable. Nothing is assigned

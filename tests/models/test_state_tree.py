@@ -1,5 +1,6 @@
 """`get_state_tree` and `set_state_tree`: Keras's names, and assignment of all values or none."""
 
+import jax
 import keras
 import numpy as np
 import pytest
@@ -57,11 +58,36 @@ def test_names_of_slots_are_those_of_keras(name):
     model.set_state_tree({"optimizer_variables": trees[0]})  # from Keras into jaxlayers
 
 
+@pytest.mark.parametrize("name", ["Nadam", "two of SGD"])
+def test_numbers_of_the_session_in_names_of_optimizers_may_differ(name):
+    def make(lib):
+        lib.optimizers.Nadam(), lib.optimizers.SGD(), lib.Variable(0.0)  # take the first numbers
+        inputs = lib.Input((3,))
+        model = lib.Model(inputs, lib.layers.Dense(2, name="a")(inputs), name="net")
+        o = lib.optimizers
+        one, other = o.SGD(momentum=0.9), o.SGD(0.1, momentum=0.5)
+        model.compile(o.Nadam() if name == "Nadam" else o.MultiOptimizer(o.OptimizerMap(one, {".*bias": other})), "mse")
+        model.fit(X, X[:, :2], batch_size=2, shuffle=False, verbose=0)
+        return model
+
+    keras.utils.clear_session()
+    theirs, ours, ours_too = make(keras), make(jl), make(jl)
+    for model, source in ((ours, theirs), (ours_too, ours)):
+        tree = jax.tree.map(np.array, source.get_state_tree())
+        if source is ours:
+            assert set(tree["optimizer_variables"]).isdisjoint(model.get_state_tree()["optimizer_variables"])
+        model.set_state_tree(tree)
+    expected = [np.asarray(variable.value) for variable in theirs.optimizer.variables]
+    for model in (ours, ours_too):
+        sums = [sorted(float(np.sum(v)) for v in values) for values in (model.optimizer.variables, expected)]
+        np.testing.assert_allclose(*sums, rtol=1e-6)
+    with pytest.raises(ValueError, match="optimizer_variables/sgd_9/iteration belongs to no variable"):
+        trained(jl).set_state_tree({"optimizer_variables": {"sgd_9": {"iteration": 1}}})
+
+
 def test_what_was_read_can_be_put_back():
     model, other = trained(jl), trained(jl)
-    tree = model.get_state_tree()
-    tree["optimizer_variables"] = {other.optimizer.name: tree["optimizer_variables"][model.optimizer.name]}
-    other.set_state_tree(tree)
+    other.set_state_tree(model.get_state_tree())
     for one, two in ((model, other), (model.optimizer, other.optimizer)):
         for a, b in zip(one.variables, two.variables, strict=True):
             np.testing.assert_array_equal(a, b)
