@@ -86,6 +86,7 @@ def _renamed(leaves: trees.Flat, places: trees.Flat) -> trees.Flat:
     names = _paired({path[1] for path in kinds}, {path[1] for path in slots})
     products = {path[1]: path for path in slots if path[-1] == "u_product"}
     unnamed = {p[1] for p in leaves if p[0] == group and len(p) == 2 and _NUMBERED.fullmatch(p[1])[1] == "variable"}  # type: ignore[index]
+    paths: dict[tuple[str, ...], tuple[str, ...]]
     paths = {(group, name): products[optimizer] for name, optimizer in _paired(unnamed, set(products), False).items()}
     paths |= {path: (group, names.get(path[1], path[1]), path[2]) for path in kinds}
     return {paths.get(path, path): value for path, value in leaves.items()}
