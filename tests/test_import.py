@@ -33,6 +33,20 @@ def test_importing_loads_nothing_heavy():
     assert "jaxlayers" in run.stdout
 
 
+def test_importing_does_not_load_the_extensions_of_jax():
+    # They import Pallas. Their first use is inside a transformation here, which must not be taken for no transformation.
+    code = (
+        "import sys, jax, jaxlayers\n"
+        "from jaxlayers.common import jax_extend\n"
+        "print('jax.extend' in sys.modules)\n"
+        "inside = []\n"
+        "jax.jit(lambda x: inside.append(jax_extend.current_trace() != jax_extend.NO_TRACE))(1.0)\n"
+        "print(*inside, jax_extend.current_trace() == jax_extend.NO_TRACE, 'current_trace' in vars(jax_extend))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["False", "True", "True", "True"]
+
+
 def test_importing_starts_no_device():
     # Settings of devices, and jax.distributed, must still be possible afterwards.
     code = "import os; os.environ['JAX_PLATFORMS'] = 'nowhere'; import jaxlayers; print('imported')"

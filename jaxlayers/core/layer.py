@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.common import constants, explanations, masks, new_layers, registry
+from jaxlayers.common import constants, explanations, jax_extend, masks, new_layers, registry
 from jaxlayers.common.array_like import cast_inputs, unwrap
 from jaxlayers.common.call_spec import CallSpec, LazyCallSpec, bind_method, has_arrays
 from jaxlayers.common.constructors import ConstructorSignature, defined_in_library
@@ -217,7 +217,7 @@ class Layer(Symbolic, Described, OwnVariables, Weighted):
         for value in loss if isinstance(loss, list | tuple) else [loss]:
             value = jnp.asarray(unwrap(value))
             if inner is not None and inner.call is not None:
-                if scope.current_trace() != inner.trace:
+                if jax_extend.current_trace() != inner.trace:
                     refuse_effect(f"{inner.place()!r} added a loss")
                 inner.add_loss(self, value, inner.call.root)
             else:
@@ -242,7 +242,7 @@ class Layer(Symbolic, Described, OwnVariables, Weighted):
             if building.must_build_first(self, outer):
                 building.build_for_call(self, args, kwargs)
             transaction = scope.Scope.transaction(self, build)
-            if outer is None and transaction.trace != scope.NO_TRACE and self.weights:
+            if outer is None and transaction.trace != jax_extend.NO_TRACE and self.weights:
                 constants.warn_of_constants(self)
             with transaction:
                 fresh = not self.built

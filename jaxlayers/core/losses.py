@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from jaxlayers.common import jax_extend
 from jaxlayers.core import scope
 from jaxlayers.core.values import ClosedValues, IsolatedValues
 
@@ -34,8 +35,8 @@ class CallLosses(NamedTuple):
 
 def keep(layer: Any, entries: list[tuple[Any, Any]]) -> None:
     """Store the losses of an outermost call in its layer: in one attribute if it ran eagerly, in another if traced."""
-    trace = scope.current_trace()
-    name = "_kept_losses" if trace == scope.NO_TRACE else "_traced_losses"
+    trace = jax_extend.current_trace()
+    name = "_kept_losses" if trace == jax_extend.NO_TRACE else "_traced_losses"
     weakly = [(weakref.ref(owner), value) for owner, value in entries]
     object.__setattr__(layer, name, CallLosses(next(_numbers), weakly, trace))
 
@@ -99,7 +100,7 @@ def _newest_first(layers: list[Any], above: set[int]) -> Iterator[tuple[Any, lis
     if inner is not None and inner.call is not None and id(inner.call.root) in above:
         return  # the call that is in progress
     # A call inside a bare jax.jit leaves tracers, which are of no use outside of it.
-    usable = (scope.NO_TRACE, scope.current_trace())
+    usable = (jax_extend.NO_TRACE, jax_extend.current_trace())
     calls = [
         (layer, call)
         for layer in layers

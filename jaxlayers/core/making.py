@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.common import keys
+from jaxlayers.common import jax_extend, keys
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import scope
 from jaxlayers.core.protocols import VariableLike
@@ -103,7 +103,7 @@ def _value(variable: Any, key: Callable[[], Any], generators: scope.Generators) 
     initializer, shape, dtype = variable.initializer, variable.shape, variable.dtype
     constant, sample = getattr(initializer, "constant_value", None), getattr(initializer, "pure", None)
     if constant is not None:
-        if scope.current_trace() != scope.NO_TRACE:
+        if jax_extend.current_trace() != jax_extend.NO_TRACE:
             return jnp.full(shape, constant, dtype)
         return jax.device_put(np.full(shape, constant, jnp.dtype(dtype)))  # nothing to compile
     if sample is not None:

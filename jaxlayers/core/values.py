@@ -13,12 +13,10 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import get_opaque_trace_state as current_trace
 
+from jaxlayers.common import jax_extend
 from jaxlayers.common.errors import BareTransformationError
 from jaxlayers.core.protocols import LayerLike, Role, VariableLike
-
-NO_TRACE = current_trace()  # the trace outside of every transformation
 
 
 class Values:
@@ -60,7 +58,7 @@ class Values:
         Raises:
             BareTransformationError: in another trace than the one that the values belong to.
         """
-        if current_trace() != self.trace:
+        if jax_extend.current_trace() != self.trace:
             refuse_write(variable)
         self.arrays[variable] = array
         self.written[variable] = None

@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 from jax import export
 
+from jaxlayers.common import jax_extend
 from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.export._sizes import structs
 from jaxlayers.export._structures import Leaf
@@ -166,12 +167,11 @@ def make(
 
 def _check_version(member: str, module: bytes) -> None:
     """Check that bytes are StableHLO of a version that JAX reads."""
-    from jax.extend.mlir.dialects import stablehlo  # it takes its time to import
-
     header = _HEADER.match(module)
     if header is None:
         raise ValueError(f"its member {member!r} is no StableHLO")
-    version, newest = tuple(map(int, header.groups())), tuple(map(int, stablehlo.get_current_version().split(".")))
+    version = tuple(map(int, header.groups()))
+    newest = tuple(map(int, jax_extend.stablehlo.get_current_version().split(".")))
     if version > newest:
         raise ValueError(
             f"its programs are StableHLO {'.'.join(map(str, version))}, and JAX {jax.__version__} reads versions up to "

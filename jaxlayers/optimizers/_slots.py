@@ -14,8 +14,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import Literal
 
+from jaxlayers.common import jax_extend
 from jaxlayers.common.settings import free_name
 from jaxlayers.core import Variable
 from jaxlayers.core.protocols import Role
@@ -164,9 +164,9 @@ def _constants(jaxpr: Any) -> list[Any]:
     filled = {
         equation.outvars[0]: np.asarray(equation.invars[0].val).item()
         for equation in jaxpr.eqns
-        if equation.primitive.name == "broadcast_in_dim" and isinstance(equation.invars[0], Literal)
+        if equation.primitive.name == "broadcast_in_dim" and isinstance(equation.invars[0], jax_extend.Literal)
     }
-    return [np.asarray(v.val).item() if isinstance(v, Literal) else filled.get(v) for v in jaxpr.outvars]
+    return [np.asarray(v.val).item() if isinstance(v, jax_extend.Literal) else filled.get(v) for v in jaxpr.outvars]
 
 
 def unique_names(names: Sequence[str]) -> list[str]:

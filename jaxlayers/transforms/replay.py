@@ -13,13 +13,18 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend import core as jaxprs
 
+from jaxlayers.common import jax_extend
 from jaxlayers.core.protocols import Role
 from jaxlayers.core.values import ClosedValues, Values
 
-_found = jaxprs.Primitive("jaxlayers_variable")
-_found.def_abstract_eval(lambda *_, aval, number: aval)
+
+@jax_extend.once
+def _found() -> jax_extend.Primitive:
+    """The primitive of placeholders."""
+    primitive = jax_extend.Primitive("jaxlayers_variable")
+    primitive.def_abstract_eval(lambda *_, aval, number: aval)
+    return primitive
 
 
 class Placeholders:
@@ -31,7 +36,7 @@ class Placeholders:
 
     def __init__(self) -> None:
         self.of: dict[Any, Any] = {}
-        with jaxprs.take_current_trace() as trace:
+        with jax_extend.take_current_trace() as trace:
             self._trace = trace
 
     def find(self, variable: Any, array: Any) -> Any:
@@ -44,8 +49,8 @@ class Placeholders:
         if variable not in self.of:
             dtype = jnp.dtype(variable.dtype)
             aval = jax.core.ShapedArray(variable.shape, dtype) if array is None else jax.typeof(array)
-            with jaxprs.set_current_trace(self._trace):  # not the trace of a transformation inside this one
-                self.of[variable] = _found.bind(aval=aval, number=len(self.of))
+            with jax_extend.set_current_trace(self._trace):  # not the trace of a transformation inside this one
+                self.of[variable] = _found().bind(aval=aval, number=len(self.of))
         return self.of[variable]
 
 
@@ -106,14 +111,15 @@ class Replay:
 
     def __init__(self, program: Any, tree: Any, planned: Sequence[Any], found: Sequence[Any]):
         self._tree, self._planned = tree, planned
-        places = {equation.params["number"]: equation for equation in program.eqns if equation.primitive is _found}
+        found_at = _found()
+        places = {equation.params["number"]: equation for equation in program.eqns if equation.primitive is found_at}
         self._found = [variable for number, variable in enumerate(found) if number in places]  # not those without a use
         inputs = [places[number].outvars[0] for number in sorted(places)]
         jaxpr = program.jaxpr.replace(
             invars=[*program.jaxpr.invars, *inputs],
-            eqns=[equation for equation in program.eqns if equation.primitive is not _found],
+            eqns=[equation for equation in program.eqns if equation.primitive is not found_at],
         )
-        self._program = jaxprs.ClosedJaxpr(jaxpr, program.consts)
+        self._program = jax_extend.ClosedJaxpr(jaxpr, program.consts)
 
     def inputs(self, arrays: Mapping[Any, Any], args: Any) -> list[Any] | None:
         """Return the inputs of the program, or None if they differ from those that it was traced for.
@@ -128,5 +134,5 @@ class Replay:
 
     def __call__(self, inputs: Sequence[Any]) -> Any:
         """Run the program."""
-        outputs = jaxprs.jaxpr_as_fun(self._program)(*inputs)
+        outputs = jax_extend.jaxpr_as_fun(self._program)(*inputs)
         return jax.tree.unflatten(self._tree, [jnp.asarray(output) for output in outputs])  # some are numbers

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import jax
-from jax.extend.core import ClosedJaxpr, Primitive, jaxpr_as_fun
 from jax.interpreters import ad, batching, mlir
 from jax.interpreters.partial_eval import dce_jaxpr
+
+from jaxlayers.common import jax_extend
 
 _VARIABLE = "JAXLAYERS_PLATFORM_CODE"
 _enabled = os.environ.get(_VARIABLE, "1").lower() not in ("0", "false", "off")
@@ -78,7 +79,7 @@ def choose(*arguments: Any, default: Callable[..., Any], **by_platform: Callable
         flat = lambda *x, function=function: function(*jax.tree.unflatten(structure, x))  # noqa: E731
         jaxpr, shapes = jax.make_jaxpr(flat, return_shape=True)(*leaves)
         branches.append((name, jaxpr))
-    return jax.tree.unflatten(jax.tree.structure(shapes), _choose.bind(*leaves, branches=tuple(branches)))
+    return jax.tree.unflatten(jax.tree.structure(shapes), _choose().bind(*leaves, branches=tuple(branches)))
 
 
 # `jax.lax.platform_dependent` offers the same choice as a conditional. JAX keeps the residuals of all of its branches,
@@ -88,15 +89,28 @@ def choose(*arguments: Any, default: Callable[..., Any], **by_platform: Callable
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 _ELSE = "else"
-_Branches: TypeAlias = tuple[tuple[str, ClosedJaxpr], ...]
+_Branches: TypeAlias = "tuple[tuple[str, jax_extend.ClosedJaxpr], ...]"
 
-_choose = Primitive("choose_by_platform")
-_choose.multiple_results = True
+
+@jax_extend.once
+def _choose() -> jax_extend.Primitive:
+    """The primitive, with its rules."""
+    primitive = jax_extend.Primitive("choose_by_platform")
+    primitive.multiple_results = True
+    primitive.def_abstract_eval(lambda *_, branches: branches[-1][1].out_avals)
+    primitive.def_impl(_run)
+    ad.primitive_jvps[primitive] = _jvp
+    ad.primitive_transposes[primitive] = _transpose
+    batching.primitive_batchers[primitive] = _batch
+    mlir.register_lowering(primitive, _lowering(_ELSE))
+    for platform in PLATFORMS:
+        mlir.register_lowering(primitive, _lowering(platform), platform=platform)
+    return primitive
 
 
 def _change_all(branches: _Branches, change: Callable[[Any], Any], arguments: Sequence[Any]) -> _Branches:
     """Return the branches with a transformation applied to each, for arguments like these."""
-    return tuple((name, jax.make_jaxpr(change(jaxpr_as_fun(jaxpr)))(*arguments)) for name, jaxpr in branches)
+    return tuple((name, jax.make_jaxpr(change(jax_extend.jaxpr_as_fun(jaxpr)))(*arguments)) for name, jaxpr in branches)
 
 
 def _only_used(branches: _Branches, arguments: Sequence[Any]) -> tuple[_Branches, list[Any]]:
@@ -106,7 +120,7 @@ def _only_used(branches: _Branches, arguments: Sequence[Any]) -> tuple[_Branches
     pruned = []
     for name, jaxpr in branches:
         smaller, _ = dce_jaxpr(jaxpr.jaxpr, [True] * len(jaxpr.out_avals), instantiate=used)
-        pruned.append((name, ClosedJaxpr(smaller, jaxpr.consts)))
+        pruned.append((name, jax_extend.ClosedJaxpr(smaller, jaxpr.consts)))
     return tuple(pruned), [argument for argument, is_used in zip(arguments, used, strict=True) if is_used]
 
 
@@ -116,22 +130,14 @@ def _merge(which: Sequence[bool], true: Iterable[Any], false: Iterable[Any]) -> 
     return [next(true) if from_true else next(false) for from_true in which]
 
 
-@_choose.def_abstract_eval
-def _(*avals: Any, branches: _Branches) -> Any:
-    return branches[-1][1].out_avals
-
-
 @functools.partial(jax.jit, static_argnames="branches")
 def _run(*arguments: Any, branches: _Branches) -> Any:
-    return _choose.bind(*arguments, branches=branches)
-
-
-_choose.def_impl(_run)
+    return _choose().bind(*arguments, branches=branches)
 
 
 def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, branches: _Branches) -> tuple[Any, Any]:
     """Return the outputs, and their tangents as a choice of their own: it is linear, and keeps the primals it uses."""
-    outputs = _choose.bind(*primals, branches=branches)
+    outputs = _choose().bind(*primals, branches=branches)
     moving = [not isinstance(tangent, ad.Zero) for tangent in tangents]
 
     def tangents_of(function: Any) -> Any:
@@ -144,7 +150,7 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, branches: _Branches
 
     arguments = [*primals, *(tangent for tangent in tangents if not isinstance(tangent, ad.Zero))]
     branches, arguments = _only_used(_change_all(branches, tangents_of, arguments), arguments)
-    return outputs, _choose.bind(*arguments, branches=branches)
+    return outputs, _choose().bind(*arguments, branches=branches)
 
 
 def _transpose(cotangents: Sequence[Any], *arguments: Any, branches: _Branches) -> list[Any]:
@@ -161,26 +167,18 @@ def _transpose(cotangents: Sequence[Any], *arguments: Any, branches: _Branches) 
         return compute
 
     changed = _change_all(branches, transpose_of, [*fixed, *cotangents])
-    return _merge(linear, _choose.bind(*fixed, *cotangents, branches=changed), [None] * len(fixed))
+    return _merge(linear, _choose().bind(*fixed, *cotangents, branches=changed), [None] * len(fixed))
 
 
 def _batch(arguments: Sequence[Any], axes: Sequence[Any], *, branches: _Branches) -> tuple[Any, Any]:
     batched = _change_all(branches, lambda function: jax.vmap(function, in_axes=tuple(axes)), arguments)
-    outputs = _choose.bind(*arguments, branches=batched)
+    outputs = _choose().bind(*arguments, branches=batched)
     return outputs, [0] * len(outputs)
 
 
 def _lowering(platform: str) -> Any:
     def run(*arguments: Any, branches: _Branches) -> Any:
         functions = dict(branches)
-        return jaxpr_as_fun(functions.get(platform, functions[_ELSE]))(*arguments)
+        return jax_extend.jaxpr_as_fun(functions.get(platform, functions[_ELSE]))(*arguments)
 
     return mlir.lower_fun(run, multiple_results=True)
-
-
-ad.primitive_jvps[_choose] = _jvp
-ad.primitive_transposes[_choose] = _transpose
-batching.primitive_batchers[_choose] = _batch
-mlir.register_lowering(_choose, _lowering(_ELSE))
-for _platform in PLATFORMS:
-    mlir.register_lowering(_choose, _lowering(_platform), platform=_platform)
