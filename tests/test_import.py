@@ -34,7 +34,7 @@ def test_importing_loads_nothing_heavy():
 
 
 def test_importing_does_not_load_the_extensions_of_jax():
-    # They import Pallas. Their first use is inside a transformation here, which must not be taken for no transformation.
+    # They import Pallas. Their first use is inside a transformation here, which must be noticed.
     code = (
         "import sys, jax, jaxlayers\n"
         "from jaxlayers.common import jax_extend\n"
