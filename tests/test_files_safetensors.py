@@ -1,6 +1,7 @@
 """Weights in safetensors files: names, values, strictness, and files of other programs and of nobody's good will."""
 
 import json
+import os
 import struct
 
 import ml_dtypes
@@ -9,6 +10,9 @@ import pytest
 from safetensors import numpy as their_files
 
 import jaxlayers as jl
+from jaxlayers.files import seals
+from jaxlayers.files.sums import PART
+from jaxlayers.files.verified import Verified
 from jaxlayers.saving import _safetensors
 
 rng = np.random.default_rng(0)
@@ -264,3 +268,48 @@ def test_what_the_format_lacks_is_refused_and_the_old_file_stays(path):
     with pytest.raises(ValueError, match="'a/b' cannot be the name of a tensor"):
         jl.saving.save_weights(other, path)
     jl.saving.load_weights(layer, path)
+
+
+def test_damage_is_found_before_a_large_file_changes_a_model(tmp_path):
+    # Arrays of more than a part (256 KiB) are summed up while they are read, in several threads; the rest afterwards.
+    def make_large():
+        return jl.Sequential([jl.Input((700,)), jl.layers.Dense(1500), jl.layers.Dense(600), jl.layers.Dense(1)])
+
+    saved, model = make_large(), make_large()
+    path = tmp_path / "large.safetensors"
+    saved.save_weights(path)
+    size, before = path.stat().st_size, model.get_weights()
+    for position in [20, 300, size // 7, size // 3, size // 2, size * 4 // 5, size - 700, size - 1]:
+        with open(path, "r+b", buffering=0) as file:
+            (byte,) = os.pread(file.fileno(), 1, position)
+            os.pwrite(file.fileno(), bytes([byte ^ 4]), position)
+            with pytest.raises(ValueError, match="large.safetensors' is damaged"):
+                model.load_weights(path)
+            os.pwrite(file.fileno(), bytes([byte]), position)
+    for array, same in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(array, same)
+    model.load_weights(path)
+    for array, other in zip(model.get_weights(), saved.get_weights(), strict=True):
+        np.testing.assert_array_equal(array, other)
+
+
+def test_large_reads_are_not_repeated(tmp_path):
+    content = np.random.default_rng(0).integers(0, 256, (5 << 20) + 12345, dtype=np.uint8).tobytes()
+    path = tmp_path / "content"
+    path.write_bytes(content)
+    with open(path, "rb", buffering=0) as file:
+        expected = seals.hash_range(file, len(content))
+        start, memory = 1000, memoryview(bytearray(5 << 20))
+        for digest, is_damaged in [(expected, False), (expected[::-1], True)]:
+            with Verified(file, "content", len(content), digest) as verified:
+                assert verified.read_into(memory, start) == len(memory)
+                assert memory == content[start : start + len(memory)]
+                with open(path, "r+b") as other:  # the parts that were read are not read again
+                    other.seek(1 << 20)
+                    other.write(b"\0" * PART)
+                if is_damaged:
+                    with pytest.raises(ValueError, match="damaged"):
+                        verified.check()
+                else:
+                    verified.check()
+                path.write_bytes(content)

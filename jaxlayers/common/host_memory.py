@@ -6,12 +6,11 @@ is safe if nobody changes it, which only the function that made the array can pr
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-_ALIGNMENT = 64  # bytes; XLA's on CPU
+from jaxlayers.files.aligned_memory import aligned_empty
 
 
 class HandedOver(np.ndarray):
@@ -20,11 +19,7 @@ class HandedOver(np.ndarray):
 
 def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """Return an array of any content, in memory that JAX can take over."""
-    dtype = np.dtype(dtype)
-    size = math.prod(shape) * dtype.itemsize
-    memory = np.empty(size + _ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % _ALIGNMENT
-    return memory[start : start + size].view(dtype).reshape(shape)
+    return aligned_empty(shape, np.dtype(dtype))
 
 
 def hand_over(array: np.ndarray) -> HandedOver:

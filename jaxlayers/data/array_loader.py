@@ -16,8 +16,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxlayers.data.batches import aligned_empty
 from jaxlayers.data.pipeline import Pipeline
+from jaxlayers.files.aligned_memory import aligned_empty
 
 
 class ArrayLoader(Pipeline):

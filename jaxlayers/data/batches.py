@@ -1,13 +1,8 @@
-"""Pack and unpack batches `x`, `(x, y)` and `(x, y, sample_weight)`, and allocate aligned memory for them."""
+"""Pack and unpack batches `x`, `(x, y)` and `(x, y, sample_weight)`."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
-
-import numpy as np
-
-_ALIGNMENT = 64  # bytes; XLA on a CPU uses an array whose address is a multiple of it without a copy
 
 
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
@@ -49,13 +44,3 @@ def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
     if not 1 <= len(data) <= 3:
         raise ValueError(f"A batch must be x, (x, y) or (x, y, sample_weight); received {len(data)} parts.")
     return (*data, None, None)[:3]
-
-
-def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Return an array like `np.empty`, aligned so that `jax.device_put` to a CPU does not copy it."""
-    if dtype.hasobject:
-        return np.empty(shape, dtype)
-    size = math.prod(shape) * dtype.itemsize
-    memory = np.empty(size + _ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % _ALIGNMENT
-    return memory[start : start + size].view(dtype).reshape(shape)

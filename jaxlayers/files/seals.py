@@ -14,7 +14,9 @@ import hashlib
 import itertools
 import os
 import zlib
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import BinaryIO, NoReturn
 
 from jaxlayers.files.sums import PART, Sums, crc_of_range, hash_of_parts
@@ -112,18 +114,26 @@ def raise_damaged(name: str) -> NoReturn:
     )
 
 
-def hash_range(file: BinaryIO, end: int, beginning: bytes = b"") -> bytes:
+def hash_range(
+    file: BinaryIO, end: int, beginning: bytes = b"", known: Mapping[int, int] = MappingProxyType({})
+) -> bytes:
     """Return the hash of the first bytes of a file, in hexadecimal digits; see `hash_of_parts`.
 
     Args:
         file: the file, open for reading.
         end: the number of bytes.
         beginning: bytes that take the place of the first ones of the file. None by default.
+        known: the CRC-32 of some parts by their numbers, which are not read. None by default.
     """
     parts = range(-(-end // PART))
     groups = [parts[i : i + _GROUP] for i in range(0, len(parts), _GROUP)]
     with ThreadPoolExecutor(max(1, min(len(groups), os.cpu_count() or 1))) as pool:
-        crcs = pool.map(lambda group: [_crc_of_part(file.fileno(), part, end, beginning) for part in group], groups)
+        crcs = pool.map(
+            lambda group: [
+                known[part] if part in known else _crc_of_part(file.fileno(), part, end, beginning) for part in group
+            ],
+            groups,
+        )
         return hash_of_parts(itertools.chain.from_iterable(crcs))
 
 

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import struct
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from typing import Any
 
 import ml_dtypes
@@ -28,6 +29,8 @@ from jaxlayers.files import seals
 from jaxlayers.files.archive import Window
 from jaxlayers.files.atomic import replacing
 from jaxlayers.files.sums import Sums
+from jaxlayers.files.verified import Verified
+from jaxlayers.saving._content import READ_AHEAD_FROM, Content, Layout
 from jaxlayers.saving._model_archive import parse_json
 
 _MAX_HEADER = 32 << 20  # bytes
@@ -87,12 +90,13 @@ def _header(arrays: list[tuple[str, np.ndarray]]) -> bytes:
 
 
 @contextlib.contextmanager
-def opened(path: str) -> Iterator[dict[str, Any]]:
-    """A `with` block around the checked content of a file."""
-    with open(path, "rb", buffering=0) as file:
+def opened(path: str) -> Iterator[Content]:
+    """A `with` block around the content of a file, whose header is checked."""
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(open(path, "rb", buffering=0))
         raw = _raw_header(file, path)
         header = parse_json(raw[8:], f"The header of {path!r}")
-        _check_seal(file, raw, header, path)
+        verified = stack.enter_context(_verified(file, raw, header, path))
         try:
             with safetensors.safe_open(path, "np"):  # checks dtypes, shapes, and that the tensors fill the file
                 pass
@@ -102,8 +106,8 @@ def opened(path: str) -> Iterator[dict[str, Any]]:
         for name, entry in header.items():
             if name != "__metadata__":
                 owner, _, key = name.rpartition("/")
-                found.setdefault(owner, {})[key] = _Tensor(file, f"{path!r}, tensor {name!r}", len(raw), entry)
-        yield {owner: StoredTensors(owner, tensors) for owner, tensors in found.items()}
+                found.setdefault(owner, {})[key] = _Tensor(verified, f"{path!r}, tensor {name!r}", len(raw), entry)
+        yield Content({owner: StoredTensors(owner, tensors) for owner, tensors in found.items()}, verified.check)
 
 
 class TensorWriter(MutableMapping[str, Any]):
@@ -174,6 +178,11 @@ class StoredTensors(Mapping[str, np.ndarray]):
     def __len__(self) -> int:
         return len(self._tensors)
 
+    def read_ahead(self, layouts: Collection[Layout]) -> None:
+        """Read the large arrays that have one of these layouts."""
+        for tensor in self._tensors.values():
+            tensor.read_ahead(layouts)
+
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of each array, without reading it."""
         return {key: tensor.shape for key, tensor in self._tensors.items()}
@@ -182,22 +191,32 @@ class StoredTensors(Mapping[str, np.ndarray]):
 class _Tensor:
     """A tensor in an open file."""
 
-    def __init__(self, file: Any, what: str, data_start: int, entry: Any):
+    def __init__(self, file: Verified, what: str, data_start: int, entry: Any):
         if entry["dtype"] not in _DTYPES:
             raise ValueError(f"The file {what} has the dtype {entry['dtype']!r}, which no weight has.")
         self.dtype = np.dtype(_DTYPES[entry["dtype"]])
         self.shape = tuple(entry["shape"])
         self._file, self._what, self._start = file, what, data_start + entry["data_offsets"][0]
+        self._ahead: np.ndarray | None = None
+
+    def read_ahead(self, layouts: Collection[Layout]) -> None:
+        """Read the array if it is large and has one of these layouts."""
+        size = math.prod(self.shape) * self.dtype.itemsize
+        if size >= READ_AHEAD_FROM and (self.shape, self.dtype.itemsize) in layouts:
+            self._ahead = self.read()
 
     def read(self) -> np.ndarray:
-        """Read the array."""
+        """Return the array."""
+        if self._ahead is not None:
+            array, self._ahead = self._ahead, None
+            return array
         array = host_memory.empty(self.shape, self.dtype)
         view = memoryview(array.reshape(-1).view(np.uint8)) if array.size else memoryview(b"")  # type: ignore[arg-type]
-        self._file.seek(self._start)
+        start = self._start
         while len(view):
-            if not (count := self._file.readinto(view)):
+            if not (count := self._file.read_into(view, start)):
                 raise ValueError(f"The file {self._what} ends too early.")
-            view = view[count:]
+            view, start = view[count:], start + count
         return host_memory.hand_over(array)
 
 
@@ -224,10 +243,10 @@ def _raw_header(file: Any, path: str) -> bytes:
     return start + file.read(length)
 
 
-def _check_seal(file: Any, raw: bytes, header: Any, path: str) -> None:
-    """Compare a file with the hash in its metadata, if it has one: other programs write none."""
+def _verified(file: Any, raw: bytes, header: Any, path: str) -> Verified:
+    """Return the file, to be compared with the hash in its metadata, if it has one: other programs write none."""
     metadata = header.get("__metadata__") if isinstance(header, dict) else None
-    if seals.has_mark(json.dumps(metadata).encode(), _SEAL):
-        digits, size = seals.digits_in(raw, path), os.fstat(file.fileno()).st_size
-        if seals.hash_range(file, size, seals.without_digits(raw, digits)) != raw[digits]:
-            seals.raise_damaged(path)
+    if not seals.has_mark(json.dumps(metadata).encode(), _SEAL):
+        return Verified(file, path, 0, None)
+    digits, size = seals.digits_in(raw, path), os.fstat(file.fileno()).st_size
+    return Verified(file, path, size, raw[digits], seals.without_digits(raw, digits))

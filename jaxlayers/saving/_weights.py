@@ -11,9 +11,12 @@ import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+import jax.numpy as jnp
+
 from jaxlayers.core import donation
 from jaxlayers.core.random import SeedGenerator
 from jaxlayers.saving import _optimizer_states
+from jaxlayers.saving._content import Content, Layout
 from jaxlayers.saving._places import places
 
 _MAX_PROBLEMS = 50  # listed in one error
@@ -72,12 +75,12 @@ def save(root: Any, make_store: Callable[[str, str | None], Any], skipped: Itera
     _optimizer_states.save_parameters(root, _saved_places(root, skipped), make_store)
 
 
-def load(root: Any, stored: Mapping[str, Any], what: str, selection: Selection) -> None:
+def load(root: Any, stored: Content, what: str, selection: Selection) -> None:
     """Assign the variables of a file to those of a model, all or none.
 
     Args:
         root: the model or layer.
-        stored: the variables of each object by path.
+        stored: the variables of each object by path, which are checked first.
         what: the file, to begin a message with.
         selection: what is loaded.
 
@@ -92,6 +95,7 @@ def load(root: Any, stored: Mapping[str, Any], what: str, selection: Selection) 
     problems: dict[str, str] = {}
     held = _Held(root, owners.values())
     try:
+        stored.read_and_check(map(selection.path_in_file, selected), held.layouts())
         for path, store in entries.items():
             try:
                 if not _optimizer_states.is_optimizer(owners[path]):
@@ -178,6 +182,10 @@ class _Held:
         for variable in variables:
             donation.wait_for(variable)
         self._arrays = {variable: variable._value for variable in variables}  # also those that are lost, or not made
+
+    def layouts(self) -> set[Layout]:
+        """Return the layouts of the variables."""
+        return {(tuple(variable.shape), jnp.dtype(variable.dtype).itemsize) for variable in self._arrays}
 
     def put_back(self, variables: Iterable[Any] | None = None) -> None:
         """Put the arrays back, of all variables or of some."""

@@ -11,6 +11,7 @@ import numpy as np
 from jaxlayers.core.random import SeedGenerator
 from jaxlayers.core.tracking import kept_apart
 from jaxlayers.saving import _weights, weight_files
+from jaxlayers.saving._content import Content
 from jaxlayers.saving._places import places
 
 
@@ -64,12 +65,13 @@ class KerasFileEditor:
 
             with _model_archive.ModelArchive(self.filepath) as archive, archive.weights() as stored:
                 self.config, self.metadata = archive.config(), archive.metadata()
-                self._read(stored)
+                self._read(Content(stored))
         else:
             with weight_files.opened(self.filepath) as stored:
                 self._read(stored)
 
-    def _read(self, stored: Mapping[str, Any]) -> None:
+    def _read(self, stored: Content) -> None:
+        stored.check()
         for path, arrays in stored.items():
             if arrays.name is not None:
                 self.object_metadata[path] = {"name": arrays.name}

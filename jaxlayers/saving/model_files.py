@@ -13,6 +13,7 @@ from jaxlayers.common import assets
 from jaxlayers.core import making, scope
 from jaxlayers.files.atomic import replacing, replacing_directory
 from jaxlayers.saving import _weights
+from jaxlayers.saving._content import Content
 from jaxlayers.saving._places import places
 from jaxlayers.saving._weights import Selection
 from jaxlayers.saving.objects import deserialize_keras_object, of_file, serialize_shared, sharing
@@ -128,7 +129,7 @@ def load_model(
         with _without_arrays():
             model = _revive(config, path, custom_objects, safe_mode)
             with archive.weights() as stored:
-                _weights.load(model, stored, f"The file {path!r}", Selection())
+                _weights.load(model, Content(stored), f"The file {path!r}", Selection())
         if archive.has_assets and any(hasattr(owner, "load_assets") for owner in places(model).values()):
             with tempfile.TemporaryDirectory() as folder:
                 archive.extract_assets(folder)

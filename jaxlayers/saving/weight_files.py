@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from jaxlayers.saving import _weights
+from jaxlayers.saving._content import Content
 from jaxlayers.saving._weights import Selection
 
 _ENDINGS = "'.weights.h5', '.weights.json' (shards), '.safetensors', '.keras' or '.h5'"
@@ -130,29 +131,29 @@ def load_weights(
 
 
 @contextlib.contextmanager
-def opened(path: str) -> Iterator[dict[str, Any]]:
-    """A `with` block around the content of a file of weights: the variables of each object by path."""
+def opened(path: str) -> Iterator[Content]:
+    """A `with` block around the content of a file of weights; its arrays may be used once it has been checked."""
     kind = _format(path)
     if kind == "shards":
         from jaxlayers.saving import _shards
 
         with _shards.opened(path) as stored:
-            yield stored
+            yield Content(stored)
     elif kind == "safetensors":
         from jaxlayers.saving import _safetensors
 
-        with _safetensors.opened(path) as stored:
-            yield stored
+        with _safetensors.opened(path) as content:
+            yield content
     elif kind == "model":
         from jaxlayers.saving import _model_archive
 
         with _model_archive.opened(path) as archive, archive.weights() as stored:
-            yield stored
+            yield Content(stored)
     else:
         from jaxlayers.saving import _hdf5_files
 
         with _hdf5_files.opened(path) as stored:
-            yield stored
+            yield Content(stored)
 
 
 def write(

@@ -18,9 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.data import ArrayLoader
-from jaxlayers.data.batches import aligned_empty
 from jaxlayers.data.elements import by_threads
 from jaxlayers.data.pipeline import Pipeline
+from jaxlayers.files.aligned_memory import aligned_empty
 from jaxlayers.training.feeding import _positions, _workers
 
 
