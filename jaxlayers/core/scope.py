@@ -33,6 +33,7 @@ from jaxlayers.core.values import (
     IsolatedValues,
     Values,
     current_trace,
+    make,
     refuse_write,
 )
 
@@ -276,7 +277,7 @@ def read(variable: VariableLike) -> Any:
         return scope.values.read(variable)
     if current_trace() != NO_TRACE:
         constants.warn_of_constants(variable)
-    return variable.make()
+    return make(variable)
 
 
 def write(variable: VariableLike, value: Any) -> None:

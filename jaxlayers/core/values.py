@@ -9,14 +9,42 @@ bare JAX transformation inside this run. It is refused, since its tracer would l
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import get_opaque_trace_state as current_trace
+from jax.extend.core import get_opaque_trace_state
 
 from jaxlayers.common.errors import BareTransformationError
-from jaxlayers.core.protocols import LayerLike, Role, VariableLike
+from jaxlayers.core.protocols import LayerLike, RecorderLike, Role, VariableLike
+
+# The recorders of the gradient tapes that are open, the outermost first. A recorder is a trace, but has no tracers: what
+# is written, drawn or added inside of it may leave it.
+recorders: ContextVar[tuple[RecorderLike, ...]] = ContextVar("jaxlayers_recorders", default=())
+
+
+def current_trace() -> Any:
+    """Return the identity of the current JAX trace, or that of the trace around it for a recorder."""
+    trace = get_opaque_trace_state()
+    for recorder in reversed(recorders.get()):
+        if trace == recorder.trace:
+            trace = recorder.trace_outside
+    return trace
+
+
+def _observed(level: Values | None, variable: VariableLike, array: Any) -> Any:
+    """Return the array of a variable as the recorders that were opened directly inside of some values know it."""
+    for recorder in recorders.get():
+        if recorder.level is level:
+            array = recorder.observe(variable, array)
+    return array
+
+
+def make(variable: VariableLike) -> Any:
+    """Return the array that a variable itself holds; a variable without one gets it now."""
+    return _observed(None, variable, variable.make())
+
 
 NO_TRACE = current_trace()  # the trace outside of every transformation
 
@@ -42,10 +70,10 @@ class Values:
     def read(self, variable: VariableLike) -> Any:
         """Return the array of a variable; a variable without one gets it now."""
         array = self.arrays.get(variable)
-        return self._read_outside(variable) if array is None else array
+        return _observed(self, variable, self._read_outside(variable) if array is None else array)
 
     def _read_outside(self, variable: VariableLike) -> Any:
-        return variable.make() if self._around is None else self._around.read(variable)
+        return make(variable) if self._around is None else self._around.read(variable)
 
     def peek(self, variable: VariableLike) -> Any:
         """Return the array of a variable, or None where it has none yet."""

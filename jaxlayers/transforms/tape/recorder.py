@@ -1,0 +1,303 @@
+"""A JAX trace that records operations.
+
+JAX hands every operation to the current trace, also where all arguments are plain arrays. A `Recorder` is a trace
+without tracers: it passes each operation on to the trace outside, and returns what that has returned. Where an input is
+known to its `Record`, it adds a node, and the outputs are known from then on.
+
+Arrays are known by identity and kept alive by the record. So the values computed inside of a tape are what they would be
+without it: arrays outside of every transformation, and the tracers of the trace outside inside one.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.extend import core as jaxprs
+
+from jaxlayers.core import scope, values
+from jaxlayers.transforms.tape import pullbacks
+from jaxlayers.transforms.tape.pullbacks import Operation, Pullback
+from jaxlayers.transforms.tape.sources import WatchedVariables
+
+
+class Node:
+    """One operation of a record.
+
+    Attributes:
+        name: the name of the operation, for messages.
+        inputs: the identities of the inputs that were known.
+        outputs: the identities of the outputs; None for those without a gradient.
+        pull: a function from the cotangents of the outputs (None for those that are zero) and the positions among
+            `inputs` that are of interest to the cotangents of these inputs.
+    """
+
+    __slots__ = ("inputs", "name", "outputs", "pull")
+
+    def __init__(self, name: str, inputs: list[int], outputs: list[int | None], pull: Callable[..., Any]):
+        self.name, self.inputs, self.outputs, self.pull = name, inputs, outputs, pull
+
+
+class Record:
+    """The operations that depend on watched arrays, in the order in which they ran.
+
+    Attributes:
+        arrays: all arrays that are known, by identity. They are kept alive, so that no identity is used twice.
+        nodes: the operations.
+        variables: the variables whose reads are recorded.
+    """
+
+    def __init__(self) -> None:
+        self.arrays: dict[int, Any] = {}
+        self.nodes: list[Node] = []
+        self.variables = WatchedVariables()
+
+    def add(self, array: Any) -> None:
+        """Make an array known."""
+        self.arrays[id(array)] = array
+
+
+class Recorder(jax.core.Trace):
+    """The trace that is current inside of a tape.
+
+    Args:
+        outer: the trace outside of the tape.
+        record: the record to write.
+
+    Attributes:
+        paused: if True, operations are not recorded.
+    """
+
+    def __init__(self, outer: Any, record: Record):
+        super().__init__()
+        self.outer, self.record = outer, record
+        self.trace_outside = values.current_trace()
+        self.is_eager = self.trace_outside == values.NO_TRACE
+        self.level = None if scope.current() is None else scope.current().values
+        self.paused = False
+        with jaxprs.set_current_trace(self):
+            self.trace = jaxprs.get_opaque_trace_state()
+
+    def observe(self, variable: Any, array: Any) -> Any:
+        """Return the array that stands for a variable in the record: its own object for each variable and value."""
+        variables = self.record.variables
+        if self.paused or not variables.watches(variable):
+            return array
+        leaf = variables.leaf(variable, array)
+        if leaf is None:
+            with jaxprs.set_current_trace(self.outer):
+                leaf = jax.lax.copy_p.bind(array)
+            self.record.add(leaf)
+            variables.add(variable, array, leaf)
+        return leaf
+
+    def stage_value(self, val: Any) -> Any:
+        return self._run_alone(lambda value: [self.outer.stage_value(value)], [val])[0]
+
+    def process_primitive(self, primitive: Any, args: Sequence[Any], params: dict[str, Any], /) -> Any:
+        if "donated_invars" in params:
+            params = {**params, "donated_invars": (False,) * len(params["donated_invars"])}
+        args, function = self._with_constants(args, Operation(primitive, params))
+        numbers = self._known(args)
+        if not numbers or primitive.name == "stop_gradient":
+            outputs = self._run_alone(function, args)
+        elif not self.is_eager:
+            outputs = self._run_and_linearize(primitive.name, function, args, numbers)
+        elif jaxprs_of(params) and pullbacks.is_hashable(function):
+            with jaxprs.set_current_trace(self.outer):
+                outputs, pull = pullbacks.run_compiled(function, args, numbers)
+            outputs = self._note(primitive.name, args, numbers, outputs, _all_of(pull))
+        else:
+            with jaxprs.set_current_trace(self.outer):
+                outputs = function(*args)
+            pull = functools.partial(_pull_kept, function, args, numbers)
+            outputs = self._note(primitive.name, args, numbers, outputs, pull)
+        return outputs if primitive.multiple_results else outputs[0]
+
+    def process_custom_jvp_call(
+        self, primitive: Any, fun: Any, jvp: Any, tracers: Sequence[Any], /, *, symbolic_zeros: bool
+    ) -> Any:
+        params = {"subfuns": (fun, jvp), "symbolic_zeros": symbolic_zeros}
+        return self._run_custom(Operation(primitive, params), tracers)
+
+    def process_custom_vjp_call(
+        self, primitive: Any, fun: Any, fwd: Any, bwd: Any, tracers: Sequence[Any], /, **params: Any
+    ) -> Any:
+        return self._run_custom(Operation(primitive, {"subfuns": (fun, fwd, bwd), **params}), tracers)
+
+    def process_shard_map(self, primitive: Any, fun: Any, args: Sequence[Any], /, **params: Any) -> Any:
+        return self._run_custom(Operation(primitive, {"subfuns": (fun,), **params}), args)
+
+    def _run_custom(self, function: Operation, args: Sequence[Any]) -> list[Any]:
+        """Run a function that has a derivative of its own, or is mapped over devices."""
+        args, numbers = list(args), self._known(args)
+        guard = Guard(self, args)
+        if not numbers:
+            return self._run_alone(function, args, guard)
+        return self._run_and_linearize(function.primitive.name, function, args, numbers, guard)
+
+    def _known(self, args: Sequence[Any]) -> tuple[int, ...]:
+        """The positions of the arguments that are known."""
+        if self.paused:
+            return ()
+        arrays = self.record.arrays
+        return tuple(number for number, arg in enumerate(args) if id(arg) in arrays)
+
+    def _run_alone(self, function: Callable[..., Any], args: Sequence[Any], trace: Any = None) -> list[Any]:
+        """Run a function whose outputs do not depend on what is known."""
+        with jaxprs.set_current_trace(trace or self.outer):
+            return [self._fresh(output) for output in function(*args)]
+
+    def _fresh(self, output: Any) -> Any:
+        """Return an output, or a copy of one that is an object known already."""
+        return jax.lax.copy_p.bind(output) if id(output) in self.record.arrays else output
+
+    def _run_and_linearize(
+        self, name: str, function: Callable[..., Any], args: Sequence[Any], numbers: tuple[int, ...], trace: Any = None
+    ) -> list[Any]:
+        with jaxprs.set_current_trace(trace or self.outer):
+            outputs, pull = pullbacks.linearize(function, args, numbers)
+        return self._note(name, args, numbers, outputs, _all_of(pull))
+
+    def _note(
+        self, name: str, args: Sequence[Any], numbers: tuple[int, ...], outputs: list[Any], pull: Callable[..., Any]
+    ) -> list[Any]:
+        """Add a node for an operation that has run, and return its outputs."""
+        with jaxprs.set_current_trace(self.outer):
+            outputs = [self._fresh(output) for output in outputs]
+        places: list[int | None] = []
+        for output in outputs:
+            has_gradient = jnp.issubdtype(output.dtype, jnp.inexact)
+            places.append(id(output) if has_gradient else None)
+            if has_gradient:
+                self.record.add(output)
+        if any(place is not None for place in places):
+            self.record.nodes.append(Node(name, [id(args[number]) for number in numbers], places, pull))
+        return outputs
+
+    def _with_constants(self, args: Sequence[Any], operation: Operation) -> tuple[list[Any], Any]:
+        """Return the arguments and function of an operation in which known constants of a program are arguments."""
+        args = list(args)
+        if self.paused:
+            return args, operation
+        programs = jaxprs_of(operation.params)
+        if not any(id(const) in self.record.arrays for program in programs for const in constants_of(program)):
+            return args, operation
+        program = operation.params.get("jaxpr")
+        if isinstance(program, jaxprs.ClosedJaxpr) and len(programs) == 1:
+            inside = [c for inner in jaxprs_of_program(program) for c in constants_of(inner)]
+            if operation.primitive.name in ("jit", "pjit") and not any(id(c) in self.record.arrays for c in inside):
+                opened = _with_constants_as_inputs(program)
+                return [*program.consts, *args], opened
+        raise TypeError(
+            f"A function inside of the {operation.primitive.name!r} operation closes over an array that a GradientTape "
+            "watches or has recorded, so the gradient of that array would be lost. Pass the array to the function as "
+            "an argument."
+        )
+
+
+class Guard(jax.core.Trace):
+    """A trace below a function that has a derivative of its own: it refuses arrays that the function closes over.
+
+    Args:
+        recorder: the recorder that knows the arrays.
+        args: the arguments of the function, which may be known.
+    """
+
+    def __init__(self, recorder: Recorder, args: Sequence[Any]):
+        super().__init__()
+        self._outer, self._paused = recorder.outer, recorder.paused
+        self._arrays, self._allowed = recorder.record.arrays, {id(arg) for arg in args}
+
+    def _check(self, args: Sequence[Any]) -> None:
+        if not self._paused and any(id(arg) in self._arrays and id(arg) not in self._allowed for arg in args):
+            raise TypeError(
+                "A function with a derivative of its own (jl.ops.custom_gradient, jax.custom_jvp, jax.custom_vjp) or "
+                "under jax.shard_map closes over an array that a GradientTape watches or has recorded, so the gradient "
+                "of that array would be lost. Pass the array to the function as an argument."
+            )
+
+    def _pass_on(self, primitive: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        self._check(args)
+        for program in jaxprs_of(params):
+            self._check(constants_of(program))
+        with jaxprs.set_current_trace(self._outer):
+            return primitive.bind(*args, **params)
+
+    def stage_value(self, val: Any) -> Any:
+        self._check([val])
+        return self._outer.stage_value(val)
+
+    def process_primitive(self, primitive: Any, args: Sequence[Any], params: dict[str, Any], /) -> Any:
+        return self._pass_on(primitive, args, params)
+
+    def process_custom_jvp_call(self, primitive: Any, fun: Any, jvp: Any, tracers: Any, /, **params: Any) -> Any:
+        return self._pass_on(primitive, tracers, {"subfuns": (fun, jvp), **params})
+
+    def process_custom_vjp_call(
+        self, primitive: Any, fun: Any, fwd: Any, bwd: Any, tracers: Any, /, **params: Any
+    ) -> Any:
+        return self._pass_on(primitive, tracers, {"subfuns": (fun, fwd, bwd), **params})
+
+    def process_shard_map(self, primitive: Any, fun: Any, args: Any, /, **params: Any) -> Any:
+        return self._pass_on(primitive, args, {"subfuns": (fun,), **params})
+
+
+def _pull_kept(
+    operation: Any, args: Sequence[Any], numbers: tuple[int, ...], cotangents: Sequence[Any], wanted: tuple[int, ...]
+) -> Any:
+    return pullbacks.pull_back(operation, args, tuple(numbers[place] for place in wanted), cotangents)
+
+
+def _all_of(pull: Pullback) -> Callable[..., Any]:
+    def some_of(cotangents: Sequence[Any], wanted: tuple[int, ...]) -> list[Any]:
+        found = pull(cotangents)
+        return [found[place] for place in wanted]
+
+    return some_of
+
+
+def jaxprs_of(params: dict[str, Any]) -> list[Any]:
+    """The programs among the parameters of an operation."""
+    return [program for value in params.values() for program in _programs(value)]
+
+
+def _programs(value: Any) -> Iterator[Any]:
+    if isinstance(value, jaxprs.ClosedJaxpr | jaxprs.Jaxpr):
+        yield value
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from _programs(item)
+
+
+def jaxprs_of_program(program: Any) -> list[Any]:
+    """The programs in the operations of a program."""
+    jaxpr = program.jaxpr if isinstance(program, jaxprs.ClosedJaxpr) else program
+    return [inner for equation in jaxpr.eqns for inner in jaxprs_of(equation.params)]
+
+
+@functools.lru_cache(1024)
+def constants_of(program: Any) -> list[Any]:
+    """The arrays that a program, or one inside of it, closes over."""
+    own = list(program.consts) if isinstance(program, jaxprs.ClosedJaxpr) else []
+    return own + [const for inner in jaxprs_of_program(program) for const in constants_of(inner)]
+
+
+@functools.lru_cache(1024)
+def _with_constants_as_inputs(program: Any) -> Any:
+    jaxpr = program.jaxpr
+    opened = jaxpr.replace(invars=[*jaxpr.constvars, *jaxpr.invars], constvars=[])
+    return _Program(jax.jit(jaxprs.jaxpr_as_fun(jaxprs.ClosedJaxpr(opened, []))))
+
+
+class _Program:
+    """A compiled function in the place of an `Operation`."""
+
+    def __init__(self, function: Callable[..., Any]):
+        self._function = function
+
+    def __call__(self, *args: Any) -> list[Any]:
+        return list(self._function(*args))
