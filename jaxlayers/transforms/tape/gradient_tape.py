@@ -62,10 +62,9 @@ class GradientTape:
             raise ValueError("The GradientTape is recording already; it cannot be entered twice at the same time.")
         if self._record is None or (self._record.nodes and not self._persistent):
             self._record = self._new_record()
-        with jaxprs.take_current_trace() as outer:
-            pass
-        recorder = self._recorder = Recorder(outer, self._record)
+        recorder = self._recorder = Recorder.opened(self._record)
         self._opened = contextlib.ExitStack()
+        self._opened.callback(recorder.close)
         self._opened.callback(_leave, values.recorders.set((*values.recorders.get(), recorder)))
         self._opened.enter_context(jaxprs.set_current_trace(recorder))
         return self

@@ -10,7 +10,9 @@ without it: arrays outside of every transformation, and the tracers of the trace
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -63,23 +65,46 @@ class Record:
 class Recorder(jax.core.Trace):
     """The trace that is current inside of a tape.
 
-    Args:
+    Attributes:
         outer: the trace outside of the tape.
         record: the record to write.
-
-    Attributes:
         paused: if True, operations are not recorded.
     """
 
-    def __init__(self, outer: Any, record: Record):
+    outer: Any
+    record: Record
+
+    def __init__(self) -> None:
         super().__init__()
-        self.outer, self.record = outer, record
+        self._guard = Guard(self)
+        with jaxprs.set_current_trace(self):
+            self.trace = jaxprs.get_opaque_trace_state()
+
+    @classmethod
+    def opened(cls, record: Record) -> Recorder:
+        """Return a recorder inside of the current trace."""
+        # Outside of transformations, recorders are used again: the caches of JAX compare traces, so that functions under
+        # `jax.jit` would be traced again in each tape.
+        recorder = cls._free.pop() if values.current_trace() == values.NO_TRACE and cls._free else cls()
+        recorder._begin(record)
+        return recorder
+
+    def _begin(self, record: Record) -> None:
+        with jaxprs.take_current_trace() as outer:
+            self.outer = outer
+        self.record = record
         self.trace_outside = values.current_trace()
         self.is_eager = self.trace_outside == values.NO_TRACE
         self.level = None if scope.current() is None else scope.current().values
         self.paused = False
-        with jaxprs.set_current_trace(self):
-            self.trace = jaxprs.get_opaque_trace_state()
+
+    def close(self) -> None:
+        """Let go of the record. Eager recorders are kept for the next tape."""
+        self.outer, self.record, self.level = None, Record(), None
+        if self.is_eager:
+            self._free.append(self)
+
+    _free: list[Recorder] = []
 
     def observe(self, variable: Any, array: Any) -> Any:
         """Return the array that stands for a variable in the record: its own object for each variable and value."""
@@ -134,10 +159,10 @@ class Recorder(jax.core.Trace):
     def _run_custom(self, function: Operation, args: Sequence[Any]) -> list[Any]:
         """Run a function that has a derivative of its own, or is mapped over devices."""
         args, numbers = list(args), self._known(args)
-        guard = Guard(self, args)
-        if not numbers:
-            return self._run_alone(function, args, guard)
-        return self._run_and_linearize(function.primitive.name, function, args, numbers, guard)
+        with self._guard.allowing(args) as guard:
+            if not numbers:
+                return self._run_alone(function, args, guard)
+            return self._run_and_linearize(function.primitive.name, function, args, numbers, guard)
 
     def _known(self, args: Sequence[Any]) -> tuple[int, ...]:
         """The positions of the arguments that are known."""
@@ -204,16 +229,30 @@ class Guard(jax.core.Trace):
 
     Args:
         recorder: the recorder that knows the arrays.
-        args: the arguments of the function, which may be known.
     """
 
-    def __init__(self, recorder: Recorder, args: Sequence[Any]):
+    def __init__(self, recorder: Recorder):
         super().__init__()
-        self._outer, self._paused = recorder.outer, recorder.paused
-        self._arrays, self._allowed = recorder.record.arrays, {id(arg) for arg in args}
+        self._recorder = weakref.ref(recorder)
+        self._allowed: set[int] = set()
+
+    @property
+    def _outer(self) -> Any:
+        return self._recorder().outer  # type: ignore[union-attr]
+
+    @contextlib.contextmanager
+    def allowing(self, args: Sequence[Any]) -> Iterator[Guard]:
+        """Allow the arguments of the function, which may be known."""
+        before, self._allowed = self._allowed, {id(arg) for arg in args}
+        try:
+            yield self
+        finally:
+            self._allowed = before
 
     def _check(self, args: Sequence[Any]) -> None:
-        if not self._paused and any(id(arg) in self._arrays and id(arg) not in self._allowed for arg in args):
+        recorder: Any = self._recorder()
+        arrays = recorder.record.arrays
+        if not recorder.paused and any(id(arg) in arrays and id(arg) not in self._allowed for arg in args):
             raise TypeError(
                 "A function with a derivative of its own (jl.ops.custom_gradient, jax.custom_jvp, jax.custom_vjp) or "
                 "under jax.shard_map closes over an array that a GradientTape watches or has recorded, so the gradient "
