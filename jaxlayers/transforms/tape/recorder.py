@@ -10,7 +10,6 @@ without it: arrays outside of every transformation, and the tracers of the trace
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -159,10 +158,15 @@ class Recorder(jax.core.Trace):
     def _run_custom(self, function: Operation, args: Sequence[Any]) -> list[Any]:
         """Run a function that has a derivative of its own, or is mapped over devices."""
         args, numbers = list(args), self._known(args)
-        with self._guard.allowing(args) as guard:
-            if not numbers:
-                return self._run_alone(function, args, guard)
-            return self._run_and_linearize(function.primitive.name, function, args, numbers, guard)
+        if not numbers:
+            return self._run_alone(function, args, self._guard)
+        inside = list(args)
+        with jaxprs.set_current_trace(self.outer):
+            for number in numbers:  # a copy, so that the function may not use the argument by closing over it
+                inside[number] = jax.lax.copy_p.bind(args[number])
+            with jaxprs.set_current_trace(self._guard):
+                outputs, pull = pullbacks.linearize(function, inside, numbers)
+        return self._note(function.primitive.name, args, numbers, outputs, _all_of(pull))
 
     def _known(self, args: Sequence[Any]) -> tuple[int, ...]:
         """The positions of the arguments that are known."""
@@ -181,9 +185,9 @@ class Recorder(jax.core.Trace):
         return jax.lax.copy_p.bind(output) if id(output) in self.record.arrays else output
 
     def _run_and_linearize(
-        self, name: str, function: Callable[..., Any], args: Sequence[Any], numbers: tuple[int, ...], trace: Any = None
+        self, name: str, function: Callable[..., Any], args: Sequence[Any], numbers: tuple[int, ...]
     ) -> list[Any]:
-        with jaxprs.set_current_trace(trace or self.outer):
+        with jaxprs.set_current_trace(self.outer):
             outputs, pull = pullbacks.linearize(function, args, numbers)
         return self._note(name, args, numbers, outputs, _all_of(pull))
 
@@ -234,25 +238,15 @@ class Guard(jax.core.Trace):
     def __init__(self, recorder: Recorder):
         super().__init__()
         self._recorder = weakref.ref(recorder)
-        self._allowed: set[int] = set()
 
     @property
     def _outer(self) -> Any:
         return self._recorder().outer  # type: ignore[union-attr]
 
-    @contextlib.contextmanager
-    def allowing(self, args: Sequence[Any]) -> Iterator[Guard]:
-        """Allow the arguments of the function, which may be known."""
-        before, self._allowed = self._allowed, {id(arg) for arg in args}
-        try:
-            yield self
-        finally:
-            self._allowed = before
-
     def _check(self, args: Sequence[Any]) -> None:
         recorder: Any = self._recorder()
         arrays = recorder.record.arrays
-        if not recorder.paused and any(id(arg) in arrays and id(arg) not in self._allowed for arg in args):
+        if not recorder.paused and any(id(arg) in arrays for arg in args):
             raise TypeError(
                 "A function with a derivative of its own (jl.ops.custom_gradient, jax.custom_jvp, jax.custom_vjp) or "
                 "under jax.shard_map closes over an array that a GradientTape watches or has recorded, so the gradient "
@@ -274,12 +268,25 @@ class Guard(jax.core.Trace):
         return self._pass_on(primitive, args, params)
 
     def process_custom_jvp_call(self, primitive: Any, fun: Any, jvp: Any, tracers: Any, /, **params: Any) -> Any:
-        return self._pass_on(primitive, tracers, {"subfuns": (fun, jvp), **params})
+        return self._run_custom(primitive, tracers, {"subfuns": (fun, jvp), **params})
 
     def process_custom_vjp_call(
         self, primitive: Any, fun: Any, fwd: Any, bwd: Any, tracers: Any, /, **params: Any
     ) -> Any:
-        return self._pass_on(primitive, tracers, {"subfuns": (fun, fwd, bwd), **params})
+        return self._run_custom(primitive, tracers, {"subfuns": (fun, fwd, bwd), **params})
+
+    def _run_custom(self, primitive: Any, args: Any, params: dict[str, Any]) -> Any:
+        recorder: Any = self._recorder()
+        function = params["subfuns"][0]
+        if recorder.is_eager:
+            with jaxprs.set_current_trace(self):
+                return function.call_wrapped(*args)
+        with jaxprs.set_current_trace(self._outer):  # it traces the function apart, out of sight
+            self._check(jax.make_jaxpr(function.call_wrapped)(*args).consts)
+        for store in function.stores:  # which the run has filled; JAX does the same before the second run of a function
+            if store:
+                store.reset()
+        return self._pass_on(primitive, args, params)
 
     def process_shard_map(self, primitive: Any, fun: Any, args: Any, /, **params: Any) -> Any:
         return self._pass_on(primitive, args, {"subfuns": (fun,), **params})
