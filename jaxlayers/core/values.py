@@ -5,6 +5,9 @@ outermost one to the variable itself. A write stays here until it is carried out
 
 A `Values` belongs to the JAX trace in which its writes can be carried outwards. A write in another trace comes from a
 bare JAX transformation inside this run. It is refused, since its tracer would leak.
+
+This is the only file of the kernel that knows of gradient tapes: `current_trace` looks through their recorders, and a
+read passes the recorders that were opened around it.
 """
 
 from __future__ import annotations
@@ -19,8 +22,8 @@ from jax.extend.core import get_opaque_trace_state
 from jaxlayers.common.errors import BareTransformationError
 from jaxlayers.core.protocols import LayerLike, RecorderLike, Role, VariableLike
 
-# The recorders of the gradient tapes that are open, the outermost first. A recorder is a trace, but has no tracers: what
-# is written, drawn or added inside of it may leave it.
+# The recorders of the gradient tapes that are open, the outermost first. A recorder is a trace, but it has no tracers:
+# what is written, drawn or added inside of it may leave it.
 recorders: ContextVar[tuple[RecorderLike, ...]] = ContextVar("jaxlayers_recorders", default=())
 
 

@@ -12,4 +12,16 @@ from jaxlayers.transforms.remat import remat
 from jaxlayers.transforms.tape import GradientTape
 from jaxlayers.transforms.vmap import vmap
 
-__all__ = ["GradientTape", "cond", "fori_loop", "grad", "jit", "remat", "scan", "switch", "value_and_grad", "vmap", "while_loop"]
+__all__ = [
+    "GradientTape",
+    "cond",
+    "fori_loop",
+    "grad",
+    "jit",
+    "remat",
+    "scan",
+    "switch",
+    "value_and_grad",
+    "vmap",
+    "while_loop",
+]

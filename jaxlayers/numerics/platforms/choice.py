@@ -12,6 +12,8 @@ from jax.extend.core import ClosedJaxpr, Primitive, jaxpr_as_fun
 from jax.interpreters import ad, batching, mlir
 from jax.interpreters.partial_eval import dce_jaxpr
 
+from jaxlayers.numerics.platforms.equal_programs import first_like
+
 _VARIABLE = "JAXLAYERS_PLATFORM_CODE"
 _enabled = os.environ.get(_VARIABLE, "1").lower() not in ("0", "false", "off")
 
@@ -126,7 +128,10 @@ def _run(*arguments: Any, branches: _Branches) -> Any:
     return _choose.bind(*arguments, branches=branches)
 
 
-_choose.def_impl(_run)
+@_choose.def_impl
+def _(*arguments: Any, branches: _Branches) -> Any:
+    # An eager gradient traces its branches in each call. They are compiled once.
+    return _run(*arguments, branches=first_like(branches))
 
 
 def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, branches: _Branches) -> tuple[Any, Any]:

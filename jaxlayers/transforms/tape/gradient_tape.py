@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import scope, values
 from jaxlayers.core.layer import Layer
 from jaxlayers.core.variable import Variable
+from jaxlayers.transforms.gradients import is_facade
 from jaxlayers.transforms.tape import backward, sources as sources_
 from jaxlayers.transforms.tape.recorder import Record, Recorder
 
@@ -62,6 +64,7 @@ class GradientTape:
             raise ValueError("The GradientTape is recording already; it cannot be entered twice at the same time.")
         if self._record is None or (self._record.nodes and not self._persistent):
             self._record = self._new_record()
+        _check_dispatch()
         recorder = self._recorder = Recorder.opened(self._record)
         self._opened = contextlib.ExitStack()
         self._opened.callback(recorder.close)
@@ -264,6 +267,25 @@ class GradientTape:
         return jax.vmap(lambda weight: self._compute(record, [output], [weight], leaves, zero))(basis)
 
 
+@functools.cache
+def _check_dispatch() -> None:
+    """Raise an error, once for each process, if JAX does not hand operations on arrays to the current trace."""
+    record = Record()
+    with jax.ensure_compile_time_eval():
+        array = jnp.ones(())
+        record.add(array)
+        recorder = Recorder.opened(record)
+        with jaxprs.set_current_trace(recorder):
+            jnp.sin(array)
+    nodes = len(record.nodes)
+    recorder.close()
+    if nodes != 1:
+        raise RuntimeError(
+            f"GradientTape does not work with jax {jax.__version__}, which does not hand operations on arrays to the "
+            "current trace. Use jl.value_and_grad(function, wrt=...) instead."
+        )
+
+
 def _leave(token: Any) -> None:
     values.recorders.reset(token)
 
@@ -285,7 +307,7 @@ def _check_array(method: str, leaf: Any) -> None:
 
 def _targets(record: Record, target: Any) -> list[Any]:
     targets = []
-    for leaf in jax.tree.leaves(target, is_leaf=sources_.is_facade):
+    for leaf in jax.tree.leaves(target, is_leaf=is_facade):
         if isinstance(leaf, Layer):
             raise TypeError(f"The target of a gradient must be an array; received the layer {leaf.name!r}.")
         if isinstance(leaf, Variable):
@@ -319,7 +341,7 @@ def _weights(targets: Sequence[Any], output_gradients: Any) -> list[Any]:
 
 
 def _is_none_or_facade(leaf: Any) -> bool:
-    return leaf is None or sources_.is_facade(leaf)
+    return leaf is None or is_facade(leaf)
 
 
 def _arrays_of(record: Record, leaf: Any) -> list[Any]:

@@ -80,9 +80,7 @@ def of_some(function: Callable[..., Any], args: Sequence[Any], numbers: Sequence
 
 def complete(cotangents: Sequence[Any], avals: Sequence[Any]) -> list[Any]:
     """Return the cotangents of outputs with the given types, with zeros in the places of those that are None."""
-    return [
-        _zero(aval) if cotangent is None else cotangent for cotangent, aval in zip(cotangents, avals, strict=True)
-    ]
+    return [_zero(aval) if cotangent is None else cotangent for cotangent, aval in zip(cotangents, avals, strict=True)]
 
 
 def _zero(aval: Any) -> Any:

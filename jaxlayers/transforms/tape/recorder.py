@@ -4,8 +4,8 @@ JAX hands every operation to the current trace, also where all arguments are pla
 without tracers: it passes each operation on to the trace outside, and returns what that has returned. Where an input is
 known to its `Record`, it adds a node, and the outputs are known from then on.
 
-Arrays are known by identity and kept alive by the record. So the values computed inside of a tape are what they would be
-without it: arrays outside of every transformation, and the tracers of the trace outside inside one.
+Arrays are known by identity and kept alive by the record. So the values computed inside of a tape are what they would
+be without it: arrays outside of every transformation, and the tracers of the trace outside inside one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ from jax.extend import core as jaxprs
 from jaxlayers.core import scope, values
 from jaxlayers.transforms.tape import pullbacks
 from jaxlayers.transforms.tape.pullbacks import Operation, Pullback
-from jaxlayers.transforms.tape.sources import WatchedVariables
+from jaxlayers.transforms.tape.sources import WatchedVariables, is_old_leaf
 
 
 class Node:
@@ -72,6 +72,7 @@ class Recorder(jax.core.Trace):
 
     outer: Any
     record: Record
+    _free: ClassVar[list[Recorder]] = []  # closed, to be used again
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,8 +83,8 @@ class Recorder(jax.core.Trace):
     @classmethod
     def opened(cls, record: Record) -> Recorder:
         """Return a recorder inside of the current trace."""
-        # Outside of transformations, recorders are used again: the caches of JAX compare traces, so that functions under
-        # `jax.jit` would be traced again in each tape.
+        # Outside of transformations, recorders are used again: the caches of JAX compare traces, so that functions
+        # under `jax.jit` would be traced again in each tape.
         recorder = cls._free.pop() if values.current_trace() == values.NO_TRACE and cls._free else cls()
         recorder._begin(record)
         return recorder
@@ -102,8 +103,6 @@ class Recorder(jax.core.Trace):
         self.outer, self.record, self.level = None, Record(), None
         if self.is_eager:
             self._free.append(self)
-
-    _free: list[Recorder] = []
 
     def observe(self, variable: Any, array: Any) -> Any:
         """Return the array that stands for a variable in the record: its own object for each variable and value."""
@@ -213,6 +212,12 @@ class Recorder(jax.core.Trace):
         if self.paused:
             return args, operation
         programs = jaxprs_of(operation.params)
+        if any(is_old_leaf(const, self.record.arrays) for program in programs for const in constants_of(program)):
+            raise TypeError(
+                f"A function inside of the {operation.primitive.name!r} operation was traced in an earlier "
+                "GradientTape and holds the value that a variable had there as a constant, so the gradient of the variable would be "
+                "lost. Pass the variable to the function as an argument, or compile it with jl.jit."
+            )
         if not any(id(const) in self.record.arrays for program in programs for const in constants_of(program)):
             return args, operation
         program = operation.params.get("jaxpr")

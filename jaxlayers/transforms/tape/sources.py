@@ -7,15 +7,16 @@ tapes are told apart. The gradient of a variable is the sum over its leaves.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.common import trees
 from jaxlayers.core.layer import Layer
 from jaxlayers.core.variable import Variable
+from jaxlayers.transforms.gradients import is_facade, trainable_of
 
 
 class WatchedVariables:
@@ -50,6 +51,7 @@ class WatchedVariables:
     def add(self, variable: Variable, array: Any, leaf: Any) -> None:
         """Note the leaf of a variable for the array that it holds now."""
         self._leaves.setdefault(variable, []).append((array, leaf))
+        _all_leaves[id(leaf)] = leaf
 
     def leaves(self, variable: Variable) -> list[Any]:
         """All leaves of a variable."""
@@ -60,9 +62,12 @@ class WatchedVariables:
         return list({**self._explicit, **dict.fromkeys(self._leaves)})
 
 
-def is_facade(leaf: Any) -> bool:
-    """True for variables and layers."""
-    return isinstance(leaf, Variable | Layer)
+_all_leaves: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+
+
+def is_old_leaf(array: Any, known: Mapping[int, Any]) -> bool:
+    """True if an array is a leaf of another record than the one with these arrays."""
+    return id(array) not in known and _all_leaves.get(id(array)) is array
 
 
 def flatten(structure: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
@@ -71,11 +76,7 @@ def flatten(structure: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
     A layer stands for its `params`.
     """
     expanded = jax.tree.map(
-        lambda leaf: _params(leaf) if isinstance(leaf, Layer) else leaf, structure, is_leaf=is_facade
+        lambda leaf: trainable_of(leaf) if isinstance(leaf, Layer) else leaf, structure, is_leaf=is_facade
     )
     leaves, tree = jax.tree.flatten(expanded, is_leaf=is_facade)
     return leaves, lambda gradients: jax.tree.unflatten(tree, gradients)
-
-
-def _params(layer: Layer) -> dict[str, Any]:
-    return trees.nest((path, variable) for path, variable in layer._tracked_walk.entries if variable.trainable)
