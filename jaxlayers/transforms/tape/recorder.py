@@ -95,7 +95,8 @@ class Recorder(jax.core.Trace):
         self.record = record
         self.trace_outside = values.current_trace()
         self.is_eager = self.trace_outside == values.NO_TRACE
-        self.level = None if scope.current() is None else scope.current().values
+        inner = scope.current()
+        self.level = None if inner is None else inner.values
         self.paused = False
 
     def close(self) -> None:
@@ -215,8 +216,8 @@ class Recorder(jax.core.Trace):
         if any(is_old_leaf(const, self.record.arrays) for program in programs for const in constants_of(program)):
             raise TypeError(
                 f"A function inside of the {operation.primitive.name!r} operation was traced in an earlier "
-                "GradientTape and holds the value that a variable had there as a constant, so the gradient of the variable would be "
-                "lost. Pass the variable to the function as an argument, or compile it with jl.jit."
+                "GradientTape and holds the value that a variable had there as a constant, so the gradient of the "
+                "variable would be lost. Pass the variable to the function as an argument, or compile it with jl.jit."
             )
         if not any(id(const) in self.record.arrays for program in programs for const in constants_of(program)):
             return args, operation
