@@ -30,9 +30,10 @@ recorders: ContextVar[tuple[RecorderLike, ...]] = ContextVar("jaxlayers_recorder
 def current_trace() -> Any:
     """Return the identity of the current JAX trace, or that of the trace around it for a recorder."""
     trace = get_opaque_trace_state()
-    for recorder in reversed(recorders.get()):
-        if trace == recorder.trace:
-            trace = recorder.trace_outside
+    if opened := recorders.get():
+        for recorder in reversed(opened):
+            if trace == recorder.trace:
+                trace = recorder.trace_outside
     return trace
 
 
@@ -46,7 +47,8 @@ def _observed(level: Values | None, variable: VariableLike, array: Any) -> Any:
 
 def make(variable: VariableLike) -> Any:
     """Return the array that a variable itself holds; a variable without one gets it now."""
-    return _observed(None, variable, variable.make())
+    array = variable.make()
+    return _observed(None, variable, array) if recorders.get() else array
 
 
 NO_TRACE = current_trace()  # the trace outside of every transformation
@@ -73,7 +75,9 @@ class Values:
     def read(self, variable: VariableLike) -> Any:
         """Return the array of a variable; a variable without one gets it now."""
         array = self.arrays.get(variable)
-        return _observed(self, variable, self._read_outside(variable) if array is None else array)
+        if array is None:
+            array = self._read_outside(variable)
+        return _observed(self, variable, array) if recorders.get() else array
 
     def _read_outside(self, variable: VariableLike) -> Any:
         return make(variable) if self._around is None else self._around.read(variable)
