@@ -54,6 +54,7 @@ try:
     from jaxlayers.optimizers import Optimizer
     from jaxlayers.regularizers import Regularizer
     from jaxlayers.transforms import (
+        GradientTape,
         cond,
         fori_loop,
         grad,
@@ -72,6 +73,7 @@ finally:  # also when an import fails
 __version__ = "0.1.0"
 
 KerasTensor = SymbolicTensor  # its name in Keras
+function = jit  # its name in TensorFlow
 
 
 def version() -> str:
@@ -88,6 +90,7 @@ __all__ = [
     "BareTransformationError",
     "DTypePolicy",
     "FloatDTypePolicy",
+    "GradientTape",
     "Initializer",
     "Input",
     "InputSpec",
@@ -115,6 +118,7 @@ __all__ = [
     "dtype_policies",
     "export",
     "fori_loop",
+    "function",
     "grad",
     "initializers",
     "jit",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from jax.extend.core import (
         ClosedJaxpr,
+        Jaxpr,
         Literal,
         Primitive,
         get_opaque_trace_state,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NO_TRACE",
     "ClosedJaxpr",
+    "Jaxpr",
     "Literal",
     "Primitive",
     "current_trace",

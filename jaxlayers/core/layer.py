@@ -217,7 +217,7 @@ class Layer(Symbolic, Described, OwnVariables, Weighted):
         for value in loss if isinstance(loss, list | tuple) else [loss]:
             value = jnp.asarray(unwrap(value))
             if inner is not None and inner.call is not None:
-                if jax_extend.current_trace() != inner.trace:
+                if scope.current_trace() != inner.trace:
                     refuse_effect(f"{inner.place()!r} added a loss")
                 inner.add_loss(self, value, inner.call.root)
             else:

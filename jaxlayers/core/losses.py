@@ -35,7 +35,7 @@ class CallLosses(NamedTuple):
 
 def keep(layer: Any, entries: list[tuple[Any, Any]]) -> None:
     """Store the losses of an outermost call in its layer: in one attribute if it ran eagerly, in another if traced."""
-    trace = jax_extend.current_trace()
+    trace = scope.current_trace()
     name = "_kept_losses" if trace == jax_extend.NO_TRACE else "_traced_losses"
     weakly = [(weakref.ref(owner), value) for owner, value in entries]
     object.__setattr__(layer, name, CallLosses(next(_numbers), weakly, trace))
@@ -100,7 +100,7 @@ def _newest_first(layers: list[Any], above: set[int]) -> Iterator[tuple[Any, lis
     if inner is not None and inner.call is not None and id(inner.call.root) in above:
         return  # the call that is in progress
     # A call inside a bare jax.jit leaves tracers, which are of no use outside of it.
-    usable = (jax_extend.NO_TRACE, jax_extend.current_trace())
+    usable = (jax_extend.NO_TRACE, scope.current_trace())
     calls = [
         (layer, call)
         for layer in layers

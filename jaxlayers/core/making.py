@@ -103,7 +103,7 @@ def _value(variable: Any, key: Callable[[], Any], generators: scope.Generators) 
     initializer, shape, dtype = variable.initializer, variable.shape, variable.dtype
     constant, sample = getattr(initializer, "constant_value", None), getattr(initializer, "pure", None)
     if constant is not None:
-        if jax_extend.current_trace() != jax_extend.NO_TRACE:
+        if scope.current_trace() != jax_extend.NO_TRACE:
             return jnp.full(shape, constant, dtype)
         return jax.device_put(np.full(shape, constant, jnp.dtype(dtype)))  # nothing to compile
     if sample is not None:

@@ -72,3 +72,20 @@ class BuildLike(Protocol):
 
     def undo(self) -> None:
         """Put back the structure of every layer that the build has touched."""
+
+
+class RecorderLike(Protocol):
+    """The recorder of a gradient tape that is open, as values see it.
+
+    Attributes:
+        trace: the identity of the trace that the recorder is.
+        trace_outside: the identity of the trace outside of it.
+        level: the innermost `Values` when the recorder was opened, or None.
+    """
+
+    trace: Any
+    trace_outside: Any
+    level: Any
+
+    def observe(self, variable: VariableLike, array: Any) -> Any:
+        """Return the array in the place of one that was read from a variable."""

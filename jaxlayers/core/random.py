@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.common import jax_extend, keys
+from jaxlayers.common import keys
 from jaxlayers.common.own_variables import OwnVariables
 from jaxlayers.common.settings import auto_name
 from jaxlayers.core import making, scope, tracking
@@ -139,7 +139,7 @@ def _stream_key(inner: scope.Scope, generator: SeedGenerator | None) -> jax.Arra
     if stream.start is None:
         stream.start = inner.values.read(state)
         inner.values.write(state, _advanced(stream.start))
-    elif jax_extend.current_trace() != inner.values.trace:
+    elif scope.current_trace() != inner.values.trace:
         scope.refuse_write(state)
     path = _draw_path(inner, generator)
     place = (int(scope.path_hash(path)) + stream.next_number(path) * _NEXT_DRAW) & 0xFFFFFFFF

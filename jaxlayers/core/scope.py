@@ -27,7 +27,7 @@ import numpy as np
 
 from jaxlayers.common import constants, jax_extend
 from jaxlayers.core.protocols import BuildLike, LayerLike, VariableLike
-from jaxlayers.core.values import ClosedValues, IsolatedValues, Values, refuse_write
+from jaxlayers.core.values import ClosedValues, IsolatedValues, Values, current_trace, make, refuse_write
 
 _current: ContextVar[Scope | None] = ContextVar("jaxlayers_scope", default=None)
 postponing: ContextVar[bool] = ContextVar("jaxlayers_postponing", default=False)  # True: builds make no arrays
@@ -125,7 +125,7 @@ class Scope:
         self.built_layer: LayerLike | None = None  # in a grounded scope, the layer whose `build` runs
         # The JAX trace that the scope was opened in, where losses may be added. `values.trace`, where variables may be
         # written, is another one in a transaction inside a bare JAX transformation: its writes could not be stored.
-        self.trace = jax_extend.current_trace()
+        self.trace = current_trace()
 
     @classmethod
     def transaction(cls, root: LayerLike, build: BuildLike) -> Scope:
@@ -176,8 +176,8 @@ class Scope:
     def _within(cls, parent: Scope | None, kind: type[Values], arrays: Any, axis: Any) -> Scope:
         arrays = {} if arrays is None else arrays
         if parent is None:
-            return cls(None, kind(arrays, None, jax_extend.current_trace()), KeyStream.inside(None, axis))
-        values = kind(arrays, parent.values, jax_extend.current_trace())
+            return cls(None, kind(arrays, None, current_trace()), KeyStream.inside(None, axis))
+        values = kind(arrays, parent.values, current_trace())
         keys = KeyStream.inside(parent.keys, axis)
         return cls(parent, values, keys, parent.call, parent.build, parent.mean_axis)
 
@@ -195,7 +195,7 @@ class Scope:
             mean_axis: the mesh axis that gradients are averaged over.
         """
         parent = current()
-        values = IsolatedValues(arrays, None if parent is None else parent.values, jax_extend.current_trace(), owner)
+        values = IsolatedValues(arrays, None if parent is None else parent.values, current_trace(), owner)
         keys = KeyStream(generators, has_stream, () if mean_axis is None else (mean_axis,))
         return cls(parent, values, keys, mean_axis=mean_axis)
 
@@ -204,7 +204,7 @@ class Scope:
         """The scope inside the `build` of a layer: it reads and writes the objects themselves, even inside a trace."""
         parent = current()
         call = None if parent is None else parent.call
-        scope = cls(parent, Values({}, None, jax_extend.current_trace()), KeyStream.inside(None), call, build)
+        scope = cls(parent, Values({}, None, current_trace()), KeyStream.inside(None), call, build)
         scope.built_layer = layer
         return scope
 
@@ -213,7 +213,7 @@ class Scope:
         """The scope inside an initializer, whose draws without a seed start from a key."""
         parent = current()
         keys = KeyStream(generators, True, (), key)
-        values = Values({}, None if parent is None else parent.values, jax_extend.current_trace())
+        values = Values({}, None if parent is None else parent.values, current_trace())
         return cls(parent, values, keys)
 
     def __enter__(self) -> Scope:
@@ -267,9 +267,9 @@ def read(variable: VariableLike) -> Any:
     scope = current()
     if scope is not None:
         return scope.values.read(variable)
-    if jax_extend.current_trace() != jax_extend.NO_TRACE:
+    if current_trace() != jax_extend.NO_TRACE:
         constants.warn_of_constants(variable)
-    return variable.make()
+    return make(variable)
 
 
 def write(variable: VariableLike, value: Any) -> None:
@@ -277,7 +277,7 @@ def write(variable: VariableLike, value: Any) -> None:
     scope = current()
     if scope is not None:
         scope.values.write(variable, value)
-    elif jax_extend.current_trace() != jax_extend.NO_TRACE:
+    elif current_trace() != jax_extend.NO_TRACE:
         refuse_write(variable)
     else:
         variable.store(value)
@@ -294,7 +294,7 @@ def missing() -> dict[VariableLike, str]:
 
 def is_eager() -> bool:
     """True outside of every scope and transformation, where the objects themselves are read and written."""
-    return current() is None and jax_extend.current_trace() == jax_extend.NO_TRACE
+    return current() is None and current_trace() == jax_extend.NO_TRACE
 
 
 def is_running() -> bool:

@@ -5,10 +5,14 @@ outermost one to the variable itself. A write stays here until it is carried out
 
 A `Values` belongs to the JAX trace in which its writes can be carried outwards. A write in another trace comes from a
 bare JAX transformation inside this run. It is refused, since its tracer would leak.
+
+This is the only file of the kernel that knows of gradient tapes: `current_trace` looks through their recorders, and a
+read passes the recorders that were opened around it.
 """
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Any
 
 import jax
@@ -16,7 +20,35 @@ import numpy as np
 
 from jaxlayers.common import jax_extend
 from jaxlayers.common.errors import BareTransformationError
-from jaxlayers.core.protocols import LayerLike, Role, VariableLike
+from jaxlayers.core.protocols import LayerLike, RecorderLike, Role, VariableLike
+
+# The recorders of the gradient tapes that are open, the outermost first. A recorder is a trace, but it has no tracers:
+# what is written, drawn or added inside of it may leave it.
+recorders: ContextVar[tuple[RecorderLike, ...]] = ContextVar("jaxlayers_recorders", default=())
+
+
+def current_trace() -> Any:
+    """Return the identity of the current JAX trace, or that of the trace around it for a recorder."""
+    trace = jax_extend.current_trace()
+    if opened := recorders.get():
+        for recorder in reversed(opened):
+            if trace == recorder.trace:
+                trace = recorder.trace_outside
+    return trace
+
+
+def _observed(level: Values | None, variable: VariableLike, array: Any) -> Any:
+    """Return the array of a variable as the recorders that were opened directly inside of some values know it."""
+    for recorder in recorders.get():
+        if recorder.level is level:
+            array = recorder.observe(variable, array)
+    return array
+
+
+def make(variable: VariableLike) -> Any:
+    """Return the array that a variable itself holds; a variable without one gets it now."""
+    array = variable.make()
+    return _observed(None, variable, array) if recorders.get() else array
 
 
 class Values:
@@ -40,10 +72,12 @@ class Values:
     def read(self, variable: VariableLike) -> Any:
         """Return the array of a variable; a variable without one gets it now."""
         array = self.arrays.get(variable)
-        return self._read_outside(variable) if array is None else array
+        if array is None:
+            array = self._read_outside(variable)
+        return _observed(self, variable, array) if recorders.get() else array
 
     def _read_outside(self, variable: VariableLike) -> Any:
-        return variable.make() if self._around is None else self._around.read(variable)
+        return make(variable) if self._around is None else self._around.read(variable)
 
     def peek(self, variable: VariableLike) -> Any:
         """Return the array of a variable, or None where it has none yet."""
@@ -58,7 +92,7 @@ class Values:
         Raises:
             BareTransformationError: in another trace than the one that the values belong to.
         """
-        if jax_extend.current_trace() != self.trace:
+        if current_trace() != self.trace:
             refuse_write(variable)
         self.arrays[variable] = array
         self.written[variable] = None

@@ -192,7 +192,7 @@ class Variable(ArrayLike):
             # With a weak type, the next compiled step would have to be compiled again.
             return value if value.dtype == dtype and not value.weak_type else jax.lax.convert_element_type(value, dtype)
         copy = host_memory.unchanging(value, dtype)  # the user may change NumPy's memory
-        return jnp.asarray(copy) if jax_extend.current_trace() != jax_extend.NO_TRACE else jax.device_put(copy)
+        return jnp.asarray(copy) if scope.current_trace() != jax_extend.NO_TRACE else jax.device_put(copy)
 
     def numpy(self) -> np.ndarray:
         """Return a copy of the current array as a NumPy array."""

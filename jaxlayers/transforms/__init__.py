@@ -9,6 +9,19 @@ from jaxlayers.transforms.gradients import grad, value_and_grad
 from jaxlayers.transforms.jit import jit
 from jaxlayers.transforms.loops import cond, fori_loop, scan, switch, while_loop
 from jaxlayers.transforms.remat import remat
+from jaxlayers.transforms.tape import GradientTape
 from jaxlayers.transforms.vmap import vmap
 
-__all__ = ["cond", "fori_loop", "grad", "jit", "remat", "scan", "switch", "value_and_grad", "vmap", "while_loop"]
+__all__ = [
+    "GradientTape",
+    "cond",
+    "fori_loop",
+    "grad",
+    "jit",
+    "remat",
+    "scan",
+    "switch",
+    "value_and_grad",
+    "vmap",
+    "while_loop",
+]

@@ -59,7 +59,7 @@ def value_and_grad(
     @ends_in_user_code
     @functools.wraps(fun)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        if any(isinstance(leaf, Layer) and not leaf.built for leaf in jax.tree.leaves(wrt, is_leaf=_is_facade)):
+        if any(isinstance(leaf, Layer) and not leaf.built for leaf in jax.tree.leaves(wrt, is_leaf=is_facade)):
             building.dry_run(fun, args, kwargs)
         variables, tree = _wrt(wrt)
         inner = scope.current()
@@ -125,9 +125,9 @@ def _wrt(wrt: Any) -> tuple[list[Variable], Callable[[list[Any]], Any]]:
     if wrt is None:
         return [], list
     with_params = jax.tree.map(
-        lambda leaf: _trainable(leaf) if isinstance(leaf, Layer) else leaf, wrt, is_leaf=_is_facade
+        lambda leaf: trainable_of(leaf) if isinstance(leaf, Layer) else leaf, wrt, is_leaf=is_facade
     )
-    variables, tree = jax.tree.flatten(with_params, is_leaf=_is_facade)
+    variables, tree = jax.tree.flatten(with_params, is_leaf=is_facade)
     rebuild: Callable[[list[Any]], Any] = functools.partial(jax.tree.unflatten, tree)
     for variable in variables:
         if not isinstance(variable, Variable):
@@ -152,15 +152,16 @@ def _check_arguments(argnums: int | tuple[int, ...], args: tuple[Any, ...]) -> N
                 f"argnums={argnums} is out of range: received {len(args)} positional arguments to differentiate with "
                 f"respect to. {hint}"
             )
-        for leaf in jax.tree.leaves(args[number], is_leaf=_is_facade):
+        for leaf in jax.tree.leaves(args[number], is_leaf=is_facade):
             if isinstance(leaf, Layer):
                 raise TypeError(f"Argument {number} holds the layer {leaf.name!r}, which is not an array. {hint}")
 
 
-def _is_facade(leaf: Any) -> bool:
+def is_facade(leaf: Any) -> bool:
+    """True for variables and layers."""
     return isinstance(leaf, Variable | Layer)
 
 
-def _trainable(layer: Layer) -> dict[str, Any]:
+def trainable_of(layer: Layer) -> dict[str, Any]:
     """The variables of a layer in the places of their arrays in `params`."""
     return trees.nest((path, variable) for path, variable in layer._tracked_walk.entries if variable.trainable)

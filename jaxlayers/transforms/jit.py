@@ -27,7 +27,7 @@ import jax
 
 from jaxlayers.common import changes, masks
 from jaxlayers.common.errors import Retrace, filtered
-from jaxlayers.core import donation, making, scope
+from jaxlayers.core import donation, making, scope, values
 from jaxlayers.core.effects import Effects, LossKey, run
 from jaxlayers.core.protocols import Role
 from jaxlayers.core.scope import Scope
@@ -103,7 +103,7 @@ class Jitted:
         self._plans: dict[Any, list[Plan]] = {}  # by the facades among the arguments; the current plan is the first
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        if not scope.is_eager():
+        if not scope.is_eager() or values.recorders.get():
             return self._fun(*args, **kwargs)  # it becomes a part of the function being run or traced
         try:
             args, kwargs, facades = hold_facades(args, kwargs)

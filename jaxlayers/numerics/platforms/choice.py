@@ -12,6 +12,7 @@ from jax.interpreters import ad, batching, mlir
 from jax.interpreters.partial_eval import dce_jaxpr
 
 from jaxlayers.common import jax_extend
+from jaxlayers.numerics.platforms.equal_programs import first_like
 
 _VARIABLE = "JAXLAYERS_PLATFORM_CODE"
 _enabled = os.environ.get(_VARIABLE, "1").lower() not in ("0", "false", "off")
@@ -98,7 +99,7 @@ def _choose() -> jax_extend.Primitive:
     primitive = jax_extend.Primitive("choose_by_platform")
     primitive.multiple_results = True
     primitive.def_abstract_eval(lambda *_, branches: branches[-1][1].out_avals)
-    primitive.def_impl(_run)
+    primitive.def_impl(_run_like)
     ad.primitive_jvps[primitive] = _jvp
     ad.primitive_transposes[primitive] = _transpose
     batching.primitive_batchers[primitive] = _batch
@@ -133,6 +134,11 @@ def _merge(which: Sequence[bool], true: Iterable[Any], false: Iterable[Any]) -> 
 @functools.partial(jax.jit, static_argnames="branches")
 def _run(*arguments: Any, branches: _Branches) -> Any:
     return _choose().bind(*arguments, branches=branches)
+
+
+def _run_like(*arguments: Any, branches: _Branches) -> Any:
+    # An eager gradient traces its branches in each call. They are compiled once.
+    return _run(*arguments, branches=first_like(branches))
 
 
 def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, branches: _Branches) -> tuple[Any, Any]:
