@@ -100,7 +100,9 @@ def _products(optimizer: Any, leaves: trees.Flat, places: trees.Flat) -> trees.F
     """
     products: trees.Flat = {}
     for part in (optimizer, *getattr(optimizer, "_inner", ())):
-        path, counter = (("optimizer_variables", getattr(part, "name", ""), name) for name in ("u_product", "iteration"))
+        path, counter = (
+            ("optimizer_variables", getattr(part, "name", ""), name) for name in ("u_product", "iteration")
+        )
         if path in places and path not in leaves and counter in leaves:
             updates = np.arange(1, int(leaves[counter]) + 1)
             products[path] = np.prod(part.beta_1 * (1 - 0.5 * 0.96**updates))
