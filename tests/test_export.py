@@ -222,6 +222,14 @@ def test_unknown_sizes(path):
     save(path, jl.losses.MeanSquaredError(), *inputs, platforms=CPU)
     same(load(path)(floats(3, 2), floats(3, 1)), jl.losses.MeanSquaredError()(floats(3, 2), floats(3, 1)))
 
+    class Sums(layers.Layer):
+        def call(self, inputs):
+            return inputs.sum(1) if inputs.shape[0] == 1 else inputs[:, 0]
+
+    model = jl.Sequential([jl.Input((2,)), Sums()])
+    with pytest.warns(UserWarning, match=r"compares an unknown size.*test_export\.py:\d+.*input_signature"):
+        model.export(path, platforms=CPU)
+
     class Halved(layers.Layer):
         def call(self, inputs):
             return inputs[:, : inputs.shape[1] // 2] if inputs.shape[1] > 3 else inputs

@@ -100,3 +100,33 @@ def test_ftrl_without_any_gradient_keeps_the_parameter():
     w, optimizer = Variable([1.0, 2.0]), optimizers.Ftrl(0.1, initial_accumulator_value=0.0)
     optimizer.apply([jnp.array([0.0, 1.0])], [w])
     assert float(w[0]) == 1.0 and np.isfinite(float(w[1]))
+
+
+NAMES = [*dict.fromkeys(name for name, _ in CASES), "AdamW"]
+
+
+def train_at(optimizer, size, count=2):
+    variable = Variable(np.ones((2, 3), "float32"))
+    direction = np.array([[1, 0.5, 0.25], [-1, -0.5, 0]], "float32")
+    for _ in range(count):
+        optimizer.apply([jnp.asarray(direction * np.float32(size))], [variable])
+    return variable.numpy()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients_whose_squares_are_too_large(name):
+    cls = getattr(optimizers, name)
+    for size in (1e20, 3e38):
+        weights = train_at(cls(0.1), size)
+        assert np.isfinite(weights).all() and abs(weights - 1).max() > 1e-6
+        if name in ("Adam", "Lamb", "RMSprop", "Adagrad", "Nadam"):  # no step depends on the size of the gradients
+            np.testing.assert_allclose(np.sign(weights - 1), np.sign(train_at(cls(0.1), 1e10) - 1))
+    np.testing.assert_array_equal(np.isnan(train_at(cls(0.1), np.nan)).any(), True)
+
+
+@pytest.mark.parametrize("argument", ["clipnorm", "global_clipnorm"])
+def test_norms_of_gradients_whose_squares_are_too_large(argument):
+    direction = np.array([[1, 0.5, 0.25], [-1, -0.5, 0]])
+    expected = 1 - 0.1 * 2 * direction / np.linalg.norm(direction)
+    for size in (1e20, 3e38):
+        np.testing.assert_allclose(train_at(optimizers.SGD(0.1, **{argument: 2.0}), size, 1), expected, rtol=1e-6)

@@ -70,9 +70,27 @@ def hint_about(params: Any) -> str:
     return " A dict with all collections, as in Flax, is not taken: pass the tree under 'params', then the state."
 
 
+def refuse_dict(value: Any) -> Any:
+    """Return a value that is to become an array.
+
+    Raises:
+        TypeError: when it is a dict, which JAX and NumPy take for the description of a dtype.
+    """
+    if isinstance(value, Mapping):
+        keys = list(value)
+        raise TypeError(f"Expected an array; received a dict with the keys {keys}. {_way_out(keys)}")
+    return value
+
+
+def _way_out(keys: list[Any]) -> str:
+    return f"Pass one of its values, such as inputs[{keys[0]!r}], or combine them first." if keys else "It is empty."
+
+
 def add_place(error: Exception, place: Callable[[], str], args: tuple[Any, ...]) -> None:
     """Add the path and the inputs of the layer being called to an error; only the innermost layer does this."""
     if isinstance(error, Retrace) or getattr(error, "__notes__", None):
         return
     shapes = jax.tree.map(describe, args)
     error.add_note(f"In the call of layer {place()!r} with {', '.join(map(str, shapes))}.")
+    if args and isinstance(args[0], Mapping):
+        error.add_note(f"The inputs are a dict; the layer may expect an array. {_way_out(list(args[0]))}")

@@ -7,10 +7,14 @@ made equal: of the first axes (the batch), then of the axes with the same positi
 A function that needs numbers, because it compares, counts or splits sizes, is traced with numbers instead, and then
 with other numbers. A size of the results that is not the same every time stays unknown. If no number works, the sizes
 of the other arguments are tried: the function may require that an unknown size is equal to one of these, or is 1.
+
+Code of users may compare sizes with `==`, `!=`, `in` or `%`, which JAX decides for symbols without an error. A function
+that does so is traced again with sizes for which the comparison has the other answer (`size_comparisons`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import math
@@ -21,6 +25,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import export
+
+from jaxlayers.common.size_comparisons import Comparisons, may_compare
 
 Shape = tuple[Any, ...]
 NUMBERS = (48, 1680)  # in the place of unknown sizes; divisible, so that pools, strides and splits fit
@@ -64,7 +70,7 @@ def trace(
     function: Callable[[list[Shape]], Any],
     shapes: list[Shape],
     others: list[Any],
-    name: str,
+    traced: Any,
     undo: Callable[[], None] | None = None,
 ) -> list[Any]:
     """Return the results of a function for several replacements of the unknown sizes.
@@ -75,15 +81,16 @@ def trace(
         function: a function of shapes, which returns a tree of shapes and dtypes.
         shapes: the shapes of the arguments; None is an unknown size.
         others: the shapes of other arguments, and sizes that are arguments themselves.
-        name: the name of the function, for messages.
+        traced: the function or layer that the function calls; messages show its name.
         undo: undoes what a failed call of the function has built; None if it builds nothing.
 
     Raises:
-        ValueError: when the number of results, or something that the function builds, depends on an unknown size.
+        ValueError: when the number of results, or something that the function builds, depends on an unknown size, or
+            when the number of results, axes or the dtypes depend on a comparison of one.
     """
     if not any(None in shape for shape in shapes):
         return [function(shapes)]
-    return _Search(function, shapes, others, name, undo).run()
+    return _Search(function, shapes, others, traced, undo).run()
 
 
 @functools.cache
@@ -103,8 +110,10 @@ class _Search:
     A list of sizes has one size for each unknown one. A grouping is such a list of numbers: sizes are equal in a group.
     """
 
-    def __init__(self, function: Any, shapes: list[Shape], others: list[Any], name: str, undo: Any):
-        self._function, self._shapes, self._others, self._name, self._undo = function, shapes, others, name, undo
+    def __init__(self, function: Any, shapes: list[Shape], others: list[Any], traced: Any, undo: Any):
+        self._function, self._shapes, self._others, self._undo = function, shapes, others, undo
+        self._name = getattr(traced, "name", "") or getattr(traced, "__name__", "This")
+        self._compares = may_compare(traced)
         self._places = [(axis, len(shape)) for shape in shapes for axis, size in enumerate(shape) if size is None]
         self._errors: list[Exception] = []
         axes, alone = [axis for axis, _ in self._places], list(range(len(self._places)))
@@ -127,8 +136,11 @@ class _Search:
 
     def _run(self) -> list[Any]:
         for groups in self._groupings:
-            if results := self._try([_symbol(group) for group in groups]):
-                return results
+            comparisons = Comparisons()
+            with comparisons if self._compares else contextlib.nullcontext():
+                results = self._try([_symbol(group) for group in groups])
+            if results:
+                return self._compare(results, groups, comparisons) if comparisons else results
             if isinstance(self._errors[-1], jax.errors.InconclusiveDimensionOperation):
                 break  # equal symbols would decide the comparison
         tried = len(self._errors)
@@ -171,6 +183,33 @@ class _Search:
                 self._undo()
             self._errors.append(error)
             return []
+
+    def _compare(self, results: list[Any], groups: list[int], comparisons: Comparisons) -> list[Any]:
+        """Return a result for symbols, and those for sizes with which comparisons have other answers."""
+        symbols = [_symbol(group) for group in groups]
+        candidates: list[list[Any]] = []
+        for size, other in comparisons.pairs:
+            if size in symbols and (other in symbols or not export.is_symbolic_dim(other)):
+                candidates.append([other if symbol == size else symbol for symbol in symbols])
+            else:
+                candidates += [[NUMBERS[0]] * len(groups), [1] * len(groups)]
+        for divisor in comparisons.divisors:
+            multiples = [NUMBERS[0] * divisor * (len(groups) - group) for group in groups]
+            candidates += [multiples, [size + 1 for size in multiples]]
+        for sizes in candidates:
+            for result in self._try(sizes, undo=False):
+                if _form(result, dtypes=True) != _form(results[0], dtypes=True):
+                    raise ValueError(
+                        f"{self._name!r} cannot be called with unknown sizes: received shapes "
+                        f"{', '.join(map(str, self._shapes))}, and its result depends on the comparison of a size that "
+                        f"is None there, at {comparisons.place}. Give Input that size, or return the same number of "
+                        "results and axes, and the same dtype, for all sizes."
+                    )
+                results.append(result)
+        if self._undo is not None:  # keep what is built for symbols only
+            self._undo()
+            self._try(symbols)
+        return results
 
     def _vary(self, results: list[Any], sizes: list[Any], groups: list[int], is_guess: bool) -> list[Any]:
         """Return a result and those for other numbers: larger ones, and 1.
@@ -217,8 +256,8 @@ class _Search:
         )
 
 
-def _form(tree: Any) -> Any:
-    return jax.tree.structure(tree), [len(leaf.shape) for leaf in jax.tree.leaves(tree)]
+def _form(tree: Any, dtypes: bool = False) -> Any:
+    return jax.tree.structure(tree), [(len(leaf.shape), leaf.dtype if dtypes else "") for leaf in jax.tree.leaves(tree)]
 
 
 def _explained(symbolic: Exception, numeric: Exception) -> Exception:

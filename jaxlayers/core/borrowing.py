@@ -97,5 +97,5 @@ def call_abstractly(layer: Any) -> Callable[..., Any]:
             finally:
                 build.undo()
 
-    call.__name__ = layer.name
+    call.__name__, call.layer = layer.name, layer  # type: ignore[attr-defined]
     return call

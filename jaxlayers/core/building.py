@@ -304,7 +304,7 @@ def trace_call(layer: Any, args: Any, kwargs: Any, build: Build, method: Any = N
     def call_for_arrays(*args: Any, **kwargs: Any) -> list[Any]:
         return [leaf for leaf in jax.tree.leaves(call(*args, **kwargs)) if isinstance(leaf, jax.Array)]
 
-    call_for_arrays.__name__ = layer.name
+    call_for_arrays.__name__, call_for_arrays.layer = layer.name, layer  # type: ignore[attr-defined]
     inference.infer(call_for_arrays, args, kwargs, build)
 
 

@@ -61,16 +61,17 @@ def infer(function: Callable[..., Any], args: Any, kwargs: Any, build: BuildLike
             None if mask is None else fill(mask.shape, mask.dtype, array.shape)
             for mask, array in zip(masks_before, arrays, strict=True)
         ]
-        return jax.eval_shape(run, list(zip(arrays, mask_arrays, strict=True)))
+        # A function of its own for each trace: JAX would not run it again for sizes that it has seen.
+        return jax.eval_shape(lambda values: run(values), list(zip(arrays, mask_arrays, strict=True)))
 
     shapes = [tensor.shape for tensor in tensors.values()]
     others = [
         leaf if isinstance(leaf, list | tuple) else getattr(leaf, "shape", (leaf,) if type(leaf) is int else ())
         for leaf in jax.tree.leaves((args, kwargs), is_leaf=_is_shape)
     ]
-    name = getattr(function, "name", "") or getattr(function, "__name__", "This")
+    undo = None if build is None else build.undo
     try:
-        results = unknown_sizes.trace(trace, shapes, others, name, None if build is None else build.undo)
+        results = unknown_sizes.trace(trace, shapes, others, function, undo)
     except unknown_sizes.ABOUT_VALUES:
         with_size = getattr(function, "with_size", None)
         if with_size is None:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.common import unknown_sizes
+from jaxlayers.common import explanations, unknown_sizes
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.settings import auto_name
 from jaxlayers.core import symbolic
@@ -84,7 +84,7 @@ def as_array(value: Any) -> Any:
         return value.value
     if isinstance(value, list | tuple):
         value = jax.tree.map(unwrap, value)
-    return jnp.asarray(value)
+    return jnp.asarray(explanations.refuse_dict(value))
 
 
 _SCALARS = frozenset([int, float, bool, complex])

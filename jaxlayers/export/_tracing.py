@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from jaxlayers.common.size_comparisons import Comparisons
 from jaxlayers.common.unknown_sizes import NUMBERS
 from jaxlayers.core import Variable, making
 from jaxlayers.core.effects import run
@@ -89,11 +91,21 @@ def _variants(
             f"{name!r} has {len(optional)} optional inputs, and an exported file has a program for each combination; "
             f"at most {_MOST_OPTIONAL} can be exported. Give an input_signature in which fewer are optional."
         )
-    variants = []
+    variants, compared = [], ""
     for count in range(len(optional) + 1):
         for absent in itertools.combinations(optional, count):
             given = _structures.without(inputs, frozenset(absent))
-            variants.append(_Trace(name, function, given, sizes).export(platforms, vjp_order))
+            attempt = _Trace(name, function, given, sizes)
+            variants.append(attempt.export(platforms, vjp_order))
+            if attempt.comparisons.pairs:
+                compared = attempt.comparisons.place
+    if compared:
+        warnings.warn(
+            f"{name!r} compares an unknown size with another size, at {compared}. Its exported program has only the "
+            "branch for sizes that are not equal. Give the size in the Input or in input_signature, such as "
+            "[InputSpec(shape=(8, 16))], if both branches are needed.",
+            stacklevel=2,
+        )
     return variants
 
 
@@ -108,6 +120,7 @@ class _Trace:
         self._written: list[Variable] = []
         self._missing: list[Variable] = []
         self._outputs: Structure | None = None
+        self.comparisons = Comparisons()
 
     def export(self, platforms: Sequence[str], vjp_order: int) -> Variant:
         """Find the variables that the function uses, and export it as a function of their arrays."""
@@ -125,7 +138,8 @@ class _Trace:
         """Trace the function abstractly until all variables that it uses are known."""
         for _ in range(_ATTEMPTS):
             making.make(self._variables)
-            jax.eval_shape(lambda *arrays: self._run(*arrays), *self._states(), *self._structs)
+            with self.comparisons:
+                jax.eval_shape(lambda *arrays: self._run(*arrays), *self._states(), *self._structs)
             if not self._missing:
                 return
             self._variables.update(dict.fromkeys(self._missing))

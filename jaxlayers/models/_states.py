@@ -31,7 +31,8 @@ def write(model: Any, tree: Mapping[str, Any]) -> None:
         model.optimizer.build(model.trainable_variables)
     what = f"The state tree does not fit {model.name!r}"
     places = trees.flatten(_variables(model))
-    trees.assign(places, _renamed(trees.flatten(tree), places), what, partly=True)
+    leaves = _renamed(trees.flatten(tree), places)
+    trees.assign(places, leaves | _products(model.optimizer, leaves, places), what, partly=True)
 
 
 def _variables(model: Any) -> dict[str, Any]:
@@ -90,6 +91,22 @@ def _renamed(leaves: trees.Flat, places: trees.Flat) -> trees.Flat:
     paths = {(group, name): products[optimizer] for name, optimizer in _paired(unnamed, set(products), False).items()}
     paths |= {path: (group, names.get(path[1], path[1]), path[2]) for path in kinds}
     return {paths.get(path, path): value for path, value in leaves.items()}
+
+
+def _products(optimizer: Any, leaves: trees.Flat, places: trees.Flat) -> trees.Flat:
+    """Return the slots `u_product` of Nadam that a tree has not, from the numbers of updates in it.
+
+    Keras has no such variable if the Nadam is inside of another optimizer.
+    """
+    products: trees.Flat = {}
+    for part in (optimizer, *getattr(optimizer, "_inner", ())):
+        path, counter = (
+            ("optimizer_variables", getattr(part, "name", ""), name) for name in ("u_product", "iteration")
+        )
+        if path in places and path not in leaves and counter in leaves:
+            updates = np.arange(1, int(leaves[counter]) + 1)
+            products[path] = np.prod(part.beta_1 * (1 - 0.5 * 0.96**updates))
+    return products
 
 
 def _paired(names: set[str], others: set[str], by_root: bool = True) -> dict[str, str]:

@@ -44,6 +44,7 @@ class Adafactor(Optimizer):
     """
 
     slot_order = (("r", "c", "velocity"),)
+    _squares_gradients = True
     _needs_parameters = True
 
     learning_rate: Any = 0.001

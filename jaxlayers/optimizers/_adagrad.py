@@ -33,6 +33,7 @@ class Adagrad(Optimizer):
     """
 
     slot_order = (("accumulator",),)
+    _squares_gradients = True
     slot_names: ClassVar[dict[str, str]] = {"sum_of_squares": "accumulator"}
 
     learning_rate: Any = 0.001
@@ -83,6 +84,7 @@ class Adadelta(Optimizer):
     """
 
     slot_order = (("accumulated_grad", "accumulated_delta_var"),)
+    _squares_gradients = True
     slot_names: ClassVar[dict[str, str]] = {"e_g": "accumulated_grad", "e_x": "accumulated_delta_var"}
 
     learning_rate: Any = 0.001

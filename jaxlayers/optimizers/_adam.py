@@ -45,6 +45,7 @@ class Adam(Optimizer):
     """
 
     slot_order = (("momentum", "velocity"), ("velocity_hat",))
+    _squares_gradients = True
 
     learning_rate: Any = 0.001
     beta_1: float = 0.9
@@ -157,6 +158,7 @@ class Nadam(Optimizer):
     """
 
     slot_order = (("momentum", "velocity"),)
+    _squares_gradients = True
 
     learning_rate: Any = 0.001
     beta_1: float = 0.9

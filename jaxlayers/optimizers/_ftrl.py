@@ -47,6 +47,7 @@ class Ftrl(Optimizer):
     """
 
     slot_order = (("accumulator", "linear"),)
+    _squares_gradients = True
     _needs_parameters = True
 
     learning_rate: Any = 0.001

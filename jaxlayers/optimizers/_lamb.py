@@ -38,6 +38,7 @@ class Lamb(Optimizer):
     """
 
     slot_order = (("momentum", "velocity"),)
+    _squares_gradients = True
 
     learning_rate: Any = 0.001
     beta_1: float = 0.9

@@ -57,6 +57,7 @@ class Muon(Optimizer):
     """
 
     slot_order = (("momentum", "velocity"),)
+    _squares_gradients = True
 
     learning_rate: Any = 0.001
     adam_beta_1: float = 0.9

@@ -42,6 +42,7 @@ class RMSprop(Optimizer):
     """
 
     slot_order = (("velocity",), ("momentum",), ("average_gradient",))
+    _squares_gradients = True
     slot_names: ClassVar[dict[str, str]] = {"nu": "velocity", "trace": "momentum"}
 
     learning_rate: Any = 0.001

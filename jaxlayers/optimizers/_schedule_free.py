@@ -43,6 +43,7 @@ class ScheduleFreeAdamW(Optimizer):
     """
 
     slot_order = (("momentum", "velocity"),)
+    _squares_gradients = True
     _needs_parameters = True
 
     learning_rate: Any = 0.0025

@@ -37,6 +37,7 @@ class Steps(Arguments):
     """The methods that a subclass overrides to define its steps, and those that it calls for this; see `Optimizer`."""
 
     _own: tuple[tuple[Variable, int | None], ...] = ()  # added variables, with the index of their parameter or None
+    _squares_gradients: ClassVar[bool] = False  # True if large gradients are limited so that their squares are finite
     _needs_parameters: ClassVar[bool] = False  # True if the steps of `_make_step` use the parameters
 
     def _direction(self) -> Transformation:

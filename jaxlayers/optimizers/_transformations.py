@@ -87,12 +87,48 @@ def scale_by_path(factors: Any, known_path: Any) -> optax.GradientTransformation
 
 def clip_each_by_norm(max_norm: float) -> optax.GradientTransformation:
     """Return a transformation that scales each array down to a norm of at most `max_norm`."""
-    clip = optax.clip_by_global_norm(max_norm)
+    return optax.stateless(lambda updates, _: jax.tree.map(lambda u: _scale_down(u, max_norm), updates))
+
+
+def clip_all_by_norm(max_norm: float) -> optax.GradientTransformation:
+    """Return a transformation that scales all arrays down, by one factor, to a common norm of at most `max_norm`."""
+    return optax.stateless(lambda updates, _: _scale_down(updates, max_norm))
+
+
+def _scale_down(updates: Any, max_norm: float) -> Any:
+    """Return `updates * min(1, max_norm / norm)`, also where the sum of squares is too large for the dtype."""
+    norm = optax.tree.norm(updates)
+    small_norm = optax.tree.norm(jax.tree.map(lambda u: u * _SMALL, updates))
+    fits = jnp.isfinite(norm)
+    divisor = jnp.where(fits, norm, small_norm)
+    new_norm = jnp.where(fits, max_norm, max_norm * _SMALL)
+
+    def scale(u: Any) -> Any:
+        return jnp.where(norm < max_norm, u, u / divisor.astype(u.dtype) * new_norm.astype(u.dtype))
+
+    return jax.tree.map(scale, updates)
+
+
+def limit_for_squares(clip: optax.GradientTransformation) -> optax.GradientTransformation:
+    """Return `clip` followed by a limit of finite gradients to sizes that can be squared and summed.
+
+    Optimizers that divide by the root of squared gradients take steps that do not depend on the size of a gradient.
+    With squares that overflow, the steps would be 0, and then nan. The limit is 1.1e15 in float32.
+    """
+
+    def limit(u: Any) -> Any:
+        largest = float(jnp.finfo(u.dtype).max) ** 0.5 * _SHARE
+        return jnp.where(jnp.abs(u) < jnp.inf, jnp.clip(u, -largest, largest), u)
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
-        return jax.tree.map(lambda u: clip.update(u, state)[0], updates), state
+        updates, state = clip.update(updates, state, params)
+        return jax.tree.map(limit, updates), state
 
-    return optax.GradientTransformation(optax.init_empty_state, update)
+    return optax.GradientTransformation(clip.init, update)
+
+
+_SMALL = 2.0**-80
+_SHARE = 2.0**-14  # leaves room for sums of 2**28 squares
 
 
 def step_by_parameter(

@@ -52,11 +52,13 @@ def make_steps(optimizer: Steps) -> optax.GradientTransformationExtraArgs:
     if optimizer.clipnorm:
         clip = ours.clip_each_by_norm(optimizer.clipnorm)
     elif optimizer.global_clipnorm:
-        clip = optax.clip_by_global_norm(optimizer.global_clipnorm)
+        clip = ours.clip_all_by_norm(optimizer.global_clipnorm)
     else:
         clip = optax.clip(optimizer.clipvalue) if optimizer.clipvalue else optax.identity()
     by_variable = type(optimizer).update_step is not Steps.update_step
     direction = ours.step_by_variables(optimizer) if by_variable else optimizer._direction()
+    if optimizer._squares_gradients:
+        clip = ours.limit_for_squares(clip)
     # Each part is always present, so that the state keeps its structure when an attribute is set later.
     step = ours.decay_weights_before(direction, optimizer._decay_rates)
     steps = optax.chain(clip, step, ours.scale_by_path(optimizer._rate_factors, optimizer._known_path))

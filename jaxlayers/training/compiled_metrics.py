@@ -87,6 +87,7 @@ class CompiledMetrics(metrics.Metric):
         taken: set[str] = set()
         for argument, value in vars(self._arguments).items():
             is_weighted = argument == "weighted_metrics"
+            value = None if isinstance(value, list | tuple | dict) and not value else value  # as in Keras
             metrics_of = [value] if len(names) == 1 else by_output(value, tree, names, argument)
             for output, of_output in enumerate(metrics_of):
                 prefix = f"{names[output]}_" if len(names) > 1 and names[output] else ""

@@ -382,8 +382,9 @@ def _makes_new_variables(plan: Plan) -> ValueError:
     made = dict.fromkeys(repr(v.path) for v in used if v.owner is None and v.role is not Role.STREAM)
     names = ", ".join(made)
     return ValueError(
-        f"{plan.name!r} uses other variables each time it is traced ({names}), so it creates them itself. Create them "
-        "outside of the function, or store them on an object that outlives the call."
+        f"{plan.name!r} uses other variables each time it is traced ({names}), so the function, or the call of a layer "
+        "in it, creates them itself. Create variables, layers and seed generators (also those of arguments such as "
+        "seed=1) outside of the function, or in __init__ or build() of the layer, and assign them to attributes there."
     )
 
 

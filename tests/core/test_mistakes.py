@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import jaxlayers as jl
-from jaxlayers import Layer, layers
+from jaxlayers import Layer, layers, ops
 
 KEY, X = jax.random.key(0), jnp.ones((2, 3))
 
@@ -289,3 +289,33 @@ def test_arrays_are_described_by_dtype_and_shape(transform):
     ):
         with pytest.raises((TypeError, ValueError), match=r"received float32\[4, 2\]\."):
             transform(mistake)(x)
+
+
+def test_a_dict_in_the_place_of_an_array():
+    x = np.ones((2, 3), "float32")
+    for call in (
+        lambda d: ops.add(d, x),
+        lambda d: ops.mean(d),
+        lambda d: jl.losses.MeanSquaredError()(d, x),
+        lambda d: layers.ReLU()(d),
+    ):
+        with pytest.raises(TypeError, match=r"received a dict with the keys \['a'\]. Pass one of its values.*'a'"):
+            call({"a": x})
+    for layer in (layers.Dense(2), layers.BatchNormalization(), layers.LSTM(2), layers.Flatten()):
+        with pytest.raises(Exception) as caught:
+            layer({"a": x})
+        notes = "".join(caught.value.__notes__)
+        assert layer.name in notes and "The inputs are a dict" in notes and "inputs['a']" in notes
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: jl.Variable(np.ones(3, "float32")).value,
+        lambda: layers.Dropout(0.5, seed=1)(np.ones(3, "float32"), training=True),
+        lambda: layers.Dense(1)(np.ones((1, 3), "float32")),
+    ],
+)
+def test_what_the_function_of_a_step_makes(make):
+    with pytest.raises(ValueError, match=r"creates them itself. .*seed generators .*in __init__ or build\(\)"):
+        jl.jit(lambda x: x + make())(1.0)

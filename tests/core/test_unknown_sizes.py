@@ -205,6 +205,52 @@ def test_the_number_of_results_must_be_known():
     assert shapes_of(ops.unstack(jl.Input((None, 3)), 4, axis=1)) == [(None, 3)] * 4
 
 
+@pytest.mark.parametrize(
+    ("function", "shape"),
+    [
+        (lambda x: x[..., :1] if x.shape[1] == 4 else x, (None, None, None)),
+        (lambda x: x if x.shape[1] != np.int64(4) else x[..., :1], (None, None, None)),
+        (lambda x: x[..., :1] if x.shape[1] in (5, 6) else x, (None, None, None)),
+        (lambda x: x[..., :1] if x.shape[1:] == (4, 8) else x, (None, None, None)),
+        (lambda x: x[..., :1] if x.shape[0] == x.shape[1] else x, (None, None, None)),
+        (lambda x: x[..., :1] if x.shape[1] % 3 == 0 else x, (None, None, None)),
+        (lambda x: x[..., :1] if x.shape[1] % 2 else x, (None, None, None)),
+        (lambda x: x + 1 if x.shape[1] == 4 else x, (None, None, 8)),
+    ],
+)
+def test_sizes_that_depend_on_a_comparison_are_unknown(function, shape):
+    inputs = jl.Input((None, 8))
+    assert Computed(function)(inputs).shape == shape
+    assert layers.Lambda(function)(inputs).shape == shape
+    assert jl.Sequential([Computed(function)]).compute_output_shape((None, None, 8)) == shape
+
+
+def test_results_that_depend_on_a_comparison_are_refused():
+    for function in (
+        lambda x: x.sum(1) if x.shape[1] == 4 else x,
+        lambda x: x.astype("int32") if x.shape[1] == 4 else x,
+        lambda x: (x, x) if x.shape[1] == 1 else x,
+    ):
+        with pytest.raises(ValueError, match=r"'computed.*comparison of a size.*test_unknown_sizes.*Give Input"):
+            Computed(function)(jl.Input((None, 8)))
+        assert Computed(function)(jl.Input((3, 8))).shape == (None, 3, 8)
+
+
+def test_layers_are_built_for_the_branch_of_sizes_that_are_not_equal():
+    class Branches(Layer):
+        def __init__(self):
+            super().__init__()
+            self.short, self.long = layers.Dense(8), layers.Dense(8)
+
+        def call(self, x):
+            return self.short(x) if x.shape[1] == 4 else self.long(x)
+
+    layer = Branches()
+    assert layer(jl.Input((None, 8))).shape == (None, None, 8)
+    assert layer.long.built and not layer.short.built
+    assert len(layer.weights) == 2
+
+
 def test_errors_show_none_for_unknown_sizes():
     for make in (
         lambda x: x + np.ones((4, 5)),

@@ -114,3 +114,17 @@ def test_mistakes_are_told_and_change_nothing():
     assert isinstance(model.get_state_tree("numpy_array")["metrics_variables"]["loss"]["total"], np.ndarray)
     with pytest.raises(ValueError, match="numpy_array.*'torch'"):
         model.get_state_tree("torch")
+
+
+def test_the_product_of_nadam_that_keras_loses_inside_another_optimizer():
+    models = []
+    for lib in (keras, jl):
+        model = lib.Sequential([lib.Input((3,)), lib.layers.Dense(2, name="d")])
+        model.compile(lib.optimizers.LossScaleOptimizer(lib.optimizers.Nadam(), initial_scale=8.0), "mse")
+        model.fit(X, X[:, :2], batch_size=2, verbose=0)
+        models.append(model)
+    product = models[1].optimizer.inner_optimizer.variables[-1].numpy()
+    assert product != 1
+    models[1].optimizer.inner_optimizer.variables[-1].assign(1)
+    models[1].set_state_tree(models[0].get_state_tree())
+    np.testing.assert_allclose(models[1].optimizer.inner_optimizer.variables[-1].numpy(), product, rtol=1e-6)

@@ -196,3 +196,12 @@ def test_mistakes_are_told(structure, arguments, words):
     with pytest.raises(ValueError) as caught:
         figures(jl, graph, structure, arguments)
     assert all(word in str(caught.value) for word in words), caught.value
+
+
+def test_no_metrics_for_several_outputs():
+    inputs = jl.Input((3,))
+    model = jl.Model(inputs, [jl.layers.Dense(1, name="a")(inputs), jl.layers.Dense(2, name="b")(inputs)])
+    for none in ([], (), {}):
+        model.compile("sgd", ["mse", "mae"], metrics=[["mse"], none], weighted_metrics=none)
+        logs = model.evaluate(np.ones((2, 3)), [np.ones((2, 1)), np.ones((2, 2))], verbose=0, return_dict=True)
+        assert sorted(logs) == ["a_loss", "a_mse", "b_loss", "loss"]
