@@ -3,9 +3,11 @@
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +16,7 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import checkpoint
+from jaxlayers.checkpoint import _files
 
 TREE = {
     "kernel": np.arange(6, dtype="float32").reshape(2, 3),
@@ -168,12 +171,54 @@ def test_the_last_whole_checkpoint_is_never_deleted(tmp_path):
 
 
 def test_a_checkpoint_that_was_being_replaced_comes_back(tmp_path):
+    def interrupt():  # as if the process had been killed between two renames
+        (tmp_path / "1.partial").mkdir()
+        (tmp_path / "1").rename(tmp_path / "1.partial" / "old")
+
     checkpoint.save(tmp_path / "1", {"step": 1})
-    (tmp_path / "1.partial").mkdir()
-    (tmp_path / "1").rename(tmp_path / "1.partial" / "old")  # as if the process had been killed between two renames
-    (tmp_path / "2.partial" / "new").mkdir(parents=True)
-    assert checkpoint.Manager(tmp_path).latest() == tmp_path / "1"
-    assert os.listdir(tmp_path) == ["1"]
+    (tmp_path / "2.partial" / "new").mkdir(parents=True)  # of a process that may be saving now
+    (tmp_path / "model.partial").mkdir()  # of somebody else
+    (tmp_path / "file.partial").touch()
+    found = {
+        "restore": lambda: checkpoint.restore(tmp_path / "1"),
+        "latest": lambda: checkpoint.latest(tmp_path),
+        "Manager": lambda: checkpoint.Manager(tmp_path).latest(),
+        "save": lambda: checkpoint.save(tmp_path / "1", {"step": 2}, overwrite=True),
+    }
+    for name, find in found.items():
+        interrupt()
+        find()
+        assert checkpoint.restore(tmp_path / "1")["step"] == 1 + (name == "save"), name
+        shutil.rmtree(tmp_path / "1.partial", ignore_errors=True)
+    assert sorted(os.listdir(tmp_path)) == ["1", "2.partial", "file.partial", "model.partial"]
+    with checkpoint.Manager(tmp_path) as manager:
+        manager.save(3, {"step": 3})
+    assert sorted(os.listdir(tmp_path)) == ["3", "file.partial", "model.partial"]
+
+
+def test_a_checkpoint_is_replaced_while_others_put_it_back(tmp_path):
+    """A reader between the two renames takes the remains of a killed process for what it finds."""
+    path = tmp_path / "1"
+    checkpoint.save(path, {"step": 0})
+    stop = threading.Event()
+
+    def read():
+        while not stop.is_set():
+            _files.recover(path)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        for number in range(20):
+            new = tmp_path / "1.partial" / "new"
+            new.mkdir(parents=True)
+            (new / "number").write_text(str(number))
+            _files._exchange(path, new, tmp_path / "1.partial" / "old")
+            assert (path / "number").read_text() == str(number)
+            shutil.rmtree(tmp_path / "1.partial")
+    finally:
+        stop.set()
+        reader.join()
 
 
 @pytest.fixture

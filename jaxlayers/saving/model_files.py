@@ -11,7 +11,7 @@ from typing import Any
 
 from jaxlayers.common import assets
 from jaxlayers.core import making, scope
-from jaxlayers.files.atomic import replacing, replacing_directory
+from jaxlayers.files.atomic import recover_directory, replacing, replacing_directory
 from jaxlayers.saving import _weights
 from jaxlayers.saving._places import places
 from jaxlayers.saving._weights import Selection
@@ -109,6 +109,8 @@ def load_model(
         See `save_model`.
     """
     path = os.fspath(filepath)
+    if not os.path.exists(path):
+        recover_directory(path)
     if not os.path.exists(path):
         raise FileNotFoundError(f"There is no file {path!r}.")
     if path.endswith((".h5", ".hdf5")):
