@@ -17,6 +17,7 @@ import numpy as np
 from jaxlayers.common import host_memory
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.files.archive import Window
+from jaxlayers.saving._hdf5_guard import GuardedFile, open_file
 
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 _MAX_EXPANSION = 100  # of compressed arrays; numbers hardly shrink, and Keras does not compress
@@ -141,11 +142,11 @@ def _allocated_at_once() -> Any:
     return properties
 
 
-def read(file: Any, place: str) -> tuple[h5py.File, dict[str, StoredVariables]]:
+def read(file: Window, place: str) -> tuple[h5py.File, dict[str, StoredVariables]]:
     """Open a file and check all of it.
 
     Args:
-        file: a binary file that can be read at any position.
+        file: the file, open for reading.
         place: its name, for messages.
 
     Returns:
@@ -154,10 +155,11 @@ def read(file: Any, place: str) -> tuple[h5py.File, dict[str, StoredVariables]]:
     Raises:
         ValueError: when it is no HDF5 file of weights, is damaged, or has something that such a file must not have.
     """
-    opened = None
+    opened, guarded = None, GuardedFile(file)
     try:
-        opened = h5py.File(file, "r")
-        return opened, _check_group(opened, place)
+        with guarded.checking_heaps():
+            opened = open_file(guarded)
+            return opened, _check_group(opened, place)
     except (OSError, RuntimeError, KeyError, TypeError, OverflowError) as error:
         problem: Exception = ValueError(f"{place} is damaged, or no HDF5 file of weights: {error}.")
         problem.__cause__ = error
