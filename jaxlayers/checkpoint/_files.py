@@ -19,7 +19,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from jaxlayers.files import kinds
+from jaxlayers.files.atomic import naming_target
+
 HASHES = "hashes.json"  # two lines: the hashes of all other files as JSON, and the hash of that line
+_ORBAX = "_CHECKPOINT_METADATA"  # a file that Orbax puts into each checkpoint
 _PARTIAL = ".partial"
 _ALGORITHM = "sha256"
 _FLUSHES = 8  # files that are flushed at the same time
@@ -41,7 +45,8 @@ def commit(path: Path, write: Callable[[Path], None]) -> None:
     """
     _clean(path)
     new, old = partial_path(path), _replaced_path(path)
-    new.parent.mkdir(parents=True)
+    with naming_target(str(path)):
+        new.parent.mkdir(parents=True)
     try:
         write(new)
         _write_hashes(new)
@@ -158,15 +163,24 @@ def check(path: Path) -> None:
     """
     recover(path)
     if not path.is_dir():
+        hint = f" {str(path)!r} is no directory.{kinds.advice(path)}" if path.exists() else ""
         others = ", ".join(other.name for other in reversed(steps(path.parent))) or "none"
-        raise FileNotFoundError(f"There is no checkpoint {str(path)!r}. Checkpoints beside it: {others}.")
+        raise FileNotFoundError(f"There is no checkpoint {str(path)!r}. Checkpoints beside it: {others}.{hint}")
     damage = find_damage(path)
     if damage:
         inside = steps(path)
         hint = f" It is a directory of checkpoints: restore one of them, such as {str(inside[0])!r}." if inside else ""
+        if not hint and kinds.kind_of(path) in ("saved model", "model directory"):
+            hint = kinds.advice(path)
         raise DamagedError(
             f"The checkpoint {str(path)!r} is damaged: {damage}.{hint or ' Restore another one, see latest().'}"
         )
+
+
+def may_be_replaced(path: Path) -> bool:
+    """True for an empty directory, and for a checkpoint, damaged or not."""
+    names = {entry.name for entry in path.iterdir()} if path.is_dir() else {""}
+    return not names or HASHES in names or _ORBAX in names
 
 
 def steps(directory: Path) -> list[Path]:

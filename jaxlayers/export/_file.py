@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.files import kinds
 from jaxlayers.files.archive import Archive, ArchiveWriter
 from jaxlayers.files.atomic import replacing
 
@@ -114,6 +115,7 @@ def reading(path: Any) -> Iterator[Reader]:
         FileNotFoundError: when there is no such file.
         ValueError: when it is no exported file, or is damaged; the message names the file and the member.
     """
+    kinds.check(path, "an exported file", ("export",))
     with Archive(path, lambda name: name == _MANIFEST or _MEMBER.fullmatch(name)) as archive:
         _check_hash(archive)
         try:

@@ -46,7 +46,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
     _remove_remains(target)
     temporary = _temporary_name(target)
     try:
-        with _explaining(target):
+        with naming_target(target):
             os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         yield temporary
         if os.path.exists(target):
@@ -76,14 +76,14 @@ def replacing_directory(path: str | os.PathLike[str]) -> Iterator[str]:
     target = os.path.realpath(path)
     if os.path.exists(target) and not os.path.isdir(target):
         raise NotADirectoryError(f"Cannot write the directory {str(path)!r}: there is a file of that name.")
-    with _explaining(target):
+    with naming_target(target):
         os.makedirs(os.path.dirname(target), exist_ok=True)
     recover_directory(target)
     _remove_remains(target)
     temporary = _temporary_name(target)
     old = temporary.removesuffix(_ENDING) + _OLD_ENDING
     try:
-        with _explaining(target):
+        with naming_target(target):
             os.mkdir(temporary)
         yield temporary
         for folder, _, names in os.walk(temporary):
@@ -126,8 +126,8 @@ def flush_to_disk(path: str) -> None:
 
 
 @contextlib.contextmanager
-def _explaining(target: str) -> Iterator[None]:
-    """Let an error name the target and its folder, not the temporary name, within a `with` block."""
+def naming_target(target: str) -> Iterator[None]:
+    """Let an error of creating something beside a target name the target, within a `with` block."""
     try:
         yield
     except OSError as error:

@@ -159,7 +159,7 @@ def read(file: Window, place: str) -> tuple[h5py.File, dict[str, StoredVariables
     try:
         with guarded.checking_heaps():
             opened = open_file(guarded)
-            return opened, _check_group(opened, place)
+            return opened, _check_group(opened, place, guarded)
     except (OSError, RuntimeError, KeyError, TypeError, OverflowError) as error:
         problem: Exception = ValueError(f"{place} is damaged, or no HDF5 file of weights: {error}.")
         problem.__cause__ = error
@@ -176,7 +176,7 @@ def is_marked_as_sealed(opened: h5py.File) -> bool:
     return SEAL_MARK in opened.attrs
 
 
-def _check_group(root: h5py.File, place: str) -> dict[str, StoredVariables]:
+def _check_group(root: h5py.File, place: str, guarded: GuardedFile) -> dict[str, StoredVariables]:
     """Walk through a file without following anything out of it; return the variables by the paths of their objects."""
     found: dict[str, StoredVariables] = {}
     seen: set[Any] = set()
@@ -205,7 +205,7 @@ def _check_group(root: h5py.File, place: str) -> dict[str, StoredVariables]:
             if isinstance(item, h5py.Group):
                 waiting.append((inside, item))
             elif isinstance(item, h5py.Dataset):
-                check_dataset(item, f"{place}: {inside!r}")
+                check_dataset(item, f"{place}: {inside!r}", guarded)
                 datasets[name] = item
                 stored += item.id.get_storage_size()
                 if stored > size:
@@ -214,7 +214,9 @@ def _check_group(root: h5py.File, place: str) -> dict[str, StoredVariables]:
                 raise ValueError(f"{place}: {inside!r} is neither a group nor an array.")
         if is_variables:
             owner = path[: -len(VARIABLES)].rstrip("/")
-            found[owner] = StoredVariables(f"{place}, {owner or 'the model itself'!r}", datasets, _text(group, "name"))
+            found[owner] = StoredVariables(
+                f"{place}, {owner or 'the model itself'!r}", datasets, _text(group, "name", guarded)
+            )
         elif datasets:
             names = ", ".join(sorted(datasets))
             raise ValueError(
@@ -224,7 +226,7 @@ def _check_group(root: h5py.File, place: str) -> dict[str, StoredVariables]:
     return found
 
 
-def check_dataset(dataset: h5py.Dataset, place: str) -> None:
+def check_dataset(dataset: h5py.Dataset, place: str, guarded: GuardedFile) -> None:
     """Check that a data set holds numbers, all of them in this file.
 
     Raises:
@@ -239,7 +241,7 @@ def check_dataset(dataset: h5py.Dataset, place: str) -> None:
     if dataset.shape is None or dataset.dtype.kind not in "biufcV" or dataset.dtype.names or dataset.dtype.hasobject:
         raise ValueError(f"{place} does not hold numbers, but {dataset.dtype}.")
     if dataset.dtype.kind == "V":
-        _dtype(dataset, place)
+        _dtype(dataset, place, guarded)
     declared, stored = dataset.size * dataset.dtype.itemsize, dataset.id.get_storage_size()
     limit = max(_FREE_EXPANSION, stored * _MAX_EXPANSION) if filters and stored else stored
     if declared > limit:
@@ -248,9 +250,9 @@ def check_dataset(dataset: h5py.Dataset, place: str) -> None:
         )
 
 
-def _dtype(dataset: h5py.Dataset, place: str = "") -> np.dtype:
-    """Return the dtype of an array whose dtype HDF5 lacks: it is named in an attribute."""
-    name = _text(dataset, "dtype") or ""
+def _dtype(dataset: h5py.Dataset, place: str = "", guarded: GuardedFile | None = None) -> np.dtype:
+    """Return the dtype of an array whose dtype HDF5 lacks: it is named in an attribute. `guarded` checks this one."""
+    name = _text(dataset, "dtype", guarded) or ""
     if name.startswith(_OTHER_DTYPES) and hasattr(ml_dtypes, name):
         dtype = np.dtype(getattr(ml_dtypes, name))
         if dtype.itemsize == dataset.dtype.itemsize:
@@ -258,9 +260,11 @@ def _dtype(dataset: h5py.Dataset, place: str = "") -> np.dtype:
     raise ValueError(f"{place or repr(dataset.name)} has the unknown dtype {name or str(dataset.dtype)!r}.")
 
 
-def _text(item: Any, name: str) -> str | None:
+def _text(item: Any, name: str, guarded: GuardedFile | None) -> str | None:
     """Return a short string attribute, or None."""
     if name not in item.attrs or item.attrs.get_id(name).get_storage_size() > _MAX_NAME:
         return None
+    if guarded is not None:
+        guarded.check_texts(item, name, _MAX_NAME)
     value = item.attrs[name]
     return value if isinstance(value, str) and len(value) <= _MAX_NAME else None

@@ -20,6 +20,7 @@ from typing import Any
 import h5py
 
 from jaxlayers.files.archive import Window
+from jaxlayers.saving._hdf5_headers import text_size
 
 _SIGNATURE = b"GCOL"
 _HEADER = struct.Struct("<4sB3xQ")  # of a heap: signature, version, size
@@ -57,6 +58,21 @@ class GuardedFile(io.RawIOBase):
             yield
         finally:
             self._checks_heaps = former
+
+    def check_texts(self, item: Any, name: str, limit: int) -> None:
+        """Check the size of the texts in an attribute of an object, before it is read.
+
+        Raises:
+            OSError: if they have more than `limit` bytes.
+        """
+        if item.attrs.get_id(name).get_type().get_class() in (h5py.h5t.STRING, h5py.h5t.VLEN):
+            base = item.file.id.get_create_plist().get_userblock()
+
+            def read(start: int, size: int) -> bytes:
+                return self._bytes_at(base + start, size)
+
+            if text_size(read, h5py.h5o.get_info(item.id).addr, name) > limit:
+                raise OSError(f"the texts in its attribute {name!r} have more than {limit} bytes")
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")

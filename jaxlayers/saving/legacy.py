@@ -159,7 +159,9 @@ def _opened(path: str) -> Iterator[_Group]:
         with _explaining(place):
             file = open_file(guarded)
         with file:
-            yield _Group(file["/"], place, guarded)
+            with _explaining(place):
+                root = file["/"]
+            yield _Group(root, place, guarded)
 
 
 @contextlib.contextmanager
@@ -167,7 +169,9 @@ def _explaining(place: str) -> Iterator[None]:
     """Let errors of HDF5 name the place within a `with` block."""
     try:
         yield
-    except (OSError, RuntimeError, KeyError, TypeError, OverflowError, UnicodeError) as error:
+    except (OSError, RuntimeError, KeyError, TypeError, OverflowError, ValueError) as error:
+        if str(error).startswith(place):
+            raise
         raise ValueError(f"{place} is damaged, or no HDF5 file of a model: {error}.") from error
 
 
@@ -198,7 +202,7 @@ class _Group:
         for number, name in enumerate(self._listed("weight_names")):
             dataset = found[str(number)] = self._find(name, h5py.Dataset)
             with _explaining(self.place):
-                _hdf5.check_dataset(dataset, f"{self.place}: {name!r}")
+                _hdf5.check_dataset(dataset, f"{self.place}: {name!r}", self._guarded)
         return _hdf5.StoredVariables(f"{self.place}, {label}", found)
 
     def layers(self) -> list[str]:
@@ -231,6 +235,7 @@ class _Group:
             attribute = self._group.attrs.get_id(name)
             if math.prod(attribute.shape or ()) * attribute.dtype.itemsize > limit:
                 raise ValueError(f"{self.place} has an attribute {name!r} that is too large.")
+            self._guarded.check_texts(self._group, name, limit)
             return self._group.attrs[name]
 
     def _listed(self, name: str) -> list[str]:
