@@ -1,5 +1,7 @@
 """Checkpoints: committed or absent, damage of any part found, old ones deleted, errors of saving in the background."""
 
+import hashlib
+import json
 import os
 import random
 import resource
@@ -311,3 +313,75 @@ def test_fifty_kills_at_random_moments_lose_nothing(tmp_path):
     assert len(run.stdout.splitlines()) == 50 and newest > 5
     assert interrupted > 10  # of the kills were in the middle of saving
     assert checkpoint.extra(tmp_path / "checkpoints" / str(newest)) == {"step": newest}
+
+
+def _rehash(path):
+    """Write the hashes of the files of a checkpoint as they are now."""
+    (path / _files.HASHES).unlink(missing_ok=True)
+    _files._write_hashes(path)
+
+
+def test_files_that_do_not_belong_to_a_checkpoint_are_found(tmp_path):
+    good, path = tmp_path / "good", tmp_path / "1"
+    checkpoint.save(good, {"a": np.arange(3.0)}, extra={"array": np.arange(1000.0)})
+    (tmp_path / "outside").write_text("secret")
+    hashes = (good / "hashes.json").read_bytes()
+
+    def listing(content):
+        text = content if isinstance(content, bytes) else json.dumps(content).encode()
+        return text + b"\n" + hashlib.sha256(text).hexdigest().encode()
+
+    files = json.loads(hashes.partition(b"\n")[0])["files"]
+    edits = {
+        "extra/x not part": lambda: (path / "extra" / "x").write_text("x"),
+        "linked not part": lambda: (path / "linked").symlink_to(tmp_path),
+        "extra/metadata changed": lambda: [
+            (path / "extra" / "metadata").unlink(),
+            (path / "extra" / "metadata").symlink_to(good / "extra" / "metadata"),  # the content is the same
+        ],
+        "pipe not part": lambda: os.mkfifo(path / "pipe"),
+        "../outside, /dev/zero missing": lambda: (path / "hashes.json").write_bytes(
+            listing({"files": files | {"../outside": "0", "/dev/zero": "0"}})
+        ),
+    }
+    contents = (b"[" * 100_000, b"", [], {"files": [1]}, {"files": None}, {"other": {}}, b"\xff")
+    for number, content in enumerate(contents):
+        edits[f"hashes.json is no list of hashes{' ' * number}"] = lambda content=content: (
+            path / "hashes.json"
+        ).write_bytes(listing(content))
+    edits["hashes.json has changed"] = lambda: (path / "hashes.json").write_bytes(hashes[:-9])
+    edits["hashes.json cannot be read"] = lambda: [(path / "hashes.json").unlink(), (path / "hashes.json").mkdir()]
+    for words, edit in edits.items():
+        shutil.copytree(good, path)
+        edit()
+        with pytest.raises(checkpoint.DamagedError, match=f"{path}.*{words.strip()}"):
+            checkpoint.restore(path)
+        with pytest.warns(UserWarning, match=words.strip()):
+            assert checkpoint.latest(tmp_path) is None
+        shutil.rmtree(path)
+    assert checkpoint.latest(tmp_path) is None  # names that are no numbers, and numbers that Python does not read
+    for name in ("9" * 200, "1e3", "-4", "\u0664", "0x9", " 7", "good.partial"):
+        (tmp_path / name).mkdir()
+    assert checkpoint.latest(tmp_path) is None
+
+
+def test_content_that_orbax_cannot_read_names_the_checkpoint(tmp_path):
+    """The hashes fit here: whoever changed the files has changed them as well."""
+    good, path = tmp_path / "good", tmp_path / "1"
+    checkpoint.save(good, {"a": np.arange(3.0)}, extra={"array": np.arange(1000.0)})
+    generator = random.Random(0)
+    names = sorted(file.relative_to(good) for file in good.rglob("*") if file.is_file() and file.name != "hashes.json")
+    for name in names:
+        shutil.copytree(good, path)
+        data = bytearray((path / name).read_bytes())
+        for _ in range(3):
+            if data:
+                data[generator.randrange(len(data))] ^= 255
+        (path / name).write_bytes(data[: generator.choice((len(data), len(data) // 2))])
+        _rehash(path)
+        for read in (checkpoint.restore, checkpoint.extra):
+            try:
+                read(path)
+            except checkpoint.DamagedError as error:
+                assert str(path) in str(error)  # some changes have no effect
+        shutil.rmtree(path)

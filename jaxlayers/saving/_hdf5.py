@@ -18,12 +18,12 @@ from jaxlayers.common import host_memory
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.files.archive import Window
 from jaxlayers.saving._hdf5_guard import GuardedFile, open_file
+from jaxlayers.saving.limits import MAX_PARTS
 
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 _MAX_EXPANSION = 100  # of compressed arrays; numbers hardly shrink, and Keras does not compress
 _FREE_EXPANSION = 1 << 20  # bytes that a compressed array may have in any case
 _MAX_OBJECTS = 50_000  # groups and arrays of a file: several times as many as the largest models have
-_MAX_DEPTH = 64
 _LARGE = 1 << 20  # bytes
 _MAX_NAME = 1 << 10  # bytes of an attribute that is read
 VARIABLES = "vars"  # the name of the group with the variables of an object
@@ -186,9 +186,9 @@ def _check_group(root: h5py.File, place: str, guarded: GuardedFile) -> dict[str,
         path, group = waiting.pop()
         is_variables = path.rsplit("/", 1)[-1] == VARIABLES
         datasets: dict[str, h5py.Dataset] = {}
-        if len(seen) + len(group) > _MAX_OBJECTS or path.count("/") > _MAX_DEPTH:
+        if len(seen) + len(group) > _MAX_OBJECTS or path.count("/") > MAX_PARTS:
             raise ValueError(
-                f"{place} has more than {_MAX_OBJECTS} groups and arrays, or groups more than {_MAX_DEPTH} deep."
+                f"{place} has more than {_MAX_OBJECTS} groups and arrays, or groups more than {MAX_PARTS} deep."
             )
         for name in group:
             if not isinstance(name, str):
