@@ -1,4 +1,4 @@
-"""Random combinations of models, optimizers, data and callbacks, interrupted at random: resumed equals uninterrupted."""
+"""Random models, optimizers, data and callbacks, interrupted at random: resumed training equals uninterrupted one."""
 
 import random
 
@@ -37,20 +37,21 @@ class OwnStep(jl.Model):
 
 def make_model(choose, chance):
     if chance(0.25):
-        model, loss, metrics = OwnStep(), "mse", []
+        model, loss, metrics = OwnStep(), "mse", None
     else:
         parts = [layers.Dropout(0.3), layers.BatchNormalization(renorm=True), layers.GaussianNoise(0.2)]
         parts += [layers.SpectralNormalization(layers.Dense(4)), layers.Dense(4, trainable=False)]
         inside = [layers.Dense(4, activation="tanh"), *(part for part in parts if chance(0.4))]
         model = jl.Sequential([jl.Input((4,)), *inside, layers.Dense(1, activation="sigmoid")])
-        loss, metrics = "binary_crossentropy", ["accuracy", jl.metrics.AUC(num_thresholds=5)]
+        loss, metrics = "binary_crossentropy", ["accuracy", jl.metrics.AUC(num_thresholds=5, name="auc")]
         if chance(0.3):
             model.layers[0].enable_lora(2)
-    more = {"use_ema": True, "ema_momentum": 0.7, "ema_overwrite_frequency": 2} if chance(0.3) else {}
+    more = {"use_ema": True, "ema_momentum": 0.7, "ema_overwrite_frequency": 2}
+    more = {} if isinstance(model, OwnStep) or chance(0.7) else more
     more |= {"gradient_accumulation_steps": 2} if chance(0.3) else {}
     kinds = ("Adam", "AdamW", "Lion", "Muon", "Adafactor", "Ftrl", "Nadam")
     optimizer = getattr(optimizers, choose(kinds))(0.05, **more)
-    if not more and chance(0.3):
+    if not more and not isinstance(model, OwnStep) and chance(0.3):
         optimizer = optimizers.LossScaleOptimizer(optimizer, 8.0, dynamic_growth_steps=2)
     model.compile(optimizer, loss, metrics=metrics, steps_per_execution=choose((1, 1, 2)))
     return model
@@ -85,7 +86,7 @@ def make_fit(choose, chance, folder, has_classes):
     return fit
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(4))
 def test_random_combinations(seed, tmp_path):
     def make():
         generator = random.Random(seed)
@@ -116,10 +117,10 @@ def test_other_batches_and_steps_are_told(tmp_path):
         fit(**arrays)
     for options, words in (
         ({**arrays, "batch_size": 4}, "batch_size is 4 .* 8"),
-        ({**arrays, "shuffle": False}, "shuffle is False .* True"),
+        ({**arrays, "shuffle": False}, "shuffle is 0 .* 1"),
         ({"x": X[:20], "y": Y[:20], "batch_size": 8}, "num_samples is 20 .* 22"),
-        ({"x": Endless(), "steps_per_epoch": 3}, "."),
-        ({"x": Growing()}, "."),
+        ({"x": Endless(), "steps_per_epoch": 3}, "in data of the kind"),
+        ({"x": Growing()}, "in data of the kind"),
     ):
         with pytest.raises(ValueError, match=words):
             fit(**options)
