@@ -228,7 +228,7 @@ def remove_partial(directory: Path) -> None:
 def _clean(path: Path) -> None:
     """Delete what interrupted operations have left of a checkpoint. One that was being replaced gets its name back."""
     recover(path)
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         _remove(path.with_name(path.name + _PARTIAL))
 
 
