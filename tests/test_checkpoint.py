@@ -1,11 +1,15 @@
 """Checkpoints: committed or absent, damage of any part found, old ones deleted, errors of saving in the background."""
 
+import hashlib
+import json
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +18,7 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import checkpoint
+from jaxlayers.checkpoint import _files
 
 TREE = {
     "kernel": np.arange(6, dtype="float32").reshape(2, 3),
@@ -168,12 +173,54 @@ def test_the_last_whole_checkpoint_is_never_deleted(tmp_path):
 
 
 def test_a_checkpoint_that_was_being_replaced_comes_back(tmp_path):
+    def interrupt():  # as if the process had been killed between two renames
+        (tmp_path / "1.partial").mkdir()
+        (tmp_path / "1").rename(tmp_path / "1.partial" / "old")
+
     checkpoint.save(tmp_path / "1", {"step": 1})
-    (tmp_path / "1.partial").mkdir()
-    (tmp_path / "1").rename(tmp_path / "1.partial" / "old")  # as if the process had been killed between two renames
-    (tmp_path / "2.partial" / "new").mkdir(parents=True)
-    assert checkpoint.Manager(tmp_path).latest() == tmp_path / "1"
-    assert os.listdir(tmp_path) == ["1"]
+    (tmp_path / "2.partial" / "new").mkdir(parents=True)  # of a process that may be saving now
+    (tmp_path / "model.partial").mkdir()  # of somebody else
+    (tmp_path / "file.partial").touch()
+    found = {
+        "restore": lambda: checkpoint.restore(tmp_path / "1"),
+        "latest": lambda: checkpoint.latest(tmp_path),
+        "Manager": lambda: checkpoint.Manager(tmp_path).latest(),
+        "save": lambda: checkpoint.save(tmp_path / "1", {"step": 2}, overwrite=True),
+    }
+    for name, find in found.items():
+        interrupt()
+        find()
+        assert checkpoint.restore(tmp_path / "1")["step"] == 1 + (name == "save"), name
+        shutil.rmtree(tmp_path / "1.partial", ignore_errors=True)
+    assert sorted(os.listdir(tmp_path)) == ["1", "2.partial", "file.partial", "model.partial"]
+    with checkpoint.Manager(tmp_path) as manager:
+        manager.save(3, {"step": 3})
+    assert sorted(os.listdir(tmp_path)) == ["3", "file.partial", "model.partial"]
+
+
+def test_a_checkpoint_is_replaced_while_others_put_it_back(tmp_path):
+    """A reader between the two renames takes the remains of a killed process for what it finds."""
+    path = tmp_path / "1"
+    checkpoint.save(path, {"step": 0})
+    stop = threading.Event()
+
+    def read():
+        while not stop.is_set():
+            _files.recover(path)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        for number in range(20):
+            new = tmp_path / "1.partial" / "new"
+            new.mkdir(parents=True)
+            (new / "number").write_text(str(number))
+            _files._exchange(path, new, tmp_path / "1.partial" / "old")
+            assert (path / "number").read_text() == str(number)
+            shutil.rmtree(tmp_path / "1.partial")
+    finally:
+        stop.set()
+        reader.join()
 
 
 @pytest.fixture
@@ -266,3 +313,75 @@ def test_fifty_kills_at_random_moments_lose_nothing(tmp_path):
     assert len(run.stdout.splitlines()) == 50 and newest > 5
     assert interrupted > 10  # of the kills were in the middle of saving
     assert checkpoint.extra(tmp_path / "checkpoints" / str(newest)) == {"step": newest}
+
+
+def _rehash(path):
+    """Write the hashes of the files of a checkpoint as they are now."""
+    (path / _files.HASHES).unlink(missing_ok=True)
+    _files._write_hashes(path)
+
+
+def test_files_that_do_not_belong_to_a_checkpoint_are_found(tmp_path):
+    good, path = tmp_path / "good", tmp_path / "1"
+    checkpoint.save(good, {"a": np.arange(3.0)}, extra={"array": np.arange(1000.0)})
+    (tmp_path / "outside").write_text("secret")
+    hashes = (good / "hashes.json").read_bytes()
+
+    def listing(content):
+        text = content if isinstance(content, bytes) else json.dumps(content).encode()
+        return text + b"\n" + hashlib.sha256(text).hexdigest().encode()
+
+    files = json.loads(hashes.partition(b"\n")[0])["files"]
+    edits = {
+        "extra/x not part": lambda: (path / "extra" / "x").write_text("x"),
+        "linked not part": lambda: (path / "linked").symlink_to(tmp_path),
+        "extra/metadata changed": lambda: [
+            (path / "extra" / "metadata").unlink(),
+            (path / "extra" / "metadata").symlink_to(good / "extra" / "metadata"),  # the content is the same
+        ],
+        "pipe not part": lambda: os.mkfifo(path / "pipe"),
+        "../outside, /dev/zero missing": lambda: (path / "hashes.json").write_bytes(
+            listing({"files": files | {"../outside": "0", "/dev/zero": "0"}})
+        ),
+    }
+    contents = (b"[" * 100_000, b"", [], {"files": [1]}, {"files": None}, {"other": {}}, b"\xff")
+    for number, content in enumerate(contents):
+        edits[f"hashes.json is no list of hashes{' ' * number}"] = lambda content=content: (
+            path / "hashes.json"
+        ).write_bytes(listing(content))
+    edits["hashes.json has changed"] = lambda: (path / "hashes.json").write_bytes(hashes[:-9])
+    edits["hashes.json cannot be read"] = lambda: [(path / "hashes.json").unlink(), (path / "hashes.json").mkdir()]
+    for words, edit in edits.items():
+        shutil.copytree(good, path)
+        edit()
+        with pytest.raises(checkpoint.DamagedError, match=f"{path}.*{words.strip()}"):
+            checkpoint.restore(path)
+        with pytest.warns(UserWarning, match=words.strip()):
+            assert checkpoint.latest(tmp_path) is None
+        shutil.rmtree(path)
+    assert checkpoint.latest(tmp_path) is None  # names that are no numbers, and numbers that Python does not read
+    for name in ("9" * 200, "1e3", "-4", "\u0664", "0x9", " 7", "good.partial"):
+        (tmp_path / name).mkdir()
+    assert checkpoint.latest(tmp_path) is None
+
+
+def test_content_that_orbax_cannot_read_names_the_checkpoint(tmp_path):
+    """The hashes fit here: whoever changed the files has changed them as well."""
+    good, path = tmp_path / "good", tmp_path / "1"
+    checkpoint.save(good, {"a": np.arange(3.0)}, extra={"array": np.arange(1000.0)})
+    generator = random.Random(0)
+    names = sorted(file.relative_to(good) for file in good.rglob("*") if file.is_file() and file.name != "hashes.json")
+    for name in names:
+        shutil.copytree(good, path)
+        data = bytearray((path / name).read_bytes())
+        for _ in range(3):
+            if data:
+                data[generator.randrange(len(data))] ^= 255
+        (path / name).write_bytes(data[: generator.choice((len(data), len(data) // 2))])
+        _rehash(path)
+        for read in (checkpoint.restore, checkpoint.extra):
+            try:
+                read(path)
+            except checkpoint.DamagedError as error:
+                assert str(path) in str(error)  # some changes have no effect
+        shutil.rmtree(path)

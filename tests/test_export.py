@@ -355,3 +355,17 @@ def test_a_file_runs_without_the_code(path):
         "assert 'flax' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code, str(path.with_suffix(""))], check=True)
+
+
+def test_a_layer_whose_build_does_not_show_its_arguments():
+    class Adding(layers.Layer):
+        def build(self, input_shape):
+            self.kernel = self.add_weight(shape=(3, 2))
+
+        def call(self, x, y):
+            return x @ self.kernel + y
+
+    layer = Adding()
+    layer.build((None, 3))
+    with pytest.raises(ValueError, match="'adding' takes more arguments than its build.*'y'.*Pass input_signature"):
+        ExportArchive().add_endpoint("serve", layer)

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 import jaxlayers as jl
-from jaxlayers.files.atomic import replacing, replacing_directory
+from jaxlayers.files.atomic import recover_directory, replacing, replacing_directory
 
 _ROOT = Path(__file__).parents[1]
 _SAVER = """
@@ -73,13 +74,74 @@ def test_a_killed_process_leaves_a_whole_archive(tmp_path):
 def test_a_killed_process_leaves_a_whole_directory(tmp_path):
     path = tmp_path / "folder"
     generator = np.random.default_rng(0)
+    exists = False
     for _ in range(12):
         process = start_saver("directory", path)
         time.sleep(generator.uniform(0.02, 0.1))
         kill(process)
-        whole = [folder for folder in tmp_path.iterdir() if _is_whole(folder)]
-        assert whole or not list(tmp_path.iterdir())
-        assert _is_whole(path) or not path.exists()
+        recover_directory(path)
+        assert _is_whole(path) or not (exists or path.exists())
+        exists = path.exists()
+    with replacing_directory(path) as temporary:
+        (Path(temporary) / "a").touch()
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+# Do what `replacing_directory` does, and be killed when a rename is about to be called.
+_KILLED = """
+import os, signal, sys
+from jaxlayers.files import atomic
+
+def hear(event, arguments):
+    global count
+    if event == "os.rename":
+        count -= 1
+        if count == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+for count in (1, 2, 3):
+    path = sys.argv[1] + f"/{count}"
+    child = os.fork()
+    if child == 0:
+        sys.addaudithook(hear)
+        with atomic.replacing_directory(path) as temporary:
+            open(temporary + "/new", "w").close()
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_kill_between_two_renames_is_made_good_by_the_next_load_or_save(tmp_path):
+    model = jl.Sequential([jl.Input((3,)), jl.layers.Dense(2)])
+    for count in (1, 2, 3):
+        model.save(tmp_path / str(count), zipped=False)
+    command = [sys.executable, "-c", _KILLED, str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=_ROOT)
+    assert result.stdout.split() == ["-9", "-9", "0"], result.stderr
+    assert not (tmp_path / "2").exists()
+    other = tmp_path / "other"
+    shutil.copytree(tmp_path, other)  # the temporary names are the same in another folder
+    loaded = jl.models.load_model(tmp_path / "2")
+    assert np.all(loaded.get_weights()[0] == model.get_weights()[0])
+    model.layers[0].kernel.assign(np.ones((3, 2)))
+    for folder in (tmp_path, other):
+        for name in "12":
+            model.save(folder / name, zipped=False)
+            assert np.all(jl.models.load_model(folder / name).get_weights()[0] == 1)
+    assert sorted(os.listdir(other)) == ["1", "2", "3"]
+    with pytest.raises(RuntimeError, match="no"), replacing_directory(other / "2") as temporary:
+        raise RuntimeError("no")
+    assert sorted(os.listdir(other)) == ["1", "2", "3"] and not os.path.exists(temporary)
+
+
+def test_names_may_be_as_long_as_the_system_allows(tmp_path):
+    for name in ("ä" * 127, "x" * 255, "\U0001f600" * 60):
+        with replacing(tmp_path / name) as temporary:
+            Path(temporary).write_text("new")
+        assert (tmp_path / name).read_text() == "new"
+        with replacing_directory(tmp_path / name[:-1]):
+            pass
+    assert len(os.listdir(tmp_path)) == 6
 
 
 def _is_whole(folder):

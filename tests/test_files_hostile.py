@@ -15,7 +15,7 @@ _SECONDS, _MEGABYTES = 10, 50  # the time leaves room for a slow machine; most c
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the memory of a process is read from /proc")
-@pytest.mark.parametrize("kind", ["configs", "zips hdf5"])
+@pytest.mark.parametrize("kind", ["configs", "zips hdf5", "weights exports"])
 def test_hostile_files_are_refused_and_cause_nothing(kind, tmp_path):
     # Compiled programs are not kept: their files would be files outside.
     environment = {**os.environ, "PYTHONPATH": str(_ROOT), "HOSTILE_KINDS": kind, "JAX_ENABLE_COMPILATION_CACHE": "0"}

@@ -207,7 +207,7 @@ def test_every_flipped_byte_is_found(path):
     for size in (0, 7, 8, 30, len(good) - 1):
         with open(path, "wb") as file:
             file.write(good[:size])
-        with pytest.raises(ValueError, match="damaged|no JSON"):
+        with pytest.raises(ValueError, match="damaged|no JSON|is empty"):
             model.load_weights(path)
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
 

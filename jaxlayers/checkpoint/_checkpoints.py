@@ -27,7 +27,8 @@ def save(path: str | os.PathLike[str], tree: Any, extra: Any = None, overwrite: 
         overwrite: if True, an existing checkpoint at the path is replaced; if False (default), that is an error.
 
     Raises:
-        FileExistsError: if the path exists, and `overwrite` is False.
+        FileExistsError: if the path exists, and `overwrite` is False, or it is no checkpoint.
+        OSError: if the checkpoint cannot be written.
         TypeError: if `extra` holds an object of another kind.
 
     Example:
@@ -37,9 +38,15 @@ def save(path: str | os.PathLike[str], tree: Any, extra: Any = None, overwrite: 
         >>> jl.checkpoint.restore(path)["weights"].tolist()
         [0, 1, 2]
     """
+    if not os.fspath(path):
+        raise ValueError("The path of a checkpoint must not be empty.")
     target = Path(os.path.abspath(path))
     if target.exists() and not overwrite:
         raise FileExistsError(f"{str(target)!r} exists. Choose another path, or pass overwrite=True.")
+    if target.exists() and not _files.may_be_replaced(target):
+        raise FileExistsError(
+            f"{str(target)!r} holds other files than a checkpoint's, which saving would delete. Choose another path."
+        )
     write(target, tree, _plain.detach(extra, "extra"))
 
 

@@ -108,7 +108,6 @@ class Manager:
     def latest(self) -> Path | None:
         """Return the path of the newest checkpoint that is whole; see `jl.checkpoint.latest`."""
         self.wait()
-        _files.remove_partial(self.directory)
         return _checkpoints.latest(self.directory)
 
     def steps(self) -> list[int]:

@@ -6,7 +6,9 @@ Orbax's `CheckpointManager` can read the checkpoints too: the tree is the item `
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxlayers.checkpoint import _plain
+from jaxlayers.checkpoint._files import DamagedError
 from jaxlayers.common import trees
 
 _saving = threading.Lock()  # Orbax mixes up the directories of checkpoints that two threads save at the same time
+_LONGEST_ERROR = 500  # characters of an error of Orbax
 
 
 def write(path: Path, tree: Any, extra: Any) -> None:
@@ -46,12 +50,30 @@ def read_extra(path: Path) -> dict[str, Any]:
     import orbax.checkpoint as ocp
 
     args = {"extra": ocp.args.JsonRestore()}
-    if (path / "extra_arrays").is_dir():
-        as_numpy = _restore_args(path / "extra_arrays", {})
-        args["extra_arrays"] = ocp.args.PyTreeRestore(restore_args=as_numpy)
-    with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
-        items = checkpointer.restore(path, args=ocp.args.Composite(**args))
-    return _plain.decode(items.extra, items.get("extra_arrays") or {})
+    with _explaining(path):
+        if (path / "extra_arrays").is_dir():
+            as_numpy = _restore_args(path / "extra_arrays", {})
+            args["extra_arrays"] = ocp.args.PyTreeRestore(restore_args=as_numpy)
+        with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+            items = checkpointer.restore(path, args=ocp.args.Composite(**args))
+        stored = _plain.decode(items.extra, items.get("extra_arrays") or {})
+        if not isinstance(stored, dict) or "extra" not in stored or not isinstance(stored.get("empty"), dict):
+            raise ValueError("its extra data is not in the form that jl.checkpoint.save writes")
+    return stored
+
+
+@contextlib.contextmanager
+def _explaining(path: Path) -> Iterator[None]:
+    """Let errors of Orbax, which are of many classes, name the checkpoint within a `with` block."""
+    try:
+        yield
+    except (jax.errors.JaxRuntimeError, MemoryError):  # of the devices
+        raise
+    except Exception as error:
+        raise DamagedError(
+            f"The checkpoint {str(path)!r} cannot be read: {type(error).__name__}: {str(error)[:_LONGEST_ERROR]}. "
+            "Restore another one, see latest()."
+        ) from error
 
 
 def read(path: Path, like: Any) -> Any:
@@ -61,11 +83,12 @@ def read(path: Path, like: Any) -> Any:
     empty = {tuple(name.split("/")): array for name, array in read_extra(path)["empty"].items()}
     wanted = {} if like is None else {_path(keys): leaf for keys, leaf in jax.tree_util.tree_leaves_with_path(like)}
     if like is not None:
-        stored = {_path(keys): leaf for keys, leaf in _metadata(path / "state")} | empty
+        with _explaining(path):
+            stored = {_path(keys): leaf for keys, leaf in _metadata(path / "state")} | empty
         _check_same(stored, wanted, path)
     tree: Any = {}
     if (path / "state").is_dir():
-        with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+        with _explaining(path), ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
             args = ocp.args.PyTreeRestore(restore_args=_restore_args(path / "state", wanted))
             tree = checkpointer.restore(path, args=ocp.args.Composite(state=args)).state
     if like is None:

@@ -19,13 +19,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.files import kinds
 from jaxlayers.files.archive import Archive, ArchiveWriter
 from jaxlayers.files.atomic import replacing
+from jaxlayers.saving.limits import MAX_TEXT, parse_json
 
 FORMAT, VERSION = "jaxlayers.export", 1
 _MANIFEST = "manifest.json"
 _MEMBER = re.compile(r"(programs|arrays)/\d+")
-_LARGEST_MANIFEST = 1 << 28  # bytes
+_LARGEST_MANIFEST = MAX_TEXT  # bytes
 # The exceptions of data that is not in the form that was written.
 _MALFORMED = (KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError, NotImplementedError)
 
@@ -79,7 +81,9 @@ class Reader:
     def __init__(self, archive: Archive):
         self.path = archive.name
         self._archive = archive
-        self.manifest: dict[str, Any] = json.loads(archive.read(_MANIFEST, _LARGEST_MANIFEST))
+        self.manifest: dict[str, Any] = parse_json(
+            archive.read(_MANIFEST, _LARGEST_MANIFEST), f"The file {archive.name!r}, member {_MANIFEST!r}"
+        )
         if not isinstance(self.manifest, dict) or self.manifest.get("format") != FORMAT:
             raise ValueError(f"its member {_MANIFEST!r} does not say that it has the format {FORMAT!r}")
         if self.manifest.get("version") != VERSION:
@@ -114,6 +118,7 @@ def reading(path: Any) -> Iterator[Reader]:
         FileNotFoundError: when there is no such file.
         ValueError: when it is no exported file, or is damaged; the message names the file and the member.
     """
+    kinds.check(path, "an exported file", ("export",))
     with Archive(path, lambda name: name == _MANIFEST or _MEMBER.fullmatch(name)) as archive:
         _check_hash(archive)
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
@@ -17,9 +17,9 @@ from jaxlayers.common.explanations import describe as describe_value
 from jaxlayers.common.settings import overflows
 from jaxlayers.core import InputSpec
 from jaxlayers.export import _structures
-from jaxlayers.export._file import Reader, dtype_of, reading
+from jaxlayers.export._file import Reader, reading
 from jaxlayers.export._programs import Program
-from jaxlayers.export._structures import Leaf, Matched, Structure
+from jaxlayers.export._structures import Leaf, Matched, Structure, checked_leaf
 from jaxlayers.export._tracing import as_key
 
 
@@ -32,18 +32,30 @@ class LoadedVariant:
         writes: the names of those that it changes.
     """
 
-    def __init__(self, data: Any, inputs: Structure, names: list[str], read: Callable[[str], bytes]):
+    def __init__(self, data: Any, inputs: Structure, weights: dict[str, Leaf], read: Callable[[str], bytes]):
         self.inputs, self.outputs = _structures.from_json(data["inputs"]), _structures.from_json(data["outputs"])
-        present = dict(_structures.leaves_of(self.inputs))
-        self.absent = frozenset(path for path, _ in _structures.leaves_of(inputs) if path not in present)
-        self.weights = [names[number] for number in data["weights"]]
-        self.writes = [names[number] for number in data["writes"]]
+        taken, present = dict(_structures.leaves_of(inputs)), dict(_structures.leaves_of(self.inputs))
+        self.absent = taken.keys() - present.keys()
+        self.weights, self.writes = (_names_at(data[key], list(weights)) for key in ("weights", "writes"))
         self.program = Program.from_json(data["program"], read)
-        for leaf in (*self.program.inputs, *self.program.outputs):
-            dtype_of(leaf.dtype)
-        results = len(list(_structures.leaves_of(self.outputs))) + len(self.writes)
-        if len(self.program.inputs) != len(self.weights) + len(present) or len(self.program.outputs) != results:
+        arguments = [*(weights[name] for name in self.weights), *present.values()]
+        results = [*(leaf for _, leaf in _structures.leaves_of(self.outputs)), *(weights[name] for name in self.writes)]
+        fits = _same_arrays(self.program.inputs, arguments) and _same_arrays(self.program.outputs, results)
+        if not fits or not _same_arrays(present.values(), [taken.get(path) for path in present]):
             raise ValueError("the arguments of a program do not fit its endpoint")
+
+
+def _names_at(numbers: Any, names: list[str]) -> list[str]:
+    """Return the names of weights by their numbers."""
+    if not all(type(number) is int and 0 <= number < len(names) for number in numbers):
+        raise ValueError("an endpoint has weights that the file does not have")
+    return [names[number] for number in numbers]
+
+
+def _same_arrays(leaves: Iterable[Leaf | None], others: Iterable[Leaf | None]) -> bool:
+    """Return True if the shapes and dtypes are the same."""
+    one, other = ([leaf and (leaf.shape, leaf.dtype) for leaf in side] for side in (leaves, others))
+    return one == other
 
 
 class Function:
@@ -58,13 +70,15 @@ class Function:
     """
 
     def __init__(
-        self, what: str, data: Any, platforms: tuple[str, ...], names: list[str], read: Callable[[str], bytes]
+        self, what: str, data: Any, platforms: tuple[str, ...], weights: dict[str, Leaf], read: Callable[[str], bytes]
     ):
         self.what = what
         self.inputs = _structures.from_json(data["inputs"])
         if isinstance(self.inputs, Leaf) or self.inputs.kind != "dict":
             raise ValueError("the inputs of an endpoint are no dict")
-        self.variants = [LoadedVariant(variant, self.inputs, names, read) for variant in data["variants"]]
+        if not data["variants"]:
+            raise ValueError("an endpoint has no program")
+        self.variants = [LoadedVariant(variant, self.inputs, weights, read) for variant in data["variants"]]
         self.weights = list(dict.fromkeys(weight for v in self.variants for weight in v.weights))
         self.writes = [name for name in self.weights if any(name in v.writes for v in self.variants)]
         refusal = f"{what} was exported without derivatives of this order. Export it again with vjp_order=1, or more."
@@ -273,8 +287,9 @@ class LoadedArchive:
         names = [weight["name"] for weight in manifest["weights"]]
         if len(set(names)) != len(names) or not all(type(name) is str for name in names):
             raise ValueError("the names of weights are no texts, or occur twice")
+        described = {each["name"]: checked_leaf(each["shape"], each["dtype"]) for each in manifest["weights"]}
         functions = {
-            name: Function(f"The endpoint {name!r} of {self.path!r}", data, self.platforms, names, reader.read)
+            name: Function(f"The endpoint {name!r} of {self.path!r}", data, self.platforms, described, reader.read)
             for name, data in manifest["endpoints"].items()
         }
         if not functions:

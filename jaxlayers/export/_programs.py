@@ -22,7 +22,7 @@ from jax import export
 from jaxlayers.common import jax_extend
 from jaxlayers.common.settings import standardize_dtype
 from jaxlayers.export._sizes import structs
-from jaxlayers.export._structures import Leaf
+from jaxlayers.export._structures import Leaf, checked_leaf
 
 # Custom calls that run code of the process which loads the program; a program in a file may not contain them.
 _CALLS_OF_PYTHON = re.compile(rb"xla_(ffi_)?(partitioned_)?python_\w*callback")
@@ -123,7 +123,8 @@ class Program(NamedTuple):
         _check_version(data["module"], module)
         if _CALLS_OF_PYTHON.search(module):
             raise ValueError(f"its member {data['module']!r} calls functions of Python")
-        inputs, outputs = ([Leaf(tuple(shape), dtype) for shape, dtype in data[name]] for name in ("inputs", "outputs"))
+        _check_whole(data["module"], module)
+        inputs, outputs = ([checked_leaf(*described) for described in data[name]] for name in ("inputs", "outputs"))
         derivative = None if data["derivative"] is None else cls.from_json(data["derivative"], read)
         kept = tuple(map(int, data["kept"]))
         return cls(module, inputs, outputs, version, bool(data["has_symbols"]), kept, derivative)
@@ -177,6 +178,19 @@ def _check_version(member: str, module: bytes) -> None:
             f"its programs are StableHLO {'.'.join(map(str, version))}, and JAX {jax.__version__} reads versions up to "
             f"{'.'.join(map(str, newest))}. Use a newer JAX here, or export again with an older JAX"
         )
+
+
+def _check_whole(member: str, module: bytes) -> None:
+    """Check that StableHLO can be read, which JAX does only when it is compiled."""
+    from jax.extend.mlir import ir  # they take their time to import
+    from jax.extend.mlir.dialects import stablehlo
+
+    with ir.Context() as context:
+        stablehlo.register_dialect(context)
+        try:
+            stablehlo.deserialize_portable_artifact(context, module)
+        except ValueError as error:
+            raise ValueError(f"its member {member!r} is no whole StableHLO: {error}") from None
 
 
 def _pull_back(function: Callable[..., Any], number: int, *arrays: Any) -> list[jax.Array]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import collections
 import functools
 import keyword
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -18,10 +19,13 @@ import jax
 
 from jaxlayers.common.array_like import ArrayLike
 from jaxlayers.common.explanations import describe as describe_value
+from jaxlayers.export._file import dtype_of
 
 Key = str | int
 _CONTAINERS = ("none", "dict", "list", "tuple", "record")
 _DEEPEST = 200  # levels of a structure in a file
+_LARGEST = 1 << 62  # size of an axis
+_SIZE = re.compile(r"[A-Za-z0-9_ ()+*,-]+")  # an expression for a size
 
 
 class Leaf(NamedTuple):
@@ -251,6 +255,20 @@ def to_json(structure: Structure) -> Any:
     return {**structure._asdict(), "keys": list(structure.keys), "parts": [to_json(part) for part in structure.parts]}
 
 
+def checked_leaf(shape: Any, dtype: Any) -> Leaf:
+    """Return the description of an array in a file.
+
+    Raises:
+        ValueError: when it is no shape, with numbers and expressions as sizes, or JAX has no such dtype.
+    """
+    dtype_of(dtype)
+    if not isinstance(shape, list) or not all(
+        (type(size) is int and 0 <= size < _LARGEST) or (type(size) is str and _SIZE.fullmatch(size)) for size in shape
+    ):
+        raise ValueError(f"a shape is {str(shape)[:100]!a}")
+    return Leaf(tuple(shape), dtype)
+
+
 def from_json(data: Any, depth: int = 0) -> Structure:
     """Return the description that `to_json` has written.
 
@@ -259,12 +277,11 @@ def from_json(data: Any, depth: int = 0) -> Structure:
     """
     kind = data["kind"]
     if kind == "array":
-        shape = tuple(data["shape"])
-        if not all(type(size) is str or (type(size) is int and size >= 0) for size in shape):
-            raise ValueError(f"a shape is {shape}")
-        if not all(type(text) is str for text in (data["dtype"], data["name"] or "", data["key"] or "")):
-            raise ValueError("a dtype or name is no text")
-        return Leaf(shape, data["dtype"], data["name"], bool(data["optional"]), data["key"])
+        if not all(type(text) is str for text in (data["name"] or "", data["key"] or "")):
+            raise ValueError("a name is no text")
+        return checked_leaf(data["shape"], data["dtype"])._replace(
+            name=data["name"], optional=bool(data["optional"]), key=data["key"]
+        )
     keys, parts = tuple(data["keys"]), data["parts"]
     if kind not in _CONTAINERS or depth > _DEEPEST or len(keys) != len(parts) or type(data["type"]) is not str:
         raise ValueError(f"a structure has the kind {kind!r}, {len(keys)} keys and {len(parts)} parts at level {depth}")

@@ -15,6 +15,10 @@ import zlib
 from collections.abc import Iterator
 
 _HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"  # process numbers are those of one machine
+_ENDING = ".partial"  # of what is being written
+_OLD_ENDING = ".replaced"  # of a directory, while another one takes its name
+_in_use: set[str] = set()  # temporary names of this process, without their endings
+_MAX_NAME = 100  # bytes of a target's name that go into temporary names
 
 
 @contextlib.contextmanager
@@ -41,8 +45,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
         raise IsADirectoryError(f"Cannot write to {str(path)!r}: it is a directory.")
     _remove_remains(target)
     temporary = _temporary_name(target)
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
+        with naming_target(target):
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         yield temporary
         if os.path.exists(target):
             shutil.copymode(target, temporary)
@@ -50,26 +55,36 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
         os.replace(temporary, target)
         flush_to_disk(os.path.dirname(target))
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             os.remove(temporary)
+        _end_use(temporary)
 
 
 @contextlib.contextmanager
 def replacing_directory(path: str | os.PathLike[str]) -> Iterator[str]:
     """Yield the path of a temporary directory; when the block ends without an error, it takes the place of `path`.
 
-    Two renames put the new directory in the place of an old one: a kill between them leaves both under other names,
-    beside the target.
+    Two renames put the new directory in the place of an old one. A kill between them leaves the old one under another
+    name, from which `recover_directory` and the next `replacing_directory` put it back.
 
     Args:
         path: the target, a directory or a new name.
+
+    Raises:
+        OSError: when the directory cannot be written or renamed; the target is unchanged then.
     """
     target = os.path.realpath(path)
     if os.path.exists(target) and not os.path.isdir(target):
         raise NotADirectoryError(f"Cannot write the directory {str(path)!r}: there is a file of that name.")
-    temporary, old = _temporary_name(target), _temporary_name(target)
-    os.makedirs(temporary)
+    with naming_target(target):
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+    recover_directory(target)
+    _remove_remains(target)
+    temporary = _temporary_name(target)
+    old = temporary.removesuffix(_ENDING) + _OLD_ENDING
     try:
+        with naming_target(target):
+            os.mkdir(temporary)
         yield temporary
         for folder, _, names in os.walk(temporary):
             for name in names:
@@ -80,9 +95,25 @@ def replacing_directory(path: str | os.PathLike[str]) -> Iterator[str]:
         os.rename(temporary, target)
         flush_to_disk(os.path.dirname(target))
     finally:
+        if os.path.isdir(old) and not os.path.lexists(target):  # the second rename has failed
+            os.rename(old, target)
         for remains in (temporary, old):
-            if os.path.isdir(target) or not os.path.isdir(old):  # otherwise the target lies there under other names
-                shutil.rmtree(remains, ignore_errors=True)
+            shutil.rmtree(remains, ignore_errors=True)
+        _end_use(temporary)
+
+
+def recover_directory(path: str | os.PathLike[str]) -> None:
+    """Put a directory back that a killed process of this machine had renamed, to replace it, and did not replace.
+
+    Args:
+        path: the path that the directory had. If there is something of that name, nothing happens.
+    """
+    target = os.path.realpath(path)
+    folder = os.path.dirname(target)
+    if not os.path.lexists(target) and os.path.isdir(folder):
+        old = [entry for entry in _remains_of_killed(target) if entry.endswith(_OLD_ENDING)]
+        if old:
+            os.rename(os.path.join(folder, old[0]), target)
 
 
 def flush_to_disk(path: str) -> None:
@@ -94,27 +125,80 @@ def flush_to_disk(path: str) -> None:
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def naming_target(target: str) -> Iterator[None]:
+    """Let an error of creating something beside a target name the target, within a `with` block."""
+    try:
+        yield
+    except OSError as error:
+        folder = os.path.dirname(target)
+        raise OSError(
+            error.errno,
+            f"Cannot write {target!r}: nothing can be created in the directory {folder!r} ({error.strerror}). Choose "
+            "another directory",
+        ) from error
+
+
 def _temporary_name(target: str) -> str:
     folder, name = os.path.split(target)
-    return os.path.join(folder, f".{name[:100]}.{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
+    unique = f"{_prefix(name)}{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    _in_use.add(unique)
+    return os.path.join(folder, unique + _ENDING)
+
+
+def _end_use(temporary: str) -> None:
+    _in_use.discard(os.path.basename(temporary).removesuffix(_ENDING))
+
+
+def _prefix(name: str) -> str:
+    """Return the beginning of the temporary names for a target; a long name is cut, and told apart by its hash."""
+    is_long = len(os.fsencode(name)) > _MAX_NAME
+    short = f"{name[: _MAX_NAME // 4]}.{zlib.crc32(os.fsencode(name)):08x}" if is_long else name
+    return f".{short}.{_HOST}-"
 
 
 def _remove_remains(target: str) -> None:
     """Remove what killed processes of this machine have left of the same target."""
+    folder = os.path.dirname(target)
+    for entry in _remains_of_killed(target):
+        remains = os.path.join(folder, entry)
+        if os.path.isdir(remains) and not os.path.islink(remains):
+            shutil.rmtree(remains, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                os.remove(remains)
+
+
+def _remains_of_killed(target: str) -> list[str]:
+    """Return the names of what killed processes of this machine have left of a target.
+
+    Raises:
+        FileNotFoundError: when the folder of the target does not exist.
+        NotADirectoryError: when it is a file.
+    """
     folder, name = os.path.split(target)
-    prefix = f".{name[:100]}.{_HOST}-"
+    prefix = _prefix(name)
     try:
-        remains = [entry for entry in os.listdir(folder) if entry.startswith(prefix) and entry.endswith(".partial")]
+        entries = os.listdir(folder)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"Cannot write {target!r}: the directory {folder!r} does not exist.") from error
-    for entry in remains:
-        process = entry.removeprefix(prefix).split("-")[0]
-        if process.isdigit() and not _is_running(int(process)):
-            with contextlib.suppress(OSError):
-                os.remove(os.path.join(folder, entry))
+    except NotADirectoryError as error:
+        raise NotADirectoryError(f"Cannot write {target!r}: {folder!r} is a file, not a directory.") from error
+    except PermissionError:  # names may be added to a directory whose names may not be listed
+        return []
+    remains = [entry for entry in entries if entry.startswith(prefix) and entry.endswith((_ENDING, _OLD_ENDING))]
+    processes = [entry.removeprefix(prefix).split("-")[0] for entry in remains]
+    return [
+        entry
+        for entry, process in zip(remains, processes, strict=True)
+        if process.isdigit() and not _is_in_use(entry, int(process))
+    ]
 
 
-def _is_running(process: int) -> bool:
+def _is_in_use(entry: str, process: int) -> bool:
+    """Return True if the process of a temporary name is running."""
+    if process == os.getpid():  # or one before it: containers often give every process the same number
+        return any(map(entry.startswith, list(_in_use)))
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -17,12 +17,13 @@ import numpy as np
 from jaxlayers.common import host_memory
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.files.archive import Window
+from jaxlayers.saving._hdf5_guard import GuardedFile, open_file
+from jaxlayers.saving.limits import MAX_PARTS
 
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 _MAX_EXPANSION = 100  # of compressed arrays; numbers hardly shrink, and Keras does not compress
 _FREE_EXPANSION = 1 << 20  # bytes that a compressed array may have in any case
 _MAX_OBJECTS = 50_000  # groups and arrays of a file: several times as many as the largest models have
-_MAX_DEPTH = 64
 _LARGE = 1 << 20  # bytes
 _MAX_NAME = 1 << 10  # bytes of an attribute that is read
 VARIABLES = "vars"  # the name of the group with the variables of an object
@@ -141,11 +142,11 @@ def _allocated_at_once() -> Any:
     return properties
 
 
-def read(file: Any, place: str) -> tuple[h5py.File, dict[str, StoredVariables]]:
+def read(file: Window, place: str) -> tuple[h5py.File, dict[str, StoredVariables]]:
     """Open a file and check all of it.
 
     Args:
-        file: a binary file that can be read at any position.
+        file: the file, open for reading.
         place: its name, for messages.
 
     Returns:
@@ -154,10 +155,11 @@ def read(file: Any, place: str) -> tuple[h5py.File, dict[str, StoredVariables]]:
     Raises:
         ValueError: when it is no HDF5 file of weights, is damaged, or has something that such a file must not have.
     """
-    opened = None
+    opened, guarded = None, GuardedFile(file)
     try:
-        opened = h5py.File(file, "r")
-        return opened, _check_group(opened, place)
+        with guarded.checking_heaps():
+            opened = open_file(guarded)
+            return opened, _check_group(opened, place, guarded)
     except (OSError, RuntimeError, KeyError, TypeError, OverflowError) as error:
         problem: Exception = ValueError(f"{place} is damaged, or no HDF5 file of weights: {error}.")
         problem.__cause__ = error
@@ -174,7 +176,7 @@ def is_marked_as_sealed(opened: h5py.File) -> bool:
     return SEAL_MARK in opened.attrs
 
 
-def _check_group(root: h5py.File, place: str) -> dict[str, StoredVariables]:
+def _check_group(root: h5py.File, place: str, guarded: GuardedFile) -> dict[str, StoredVariables]:
     """Walk through a file without following anything out of it; return the variables by the paths of their objects."""
     found: dict[str, StoredVariables] = {}
     seen: set[Any] = set()
@@ -184,9 +186,9 @@ def _check_group(root: h5py.File, place: str) -> dict[str, StoredVariables]:
         path, group = waiting.pop()
         is_variables = path.rsplit("/", 1)[-1] == VARIABLES
         datasets: dict[str, h5py.Dataset] = {}
-        if len(seen) + len(group) > _MAX_OBJECTS or path.count("/") > _MAX_DEPTH:
+        if len(seen) + len(group) > _MAX_OBJECTS or path.count("/") > MAX_PARTS:
             raise ValueError(
-                f"{place} has more than {_MAX_OBJECTS} groups and arrays, or groups more than {_MAX_DEPTH} deep."
+                f"{place} has more than {_MAX_OBJECTS} groups and arrays, or groups more than {MAX_PARTS} deep."
             )
         for name in group:
             if not isinstance(name, str):
@@ -203,7 +205,7 @@ def _check_group(root: h5py.File, place: str) -> dict[str, StoredVariables]:
             if isinstance(item, h5py.Group):
                 waiting.append((inside, item))
             elif isinstance(item, h5py.Dataset):
-                check_dataset(item, f"{place}: {inside!r}")
+                check_dataset(item, f"{place}: {inside!r}", guarded)
                 datasets[name] = item
                 stored += item.id.get_storage_size()
                 if stored > size:
@@ -212,7 +214,9 @@ def _check_group(root: h5py.File, place: str) -> dict[str, StoredVariables]:
                 raise ValueError(f"{place}: {inside!r} is neither a group nor an array.")
         if is_variables:
             owner = path[: -len(VARIABLES)].rstrip("/")
-            found[owner] = StoredVariables(f"{place}, {owner or 'the model itself'!r}", datasets, _text(group, "name"))
+            found[owner] = StoredVariables(
+                f"{place}, {owner or 'the model itself'!r}", datasets, _text(group, "name", guarded)
+            )
         elif datasets:
             names = ", ".join(sorted(datasets))
             raise ValueError(
@@ -222,7 +226,7 @@ def _check_group(root: h5py.File, place: str) -> dict[str, StoredVariables]:
     return found
 
 
-def check_dataset(dataset: h5py.Dataset, place: str) -> None:
+def check_dataset(dataset: h5py.Dataset, place: str, guarded: GuardedFile) -> None:
     """Check that a data set holds numbers, all of them in this file.
 
     Raises:
@@ -237,7 +241,7 @@ def check_dataset(dataset: h5py.Dataset, place: str) -> None:
     if dataset.shape is None or dataset.dtype.kind not in "biufcV" or dataset.dtype.names or dataset.dtype.hasobject:
         raise ValueError(f"{place} does not hold numbers, but {dataset.dtype}.")
     if dataset.dtype.kind == "V":
-        _dtype(dataset, place)
+        _dtype(dataset, place, guarded)
     declared, stored = dataset.size * dataset.dtype.itemsize, dataset.id.get_storage_size()
     limit = max(_FREE_EXPANSION, stored * _MAX_EXPANSION) if filters and stored else stored
     if declared > limit:
@@ -246,9 +250,9 @@ def check_dataset(dataset: h5py.Dataset, place: str) -> None:
         )
 
 
-def _dtype(dataset: h5py.Dataset, place: str = "") -> np.dtype:
-    """Return the dtype of an array whose dtype HDF5 lacks: it is named in an attribute."""
-    name = _text(dataset, "dtype") or ""
+def _dtype(dataset: h5py.Dataset, place: str = "", guarded: GuardedFile | None = None) -> np.dtype:
+    """Return the dtype of an array whose dtype HDF5 lacks: it is named in an attribute. `guarded` checks this one."""
+    name = _text(dataset, "dtype", guarded) or ""
     if name.startswith(_OTHER_DTYPES) and hasattr(ml_dtypes, name):
         dtype = np.dtype(getattr(ml_dtypes, name))
         if dtype.itemsize == dataset.dtype.itemsize:
@@ -256,9 +260,11 @@ def _dtype(dataset: h5py.Dataset, place: str = "") -> np.dtype:
     raise ValueError(f"{place or repr(dataset.name)} has the unknown dtype {name or str(dataset.dtype)!r}.")
 
 
-def _text(item: Any, name: str) -> str | None:
+def _text(item: Any, name: str, guarded: GuardedFile | None) -> str | None:
     """Return a short string attribute, or None."""
     if name not in item.attrs or item.attrs.get_id(name).get_storage_size() > _MAX_NAME:
         return None
+    if guarded is not None:
+        guarded.check_texts(item, name, _MAX_NAME)
     value = item.attrs[name]
     return value if isinstance(value, str) and len(value) <= _MAX_NAME else None

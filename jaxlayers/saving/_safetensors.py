@@ -31,7 +31,7 @@ from jaxlayers.files.atomic import replacing
 from jaxlayers.files.sums import Sums
 from jaxlayers.files.verified import Verified
 from jaxlayers.saving._content import READ_AHEAD_FROM, Content, Layout
-from jaxlayers.saving._model_archive import parse_json
+from jaxlayers.saving.limits import MAX_PARTS, parse_json
 
 _MAX_HEADER = 32 << 20  # bytes
 _SEAL = "jaxlayers_seal"  # a key of the metadata
@@ -105,6 +105,10 @@ def opened(path: str) -> Iterator[Content]:
         found: dict[str, dict[str, _Tensor]] = {}
         for name, entry in header.items():
             if name != "__metadata__":
+                if name.count("/") > MAX_PARTS:
+                    raise ValueError(
+                        f"The file {path!r} has a tensor in more than {MAX_PARTS} objects: {name[:100]!r}..."
+                    )
                 owner, _, key = name.rpartition("/")
                 found.setdefault(owner, {})[key] = _Tensor(verified, f"{path!r}, tensor {name!r}", len(raw), entry)
         yield Content({owner: StoredTensors(owner, tensors) for owner, tensors in found.items()}, verified.check)

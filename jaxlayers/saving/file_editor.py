@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxlayers.core.random import SeedGenerator
 from jaxlayers.core.tracking import kept_apart
+from jaxlayers.files import kinds
 from jaxlayers.saving import _weights, weight_files
 from jaxlayers.saving._content import Content
 from jaxlayers.saving._places import places
@@ -61,6 +62,7 @@ class KerasFileEditor:
         self.weights_dict: dict[str, Any] = {}
         self.object_metadata: dict[str, dict[str, str]] = {}
         if self.filepath.endswith(".keras"):
+            kinds.check(self.filepath, "a model", ("keras",))
             from jaxlayers.saving import _model_archive
 
             with _model_archive.ModelArchive(self.filepath) as archive, archive.weights() as stored:

@@ -21,6 +21,7 @@ from jaxlayers.common.own_variables import compare
 from jaxlayers.core import making
 from jaxlayers.files.archive import Window
 from jaxlayers.saving import _hdf5, _optimizer_states, _weights, legacy_configs, model_files
+from jaxlayers.saving._hdf5_guard import GuardedFile, open_file
 from jaxlayers.saving._model_archive import parse_json
 
 _MAX_TEXT = 32 << 20  # bytes of an attribute
@@ -154,10 +155,13 @@ def _opened(path: str) -> Iterator[_Group]:
     """A `with` block around the root of a file."""
     place = f"The file {path!r}"
     with open(path, "rb", buffering=0) as raw:
+        guarded = GuardedFile(Window(raw, 0, os.fstat(raw.fileno()).st_size))
         with _explaining(place):
-            file = h5py.File(Window(raw, 0, os.fstat(raw.fileno()).st_size), "r")
+            file = open_file(guarded)
         with file:
-            yield _Group(file["/"], place)
+            with _explaining(place):
+                root = file["/"]
+            yield _Group(root, place, guarded)
 
 
 @contextlib.contextmanager
@@ -165,7 +169,9 @@ def _explaining(place: str) -> Iterator[None]:
     """Let errors of HDF5 name the place within a `with` block."""
     try:
         yield
-    except (OSError, RuntimeError, KeyError, TypeError, OverflowError, UnicodeError) as error:
+    except (OSError, RuntimeError, KeyError, TypeError, OverflowError, ValueError) as error:
+        if str(error).startswith(place):
+            raise
         raise ValueError(f"{place} is damaged, or no HDF5 file of a model: {error}.") from error
 
 
@@ -175,10 +181,11 @@ class _Group:
     Args:
         group: the group.
         place: the file, for messages.
+        guarded: the file as HDF5 reads it.
     """
 
-    def __init__(self, group: h5py.Group, place: str):
-        self._group, self.place = group, place
+    def __init__(self, group: h5py.Group, place: str, guarded: GuardedFile):
+        self._group, self.place, self._guarded = group, place, guarded
 
     def names(self) -> list[str]:
         """Return the names of what is directly in the group."""
@@ -187,7 +194,7 @@ class _Group:
 
     def group(self, name: str) -> _Group:
         """Return a group below this one."""
-        return _Group(self._find(name, h5py.Group), self.place)
+        return _Group(self._find(name, h5py.Group), self.place, self._guarded)
 
     def variables(self, label: str) -> _hdf5.StoredVariables:
         """Return the arrays that the group lists, numbered."""
@@ -195,13 +202,13 @@ class _Group:
         for number, name in enumerate(self._listed("weight_names")):
             dataset = found[str(number)] = self._find(name, h5py.Dataset)
             with _explaining(self.place):
-                _hdf5.check_dataset(dataset, f"{self.place}: {name!r}")
+                _hdf5.check_dataset(dataset, f"{self.place}: {name!r}", self._guarded)
         return _hdf5.StoredVariables(f"{self.place}, {label}", found)
 
     def layers(self) -> list[str]:
         """Return the names of the layers that the group lists."""
         names = self._listed("layer_names")
-        if not names and "layer_names" not in self._group.attrs:
+        if not names and not self._has_attribute("layer_names"):
             raise ValueError(
                 f"{self.place} lists no layers, so it holds no weights in the format of Keras 2. A file of weights of "
                 "Keras 3 has a name that ends in '.weights.h5'."
@@ -210,7 +217,7 @@ class _Group:
 
     def json(self, name: str) -> Any:
         """Return the plain data in an attribute, or None."""
-        if name not in self._group.attrs:
+        if not self._has_attribute(name):
             return None
         with _explaining(self.place):
             text = self._attribute(name, _MAX_TEXT)
@@ -219,11 +226,17 @@ class _Group:
             raise ValueError(f"{self.place} has {len(text)} bytes in {name!r}; at most {_MAX_TEXT} are allowed.")
         return parse_json(text, f"{self.place}, attribute {name!r}")
 
+    def _has_attribute(self, name: str) -> bool:
+        with _explaining(self.place):
+            return name in self._group.attrs
+
     def _attribute(self, name: str, limit: int) -> Any:
-        attribute = self._group.attrs.get_id(name)
-        if math.prod(attribute.shape or ()) * attribute.dtype.itemsize > limit:
-            raise ValueError(f"{self.place} has an attribute {name!r} that is too large.")
-        return self._group.attrs[name]
+        with self._guarded.checking_heaps():
+            attribute = self._group.attrs.get_id(name)
+            if math.prod(attribute.shape or ()) * attribute.dtype.itemsize > limit:
+                raise ValueError(f"{self.place} has an attribute {name!r} that is too large.")
+            self._guarded.check_texts(self._group, name, limit)
+            return self._group.attrs[name]
 
     def _listed(self, name: str) -> list[str]:
         """Return the names in an attribute, which is cut into several if it is long: `name0`, `name1`, ..."""

@@ -15,6 +15,7 @@ MAX_VALUES = 1_000_000  # values in lists and dicts of a JSON text, such as the 
 MAX_DEPTH = 300  # lists and dicts inside each other; a layer inside another takes three or four
 MAX_OBJECTS = 20_000  # layers, initializers, ...: several times as many as the largest models of Keras have
 MAX_COPIES = 8  # objects made for each one that is described: layers such as Repeat copy the layer that they get
+MAX_PARTS = 64  # objects inside each other in a file of weights
 MAX_RANK = 64  # axes of a shape, which is the limit of NumPy
 _MAX_INTEGER = 1 << 64
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from jaxlayers.common import assets
 from jaxlayers.core import making, scope
-from jaxlayers.files.atomic import replacing, replacing_directory
+from jaxlayers.files import kinds
+from jaxlayers.files.atomic import recover_directory, replacing, replacing_directory
 from jaxlayers.saving import _weights
 from jaxlayers.saving._content import Content
 from jaxlayers.saving._places import places
@@ -61,8 +62,10 @@ def save_model(
             f"The path of a model must end in '.keras', or with zipped=False name a directory; received {path!r}."
         )
     check_overwrite(path, overwrite)
+    if not path:
+        raise ValueError("The path of a model must not be empty.")
     inside = os.path.realpath(path)
-    if not path or (os.path.isdir(inside) and os.listdir(inside) and "config.json" not in os.listdir(inside)):
+    if os.path.isdir(inside) and os.listdir(inside) and "config.json" not in os.listdir(inside):
         raise FileExistsError(
             f"The directory {path!r} holds other files than a model's, which saving would delete. Choose another name."
         )
@@ -111,13 +114,20 @@ def load_model(
     """
     path = os.fspath(filepath)
     if not os.path.exists(path):
+        recover_directory(path)
+    if not os.path.exists(path):
         raise FileNotFoundError(f"There is no file {path!r}.")
     if path.endswith((".h5", ".hdf5")):
+        kinds.check(path, "a model", ("hdf5",))
         from jaxlayers.saving import legacy
 
         return legacy.load_model(path, custom_objects=custom_objects, compile=compile, safe_mode=safe_mode)
     if not path.endswith(".keras") and not os.path.isdir(path):
-        raise ValueError(f"The path of a model must end in '.keras' or '.h5', or be a directory; received {path!r}.")
+        raise ValueError(
+            f"The path of a model must end in '.keras' or '.h5', or be a directory; received {path!r}."
+            + kinds.advice(path)
+        )
+    kinds.check(path, "a model", ("keras", "model directory", "directory"))
     from jaxlayers.saving import _model_archive
 
     with _model_archive.opened(path) as archive:

@@ -11,10 +11,18 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from jaxlayers.files import kinds
 from jaxlayers.saving import _weights
 from jaxlayers.saving._content import Content
 from jaxlayers.saving._weights import Selection
 
+_KINDS = {  # of files, by format
+    "hdf5": ("hdf5",),
+    "legacy": ("hdf5",),
+    "shards": (),
+    "safetensors": ("safetensors",),
+    "model": ("keras", "model directory", "directory"),
+}
 _ENDINGS = "'.weights.h5', '.weights.json' (shards), '.safetensors', '.keras' or '.h5'"
 
 
@@ -111,6 +119,7 @@ def load_weights(
         raise ValueError(f"{model.name!r} is not built, so it has no weights to load. Call it, or build(), first.")
     kind = _format(path)
     if kind == "legacy":
+        kinds.check(path, "weights", _KINDS[kind])
         if objects_to_skip or include or exclude or rename:
             raise ValueError(f"{path!r} is a legacy file: it takes by_name and skip_mismatch, not patterns of paths.")
         from jaxlayers.saving import legacy
@@ -134,6 +143,7 @@ def load_weights(
 def opened(path: str) -> Iterator[Content]:
     """A `with` block around the content of a file of weights; its arrays may be used once it has been checked."""
     kind = _format(path)
+    kinds.check(path, "weights", _KINDS[kind])
     if kind == "shards":
         from jaxlayers.saving import _shards
 
@@ -206,7 +216,8 @@ def _format(path: str, writing: bool = False) -> str:
     if path.endswith((".h5", ".hdf5")) and not writing:
         return "legacy"
     endings = "'.weights.h5', '.weights.json' (shards) or '.safetensors'" if writing else _ENDINGS
-    raise ValueError(f"The path of a file of weights must end in {endings}; received {path!r}.")
+    hint = "" if writing else kinds.advice(path)
+    raise ValueError(f"The path of a file of weights must end in {endings}; received {path!r}.{hint}")
 
 
 def _patterns(value: str | Iterable[str]) -> tuple[str, ...]:

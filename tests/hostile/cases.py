@@ -91,12 +91,12 @@ def warm_up(folder: str) -> None:
 
 def all_cases(folder: str) -> list[Case]:
     """Return the cases of all kinds."""
-    from tests.hostile import configs, hdf5, zips
+    from tests.hostile import configs, exports, hdf5, weights, zips
 
     good = Good(folder)
-    kinds = {"configs": configs, "zips": zips, "hdf5": hdf5}
+    kinds = {"configs": configs, "zips": zips, "hdf5": hdf5, "weights": weights, "exports": exports}
     return [
         case
-        for kind in os.environ.get("HOSTILE_KINDS", "configs zips hdf5").split()
+        for kind in os.environ.get("HOSTILE_KINDS", "configs zips hdf5 weights exports").split()
         for case in kinds[kind].cases(good)
     ]

@@ -150,6 +150,7 @@ class Feed:
             "ended": self.ended,
             "learned": self._learned,
             "batch": self._shapes_of_batch(),
+            "kind": type(self._source).__name__,
             "source": source,
         }
 
@@ -167,7 +168,13 @@ class Feed:
         Args:
             state: what `get_state` has returned.
             within_epoch: if True, the next epoch is the rest of the one that had begun.
+
+        Raises:
+            ValueError: if the position is of data of another kind, or of a loader with other settings.
         """
+        saved, kind = state.get("kind"), type(self._source).__name__
+        if saved not in (None, kind):
+            raise ValueError(f"The saved position is in data of the kind {saved}, not {kind}. Pass the same data.")
         self._drop_pass()
         self._pass = self._source.set_state(state["source"])
         self._done, self.ended, self._learned = state["done"], state["ended"], state["learned"]
