@@ -44,7 +44,7 @@ from jaxlayers.ops.nn import (
     threshold,
 )
 from jaxlayers.ops.numpy import tanh
-from jaxlayers.saving import serialize_keras_object
+from jaxlayers.saving import deserialize_keras_object, serialize_keras_object
 
 
 @operation("x")
@@ -148,7 +148,8 @@ def get(identifier: Any) -> Callable[..., Any]:
     """Return the activation that a name, a config or a callable identifies; `linear` for None.
 
     Raises:
-        ValueError: when the name is unknown.
+        ValueError: when the name is unknown; for the code of a lambda, unless this is a part of a call with
+            `safe_mode=False`.
         TypeError: when it is none of these.
 
     Example:
@@ -157,22 +158,24 @@ def get(identifier: Any) -> Callable[..., Any]:
     """
     if identifier is None:
         return linear
-    return registry.lookup("activation", identifier)
+    return deserialize(identifier)
 
 
 def serialize(activation: Callable[..., Any]) -> Any:
     """Return the name of a built-in activation, or the config of another one, from which `get` restores it.
 
+    A lambda is written as compiled code, with a warning: only a call with `safe_mode=False` reads it.
+
     Raises:
-        TypeError: when it has no name, or the name of another function.
+        TypeError: when it has no name and is no lambda, or has the name of another function.
 
     Example:
         >>> serialize(silu), serialize(jax.nn.softplus)
         ('silu', 'softplus')
     """
     if not hasattr(activation, "get_config"):
-        name = _SAME.get(activation, getattr(activation, "__name__", "<lambda>"))
-        if name == "<lambda>":
+        name = _SAME.get(activation, getattr(activation, "__name__", None))
+        if name is None:
             raise TypeError(f"{activation!r} has no name to write to a config. Define it with `def`.")
         if activation in _SAME or registry.names("activation").get(name) is activation:
             return name
@@ -187,12 +190,18 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Ca
         custom_objects: activations of one's own by name.
 
     Raises:
-        ValueError: when the name is unknown.
+        ValueError: when the name is unknown; for the code of a lambda, unless this is a part of a call with
+            `safe_mode=False`.
 
     Example:
         >>> deserialize("half", {"half": lambda x: x / 2})(3.0)
         1.5
     """
+    if isinstance(config, dict):
+        if config.keys() == {"value"}:  # Keras's activations.serialize drops the class name of a lambda
+            config = {"class_name": "__lambda__", "config": config}
+        if config.get("class_name") == "__lambda__":
+            return deserialize_keras_object(config, custom_objects)
     return registry.lookup("activation", config, custom_objects)
 
 

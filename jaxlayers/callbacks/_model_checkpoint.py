@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from jaxlayers.callbacks._monitor import MonitorCallback
+from jaxlayers.saving.weight_files import replace_ending
 
 
 @dataclasses.dataclass(eq=False, repr=False)
@@ -72,14 +73,23 @@ class ModelCheckpoint(MonitorCallback):
                 raise ValueError(f"save_freq must be 'epoch' or a number of batches; received {every!r}.")
             self.on_train_batch_end = self._after_batch  # type: ignore[method-assign]  # hooks of batches are set only if needed
         endings = (".weights.h5", ".weights.json", ".safetensors") if self.save_weights_only else (".keras",)
+        other = ".keras" if self.save_weights_only else ".weights.h5"
         if not path.endswith(endings):
             raise ValueError(
                 f"With save_weights_only={self.save_weights_only} the filepath of ModelCheckpoint must end in "
-                f"{' or '.join(endings)}; received {path!r}."
+                f"{' or '.join(endings)}; received {path!r}. Use {replace_ending(path, endings[0])!r}, or "
+                f"save_weights_only={not self.save_weights_only} with {replace_ending(path, other)!r}."
             )
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Reset the count of batches. The best value is kept, for training that is continued."""
+        """Reset the count of batches. The best value is kept, for training that is continued.
+
+        Raises:
+            NotImplementedError: when whole models are saved, and the optimizer has no config; before any training.
+        """
+        optimizer = getattr(self.model, "optimizer", None)
+        if optimizer is not None and not self.save_weights_only:
+            optimizer.get_config()
         self._since_saving = 0
         self._last_batch = -1
 

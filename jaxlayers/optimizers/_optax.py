@@ -32,6 +32,18 @@ class OptaxOptimizer(Optimizer):
         use_ema, ema_momentum, ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name: see
             `Optimizer`.
 
+    A transformation consists of functions, which no config can hold. `model.save_weights` writes the state of this
+    optimizer. `model.save` needs a registered subclass that creates the transformation from plain data:
+
+        @jl.saving.register_keras_serializable("mine")
+        class Lion(jl.optimizers.OptaxOptimizer):
+            def __init__(self, rate=1e-3, name=None):
+                super().__init__(optax.lion(rate), name=name)
+                self.rate = rate
+
+            def get_config(self):
+                return {"rate": self.rate, "name": self.name}
+
     Raises:
         TypeError: if `transformation` has no methods `init` and `update`.
 
@@ -106,6 +118,8 @@ class OptaxOptimizer(Optimizer):
     def get_config(self) -> dict[str, Any]:
         """Raise an error: a transformation consists of functions, which cannot be written to a config."""
         raise NotImplementedError(
-            f"{self.name!r} wraps an optax transformation, which cannot be written to a config. Save its variables, "
-            "and create the transformation in code."
+            f"{self.name!r} wraps an optax transformation, which cannot be written to a config. Use model.save_weights "
+            "or ModelCheckpoint with save_weights_only=True: the file also holds the state of the optimizer, and "
+            "load_weights reads it into a model that was compiled in the same way. For whole models, register a "
+            "subclass of OptaxOptimizer whose __init__ creates the transformation, with a get_config of its own."
         )

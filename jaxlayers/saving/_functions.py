@@ -35,7 +35,8 @@ def load(config: dict[str, Any], where: str) -> types.FunctionType:
     if safe.get() is not False:
         raise ValueError(
             f"{where} holds a Python lambda: compiled code, which can do anything when it runs. If you trust its "
-            "source, pass safe_mode=False to this call."
+            "source, pass safe_mode=False to the call of load_model, deserialize_keras_object or Lambda.from_config. A "
+            "function defined with `def` is written by its name instead."
         )
     parts = config["value"] if "value" in config else (config["code"], config.get("defaults"), config.get("closure"))
     code, defaults, values = parts

@@ -161,7 +161,10 @@ class KerasFileEditor:
             new_name: the last part of its new path.
         """
         if "/" in new_name:
-            raise ValueError(f"new_name is the last part of a path; received {new_name!r}.")
+            raise ValueError(
+                f"new_name is the last part of the new path, such as {new_name.rpartition('/')[2]!r}, since an object "
+                f"is renamed in its place; received {new_name!r}."
+            )
         around, name, path = self._find(object_name)
         if new_name in around and new_name != name:
             raise ValueError(f"There is an object {new_name!r} beside {object_name!r} already.")

@@ -18,7 +18,7 @@ from jaxlayers.saving._content import Content
 from jaxlayers.saving._places import places
 from jaxlayers.saving._weights import Selection
 from jaxlayers.saving.objects import deserialize_keras_object, of_file, serialize_shared, sharing
-from jaxlayers.saving.weight_files import check_overwrite
+from jaxlayers.saving.weight_files import check_overwrite, replace_ending
 
 
 def save_model(
@@ -59,7 +59,9 @@ def save_model(
     zipped = not os.path.isdir(path) and os.path.splitext(path)[1] != "" if zipped is None else zipped
     if zipped != path.endswith(".keras"):
         raise ValueError(
-            f"The path of a model must end in '.keras', or with zipped=False name a directory; received {path!r}."
+            f"The path of a model must end in '.keras', or with zipped=False name a directory; received {path!r}. "
+            f"Use {replace_ending(path, '.keras')!r}, or model.save_weights for the weights alone. (Legacy '.h5' files "
+            "of models are read, not written.)"
         )
     check_overwrite(path, overwrite)
     if not path:

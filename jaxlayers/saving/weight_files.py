@@ -24,6 +24,10 @@ _KINDS = {  # of files, by format
     "model": ("keras", "model directory", "directory"),
 }
 _ENDINGS = "'.weights.h5', '.weights.json' (shards), '.safetensors', '.keras' or '.h5'"
+_DIRECTORY_HINT = (
+    " It is a directory. Open the directory of a whole model by load_model, and a checkpoint of OrbaxCheckpoint by "
+    "model.train_state = jaxlayers.checkpoint.restore(jaxlayers.checkpoint.latest(path), model.train_state)."
+)
 
 
 def save_weights(
@@ -215,9 +219,21 @@ def _format(path: str, writing: bool = False) -> str:
         return "model"
     if path.endswith((".h5", ".hdf5")) and not writing:
         return "legacy"
-    endings = "'.weights.h5', '.weights.json' (shards) or '.safetensors'" if writing else _ENDINGS
-    hint = "" if writing else kinds.advice(path)
-    raise ValueError(f"The path of a file of weights must end in {endings}; received {path!r}.{hint}")
+    if not writing:
+        hint = _DIRECTORY_HINT if os.path.isdir(path) else kinds.advice(path)
+        raise ValueError(f"The path of a file of weights must end in {_ENDINGS}; received {path!r}.{hint}")
+    raise ValueError(
+        "The path of a file of weights must end in '.weights.h5', '.weights.json' (shards) or '.safetensors'; received "
+        f"{path!r}. Use {replace_ending(path, '.weights.h5')!r}, or model.save for the whole model."
+    )
+
+
+def replace_ending(path: str, ending: str) -> str:
+    """Return a path with another ending, in place of one of the endings of files of models and weights."""
+    for other in (".weights.h5", ".weights.json", ".safetensors", ".keras", ".h5", ".hdf5"):
+        if path.endswith(other):
+            return path.removesuffix(other) + ending
+    return path + ending
 
 
 def _patterns(value: str | Iterable[str]) -> tuple[str, ...]:
