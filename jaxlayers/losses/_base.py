@@ -12,6 +12,7 @@ import numpy as np
 from jaxlayers.common import dtype_policies
 from jaxlayers.common.masks import get_mask, set_mask
 from jaxlayers.common.settings import auto_name, floatx, to_snake_case
+from jaxlayers.core.scope import current
 from jaxlayers.core.symbolic import SymbolicTensor
 from jaxlayers.numerics.spatial import one_of
 from jaxlayers.numerics.types import wide_dtype
@@ -95,7 +96,9 @@ class Loss(Configured):
         if given_mask is not None:
             set_mask(y_pred, given_mask)
         values = self.call(y_true, y_pred)
-        return reduce_weighted(values, sample_weight, mask, get_mask(values), self.reduction, self._dtype)
+        scope = current()
+        axis = None if scope is None else scope.mean_axis  # the caller averages over it
+        return reduce_weighted(values, sample_weight, mask, get_mask(values), self.reduction, self._dtype, axis)
 
     def _weighted_axes(self, y_pred: Any) -> int | None:
         """Return the number of first axes that the values share with the predictions; None if it is not known."""

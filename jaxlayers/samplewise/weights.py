@@ -21,30 +21,44 @@ REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "
 
 
 @operation("values", "sample_weight", "mask", "values_mask")
-@functools.partial(jax.jit, static_argnames=("reduction", "dtype"), inline=True)
+@functools.partial(jax.jit, static_argnames=("reduction", "dtype", "axis"), inline=True)
 def reduce_weighted(
-    values: Any, sample_weight: Any, mask: Any, values_mask: Any, reduction: str | None, dtype: str
+    values: Any,
+    sample_weight: Any,
+    mask: Any,
+    values_mask: Any,
+    reduction: str | None,
+    dtype: str,
+    axis: Any = None,
 ) -> jax.Array:
-    """Weight and reduce values, as described in `Loss`; `mask` and `values_mask` are the two masks there."""
+    """Weight and reduce values, as described in `Loss`; `mask` and `values_mask` are the two masks there.
+
+    If the batch is split over a named `axis` of devices, the mean of the results of all devices is the result for the
+    whole batch: sums are multiplied by the number of devices, and divisors are means over the axis.
+    """
     # Sum in float32 or wider: float16 overflows at 65504, and bfloat16 represents integers exactly only up to 256.
     wide = wide_dtype(dtype)
     values = jnp.asarray(values, wide)
     mask = combine(values_mask, mask, wide)
     if mask is not None and reduction in ("mean", "sum_over_batch_size"):
         # Scale the mask by size / valid: the division by the size below then amounts to a division by valid.
-        mask *= divide_no_nan(jnp.asarray(mask.size, wide), jnp.sum(mask))
+        mask *= divide_no_nan(jnp.asarray(mask.size, wide), _mean_over(axis, jnp.sum(mask)))
     weights = combine(sample_weight, mask, wide)
     if weights is not None:
         values = weigh(*align(values, weights))
     if reduction in (None, "none") or not values.ndim:
         result = values
     elif reduction == "sum":
-        result = jnp.sum(values)
+        result = jnp.sum(values) * (1 if axis is None else jax.lax.axis_size(axis))
     elif reduction == "mean_with_sample_weight" and weights is not None:
-        result = divide_no_nan(jnp.sum(values), jnp.sum(weights))
+        result = divide_no_nan(jnp.sum(values), _mean_over(axis, jnp.sum(weights)))
     else:
         result = jnp.sum(values) / max(values.size, 1)
     return result.astype(dtype)
+
+
+def _mean_over(axis: Any, value: jax.Array) -> jax.Array:
+    return value if axis is None else jax.lax.pmean(value, axis)
 
 
 def weigh(values: jax.Array, weights: jax.Array) -> jax.Array:

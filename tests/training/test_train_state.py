@@ -177,6 +177,29 @@ many = model.train_state
 for _ in range(4):
     many, found = one(many, (x, y))
 check(many, found)
+
+# Weighted means, sums and masked means of the whole batch, with parts of unequal weight.
+weights = rng.uniform(0, 2, 16).astype("float32")
+tokens = np.arange(16 * 4).reshape(16, 4) % 7 * (np.arange(4) <= np.arange(16)[:, None] // 4)
+
+def weighted(reduction):
+    jl.utils.set_random_seed(1)
+    first = layers.Embedding(7, 3, mask_zero=True) if reduction == "mean" else layers.Dense(3)
+    model = jl.Sequential([first, layers.Dense(2)])
+    model.compile(jl.optimizers.SGD(0.01, global_clipnorm=1.0), jl.losses.MeanSquaredError(reduction=reduction))
+    masked = (tokens, np.repeat(y[:, None], 4, 1))
+    batch = masked if reduction == "mean" else (x, y, weights)
+    model.prepare(batch)
+    return model, batch
+
+for reduction in ("sum", "mean_with_sample_weight", "mean"):
+    reference, batch = weighted(reduction)
+    state, logs = jax.jit(reference.make_train_step())(reference.train_state, batch)
+    for check_vma in (True, False):
+        model, _ = weighted(reduction)
+        one = jax.shard_map(model.make_train_step(axis_name="devices"), mesh=mesh, in_specs=(P(), P("devices")),
+                            out_specs=(P(), P()), check_vma=check_vma)
+        check(*jax.jit(one)(model.train_state, batch))
 print("agreed")
 """
 
