@@ -92,6 +92,17 @@ def put(value: Any, sharding: Sharding | None) -> jax.Array:
     return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
 
 
+def copy(arrays: list[jax.Array]) -> list[jax.Array]:
+    """Return copies of arrays, in their shardings."""
+    if all(array.is_fully_addressable for array in arrays):
+        return jax.device_put(arrays, may_alias=False)
+    return jax.jit(_copies, out_shardings=[array.sharding for array in arrays])(arrays)
+
+
+def _copies(arrays: list[jax.Array]) -> list[jax.Array]:
+    return [jax.numpy.copy(array) for array in arrays]
+
+
 def to_host(value: Any) -> np.ndarray:
     """Return the whole of an array as a NumPy array, also if its parts lie in several processes."""
     if isinstance(value, jax.Array) and not value.is_fully_addressable:
