@@ -169,6 +169,4 @@ class _Sampler:
 @functools.lru_cache(256)
 def _compiled(sampler: _Sampler, shape: tuple[int, ...], dtype: str, sharding: Sharding) -> Callable[[Any], jax.Array]:
     """Compile an initializer once for each shape, dtype and sharding; XLA then makes each part on its device."""
-    return jax.jit(
-        lambda key: sampler.initializer.pure(lambda: keys.as_key(key), shape, dtype), out_shardings=sharding
-    )
+    return jax.jit(lambda key: sampler.initializer.pure(lambda: keys.as_key(key), shape, dtype), out_shardings=sharding)

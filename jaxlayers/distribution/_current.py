@@ -37,7 +37,9 @@ def set_distribution(value: Distribution | None) -> None:
         >>> jl.distribution.set_distribution(None)
     """
     if value is not None and not isinstance(value, Distribution):
-        raise ValueError(f"set_distribution expects a distribution such as DataParallel(), or None; received {value!r}.")
+        raise ValueError(
+            f"set_distribution expects a distribution such as DataParallel(), or None; received {value!r}."
+        )
     placement.set_current(value)
 
 
