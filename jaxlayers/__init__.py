@@ -21,6 +21,7 @@ try:
         core,
         data,
         datasets,
+        distribution,
         dtype_policies,
         export,
         initializers,
@@ -46,6 +47,7 @@ try:
         SymbolicTensor,
         Variable,
     )
+    from jaxlayers.distribution import device
     from jaxlayers.dtype_policies import FloatDTypePolicy
     from jaxlayers.initializers import Initializer
     from jaxlayers.losses import Loss
@@ -115,6 +117,8 @@ __all__ = [
     "core",
     "data",
     "datasets",
+    "device",
+    "distribution",
     "dtype_policies",
     "export",
     "fori_loop",

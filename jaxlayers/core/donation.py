@@ -26,6 +26,8 @@ from typing import Any, Protocol
 
 import jax
 
+from jaxlayers.common import placement
+
 
 class Step(Protocol):
     """A compiled step, as loans see it."""
@@ -172,7 +174,7 @@ def donatable(variables: list[Any]) -> list[Any]:
         return list(map(_array_of, variables))  # a run has stored each of them
     arrays = list(arrays_of(variables))
     shared = [i for i, variable in enumerate(variables) if not variable._exclusive]
-    copies = jax.device_put([arrays[i] for i in shared], may_alias=False)
+    copies = placement.copy([arrays[i] for i in shared])
     for i, copy in zip(shared, copies, strict=True):
         arrays[i] = copy
     return arrays

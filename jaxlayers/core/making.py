@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.common import jax_extend, keys
+from jaxlayers.common import jax_extend, keys, placement
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.core import scope
 from jaxlayers.core.protocols import VariableLike
@@ -81,15 +81,18 @@ def claim(root: Any) -> None:
 def make(variables: Iterable[Any]) -> None:
     """Make the array of every variable that has none: all of them, or none after an error. Never traced."""
     arrays: dict[Any, Any] = {}
+    new = [variable for variable in dict.fromkeys(variables) if variable._value is None]
+    placement.settle(new)
     with jax.core.eval_context():
-        for variable in variables:
-            if variable._value is not None or variable in arrays:
-                continue
+        for variable in new:
             if variable.origin is None and variable.owner is not None:
                 claim(variable.owner._outermost_owner())
             origin = variable.origin or Origin({id(variable): variable.name})
-            value = _value(variable, functools.partial(origin.key_of, variable), "own")
-            arrays[variable] = value if variable.sharding is None else jax.device_put(value, variable.sharding)
+            key = functools.partial(origin.key_of, variable)
+            value = placement.make(variable, key)
+            arrays[variable] = _value(variable, key, "own") if value is None else value
+            if variable.sharding is not None:
+                arrays[variable] = placement.put(arrays[variable], variable.sharding)
     for variable, value in arrays.items():
         variable._value, variable.origin = value, None
 

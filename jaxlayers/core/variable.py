@@ -6,6 +6,7 @@ the innermost scope (see `scope`), so that the same code runs eagerly and under 
 
 from __future__ import annotations
 
+import copy
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.common import changes, host_memory, jax_extend, registry
+from jaxlayers.common import changes, host_memory, jax_extend, placement, registry
 from jaxlayers.common.array_like import ArrayLike, operand, unwrap
 from jaxlayers.common.errors import StateLostError
 from jaxlayers.common.settings import auto_name, is_float, standardize_dtype, standardize_shape
@@ -41,7 +42,7 @@ class Variable(ArrayLike):
         name: a name without slashes; by default one is made up.
         regularizer: a callable `array -> scalar`, whose value is added to the losses of the owning layer.
         constraint: a callable `array -> array`, which optimizers apply after each update.
-        sharding: a `jax.sharding.Sharding` for the array.
+        sharding: a `jax.sharding.Sharding` for the array; by default the distribution in use decides.
         role: the use of the variable, for the kernel; by default that of its first owner.
 
     Raises:
@@ -66,10 +67,13 @@ class Variable(ArrayLike):
         "aggregation",
         "autocast",
         "dtype",
+        "follows",
         "initializer",
+        "is_pinned",
         "name",
         "origin",
         "overwrite_with_gradient",
+        "placed_by",
         "role",
         "shape",
         "sharding",
@@ -103,7 +107,9 @@ class Variable(ArrayLike):
         self.overwrite_with_gradient = False
         self._regularizer = registry.lookup("regularizer", regularizer)
         self._constraint = registry.lookup("constraint", constraint)
-        self.sharding = sharding
+        self.sharding, self.is_pinned = sharding, sharding is not None
+        self.placed_by: Any = None  # the distribution that has set `sharding`
+        self.follows: Variable | None = None  # the parameter of a slot, whose sharding the slot has
         self.role = role  # None until an owner gives it
         self.origin: making.Origin | None = None
         self._owner: Any = None
@@ -248,7 +254,7 @@ class Variable(ArrayLike):
     def store(self, value: Any) -> None:
         """Put an array into the object itself."""
         if self.sharding is not None:
-            value = jax.device_put(value, self.sharding)
+            value = placement.put(value, self.sharding)
         self._exclusive = False  # before the array is there: a step must not donate what the caller may hold
         self._value = value
 
@@ -352,12 +358,13 @@ class Variable(ArrayLike):
         lost = type(self._value) is donation.Lost
         new._value = self._value if lost or self._value is None else self.make()
         new._owner, new.origin, new._exclusive = None, None, False
+        new.follows = copy.deepcopy(self.follows, memo)
         return new
 
     def __getstate__(self) -> dict[str, Any]:
         state = {slot: getattr(self, slot) for slot in self.__slots__ if slot not in _NOT_COPIED}
         # Without the sharding: devices belong to this process.
-        return {**state, "_value": None if self.held is None else np.asarray(self.make()), "sharding": None}
+        return {**state, "_value": None if self.held is None else np.asarray(self.make()), **_WITHOUT_DEVICES}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for slot, value in state.items():
@@ -368,6 +375,7 @@ class Variable(ArrayLike):
 
 
 _NOT_COPIED = ("__weakref__", "_owner", "_exclusive", "_value", "origin")  # not part of a copy
+_WITHOUT_DEVICES = {"sharding": None, "is_pinned": False, "placed_by": None}  # of a pickled variable
 
 
 # In a pytree, a variable is the array it holds now, and comes back as an array: functions of JAX receive arrays.

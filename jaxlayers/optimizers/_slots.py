@@ -107,9 +107,9 @@ class Layout:
             constant = self._constants[number]
             initializer = functools.partial(self.compute, number) if constant is None else Constant(constant)
             name = name if owner is None else f"{owner.replace('/', '_')}_{name}"
-            sharding = parameter.sharding if parameter is not None and parameter.shape == leaf.shape else None
-            dtype = str(leaf.dtype)
-            slots.append(Variable(initializer, leaf.shape, dtype, False, name=name, sharding=sharding, role=Role.SLOT))
+            slots.append(Variable(initializer, leaf.shape, str(leaf.dtype), False, name=name, role=Role.SLOT))
+            if parameter is not None and parameter.shape == leaf.shape:
+                slots[-1].follows = parameter
         return dict(zip(unique_names([slot.name for slot in slots]), slots, strict=True))
 
     def owners(self) -> list[tuple[str, Variable | None]]:

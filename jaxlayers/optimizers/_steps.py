@@ -118,8 +118,8 @@ class Steps(Arguments):
         """
         parameter = reference_variable
         name = f"{parameter.path.replace('/', '_')}_{name or 'slot'}"
-        shape, dtype, sharding = parameter.shape, parameter.dtype, parameter.sharding
-        variable = Variable(initializer, shape, dtype, False, name=name, sharding=sharding, role=Role.SLOT)
+        variable = Variable(initializer, parameter.shape, parameter.dtype, False, name=name, role=Role.SLOT)
+        variable.follows = parameter
         return self._add(variable, self._get_variable_index(parameter))
 
     def add_optimizer_variables(

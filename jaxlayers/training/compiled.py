@@ -17,6 +17,7 @@ import jax
 import numpy as np
 
 from jaxlayers import metrics as metrics_module, optimizers
+from jaxlayers.common import placement
 from jaxlayers.core import building, purity, scope
 from jaxlayers.saving import deserialize_keras_object, serialize_keras_object
 from jaxlayers.training import guarding, stateless_steps
@@ -323,6 +324,8 @@ class Compiled:
 
     def _compile_step(self, key: Any, name: str, function: Callable[..., Any]) -> Any:
         """Compile a function of the model and store it in the model, to which it refers weakly to avoid a cycle."""
+        if self.built:  # type: ignore[attr-defined]
+            placement.check_model(self)
 
         def checked(model: Any, *args: Any) -> Any:
             outputs = function(model, *args)

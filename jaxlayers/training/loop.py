@@ -18,6 +18,7 @@ import jax
 import numpy as np
 
 from jaxlayers import config
+from jaxlayers.common import placement
 from jaxlayers.training.compiled_metrics import single_metrics
 
 _MAX_PENDING = 32  # executions that the device may have before the host waits for the oldest
@@ -67,7 +68,8 @@ class Loop:
         self._steps_per_execution = steps
         self._stack_size: int | None = None  # the batches per stack, once decided
         self._timer = model._kept_step((name, "pace"), StepTimer)
-        loader = data.loader if steps == "auto" and is_on_accelerator() else None
+        is_resident = steps == "auto" and is_on_accelerator() and placement.current() is None
+        loader = data.loader if is_resident else None
         fits = loader is not None and sum(leaf.nbytes for leaf in jax.tree.leaves(loader.arrays)) <= _MAX_RESIDENT
         self._resident = Resident(loader, self._timer) if fits else None
 
@@ -259,7 +261,7 @@ def to_host(logs: dict[str, Any]) -> dict[str, Any]:
     The entries of a nested dict are put into the result under their own names.
     """
     on_host: dict[str, Any] = {}
-    for name, value in sorted(jax.device_get(logs).items()):
+    for name, value in sorted(placement.fetch(logs).items()):
         if isinstance(value, dict):
             on_host.update(to_host(value))
         else:

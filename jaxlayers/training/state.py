@@ -14,7 +14,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.common import trees
+from jaxlayers.common import placement, trees
 from jaxlayers.core import Variable, random, scope
 from jaxlayers.core.effects import run
 from jaxlayers.core.protocols import Role
@@ -69,14 +69,22 @@ def variables_of(model: Any) -> TrainState:
 
 def read(model: Any) -> TrainState:
     """Return copies of the arrays that the model holds, so that a step may donate them."""
-    state = jax.tree.map(lambda variable: jnp.copy(scope.read(variable)), variables_of(model), is_leaf=_is_variable)
+    variables = _settled_variables(model)
+    state = jax.tree.map(lambda variable: jnp.copy(scope.read(variable)), variables, is_leaf=_is_variable)
     return dataclasses.replace(state, step=jnp.copy(scope.read(model.optimizer.calls)))
 
 
 def snapshot(model: Any) -> TrainState:
     """Return the arrays that the model holds: its own compiled steps copy them from now on instead of donating them."""
-    state = jax.tree.map(scope.read, variables_of(model), is_leaf=_is_variable)
+    state = jax.tree.map(scope.read, _settled_variables(model), is_leaf=_is_variable)
     return dataclasses.replace(state, step=scope.read(model.optimizer.calls))
+
+
+def _settled_variables(model: Any) -> TrainState:
+    """Return `variables_of(model)`, with the arrays where the distribution in use wants them."""
+    variables = variables_of(model)
+    placement.settle([*jax.tree.leaves(variables, is_leaf=_is_variable), model.optimizer.calls])
+    return variables
 
 
 def is_known(model: Any) -> bool:

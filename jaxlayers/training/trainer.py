@@ -14,6 +14,7 @@ import numpy as np
 from jaxlayers import config
 from jaxlayers.callbacks import CallbackList, History, NanGuard, ProgbarLogger
 from jaxlayers.callbacks.progress import Progress
+from jaxlayers.common import placement
 from jaxlayers.training.compiled import Compiled
 from jaxlayers.training.feeding import Feed, as_numpy, feed, is_arrays, pack, split, weigh
 from jaxlayers.training.loop import Loop, fresh_metrics, to_host, to_list
@@ -275,11 +276,11 @@ class Trainer(Compiled):
                 progress.step(count - 1, {"outputs": outputs[-1]})
                 pending += outputs
                 while len(pending) > most + 1:  # the device computes the next batches while these outputs are fetched
-                    yield jax.device_get(pending.pop(0))
+                    yield placement.fetch(pending.pop(0))
                 if self.stop_predicting:
                     break
             for outputs in pending:
-                yield jax.device_get(outputs)
+                yield placement.fetch(outputs)
             progress.end(0, count, {})
             listeners.on_predict_end()
 
@@ -328,12 +329,13 @@ class Trainer(Compiled):
             batch = weigh(batch, class_weight, self._compiled_objective.takes_classes)  # type: ignore[union-attr]
         self._build_for(batch)
         with fresh_metrics(self):
-            logs = to_host(self._compiled_step(f"{kind}_step")(batch))
+            logs = to_host(self._compiled_step(f"{kind}_step")(placement.place_batch(batch)))
         return logs if return_dict else to_list(self, logs)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Return the outputs for one batch, as NumPy arrays."""
-        return jax.tree.map(np.array, self._compiled_step("predict_step")(pack(as_numpy(x))))
+        batch = placement.place_batch(pack(as_numpy(x)))
+        return jax.tree.map(np.array, placement.fetch(self._compiled_step("predict_step")(batch)))
 
 
 @contextlib.contextmanager

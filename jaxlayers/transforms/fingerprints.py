@@ -18,6 +18,7 @@ from jaxlayers.core.variable import Variable
 
 _SCALARS = (type(None), bool, int, float, complex, str, bytes, np.generic)
 _SEQUENCES, _TRACKED = (list, tuple), (TrackedList, TrackedDict)
+_PROPERTIES = ("trainable", "regularizer", "constraint", "sharding")
 _MOST_ITEMS = 1000  # larger containers are compared by identity, and by the number of their changes
 
 
@@ -38,7 +39,7 @@ class Fingerprint:
             for thing in objects
         ]
         for variable in variables:
-            properties = {name: getattr(variable, name) for name in ("trainable", "regularizer", "constraint")}
+            properties = {name: getattr(variable, name) for name in _PROPERTIES}
             owner = variable.owner
             properties["owner is trainable"] = getattr(owner, "_trainable", None)
             self._parts.append((_Identity(variable), {name: _describe(v) for name, v in properties.items()}))

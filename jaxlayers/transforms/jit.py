@@ -25,7 +25,7 @@ from typing import Any
 
 import jax
 
-from jaxlayers.common import changes, masks
+from jaxlayers.common import changes, masks, placement
 from jaxlayers.common.errors import Retrace, filtered
 from jaxlayers.core import donation, making, scope, values
 from jaxlayers.core.effects import Effects, LossKey, run
@@ -173,11 +173,13 @@ class Jitted:
         if plans is None:
             things = [facade.thing for facade in facades]
             plans = self._plans[facades] = [Plan(self, *guess(self._fun, things))]
+            placement.settle((*plans[0].written, *plans[0].read))
             for facade in facades:  # drop the plans when an object that they were made for is garbage-collected
                 facade.watch(functools.partial(_forget, weakref.ref(self), facades))
         plan = plans[0]
         number = changes.count()
         if plan.version != number:
+            placement.settle((*plan.written, *plan.read))
             if plan.is_traced:
                 known = (p for p in plans if self._fingerprint(p, facades) in (p.fingerprint, p.start))
                 plan = next(known, None) or self._renew(plan, facades)
@@ -211,6 +213,7 @@ class Jitted:
     def _enlarge(self, facades: tuple[FacadeRef, ...], missing: PlanTooSmall) -> Plan:
         with self._lock:
             making.make([*missing.written, *missing.read])
+            placement.settle([*missing.written, *missing.read])
             plan = Plan(self, missing.written, missing.read, missing)
             self._plans[facades][0] = plan
             return plan
@@ -357,7 +360,8 @@ class Plan:
         """
         values = dict(zip((*self.written, *self.read), (*written_values, *read_values), strict=True))
         if self._replay is not None and (inputs := self._replay.inputs(values, (args, kwargs))) is not None:
-            return self._replay(inputs)
+            outputs, new, losses = self._replay(inputs)
+            return outputs, placement.constrain(self.written, new), losses
         args, kwargs = release_facades((args, kwargs))
         inner = Scope.closed(values, kind=FoundInputs)
         outputs, effects = run(inner, self._fun, *args, **kwargs)
@@ -374,7 +378,8 @@ class Plan:
         losses = {key: value for key, value in zip(effects.keys, effects.values, strict=True) if type(key) is LossKey}
         number = next(_numbers)
         self._losses[number] = tuple(losses), effects.roots
-        return outputs, [values[variable] for variable in changed], {number: list(losses.values())}
+        new = placement.constrain(changed, [values[variable] for variable in changed])
+        return outputs, new, {number: list(losses.values())}
 
 
 def _makes_new_variables(plan: Plan) -> ValueError:

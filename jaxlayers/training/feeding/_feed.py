@@ -10,6 +10,7 @@ from typing import Any, Self
 import jax
 import numpy as np
 
+from jaxlayers.common import placement
 from jaxlayers.data import ArrayLoader
 from jaxlayers.data.batches import pack_x_y_sample_weight
 from jaxlayers.training.feeding._parts import as_batch, as_numpy, count_samples, is_arrays, is_fed_as_it_is
@@ -89,7 +90,8 @@ class Feed:
                 stack = self._pass.take(size, size if limit is None else min(size, limit - self._done))
                 if stack is not None:
                     self._note_taken(*stack)
-                    yield stack
+                    batches, number = stack
+                    yield placement.place_batch(batches, 0 if number is None else 1), number
                     continue
                 self._drop_pass()
                 self.ended = source.one_pass

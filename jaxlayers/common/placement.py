@@ -1,0 +1,172 @@
+"""The distribution in use, which decides on which devices the arrays of variables and batches lie.
+
+The kernel and the training loops ask here; `jaxlayers.distribution` sets the distribution. A variable is *settled* when
+its array lies where the distribution wants it. A variable with a sharding of its user's (`is_pinned`) is never moved.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+from jax.sharding import Sharding
+
+from jaxlayers.common import changes, keys
+
+
+class Distribution(Protocol):
+    """A distribution, as the kernel and the training loops see it."""
+
+    def shardings_of(self, variables: Sequence[Any]) -> list[Sharding]:
+        """Return the sharding of each variable; raise an error if one cannot be had, before anything is placed."""
+
+    def place_batch(self, batch: Any, leading: int = 0) -> Any:
+        """Return a batch with its arrays on the devices; `leading` axes come before that of the samples."""
+
+    def check_model(self, model: Any) -> None:
+        """Raise an error if the distribution does not fit a built model."""
+
+
+_current: Distribution | None = None
+
+
+def current() -> Distribution | None:
+    """The distribution in use; None for none."""
+    return _current
+
+
+def set_current(distribution: Distribution | None) -> None:
+    """Set the distribution. Variables are moved when they are used next in a compiled function."""
+    global _current
+    if distribution is not _current:
+        _current = distribution
+        changes.note()
+
+
+def place_batch(batch: Any, leading: int = 0) -> Any:
+    """Return a batch, on the devices if a distribution is in use; `leading` axes come before that of the samples."""
+    return batch if _current is None else _current.place_batch(batch, leading)
+
+
+def check_model(model: Any) -> None:
+    """Raise an error if the distribution in use does not fit a built model."""
+    if _current is not None:
+        _current.check_model(model)
+
+
+def settle(variables: Iterable[Any]) -> None:
+    """Move the arrays of variables to where the distribution in use wants them; set their shardings.
+
+    Raises:
+        ValueError: when the distribution does not fit one of the variables; nothing has moved then.
+    """
+    distribution = _current
+    waiting = dict.fromkeys(each for v in variables for each in (v.follows, v) if each is not None)
+    moved = [v for v in waiting if v.placed_by is not distribution and not v.is_pinned]
+    free = [v for v in moved if v.follows is None]
+    shardings: list[Any] = [None] * len(free) if distribution is None else distribution.shardings_of(free)
+    chosen = dict(zip(free, shardings, strict=True))
+    for variable in moved:
+        leader = variable.follows
+        sharding = chosen[variable] if leader is None else chosen.get(leader, leader.sharding)
+        was_placed, value = variable.sharding is not None, variable.held
+        variable.sharding, variable.placed_by = sharding, distribution
+        if value is not None and (was_placed or sharding is not None):
+            variable.store(put(value, sharding))
+
+
+def put(value: Any, sharding: Sharding | None) -> jax.Array:
+    """Return an array with a sharding, from one of any other; None for an array that is bound to no device."""
+    if sharding is None:
+        return jax.device_put(to_host(value))
+    if getattr(value, "sharding", None) == sharding:
+        return value
+    if sharding.is_fully_addressable:
+        return jax.device_put(value, sharding)
+    if isinstance(value, jax.Array) and not value.is_fully_addressable:
+        return jax.jit(lambda array: array, out_shardings=sharding)(value)
+    host = np.asarray(value)  # each process sends its part: nothing is exchanged
+    return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
+
+
+def copy(arrays: list[jax.Array]) -> list[jax.Array]:
+    """Return copies of arrays, in their shardings."""
+    if all(array.is_fully_addressable for array in arrays):
+        return jax.device_put(arrays, may_alias=False)
+    return jax.jit(_copies, out_shardings=[array.sharding for array in arrays])(arrays)
+
+
+def _copies(arrays: list[jax.Array]) -> list[jax.Array]:
+    return [jax.numpy.copy(array) for array in arrays]
+
+
+def to_host(value: Any) -> np.ndarray:
+    """Return the whole of an array as a NumPy array, also if its parts lie in several processes."""
+    if isinstance(value, jax.Array) and not value.is_fully_addressable:
+        if not value.is_fully_replicated:
+            mesh = value.sharding.mesh  # type: ignore[attr-defined]
+            whole = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+            value = jax.jit(lambda array: array, out_shardings=whole)(value)
+        value = value.addressable_data(0)
+    return np.asarray(value)
+
+
+def fetch(tree: Any) -> Any:
+    """Return a pytree of arrays as NumPy arrays; every process gets all of them, and all processes must ask."""
+    leaves = jax.tree.leaves(tree)
+    if all(leaf.is_fully_addressable for leaf in leaves if isinstance(leaf, jax.Array)):
+        return jax.device_get(tree)
+    return jax.tree.map(to_host, tree)
+
+
+def constrain(variables: Iterable[Any], values: list[Any]) -> list[Any]:
+    """Return the new arrays of variables in a compiled function, kept in the shardings of the variables."""
+    return [
+        value if variable.sharding is None else jax.lax.with_sharding_constraint(value, variable.sharding)
+        for variable, value in zip(variables, values, strict=True)
+    ]
+
+
+def make(variable: Any, key: Callable[[], Any]) -> jax.Array | None:
+    """Return the initial array of a variable, made in parts: no device ever holds the whole.
+
+    Returns:
+        The array; None if the variable is not sharded, or its initializer is one that makes whole arrays alone.
+    """
+    sharding, shape, dtype, initializer = variable.sharding, variable.shape, variable.dtype, variable.initializer
+    if sharding is None or sharding.is_fully_replicated:
+        return None
+    constant = getattr(initializer, "constant_value", None)
+    if constant is not None:
+        part = np.full(sharding.shard_shape(shape), constant, jax.numpy.dtype(dtype))
+        return jax.make_array_from_callback(shape, sharding, lambda index: part)
+    if getattr(initializer, "pure", None) is None:
+        return None
+    return _compiled(_Sampler(initializer), shape, dtype, sharding)(key())
+
+
+class _Sampler:
+    """An initializer; equal to others of its class with equal arguments, so that they share compiled functions."""
+
+    def __init__(self, initializer: Any):
+        self.initializer = initializer
+        self._identity: Any = (type(initializer), tuple(sorted(vars(initializer).items())))
+        try:
+            hash(self._identity)
+        except TypeError:  # an argument is an array or a list
+            self._identity = id(initializer)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Sampler) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+
+@functools.lru_cache(256)
+def _compiled(sampler: _Sampler, shape: tuple[int, ...], dtype: str, sharding: Sharding) -> Callable[[Any], jax.Array]:
+    """Compile an initializer once for each shape, dtype and sharding; XLA then makes each part on its device."""
+    return jax.jit(lambda key: sampler.initializer.pure(lambda: keys.as_key(key), shape, dtype), out_shardings=sharding)
