@@ -60,8 +60,8 @@ class LayoutMap(MutableMapping[str, TensorLayout]):
         patterns = [pattern for pattern in self._layouts if re.fullmatch(pattern, path)]
         if len(patterns) > 1:
             raise ValueError(
-                f"The path {path!r} matches several patterns of the layout map: {patterns}. Make them narrower, so that "
-                "each path matches one."
+                f"The path {path!r} matches several patterns of the layout map: {patterns}. Make them narrower, so "
+                "that each path matches one."
             )
         return patterns[0] if patterns else None
 

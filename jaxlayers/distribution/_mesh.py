@@ -38,9 +38,8 @@ def _devices_of_type(device_type: str | None) -> list[jax.Device]:
     try:
         return jax.devices(None if device_type is None else device_type.lower())
     except RuntimeError as error:
-        raise ValueError(
-            f"There are no devices of the type {device_type!r}. JAX has found: {', '.join(map(_name_of, jax.devices()))}."
-        ) from error
+        found = ", ".join(map(_name_of, jax.devices()))
+        raise ValueError(f"There are no devices of the type {device_type!r}. JAX has found: {found}.") from error
 
 
 def _name_of(device: jax.Device) -> str:
@@ -222,7 +221,7 @@ class TensorLayout:
         if len(self._axes) > len(shape):
             raise ValueError(f"{path!r} has shape {shape}: the layout {self._axes} has more axes than that.")
         for number, (size, axis) in enumerate(zip(shape, self._axes, strict=False)):
-            parts = math.prod(self._mesh.size_of(name) for name in names_in(axis))  # type: ignore[union-attr]
+            parts = math.prod([self._mesh.size_of(name) for name in names_in(axis)])  # type: ignore[union-attr]
             if size % parts:
                 raise ValueError(
                     f"{path!r} has shape {shape}: axis {number} of size {size} cannot be divided into {parts} equal "

@@ -248,8 +248,8 @@ class ModelParallel(Distribution):
         process_local: see `Distribution`.
 
     Raises:
-        ValueError: when there is no layout map. In `fit` and the like: when a pattern matches no weight of the model, or
-            an axis of the mesh does not divide a size.
+        ValueError: when there is no layout map. In `fit` and the like: when a pattern matches no weight of the model,
+            or an axis of the mesh does not divide a size.
 
     Example:
         >>> import jaxlayers as jl
