@@ -9,7 +9,7 @@ import warnings
 import weakref
 from typing import Any
 
-import jax
+from jaxlayers.common.stack import JAX_FILES
 
 
 def warn_of_constants(thing: Any) -> None:
@@ -25,7 +25,7 @@ def warn_of_constants(thing: Any) -> None:
     is_jitted = False
     while frame is not None:
         code = frame.f_code
-        if not code.co_filename.startswith(_JAX):
+        if not code.co_filename.startswith(JAX_FILES):
             function = function if is_jitted else frame
         elif code.co_name in _KEEP_NO_VALUES:
             return
@@ -52,7 +52,6 @@ def warn_of_constants(thing: Any) -> None:
     )
 
 
-_JAX = os.path.dirname(jax.__file__) + os.sep
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _JIT = "pjit.py"  # the file of JAX in which functions are traced for `jax.jit`; a test checks the name
 _KEEP_NO_VALUES = ("eval_shape", "make_jaxpr")

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.settings import floatx, is_float, standardize_dtype
 from jaxlayers.files.aligned_memory import aligned_empty
 
 
@@ -27,6 +30,19 @@ def hand_over(array: np.ndarray) -> HandedOver:
     base = array if array.base is None else array.base
     base.flags.writeable = array.flags.writeable = False
     return array.view(HandedOver)
+
+
+def new_array(value: Any, dtype: Any = None) -> jax.Array:
+    """Return a new JAX array with the content of an array, or of numbers; Python's floats become `floatx()`."""
+    if dtype is None and not hasattr(value, "dtype") and is_float(np.asarray(value).dtype):
+        dtype = floatx()
+    dtype = None if dtype is None else standardize_dtype(dtype)
+    with jax.ensure_compile_time_eval():
+        if isinstance(value, jax.Array):
+            return jnp.array(value, dtype)
+        # Copied and converted by NumPy: JAX would compile a program for each shape.
+        value = np.array(value, dtype or jax.dtypes.canonicalize_dtype(np.asarray(value).dtype))
+        return jnp.asarray(value, value.dtype)
 
 
 def unchanging(value: Any, dtype: Any) -> np.ndarray:

@@ -29,6 +29,12 @@ def like(state: Any, key: jax.Array) -> jax.Array:
     return key if is_typed(state) else jax.random.key_data(key)
 
 
+@jax.jit
+def derive(key: Any, number: Any) -> Any:
+    """Return the key for a number, from another key."""
+    return like(key, jax.random.fold_in(as_key(key), number))
+
+
 def from_text(text: bytes) -> np.ndarray:
     """Return the integers of a key made from a text, without any compilation."""
     digest = hashlib.blake2b(text, digest_size=4 * _size(), person=_DERIVATION).digest()

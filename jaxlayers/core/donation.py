@@ -15,11 +15,8 @@ from __future__ import annotations
 
 import math
 import operator
-import os
-import sys
 import threading
 import time
-import types
 import weakref
 from collections.abc import Iterable
 from typing import Any, Protocol
@@ -27,6 +24,7 @@ from typing import Any, Protocol
 import jax
 
 from jaxlayers.common import placement
+from jaxlayers.common.stack import is_in_callback
 
 
 class Step(Protocol):
@@ -100,7 +98,7 @@ class Loan:
             RuntimeError: when this thread is a callback of the run, which cannot end before the callback does.
         """
         global _waiting
-        end = time.monotonic() + _CALLBACK_PATIENCE if _is_in_callback() else math.inf
+        end = time.monotonic() + _CALLBACK_PATIENCE if is_in_callback() else math.inf
         with _changed:
             _waiting += 1
             try:
@@ -140,20 +138,6 @@ def wait_for(variable: Any) -> None:
 def is_lent(variable: Any) -> bool:
     """True if a run in progress overwrites a variable."""
     return bool(loans) and any(id(variable) in loan.step.written_ids for loan in list(loans))
-
-
-def _is_in_callback() -> bool:
-    """True if this thread runs a callback of a JAX computation: its stack begins in JAX.
-
-    The computation may be the one that the thread is about to wait for, so the wait must end.
-    """
-    frame: types.FrameType | None = sys._getframe()
-    while frame is not None and frame.f_back is not None:
-        frame = frame.f_back
-    return frame is not None and frame.f_code.co_filename.startswith(_JAX)
-
-
-_JAX = os.path.dirname(jax.__file__) + os.sep
 
 
 def arrays_of(variables: list[Any]) -> list[Any]:

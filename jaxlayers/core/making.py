@@ -9,7 +9,6 @@ first parameter is named `key`, as in `jax.nn.initializers`, it is called with `
 from __future__ import annotations
 
 import functools
-import inspect
 import itertools
 import random as python_random
 from collections.abc import Callable, Iterable
@@ -21,6 +20,7 @@ import numpy as np
 
 from jaxlayers.common import jax_extend, keys, placement
 from jaxlayers.common.array_like import unwrap
+from jaxlayers.common.signatures import takes_dtype, takes_key
 from jaxlayers.core import scope
 from jaxlayers.core.protocols import VariableLike
 from jaxlayers.core.scope import Scope
@@ -99,7 +99,7 @@ def make(variables: Iterable[Any]) -> None:
 
 def initial_value(variable: Any, key: Any, path: str) -> jax.Array:
     """Return the initial array of a variable at a path, from a key; may be traced."""
-    return _value(variable, lambda: _derive(key, scope.path_hash(path)), "stream")
+    return _value(variable, lambda: keys.derive(key, scope.path_hash(path)), "stream")
 
 
 def _value(variable: Any, key: Callable[[], Any], generators: scope.Generators) -> jax.Array:
@@ -128,28 +128,7 @@ def _value(variable: Any, key: Callable[[], Any], generators: scope.Generators) 
 def _call(initializer: Any, shape: tuple[int, ...], dtype: str, inside: Scope) -> Any:
     """Call an initializer that is an arbitrary callable, in a scope whose draws start from a key."""
     with inside:
-        value = unwrap(initializer(shape, dtype=dtype) if _takes_dtype(initializer) else initializer(shape))
+        value = unwrap(initializer(shape, dtype=dtype) if takes_dtype(initializer) else initializer(shape))
     for variable in inside.values.written:  # the initializer has a seed generator, whose state advances
         variable.store(inside.values.arrays[variable])
     return value
-
-
-def takes_key(initializer: Any) -> bool:
-    """True for the initializers of `jax.nn.initializers`, and other functions whose first parameter is `key`."""
-    try:
-        return next(iter(inspect.signature(initializer).parameters), None) == "key"
-    except (TypeError, ValueError):  # not callable, or a built-in function
-        return False
-
-
-def _takes_dtype(initializer: Any) -> bool:
-    code = getattr(initializer, "__code__", None)
-    if code is None:
-        return True
-    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    return "dtype" in names or bool(code.co_flags & inspect.CO_VARKEYWORDS)
-
-
-@jax.jit
-def _derive(key: Any, number: Any) -> Any:
-    return keys.like(key, jax.random.fold_in(keys.as_key(key), number))

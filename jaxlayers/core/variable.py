@@ -129,16 +129,7 @@ class Variable(ArrayLike):
                 f"Variable {self.name!r} cannot start from a value that is being traced: it would outlive the trace. "
                 "Give it an initializer and a shape, or make it outside of the transformation."
             )
-        value = unwrap(initializer)
-        if dtype is None and not hasattr(value, "dtype"):
-            dtype = standardize_dtype(None) if is_float(np.asarray(value).dtype) else None
-        dtype = None if dtype is None else standardize_dtype(dtype)
-        with jax.ensure_compile_time_eval():
-            if isinstance(value, jax.Array):
-                value = jnp.array(value, dtype)
-            else:  # copied and converted by NumPy: JAX would compile a program for each shape
-                value = np.array(value, dtype or jax.dtypes.canonicalize_dtype(np.asarray(value).dtype))
-                value = jnp.asarray(value, value.dtype)
+        value = host_memory.new_array(unwrap(initializer), dtype)
         if shape is not None and standardize_shape(shape) != value.shape:
             raise ValueError(f"Variable {self.name!r}: the value has shape {value.shape}, shape= says {shape}.")
         self.shape, self.dtype = value.shape, standardize_dtype(value.dtype)

@@ -220,8 +220,9 @@ class TensorLayout:
         """
         if len(self._axes) > len(shape):
             raise ValueError(f"{path!r} has shape {shape}: the layout {self._axes} has more axes than that.")
+        mesh = self._mesh
         for number, (size, axis) in enumerate(zip(shape, self._axes, strict=False)):
-            parts = math.prod([self._mesh.size_of(name) for name in names_in(axis)])  # type: ignore[union-attr]
+            parts = math.prod(mesh.size_of(name) for name in names_in(axis)) if mesh is not None else 1
             if size % parts:
                 raise ValueError(
                     f"{path!r} has shape {shape}: axis {number} of size {size} cannot be divided into {parts} equal "

@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxlayers.common import registry
 from jaxlayers.common.settings import standardize_dtype
-from jaxlayers.core.making import takes_key
+from jaxlayers.common.signatures import takes_key
 from jaxlayers.core.variable import Variable, standardize_shape
 from jaxlayers.initializers import _constant, _random, _scaling
 from jaxlayers.initializers._base import Initializer, KeyedFunction
