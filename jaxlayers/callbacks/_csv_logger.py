@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxlayers.callbacks._callback import Callback
@@ -39,21 +40,26 @@ class CSVLogger(Callback):
         self.append = append
         self.keys: list[str] | None = None
 
+    @property
+    def _path(self) -> str:
+        """The file of the first process; the others write nothing."""
+        return os.devnull if jax.process_index() else self.filename
+
     def on_train_begin(self, logs: Any = None) -> None:
         """Create or empty the file; with `append`, keep the lines of an existing one."""
         self.keys = None
-        with open(self.filename, "a" if self.append else "w", encoding="utf-8") as file:
+        with open(self._path, "a" if self.append else "w", encoding="utf-8") as file:
             self.append_header = file.tell() == 0
 
     def get_state(self) -> dict[str, Any]:
         """Return the columns and the content of the file."""
-        with open(self.filename, encoding="utf-8", newline="") as file:
+        with open(self._path, encoding="utf-8", newline="") as file:
             return {"keys": self.keys, "append_header": self.append_header, "text": file.read()}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Restore the file: lines of epochs that will be run again are dropped."""
         self.keys, self.append_header = state["keys"], state["append_header"]
-        with open(self.filename, "w", encoding="utf-8", newline="") as file:
+        with open(self._path, "w", encoding="utf-8", newline="") as file:
             file.write(state["text"])
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -64,7 +70,7 @@ class CSVLogger(Callback):
             self.keys = sorted(logs)
             if not any(key.startswith("val_") for key in self.keys):
                 self.keys += [f"val_{key}" for key in self.keys]
-        with open(self.filename, "a", encoding="utf-8", newline="") as file:
+        with open(self._path, "a", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, delimiter=self.sep)
             if first and self.append_header:
                 writer.writerow(["epoch", *self.keys])

@@ -34,7 +34,8 @@ class Progress:
     """
 
     def __init__(self, verbose: Any, epochs: int, steps: int | None):
-        self._kind = 1 if verbose == "auto" else int(verbose)
+        # Of several processes, the first one shows the progress.
+        self._kind = 0 if jax.process_index() else 1 if verbose == "auto" else int(verbose)
         self.epochs, self.steps = epochs, steps
         self._bar: Any = None
         self._head = ""

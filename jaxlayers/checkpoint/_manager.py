@@ -118,6 +118,8 @@ class Manager:
     def delete_all(self) -> None:
         """Delete all checkpoints, and the directory if nothing else is in it."""
         self.wait()
+        if jax.process_index():  # the first process deletes
+            return
         _files.remove_partial(self.directory)
         for path in reversed(_files.steps(self.directory)):  # if this is interrupted, the newest one is left
             _files.delete(path)

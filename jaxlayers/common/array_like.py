@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxlayers.common import masks
+from jaxlayers.common import masks, placement
 from jaxlayers.common.settings import is_float, overflows
 
 
@@ -40,7 +40,7 @@ class ArrayLike:
         return self.value
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self._fetched(), dtype)
+        return np.asarray(placement.to_host(self._fetched()), dtype)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         """Call a function of NumPy as if this method were not there; `result_type` needs no values."""

@@ -105,9 +105,10 @@ def _copies(arrays: list[jax.Array]) -> list[jax.Array]:
 
 def to_host(value: Any) -> np.ndarray:
     """Return the whole of an array as a NumPy array, also if its parts lie in several processes."""
-    if isinstance(value, jax.Array) and not value.is_fully_addressable:
+    is_array = isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer)
+    if is_array and not value.is_fully_addressable:
         if not value.is_fully_replicated:
-            mesh = value.sharding.mesh  # type: ignore[attr-defined]
+            mesh = value.sharding.mesh
             whole = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
             value = jax.jit(lambda array: array, out_shardings=whole)(value)
         value = value.addressable_data(0)

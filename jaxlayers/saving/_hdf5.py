@@ -14,7 +14,7 @@ import h5py
 import ml_dtypes
 import numpy as np
 
-from jaxlayers.common import host_memory
+from jaxlayers.common import host_memory, placement
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.files.archive import Window
 from jaxlayers.saving._hdf5_guard import GuardedFile, open_file
@@ -89,7 +89,7 @@ class VariableWriter(MutableMapping[str, Any]):
         return self._group
 
     def __setitem__(self, key: str, value: Any) -> None:
-        array = np.asarray(unwrap(value))
+        array = placement.to_host(unwrap(value))
         if array.nbytes > _LARGE:
             dataset = self._make_group().create_dataset(key, array.shape, array.dtype, dcpl=_allocated_at_once())
             self._file.flush()  # nothing that was written, and perhaps hashed, before the data is changed after it

@@ -23,7 +23,7 @@ import ml_dtypes
 import numpy as np
 import safetensors
 
-from jaxlayers.common import host_memory
+from jaxlayers.common import host_memory, placement
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.files import seals
 from jaxlayers.files.archive import Window
@@ -62,7 +62,7 @@ def write(path: str, fill: Callable[[Callable[[str, str | None], Any]], None]) -
     """Write a file whole or not at all; `fill` receives a function from path and name to a store."""
     tensors: dict[str, Any] = {}
     fill(lambda place, name: TensorWriter(tensors, place))
-    arrays = {name: _storable(np.asarray(unwrap(value)), name) for name, value in tensors.items()}
+    arrays = {name: _storable(placement.to_host(unwrap(value)), name) for name, value in tensors.items()}
     # The widest dtypes come first, so that each tensor is aligned; then by name, as the library sorts them.
     ordered = sorted(arrays.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))
     header = _header(ordered)

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxlayers.common import placement
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.files import seals
 from jaxlayers.files.atomic import flush_to_disk, replacing
@@ -176,7 +177,7 @@ class _Store(MutableMapping[str, Any]):
     def __setitem__(self, key: str, value: Any) -> None:
         if key in self._arrays:
             raise ValueError(f"The array {key!r} of {self._path!r} is stored twice.")
-        array = np.asarray(unwrap(value))
+        array = placement.to_host(unwrap(value))
         self._writer.put(self._path, self._name, key, array)
         self._arrays[key] = array
 
