@@ -26,6 +26,9 @@ class Distribution(Protocol):
     def place_batch(self, batch: Any, leading: int = 0) -> Any:
         """Return a batch with its arrays on the devices; `leading` axes come before that of the samples."""
 
+    def lay_out(self, layer: Any, outputs: Any) -> Any:
+        """Return the outputs of a layer in the layout that they have."""
+
     def check_model(self, model: Any) -> None:
         """Raise an error if the distribution does not fit a built model."""
 
@@ -49,6 +52,11 @@ def set_current(distribution: Distribution | None) -> None:
 def place_batch(batch: Any, leading: int = 0) -> Any:
     """Return a batch, on the devices if a distribution is in use; `leading` axes come before that of the samples."""
     return batch if _current is None else _current.place_batch(batch, leading)
+
+
+def lay_out(layer: Any, outputs: Any) -> Any:
+    """Return the outputs of a layer, in the layout that the distribution in use has for them."""
+    return outputs if _current is None else _current.lay_out(layer, outputs)
 
 
 def check_model(model: Any) -> None:

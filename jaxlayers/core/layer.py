@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.common import constants, explanations, jax_extend, masks, new_layers, registry
+from jaxlayers.common import constants, explanations, jax_extend, masks, new_layers, placement, registry
 from jaxlayers.common.array_like import cast_inputs, unwrap
 from jaxlayers.common.call_spec import CallSpec, LazyCallSpec, bind_method, has_arrays
 from jaxlayers.common.constructors import ConstructorSignature, defined_in_library
@@ -280,7 +280,7 @@ class Layer(Symbolic, Described, OwnVariables, Weighted):
                 building.remember_call(self, inner.build, args, kwargs)
             if self.input_spec is not None:
                 _check_inputs(self, args, kwargs, inner)
-            outputs = self.call(*args, **kwargs)
+            outputs = placement.lay_out(self, self.call(*args, **kwargs))
             if self.activity_regularizer is not None:
                 self._regularize_activity(outputs)
         except Exception as error:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
+from jaxlayers.core import Variable
 from jaxlayers.distribution._mesh import DeviceMesh, TensorLayout
 from jaxlayers.models import Model
 
@@ -69,6 +70,11 @@ class LayoutMap(MutableMapping[str, TensorLayout]):
         """Return the pattern that matches one of the forms of a variable's path, or None."""
         return next((pattern for path in forms_of_path(variable) if (pattern := self.pattern_of(path))), None)
 
+    def pattern_for_outputs(self, layer: Any) -> str | None:
+        """Return the pattern that matches `"<path of the layer>/output"`, or None."""
+        paths = (f"{path}/output" for path in forms_of_path(layer))
+        return next((pattern for path in paths if (pattern := self.pattern_of(path))), None)
+
     def __setitem__(self, pattern: str, layout: Any) -> None:
         if pattern in self._layouts:
             raise ValueError(f"The pattern {pattern!r} is set already, to {self._layouts[pattern]}.")
@@ -97,16 +103,16 @@ class LayoutMap(MutableMapping[str, TensorLayout]):
         return pattern in self._layouts
 
 
-def forms_of_path(variable: Any) -> list[str]:
-    """Return the paths that patterns may match, those that Keras writes first."""
+def forms_of_path(thing: Any) -> list[str]:
+    """Return the paths of a variable or layer that patterns may match, those that Keras writes first."""
     owners: list[Any] = []
-    owner = variable.owner
+    owner = thing.owner if isinstance(thing, Variable) else next(iter(thing._living_owners), None)
     while owner is not None:
         owners.insert(0, owner)
         owner = next(iter(owner._living_owners), None)
     names = [getattr(each, "name", type(each).__name__) for each in owners]
     without_models = [name for name, each in zip(names, owners, strict=True) if not isinstance(each, Model)]
-    by_names = [[*prefix, variable.name] for prefix in (without_models, names[1:], names)]
-    by_attributes = variable.path.split("/")
+    by_names = [[*prefix, thing.name] for prefix in (without_models, names[1:], names)]
+    by_attributes = thing.path.split("/")
     forms = ["/".join(form) for form in (*by_names, by_attributes[1:], by_attributes) if form]
     return list(dict.fromkeys(forms))

@@ -212,6 +212,11 @@ class TensorLayout:
             raise ValueError(f"The layout {self._axes} has no mesh. Pass device_mesh=.")
         return NamedSharding(self._mesh.backend_mesh, PartitionSpec(*self._axes))
 
+    def parts_along(self, axis: Any) -> int:
+        """Return the number of parts that an axis is split into: the name of an axis of the mesh, several, or None."""
+        mesh = self._mesh
+        return 1 if mesh is None else math.prod([mesh.size_of(name) for name in names_in(axis)])
+
     def check_fits(self, path: str, shape: tuple[int, ...]) -> None:
         """Check that an array can be split so.
 
@@ -220,9 +225,8 @@ class TensorLayout:
         """
         if len(self._axes) > len(shape):
             raise ValueError(f"{path!r} has shape {shape}: the layout {self._axes} has more axes than that.")
-        mesh = self._mesh
         for number, (size, axis) in enumerate(zip(shape, self._axes, strict=False)):
-            parts = math.prod(mesh.size_of(name) for name in names_in(axis)) if mesh is not None else 1
+            parts = self.parts_along(axis)
             if size % parts:
                 raise ValueError(
                     f"{path!r} has shape {shape}: axis {number} of size {size} cannot be divided into {parts} equal "

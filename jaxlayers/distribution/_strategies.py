@@ -13,6 +13,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec, Sharding
 
 from jaxlayers.common import placement
+from jaxlayers.core import Layer
 from jaxlayers.core.protocols import Role
 from jaxlayers.distribution._layout_map import LayoutMap, forms_of_path
 from jaxlayers.distribution._mesh import DeviceMesh, TensorLayout, to_device
@@ -71,6 +72,10 @@ class Distribution:
     def get_data_layout(self, data_shape: Sequence[int]) -> TensorLayout:
         """Return the layout of a batch of a shape that the devices divide: split along the first axis."""
         return TensorLayout((self.batch_dim_name, *[None] * (len(data_shape) - 1)), self.device_mesh)
+
+    def lay_out(self, layer: Any, outputs: Any) -> Any:
+        """Return the outputs of a layer in the layout that they have; here XLA decides."""
+        return outputs
 
     def check_model(self, model: Any) -> None:
         """Raise an error if the distribution does not fit a built model; here it fits every model."""
@@ -300,6 +305,14 @@ class ModelParallel(Distribution):
         """Return the layout of the outputs of the layer at a path, such as `"dense/output"`, or None."""
         return None if self._map is None else self._map[path]
 
+    def lay_out(self, layer: Any, outputs: Any) -> Any:
+        """Return the outputs of a layer in the layout of the pattern that matches `"<path of the layer>/output"`."""
+        pattern = None if self._map is None else self._map.pattern_for_outputs(layer)
+        if pattern is None:
+            return outputs
+        layout = self._map[pattern]  # type: ignore[index]
+        return jax.tree.map(lambda output: _laid_out(output, layout, f"{layer.path}/output"), outputs)
+
     def _layout_by_shape(self, shape: tuple[int, ...]) -> TensorLayout | None:
         if math.prod(shape) < self.min_size or len(shape) < 2 or not self._model_axes:
             return None
@@ -320,8 +333,7 @@ class ModelParallel(Distribution):
         if self._map is None:
             return
         used = {self._map.pattern_for(variable) for variable in model.weights}
-        outputs = [f"{path.rsplit('/', 1)[0]}/output" for variable in model.weights for path in forms_of_path(variable)]
-        used |= {self._map.pattern_of(path) for path in outputs}
+        used |= {self._map.pattern_for_outputs(part) for part in model._tracked_objects if isinstance(part, Layer)}
         if unused := [pattern for pattern in self._map if pattern not in used]:
             paths = ", ".join(forms_of_path(variable)[0] for variable in model.weights[:8])
             raise ValueError(
@@ -338,6 +350,18 @@ class ModelParallel(Distribution):
                 else f"ModelParallel leaves these large weights whole on every device: {names}. The axis "
                 f"{self._model_axes} divides none of their sizes."
             )
+
+
+def _laid_out(output: Any, layout: TensorLayout, path: str) -> jax.Array:
+    if not all(isinstance(size, int) for size in output.shape):  # the shape is being inferred
+        return output
+    axes = layout.axes
+    if output.shape and axes and output.shape[0] % layout.parts_along(axes[0]):
+        layout = TensorLayout((None, *axes[1:]), layout.device_mesh)  # a batch that the devices do not divide
+    layout.check_fits(path, output.shape)
+    if isinstance(output, jax.core.Tracer):
+        return jax.lax.with_sharding_constraint(output, layout.backend_layout)
+    return placement.put(output, layout.backend_layout)
 
 
 def _whole_and_large(variables: Sequence[Any], layouts: Sequence[TensorLayout]) -> str:
