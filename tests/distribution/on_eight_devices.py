@@ -123,7 +123,7 @@ def test_layouts_by_names_and_the_second_epoch_compiles_nothing(alone, caplog):
     assert kernel.value.sharding.shard_shape(kernel.shape) == (16, 16)
     query = next(w for w in model.weights if "query" in w.path and w.ndim == 3)
     assert query.value.sharding.shard_shape(query.shape) == (16, 1, 8)
-    assert not [record for record in caplog.records if "Compiling train_step" in record.getMessage()]
+    assert not [record for record in caplog.records if "Compiling jit(train_step)" in record.getMessage()]
 
 
 def test_weights_are_made_in_parts_and_equal_those_of_one_device():
