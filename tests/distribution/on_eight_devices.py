@@ -133,7 +133,7 @@ def test_weights_are_made_in_parts_and_equal_those_of_one_device():
 
     whole = make()
     whole.build((None, 64))
-    before = {id(array) for array in jax.live_arrays()}
+    before = {id(array): array for array in jax.live_arrays()}  # held, so that no identity is used again
     with distribution.FSDP().scope():
         parts = make()
         parts.build((None, 64))
