@@ -20,6 +20,8 @@ from jaxlayers.common import changes, keys
 class Distribution(Protocol):
     """A distribution, as the kernel and the training loops see it."""
 
+    spans_processes: bool
+
     def shardings_of(self, variables: Sequence[Any]) -> list[Sharding]:
         """Return the sharding of each variable; raise an error if one cannot be had, before anything is placed."""
 
@@ -39,6 +41,11 @@ _current: Distribution | None = None
 def current() -> Distribution | None:
     """The distribution in use; None for none."""
     return _current
+
+
+def spans_processes() -> bool:
+    """True if the distribution in use has devices of several processes, which then take the same steps together."""
+    return _current is not None and _current.spans_processes
 
 
 def set_current(distribution: Distribution | None) -> None:

@@ -43,6 +43,7 @@ class Distribution:
         self.batch_dim_name = batch_dim_name or device_mesh.axis_names[0]
         device_mesh.size_of(self.batch_dim_name)
         self.process_local = process_local if auto_shard_dataset is None else not auto_shard_dataset
+        self.spans_processes = len({device.process_index for device in device_mesh.backend_mesh.devices.flat}) > 1
         self._shardings: dict[tuple[Any, ...], NamedSharding] = {}
         self._told: set[str] = set()
 

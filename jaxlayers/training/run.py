@@ -97,7 +97,7 @@ class Run:
     @property
     def after_batches(self) -> Callable[[int, dict[str, Any]], None] | None:
         """The function to call after each execution, with the number of batches of this epoch so far, and the logs."""
-        return self._after_batches if self._savers else None
+        return self._after_batches if self._savers or self._termination.is_shared else None
 
     def _after_batches(self, count: int, logs: dict[str, Any]) -> None:
         new = count - self.batch
@@ -110,7 +110,7 @@ class Run:
     @property
     def during_validation(self) -> Callable[[int, dict[str, Any]], None] | None:
         """The function to call after each execution of a validation."""
-        return self._during_validation if self._savers else None
+        return self._during_validation if self._savers or self._termination.is_shared else None
 
     def _during_validation(self, count: int, logs: dict[str, Any]) -> None:
         self.is_validating = True
@@ -135,6 +135,7 @@ class Run:
             saver.end_run()
 
     def _end_if_requested(self) -> None:
+        self._termination.agree()
         if not self._termination.is_requested:
             return
         for saver in self._resumable:
