@@ -311,7 +311,9 @@ def test_a_lambda_as_a_metric_is_code(tmp_path):
 def test_saving_to_a_directory_of_other_files_deletes_none(tmp_path, monkeypatch):
     (tmp_path / "notes.txt").write_text("kept")
     monkeypatch.chdir(tmp_path)
-    for path in ("", ".", str(tmp_path)):
+    with pytest.raises(ValueError, match="must not be empty"):
+        jl.Sequential([jl.Input((2,))]).save("")
+    for path in (".", str(tmp_path)):
         with pytest.raises(FileExistsError, match="other files"):
             jl.Sequential([jl.Input((2,))]).save(path)
     assert (tmp_path / "notes.txt").read_text() == "kept"

@@ -28,6 +28,9 @@ class Distribution(Protocol):
     def place_batch(self, batch: Any, leading: int = 0) -> Any:
         """Return a batch with its arrays on the devices; `leading` axes come before that of the samples."""
 
+    def check_batch_size(self, samples: int) -> None:
+        """Warn if the devices do not divide a number of samples."""
+
     def lay_out(self, layer: Any, outputs: Any) -> Any:
         """Return the outputs of a layer in the layout that they have."""
 
@@ -54,6 +57,13 @@ def set_current(distribution: Distribution | None) -> None:
     if distribution is not _current:
         _current = distribution
         changes.note()
+
+
+def check_batch_size(batch: Any, leading: int = 0) -> None:
+    """Warn if the devices do not divide the samples of a batch, when a distribution is in use."""
+    leaves = jax.tree.leaves(batch)
+    if _current is not None and leaves and np.ndim(leaves[0]) > leading:
+        _current.check_batch_size(np.shape(leaves[0])[leading])
 
 
 def place_batch(batch: Any, leading: int = 0) -> Any:

@@ -242,6 +242,10 @@ class Variable(ArrayLike):
             self.initializer = making.Start(value)
         self.store(value)
 
+    def follow(self, leader: Variable) -> None:
+        """Lie where another variable of the same shape lies."""
+        self.follows, self.sharding, self.placed_by = leader, leader.sharding, leader.placed_by
+
     def store(self, value: Any) -> None:
         """Put an array into the object itself."""
         if self.sharding is not None:

@@ -54,7 +54,8 @@ def to_device(device: Any) -> jax.Device:
     """
     if isinstance(device, jax.Device):
         return device
-    kind, _, number = str(device).lower().partition(":")
+    device = str(device)
+    kind, _, number = device.lower().partition(":")
     for candidate in _devices_of_type(kind):
         if not number or str(candidate.id) == number:
             return candidate

@@ -109,7 +109,7 @@ class Layout:
             name = name if owner is None else f"{owner.replace('/', '_')}_{name}"
             slots.append(Variable(initializer, leaf.shape, str(leaf.dtype), False, name=name, role=Role.SLOT))
             if parameter is not None and parameter.shape == leaf.shape:
-                slots[-1].follows = parameter
+                slots[-1].follow(parameter)
         return dict(zip(unique_names([slot.name for slot in slots]), slots, strict=True))
 
     def owners(self) -> list[tuple[str, Variable | None]]:

@@ -119,7 +119,7 @@ class Steps(Arguments):
         parameter = reference_variable
         name = f"{parameter.path.replace('/', '_')}_{name or 'slot'}"
         variable = Variable(initializer, parameter.shape, parameter.dtype, False, name=name, role=Role.SLOT)
-        variable.follows = parameter
+        variable.follow(parameter)
         return self._add(variable, self._get_variable_index(parameter))
 
     def add_optimizer_variables(

@@ -135,7 +135,11 @@ class Loop:
             yield from self._resident.executions(model, name, self._guard)
             return
         step: Any = None
+        is_first = name == "train_step" and self._data.steps != 1  # a single batch has the size of the data
         for batches, number in self._data.stacked(self._next_stack_size):
+            if is_first:
+                placement.check_batch_size(batches, 0 if number is None else 1)
+                is_first = False
             if not model.built:
                 model._build_for(batches if number is None else jax.tree.map(lambda leaf: leaf[0], batches))
             if number is not None:

@@ -64,7 +64,7 @@ def results(tmp_path_factory):
 
 
 def test_sharded_training_over_processes_equals_one_device(results, tmp_path):
-    folder, _, found = results
+    _, _, found = results
     expected = _train(tmp_path, 0)
     for result in found:
         assert not result["whole"] and result["restored"]
