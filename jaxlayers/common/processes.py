@@ -1,7 +1,7 @@
 """Small values that the processes of a training exchange, so that all of them decide alike.
 
-Each function here is a meeting of all processes: it returns when all have called it, in the same order. They are called
-when a run begins or an epoch ends, never in a step.
+Each function here, unless it says otherwise, is a meeting of all processes: it returns when all have called it, in the
+same order. They are called when a run begins or an epoch ends, never in a step.
 """
 
 from __future__ import annotations
@@ -34,8 +34,14 @@ def from_first(value: float) -> float:
     return float(multihost_utils.broadcast_one_to_all(np.float32(value)))
 
 
+def print_once(text: str) -> None:
+    """Print a line in the first process alone. This is no meeting."""
+    if jax.process_index() == 0:
+        print(text)
+
+
 def sum_of(data: bytes) -> int:
-    """Return a checksum of bytes."""
+    """Return a checksum of bytes. This is no meeting."""
     return zlib.crc32(data)
 
 

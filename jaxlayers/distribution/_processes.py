@@ -6,12 +6,14 @@ import atexit
 import logging
 import os
 import sys
+import time
 from types import TracebackType
 from typing import Any
 
 import jax
 
-_failed = False  # True once an exception has ended the main thread
+_LATE = 10  # seconds by which JAX may notice later than the timeout says that a process has died
+_failure: BaseException | None = None  # the exception that has ended the main thread
 
 
 def initialize(
@@ -29,10 +31,10 @@ def initialize(
     variables `KERAS_DISTRIBUTION_JOB_ADDRESSES`, `KERAS_DISTRIBUTION_NUM_PROCESSES` and
     `KERAS_DISTRIBUTION_PROCESS_ID`.
 
-    A process that dies ends the others. They notice at the latest after `heartbeat_timeout` seconds, print an error
-    that lists the numbers of the processes that have died, and exit with SIGABRT (code -6 or 134). If process 0 has
-    died, they notice at once, and the error says that the leader, "task 0", is gone. A process that an exception has
-    ended counts as dead as soon as its traceback is printed. Start all of them again to go on from the last checkpoint
+    A process that dies ends the others, at the latest `heartbeat_timeout` seconds and a few more later. Their error
+    lists the numbers of the dead as "unhealthy tasks"; it says "leader task" for process 0, whose end they notice at
+    once. They exit with SIGABRT. A process whose script an exception has ended counts as dead once its traceback is
+    printed, and exits with the code 1. Start all processes again to go on from the last checkpoint
     (`BackupAndRestore`).
 
     SIGTERM to one process ends `fit` in all of them after the same step; `BackupAndRestore` saves the state first.
@@ -74,7 +76,7 @@ def initialize(
     jax.distributed.initialize(
         job_addresses, num_processes, process_id, heartbeat_timeout_seconds=heartbeat_timeout, **options
     )
-    _end_at_once_after_exceptions()
+    _end_after_exceptions(heartbeat_timeout)
 
 
 def _number_in_environment(name: str) -> int | None:
@@ -90,7 +92,7 @@ def _number_in_environment(name: str) -> int | None:
         ) from error
 
 
-def _end_at_once_after_exceptions() -> None:
+def _end_after_exceptions(heartbeat_timeout: int) -> None:
     """Let an exception that ends this process end it without waiting for the others.
 
     JAX waits at the exit of each process until all have come there, for 300 seconds by default. The others would wait
@@ -99,19 +101,31 @@ def _end_at_once_after_exceptions() -> None:
     previous = sys.excepthook
 
     def note(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-        global _failed
-        _failed = True
+        global _failure
+        _failure = error
         previous(kind, error, traceback)
 
     sys.excepthook = note
-    atexit.register(_end_if_failed)  # runs before the function of JAX, which was registered earlier
+    atexit.register(_end_if_failed, heartbeat_timeout)  # runs before the function of JAX, which was registered earlier
 
 
-def _end_if_failed() -> None:
-    if not _failed:
+def _end_if_failed(heartbeat_timeout: int) -> None:
+    """End this process if an exception has ended its main thread."""
+    if _failure is None:
         return
     logging.shutdown()
-    print(f"Process {jax.process_index()} has failed: the other processes will end.", file=sys.stderr)
+    number = jax.process_index()
+    if isinstance(_failure, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(_failure):
+        # A collective has failed. JAX ends this process, with the numbers of the dead, as soon as it knows them.
+        print(
+            f"Process {number}: the connection with another process was lost. The processes that have died are listed "
+            f'below as "unhealthy tasks" within {heartbeat_timeout} seconds; "leader task" is process 0.',
+            file=sys.stderr,
+            flush=True,
+        )
+        sys.stdout.flush()
+        time.sleep(heartbeat_timeout + _LATE)
+    print(f"Process {number} has failed: it ends now, and so will the others.", file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(1)

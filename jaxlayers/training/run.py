@@ -22,6 +22,7 @@ import numpy as np
 from jaxlayers import checkpoint
 from jaxlayers.callbacks import CallbackList
 from jaxlayers.callbacks.training_saver import TrainingSaver
+from jaxlayers.common import placement, processes
 from jaxlayers.training.feeding import Feed, NotResumableError
 from jaxlayers.training.termination import EXIT_CODE, Termination
 
@@ -163,6 +164,15 @@ class Run:
         Raises:
             NotResumableError: if the position in the data cannot be saved.
         """
+        position = self._data.get_state(self._is_within_epoch)
+        if placement.spans_processes() and processes.find_differences(
+            {"position": processes.sum_of(repr(position).encode())}
+        ):
+            raise NotResumableError(
+                "The positions in the data differ from process to process, but a checkpoint holds that of the first "
+                "one alone. Give each process data with the same number of samples, or save the train state without "
+                "the position: OrbaxCheckpoint(resume=False)."
+            )
         states = [(type(callback).__name__, _state_of(callback)) for callback in self._callbacks]
         return {
             "format": 1,
@@ -172,7 +182,7 @@ class Run:
             "total": self.total,
             "logs": dict(self.logs),
             "stop_training": bool(self.model.stop_training),
-            "data": self._data.get_state(self._is_within_epoch),
+            "data": position,
             "validation": self._validation_state,
             "callbacks": [[name, state] for name, state in states if state is not None],
             "generators": _get_generators(),
