@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from jaxlayers.callbacks._monitor import MonitorCallback
+from jaxlayers.common import processes
 
 
 @dataclasses.dataclass(eq=False, repr=False)
@@ -87,8 +88,10 @@ class EarlyStopping(MonitorCallback):
     def on_train_end(self, logs: Any = None) -> None:
         """Print the messages; restore the best weights."""
         if self.stopped_epoch > 0 and self.verbose > 0:
-            print(f"Epoch {self.stopped_epoch + 1}: training stopped early, {self.monitor} has stopped improving.")
+            processes.print_once(
+                f"Epoch {self.stopped_epoch + 1}: training stopped early, {self.monitor} has stopped improving."
+            )
         if self.restore_best_weights and self.best_weights is not None:
             if self.verbose > 0:
-                print(f"Restored the weights of the best epoch, {self.best_epoch + 1}.")
+                processes.print_once(f"Restored the weights of the best epoch, {self.best_epoch + 1}.")
             self.model.set_weights(self.best_weights)

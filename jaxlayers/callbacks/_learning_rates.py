@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxlayers.callbacks._callback import Callback
 from jaxlayers.callbacks._monitor import MonitorCallback
+from jaxlayers.common import processes
 
 
 def optimizers_of(model: Any) -> list[tuple[str, Any]]:
@@ -177,5 +178,5 @@ class ReduceLROnPlateau(MonitorCallback):
                 optimizer.learning_rate = new
                 reduced = True
                 if self.verbose > 0:
-                    print(f"Epoch {epoch + 1}: ReduceLROnPlateau lowers learning_rate{name} to {new}.")
+                    processes.print_once(f"Epoch {epoch + 1}: ReduceLROnPlateau lowers learning_rate{name} to {new}.")
         return reduced

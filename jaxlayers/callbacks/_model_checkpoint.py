@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import tempfile
 import warnings
 from typing import Any
 
@@ -11,6 +12,7 @@ import jax
 import numpy as np
 
 from jaxlayers.callbacks._monitor import MonitorCallback
+from jaxlayers.common import placement, processes
 from jaxlayers.saving.weight_files import replace_ending
 
 
@@ -34,8 +36,8 @@ class ModelCheckpoint(MonitorCallback):
             the default, for none.
 
     A file is written beside its target and then put in its place, so that an interrupted save leaves the old file. A
-    directory that is missing is made. With `save_best_only`, a value that is NaN or infinite is no improvement, and a
-    model with such weights is not saved.
+    directory that is missing is made. Of several processes that train together, the first one writes. With
+    `save_best_only`, a value that is NaN or infinite is no improvement, and a model with such weights is not saved.
 
     Raises:
         ValueError: if `save_freq` is neither, or the path has another ending; during training, if `mode="auto"` cannot
@@ -114,6 +116,17 @@ class ModelCheckpoint(MonitorCallback):
         path = self._path(epoch, batch, logs)
         if self.save_best_only and not self._is_best(epoch, logs):
             return
+        if jax.process_index() == 0 or not placement.spans_processes():
+            self._write(path)
+        elif not all(variable.value.is_fully_replicated for variable in self._saved_variables()):
+            with tempfile.TemporaryDirectory() as folder:  # this process has a part of what the first one writes
+                self._write(os.path.join(folder, os.path.basename(path)))
+        if self.save_best_only and np.ndim(value := logs.get(self.monitor, ())) == 0:
+            self.best = value
+        if self.verbose > 0:
+            processes.print_once(f"Epoch {epoch + 1}: saved to {path}")
+
+    def _write(self, path: str) -> None:
         directory = os.path.dirname(path)
         if directory:
             os.makedirs(directory, exist_ok=True)
@@ -121,10 +134,9 @@ class ModelCheckpoint(MonitorCallback):
             raise IsADirectoryError(f"ModelCheckpoint cannot write to {path!r}: there is a directory of that name.")
         save = self.model.save_weights if self.save_weights_only else self.model.save
         save(path, overwrite=True)
-        if self.save_best_only and np.ndim(value := logs.get(self.monitor, ())) == 0:
-            self.best = value
-        if self.verbose > 0:
-            print(f"Epoch {epoch + 1}: saved to {path}")
+
+    def _saved_variables(self) -> list[Any]:
+        return [*self.model.variables, *getattr(getattr(self.model, "optimizer", None), "variables", [])]
 
     def _is_best(self, epoch: int, logs: dict[str, Any]) -> bool:
         """True if the monitored value is better than ever before, or, with a warning, if it cannot be compared.
@@ -144,7 +156,7 @@ class ModelCheckpoint(MonitorCallback):
         better = self._is_improvement(current, self.best)
         if self.verbose > 0:
             change = "got better" if better else "did not get better"
-            print(f"Epoch {epoch + 1}: {self.monitor} {change}: {current:.5f}, best so far {self.best}")
+            processes.print_once(f"Epoch {epoch + 1}: {self.monitor} {change}: {current:.5f}, best so far {self.best}")
         return better and self._has_finite_weights()
 
     def _path(self, epoch: int, batch: int | None, logs: dict[str, Any]) -> str:

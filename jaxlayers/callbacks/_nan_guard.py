@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from jaxlayers.callbacks._callback import Callback
+from jaxlayers.common import processes
 
 _ACTIONS = {
     "stop": "Training ends, with the state from before this step.",
@@ -126,7 +127,7 @@ class NanGuard(Callback):
         self._examine(wait=True)
         count = sum(failure.steps for failure in self.failures if failure.epoch == epoch)
         if self.verbose and count > 1:
-            print(f"NanGuard: {count} steps of epoch {epoch + 1} made values that are not finite.")
+            processes.print_once(f"NanGuard: {count} steps of epoch {epoch + 1} made values that are not finite.")
 
     def close(self) -> None:
         """Release the saved state and the batches."""
@@ -163,7 +164,7 @@ class NanGuard(Callback):
         batch, step = self._batch + first, self._step + first
         self.failures.append(Failure(self._epoch, batch, step, failed, cause, data))
         if self.verbose and is_first:
-            print(
+            processes.print_once(
                 f"NanGuard: epoch {self._epoch + 1}, batch {batch} (step {step}) made a value that is not finite. "
                 f"{cause} {_ACTIONS[self.action]}"
             )

@@ -9,6 +9,7 @@ import jax
 
 from jaxlayers.callbacks._monitor import MonitorCallback
 from jaxlayers.callbacks.training_saver import TrainingSaver
+from jaxlayers.common import processes
 
 
 class OrbaxCheckpoint(TrainingSaver, MonitorCallback):
@@ -106,7 +107,9 @@ class OrbaxCheckpoint(TrainingSaver, MonitorCallback):
         """Save the state. With `save_best_only`, the caller has found that it is the best."""
         super().save_now(run)
         if self.verbose > 0:
-            print(f"Epoch {run.epoch + (run.batch > 0)}: saved checkpoint {self._number(run)} to {self.directory}")
+            processes.print_once(
+                f"Epoch {run.epoch + (run.batch > 0)}: saved checkpoint {self._number(run)} to {self.directory}"
+            )
 
     def save_at_exit(self, run: Any) -> None:
         """Save the state, unless only the best one is to be saved."""

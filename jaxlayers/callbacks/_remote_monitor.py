@@ -8,6 +8,7 @@ import urllib.parse
 import warnings
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxlayers.callbacks._callback import Callback
@@ -50,7 +51,9 @@ class RemoteMonitor(Callback):
             )
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Send the logs of an epoch."""
+        """Send the logs of an epoch, in the first process alone."""
+        if jax.process_index():
+            return
         import urllib.request  # imported here: slow to load, and rarely needed
 
         text = json.dumps({"epoch": epoch} | {name: np.asarray(value).tolist() for name, value in (logs or {}).items()})

@@ -86,6 +86,8 @@ class TensorBoard(Callback):
             self.on_train_batch_end = self._after_batch  # type: ignore[method-assign]
 
     def _writer(self, part: str) -> Any:
+        if jax.process_index():  # the first process writes
+            return _NoWriter()
         if part not in self._writers:
             try:
                 from tensorboardX import SummaryWriter
@@ -238,3 +240,10 @@ def _as_image(array: np.ndarray) -> np.ndarray | None:
         return None
     low, high = array.min(), array.max()
     return ((array - low) / (high - low) if high > low else np.zeros_like(array)).astype("float32")
+
+
+class _NoWriter:
+    """A writer that writes nothing."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *args, **kwargs: None

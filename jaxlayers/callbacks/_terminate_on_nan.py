@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from jaxlayers.callbacks._callback import Callback
+from jaxlayers.common import processes
 
 
 class TerminateOnNaN(Callback):
@@ -60,5 +61,5 @@ class TerminateOnNaN(Callback):
         if self.raise_error:
             raise RuntimeError(message)
         if not self.model.stop_training:
-            print(message)
+            processes.print_once(message)
             self.model.stop_training = True

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 
 from jaxlayers.checkpoint import _files, _plain, _trees
+from jaxlayers.common import processes
 
 
 def save(path: str | os.PathLike[str], tree: Any, extra: Any = None, overwrite: bool = False) -> None:
@@ -17,6 +18,9 @@ def save(path: str | os.PathLike[str], tree: Any, extra: Any = None, overwrite: 
 
     The checkpoint appears under its path when it is complete and on the disk. If the process is killed before, or the
     disk is full, there is nothing at the path.
+
+    Several processes that train together must all call this, with the same path on a file system that they share: each
+    writes its part, and the first one commits the checkpoint. `extra` is that of the first process.
 
     Args:
         path: the path of the directory to create, such as `"checkpoints/100"`. A number as the last part makes `latest`
@@ -55,17 +59,27 @@ def write(path: Path, tree: Any, extra: Any) -> None:
     if jax.process_count() == 1:
         _files.commit(path, lambda partial: _trees.write(partial, tree, extra))
         return
-    from jax.experimental.multihost_utils import sync_global_devices
+    is_made, failure = False, None
 
     def write_part(partial: Path) -> None:
-        sync_global_devices("jaxlayers.checkpoint: the directory was made")
+        nonlocal is_made
+        if processes.is_any(False):  # the first process could not make the directory
+            return
+        is_made = True
         _trees.write(partial, tree, extra)
 
-    if jax.process_index() == 0:
-        _files.commit(path, write_part)
-    else:
-        write_part(_files.partial_path(path))
-    sync_global_devices("jaxlayers.checkpoint: committed")
+    try:
+        if jax.process_index() == 0:
+            _files.commit(path, write_part)
+        else:
+            write_part(_files.partial_path(path))
+    except Exception as error:
+        failure = error
+        if not is_made:
+            processes.is_any(True)
+            raise
+    if not is_made or processes.is_any(failure is not None):
+        raise failure or OSError(f"The checkpoint {str(path)!r} was not saved: another process failed to write it.")
 
 
 def restore(path: str | os.PathLike[str], like: Any = None, verify: bool = True) -> Any:

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from jaxlayers.checkpoint import _checkpoints, _files, _plain
+from jaxlayers.common import processes
 
 
 class Manager:
@@ -106,9 +107,26 @@ class Manager:
                 pool.shutdown()
 
     def latest(self) -> Path | None:
-        """Return the path of the newest checkpoint that is whole; see `jl.checkpoint.latest`."""
+        """Return the path of the newest checkpoint that is whole; see `jl.checkpoint.latest`.
+
+        Several processes must all call this, and get the path that the first one has found.
+
+        Raises:
+            FileNotFoundError: if the checkpoint is not on a file system that all processes share.
+        """
         self.wait()
-        return _checkpoints.latest(self.directory)
+        if jax.process_count() == 1:
+            return _checkpoints.latest(self.directory)
+        found = _checkpoints.latest(self.directory) if jax.process_index() == 0 else None
+        number = int(processes.gather([0 if found is None else int(found.name) + 1])[0, 0]) - 1
+        path = self.directory / str(number)
+        lacking = np.flatnonzero(processes.gather([number < 0 or path.is_dir()]).ravel() == 0).tolist()
+        if lacking:
+            raise FileNotFoundError(
+                f"The checkpoint {str(path)!r} is not there for the processes {lacking}. Choose a directory on a file "
+                "system that all processes share."
+            )
+        return None if number < 0 else path
 
     def steps(self) -> list[int]:
         """Return the numbers of the checkpoints, the lowest first; damaged ones are not left out."""
@@ -118,8 +136,14 @@ class Manager:
     def delete_all(self) -> None:
         """Delete all checkpoints, and the directory if nothing else is in it."""
         self.wait()
-        if jax.process_index():  # the first process deletes
-            return
+        if jax.process_count() > 1:
+            processes.is_any(False)  # no process reads any more
+        if jax.process_index() == 0:
+            self._delete_all()
+        if jax.process_count() > 1:
+            processes.is_any(False)  # no process finds what is being deleted
+
+    def _delete_all(self) -> None:
         _files.remove_partial(self.directory)
         for path in reversed(_files.steps(self.directory)):  # if this is interrupted, the newest one is left
             _files.delete(path)

@@ -20,11 +20,16 @@ from jaxlayers.common import changes, keys
 class Distribution(Protocol):
     """A distribution, as the kernel and the training loops see it."""
 
+    spans_processes: bool
+
     def shardings_of(self, variables: Sequence[Any]) -> list[Sharding]:
         """Return the sharding of each variable; raise an error if one cannot be had, before anything is placed."""
 
     def place_batch(self, batch: Any, leading: int = 0) -> Any:
         """Return a batch with its arrays on the devices; `leading` axes come before that of the samples."""
+
+    def joiner(self) -> Any:
+        """Return the object that joins the parts of batches; None if each process has the whole batches."""
 
     def check_batch_size(self, samples: int) -> None:
         """Warn if the devices do not divide a number of samples."""
@@ -42,6 +47,11 @@ _current: Distribution | None = None
 def current() -> Distribution | None:
     """The distribution in use; None for none."""
     return _current
+
+
+def spans_processes() -> bool:
+    """True if the distribution in use has devices of several processes, which then take the same steps together."""
+    return _current is not None and _current.spans_processes
 
 
 def set_current(distribution: Distribution | None) -> None:
@@ -62,6 +72,17 @@ def check_batch_size(batch: Any, leading: int = 0) -> None:
 def place_batch(batch: Any, leading: int = 0) -> Any:
     """Return a batch, on the devices if a distribution is in use; `leading` axes come before that of the samples."""
     return batch if _current is None else _current.place_batch(batch, leading)
+
+
+def joiner() -> Any:
+    """Return the object that joins the parts of each batch that the processes have; None if they have it whole."""
+    return None if _current is None else _current.joiner()
+
+
+def place_alone(batch: Any) -> tuple[Any, slice | None]:
+    """Return a single batch, placed, and the place of the samples of this process in it; None for all of them."""
+    joining = joiner()
+    return (place_batch(batch), None) if joining is None else joining.join(batch)
 
 
 def lay_out(layer: Any, outputs: Any) -> Any:
@@ -133,12 +154,19 @@ def to_host(value: Any) -> np.ndarray:
     return np.asarray(value)
 
 
-def fetch(tree: Any) -> Any:
-    """Return a pytree of arrays as NumPy arrays; every process gets all of them, and all processes must ask."""
+def fetch(tree: Any, rows: slice | None = None) -> Any:
+    """Return a pytree of arrays as NumPy arrays; every process gets all of them, and all processes must ask.
+
+    Args:
+        tree: the arrays.
+        rows: the samples that this process wants; None, the default, for all.
+    """
     leaves = jax.tree.leaves(tree)
     if all(leaf.is_fully_addressable for leaf in leaves if isinstance(leaf, jax.Array)):
-        return jax.device_get(tree)
-    return jax.tree.map(to_host, tree)
+        found = jax.device_get(tree)
+    else:
+        found = jax.tree.map(to_host, tree)
+    return found if rows is None else jax.tree.map(lambda leaf: leaf[rows], found)
 
 
 def constrain(variables: Iterable[Any], values: list[Any]) -> list[Any]:

@@ -15,6 +15,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding
 from jaxlayers.common import placement
 from jaxlayers.core import Layer
 from jaxlayers.core.protocols import Role
+from jaxlayers.distribution._joining import Joiner, processes_along
 from jaxlayers.distribution._layout_map import LayoutMap, forms_of_path
 from jaxlayers.distribution._mesh import DeviceMesh, TensorLayout, to_device
 
@@ -27,8 +28,11 @@ class Distribution:
     Args:
         device_mesh: the mesh.
         batch_dim_name: the name of the axis of the mesh over which batches are split; the first by default.
-        process_local: if False, the default, each process has the same data, and takes its own part of each batch. If
-            True, the data of each process is its own, and a batch is what all processes have together.
+        process_local: if False, the default, each process has the same data, and takes its own part of each batch;
+            `predict` returns all outputs in each process. If True, the data of each process is its own, and a batch is
+            what all processes have together: `batch_size=32` in each of 4 processes is a batch of 128. The parts may
+            have different sizes, and a process may have fewer batches than another. `predict` returns the outputs for
+            the data of the process. `steps_per_execution` is 1 then.
         auto_shard_dataset: Keras's name for the opposite of `process_local`; None by default.
     """
 
@@ -43,6 +47,10 @@ class Distribution:
         self.batch_dim_name = batch_dim_name or device_mesh.axis_names[0]
         device_mesh.size_of(self.batch_dim_name)
         self.process_local = process_local if auto_shard_dataset is None else not auto_shard_dataset
+        self._joins = self.process_local and jax.process_count() > 1
+        if self._joins:
+            self._order, self._devices_each = processes_along(device_mesh.backend_mesh, self.batch_dim_name)
+        self.spans_processes = len({device.process_index for device in device_mesh.backend_mesh.devices.flat}) > 1
         self._shardings: dict[tuple[Any, ...], NamedSharding] = {}
         self._told: set[str] = set()
 
@@ -115,11 +123,17 @@ class Distribution:
         shape = np.shape(leaf)
         if len(shape) <= leading:
             return placement.put(leaf, self._sharding(self.device_mesh.backend_mesh))
-        if self.process_local and jax.process_count() > 1:
-            axes = (*[None] * leading, self.batch_dim_name)
-            sharding = self._sharding(self.device_mesh.backend_mesh, *axes)
-            return jax.make_array_from_process_local_data(sharding, np.asarray(leaf))
         return placement.put(leaf, self._batch_sharding(shape[leading], leading))
+
+    def joiner(self) -> Joiner | None:
+        """Return the object that joins the parts of batches; None if each process has the whole batches."""
+        if not self._joins:
+            return None
+        return Joiner(self._order, self._devices_each, self._place_parts, self.place_batch)
+
+    def _place_parts(self, part: Any) -> Any:
+        sharding = self._sharding(self.device_mesh.backend_mesh, self.batch_dim_name)
+        return jax.tree.map(lambda leaf: jax.make_array_from_process_local_data(sharding, np.asarray(leaf)), part)
 
     def _batch_sharding(self, samples: int, leading: int) -> NamedSharding:
         # Several meshes in one program, one with as many parts as divide the batch, would split it further. JAX cannot

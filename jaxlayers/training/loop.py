@@ -18,7 +18,7 @@ import jax
 import numpy as np
 
 from jaxlayers import config
-from jaxlayers.common import placement
+from jaxlayers.common import placement, processes
 from jaxlayers.training.compiled_metrics import single_metrics
 
 _MAX_PENDING = 32  # executions that the device may have before the host waits for the oldest
@@ -204,13 +204,17 @@ class StepTimer:
         logs = jax.block_until_ready(step(batch))
         self._times.append(time.perf_counter() - start)
         if len(self._times) > _TIMED_STEPS:
-            self.seconds = min(self._times)
+            self._set(min(self._times))
         return logs
 
     def add_mean(self, seconds: float) -> None:
         """Take the mean time of a step over a whole pass into account."""
         if self.seconds is not None or not self._times:
-            self.seconds = min(seconds, self.seconds or seconds)
+            self._set(min(seconds, self.seconds or seconds))
+
+    def _set(self, seconds: float) -> None:
+        """Set the time, in several processes that of the first: all must combine the same steps."""
+        self.seconds = processes.from_first(seconds) if placement.spans_processes() else seconds
 
 
 class Resident:

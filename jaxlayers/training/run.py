@@ -22,6 +22,7 @@ import numpy as np
 from jaxlayers import checkpoint
 from jaxlayers.callbacks import CallbackList
 from jaxlayers.callbacks.training_saver import TrainingSaver
+from jaxlayers.common import placement, processes
 from jaxlayers.training.feeding import Feed, NotResumableError
 from jaxlayers.training.termination import EXIT_CODE, Termination
 
@@ -97,7 +98,7 @@ class Run:
     @property
     def after_batches(self) -> Callable[[int, dict[str, Any]], None] | None:
         """The function to call after each execution, with the number of batches of this epoch so far, and the logs."""
-        return self._after_batches if self._savers else None
+        return self._after_batches if self._savers or self._termination.is_shared else None
 
     def _after_batches(self, count: int, logs: dict[str, Any]) -> None:
         new = count - self.batch
@@ -110,7 +111,7 @@ class Run:
     @property
     def during_validation(self) -> Callable[[int, dict[str, Any]], None] | None:
         """The function to call after each execution of a validation."""
-        return self._during_validation if self._savers else None
+        return self._during_validation if self._savers or self._termination.is_shared else None
 
     def _during_validation(self, count: int, logs: dict[str, Any]) -> None:
         self.is_validating = True
@@ -135,6 +136,7 @@ class Run:
             saver.end_run()
 
     def _end_if_requested(self) -> None:
+        self._termination.agree()
         if not self._termination.is_requested:
             return
         for saver in self._resumable:
@@ -162,6 +164,15 @@ class Run:
         Raises:
             NotResumableError: if the position in the data cannot be saved.
         """
+        position = self._data.get_state(self._is_within_epoch)
+        if placement.spans_processes() and processes.find_differences(
+            {"position": processes.sum_of(repr(position).encode())}
+        ):
+            raise NotResumableError(
+                "The positions in the data differ from process to process, but a checkpoint holds that of the first "
+                "one alone. Give each process data with the same number of samples, or save the train state without "
+                "the position: OrbaxCheckpoint(resume=False)."
+            )
         states = [(type(callback).__name__, _state_of(callback)) for callback in self._callbacks]
         return {
             "format": 1,
@@ -171,7 +182,7 @@ class Run:
             "total": self.total,
             "logs": dict(self.logs),
             "stop_training": bool(self.model.stop_training),
-            "data": self._data.get_state(self._is_within_epoch),
+            "data": position,
             "validation": self._validation_state,
             "callbacks": [[name, state] for name, state in states if state is not None],
             "generators": _get_generators(),

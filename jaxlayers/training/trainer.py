@@ -14,7 +14,8 @@ import numpy as np
 from jaxlayers import config
 from jaxlayers.callbacks import CallbackList, History, NanGuard, ProgbarLogger
 from jaxlayers.callbacks.progress import Progress
-from jaxlayers.common import placement
+from jaxlayers.common import placement, processes
+from jaxlayers.training import agreement
 from jaxlayers.training.compiled import Compiled
 from jaxlayers.training.feeding import Feed, as_numpy, feed, is_arrays, pack, split, weigh
 from jaxlayers.training.loop import Loop, fresh_metrics, to_host, to_list
@@ -117,6 +118,7 @@ class Trainer(Compiled):
             _listening(self, [callbacks, history], verbose, data, validation, epochs) as (listeners, progress),
             Run(self, data, validation, listeners, initial_epoch) as run,
         ):
+            agreement.check(self, data, validation)
             self.history = history
             hooks = _batch_hooks(listeners, "train")
             train = Loop(self, "train_step", data, hooks, progress, _guard_of(listeners), run.after_batches)
@@ -139,6 +141,8 @@ class Trainer(Compiled):
                     listeners.on_test_end(test_logs)
                     logs.update({f"val_{name}": value for name, value in test_logs.items()})
                 listeners.on_epoch_end(epoch, logs)
+                if placement.spans_processes():
+                    self.stop_training = processes.is_any(self.stop_training)
                 progress.end(epoch, count, logs)
                 run.end_epoch(epoch, logs)
                 if self.stop_training:
@@ -190,6 +194,7 @@ class Trainer(Compiled):
         self._check_compiled("evaluate")
         data = feed(x, y, sample_weight, batch_size=batch_size, steps=steps, from_start=True)
         with _listening(self, callbacks, verbose, data) as (listeners, progress):
+            agreement.check(self, data)
             listeners.on_test_begin()
             progress.start(0)
             count, logs = Loop(self, "test_step", data, _batch_hooks(listeners, "test"), progress).run()
@@ -263,24 +268,25 @@ class Trainer(Compiled):
         self.stop_predicting = False
         with _listening(self, callbacks, verbose, data) as (listeners, progress):
             begin, end = _batch_hooks(listeners, "predict")
+            agreement.check(self, data)
             listeners.on_predict_begin()
             progress.start(0)
-            batches = itertools.islice(data.epoch(), config.max_steps_per_epoch())
+            batches = ((batch, data.rows) for batch in itertools.islice(data.epoch(), config.max_steps_per_epoch()))
             while execution := list(itertools.islice(batches, most)):
                 if begin is not None:
                     begin(count)
-                outputs = [step(batch) for batch in execution]
+                outputs = [step(batch) for batch, _ in execution]
                 count += len(outputs)
                 if end is not None:
                     end(count - 1, {"outputs": _concatenate(outputs)})
                 progress.step(count - 1, {"outputs": outputs[-1]})
-                pending += outputs
+                pending += zip(outputs, (rows for _, rows in execution), strict=True)
                 while len(pending) > most + 1:  # the device computes the next batches while these outputs are fetched
-                    yield placement.fetch(pending.pop(0))
+                    yield placement.fetch(*pending.pop(0))
                 if self.stop_predicting:
                     break
-            for outputs in pending:
-                yield placement.fetch(outputs)
+            for outputs, rows in pending:
+                yield placement.fetch(outputs, rows)
             progress.end(0, count, {})
             listeners.on_predict_end()
 
@@ -329,13 +335,13 @@ class Trainer(Compiled):
             batch = weigh(batch, class_weight, self._compiled_objective.takes_classes)  # type: ignore[union-attr]
         self._build_for(batch)
         with fresh_metrics(self):
-            logs = to_host(self._compiled_step(f"{kind}_step")(placement.place_batch(batch)))
+            logs = to_host(self._compiled_step(f"{kind}_step")(placement.place_alone(batch)[0]))
         return logs if return_dict else to_list(self, logs)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Return the outputs for one batch, as NumPy arrays."""
-        batch = placement.place_batch(pack(as_numpy(x)))
-        return jax.tree.map(np.array, placement.fetch(self._compiled_step("predict_step")(batch)))
+        batch, rows = placement.place_alone(pack(as_numpy(x)))
+        return jax.tree.map(np.array, placement.fetch(self._compiled_step("predict_step")(batch), rows))
 
 
 @contextlib.contextmanager

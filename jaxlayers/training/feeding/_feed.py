@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import math
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, Self
 
 import jax
 import numpy as np
 
-from jaxlayers.common import placement
+from jaxlayers.common import placement, processes
 from jaxlayers.data import ArrayLoader
 from jaxlayers.data.batches import pack_x_y_sample_weight
 from jaxlayers.training.feeding._parts import as_batch, as_numpy, count_samples, is_arrays, is_fed_as_it_is
@@ -30,6 +32,7 @@ class Feed:
 
     Attributes:
         ended: True if the data is exhausted for good.
+        rows: the place of the samples of this process in the last batch; None if the batch is its own alone.
     """
 
     def __init__(self, source: Source, limit: int | None = None, from_start: bool = False):
@@ -40,7 +43,9 @@ class Feed:
         self._learned: int | None = None
         self._first_batch: Any = None  # its shapes and dtypes
         self._warned = False
+        self._joiner: Any = None
         self.ended = False
+        self.rows: slice | None = None
 
     @property
     def steps(self) -> int | None:
@@ -63,6 +68,20 @@ class Feed:
         """The loader of arrays in memory, if each epoch has all of their samples; otherwise None."""
         return self._source.loader if isinstance(self._source, Arrays) and self._limit is None else None
 
+    def describe(self) -> tuple[list[Any], list[Any]]:
+        """Return what is the same in all processes that take their parts of the same data: numbers, and the arrays."""
+        if not isinstance(self._source, Arrays):
+            return [self._limit, self.steps], []
+        loader = self._source.loader
+        return [self._limit, self.steps, loader.num_samples, loader.batch_size, loader.seed], jax.tree.leaves(
+            loader.arrays
+        )
+
+    @property
+    def limit(self) -> int | None:
+        """The number of batches in an epoch, as it was asked for; None for all."""
+        return self._limit
+
     def epoch(self) -> Iterator[Any]:
         """Yield the batches of the next epoch; if the data is exhausted, warn and yield none."""
         return (batch for batch, _ in self.stacked(lambda: 1))
@@ -77,7 +96,35 @@ class Feed:
             `(batches, number)`: arrays `[count, batch, ...]`, of which the first `number` entries hold batches. Or
             `(batch, None)`, without the leading axis, if `count` is 1 or the batch has another shape than the others.
         """
-        if not self.has_more():
+        if placement.joiner() is None:
+            self._joiner, self.rows = None, None
+            return self._stacked_here(count, placement.place_batch)
+        return self._joined()
+
+    def _joined(self) -> Iterator[tuple[Any, None]]:
+        """Yield the batches that the processes have together, until none of them has any more."""
+        if self._joiner is None:
+            self._joiner = placement.joiner()
+        own = (
+            [self._source.loader.batch_size, self._source.loader.num_samples]
+            if isinstance(self._source, Arrays)
+            else []
+        )
+        sizes = processes.gather([len(own), *(own or [0, 0])])
+        is_known = bool(own) and bool((sizes == sizes[0]).all())
+        with contextlib.closing(self._stacked_here(lambda: 1, lambda batch, leading: batch)) as parts:
+            for part, _ in itertools.chain(parts, itertools.repeat((None, None))):
+                joined = self._joiner.join(part, is_known)
+                if joined is None:
+                    return
+                batch, self.rows = joined
+                yield batch, None
+
+    def _stacked_here(
+        self, count: Callable[[], int], place: Callable[[Any, int], Any]
+    ) -> Generator[tuple[Any, int | None], None, None]:
+        """Yield the batches that this process has."""
+        if not self._has_more_here():
             return
         source, limit = self._source, self._limit
         self._begin_epoch()
@@ -91,7 +138,7 @@ class Feed:
                 if stack is not None:
                     self._note_taken(*stack)
                     batches, number = stack
-                    yield placement.place_batch(batches, 0 if number is None else 1), number
+                    yield place(batches, 0 if number is None else 1), number
                     continue
                 self._drop_pass()
                 self.ended = source.one_pass
@@ -185,6 +232,10 @@ class Feed:
 
     def has_more(self) -> bool:
         """True if there may be another epoch; if the data is exhausted, warn (once) and return False."""
+        has_more = self._has_more_here()
+        return has_more if placement.joiner() is None else processes.is_any(has_more)
+
+    def _has_more_here(self) -> bool:
         if self.ended:
             self._warn(0)
         return not self.ended
