@@ -37,7 +37,8 @@ def initialize(
     printed, and exits with the code 1. Start all processes again to go on from the last checkpoint
     (`BackupAndRestore`).
 
-    SIGTERM to one process ends `fit` in all of them after the same step; `BackupAndRestore` saves the state first.
+    SIGTERM to one process ends `fit` in all of them after the same step; `BackupAndRestore` saves the state first. JAX
+    looks for the signal once a second. A signal that it notices when `fit` has ended, ends the next `fit` of all.
 
     Args:
         job_addresses: the addresses of the processes, separated by commas, or that of process 0: `"10.0.0.1:1234"`.

@@ -66,7 +66,7 @@ class Signal(callbacks.Callback):
         if int(np.asarray(self.model.optimizer.iterations)) == self.step:
             self.mark.touch()
             os.kill(os.getpid(), self.which)
-            time.sleep(0.5)  # until JAX has told the other processes
+            time.sleep(3)  # JAX looks for SIGTERM once a second, and then tells the other processes
 
 
 def fit(folder, *more):

@@ -203,7 +203,9 @@ class Pending:
 
 
 def test_nothing_is_waited_for(monkeypatch, clock, terminal):
-    fake = types.SimpleNamespace(Array=Pending, tree=jax.tree, device_get=lambda logs: logs)
+    fake = types.SimpleNamespace(
+        Array=Pending, tree=jax.tree, device_get=lambda logs: logs, process_index=jax.process_index
+    )
     monkeypatch.setattr(_progress, "jax", fake)
     progress = Progress(1, 1, 9)
     progress.start(0)
