@@ -1,7 +1,6 @@
 """Conversion, casts, slices, scattered updates and custom gradients against Keras."""
 
-import time
-import timeit
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -159,12 +158,17 @@ def test_bad_input_says_so(call, message):
 
 @pytest.mark.parametrize(("ours", "theirs"), [(ops.add, jnp.add), (ops.matmul, jnp.matmul)])
 def test_the_cost_of_a_call(ours, theirs):
-    """At most 2 us over jax.numpy by itself; the bound here is wide, and the time that of this thread alone."""
-    x, best = jnp.ones((3, 3)), {ours: 1.0, theirs: 1.0}
-    for _ in range(50):  # in turns, until other work on the machine has spared both once
-        for function in best:
-            took = timeit.timeit(lambda function=function: function(x, x), timer=time.thread_time, number=300) / 300
-            best[function] = min(best[function], took)
-        if best[ours] - best[theirs] < 10e-6:
-            return
-    pytest.fail(f"{ours.__name__} takes {best[ours]} s, jax.numpy's {best[theirs]} s.")
+    """At most nine calls of Python functions more than jax.numpy: about 2 us (`benchmarks` measures the time)."""
+    x, calls = jnp.ones((3, 3)), {ours: 0, theirs: 0}
+    for function in calls:
+        function(x, x)  # compiles
+
+        def count(frame, event, argument, function=function):
+            calls[function] += event == "call"
+
+        sys.setprofile(count)
+        try:
+            function(x, x)
+        finally:
+            sys.setprofile(None)
+    assert calls[ours] - calls[theirs] <= 9
