@@ -21,6 +21,7 @@ class Distribution(Protocol):
     """A distribution, as the kernel and the training loops see it."""
 
     spans_processes: bool
+    is_simulated: bool
 
     def shardings_of(self, variables: Sequence[Any]) -> list[Sharding]:
         """Return the sharding of each variable; raise an error if one cannot be had, before anything is placed."""
@@ -52,6 +53,15 @@ def current() -> Distribution | None:
 def spans_processes() -> bool:
     """True if the distribution in use has devices of several processes, which then take the same steps together."""
     return _current is not None and _current.spans_processes
+
+
+def is_simulated() -> bool:
+    """True if the distribution in use has several CPU devices of this process.
+
+    They share its few threads. Two programs that wait for each other's threads in a collective would never end, so that
+    a program has to end before the next begins.
+    """
+    return _current is not None and _current.is_simulated
 
 
 def set_current(distribution: Distribution | None) -> None:

@@ -50,7 +50,10 @@ class Distribution:
         self._joins = self.process_local and jax.process_count() > 1
         if self._joins:
             self._order, self._devices_each = processes_along(device_mesh.backend_mesh, self.batch_dim_name)
-        self.spans_processes = len({device.process_index for device in device_mesh.backend_mesh.devices.flat}) > 1
+        devices = list(device_mesh.backend_mesh.devices.flat)
+        self.spans_processes = len({device.process_index for device in devices}) > 1
+        here = [device for device in devices if device.process_index == jax.process_index()]
+        self.is_simulated = len(here) > 1 and here[0].platform == "cpu"
         self._shardings: dict[tuple[Any, ...], NamedSharding] = {}
         self._told: set[str] = set()
 

@@ -228,3 +228,20 @@ def test_gradients_of_data_parallelism_are_reduced_at_once():
     shape = f"f32[{','.join(map(str, largest))}]"
     assert sum(shape in line.split(" all-reduce")[0] for line in reductions) == 1
     assert "all-gather(" not in text
+
+
+def test_simulated_devices_run_one_program_at_a_time():
+    """Programs that wait for each other in a collective would end the process after a minute."""
+    weight = jl.Variable(np.eye(8, dtype="float32"))
+
+    @jl.jit
+    def run(x):
+        for _ in range(20):
+            x = ops.tanh(x @ x.T @ x @ weight)
+        return ops.sum(x)
+
+    x = np.ones((1000, 8), "float32")
+    run(x)
+    with distribution.DataParallel().scope():
+        for _ in range(3):
+            assert run(distribution.distribution().place_batch(x)).is_ready()
