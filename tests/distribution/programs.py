@@ -13,14 +13,14 @@ WORDS, TIME, WIDTH, BATCH = 64, 16, 32, 32
 _COLLECTIVE = re.compile(r"= (.*?) (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(?:-start)?\(")
 
 
-def transformer(batch=BATCH):
+def transformer(batch=BATCH, width=WIDTH):
     """Return a compiled model, and a batch for it."""
     inputs = jl.Input((TIME,), dtype="int32")
-    hidden = layers.Embedding(WORDS, WIDTH)(inputs)
+    hidden = layers.Embedding(WORDS, width)(inputs)
     normal = layers.LayerNormalization()(hidden)
     hidden = hidden + layers.MultiHeadAttention(4, 8, name="attention")(normal, normal)
     normal = layers.LayerNormalization()(hidden)
-    hidden = hidden + layers.Dense(WIDTH, name="down")(layers.Dense(4 * WIDTH, "gelu", name="up")(normal))
+    hidden = hidden + layers.Dense(width, name="down")(layers.Dense(4 * width, "gelu", name="up")(normal))
     model = jl.Model(inputs, layers.Dense(WORDS, name="head")(layers.LayerNormalization()(hidden)))
     model.compile(jl.optimizers.Adam(1e-3), jl.losses.SparseCategoricalCrossentropy(from_logits=True))
     return model, (np.zeros((batch, TIME), "int32"),) * 2

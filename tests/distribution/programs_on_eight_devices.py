@@ -5,6 +5,7 @@ adds up parts of gradients by a reduce-scatter, a CPU program has an all-reduce 
 that do not depend on each other.
 """
 
+import itertools
 import math
 from collections import Counter
 
@@ -50,21 +51,25 @@ def test_data_parallelism_has_one_reduction_of_the_gradients():
 
 def test_fully_sharded_weights_are_gathered_once_and_updated_in_parts():
     with distribution.FSDP().scope():
-        model, batch = transformer()
+        model, batch = transformer(width=256)  # embeddings are split over their width, one bias is split as well
         compiled = compiled_step(model, batch)
     found = collectives_of(compiled)
     weights = model.trainable_variables
     divided = [variable.shape for variable in weights if part_of(variable) != variable.shape]
-    gathered = [shape for kind, shapes in found if kind == "all-gather" for shape in shapes]
-    assert len(divided) == 8 and Counter(gathered) == Counter(divided)
+    gathered = [shapes for kind, shapes in found if kind == "all-gather"]
+    words = Counter({(64, 256): 1})  # each device may look up its part of the embeddings, for all samples
+    assert len(divided) == 9 and not sizes_of(divided) - sizes_of(itertools.chain(*gathered)) - words
     reduced = [shapes for kind, shapes in found if kind in ("all-reduce", "reduce-scatter")]
-    assert len(reduced) == 1 and 0 <= bytes_of(reduced[0]) - bytes_of(v.shape for v in weights) <= SMALL
-    assert {kind for kind, _ in found} <= {"all-gather", "all-reduce", "reduce-scatter"}
+    assert len(reduced) == 1
+    assert -bytes_of(words) <= bytes_of(reduced[0]) - bytes_of(v.shape for v in weights) <= SMALL
+    others = [shapes for shapes in (shapes for _, shapes in found) if not sizes_of(shapes) & sizes_of(divided)]
+    activations = batch[0].size // 8 * 256 * 4  # of one device: what looking up words may send and receive
+    assert sum(map(bytes_of, others)) <= 2 * activations + batch[0].nbytes
     # What goes in and what comes out: the part of each weight and of its two slots that a device has.
     parts = 3 * bytes_of(map(part_of, weights))
     sizes = compiled.memory_analysis()
-    assert parts <= sizes.output_size_in_bytes <= parts + 2048  # a table of pointers is part of it
-    assert parts <= sizes.argument_size_in_bytes - batch[0].nbytes // 4 <= parts + 2048
+    assert parts <= sizes.output_size_in_bytes <= parts + 32768  # a table of pointers is part of it
+    assert parts <= sizes.argument_size_in_bytes - batch[0].nbytes // 4 <= parts + 32768
 
 
 def test_no_device_ever_holds_all_weights_of_repeated_layers():
