@@ -119,7 +119,7 @@ class DeviceMesh:
 
     @classmethod
     def from_jax(cls, mesh: Mesh) -> DeviceMesh:
-        """Return the mesh with the devices and the axis names of a mesh of JAX."""
+        """Return the mesh with the devices and the axis names of a mesh of JAX; its axes become `Auto`."""
         return cls(mesh.devices.shape, mesh.axis_names, mesh.devices)
 
     @property

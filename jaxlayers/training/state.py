@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.common import placement, trees
+from jaxlayers.common.errors import ends_in_user_code
 from jaxlayers.core import Variable, random, scope
 from jaxlayers.core.effects import run
 from jaxlayers.core.protocols import Role
@@ -108,6 +109,7 @@ def write(model: Any, new: TrainState) -> None:
 def make_step(model: Any, axis_name: Any = None) -> Callable[[TrainState, Any], tuple[TrainState, Any]]:
     """The model's `train_step` as a pure function; see `Compiled.make_train_step`."""
 
+    @ends_in_user_code
     def step(train_state: TrainState, batch: Any) -> tuple[TrainState, dict[str, jax.Array]]:
         variables = variables_of(model)
         keys, structure = jax.tree.flatten(variables, is_leaf=_is_variable)
