@@ -201,7 +201,7 @@ for reduction in ("sum", "mean_with_sample_weight", "mean"):
                             out_specs=(P(), P()), check_vma=check_vma)
         check(*jax.jit(one)(model.train_state, batch))
 
-# Several outputs, metrics of outcomes, losses of layers, a scaled loss, accumulated gradients, counts of the user's own.
+# Several outputs, metrics of outcomes, losses of layers, a scaled loss, accumulated gradients, the user's own counts.
 class Counts(layers.Layer):
     def build(self, shape):
         make = lambda dtype, how: self.add_weight(shape=(), dtype=dtype, initializer="zeros", trainable=False,
