@@ -89,8 +89,8 @@ def make(variables: Iterable[Any]) -> None:
             if variable.origin is None and variable.owner is not None:
                 claim(variable.owner._outermost_owner())
             origin = variable.origin or Origin({id(variable): variable.name})
-            key, compute = functools.partial(origin.key_of, variable), functools.partial(_own_value, variable)
-            arrays[variable] = placement.make(variable, key, compute)
+            compute = functools.partial(_value, variable, generators="own")
+            arrays[variable] = placement.make(variable, functools.partial(origin.key_of, variable), compute)
     for variable, value in arrays.items():
         variable._value, variable.origin = value, None
 
@@ -98,10 +98,6 @@ def make(variables: Iterable[Any]) -> None:
 def initial_value(variable: Any, key: Any, path: str) -> jax.Array:
     """Return the initial array of a variable at a path, from a key; may be traced."""
     return _value(variable, lambda: keys.derive(key, scope.path_hash(path)), "stream")
-
-
-def _own_value(variable: Any, key: Callable[[], Any]) -> jax.Array:
-    return _value(variable, key, "own")
 
 
 def _value(variable: Any, key: Callable[[], Any], generators: scope.Generators) -> jax.Array:
