@@ -1,17 +1,19 @@
-"""Two processes train one model: the numbers of one process, files by all, logs by the first alone."""
+"""Two processes under Slurm train one model: the numbers of one process, files by all, logs by the first alone."""
 
+import contextlib
 import json
-import os
-import socket
-import subprocess
+import resource
 import sys
+import time
 
 import numpy as np
 import pytest
 
 import jaxlayers as jl
+from tests.distribution.launching import launch, slurm
 
 PROCESSES = 2
+TIMEOUT = 5  # seconds after which a dead process is noticed
 
 
 def _train(folder, number):
@@ -43,24 +45,26 @@ def _train(folder, number):
     }
 
 
+def _fail_to_save(folder, number):
+    """Train until the checkpoint cannot be written by process 1, which handles the error and goes on."""
+    x, y = np.ones((8, 6), "float32"), np.ones((8, 256), "float32")
+    model = jl.Sequential([jl.Input((6,)), jl.layers.Dense(256)])
+    model.compile("sgd", "mse")
+    if number == 1:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))  # bytes of each file
+    saving = jl.callbacks.OrbaxCheckpoint(f"{folder}/full", save_freq="epoch")
+    with contextlib.suppress(ValueError):  # the error of Orbax
+        model.fit(x, y, epochs=5, verbose=0, callbacks=[saving])
+    print("the error was handled", flush=True)
+    time.sleep(1000)
+
+
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """The output and the results of each process."""
+    """The folder, the exit code, output and time of each process, and the results of each."""
     folder = tmp_path_factory.mktemp("processes")
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
-    command = [sys.executable, __file__, str(port), str(folder)]
-    workers = [
-        subprocess.Popen(
-            [*command, str(number)], env=os.environ | {"XLA_FLAGS": flags}, text=True, stdout=subprocess.PIPE
-        )
-        for number in range(PROCESSES)
-    ]
-    outputs = [worker.communicate(timeout=300)[0] for worker in workers]
-    assert [worker.returncode for worker in workers] == [0] * PROCESSES, outputs
-    return folder, outputs, [json.loads((folder / f"{number}.json").read_text()) for number in range(PROCESSES)]
+    results = launch(__file__, PROCESSES, 2, folder, environment=slurm)
+    return folder, results, [json.loads((folder / f"{number}.json").read_text()) for number in range(PROCESSES)]
 
 
 def test_sharded_training_over_processes_equals_one_device(results, tmp_path):
@@ -86,15 +90,25 @@ def test_files_of_all_processes_hold_the_whole_model(results):
 
 
 def test_the_first_process_alone_shows_progress_and_logs(results):
-    folder, outputs, _ = results
-    assert ["Epoch 1/2" in output for output in outputs] == [True, False]
+    folder, ends, _ = results
+    assert ["Epoch 1/2" in output for _, output, _ in ends] == [True, False]
     assert len((folder / "log.csv").read_text().splitlines()) == 3
 
 
+def test_an_error_of_one_process_ends_all_although_the_script_handles_it(results):
+    folder, ((first_code, first, _), (code, second, _)), _ = results
+    assert code == 1 and "the error was handled" in second
+    assert "File too large" in second and "Process 1 has failed, and other processes have not within 5" in second
+    assert first_code not in (0, None) and "the error was handled" not in first
+    assert "Task 1 heartbeat timeout" in first or "unhealthy (stopped sending heartbeats):\n1\n" in first, first
+    assert not (folder / "full" / "0").exists()
+
+
 if __name__ == "__main__":
-    port, folder, number = sys.argv[1:]
-    jl.distribution.initialize(f"127.0.0.1:{port}", num_processes=PROCESSES, process_id=int(number))
+    number, folder = int(sys.argv[1]), sys.argv[2]
+    jl.distribution.initialize(heartbeat_timeout=TIMEOUT)
     jl.distribution.set_distribution(jl.distribution.FSDP(min_size=16))
     result = _train(folder, number)
     with open(f"{folder}/{number}.json", "w") as file:
         json.dump(result, file)
+    _fail_to_save(folder, number)
