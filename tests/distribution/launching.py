@@ -6,6 +6,16 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
+
+
+def run_page():
+    """Run the script in `docs/distribution.md` that is for any number of devices; return its names."""
+    page = (Path(__file__).parents[2] / "docs" / "distribution.md").read_text()
+    (script,) = re.findall(r"^```python\n(# train\.py\n.*?)^```", page, re.MULTILINE | re.DOTALL)
+    names = {"__name__": "train"}
+    exec(compile(script, "docs/distribution.md", "exec"), names)
+    return names
 
 
 def slurm(port, number, count):

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -142,6 +143,19 @@ def two(folder, number):
     return result
 
 
+def fail_to_save(folder, number):
+    """Train until the checkpoint cannot be written by process 1, which handles the error and goes on."""
+    model = jl.Sequential([jl.Input((6,)), layers.Dense(256)])
+    model.compile("sgd", "mse")
+    if number == 1:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))  # bytes of each file
+    saving = callbacks.OrbaxCheckpoint(f"{folder}/full", save_freq="epoch")
+    with contextlib.suppress(ValueError):  # the error of Orbax
+        model.fit(X, np.tile(Y, 256), batch_size=70, epochs=5, verbose=0, callbacks=[saving])
+    print("the error was handled", flush=True)
+    time.sleep(1000)
+
+
 def four(folder, number):
     """What each of four processes does: resume what two had begun, until one of them dies."""
     with distribution.FSDP(min_size=16).scope():
@@ -156,10 +170,12 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pair(folder):
-    """The results of two processes with two devices each, and what they print."""
+    """The results of two processes with two devices each, what they print, and their exit codes."""
     results = launch(__file__, 2, 2, folder, "two")
-    assert [code for code, _, _ in results] == [0, 0], results
-    return [json.loads((folder / f"two{number}.json").read_text()) for number in range(2)], [r[1] for r in results]
+    codes, outputs, _ = zip(*results, strict=True)
+    files = [folder / f"two{number}.json" for number in range(2)]
+    assert all(file.exists() for file in files), outputs
+    return [json.loads(file.read_text()) for file in files], outputs, codes
 
 
 def assert_same(ours, theirs):
@@ -214,6 +230,15 @@ def test_the_first_process_alone_writes_models(pair, folder):
         np.testing.assert_array_equal(ours, np.asarray(theirs, ours.dtype))
 
 
+def test_an_error_of_one_process_ends_all_although_the_script_handles_it(pair, folder):
+    (first, second), (first_code, code) = pair[1:]
+    assert code == 1 and "the error was handled" in second
+    assert "File too large" in second and "Process 1 has failed, and other processes have not within 5" in second
+    assert first_code and "the error was handled" not in first
+    assert "Task 1 heartbeat timeout" in first or "unhealthy (stopped sending heartbeats):\n1\n" in first, first
+    assert not (folder / "full" / "0").exists()
+
+
 def test_one_device_resumes_what_two_processes_have_begun(pair, folder):
     result, restored = resume(folder / "one")
     assert restored == pair[0][0]["restored"]  # bit for bit
@@ -239,5 +264,9 @@ if __name__ == "__main__":
     number, folder, what = sys.argv[1:]
     number = int(number)
     distribution.initialize(heartbeat_timeout=TIMEOUT)
-    result = {"two": two, "four": four}[what](folder, number)
-    Path(f"{folder}/{what}{number}.json").write_text(json.dumps(result))
+    if what == "four":
+        four(folder, number)
+    else:
+        Path(f"{folder}/two{number}.json").write_text(json.dumps(two(folder, number)))
+        with distribution.FSDP(min_size=16).scope():
+            fail_to_save(folder, number)
