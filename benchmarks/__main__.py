@@ -53,6 +53,7 @@ MEASUREMENTS = {
     "resnet-step": "resnet:step",
     "repeat": "repeat:run",
     "files": "files:run",
+    "distribution": "distribution:run",
 }
 IN_ANY_DTYPE = (
     "conv2d", "conv2d-loop", "lstm", "gru", "attention", "resnet-forward", "resnet-step", "transformer-step",

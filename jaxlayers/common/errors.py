@@ -26,8 +26,17 @@ class UnknownNameError(ValueError, TypeError):
     """An unknown name. Keras raises a ValueError for an unknown name and a TypeError for an unknown config."""
 
 
+_EXPLICIT_AXES = (
+    "An array lies on a mesh with axes of the type Explicit, for which JAX wants to be told the sharding of this result. "
+    "With axes of the type Auto, XLA chooses it: jax.make_mesh(shape, names, axis_types=(jax.sharding.AxisType.Auto,) * "
+    "len(names)). Gradients over Explicit axes need the mesh in a context: with jax.set_mesh(mesh): ..."
+)
+
+
 def filtered(error: BaseException) -> BaseException:
     """Return the error with only the user's frames in its traceback, if traceback filtering is enabled."""
+    if type(error).__name__ == "ShardingTypeError" and _EXPLICIT_AXES not in getattr(error, "__notes__", ()):
+        error.add_note(_EXPLICIT_AXES)  # JAX has no public name for the class
     if not settings.is_traceback_filtering_enabled() or not isinstance(error, Exception):
         return error
     user_frames = []

@@ -7,6 +7,8 @@ its array lies where the distribution wants it. A variable with a sharding of it
 from __future__ import annotations
 
 import functools
+import math
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
@@ -14,13 +16,14 @@ import jax
 import numpy as np
 from jax.sharding import Sharding
 
-from jaxlayers.common import changes, keys
+from jaxlayers.common import changes, jax_extend, keys
 
 
 class Distribution(Protocol):
     """A distribution, as the kernel and the training loops see it."""
 
     spans_processes: bool
+    is_simulated: bool
 
     def shardings_of(self, variables: Sequence[Any]) -> list[Sharding]:
         """Return the sharding of each variable; raise an error if one cannot be had, before anything is placed."""
@@ -52,6 +55,15 @@ def current() -> Distribution | None:
 def spans_processes() -> bool:
     """True if the distribution in use has devices of several processes, which then take the same steps together."""
     return _current is not None and _current.spans_processes
+
+
+def is_simulated() -> bool:
+    """True if the distribution in use has several CPU devices of this process.
+
+    They share its few threads. Two programs that wait for each other's threads in a collective would never end, so that
+    a program has to end before the next begins.
+    """
+    return _current is not None and _current.is_simulated
 
 
 def set_current(distribution: Distribution | None) -> None:
@@ -177,22 +189,48 @@ def constrain(variables: Iterable[Any], values: list[Any]) -> list[Any]:
     ]
 
 
-def make(variable: Any, key: Callable[[], Any]) -> jax.Array | None:
-    """Return the initial array of a variable, made in parts: no device ever holds the whole.
+def make(variable: Any, key: Callable[[], Any], compute: Callable[[Callable[[], Any]], jax.Array]) -> jax.Array:
+    """Return the initial array of a variable, where the variable lies.
 
-    Returns:
-        The array; None if the variable is not sharded, or its initializer is one that makes whole arrays alone.
+    The array of a sharded variable is made in parts, so that no device ever holds the whole, unless its initializer
+    cannot be traced: one that works with NumPy, looks at values, or advances a seed generator of its own.
+
+    Args:
+        variable: the variable, settled.
+        key: a function that returns the key of the variable.
+        compute: a function that computes the whole array from `key`.
     """
     sharding, shape, dtype, initializer = variable.sharding, variable.shape, variable.dtype, variable.initializer
-    if sharding is None or sharding.is_fully_replicated:
-        return None
     constant = getattr(initializer, "constant_value", None)
+    if sharding is None:
+        return compute(key)
+    if sharding.is_fully_replicated:
+        return put(compute(key), sharding)
     if constant is not None:
         part = np.full(sharding.shard_shape(shape), constant, jax.numpy.dtype(dtype))
         return jax.make_array_from_callback(shape, sharding, lambda index: part)
-    if getattr(initializer, "pure", None) is None:
-        return None
-    return _compiled(_Sampler(initializer), shape, dtype, sharding)(key())
+    if getattr(initializer, "pure", None) is not None:
+        return _compiled(_Sampler(initializer), shape, dtype, sharding)(key())
+    return put(_trace_and_compute(compute, key(), sharding.shard_shape(shape), sharding), sharding)
+
+
+def _trace_and_compute(
+    compute: Callable[[Callable[[], Any]], jax.Array], key: Any, part: tuple[int, ...], sharding: Sharding
+) -> jax.Array:
+    """Return the value of an initializer that is an arbitrary callable, in parts if it can be traced.
+
+    The program is compiled for this variable alone: two calls of an arbitrary callable may differ.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # such as that a variable that is read becomes a constant
+            program = jax.make_jaxpr(lambda key: compute(lambda: key))(key)
+    except Exception:  # the callable cannot be traced, or is wrong: then the next line raises its error
+        return compute(lambda: key)
+    function = jax_extend.jaxpr_as_fun(program)
+    if any(np.size(constant) >= math.prod(part) for constant in program.consts):
+        return function(key)[0]  # made by NumPy: a program that holds it would be as large as the whole on each device
+    return jax.jit(function, out_shardings=[sharding])(key)[0]
 
 
 class _Sampler:

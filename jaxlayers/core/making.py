@@ -24,6 +24,7 @@ from jaxlayers.common.signatures import takes_dtype, takes_key
 from jaxlayers.core import scope
 from jaxlayers.core.protocols import VariableLike
 from jaxlayers.core.scope import Scope
+from jaxlayers.core.values import refuse_write
 
 
 class Origin:
@@ -88,11 +89,8 @@ def make(variables: Iterable[Any]) -> None:
             if variable.origin is None and variable.owner is not None:
                 claim(variable.owner._outermost_owner())
             origin = variable.origin or Origin({id(variable): variable.name})
-            key = functools.partial(origin.key_of, variable)
-            value = placement.make(variable, key)
-            arrays[variable] = _value(variable, key, "own") if value is None else value
-            if variable.sharding is not None:
-                arrays[variable] = placement.put(arrays[variable], variable.sharding)
+            key, compute = functools.partial(origin.key_of, variable), functools.partial(_own_value, variable)
+            arrays[variable] = placement.make(variable, key, compute)
     for variable, value in arrays.items():
         variable._value, variable.origin = value, None
 
@@ -100,6 +98,10 @@ def make(variables: Iterable[Any]) -> None:
 def initial_value(variable: Any, key: Any, path: str) -> jax.Array:
     """Return the initial array of a variable at a path, from a key; may be traced."""
     return _value(variable, lambda: keys.derive(key, scope.path_hash(path)), "stream")
+
+
+def _own_value(variable: Any, key: Callable[[], Any]) -> jax.Array:
+    return _value(variable, key, "own")
 
 
 def _value(variable: Any, key: Callable[[], Any], generators: scope.Generators) -> jax.Array:
@@ -130,5 +132,7 @@ def _call(initializer: Any, shape: tuple[int, ...], dtype: str, inside: Scope) -
     with inside:
         value = unwrap(initializer(shape, dtype=dtype) if takes_dtype(initializer) else initializer(shape))
     for variable in inside.values.written:  # the initializer has a seed generator, whose state advances
-        variable.store(inside.values.arrays[variable])
+        if isinstance(array := inside.values.arrays[variable], jax.core.Tracer):
+            refuse_write(variable)  # the tracer would outlive its trace
+        variable.store(array)
     return value

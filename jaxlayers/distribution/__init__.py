@@ -5,6 +5,7 @@ XLA makes the communication between the devices.
 """
 
 from jaxlayers.distribution._current import distribute_tensor, distribution, set_distribution
+from jaxlayers.distribution._inspect import Inspection, inspect
 from jaxlayers.distribution._layout_map import LayoutMap
 from jaxlayers.distribution._mesh import DeviceMesh, TensorLayout, device, get_device_count, list_devices
 from jaxlayers.distribution._processes import initialize
@@ -15,6 +16,7 @@ __all__ = [
     "DataParallel",
     "DeviceMesh",
     "Distribution",
+    "Inspection",
     "LayoutMap",
     "ModelParallel",
     "TensorLayout",
@@ -23,6 +25,7 @@ __all__ = [
     "distribution",
     "get_device_count",
     "initialize",
+    "inspect",
     "list_devices",
     "set_distribution",
 ]

@@ -26,7 +26,7 @@ def list_devices(device_type: str | None = None) -> list[str]:
         >>> distribution.list_devices("cpu")[0]
         'cpu:0'
     """
-    return [_name_of(device) for device in _devices_of_type(device_type)]
+    return [name_of(device) for device in _devices_of_type(device_type)]
 
 
 def get_device_count(device_type: str | None = None) -> int:
@@ -38,11 +38,12 @@ def _devices_of_type(device_type: str | None) -> list[jax.Device]:
     try:
         return jax.devices(None if device_type is None else device_type.lower())
     except RuntimeError as error:
-        found = ", ".join(map(_name_of, jax.devices()))
+        found = ", ".join(map(name_of, jax.devices()))
         raise ValueError(f"There are no devices of the type {device_type!r}. JAX has found: {found}.") from error
 
 
-def _name_of(device: jax.Device) -> str:
+def name_of(device: jax.Device) -> str:
+    """Return the name of a device, such as `"gpu:0"`."""
     return f"{device.platform}:{device.id}"
 
 
@@ -118,7 +119,7 @@ class DeviceMesh:
 
     @classmethod
     def from_jax(cls, mesh: Mesh) -> DeviceMesh:
-        """Return the mesh with the devices and the axis names of a mesh of JAX."""
+        """Return the mesh with the devices and the axis names of a mesh of JAX; its axes become `Auto`."""
         return cls(mesh.devices.shape, mesh.axis_names, mesh.devices)
 
     @property
@@ -134,7 +135,7 @@ class DeviceMesh:
     @property
     def devices(self) -> np.ndarray:
         """The names of the devices, in the grid."""
-        return np.vectorize(_name_of, otypes=[object])(self._mesh.devices)
+        return np.vectorize(name_of, otypes=[object])(self._mesh.devices)
 
     @property
     def backend_mesh(self) -> Mesh:

@@ -15,6 +15,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding
 from jaxlayers.common import placement
 from jaxlayers.core import Layer
 from jaxlayers.core.protocols import Role
+from jaxlayers.distribution import _outputs
 from jaxlayers.distribution._joining import Joiner, processes_along
 from jaxlayers.distribution._layout_map import LayoutMap, forms_of_path
 from jaxlayers.distribution._mesh import DeviceMesh, TensorLayout, to_device
@@ -50,7 +51,10 @@ class Distribution:
         self._joins = self.process_local and jax.process_count() > 1
         if self._joins:
             self._order, self._devices_each = processes_along(device_mesh.backend_mesh, self.batch_dim_name)
-        self.spans_processes = len({device.process_index for device in device_mesh.backend_mesh.devices.flat}) > 1
+        devices = list(device_mesh.backend_mesh.devices.flat)
+        self.spans_processes = len({device.process_index for device in devices}) > 1
+        here = [device for device in devices if device.process_index == jax.process_index()]
+        self.is_simulated = len(here) > 1 and here[0].platform == "cpu"
         self._shardings: dict[tuple[Any, ...], NamedSharding] = {}
         self._told: set[str] = set()
 
@@ -235,6 +239,10 @@ class FSDP(Distribution):
         longest = max(divided, key=lambda axis: (shape[axis], axis))
         return TensorLayout((*[None] * longest, self.batch_dim_name), self.device_mesh)
 
+    def lay_out(self, layer: Any, outputs: Any) -> Any:
+        """Return the outputs of a layer, each sample on its device: XLA gathers weights where they are used."""
+        return _outputs.split_samples(outputs, self._batch_sharding(0, 0))
+
     def _tell_whole(self, variables: Sequence[Any], layouts: Sequence[TensorLayout]) -> None:
         if names := _whole_and_large(variables, layouts):
             devices = self.device_mesh.size_of(self.batch_dim_name)
@@ -317,7 +325,7 @@ class ModelParallel(Distribution):
         if pattern is None:
             return outputs
         layout = self._map[pattern]  # type: ignore[index]
-        return jax.tree.map(lambda output: _laid_out(output, layout, f"{layer.path}/output"), outputs)
+        return jax.tree.map(lambda output: _outputs.lay_out(output, layout, f"{layer.path}/output"), outputs)
 
     def _layout_by_shape(self, shape: tuple[int, ...]) -> TensorLayout | None:
         if math.prod(shape) < self.min_size or len(shape) < 2 or not self._model_axes:
@@ -356,18 +364,6 @@ class ModelParallel(Distribution):
                 else f"ModelParallel leaves these large weights whole on every device: {names}. The axis "
                 f"{self._model_axes} divides none of their sizes."
             )
-
-
-def _laid_out(output: Any, layout: TensorLayout, path: str) -> jax.Array:
-    if not all(isinstance(size, int) for size in output.shape):  # the shape is being inferred
-        return output
-    axes = layout.axes
-    if output.shape and axes and output.shape[0] % layout.parts_along(axes[0]):
-        layout = TensorLayout((None, *axes[1:]), layout.device_mesh)  # a batch that the devices do not divide
-    layout.check_fits(path, output.shape)
-    if isinstance(output, jax.core.Tracer):
-        return jax.lax.with_sharding_constraint(output, layout.backend_layout)
-    return placement.put(output, layout.backend_layout)
 
 
 def _whole_and_large(variables: Sequence[Any], layouts: Sequence[TensorLayout]) -> str:

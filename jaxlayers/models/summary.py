@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
-import numpy as np
 
+from jaxlayers.common.byte_sizes import bytes_of, format_bytes
 from jaxlayers.core import Layer
 from jaxlayers.models._connections import edges_of, outputs_of
 
@@ -83,8 +83,8 @@ def _has_branches(model: Any) -> bool:
 def _totals(model: Any) -> list[str]:
     def line(label: str, weights: list[Any]) -> str:
         unique = list(dict.fromkeys(weights))
-        size = sum(weight.size * np.dtype(jax.numpy.dtype(weight.dtype)).itemsize for weight in unique)
-        return f"{label}: {sum(weight.size for weight in unique):,} ({_bytes(size)})"
+        size = sum(bytes_of(weight.shape, weight.dtype) for weight in unique)
+        return f"{label}: {sum(weight.size for weight in unique):,} ({format_bytes(size)})"
 
     lines = [
         line("Total params", model.weights),
@@ -95,14 +95,6 @@ def _totals(model: Any) -> list[str]:
     if optimizer is not None and getattr(optimizer, "built", False):
         lines.append(line("Optimizer params", list(optimizer.variables)))
     return lines
-
-
-def _bytes(size: float) -> str:
-    for unit in ("B", "KB", "MB", "GB"):
-        if size < 1024:
-            return f"{size:.2f} {unit}"
-        size /= 1024
-    return f"{size:.2f} TB"
 
 
 def _between(rows: list[Any], layer_range: Any, model: str) -> list[Any]:

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxlayers.common import placement, trees
+from jaxlayers.common.errors import ends_in_user_code
 from jaxlayers.core import Variable, random, scope
 from jaxlayers.core.effects import run
 from jaxlayers.core.protocols import Role
@@ -108,6 +109,7 @@ def write(model: Any, new: TrainState) -> None:
 def make_step(model: Any, axis_name: Any = None) -> Callable[[TrainState, Any], tuple[TrainState, Any]]:
     """The model's `train_step` as a pure function; see `Compiled.make_train_step`."""
 
+    @ends_in_user_code
     def step(train_state: TrainState, batch: Any) -> tuple[TrainState, dict[str, jax.Array]]:
         variables = variables_of(model)
         keys, structure = jax.tree.flatten(variables, is_leaf=_is_variable)
@@ -138,15 +140,17 @@ def make_step(model: Any, axis_name: Any = None) -> Callable[[TrainState, Any], 
 def _agree(model: Any, written: Iterable[Any], before: Any, variables: TrainState, axis_name: Any) -> None:
     """Combine the results of the devices, each for its part of the batch: add up sums, and average statistics.
 
-    Metric variables are sums, unless their aggregation says that they are means, or are equal on all devices.
+    Metric variables are sums, unless their aggregation says that they are means, or are equal on all devices. Other
+    variables are statistics, unless their aggregation says that they are sums.
     """
     sums = set(jax.tree.leaves(variables.metrics, is_leaf=_is_variable))
     sums |= {variable for _, variable in model._tracked_walk.entries if variable.role == Role.METRIC}
     statistics = set(jax.tree.leaves(variables.state, is_leaf=_is_variable)) - sums
     for variable in list(written):
         new = scope.read(variable)
-        is_sum = variable.aggregation not in ("mean", "only_first_replica")
-        if variable in sums and is_sum:
+        is_sum = variable.aggregation == "sum"
+        is_sum |= variable in sums and variable.aggregation not in ("mean", "only_first_replica")
+        if variable in sums | statistics and is_sum:
             scope.write(variable, before[variable] + jax.lax.psum(new - before[variable], axis_name))
         elif variable in sums | statistics and jnp.issubdtype(new.dtype, jnp.floating):
             scope.write(variable, jax.lax.pmean(new, axis_name))

@@ -44,6 +44,8 @@ class StopFlag:
         if not self._is_shared:
             return self.is_set
         self._sums.append(processes.add_up(self.is_set))
+        if placement.is_simulated():  # the next step must not begin before the sum has ended
+            self._sums[-1].block_until_ready()
         is_last = self.is_set and int(self._sums[-1]) == jax.process_count()
         if len(self._sums) > DELAY:
             is_last = int(self._sums.popleft()) > 0 or is_last

@@ -297,8 +297,8 @@ class Plan:
             # In one call without Python code: an interrupt cannot come between the run and its result.
             results.extend(map(call, (held,), (donation.arrays_of(self.read),), *[(value,) for value in args]))
             outputs, values, losses = results[0]
-            if not self._donates:
-                jax.block_until_ready(values)  # release the old values only once the step has succeeded
+            if not self._donates or placement.is_simulated():  # release the old values only once the step has succeeded
+                jax.block_until_ready(results if placement.is_simulated() else values)
             for variable, value in zip(written, values, strict=True):
                 variable._value = value
                 variable._exclusive = True

@@ -128,6 +128,25 @@ with jax.set_mesh(jax.make_mesh((4,), ("batch",), axis_types=(AxisType.Explicit,
     results.append(jax.jit(jax.value_and_grad(loss, has_aux=True))(params, spread))
 jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), *results)
 print("explicit axes too")
+
+# Where JAX cannot go on, the error names the way out.
+model = jl.Sequential([jl.Input((3,)), layers.Dense(2)])
+model.compile("sgd", "mse")
+rows = jax.device_put((x[:, 0], x[:, 0, :2]), jax.NamedSharding(jax.make_mesh((4,), ("batch",)), P("batch")))
+model.prepare((x[:, 0], x[:, 0, :2]))
+lookup = layers.Embedding(9, 3)
+for run in (
+    lambda: model.train_on_batch(*rows),
+    lambda: jax.jit(model.make_train_step())(model.train_state, rows),
+    lambda: lookup(jax.numpy.int32(rows[0])),
+):
+    try:
+        run()
+    except Exception as error:
+        assert sum("AxisType.Auto" in note for note in error.__notes__) == 1, error
+    else:
+        raise AssertionError("no error")
+print("errors too")
 """
 
 
@@ -135,4 +154,6 @@ def test_training_steps_on_devices():
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4"
     env = {**os.environ, "XLA_FLAGS": flags, "PYTHONWARNINGS": WARNINGS_OF_PYTHON}
     done = subprocess.run([sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, timeout=300)
-    assert all(w in done.stdout for w in ("all equal", "later turns too", "explicit axes too")), done.stderr
+    assert all(w in done.stdout for w in ("all equal", "later turns too", "explicit axes too", "errors too")), (
+        done.stderr
+    )

@@ -235,3 +235,20 @@ def test_the_script_of_the_page_gives_the_numbers_of_one_device():
     names = run_page()
     with distribution.FSDP(devices=distribution.list_devices()[:1]).scope():
         np.testing.assert_allclose(names["losses"], names["train"](), rtol=1e-3)
+
+
+def test_simulated_devices_run_one_program_at_a_time():
+    """Programs that wait for each other in a collective would end the process after a minute."""
+    weight = jl.Variable(np.eye(8, dtype="float32"))
+
+    @jl.jit
+    def run(x):
+        for _ in range(20):
+            x = ops.tanh(x @ x.T @ x @ weight)
+        return ops.sum(x)
+
+    x = np.ones((1000, 8), "float32")
+    run(x)
+    with distribution.DataParallel().scope():
+        for _ in range(3):
+            assert run(distribution.distribution().place_batch(x)).is_ready()

@@ -94,7 +94,7 @@ def tiny_model(**compiled):
     return model
 
 
-def check(make, folder, interrupts=(2, 4), **options):
+def check(make, folder, interrupts=(4,), **options):
     """Compare training without interruption with training that is interrupted after numbers of batches."""
     expected = train(make, callbacks.Callback())
     for interrupt in interrupts:
@@ -115,7 +115,7 @@ def arrays(**more):
 
 
 # There are three batches in an epoch. The state of a batch is saved after the callbacks, so not if one interrupts it.
-@pytest.mark.parametrize(("frequency", "interrupts"), [(1, (1, 2, 4)), (2, (3, 4)), ("epoch", (4, 5))], ids=str)
+@pytest.mark.parametrize(("frequency", "interrupts"), [(1, (1, 2, 4)), (2, (4,)), ("epoch", (5,))], ids=str)
 def test_arrays(frequency, interrupts, tmp_path):
     check(arrays(), tmp_path / "backup", interrupts, save_freq=frequency)
 
@@ -138,7 +138,7 @@ def test_callbacks(frequency, tmp_path):
         fit = {"x": X, "y": Y, "batch_size": 8, "epochs": 5, "validation_data": VALIDATION}
         return model, {**fit, "callbacks": listeners(tmp_path)}
 
-    check(make, tmp_path / "backup", (4, 5), save_freq=frequency)
+    check(make, tmp_path / "backup", (5,), save_freq=frequency)
     lines = (tmp_path / "log.csv").read_text().splitlines()
     assert [line.partition(",")[0] for line in lines] == ["epoch", *map(str, range(len(lines) - 1))]
 
@@ -162,12 +162,12 @@ def test_the_best_value_of_checkpoints_is_kept(tmp_path):
 @pytest.mark.parametrize("options", [{"steps_per_execution": 2}, {"run_eagerly": True}], ids=str)
 def test_ways_of_running_steps(options, tmp_path):
     make = arrays()
-    check(lambda: make(**options), tmp_path / "backup", (2, 2), save_freq=1)
+    check(lambda: make(**options), tmp_path / "backup", (2,), save_freq=1)
 
 
 def test_epochs_of_several_passes_and_sparse_validation(tmp_path):
     make = arrays(batch_size=4, steps_per_epoch=2, epochs=5, validation_freq=2, initial_epoch=1)
-    check(make, tmp_path / "backup", (3, 4), save_freq=1)
+    check(make, tmp_path / "backup", (4,), save_freq=1)
 
 
 class Squares(jl.utils.PyDataset):
@@ -253,14 +253,14 @@ def test_loaders(data, options, tmp_path):
         stacked = fit.pop("steps_per_execution", 1)
         return tiny_model(steps_per_execution=stacked), fit
 
-    check(make, tmp_path / "backup", (2, 2) if "steps_per_execution" in options else (2, 3), save_freq=1)
+    check(make, tmp_path / "backup", (2,) if "steps_per_execution" in options else (3,), save_freq=1)
 
 
 def test_iterables_that_start_again_resume_between_epochs(tmp_path):
     def make():
         return tiny_model(), {"x": Batches(), "epochs": 3}
 
-    check(make, tmp_path / "backup", (4, 5), save_freq="epoch")
+    check(make, tmp_path / "backup", (5,), save_freq="epoch")
 
 
 @pytest.mark.parametrize("kind", ["IterDataset", "MapDataset", "DataLoader"])
