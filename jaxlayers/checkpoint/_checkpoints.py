@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from jaxlayers.checkpoint import _files, _plain, _trees
+from jaxlayers.checkpoint import _files, _plain, _trees, failures
 from jaxlayers.common import processes
 
 
@@ -20,7 +20,8 @@ def save(path: str | os.PathLike[str], tree: Any, extra: Any = None, overwrite: 
     disk is full, there is nothing at the path.
 
     Several processes that train together must all call this, with the same path on a file system that they share: each
-    writes its part, and the first one commits the checkpoint. `extra` is that of the first process.
+    writes its part, and the first one commits the checkpoint. `extra` is that of the first process. If one of them
+    fails to write its part, it ends, and so do the others: see `distribution.initialize`.
 
     Args:
         path: the path of the directory to create, such as `"checkpoints/100"`. A number as the last part makes `latest`
@@ -59,14 +60,16 @@ def write(path: Path, tree: Any, extra: Any) -> None:
     if jax.process_count() == 1:
         _files.commit(path, lambda partial: _trees.write(partial, tree, extra))
         return
-    is_made, failure = False, None
+    is_made, is_written, failure = False, False, None
 
     def write_part(partial: Path) -> None:
-        nonlocal is_made
+        nonlocal is_made, is_written
         if processes.is_any(False):  # the first process could not make the directory
             return
         is_made = True
-        _trees.write(partial, tree, extra)
+        with failures.noting(True):  # the other processes may wait for this one inside of Orbax
+            _trees.write(partial, tree, extra)
+        is_written = True
 
     try:
         if jax.process_index() == 0:
@@ -77,6 +80,7 @@ def write(path: Path, tree: Any, extra: Any) -> None:
         failure = error
         if not is_made:
             processes.is_any(True)
+        if not is_written:
             raise
     if not is_made or processes.is_any(failure is not None):
         raise failure or OSError(f"The checkpoint {str(path)!r} was not saved: another process failed to write it.")

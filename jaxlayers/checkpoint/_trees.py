@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,31 @@ def write(path: Path, tree: Any, extra: Any) -> None:
         items["state"] = ocp.args.PyTreeSave(jax.tree.unflatten(structure, leaves))
     if large:
         items["extra_arrays"] = ocp.args.PyTreeSave(large)
-    with _saving, ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+    with _saving, _checkpointer(items) as checkpointer:
         checkpointer.save(path, args=ocp.args.Composite(**items))
+
+
+def _checkpointer(items: Iterable[str]) -> Any:
+    """Return an object that writes items with Orbax.
+
+    In several processes, they meet in Orbax through JAX's coordination service. By default they meet on the devices. If
+    one of them has failed, its next operation with the others would then be combined with such a meeting.
+    """
+    import orbax.checkpoint as ocp
+
+    if jax.process_count() == 1:
+        return ocp.Checkpointer(ocp.CompositeCheckpointHandler())
+    together = ocp.options.MultiprocessingOptions(active_processes=set(range(jax.process_count())))
+    handlers = {
+        name: ocp.JsonCheckpointHandler(multiprocessing_options=together)
+        if name == "extra"
+        else ocp.PyTreeCheckpointHandler(multiprocessing_options=together)
+        for name in items
+    }
+    composite = ocp.CompositeCheckpointHandler(
+        composite_options=ocp.CompositeOptions(multiprocessing_options=together), **handlers
+    )
+    return ocp.Checkpointer(composite, multiprocessing_options=together)
 
 
 def read_extra(path: Path) -> dict[str, Any]:

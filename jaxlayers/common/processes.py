@@ -1,17 +1,19 @@
 """Small values that the processes of a training exchange, so that all of them decide alike.
 
 Each function here, unless it says otherwise, is a meeting of all processes: it returns when all have called it, in the
-same order. They are called when a run begins or an epoch ends, never in a step.
+same order. They are called when a run begins or an epoch ends. `add_up` is called in each step, and does not wait.
 """
 
 from __future__ import annotations
 
+import functools
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 
 def gather(values: Sequence[int]) -> np.ndarray:
@@ -27,6 +29,27 @@ def gather(values: Sequence[int]) -> np.ndarray:
 def is_any(flag: bool) -> bool:
     """Return True in all processes if a flag is True in one of them."""
     return bool(gather([int(flag)]).any())
+
+
+def add_up(flag: bool) -> jax.Array:
+    """Return the number of processes whose flag is True, as a scalar array that each process has.
+
+    This is no meeting: the sum is computed on the devices, after what they have been given before. All processes must
+    call it, in the same order.
+    """
+    total, flags = _adder()
+    return total(flags[bool(flag)])
+
+
+@functools.cache
+def _adder() -> tuple[Callable[[jax.Array], jax.Array], list[jax.Array]]:
+    """Return the compiled sum over one device of each process, and its inputs: False and True in this process."""
+    devices = {device.process_index: device for device in reversed(jax.devices())}
+    mesh = Mesh([devices[process] for process in sorted(devices)], ("process",))
+    split, whole = NamedSharding(mesh, PartitionSpec("process")), NamedSharding(mesh, PartitionSpec())
+    own = [np.full(1, flag, np.int32) for flag in (0, 1)]
+    flags = [jax.make_array_from_process_local_data(split, flag) for flag in own]
+    return jax.jit(lambda values: values.sum(), out_shardings=whole), flags
 
 
 def from_first(value: float) -> float:

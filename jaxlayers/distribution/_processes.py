@@ -12,7 +12,8 @@ from typing import Any
 
 import jax
 
-_LATE = 10  # seconds by which JAX may notice later than the timeout says that a process has died
+from jaxlayers.checkpoint import failures
+
 _failure: BaseException | None = None  # the exception that has ended the main thread
 
 
@@ -34,7 +35,9 @@ def initialize(
     A process that dies ends the others, at the latest `heartbeat_timeout` seconds and a few more later. Their error
     lists the numbers of the dead as "unhealthy tasks"; it says "leader task" for process 0, whose end they notice at
     once. They exit with SIGABRT. A process whose script an exception has ended counts as dead once its traceback is
-    printed, and exits with the code 1. Start all processes again to go on from the last checkpoint
+    printed, and exits with the code 1. If the script handles an error of `fit`, `evaluate`, `predict` or
+    `checkpoint.save` that the other processes do not have within `heartbeat_timeout` seconds, the process ends as well:
+    it is no longer in step with them. Start all processes again to go on from the last checkpoint
     (`BackupAndRestore`).
 
     SIGTERM to one process ends `fit` in all of them after the same step; `BackupAndRestore` saves the state first. JAX
@@ -77,6 +80,7 @@ def initialize(
     jax.distributed.initialize(
         job_addresses, num_processes, process_id, heartbeat_timeout_seconds=heartbeat_timeout, **options
     )
+    failures.set_timeout(heartbeat_timeout)
     _end_after_exceptions(heartbeat_timeout)
 
 
@@ -113,10 +117,11 @@ def _end_after_exceptions(heartbeat_timeout: int) -> None:
 def _end_if_failed(heartbeat_timeout: int) -> None:
     """End this process if an exception has ended its main thread."""
     if _failure is None:
+        failures.wait_until_known()  # an error that the script has handled
         return
     logging.shutdown()
     number = jax.process_index()
-    if isinstance(_failure, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(_failure):
+    if failures.is_of_devices(_failure):
         # A collective has failed. JAX ends this process, with the numbers of the dead, as soon as it knows them.
         print(
             f"Process {number}: the connection with another process was lost. The processes that have died are listed "
@@ -125,7 +130,7 @@ def _end_if_failed(heartbeat_timeout: int) -> None:
             flush=True,
         )
         sys.stdout.flush()
-        time.sleep(heartbeat_timeout + _LATE)
+        time.sleep(heartbeat_timeout + failures.LATE)
     print(f"Process {number} has failed: it ends now, and so will the others.", file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()

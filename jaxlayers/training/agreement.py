@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxlayers.checkpoint import failures
 from jaxlayers.common import placement, processes
 from jaxlayers.core import random
 
@@ -40,6 +41,7 @@ def check(model: Any, data: Any, *feeds: Any) -> None:
     """
     if not placement.spans_processes():
         return
+    failures.wait_until_known()
     feeds = tuple(feed for feed in (data, *feeds) if feed is not None)
     variables = [variable for variable in model.variables if variable.held is not None and not variable.is_pinned]
     sums = {

@@ -20,6 +20,7 @@ import numpy as np
 from jaxlayers import config
 from jaxlayers.common import placement, processes
 from jaxlayers.training.compiled_metrics import single_metrics
+from jaxlayers.training.stopping import StopFlag
 
 _MAX_PENDING = 32  # executions that the device may have before the host waits for the oldest
 _MAX_STACKED = 32  # the most steps per execution of "auto" when the host gathers the batches
@@ -36,7 +37,7 @@ class Loop:
     Args:
         model: the model.
         name: the name of the step: `"train_step"` or `"test_step"`. A pass ends early when `model.stop_training`
-            (or `model.stop_evaluating`) is set.
+            (or `model.stop_evaluating`) is set, see `StopFlag`.
         data: the feed of batches.
         hooks: the functions to call before and after each execution, with the number of the batch; None for none.
         progress: the progress bar, or None.
@@ -61,7 +62,6 @@ class Loop:
         self._guard = guard
         if guard is not None:
             model._step_guard(guard).begin_training()
-        self._stop_flag = _STOP_FLAGS[name]
         steps = model.steps_per_execution
         if steps == "auto" and (hooks != (None, None) or model.run_eagerly):
             steps = 1  # a callback that listens to batches is called for each of them
@@ -86,6 +86,7 @@ class Loop:
         """
         model = self._model
         model.stop_evaluating = False  # `fit` resets stop_training, which ends all epochs and not this pass alone
+        flag = StopFlag(model, _STOP_FLAGS[self._name])
         pending: collections.deque[Any] = collections.deque()
         start = time.perf_counter()
         with fresh_metrics(model):
@@ -93,7 +94,7 @@ class Loop:
             if self._guard is not None:
                 model._step_guard(self._guard).begin_pass(done)
             count = done
-            executions = iter(()) if is_over or (done and self._is_over(done)) else self._executions()
+            executions = iter(()) if is_over or (done and (flag.is_set or _is_most(done))) else self._executions()
             for size, execute in executions:
                 if self._begin is not None:
                     self._begin(count)
@@ -112,7 +113,7 @@ class Loop:
                     jax.block_until_ready(pending.popleft())
                 if self._after is not None:
                     self._after(count, logs)
-                if self._is_over(count):
+                if flag.ends_pass() or _is_most(count):
                     break
         if not count:
             raise ValueError(
@@ -122,11 +123,6 @@ class Loop:
         if count > done:
             self._timer.add_mean((time.perf_counter() - start) / (count - done))
         return count, logs
-
-    def _is_over(self, count: int) -> bool:
-        """True if the pass ends after a number of batches, although the data may have more."""
-        most = config.max_steps_per_epoch()
-        return getattr(self._model, self._stop_flag) or (most is not None and count >= most)
 
     def _executions(self) -> Iterator[tuple[int, Callable[[], Any]]]:
         """Yield for each execution of a pass its number of steps and the call that runs it."""
@@ -168,6 +164,12 @@ class Loop:
             number = math.ceil(steps / math.ceil(steps / _MAX_STACKED)) if steps else _MAX_STACKED
         self._stack_size = min(number, steps) if steps else number
         return self._stack_size
+
+
+def _is_most(count: int) -> bool:
+    """True if a pass has as many batches as the settings allow."""
+    most = config.max_steps_per_epoch()
+    return most is not None and count >= most
 
 
 @contextlib.contextmanager

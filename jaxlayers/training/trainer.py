@@ -14,12 +14,14 @@ import numpy as np
 from jaxlayers import config
 from jaxlayers.callbacks import CallbackList, History, NanGuard, ProgbarLogger
 from jaxlayers.callbacks.progress import Progress
+from jaxlayers.checkpoint import failures
 from jaxlayers.common import placement, processes
 from jaxlayers.training import agreement
 from jaxlayers.training.compiled import Compiled
 from jaxlayers.training.feeding import Feed, as_numpy, feed, is_arrays, pack, split, weigh
 from jaxlayers.training.loop import Loop, fresh_metrics, to_host, to_list
 from jaxlayers.training.run import Run
+from jaxlayers.training.stopping import StopFlag
 
 
 class Trainer(Compiled):
@@ -266,6 +268,7 @@ class Trainer(Compiled):
         pending: list[Any] = []
         count = 0
         self.stop_predicting = False
+        flag = StopFlag(self, "stop_predicting")
         with _listening(self, callbacks, verbose, data) as (listeners, progress):
             begin, end = _batch_hooks(listeners, "predict")
             agreement.check(self, data)
@@ -283,7 +286,7 @@ class Trainer(Compiled):
                 pending += zip(outputs, (rows for _, rows in execution), strict=True)
                 while len(pending) > most + 1:  # the device computes the next batches while these outputs are fetched
                     yield placement.fetch(*pending.pop(0))
-                if self.stop_predicting:
+                if flag.ends_pass():
                     break
             for outputs, rows in pending:
                 yield placement.fetch(outputs, rows)
@@ -364,7 +367,8 @@ def _listening(
     shows_progress = any(isinstance(callback, ProgbarLogger) for callback in listeners.callbacks)
     progress = Progress(0 if shows_progress else verbose, epochs or 0, data.steps)
     # The last one is closed first, and all are closed even if closing one of them fails.
-    with contextlib.closing(progress), contextlib.closing(listeners), data, validation or contextlib.nullcontext():
+    noting, closing = failures.noting(placement.spans_processes()), contextlib.closing
+    with noting, closing(progress), closing(listeners), data, validation or contextlib.nullcontext():
         yield listeners, progress
 
 

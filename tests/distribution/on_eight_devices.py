@@ -6,6 +6,7 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import distribution, layers, ops
+from tests.distribution.launching import run_page
 
 rng = np.random.default_rng(0)
 IMAGES, LABELS = rng.normal(size=(43, 8, 8, 3)).astype("float32"), rng.integers(0, 4, 43)
@@ -228,6 +229,12 @@ def test_gradients_of_data_parallelism_are_reduced_at_once():
     shape = f"f32[{','.join(map(str, largest))}]"
     assert sum(shape in line.split(" all-reduce")[0] for line in reductions) == 1
     assert "all-gather(" not in text
+
+
+def test_the_script_of_the_page_gives_the_numbers_of_one_device():
+    names = run_page()
+    with distribution.FSDP(devices=distribution.list_devices()[:1]).scope():
+        np.testing.assert_allclose(names["losses"], names["train"](), rtol=1e-3)
 
 
 def test_simulated_devices_run_one_program_at_a_time():

@@ -1,15 +1,13 @@
-"""Two processes train one model: the numbers of one process, files by all, logs by the first alone."""
+"""Two processes under Slurm train one model: the numbers of one process, files by all, logs by the first alone."""
 
 import json
-import os
-import socket
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 
 import jaxlayers as jl
+from tests.distribution.launching import launch, run_page, slurm
 
 PROCESSES = 2
 
@@ -45,22 +43,15 @@ def _train(folder, number):
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """The output and the results of each process."""
+    """The folder, and the output and the results of each process."""
     folder = tmp_path_factory.mktemp("processes")
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
-    command = [sys.executable, __file__, str(port), str(folder)]
-    workers = [
-        subprocess.Popen(
-            [*command, str(number)], env=os.environ | {"XLA_FLAGS": flags}, text=True, stdout=subprocess.PIPE
-        )
-        for number in range(PROCESSES)
-    ]
-    outputs = [worker.communicate(timeout=300)[0] for worker in workers]
-    assert [worker.returncode for worker in workers] == [0] * PROCESSES, outputs
-    return folder, outputs, [json.loads((folder / f"{number}.json").read_text()) for number in range(PROCESSES)]
+    results = launch(__file__, PROCESSES, 4, folder, environment=slurm)
+    assert [code for code, _, _ in results] == [0] * PROCESSES, results
+    return (
+        folder,
+        [output for _, output, _ in results],
+        [json.loads((folder / f"{number}.json").read_text()) for number in range(PROCESSES)],
+    )
 
 
 def test_sharded_training_over_processes_equals_one_device(results, tmp_path):
@@ -91,10 +82,16 @@ def test_the_first_process_alone_shows_progress_and_logs(results):
     assert len((folder / "log.csv").read_text().splitlines()) == 3
 
 
+def test_the_script_of_the_page_gives_the_numbers_of_one_device(results):
+    expected = run_page()["losses"]
+    for result in results[2]:
+        np.testing.assert_allclose(result["losses"], expected, rtol=1e-3)
+
+
 if __name__ == "__main__":
-    port, folder, number = sys.argv[1:]
-    jl.distribution.initialize(f"127.0.0.1:{port}", num_processes=PROCESSES, process_id=int(number))
+    number, folder = int(sys.argv[1]), sys.argv[2]
+    losses = run_page()["losses"]  # it calls `initialize`
     jl.distribution.set_distribution(jl.distribution.FSDP(min_size=16))
-    result = _train(folder, number)
+    result = _train(folder, number) | {"losses": losses}
     with open(f"{folder}/{number}.json", "w") as file:
         json.dump(result, file)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -14,7 +15,9 @@ import pytest
 
 import jaxlayers as jl
 from jaxlayers import callbacks, distribution, layers
-from tests.distribution.launching import launch
+from jaxlayers.common import placement
+from jaxlayers.training.stopping import DELAY
+from tests.distribution.launching import launch, open_mpi
 
 TIMEOUT = 5  # seconds after which a dead process is noticed
 PARTS = [np.r_[0:16, 32:44, 60:63], np.r_[16:32, 44:60, 63:70]]  # batches 16 + 16, 12 + 16 and 3 + 7 samples
@@ -75,6 +78,30 @@ def fit(folder, *more):
     return outcome(model, model.fit(X, Y, batch_size=32, epochs=4, verbose=0, callbacks=[*saving, *more]))
 
 
+def resume(folder):
+    """Resume `fit`; return the outcome, and the weights and slots with which it goes on."""
+    states = []
+
+    def note(batch, logs):
+        if not states:
+            variables = [*model_of.model.weights, *model_of.model.optimizer.variables]
+            states.append([placement.to_host(variable.value).tolist() for variable in variables])
+
+    model_of = callbacks.LambdaCallback(on_train_batch_begin=note)
+    return fit(folder, model_of), states[0]
+
+
+def steps_until(model, step, stops):
+    """Return the number of steps of a training that a callback stops after a number of them, if `stops` is True."""
+    before = int(model.optimizer.iterations)
+    callback = callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: setattr(model, "stop_training", stops and batch + 1 >= step)
+    )
+    x, y = (np.concatenate([array[:32]] * 20) for array in (X, Y))
+    epochs = len(model.fit(x, y, epochs=2, verbose=0, callbacks=[callback]).history["loss"])
+    return epochs, int(model.optimizer.iterations) - before
+
+
 def errors(number):
     """Return the messages for processes that begin differently."""
     found = {}
@@ -101,6 +128,7 @@ def two(folder, number):
         model = make()
         stop = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: setattr(model, "stop_training", number == 1))
         result["epochs"] = len(model.fit(X, Y, epochs=3, verbose=0, callbacks=[stop]).history["loss"])
+        result["steps"] = [steps_until(model, *when) for when in ((2, number == 1), (2, True), (20, number == 0))]
     with distribution.FSDP(min_size=16).scope():
         best = callbacks.ModelCheckpoint(f"{folder}/best.keras", monitor="loss", verbose=1)
         result["whole"] = fit(f"{folder}/other", best)
@@ -111,15 +139,27 @@ def two(folder, number):
         if number == 0:
             for copy in ("one", "four"):
                 shutil.copytree(f"{folder}/backup", f"{folder}/{copy}/backup")
-        result["resumed"] = fit(folder)
+        result["resumed"], result["restored"] = resume(folder)
     return result
+
+
+def fail_to_save(folder, number):
+    """Train until the checkpoint cannot be written by process 1, which handles the error and goes on."""
+    model = jl.Sequential([jl.Input((6,)), layers.Dense(256)])
+    model.compile("sgd", "mse")
+    if number == 1:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))  # bytes of each file
+    saving = callbacks.OrbaxCheckpoint(f"{folder}/full", save_freq="epoch")
+    with contextlib.suppress(ValueError):  # the error of Orbax
+        model.fit(X, np.tile(Y, 256), batch_size=70, epochs=5, verbose=0, callbacks=[saving])
+    print("the error was handled", flush=True)
+    time.sleep(1000)
 
 
 def four(folder, number):
     """What each of four processes does: resume what two had begun, until one of them dies."""
     with distribution.FSDP(min_size=16).scope():
-        result = fit(f"{folder}/four")
-        Path(f"{folder}/four{number}.json").write_text(json.dumps(result))
+        Path(f"{folder}/four{number}.json").write_text(json.dumps(resume(f"{folder}/four")))
         fit(f"{folder}/dying", *([Signal(signal.SIGKILL, 2, folder)] if number == 2 else []))
 
 
@@ -130,10 +170,12 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pair(folder):
-    """The results of two processes with two devices each, and what they print."""
+    """The results of two processes with two devices each, what they print, and their exit codes."""
     results = launch(__file__, 2, 2, folder, "two")
-    assert [code for code, _, _ in results] == [0, 0], results
-    return [json.loads((folder / f"two{number}.json").read_text()) for number in range(2)], [r[1] for r in results]
+    codes, outputs, _ = zip(*results, strict=True)
+    files = [folder / f"two{number}.json" for number in range(2)]
+    assert all(file.exists() for file in files), outputs
+    return [json.loads(file.read_text()) for file in files], outputs, codes
 
 
 def assert_same(ours, theirs):
@@ -169,6 +211,12 @@ def test_training_stops_everywhere_when_one_process_stops_it(pair):
     assert [result["epochs"] for result in pair[0]] == [1, 1]
 
 
+def test_training_stops_after_the_same_step_when_one_process_stops_it_within_an_epoch(pair):
+    one, all_of_them, one_in_the_last_step = (1, 2 + DELAY), (1, 2), (1, 20)
+    for result in pair[0]:
+        assert result["steps"] == [list(each) for each in (one, all_of_them, one_in_the_last_step)]
+
+
 def test_sigterm_to_one_process_ends_all_and_they_resume_bit_for_bit(pair):
     for result in pair[0]:
         assert result["code"] == 143
@@ -182,14 +230,27 @@ def test_the_first_process_alone_writes_models(pair, folder):
         np.testing.assert_array_equal(ours, np.asarray(theirs, ours.dtype))
 
 
+def test_an_error_of_one_process_ends_all_although_the_script_handles_it(pair, folder):
+    (first, second), (first_code, code) = pair[1:]
+    assert code == 1 and "the error was handled" in second
+    assert "File too large" in second and "Process 1 has failed, and other processes have not within 5" in second
+    assert first_code and "the error was handled" not in first
+    assert "Task 1 heartbeat timeout" in first or "unhealthy (stopped sending heartbeats):\n1\n" in first, first
+    assert not (folder / "full" / "0").exists()
+
+
 def test_one_device_resumes_what_two_processes_have_begun(pair, folder):
-    assert_same(fit(folder / "one"), pair[0][0]["whole"])
+    result, restored = resume(folder / "one")
+    assert restored == pair[0][0]["restored"]  # bit for bit
+    assert_same(result, pair[0][0]["whole"])
 
 
 def test_four_processes_resume_what_two_have_begun_and_end_when_one_dies(pair, folder):
-    results = launch(__file__, 4, 1, folder, "four")
+    results = launch(__file__, 4, 1, folder, "four", environment=open_mpi)
     for number in range(4):
-        assert_same(json.loads((folder / f"four{number}.json").read_text()), pair[0][0]["whole"])
+        result, restored = json.loads((folder / f"four{number}.json").read_text())
+        assert restored == pair[0][0]["restored"]  # bit for bit
+        assert_same(result, pair[0][0]["whole"])
     seconds = time.time() - (folder / f"signal{signal.SIGKILL}").stat().st_mtime
     codes = [code for code, _, _ in results]
     assert codes[2] == -signal.SIGKILL and all(codes), codes
@@ -200,9 +261,12 @@ def test_four_processes_resume_what_two_have_begun_and_end_when_one_dies(pair, f
 
 
 if __name__ == "__main__":
-    port, number, folder, what = sys.argv[1:]
+    number, folder, what = sys.argv[1:]
     number = int(number)
-    processes = {"two": 2, "four": 4}[what]
-    distribution.initialize(f"127.0.0.1:{port}", processes, number, heartbeat_timeout=TIMEOUT)
-    result = {"two": two, "four": four}[what](folder, number)
-    Path(f"{folder}/{what}{number}.json").write_text(json.dumps(result))
+    distribution.initialize(heartbeat_timeout=TIMEOUT)
+    if what == "four":
+        four(folder, number)
+    else:
+        Path(f"{folder}/two{number}.json").write_text(json.dumps(two(folder, number)))
+        with distribution.FSDP(min_size=16).scope():
+            fail_to_save(folder, number)
