@@ -284,9 +284,7 @@ def train_hypernetwork(image, label):
 
 hyper_losses = [float(train_hypernetwork(*batch)) for batch in batches(x, y, size=1, steps=LONG)]
 figures["hypernetwork, running mean"] = "1.54", float(np.mean(hyper_losses))
-print(
-    f"mean loss of {LONG} steps: {np.mean(hyper_losses):.3f}, of the last 100: {np.mean(hyper_losses[-100:]):.3f}"
-)
+print(f"mean loss of {LONG} steps: {np.mean(hyper_losses):.3f}, of the last 100: {np.mean(hyper_losses[-100:]):.3f}")
 
 # %% [markdown]
 # ## A tape inside of `fit`

@@ -237,6 +237,12 @@ class Recorder(jax.core.Trace):
 class Guard(jax.core.Trace):
     """A trace below a function that has a derivative of its own: it refuses arrays that the function closes over.
 
+    Inside a transformation, the trace outside traces a function with a derivative of its own where this trace does not
+    see its operations. So the function is first traced apart, and the constants of the program are looked at. The
+    function that JAX hands to a trace is a `WrappedFun`, which JAX does not document: each run fills its `stores` (the
+    structure of the outputs, for example), and a second run is an error unless they are emptied. The method `reset` of
+    a store empties it. JAX has no public way to run such a function twice.
+
     Args:
         recorder: the recorder that knows the arrays.
     """
