@@ -76,6 +76,9 @@ class Recorder(jax.core.Trace):
 
     def __init__(self) -> None:
         super().__init__()
+        # Some operations (`jnp.ldexp` of JAX 0.12) consist of operations on bits, but have a derivative of their own.
+        # JAX would expand them before it hands them to a trace that requires operations of the lower level.
+        self.requires_low = False
         self._guard = Guard(self)
         with jax_extend.set_current_trace(self):
             self.trace = jax_extend.current_trace()
@@ -249,6 +252,7 @@ class Guard(jax.core.Trace):
 
     def __init__(self, recorder: Recorder):
         super().__init__()
+        self.requires_low = False  # as in `Recorder`
         self._recorder = weakref.ref(recorder)
 
     @property
