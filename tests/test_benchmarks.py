@@ -10,8 +10,7 @@ from benchmarks import __main__ as command
 from benchmarks.clock import Spread
 from benchmarks.layer_cases import CASES, EXCEPTIONS, Case
 from benchmarks.measure.layers import compare, gradient, ours
-from benchmarks.measure.tapes import FUNCTION, TAPE
-from benchmarks.measure.tapes import Case as TrainingCase, compare as compare_steps
+from benchmarks.measure.tapes import FUNCTION, TAPE, Case as TrainingCase, compare as compare_steps
 from jaxlayers import layers
 
 LAYERS = {
