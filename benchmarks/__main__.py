@@ -27,6 +27,7 @@ MEASUREMENTS = {
     "imports": "imports:run",
     "dispatch": "dispatch:run",
     "eager": "eager:run",
+    "tapes": "tapes:run",
     "operations": "operations:run",
     "optimizers": "catalogue:updates",
     "metrics": "catalogue:metric_updates",

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import jupytext
 import matplotlib
+import numpy as np
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
-PICTURES = {"character_transformer": 4, "mnist_convnet": 6, "two_faces": 0, "vae": 8}
+PICTURES = {"character_transformer": 4, "gradient_tape": 1, "mnist_convnet": 6, "two_faces": 0, "vae": 8}
 
 by_name = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -41,6 +42,7 @@ def test_the_cells_run_in_order(path, monkeypatch, capsys):
     assert len(pictures) >= PICTURES[path.stem] and len(set(pictures)) == len(pictures)
     check = {
         "character_transformer": check_transformer,
+        "gradient_tape": check_loops,
         "mnist_convnet": check_classifier,
         "two_faces": check_sine,
         "vae": check_autoencoder,
@@ -56,6 +58,20 @@ def check_classifier(names, printed):
     assert names["losses"][-1] < 0.7 * names["losses"][0]
     assert names["figures"]["accuracy"] > 0.3  # one in ten by chance
     assert int(names["state"].step) == int(names["model"].optimizer.iterations.value)
+
+
+def check_loops(names, printed):
+    figures = names["figures"]
+    assert len(figures) == 6 and all(len(found) in (1, 2) for _, *found in figures.values())
+    for experiment in ("linear layer", "added losses", "compiled step"):
+        first, last = figures[experiment][1:]
+        assert last < 0.95 * first
+    assert 0.3 < figures["running accuracy"][1] < figures["running accuracy"][2]
+    for losses, ratio in ((names["vae_losses"], 0.5), (names["hyper_losses"], 0.8)):
+        assert np.mean(losses[-10:]) < ratio * losses[0]
+    assert names["history"]["loss"][-1] < names["history"]["loss"][0]
+    np.testing.assert_allclose(names["curvature"], [0.128, 0.064], rtol=1e-5)
+    assert names["main"].weights == []  # its layers use the arrays that were assigned to them
 
 
 def check_transformer(names, printed):

@@ -46,7 +46,7 @@ def _compare(
         time_row("a", what, samples, name, BY_HAND, LIMITS.get(name), per=calls) for name in samples if name != BY_HAND
     ]
     flops = {name: program.cost_analysis()["flops"] for name, program in compiled.items()}
-    memory = {name: _peak(program) for name, program in compiled.items()}
+    memory = {name: peak_memory(program) for name, program in compiled.items()}
     for part, kind, numbers, limit, size, unit in (
         ("a", "FLOPs", flops, FLOPS_LIMIT, 1e6, "MFLOP"),
         ("g", "memory", memory, MEMORY_LIMIT, 2**20, "MiB"),
@@ -76,7 +76,7 @@ def _times(steps: dict[str, Step], batch: tuple[Any, ...], calls: int, turns: in
     return take_turns({name: lambda n=name: seconds(lambda: advance(n)) for name in ready}, turns, rounds)
 
 
-def _peak(program: Any) -> int:
+def peak_memory(program: Any) -> int:
     """Return the peak memory in bytes: arguments, results that do not reuse their memory, and temporary arrays."""
     memory = program.memory_analysis()
     arrays = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes

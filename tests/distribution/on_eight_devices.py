@@ -1,8 +1,10 @@
 """Distributions on eight simulated devices, against one device; `test_distribution.py` runs it in another process."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import AxisType, PartitionSpec as P
 
 import jaxlayers as jl
 from jaxlayers import distribution, layers, ops
@@ -252,3 +254,46 @@ def test_simulated_devices_run_one_program_at_a_time():
     with distribution.DataParallel().scope():
         for _ in range(3):
             assert run(distribution.distribution().place_batch(x)).is_ready()
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, jl.jit], ids=["eager", "compiled"])
+def test_a_tape_around_and_inside_of_shard_map(wrap):
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+    w, x = jl.Variable(rng.normal(size=3).astype("float32")), jnp.asarray(rng.normal(size=(16, 3)), "float32")
+
+    def shard(function, *specs):
+        return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=P())
+
+    def mean(w, x):
+        return jax.lax.pmean(jnp.mean(jnp.sin(x @ w)), "data")
+
+    @wrap
+    def around(x):
+        with jl.GradientTape(persistent=True) as tape:
+            tape.watch(x)
+            direct = shard(mean, P(), P("data"))(w.value, x) * 2
+            compiled = jax.jit(shard(mean, P(), P("data")))(w.value, x) * 2
+        return tape.gradient(direct, [w, x]), tape.gradient(compiled, [w, x])
+
+    @wrap
+    def inside(x):
+        def local(w, x):
+            with jl.GradientTape() as tape:
+                tape.watch(w)
+                z = 2 * jnp.mean(jnp.sin(x @ w))
+            return tape.gradient(z, w) / 8  # the sum over the devices, since all have the same weights
+
+        return shard(local, P(), P("data"))(w.value, x)
+
+    @wrap
+    def closes_over_an_array(x):
+        with jl.GradientTape():
+            array = w.value
+            shard(lambda x: mean(array, x), P("data"))(x)
+
+    want = jax.grad(lambda w, x: 2 * jnp.mean(jnp.sin(x @ w)), argnums=(0, 1))(w.value, x)
+    for got in (*around(x), (inside(x),)):
+        for gradient, expected in zip(got, want, strict=False):
+            np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-6)
+    with pytest.raises(TypeError, match="under jax.shard_map closes over"):
+        closes_over_an_array(x)

@@ -225,6 +225,23 @@ def test_functions_with_derivatives_of_their_own(wrap):
 
 
 @BOTH
+def test_operations_that_are_expanded_into_operations_of_bits(wrap):
+    """`jnp.ldexp` has a derivative; the bit operations that it consists of have none."""
+    exponent = jnp.asarray([1, 3])
+
+    @wrap
+    def step(x):
+        with jl.GradientTape(persistent=True) as tape:
+            tape.watch(x)
+            y = jnp.ldexp(x, exponent)
+            z = jax.jit(lambda x: jnp.ldexp(jnp.sin(x), exponent) * 2)(x)
+        return tape.gradient(y, x), tape.gradient(z, x)
+
+    x = jnp.asarray([0.5, 1.5])
+    close(step(x), ([2.0, 8.0], np.cos(x) * np.asarray([4.0, 16.0])))
+
+
+@BOTH
 def test_loops_branches_and_compiled_functions(wrap):
     w, count = jl.Variable([1.0, 2.0]), jl.Variable(0, dtype="int32", trainable=False)
     xs = jnp.asarray(X[:, :2])

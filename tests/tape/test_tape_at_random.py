@@ -1,6 +1,7 @@
 """Layers, operations and random programs under a tape against `jax.grad` and `jl.value_and_grad`."""
 
 import logging
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -36,11 +37,16 @@ def test_layers(case):
     close((value, got), jl.value_and_grad(loss, wrt=layer)())
 
 
+# Other versions of Python and JAX run another part of the table.
+FIRST = (7 * sys.version_info.minor + int(jax.__version__.split(".")[1])) % 25
+WITHOUT_GRADIENT = {"eig", "nextafter", "segment_prod"}  # JAX has none for their arguments in the table
+
+
 def test_operations():
-    for name, args, kwargs in CALLS[::25]:
+    for name, args, kwargs in CALLS[FIRST::25]:
         args = [arg.value if isinstance(arg, Constant) else arg for arg in args]
         numbers = [n for n, arg in enumerate(args) if isinstance(arg, np.ndarray) and arg.dtype == "float32"]
-        if not numbers or not hasattr(ops, name):
+        if not numbers or not hasattr(ops, name) or name in WITHOUT_GRADIENT:
             continue
 
         def function(*some, args=args, numbers=numbers, name=name, kwargs=kwargs):

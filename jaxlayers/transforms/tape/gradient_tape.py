@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from jaxlayers.common import jax_extend
 from jaxlayers.common.array_like import unwrap
+from jaxlayers.common.manual_axes import vary, varying_axes
 from jaxlayers.core import scope, values
 from jaxlayers.core.layer import Layer
 from jaxlayers.core.variable import Variable
@@ -325,19 +326,23 @@ def _one_target(targets: list[Any], method: str) -> list[Any]:
 
 def _weights(targets: Sequence[Any], output_gradients: Any) -> list[Any]:
     if output_gradients is None:
-        return [jnp.ones(target.shape, target.dtype) for target in targets]
+        return [_ones(target) for target in targets]
     weights = [unwrap(weight) for weight in jax.tree.leaves(output_gradients, is_leaf=_is_none_or_facade)]
     if len(weights) != len(targets):
         raise ValueError(f"output_gradients has {len(weights)} arrays for {len(targets)} targets.")
     result = []
     for target, weight in zip(targets, weights, strict=True):
-        array = jnp.ones(target.shape, target.dtype) if weight is None else jnp.asarray(weight, target.dtype)
+        array = _ones(target) if weight is None else jnp.asarray(weight, target.dtype)
         if array.shape != target.shape:
             raise ValueError(
                 f"output_gradients must have the shape of the target, {target.shape}; received {array.shape}."
             )
-        result.append(array)
+        result.append(vary(array, varying_axes(target)))
     return result
+
+
+def _ones(target: Any) -> Any:
+    return vary(jnp.ones(target.shape, target.dtype), varying_axes(target))
 
 
 def _is_none_or_facade(leaf: Any) -> bool:

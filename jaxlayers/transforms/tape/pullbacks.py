@@ -21,6 +21,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxlayers.common.manual_axes import vary
+
 Pullback = Callable[[Sequence[Any]], Sequence[Any]]
 _MOST_COMPILED = 4096  # functions in each cache
 
@@ -86,7 +88,7 @@ def complete(cotangents: Sequence[Any], avals: Sequence[Any]) -> list[Any]:
 def _zero(aval: Any) -> Any:
     """The zero that `jax.vjp` takes as the cotangent of an output: of dtype float0 for integers and keys."""
     if jnp.issubdtype(aval.dtype, jnp.inexact):
-        return jnp.zeros(aval.shape, aval.dtype)
+        return vary(jnp.zeros(aval.shape, aval.dtype), aval.manual_axis_type.varying)
     return np.zeros(aval.shape, jax.dtypes.float0)
 
 

@@ -76,6 +76,9 @@ class Recorder(jax.core.Trace):
 
     def __init__(self) -> None:
         super().__init__()
+        # Some operations (`jnp.ldexp` of JAX 0.12) consist of operations on bits, but have a derivative of their own.
+        # JAX would expand them before it hands them to a trace that requires operations of the lower level.
+        self.requires_low = False
         self._guard = Guard(self)
         with jax_extend.set_current_trace(self):
             self.trace = jax_extend.current_trace()
@@ -145,17 +148,28 @@ class Recorder(jax.core.Trace):
         self, primitive: Any, fun: Any, jvp: Any, tracers: Sequence[Any], /, *, symbolic_zeros: bool
     ) -> Any:
         params = {"subfuns": (fun, jvp), "symbolic_zeros": symbolic_zeros}
-        return self._run_custom(Operation(primitive, params), tracers)
+        return self._run_custom(primitive.name, Operation(primitive, params), tracers)
 
     def process_custom_vjp_call(
         self, primitive: Any, fun: Any, fwd: Any, bwd: Any, tracers: Sequence[Any], /, **params: Any
     ) -> Any:
-        return self._run_custom(Operation(primitive, {"subfuns": (fun, fwd, bwd), **params}), tracers)
+        operation = Operation(primitive, {"subfuns": (fun, fwd, bwd), **params})
+        return self._run_custom(primitive.name, operation, tracers)
 
     def process_shard_map(self, primitive: Any, fun: Any, args: Sequence[Any], /, **params: Any) -> Any:
-        return self._run_custom(Operation(primitive, {"subfuns": (fun,), **params}), args)
+        structures: list[Any] = []  # JAX expects the outputs in a structure of its own, as a bound primitive returns it
 
-    def _run_custom(self, function: Operation, args: Sequence[Any]) -> list[Any]:
+        def mapped(*values: Any) -> list[Any]:
+            structures.append(primitive.bind(*values, subfuns=(fun,), **params))
+            return list(structures[-1])
+
+        if not self.paused:
+            with jax_extend.set_current_trace(self.outer):  # the function runs in a trace that the guard does not see
+                self._guard.check(constants_of(jax.make_jaxpr(mapped)(*args)))
+        outputs = self._run_custom(primitive.name, mapped, args)
+        return structures[-1].update(outputs)
+
+    def _run_custom(self, name: str, function: Callable[..., Any], args: Sequence[Any]) -> list[Any]:
         """Run a function that has a derivative of its own, or is mapped over devices."""
         args, numbers = list(args), self._known(args)
         if not numbers:
@@ -166,7 +180,7 @@ class Recorder(jax.core.Trace):
                 inside[number] = jax.lax.copy_p.bind(args[number])
             with jax_extend.set_current_trace(self._guard):
                 outputs, pull = pullbacks.linearize(function, inside, numbers)
-        return self._note(function.primitive.name, args, numbers, outputs, _all_of(pull))
+        return self._note(name, args, numbers, outputs, _all_of(pull))
 
     def _known(self, args: Sequence[Any]) -> tuple[int, ...]:
         """The positions of the arguments that are known."""
@@ -237,19 +251,27 @@ class Recorder(jax.core.Trace):
 class Guard(jax.core.Trace):
     """A trace below a function that has a derivative of its own: it refuses arrays that the function closes over.
 
+    Inside a transformation, the trace outside traces a function with a derivative of its own where this trace does not
+    see its operations. So the function is first traced apart, and the constants of the program are looked at. The
+    function that JAX hands to a trace is a `WrappedFun`, which JAX does not document: each run fills its `stores` (the
+    structure of the outputs, for example), and a second run is an error unless they are emptied. The method `reset` of
+    a store empties it. JAX has no public way to run such a function twice.
+
     Args:
         recorder: the recorder that knows the arrays.
     """
 
     def __init__(self, recorder: Recorder):
         super().__init__()
+        self.requires_low = False  # as in `Recorder`
         self._recorder = weakref.ref(recorder)
 
     @property
     def _outer(self) -> Any:
         return self._recorder().outer  # type: ignore[union-attr]
 
-    def _check(self, args: Sequence[Any]) -> None:
+    def check(self, args: Sequence[Any]) -> None:
+        """Refuse arrays that the tape knows."""
         recorder: Any = self._recorder()
         arrays = recorder.record.arrays
         if not recorder.paused and any(id(arg) in arrays for arg in args):
@@ -260,14 +282,14 @@ class Guard(jax.core.Trace):
             )
 
     def _pass_on(self, primitive: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
-        self._check(args)
+        self.check(args)
         for program in jaxprs_of(params):
-            self._check(constants_of(program))
+            self.check(constants_of(program))
         with jax_extend.set_current_trace(self._outer):
             return primitive.bind(*args, **params)
 
     def stage_value(self, val: Any) -> Any:
-        self._check([val])
+        self.check([val])
         return self._outer.stage_value(val)
 
     def process_primitive(self, primitive: Any, args: Sequence[Any], params: dict[str, Any], /) -> Any:
@@ -288,7 +310,7 @@ class Guard(jax.core.Trace):
             with jax_extend.set_current_trace(self):
                 return function.call_wrapped(*args)
         with jax_extend.set_current_trace(self._outer):  # it traces the function apart, out of sight
-            self._check(jax.make_jaxpr(function.call_wrapped)(*args).consts)
+            self.check(jax.make_jaxpr(function.call_wrapped)(*args).consts)
         for store in function.stores:  # which the run has filled; JAX does the same before the second run of a function
             if store:
                 store.reset()
