@@ -13,15 +13,15 @@ WORDS, TIME, WIDTH, BATCH = 64, 16, 32, 32
 _COLLECTIVE = re.compile(r"= (.*?) (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(?:-start)?\(")
 
 
-def transformer(batch=BATCH, width=WIDTH):
+def transformer(batch=BATCH, width=WIDTH, words=WORDS):
     """Return a compiled model, and a batch for it."""
     inputs = jl.Input((TIME,), dtype="int32")
-    hidden = layers.Embedding(WORDS, width)(inputs)
+    hidden = layers.Embedding(words, width)(inputs)
     normal = layers.LayerNormalization()(hidden)
     hidden = hidden + layers.MultiHeadAttention(4, 8, name="attention")(normal, normal)
     normal = layers.LayerNormalization()(hidden)
     hidden = hidden + layers.Dense(width, name="down")(layers.Dense(4 * width, "gelu", name="up")(normal))
-    model = jl.Model(inputs, layers.Dense(WORDS, name="head")(layers.LayerNormalization()(hidden)))
+    model = jl.Model(inputs, layers.Dense(words, name="head")(layers.LayerNormalization()(hidden)))
     model.compile(jl.optimizers.Adam(1e-3), jl.losses.SparseCategoricalCrossentropy(from_logits=True))
     return model, (np.zeros((batch, TIME), "int32"),) * 2
 

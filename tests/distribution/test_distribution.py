@@ -1,4 +1,4 @@
-"""Distributions: names as in Keras, devices, meshes and layouts; and the tests on eight devices in one process."""
+"""Distributions: names as in Keras, devices, meshes and layouts; and the tests that need many devices."""
 
 import inspect
 import os
@@ -15,10 +15,12 @@ import jaxlayers as jl
 from jaxlayers import distribution
 
 
-def test_on_eight_devices():
-    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
+@pytest.mark.parametrize(("count", "files"), [(8, "*on_eight_devices.py"), (256, "*on_256_devices.py")])
+def test_on_simulated_devices(count, files):
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={count}"
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider"]
-    checks = sorted(map(str, Path(__file__).parent.glob("*on_eight_devices.py")))
+    checks = sorted(map(str, Path(__file__).parent.glob(files)))
+    assert checks
     done = subprocess.run(
         [*command, *checks], env=os.environ | {"XLA_FLAGS": flags}, capture_output=True, text=True, timeout=600
     )
