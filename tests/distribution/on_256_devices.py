@@ -1,4 +1,4 @@
-"""Programs compiled ahead of time for 256 simulated devices, which run nothing; `test_distribution.py` runs this file."""
+"""Programs compiled ahead of time for 256 simulated devices, none of which runs; see `test_distribution.py`."""
 
 import math
 
