@@ -148,7 +148,10 @@ class Trainer(Compiled):
                 if self.stop_training:
                     break
             if epochs > initial_epoch:
-                self.optimizer.finalize_variable_values(self.trainable_variables)  # type: ignore[attr-defined]
+                # A train_step of the user's own may train a part of the variables: the others have no average.
+                averaged = {variable for variable, _ in self.optimizer.moving_averages}  # type: ignore[attr-defined]
+                trained = [variable for variable in self.trainable_variables if variable in averaged]
+                self.optimizer.finalize_variable_values(trained)  # type: ignore[attr-defined]
             listeners.on_train_end(logs)
             run.end()
         return history
