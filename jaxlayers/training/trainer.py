@@ -149,9 +149,9 @@ class Trainer(Compiled):
                     break
             if epochs > initial_epoch:
                 # A train_step of the user's own may train a part of the variables: the others have no average.
-                averaged = {variable for variable, _ in self.optimizer.moving_averages}  # type: ignore[attr-defined]
-                trained = [variable for variable in self.trainable_variables if variable in averaged]
-                self.optimizer.finalize_variable_values(trained)  # type: ignore[attr-defined]
+                averaged = {variable for variable, _ in self.optimizer.moving_averages}
+                trainable = self.trainable_variables  # type: ignore[attr-defined]
+                self.optimizer.finalize_variable_values([variable for variable in trainable if variable in averaged])
             listeners.on_train_end(logs)
             run.end()
         return history

@@ -5,7 +5,6 @@ import random
 import shutil
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -399,40 +398,3 @@ def test_state_of_optimizers(make, tmp_path):
     for _ in range(3):
         resumed.train_on_batch(X, Y)
     jax.tree.map(np.testing.assert_array_equal, resumed.train_state, whole.train_state)
-
-
-class PartlyTrained(jl.Model):
-    """A model whose own step trains its last layer alone, and has no metrics."""
-
-    def __init__(self):
-        super().__init__(name="partly")
-        self.first, self.last = layers.Dense(3), layers.Dense(1)
-        self.build((None, 4))
-
-    def call(self, inputs):
-        return self.last(self.first(inputs))
-
-    def train_step(self, data):
-        x, y = data
-        variables = self.last.trainable_variables
-        loss, gradients = jl.value_and_grad(lambda: jnp.mean((self(x) - y) ** 2), wrt=variables)()
-        self.optimizer.apply(gradients, variables)
-        return {"loss": loss}
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: jl.optimizers.Adam(0.1, use_ema=True, ema_momentum=0.5),
-        lambda: jl.optimizers.LossScaleOptimizer(jl.optimizers.Adam(0.1)),
-    ],
-    ids=["averages", "loss scale"],
-)
-def test_a_step_that_trains_a_part_without_metrics(make, tmp_path):
-    def model_and_data():
-        model = PartlyTrained()
-        model.compile(make(), metrics=[])
-        return model, {"x": X, "y": Y, "batch_size": 8, "epochs": 3}
-
-    outcome = check(model_and_data, tmp_path / "backup", (4,), save_freq=2)
-    assert not any("opt_state" in name and "first" in name for name in outcome)
