@@ -206,7 +206,9 @@ def _check_same(stored: trees.Flat, wanted: trees.Flat, path: Path) -> None:
     if problems:
         raise ValueError(
             f"The checkpoint {str(path)!r} does not fit: {'; '.join(problems)}. Restore it into the model, compiled as "
-            "it was when it was saved; restore(path) without `like` returns the tree as it is."
+            "it was when it was saved; restore(path) without `like` returns the tree as it is. Generated names such as "
+            "auc and auc_1 are counted within a process: pass name=, or call jl.utils.clear_session() before the model "
+            "is made again."
         )
 
 

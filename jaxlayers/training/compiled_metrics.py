@@ -36,8 +36,8 @@ class CompiledMetrics(metrics.Metric):
 
     @property
     def is_resolved(self) -> bool:
-        """True if all metrics are known."""
-        return self._entries is not None
+        """True if all metrics are known, or there are none: a `train_step` without metrics may not update them."""
+        return self._entries is not None or not jax.tree.leaves(vars(self._arguments), is_leaf=_is_metric)
 
     @property
     def metrics(self) -> list[Any]:
@@ -99,6 +99,10 @@ class CompiledMetrics(metrics.Metric):
                     name = free_name(f"{prefix}{'weighted_' if is_repeated else ''}{metric.name}", taken)
                     taken.add(name)
                     yield _Entry(output, metric, is_weighted, name)
+
+
+def _is_metric(leaf: Any) -> bool:
+    return leaf is not None and is_leaf(leaf)
 
 
 class _Entry(NamedTuple):

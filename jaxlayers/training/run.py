@@ -226,7 +226,8 @@ class Run:
         """Make the weights and metrics that the first step would make, from the shapes of its batch."""
         from jaxlayers.training import state
 
-        if not state.is_known(self.model):
+        # An optimizer that is not built is built by the step, which may train only a part of the variables.
+        if not (state.is_known(self.model) and self.model.optimizer.built):
             self.model.prepare(batch)
 
     def _assign(self) -> None:

@@ -150,7 +150,10 @@ class Trainer(Compiled):
                 if self.stop_training:
                     break
             if epochs > initial_epoch:
-                self.optimizer.finalize_variable_values(self.trainable_variables)  # type: ignore[attr-defined]
+                # A train_step of the user's own may train a part of the variables: the others have no average.
+                averaged = {variable for variable, _ in self.optimizer.moving_averages}
+                trainable = self.trainable_variables  # type: ignore[attr-defined]
+                self.optimizer.finalize_variable_values([variable for variable in trainable if variable in averaged])
             listeners.on_train_end(logs)
             run.end()
         return history

@@ -44,8 +44,9 @@ def value_and_grad(
         A function with the arguments of `fun` that returns `(value, gradients)`, or `((value, aux), gradients)`.
 
     Raises:
-        TypeError: when something in `wrt` is not a variable, or is not differentiable; without `wrt`, when an argument
-            to differentiate with respect to is a layer.
+        TypeError: when something in `wrt` is not a variable, or is not differentiable; when `argnums` holds something
+            other than integers, such as variables; without `wrt`, when an argument to differentiate with respect to is
+            a layer.
         ValueError: when `argnums` is out of range.
 
     Example:
@@ -55,6 +56,7 @@ def value_and_grad(
         >>> float(value), float(gradient)
         (18.0, 12.0)
     """
+    _check_argnums(argnums)
 
     @ends_in_user_code
     @functools.wraps(fun)
@@ -141,6 +143,16 @@ def _wrt(wrt: Any) -> tuple[list[Variable], Callable[[list[Any]], Any]]:
     if len(unique) == len(variables):
         return variables, rebuild
     return unique, lambda values: rebuild([dict(zip(unique, values, strict=True))[v] for v in variables])
+
+
+def _check_argnums(argnums: Any) -> None:
+    """Raise a TypeError if `argnums` is anything but integers, for example the variables that belong to `wrt=`."""
+    for number in argnums if isinstance(argnums, tuple | list) else (argnums,):
+        if is_facade(number) or not hasattr(number, "__index__"):
+            raise TypeError(
+                f"argnums must be an integer or a tuple of integers; received {number!r}. Pass variables and layers by "
+                "keyword: jl.value_and_grad(f, wrt=variables)."
+            )
 
 
 def _check_arguments(argnums: int | tuple[int, ...], args: tuple[Any, ...]) -> None:

@@ -319,6 +319,10 @@ def test_what_cannot_be_differentiated_leads_to_wrt():
     ):
         with pytest.raises(TypeError, match=r"holds the layer 'sequential.*wrt="):
             call()
+    variable, integer = model.layers[0].kernel, jl.Variable(2)
+    for numbers in (model, variable, [variable], {"kernel": variable}, integer, 0.0):
+        with pytest.raises(TypeError, match=r"(?s)argnums must be .*wrt="):
+            jl.value_and_grad(lambda: ops.sum(model(X)), numbers)
     for numbers, received in ((0, ()), (2, (1.0, 2.0)), ((0, -3), (1.0, 2.0))):
         with pytest.raises(ValueError, match=rf"argnums={re.escape(str(numbers))} is out of range.*wrt="):
             jl.grad(lambda *inputs: ops.sum(model(X)), argnums=numbers)(*received)
