@@ -1,4 +1,4 @@
-"""Distributions: names as in Keras, devices, meshes and layouts; and all of `on_eight_devices.py` in one process."""
+"""Distributions: names as in Keras, devices, meshes and layouts; and all of `*on_eight_devices.py` in one process."""
 
 import inspect
 import os
@@ -18,9 +18,13 @@ from jaxlayers import distribution
 def test_on_eight_devices():
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider"]
-    checks = Path(__file__).with_name("on_eight_devices.py")
+    checks = [Path(__file__).with_name(name) for name in ("on_eight_devices.py", "named_axes_on_eight_devices.py")]
     done = subprocess.run(
-        [*command, str(checks)], env=os.environ | {"XLA_FLAGS": flags}, capture_output=True, text=True, timeout=600
+        [*command, *map(str, checks)],
+        env=os.environ | {"XLA_FLAGS": flags},
+        capture_output=True,
+        text=True,
+        timeout=600,
     )
     assert done.returncode == 0, done.stdout[-6000:]
 
