@@ -35,8 +35,8 @@ def reduce_weighted(
     """Weight and reduce values, as described in `Loss`; `mask` and `values_mask` are the two masks there.
 
     If the batch is split over a named `axis` of devices, the mean of the results of all devices is the result for the
-    whole batch: sums are multiplied by the number of devices, and divisors are means over the axis. A sum of values that
-    JAX knows to be equal on all devices, such as weights of the model, is that of one device.
+    whole batch: sums are multiplied by the number of devices, and divisors are means over the axis. A sum of values
+    that JAX knows to be equal on all devices, such as weights of the model, is that of one device.
     """
     # Sum in float32 or wider: float16 overflows at 65504, and bfloat16 represents integers exactly only up to 256.
     wide = wide_dtype(dtype)

@@ -138,8 +138,8 @@ def make_step(model: Any, axis_name: Any = None) -> Callable[[TrainState, Any], 
 def _agree(model: Any, written: Iterable[Any], before: Any, variables: TrainState, axis_name: Any) -> None:
     """Combine the results of the devices, each for its part of the batch: add up sums, and average statistics.
 
-    The aggregation of a variable decides: `"sum"`, `"mean"` or `"only_first_replica"`. Without one, metric variables are
-    sums, and other variables of floats are means unless JAX knows that they are equal on all devices.
+    The aggregation of a variable decides: `"sum"`, `"mean"` or `"only_first_replica"`. Without one, metric variables
+    are sums, and other variables of floats are means unless JAX knows that they are equal on all devices.
 
     Raises:
         ValueError: when a variable of another dtype is known to differ between the devices, and has no aggregation.
