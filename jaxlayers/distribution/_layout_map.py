@@ -17,9 +17,9 @@ class LayoutMap(MutableMapping[str, TensorLayout]):
     A pattern is a regular expression for a whole path. A pattern equal to a path goes before all others.
 
     A path is written as Keras writes it, with the names of the layers and without that of the model
-    (`"decoder_block_0/attention/query/kernel"`), so that layout maps published for Keras apply as they are; or as `variable.path` has it, with attributes, list indices and dict keys
-    (`"blocks/0/attention/query_dense/kernel"`), with or without the model's name. Patterns that match the first form go
-    before those that match the second.
+    (`"decoder_block_0/attention/query/kernel"`), so that layout maps published for Keras apply as they are; or as
+    `variable.path` has it, with attributes, list indices and dict keys (`"blocks/0/attention/query_dense/kernel"`),
+    with or without the model's name. Patterns that match the first form go before those that match the second.
 
     Args:
         device_mesh: the mesh of the layouts.
