@@ -4,13 +4,16 @@ import os
 import pickle
 import re
 import shutil
+import struct
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
 import jaxlayers as jl
+from jaxlayers.files import kinds
 from jaxlayers.saving import KerasFileEditor
 
 
@@ -129,3 +132,17 @@ def test_directories_without_permission(tmp_path):
     closed.mkdir(mode=0o500)
     with pytest.raises(PermissionError, match="Cannot write.*Choose another directory"):
         model.save(closed / "x.keras")
+
+
+@pytest.mark.parametrize("length", [0x0280, 0x0380, 0x0480, 0x0580])
+def test_headers_of_any_length_are_those_of_safetensors(length, tmp_path):
+    """The length of the header comes first, and some lengths begin as a pickle does."""
+    model = jl.Sequential([jl.Input((2,)), jl.layers.Dense(3)])
+    arrays = {"layers/dense/kernel": np.ones((2, 3), "float32"), "layers/dense/bias": np.ones(3, "float32")}
+    content = safetensors.numpy.save(arrays)
+    (held,) = struct.unpack_from("<Q", content)
+    header = content[8 : 8 + held].ljust(length)
+    (tmp_path / "m.safetensors").write_bytes(struct.pack("<Q", length) + header + content[8 + held :])
+    assert held < length and kinds.kind_of(tmp_path / "m.safetensors") == "safetensors"
+    model.load_weights(tmp_path / "m.safetensors")
+    assert model.get_weights()[0].sum() == 6

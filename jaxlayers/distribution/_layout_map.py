@@ -14,10 +14,12 @@ from jaxlayers.models import Model
 class LayoutMap(MutableMapping[str, TensorLayout]):
     """Layouts by patterns of the paths of variables.
 
-    A pattern is a regular expression for a whole path. A path is written as Keras writes it, with the names of the
-    layers and without that of the model (`"decoder_block_0/attention/query/kernel"`), so that layout maps published for
-    Keras apply as they are; or as `variable.path` has it, with attributes, list indices and dict keys
-    (`"blocks/0/attention/query_dense/kernel"`), with or without the model's name.
+    A pattern is a regular expression for a whole path. A pattern equal to a path goes before all others.
+
+    A path is written as Keras writes it, with the names of the layers and without that of the model
+    (`"decoder_block_0/attention/query/kernel"`), so that layout maps published for Keras apply as they are; or as
+    `variable.path` has it, with attributes, list indices and dict keys (`"blocks/0/attention/query_dense/kernel"`),
+    with or without the model's name. Patterns that match the first form go before those that match the second.
 
     Args:
         device_mesh: the mesh of the layouts.
@@ -74,6 +76,27 @@ class LayoutMap(MutableMapping[str, TensorLayout]):
         """Return the pattern that matches `"<path of the layer>/output"`, or None."""
         paths = (f"{path}/output" for path in forms_of_path(layer))
         return next((pattern for path in paths if (pattern := self.pattern_of(path))), None)
+
+    def explain_unused(self, unused: list[str], model: Any) -> str:
+        """Return a message on patterns that apply to no weight of a model: which match none, which are hidden."""
+        hiding: dict[str, str | None] = {}
+        for variable in model.weights:
+            paths, applied = forms_of_path(variable), self.pattern_for(variable)
+            hiding |= {p: applied for p in unused if any(re.fullmatch(p, path) for path in paths)}
+        sentences = []
+        if unmatched := [pattern for pattern in unused if pattern not in hiding]:
+            first = ", ".join(forms_of_path(variable)[0] for variable in model.weights[:8])
+            sentences.append(
+                f"These patterns of the layout map match no weight of {model.name!r}: {unmatched}. A pattern must "
+                f"match a whole path; the first paths are {first}."
+            )
+        if hiding:
+            pairs = ", ".join(f"{hidden!r} (hidden by {other!r})" for hidden, other in hiding.items())
+            sentences.append(
+                f"These patterns of the layout map never apply to a weight of {model.name!r}, because others go before "
+                f"them wherever they match: {pairs}. Remove them, or make the others narrower."
+            )
+        return " ".join(sentences)
 
     def __setitem__(self, pattern: str, layout: Any) -> None:
         if pattern in self._layouts:

@@ -17,7 +17,7 @@ from jaxlayers.core import Layer
 from jaxlayers.core.protocols import Role
 from jaxlayers.distribution import _outputs
 from jaxlayers.distribution._joining import Joiner, processes_along
-from jaxlayers.distribution._layout_map import LayoutMap, forms_of_path
+from jaxlayers.distribution._layout_map import LayoutMap
 from jaxlayers.distribution._mesh import DeviceMesh, TensorLayout, to_device
 
 _LARGE = 1 << 20  # elements: larger weights that stay whole on every device are told
@@ -343,17 +343,13 @@ class ModelParallel(Distribution):
         return TensorLayout((*[None] * axis, name), self.device_mesh)
 
     def check_model(self, model: Any) -> None:
-        """Raise an error if a pattern of the layout map matches no weight of a built model."""
+        """Raise an error if a pattern of the layout map applies to no weight of a built model."""
         if self._map is None:
             return
         used = {self._map.pattern_for(variable) for variable in model.weights}
         used |= {self._map.pattern_for_outputs(part) for part in model._tracked_objects if isinstance(part, Layer)}
         if unused := [pattern for pattern in self._map if pattern not in used]:
-            paths = ", ".join(forms_of_path(variable)[0] for variable in model.weights[:8])
-            raise ValueError(
-                f"These patterns of the layout map match no weight of {model.name!r}: {unused}. A pattern must match a "
-                f"whole path; the first paths are {paths}."
-            )
+            raise ValueError(self._map.explain_unused(unused, model))
 
     def _tell_whole(self, variables: Sequence[Any], layouts: Sequence[TensorLayout]) -> None:
         if names := _whole_and_large(variables, layouts):

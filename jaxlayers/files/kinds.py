@@ -114,6 +114,9 @@ def _kind_of_directory(path: str | os.PathLike[str]) -> str:
 def _kind_of_bytes(start: bytes, size: int) -> str | None:
     if size == 0:
         return "empty"
+    # First: the length of the header, with which the file begins, may look like the beginning of another kind.
+    if len(start) > 8 and struct.unpack_from("<Q", start)[0] <= size - 8 and start[8:9] == b"{":
+        return "safetensors"
     if start.startswith(b"PK\x03\x04") and len(start) >= 30:
         (length,) = struct.unpack_from("<H", start, 26)
         return _kind_of_archive(start[30 : 30 + length].decode("utf-8", "replace"))
@@ -125,8 +128,6 @@ def _kind_of_bytes(start: bytes, size: int) -> str | None:
         return "gzip"
     if start[:1] == b"\x80" and start[1:2] in (b"\2", b"\3", b"\4", b"\5"):
         return "pickle"
-    if len(start) > 8 and struct.unpack_from("<Q", start)[0] <= size - 8 and start[8:9] == b"{":
-        return "safetensors"
     return None
 
 

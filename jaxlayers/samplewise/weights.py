@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxlayers.common.manual_axes import is_equal_along
 from jaxlayers.core.operations import operation
 from jaxlayers.numerics.types import wide_dtype
 from jaxlayers.samplewise.functions import match_ranks
@@ -34,7 +35,8 @@ def reduce_weighted(
     """Weight and reduce values, as described in `Loss`; `mask` and `values_mask` are the two masks there.
 
     If the batch is split over a named `axis` of devices, the mean of the results of all devices is the result for the
-    whole batch: sums are multiplied by the number of devices, and divisors are means over the axis.
+    whole batch: sums are multiplied by the number of devices, and divisors are means over the axis. A sum of values
+    that JAX knows to be equal on all devices, such as weights of the model, is that of one device.
     """
     # Sum in float32 or wider: float16 overflows at 65504, and bfloat16 represents integers exactly only up to 256.
     wide = wide_dtype(dtype)
@@ -49,7 +51,8 @@ def reduce_weighted(
     if reduction in (None, "none") or not values.ndim:
         result = values
     elif reduction == "sum":
-        result = jnp.sum(values) * (1 if axis is None else jax.lax.axis_size(axis))
+        is_whole = axis is None or is_equal_along(axis, values)
+        result = jnp.sum(values) * (1 if is_whole else jax.lax.axis_size(axis))
     elif reduction == "mean_with_sample_weight" and weights is not None:
         result = divide_no_nan(jnp.sum(values), _mean_over(axis, jnp.sum(weights)))
     else:

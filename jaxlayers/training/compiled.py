@@ -224,8 +224,11 @@ class Compiled:
         Args:
             axis_name: the mesh axis of `pmap` or `shard_map` over which the batch is split: gradients with respect to
                 variables and statistics are averaged over it, and the sums of metrics are added up. Losses that are
-                sums, or means over weights or masks, are those of the whole batch; losses that `add_loss` has added are
-                averaged, so they should be means over samples. Each device has keys of its own. None by default.
+                sums, or means over weights or masks, are those of the whole batch. A loss that is a sum of values
+                equal on all devices, such as weights, needs `shard_map` with `check_vma=True`, its default: elsewhere
+                JAX cannot tell them from samples. States that differ are combined by their `aggregation`: `"sum"`,
+                `"mean"` or `"only_first_replica"`; floats without one are averaged, and so
+                are losses that `add_loss` has added. None by default.
 
         Example:
             >>> import jax, numpy as np, jaxlayers as jl

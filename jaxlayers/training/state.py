@@ -14,7 +14,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.common import placement, trees
+from jaxlayers.common import manual_axes, placement, trees
 from jaxlayers.common.errors import ends_in_user_code
 from jaxlayers.core import Variable, random, scope
 from jaxlayers.core.effects import run
@@ -140,20 +140,33 @@ def make_step(model: Any, axis_name: Any = None) -> Callable[[TrainState, Any], 
 def _agree(model: Any, written: Iterable[Any], before: Any, variables: TrainState, axis_name: Any) -> None:
     """Combine the results of the devices, each for its part of the batch: add up sums, and average statistics.
 
-    Metric variables are sums, unless their aggregation says that they are means, or are equal on all devices. Other
-    variables are statistics, unless their aggregation says that they are sums.
+    The aggregation of a variable decides: `"sum"`, `"mean"` or `"only_first_replica"`. Without one, metric variables
+    are sums, and other variables of floats are means unless JAX knows that they are equal on all devices.
+
+    Raises:
+        ValueError: when a variable of another dtype is known to differ between the devices, and has no aggregation.
     """
     sums = set(jax.tree.leaves(variables.metrics, is_leaf=_is_variable))
     sums |= {variable for _, variable in model._tracked_walk.entries if variable.role == Role.METRIC}
     statistics = set(jax.tree.leaves(variables.state, is_leaf=_is_variable)) - sums
-    for variable in list(written):
-        new = scope.read(variable)
-        is_sum = variable.aggregation == "sum"
-        is_sum |= variable in sums and variable.aggregation not in ("mean", "only_first_replica")
-        if variable in sums | statistics and is_sum:
+    for variable in [each for each in written if each in sums | statistics]:
+        new, rule = scope.read(variable), variable.aggregation
+        is_number = jnp.issubdtype(new.dtype, jnp.number)
+        if is_number and (rule == "sum" or (variable in sums and rule not in ("mean", "only_first_replica"))):
             scope.write(variable, before[variable] + jax.lax.psum(new - before[variable], axis_name))
-        elif variable in sums | statistics and jnp.issubdtype(new.dtype, jnp.floating):
+        elif manual_axes.is_equal_along(axis_name, new):
+            continue
+        elif rule == "only_first_replica":
+            is_first = jax.lax.axis_index(axis_name) == 0
+            scope.write(variable, jax.lax.psum(jnp.where(is_first, new, jnp.zeros_like(new)), axis_name))
+        elif jnp.issubdtype(new.dtype, jnp.floating):
             scope.write(variable, jax.lax.pmean(new, axis_name))
+        elif manual_axes.is_tracked(axis_name) and rule != "mean":
+            raise ValueError(
+                f"{variable.path!r} of dtype {new.dtype} differs between the devices along {axis_name!r}, and has no "
+                'rule by which its values become one. Make it with aggregation="sum" or "only_first_replica", or let '
+                "the layer write a value that is equal on all devices, by jax.lax.psum or jax.lax.pmax."
+            )
 
 
 def _tree(owner: Any, places: dict[Variable, Path] | None = None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxlayers.common import masks, trees
+from jaxlayers.common import manual_axes, masks, trees
 from jaxlayers.common.errors import ends_in_user_code
 from jaxlayers.core import building, scope
 from jaxlayers.core.effects import run
@@ -65,15 +65,15 @@ def value_and_grad(
             building.dry_run(fun, args, kwargs)
         variables, tree = _wrt(wrt)
         inner = scope.current()
-        axis = (
-            None if inner is None or wrt is None else inner.mean_axis
-        )  # each device computes the gradient of its part of the batch
+        # Each device computes the gradient of its part of the batch.
+        axis = None if inner is None or wrt is None else inner.mean_axis
+        tracks = axis is not None and manual_axes.is_tracked(axis)
 
         def pure(values: list[Any], *inputs: Any) -> Any:
             inputs = masks.follow(inputs, args)
             outputs, effects = run(Scope.lifted(dict(zip(variables, values, strict=True))), fun, *inputs, **kwargs)
             value, aux = outputs if has_aux else (outputs, None)
-            return (value if axis is None else jax.lax.pmean(value, axis)), (aux, effects)
+            return _share_of_mean(value, axis, tracks), (aux, effects)
 
         options = {"holomorphic": holomorphic, "allow_int": allow_int, "reduce_axes": reduce_axes}
         if wrt is None:
@@ -84,13 +84,26 @@ def value_and_grad(
             transformed = jax.value_and_grad(pure, has_aux=True, **options)
             (value, (aux, effects)), gradients = transformed([scope.read(variable) for variable in variables], *args)
         effects.commit()
-        if axis is not None:
+        if axis is not None and tracks:
             gradients = jax.lax.pmean(gradients, axis)
+        elif axis is not None:
+            value, gradients = jax.lax.psum((value, gradients), axis)
         if wrt is not None:
             gradients = tree(gradients)
         return ((value, aux) if has_aux else value), gradients
 
     return wrapped
+
+
+def _share_of_mean(value: Any, axis: Any, tracks: bool) -> Any:
+    """Return what a device differentiates, so that its gradients are as small as those of the whole batch.
+
+    Otherwise gradients in float16 would overflow where those of one device do not. If JAX tracks what varies, the
+    derivative of the mean over the axis is right on each device; else the shares of the devices are added up later.
+    """
+    if axis is None:
+        return value
+    return jax.lax.pmean(value, axis) if tracks else value / jax.lax.axis_size(axis)
 
 
 def grad(

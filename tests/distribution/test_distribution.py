@@ -12,7 +12,7 @@ import keras
 import pytest
 
 import jaxlayers as jl
-from jaxlayers import distribution
+from jaxlayers import distribution, layers
 
 
 @pytest.mark.parametrize(("count", "files"), [(8, "*on_eight_devices.py"), (256, "*on_256_devices.py")])
@@ -76,3 +76,48 @@ def test_layouts_are_checked():
         distribution.set_distribution("data")
     with pytest.raises(ValueError, match="one axis"):
         distribution.DataParallel(mesh)
+
+
+class Backbone(jl.Model):
+    """A model with the names of a published backbone; its attributes have other names."""
+
+    def __init__(self):
+        super().__init__()
+        self.tokens = layers.Embedding(8, 4, name="token_embedding")
+        self.first = layers.MultiHeadAttention(2, 2, name="self_attention")
+        self.last = layers.Dense(4, name="ffw")
+
+    def call(self, inputs):
+        hidden = self.tokens(inputs)
+        return self.last(self.first(hidden, hidden))
+
+
+def backbone_with(*patterns):
+    layouts = distribution.LayoutMap(distribution.DeviceMesh((1, 1), ("batch", "model"), ["cpu:0"]))
+    for pattern in patterns:
+        layouts[pattern] = ("model",)
+    strategy = distribution.ModelParallel(layout_map=layouts)
+    with strategy.scope():
+        model = Backbone()
+        model(jnp.ones((1, 3), "int32"))
+    return strategy, model
+
+
+def test_published_patterns_apply_as_they_are():
+    strategy, model = backbone_with("token_embedding/embeddings", "self.*(query|key|value).kernel", "ffw.kernel")
+    strategy.check_model(model)
+    split = [v.name for v in model.weights if v.value.sharding.spec == jax.P("model")]
+    assert split == ["embeddings", "kernel", "kernel", "kernel", "kernel"]
+
+
+def test_patterns_that_never_apply_are_told_apart_from_those_that_match_nothing():
+    strategy, model = backbone_with("ffw/kernel", "ffw/k.*", "last/bias", "none")
+    with pytest.raises(ValueError, match=r"match no weight of 'backbone': \['none'\]"):
+        strategy.check_model(model)
+    with pytest.raises(ValueError, match=r"never apply.*'ffw/k\.\*' \(hidden by 'ffw/kernel'\)"):
+        strategy.check_model(model)
+    strategy, model = backbone_with("ffw/.*", "last/kernel")  # one by names, one by attributes
+    with pytest.raises(ValueError, match=r"'last/kernel' \(hidden by 'ffw/\.\*'\)"):
+        strategy.check_model(model)
+    strategy, model = backbone_with("ffw/kernel", "ffw/.*")  # which applies to the bias
+    strategy.check_model(model)

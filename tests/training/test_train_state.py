@@ -200,63 +200,6 @@ for reduction in ("sum", "mean_with_sample_weight", "mean"):
         one = jax.shard_map(model.make_train_step(axis_name="devices"), mesh=mesh, in_specs=(P(), P("devices")),
                             out_specs=(P(), P()), check_vma=check_vma)
         check(*jax.jit(one)(model.train_state, batch))
-
-# Several outputs, metrics of outcomes, losses of layers, a scaled loss, accumulated gradients, the user's own counts.
-class Counts(layers.Layer):
-    def build(self, shape):
-        make = lambda dtype, how: self.add_weight(shape=(), dtype=dtype, initializer="zeros", trainable=False,
-                                                  aggregation=how)
-        self.calls, self.total, self.mean = make("int32", "none"), make("float32", "sum"), make("float32", "mean")
-
-    def call(self, x):
-        self.calls.assign_add(1)
-        self.total.assign_add(jl.ops.sum(x))
-        self.mean.assign(jl.ops.mean(x))
-        self.add_loss(jl.ops.mean(jl.ops.square(x)))
-        return x
-
-def everything():
-    jl.utils.set_random_seed(1)
-    jl.utils.clear_session()
-    inputs = jl.Input((4,))
-    h = Counts()(layers.Dense(3, activation="tanh", activity_regularizer="l2")(inputs))
-    outputs = {"a": layers.Dense(2, name="a")(h), "b": layers.Dense(1, activation="sigmoid", name="b")(h)}
-    model = jl.Model(inputs, outputs)
-    scaled = optimizers.LossScaleOptimizer(optimizers.Adam(0.1, gradient_accumulation_steps=2))
-    losses, metrics = {"a": "mse", "b": "binary_crossentropy"}, {"a": ["mae"], "b": ["auc", "precision"]}
-    model.compile(scaled, losses, loss_weights={"a": 1.0, "b": 0.5}, metrics=metrics)
-    model.prepare(batch)
-    return model
-
-labels = (y[:, :1] > 0).astype("float32")
-batch = x, {"a": y, "b": labels}, {"a": weights, "b": weights[::-1].copy()}
-reference, model = everything(), everything()
-step, state = jax.jit(reference.make_train_step()), reference.train_state
-one = jax.jit(jax.shard_map(model.make_train_step(axis_name="devices"), mesh=mesh, in_specs=(P(), P("devices")),
-                            out_specs=(P(), P())))
-many = model.train_state
-for _ in range(4):
-    (state, logs), (many, found) = step(state, batch), one(many, batch)
-check(many, found)
-
-# Each device draws its own masks; their generators stay equal.
-class Kept(layers.Layer):
-    def build(self, shape):
-        self.dropout = layers.Dropout(0.5)
-        self.mask = self.add_weight(shape=(32,), dtype="int32", initializer="zeros", trainable=False)
-
-    def call(self, x, training=None):
-        self.mask.assign(jl.ops.cast(self.dropout(jl.ops.ones((32,)), training=training), "int32"))
-        return x
-
-model = jl.Sequential([jl.Input((4,)), Kept(), layers.Dense(2)])
-model.compile("sgd", "mse")
-model.prepare((x, y))
-one = jax.pmap(model.make_train_step(axis_name="devices"), axis_name="devices")
-many = jax.tree.map(lambda a: jnp.broadcast_to(a, (4, *a.shape)), model.train_state)
-many, _ = one(many, (x.reshape(4, 4, 4), y.reshape(4, 4, 2)))
-masks, (generator,) = many.state["kept"]["mask"], jax.tree.leaves(many.state["kept"]["dropout"])
-assert len(np.unique(masks, axis=0)) == 4 and len(np.unique(generator, axis=0)) == 1
 print("agreed")
 """
 
