@@ -1,8 +1,7 @@
 """Files that are compared with their seals while they are read, so that no byte is read twice.
 
-Large reads go on in other threads, each of which sums up what it reads while the bytes are in the core's cache.
-`Verified.check` waits for them and sums up the rest of the file. It is called before the first array that was read is
-used.
+Large reads are summed up as they arrive, each by the thread that reads it, while the bytes are in the core's cache.
+`Verified.check` sums up the rest of the file. It is called before the first array that was read is used.
 
 This is for formats whose structure is safe to parse before the file has been compared with its seal. HDF5 is none: its
 library can crash on damaged files.
@@ -13,7 +12,7 @@ from __future__ import annotations
 import itertools
 import os
 import zlib
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
 
 from jaxlayers.files import seals
@@ -41,7 +40,6 @@ class Verified:
         self._file, self._name, self._end, self._expected, self._beginning = file, name, end, expected, beginning
         self._crcs: dict[int, int] = {}  # of the parts that were read as a whole
         self._pool: ThreadPoolExecutor | None = None
-        self._reads: list[Future[None]] = []  # that `check` waits for
 
     def __enter__(self) -> Verified:
         return self
@@ -56,21 +54,21 @@ class Verified:
     def _stop(self) -> None:
         self._expected = None
         self._crcs.clear()
-        self._reads.clear()
         if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+            self._pool.shutdown()
             self._pool = None
 
     def read_into(self, view: memoryview, start: int) -> int:
-        """Read bytes from a position; return their number. A large read may go on until `check` returns."""
+        """Read bytes from a position; return their number."""
         if self._expected is None or len(view) < _LARGE:
             return os.preadv(self._file.fileno(), [view], start)
         if self._pool is None:
             self._pool = ThreadPoolExecutor(os.cpu_count() or 1)
         stop = start + len(view)
         bounds = [start, *range((start // _GROUP + 1) * _GROUP, stop, _GROUP), stop]
-        for range_ in itertools.pairwise(bounds):
-            self._reads.append(self._pool.submit(self._read_range, view, start, *range_))
+        ranges = itertools.pairwise(bounds)
+        for _ in self._pool.map(lambda range_: self._read_range(view, start, *range_), ranges):
+            pass
         return len(view)
 
     def _read_range(self, view: memoryview, offset: int, start: int, stop: int) -> None:
@@ -96,8 +94,6 @@ class Verified:
             ValueError: when the file has changed since it was sealed.
         """
         expected, self._expected = self._expected, None
-        for read in self._reads:
-            read.result()
         if expected is not None and seals.hash_range(self._file, self._end, self._beginning, self._crcs) != expected:
             seals.raise_damaged(self._name)
         self._stop()
