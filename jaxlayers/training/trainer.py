@@ -150,10 +150,8 @@ class Trainer(Compiled):
                 if self.stop_training:
                     break
             if epochs > initial_epoch:
-                # A train_step of the user's own may train a part of the variables: the others have no average.
-                averaged = {variable for variable, _ in self.optimizer.moving_averages}
-                trainable = self.trainable_variables  # type: ignore[attr-defined]
-                self.optimizer.finalize_variable_values([variable for variable in trainable if variable in averaged])
+                averaged = {variable for variable, _ in self.optimizer.moving_averages}  # those that are trained
+                self.optimizer.finalize_variable_values(averaged.intersection(self.trainable_variables))  # type: ignore
             listeners.on_train_end(logs)
             run.end()
         return history
