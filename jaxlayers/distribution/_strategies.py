@@ -121,13 +121,16 @@ class Distribution:
             batch: arrays in any structure.
             leading: the number of axes before that of the samples; 0 by default.
         """
-        return jax.tree.map(lambda leaf: self._place(leaf, leading), batch)
+        leaves, structure = jax.tree.flatten(batch)
+        shardings = [self._sharding_of_leaf(np.shape(leaf), leading) for leaf in leaves]
+        if self.spans_processes:
+            return jax.tree.unflatten(structure, map(placement.put, leaves, shardings))
+        return jax.tree.unflatten(structure, jax.device_put(leaves, shardings))  # one call takes less time
 
-    def _place(self, leaf: Any, leading: int) -> jax.Array:
-        shape = np.shape(leaf)
+    def _sharding_of_leaf(self, shape: tuple[int, ...], leading: int) -> NamedSharding:
         if len(shape) <= leading:
-            return placement.put(leaf, self._sharding(self.device_mesh.backend_mesh))
-        return placement.put(leaf, self._batch_sharding(shape[leading], leading))
+            return self._sharding(self.device_mesh.backend_mesh)
+        return self._batch_sharding(shape[leading], leading)
 
     def joiner(self) -> Joiner | None:
         """Return the object that joins the parts of batches; None if each process has the whole batches."""

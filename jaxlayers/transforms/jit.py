@@ -298,7 +298,7 @@ class Plan:
             results.extend(map(call, (held,), (donation.arrays_of(self.read),), *[(value,) for value in args]))
             outputs, values, losses = results[0]
             if not self._donates or placement.is_simulated():  # release the old values only once the step has succeeded
-                jax.block_until_ready(results if placement.is_simulated() else values)
+                jax.block_until_ready(jax.tree.leaves(results)[:1] if placement.is_simulated() else values)
             for variable, value in zip(written, values, strict=True):
                 variable._value = value
                 variable._exclusive = True
