@@ -68,7 +68,25 @@ def attention():
     return model, (TOKENS, {"a": TARGETS, "b": LABELS})
 
 
-MODELS = {"images": images, "recurrent": recurrent, "attention": attention}
+def repeated():
+    """Blocks in a loop, computed again for the gradient, in half precision with a scaled loss."""
+    policy = "mixed_float16"
+    block = layers.Dense(16, "tanh", dtype=policy)
+    model = jl.Sequential(
+        [
+            jl.Input((8,)),
+            layers.Rescaling(1 / 16),
+            layers.Dense(16, dtype=policy),
+            layers.Repeat(block, 4, remat=True, name="blocks", dtype=policy),
+            layers.Dense(2, name="down"),
+        ]
+    )
+    optimizer = jl.optimizers.LossScaleOptimizer(jl.optimizers.Adam(1e-2, gradient_accumulation_steps=2))
+    model.compile(optimizer, "mse")
+    return model, (TOKENS.astype("float32"), TARGETS)
+
+
+MODELS = {"images": images, "recurrent": recurrent, "attention": attention, "repeated": repeated}
 
 
 def tensor_parallel():
