@@ -277,6 +277,18 @@ def test_layers_of_all_kinds_in_one_archive(path):
         loaded(1)
 
 
+def test_masks(path):
+    model = jl.Sequential([jl.Input((6,), dtype="int32"), layers.Embedding(9, 4, mask_zero=True), layers.LSTM(3)])
+    tokens = np.random.default_rng(0).integers(0, 3, (5, 6))
+    model.export(path, platforms=CPU)
+    same(load(path)(tokens), model(tokens))
+    first, second = model.layers
+    save(path, lambda x, mask: second(x, mask=mask), jnp.ones((5, 6, 4)), jnp.ones((5, 6), bool), platforms=CPU)
+    same(load(path)(jnp.copy(first(tokens)), tokens != 0), model(tokens))
+    with pytest.raises(ValueError, match="an input has a mask, which it ignores"):
+        load(path)(first(tokens), tokens != 0)
+
+
 def test_endpoints_share_weights(path):
     class Coder(jl.Model):
         def __init__(self):

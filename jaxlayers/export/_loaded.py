@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import export
 
+from jaxlayers.common import explanations, masks
 from jaxlayers.common.array_like import from_other_library, unwrap
 from jaxlayers.common.errors import ends_in_user_code
-from jaxlayers.common.explanations import describe as describe_value
 from jaxlayers.common.settings import overflows
 from jaxlayers.core import InputSpec
 from jaxlayers.export import _structures
@@ -113,6 +113,8 @@ class Function:
             by_name = f" and {', '.join(kwargs)} by name" if kwargs else ""
             raise self.error(f"it takes {', '.join(names)}; received {len(args)} by position{by_name}")
         arguments = {name: received.get(name) for name in names}
+        if masks.in_use() and any(masks.get_mask(leaf) is not None for leaf in jax.tree.leaves(arguments)):
+            raise self.error("an input has a mask, which it ignores. Export the mask as an input, or pass jnp.copy(input)")
         if all(map(_is_ready, jax.tree.leaves(arguments))):
             return arguments
         matched = self.match(arguments)
@@ -145,7 +147,7 @@ class Function:
         except (ValueError, TypeError) as error:
             raise self.error(f"the input {name!r} is no array: {error}") from None
         if not _is_ready(array) and (array.dtype.kind in _TEXT or overflows(array)):
-            what = describe_value(array)
+            what = explanations.describe(array)
             raise self.error(f"the input {name!r} must hold numbers that fit into JAX's dtypes; received {what}")
         return array
 
