@@ -1,4 +1,4 @@
-"""Programs compiled ahead of time for 256 simulated devices, which run nothing; `test_distribution.py` runs this file."""
+"""Training steps compiled for 256 simulated devices, and not run; `test_distribution.py` runs this file."""
 
 import math
 

@@ -186,3 +186,26 @@ def test_initializers_of_any_kind_are_traced_where_they_can_be():
         pytest.raises(ValueError, match=r"asked for shape \(64, 32\) and returned \(3,\)"),
     ):
         layers.Layer().add_weight((64, 32), initializer=lambda shape: ops.ones(3)).value  # noqa: B018
+
+
+def test_constraints_on_outputs_keep_masks_and_other_transformations():
+    tokens, targets = np.random.default_rng(0).integers(0, 4, (16, 6)), np.ones((16, 2), "float32")
+
+    def make():
+        jl.utils.set_random_seed(0)
+        inner = jl.Sequential([jl.Input((6,), dtype="int32"), layers.Embedding(16, 16, mask_zero=True)])
+        model = jl.Sequential([jl.Input((6,), dtype="int32"), inner, layers.LSTM(16), layers.Dense(2)])
+        model.compile("sgd", "mse")
+        model.prepare((tokens, targets))
+        return model
+
+    model = make()
+    predicted, loss = model.predict(tokens, verbose=0), model.test_on_batch(tokens, targets)
+    with distribution.FSDP(min_size=16).scope():
+        model = make()
+        np.testing.assert_allclose(model.predict(tokens, verbose=0), predicted, rtol=1e-4, atol=1e-6)
+        mesh = jax.make_mesh((8,), ("batch",), axis_types=(jax.sharding.AxisType.Auto,))
+        specs = {"in_specs": (jax.P(), jax.P("batch")), "out_specs": jax.P(), "check_vma": False}
+        step = jax.jit(jax.shard_map(model.make_train_step(axis_name="batch"), mesh=mesh, **specs))
+        logs = step(model.train_state, (tokens, targets))[1]
+    np.testing.assert_allclose(logs["loss"], loss, rtol=1e-5)
