@@ -1,6 +1,6 @@
 """The compiled programs of distributions: collectives, memory, and how weights are made, on eight simulated devices.
 
-`test_distribution.py` runs this file. XLA's compiler for CPUs has no reduce-scatter here: where a GPU or TPU program
+`test_distribution.py` runs this file. XLA's compiler for CPUs has no reduce-scatter here: where a TPU program
 adds up parts of gradients by a reduce-scatter, a CPU program has an all-reduce and a slice. It combines all all-reduces
 that do not depend on each other.
 """
@@ -111,7 +111,7 @@ def test_tensor_parallelism_in_a_transformer_has_what_its_layout_implies():
     assert {kind for kind, _ in found} == {"all-reduce"}
     *between, gradients = [shapes for _, shapes in found]
     # Attention and the pair of dense layers, forward and backward. Queries, keys and values have gradients of their own
-    # with respect to the inputs, which the compilers for GPUs and TPUs add up before they reduce them.
+    # with respect to the inputs, which the compiler for TPUs adds up before it reduces them.
     assert sorted(between) == [[activations]] * 3 + [[activations] * 3]
     assert not sizes_of(parts) - sizes_of(gradients) and 0 <= bytes_of(gradients) - bytes_of(parts) <= SMALL
 
