@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 from jaxlayers import config
-from jaxlayers.common import registry
+from jaxlayers.common import dtype_policies, registry
 
 Values = dict[Any, Any]
 
@@ -105,6 +105,7 @@ def _library_setters(library: Any) -> dict[str, Callable[[Any], Any]]:
 
 def _read_ours() -> Values:
     return _read_library(config) | {
+        "dtype_policy": dtype_policies._global_policy,  # None while it follows `floatx`
         "flash_attention": config.is_flash_attention_enabled(),
         "max_epochs": config.max_epochs(),
         "max_steps_per_epoch": config.max_steps_per_epoch(),
@@ -113,8 +114,6 @@ def _read_ours() -> Values:
 
 def _restore_ours(old: Values, new: Values) -> None:
     setters = _library_setters(config) | {
-        # The default policy follows `floatx`, which is restored first; None stands for it.
-        "dtype_policy": lambda policy: config.set_dtype_policy(None if policy.name == config.floatx() else policy),
         "flash_attention": _set_flash_attention,
         "max_epochs": config.set_max_epochs,
         "max_steps_per_epoch": config.set_max_steps_per_epoch,

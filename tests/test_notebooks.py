@@ -34,7 +34,7 @@ def test_there_are_notebooks():
 
 
 @by_name
-def test_the_cells_run_in_order(path, monkeypatch, capsys):
+def test_the_cells_run_in_order(path, monkeypatch, capsys, restored_settings):
     monkeypatch.setenv("JAXLAYERS_NOTEBOOK_SIZE", "tiny")
     matplotlib.use("Agg")
     names, pictures = run(path)

@@ -1,4 +1,4 @@
-"""Programs compiled ahead of time for 256 simulated devices, none of which runs; see `test_distribution.py`."""
+"""Training steps compiled for 256 simulated devices, and not run; `test_distribution.py` runs this file."""
 
 import math
 

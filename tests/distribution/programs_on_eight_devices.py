@@ -1,6 +1,6 @@
 """The compiled programs of distributions: collectives, memory, and how weights are made, on eight simulated devices.
 
-`test_distribution.py` runs this file. XLA's compiler for CPUs has no reduce-scatter here: where a GPU or TPU program
+`test_distribution.py` runs this file. XLA's compiler for CPUs has no reduce-scatter here: where a TPU program
 adds up parts of gradients by a reduce-scatter, a CPU program has an all-reduce and a slice. It combines all all-reduces
 that do not depend on each other.
 """
@@ -111,7 +111,7 @@ def test_tensor_parallelism_in_a_transformer_has_what_its_layout_implies():
     assert {kind for kind, _ in found} == {"all-reduce"}
     *between, gradients = [shapes for _, shapes in found]
     # Attention and the pair of dense layers, forward and backward. Queries, keys and values have gradients of their own
-    # with respect to the inputs, which the compilers for GPUs and TPUs add up before they reduce them.
+    # with respect to the inputs, which the compiler for TPUs adds up before it reduces them.
     assert sorted(between) == [[activations]] * 3 + [[activations] * 3]
     assert not sizes_of(parts) - sizes_of(gradients) and 0 <= bytes_of(gradients) - bytes_of(parts) <= SMALL
 
@@ -186,3 +186,26 @@ def test_initializers_of_any_kind_are_traced_where_they_can_be():
         pytest.raises(ValueError, match=r"asked for shape \(64, 32\) and returned \(3,\)"),
     ):
         layers.Layer().add_weight((64, 32), initializer=lambda shape: ops.ones(3)).value  # noqa: B018
+
+
+def test_constraints_on_outputs_keep_masks_and_other_transformations():
+    tokens, targets = np.random.default_rng(0).integers(0, 4, (16, 6)), np.ones((16, 2), "float32")
+
+    def make():
+        jl.utils.set_random_seed(0)
+        inner = jl.Sequential([jl.Input((6,), dtype="int32"), layers.Embedding(16, 16, mask_zero=True)])
+        model = jl.Sequential([jl.Input((6,), dtype="int32"), inner, layers.LSTM(16), layers.Dense(2)])
+        model.compile("sgd", "mse")
+        model.prepare((tokens, targets))
+        return model
+
+    model = make()
+    predicted, loss = model.predict(tokens, verbose=0), model.test_on_batch(tokens, targets)
+    with distribution.FSDP(min_size=16).scope():
+        model = make()
+        np.testing.assert_allclose(model.predict(tokens, verbose=0), predicted, rtol=1e-4, atol=1e-6)
+        mesh = jax.make_mesh((8,), ("batch",), axis_types=(jax.sharding.AxisType.Auto,))
+        specs = {"in_specs": (jax.P(), jax.P("batch")), "out_specs": jax.P(), "check_vma": False}
+        step = jax.jit(jax.shard_map(model.make_train_step(axis_name="batch"), mesh=mesh, **specs))
+        logs = step(model.train_state, (tokens, targets))[1]
+    np.testing.assert_allclose(logs["loss"], loss, rtol=1e-5)
