@@ -114,9 +114,7 @@ class Function:
             raise self.error(f"it takes {', '.join(names)}; received {len(args)} by position{by_name}")
         arguments = {name: received.get(name) for name in names}
         if masks.in_use() and any(masks.get_mask(leaf) is not None for leaf in jax.tree.leaves(arguments)):
-            raise self.error(
-                "an input has a mask, which it ignores. Export the mask as an input, or pass jnp.copy(input)"
-            )
+            raise self.error("an input has a mask, which it ignores. Export the mask as an input, or pass jnp.copy(x)")
         if all(map(_is_ready, jax.tree.leaves(arguments))):
             return arguments
         matched = self.match(arguments)
