@@ -60,6 +60,14 @@ def test_a_gradient_while_recording_is_stopped_leaves_other_tapes_alone():
     assert float(second.gradient(b, w)) == 6.0
 
 
+def test_a_gradient_inside_of_another_trace_ends_the_recording():
+    w = jl.Variable(2.0)
+    with jl.GradientTape() as tape:
+        y = w * w
+        assert jax.vmap(lambda v: tape.gradient(y, w) * v)(jnp.ones(2)).tolist() == [4.0, 4.0]
+    assert not jl.core.values.recorders.get()
+
+
 @jax.custom_jvp
 def cubed(x):
     return x**3

@@ -73,6 +73,8 @@ class GradientTape:
     def __exit__(self, *exc: object) -> None:
         if self._recorder is not None:
             self._stop()
+        else:  # a gradient inside of another trace has ended the recording
+            Recorder.leave_ended()
 
     def _stop(self) -> None:
         recorder, self._recorder = self._recorder, None

@@ -81,6 +81,11 @@ class Recorder(jax.core.Trace):
         """
         self.paused = self.ended = True
         self.record = Record()
+        self.leave_ended()
+
+    @staticmethod
+    def leave_ended() -> None:
+        """Leave the innermost traces whose recorders have ended."""
         opened: Any = values.recorders.get()
         while opened and opened[-1].ended and opened[-1].is_current:
             opened[-1].leave()
