@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from jaxlayers.transforms.tape.recorder import Node, Record
+from jaxlayers.transforms.tape.record import Node, Record
 
 
 def find_path(record: Record, sources: Sequence[int]) -> tuple[list[Node], set[int]]:
@@ -26,7 +26,7 @@ def find_path(record: Record, sources: Sequence[int]) -> tuple[list[Node], set[i
 
 
 def accumulate(
-    path: Sequence[Node], dependent: set[int], cotangents: dict[int, Any], sources: Sequence[int]
+    path: Sequence[Node], dependent: set[int], cotangents: dict[int, Any], sources: Sequence[int], is_recorded: bool
 ) -> dict[int, Any]:
     """Return the cotangents of the sources, by identity; sources that are not connected are left out.
 
@@ -35,6 +35,7 @@ def accumulate(
         dependent: likewise.
         cotangents: those of the targets, by identity.
         sources: the identities of the sources.
+        is_recorded: if True, the record is to hold the computation of the gradients as well.
     """
     sums = dict(cotangents)
     wanted = set(sources)
@@ -46,7 +47,8 @@ def accumulate(
             if place is not None and place not in wanted:
                 sums.pop(place, None)
         positions = tuple(number for number, place in enumerate(node.inputs) if place in dependent)
-        for number, cotangent in zip(positions, node.pull(incoming, positions), strict=True):
+        pull = node.pull_again if is_recorded else node.pull
+        for number, cotangent in zip(positions, pull(incoming, positions), strict=True):
             place = node.inputs[number]
             sums[place] = jax.lax.add(sums[place], cotangent) if place in sums else cotangent
     return {place: sums[place] for place in wanted if place in sums}

@@ -14,12 +14,13 @@ import jax.numpy as jnp
 from jaxlayers.common import jax_extend
 from jaxlayers.common.array_like import unwrap
 from jaxlayers.common.manual_axes import vary, varying_axes
-from jaxlayers.core import scope, values
+from jaxlayers.core import scope
 from jaxlayers.core.layer import Layer
 from jaxlayers.core.variable import Variable
 from jaxlayers.transforms.gradients import is_facade
 from jaxlayers.transforms.tape import backward, sources as sources_
-from jaxlayers.transforms.tape.recorder import Record, Recorder
+from jaxlayers.transforms.tape.record import Record
+from jaxlayers.transforms.tape.recorder import Recorder
 
 
 class GradientTape:
@@ -52,11 +53,10 @@ class GradientTape:
         self._watches_accessed = bool(watch_accessed_variables)
         self._record: Record | None = self._new_record()
         self._recorder: Recorder | None = None  # while the block runs
-        self._opened: Any = None
         self._watched: tuple[Variable, ...] = ()  # once the record is gone
 
     def _new_record(self) -> Record:
-        record = Record()
+        record = Record(self._persistent)
         record.variables.accessed = self._watches_accessed
         return record
 
@@ -66,21 +66,19 @@ class GradientTape:
         if self._record is None or (self._record.nodes and not self._persistent):
             self._record = self._new_record()
         _check_dispatch()
-        recorder = self._recorder = Recorder.opened(self._record)
-        self._opened = contextlib.ExitStack()
-        self._opened.callback(recorder.close)
-        self._opened.callback(_leave, values.recorders.set((*values.recorders.get(), recorder)))
-        self._opened.enter_context(jax_extend.set_current_trace(recorder))
+        self._recorder = Recorder.opened(self._record)
+        self._recorder.enter()
         return self
 
     def __exit__(self, *exc: object) -> None:
         if self._recorder is not None:
             self._stop()
+        else:  # a gradient inside of another trace has ended the recording
+            Recorder.leave_ended()
 
     def _stop(self) -> None:
-        self._recorder = None
-        opened, self._opened = self._opened, None
-        opened.close()
+        recorder, self._recorder = self._recorder, None
+        recorder.end()  # type: ignore[union-attr]
 
     def watch(self, tensor: Any) -> None:
         """Record what is computed from variables, layers or arrays from now on.
@@ -131,7 +129,8 @@ class GradientTape:
         try:
             yield
         finally:
-            recorder.paused = before
+            if self._recorder is recorder:  # otherwise the recording has ended inside
+                recorder.paused = before
 
     def gradient(
         self,
@@ -261,7 +260,8 @@ class GradientTape:
             if id(target) in dependent:
                 before = cotangents.get(id(target))
                 cotangents[id(target)] = weight if before is None else before + weight
-        found = backward.accumulate(path, dependent, cotangents, identities)
+        is_recorded = self._recorder is not None and not self._recorder.paused
+        found = backward.accumulate(path, dependent, cotangents, identities, is_recorded)
         return [_sum(found, group, leaf, zero) for group, leaf in zip(arrays, leaves, strict=True)]
 
     def _compute_all(self, record: Record, output: Any, basis: Any, leaves: list[Any], zero: bool) -> list[Any]:
@@ -285,10 +285,6 @@ def _check_dispatch() -> None:
             f"GradientTape does not work with jax {jax.__version__}, which does not hand operations on arrays to the "
             "current trace. Use jl.value_and_grad(function, wrt=...) instead."
         )
-
-
-def _leave(token: Any) -> None:
-    values.recorders.reset(token)
 
 
 def _check_unconnected(value: Any) -> bool:

@@ -68,6 +68,19 @@ def is_hashable(operation: Operation) -> bool:
     return True
 
 
+def allow_another_run(functions: Sequence[Any]) -> None:
+    """Make functions ready to run again that JAX has handed to a trace.
+
+    Such a function is a `WrappedFun`, which JAX does not document: each run fills its `stores` (the structure of the
+    outputs, for example), and a second run is an error unless they are emptied. The method `reset` of a store empties
+    it. JAX has no public way to run such a function twice.
+    """
+    for function in functions:
+        for store in getattr(function, "stores", ()):
+            if store:
+                store.reset()
+
+
 def of_some(function: Callable[..., Any], args: Sequence[Any], numbers: Sequence[int]) -> Callable[..., Any]:
     """Return a function of some of its arguments, with the others fixed."""
 
@@ -120,9 +133,11 @@ def _back(vjp: Any, cotangents: Sequence[Any], avals: tuple[Any, ...]) -> Any:
     return vjp(complete(cotangents, avals))
 
 
-def pull_back(operation: Operation, args: Sequence[Any], numbers: tuple[int, ...], cotangents: Sequence[Any]) -> Any:
+def pull_back(operation: Any, args: Sequence[Any], numbers: tuple[int, ...], cotangents: Sequence[Any]) -> Any:
     """Return the cotangents of some arguments of an operation that has kept its arguments."""
-    if not is_hashable(operation):
+    own = operation.params.get("subfuns", ()) if isinstance(operation, Operation) else ()
+    if own or not is_hashable(operation):
+        allow_another_run(own)
         return linearize(operation, args, numbers)[1](cotangents)
     return _pullback(operation, numbers)(args, cotangents)
 

@@ -22,43 +22,8 @@ from jaxlayers.common import jax_extend
 from jaxlayers.core import scope, values
 from jaxlayers.transforms.tape import pullbacks
 from jaxlayers.transforms.tape.pullbacks import Operation, Pullback
-from jaxlayers.transforms.tape.sources import WatchedVariables, is_old_leaf
-
-
-class Node:
-    """One operation of a record.
-
-    Attributes:
-        name: the name of the operation, for messages.
-        inputs: the identities of the inputs that were known.
-        outputs: the identities of the outputs; None for those without a gradient.
-        pull: a function from the cotangents of the outputs (None for those that are zero) and the positions among
-            `inputs` that are of interest to the cotangents of these inputs.
-    """
-
-    __slots__ = ("inputs", "name", "outputs", "pull")
-
-    def __init__(self, name: str, inputs: list[int], outputs: list[int | None], pull: Callable[..., Any]):
-        self.name, self.inputs, self.outputs, self.pull = name, inputs, outputs, pull
-
-
-class Record:
-    """The operations that depend on watched arrays, in the order in which they ran.
-
-    Attributes:
-        arrays: all arrays that are known, by identity. They are kept alive, so that no identity is used twice.
-        nodes: the operations.
-        variables: the variables whose reads are recorded.
-    """
-
-    def __init__(self) -> None:
-        self.arrays: dict[int, Any] = {}
-        self.nodes: list[Node] = []
-        self.variables = WatchedVariables()
-
-    def add(self, array: Any) -> None:
-        """Make an array known."""
-        self.arrays[id(array)] = array
+from jaxlayers.transforms.tape.record import Node, Record
+from jaxlayers.transforms.tape.sources import is_old_leaf
 
 
 class Recorder(jax.core.Trace):
@@ -100,7 +65,42 @@ class Recorder(jax.core.Trace):
         self.is_eager = self.trace_outside == jax_extend.NO_TRACE
         inner = scope.current()
         self.level = None if inner is None else inner.values
-        self.paused = False
+        self.paused = self.ended = False
+
+    def enter(self) -> None:
+        """Become the current trace."""
+        values.recorders.set((*values.recorders.get(), self))
+        self._entered = jax_extend.set_current_trace(self)
+        self._entered.__enter__()
+
+    def end(self) -> None:
+        """Record nothing from now on.
+
+        A recorder that others were opened inside of stays among the traces until they have ended: they hand their
+        operations to it.
+        """
+        self.paused = self.ended = True
+        self.record = Record()
+        self.leave_ended()
+
+    @staticmethod
+    def leave_ended() -> None:
+        """Leave the innermost traces whose recorders have ended."""
+        opened: Any = values.recorders.get()
+        while opened and opened[-1].ended and opened[-1].is_current:
+            opened[-1].leave()
+            opened = values.recorders.get()
+
+    @property
+    def is_current(self) -> bool:
+        """True if operations are handed to this trace first."""
+        return bool(jax_extend.current_trace() == self.trace)
+
+    def leave(self) -> None:
+        """Make the trace outside the current one again."""
+        self._entered.__exit__(None, None, None)
+        values.recorders.set(values.recorders.get()[:-1])
+        self.close()
 
     def close(self) -> None:
         """Let go of the record. Eager recorders are kept for the next tape."""
@@ -136,12 +136,12 @@ class Recorder(jax.core.Trace):
         elif jaxprs_of(params) and pullbacks.is_hashable(function):
             with jax_extend.set_current_trace(self.outer):
                 outputs, pull = pullbacks.run_compiled(function, args, numbers)
-            outputs = self._note(primitive.name, args, numbers, outputs, _all_of(pull))
+            outputs = self._note(primitive.name, args, numbers, outputs, _all_of(pull), function)
         else:
             with jax_extend.set_current_trace(self.outer):
                 outputs = function(*args)
             pull = functools.partial(_pull_kept, function, args, numbers)
-            outputs = self._note(primitive.name, args, numbers, outputs, pull)
+            outputs = self._note(primitive.name, args, numbers, outputs, pull, function)
         return outputs if primitive.multiple_results else outputs[0]
 
     def process_custom_jvp_call(
@@ -180,7 +180,7 @@ class Recorder(jax.core.Trace):
                 inside[number] = jax.lax.copy_p.bind(args[number])
             with jax_extend.set_current_trace(self._guard):
                 outputs, pull = pullbacks.linearize(function, inside, numbers)
-        return self._note(name, args, numbers, outputs, _all_of(pull))
+        return self._note(name, args, numbers, outputs, _all_of(pull), function)
 
     def _known(self, args: Sequence[Any]) -> tuple[int, ...]:
         """The positions of the arguments that are known."""
@@ -203,10 +203,16 @@ class Recorder(jax.core.Trace):
     ) -> list[Any]:
         with jax_extend.set_current_trace(self.outer):
             outputs, pull = pullbacks.linearize(function, args, numbers)
-        return self._note(name, args, numbers, outputs, _all_of(pull))
+        return self._note(name, args, numbers, outputs, _all_of(pull), function)
 
     def _note(
-        self, name: str, args: Sequence[Any], numbers: tuple[int, ...], outputs: list[Any], pull: Callable[..., Any]
+        self,
+        name: str,
+        args: Sequence[Any],
+        numbers: tuple[int, ...],
+        outputs: list[Any],
+        pull: Callable[..., Any],
+        function: Callable[..., Any],
     ) -> list[Any]:
         """Add a node for an operation that has run, and return its outputs."""
         with jax_extend.set_current_trace(self.outer):
@@ -218,7 +224,8 @@ class Recorder(jax.core.Trace):
             if has_gradient:
                 self.record.add(output)
         if any(place is not None for place in places):
-            self.record.nodes.append(Node(name, [id(args[number]) for number in numbers], places, pull))
+            again = functools.partial(_pull_kept, function, args, numbers) if self.record.is_persistent else pull
+            self.record.nodes.append(Node(name, [id(args[number]) for number in numbers], places, pull, again))
         return outputs
 
     def _with_constants(self, args: Sequence[Any], operation: Operation) -> tuple[list[Any], Any]:
@@ -252,10 +259,7 @@ class Guard(jax.core.Trace):
     """A trace below a function that has a derivative of its own: it refuses arrays that the function closes over.
 
     Inside a transformation, the trace outside traces a function with a derivative of its own where this trace does not
-    see its operations. So the function is first traced apart, and the constants of the program are looked at. The
-    function that JAX hands to a trace is a `WrappedFun`, which JAX does not document: each run fills its `stores` (the
-    structure of the outputs, for example), and a second run is an error unless they are emptied. The method `reset` of
-    a store empties it. JAX has no public way to run such a function twice.
+    see its operations. So the function is first traced apart, and the constants of the program are looked at.
 
     Args:
         recorder: the recorder that knows the arrays.
@@ -311,9 +315,7 @@ class Guard(jax.core.Trace):
                 return function.call_wrapped(*args)
         with jax_extend.set_current_trace(self._outer):  # it traces the function apart, out of sight
             self.check(jax.make_jaxpr(function.call_wrapped)(*args).consts)
-        for store in function.stores:  # which the run has filled; JAX does the same before the second run of a function
-            if store:
-                store.reset()
+        pullbacks.allow_another_run([function])
         return self._pass_on(primitive, args, params)
 
     def process_shard_map(self, primitive: Any, fun: Any, args: Any, /, **params: Any) -> Any:
