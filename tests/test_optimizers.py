@@ -386,3 +386,11 @@ def test_a_schedule_of_ones_own_may_run_python_and_read_variables():
 def test_what_is_no_learning_rate_is_refused(rate):
     with pytest.raises(ValueError, match="learning_rate must be a number"):
         SGD(rate)
+
+
+def test_no_variables_at_all_is_an_error():
+    """Such as those of a model that is not built yet, which would never be trained."""
+    optimizer, model = jl.optimizers.SGD(0.1), jl.Sequential([jl.layers.Dense(1)])
+    with pytest.raises(ValueError, match="received no pairs .* before a model is built"):
+        optimizer.apply_gradients(zip([], model.trainable_variables, strict=True))
+    assert optimizer.iterations == 0

@@ -3,4 +3,5 @@
 import jaxlayers as jl
 from benchmarks.precision import POLICY
 
-jl.config.set_dtype_policy(POLICY)
+if jl.config.floatx() != POLICY:
+    jl.config.set_dtype_policy(POLICY)

@@ -149,17 +149,21 @@ class Optimizer(Steps):
             The variable that counts the calls.
 
         Raises:
-            ValueError: as in `apply`.
+            ValueError: if there are no pairs; otherwise as in `apply`.
         """
         pairs = list(grads_and_vars)
+        if not pairs:
+            raise ValueError(
+                f"{self.name!r}: apply_gradients() received no pairs (gradient, variable). The list of variables is "
+                "empty before a model is built: call it or build() it before trainable_variables is read."
+            )
         if any(not isinstance(pair, tuple | list) or len(pair) != 2 for pair in pairs):
             raise ValueError(
                 f"{self.name!r}: apply_gradients() takes pairs (gradient, variable); received "
                 f"{type(pairs[0]).__name__}. A tree of gradients goes to apply(tree, layer)."
             )
-        if pairs:
-            gradients, variables = zip(*pairs, strict=True)
-            self.apply(gradients, variables)
+        gradients, variables = zip(*pairs, strict=True)
+        self.apply(gradients, variables)
         return self._iterations
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:

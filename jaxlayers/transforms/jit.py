@@ -35,7 +35,7 @@ from jaxlayers.core.tracking import Tracked
 from jaxlayers.core.variable import Variable
 from jaxlayers.transforms.facades import FacadeRef, WeakMethod, hold_facades, release_facades
 from jaxlayers.transforms.fingerprints import Fingerprint
-from jaxlayers.transforms.jit_options import method_options, shift_options
+from jaxlayers.transforms.jit_options import check_options, method_options, shift_options
 from jaxlayers.transforms.reachable import facades_of, guess
 from jaxlayers.transforms.replay import FoundInputs, Replay, changes_structure
 
@@ -70,6 +70,7 @@ def jit(fun: Callable[..., Any] | None = None, *, donate: bool = True, **options
         >>> int(bump(1)), int(bump(3)), int(count.value)
         (2, 8, 4)
     """
+    check_options(options)
     if fun is None:
         return functools.partial(jit, donate=donate, **options)
     return Jitted(fun, donate, options)

@@ -5,6 +5,18 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+import jax
+
+
+def check_options(options: dict[str, Any]) -> None:
+    """Raise a TypeError if `jax.jit` has no such option."""
+    if unknown := options.keys() - inspect.signature(jax.jit).parameters.keys():
+        names = ", ".join(sorted(unknown))
+        raise TypeError(
+            f"jl.jit takes the options of jax.jit; received {names}. It compiles once for each combination of shapes "
+            "and dtypes, so the options of tf.function have no counterpart: leave them out."
+        )
+
 
 def method_options(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options of a function for its bound method: without `self`, the argument numbers are one smaller."""

@@ -493,3 +493,8 @@ def test_a_compiled_method_of_an_object_without_weak_references():
     slots = Slots()
     slots.factor = 3.0
     assert float(slots.times(2.0)) == 6.0
+
+
+def test_options_that_jax_lacks_are_refused():
+    with pytest.raises(TypeError, match="options of jax.jit; received input_signature, reduce_retracing"):
+        jl.function(input_signature=[], reduce_retracing=True)

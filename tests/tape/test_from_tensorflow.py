@@ -144,6 +144,24 @@ def check_numpy():
     assert isinstance(jl.Variable(X).numpy(), np.ndarray)
 
 
+def check_parts():
+    x, mask = jnp.asarray(X), X[:, 0] > 0
+    equal(ops.take(x, [2, 0], axis=0), X[[2, 0]])
+    equal(ops.concatenate([x, x], 0), np.concatenate([X, X]))
+    equal(x[mask], X[mask])
+
+
+def check_clipping():
+    w = [jl.Variable(np.zeros(2)), jl.Variable(np.zeros(()))]
+    jl.optimizers.SGD(1.0, global_clipnorm=1.0).apply([jnp.asarray([3.0, 0.0]), jnp.float32(4.0)], w)
+    equal(w[0], [-0.6, 0.0])
+    equal(w[1], -0.8)
+
+
+def check_updates():
+    equal(jnp.asarray(X).at[1].set(5.0)[:2], np.stack([X[0], np.full(3, 5.0)]))
+
+
 CHECKS = {
     "`tf.GradientTape()`": check_tape,
     "`@tf.function`": check_function,
@@ -153,6 +171,9 @@ CHECKS = {
     "`tf.random.normal(shape)`": check_random_numbers,
     "`tf.cond(p, f, g)`, `tf.while_loop(p, f, loop_vars)`, `tf.map_fn(f, x)`": check_control_flow,
     "`tf.scan(f, x, first)`": check_scan,
+    "`tf.gather(x, i, axis=0)`, `tf.concat(xs, 0)`, `tf.boolean_mask(x, m)`": check_parts,
+    "`tf.clip_by_global_norm(gradients, 1.0)`": check_clipping,
+    "`tf.tensor_scatter_nd_update(x, [[i]], [v])`, `x[i].assign(v)`": check_updates,
     "`tf.custom_gradient`, `tf.stop_gradient`": check_gradients_of_ones_own,
     "`tf.data.Dataset.from_tensor_slices(data).shuffle(n).batch(64)`": check_batches_of_arrays,
     "`dataset.map(f)`, `filter`, `take`, `zip`, `prefetch`": check_methods_of_data_sets,
