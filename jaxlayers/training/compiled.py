@@ -120,7 +120,8 @@ class Compiled:
 
         weights = self.trainable_variables  # type: ignore[attr-defined]
         (_, (loss, y_pred)), gradients = value_and_grad(objective, wrt=weights, has_aux=True)()
-        self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
+        if weights:
+            self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
         self._compiled_objective.tracker.update_state(loss, sample_weight=batch_size_of(x))  # type: ignore[union-attr]
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
