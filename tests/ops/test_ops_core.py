@@ -159,16 +159,16 @@ def test_bad_input_says_so(call, message):
 @pytest.mark.parametrize(("ours", "theirs"), [(ops.add, jnp.add), (ops.matmul, jnp.matmul)])
 def test_the_cost_of_a_call(ours, theirs):
     """At most nine calls of Python functions more than jax.numpy: about 2 us (`benchmarks` measures the time)."""
-    x, calls = jnp.ones((3, 3)), {ours: 0, theirs: 0}
-    for function in calls:
-        function(x, x)  # compiles
+    x = jnp.ones((3, 3))
 
-        def count(frame, event, argument, function=function):
-            calls[function] += event == "call"
-
-        sys.setprofile(count)
+    def calls_of(function):
+        names = []
+        sys.setprofile(lambda frame, event, argument: names.append(frame.f_code.co_name) if event == "call" else None)
         try:
             function(x, x)
         finally:
             sys.setprofile(None)
-    assert calls[ours] - calls[theirs] <= 9
+        return len(names)
+
+    # The first call compiles; a garbage collection may add calls to any.
+    assert min(calls_of(ours) for _ in range(5)) - min(calls_of(theirs) for _ in range(5)) <= 9
