@@ -34,6 +34,7 @@ LEAKS = {
     "config.set_epsilon(1e-3)": "jaxlayers.config: epsilon was 1e-07, now 0.001",
     "config.set_image_data_format('channels_first')": "jaxlayers.config: image_data_format was*",
     "config.set_dtype_policy('mixed_bfloat16')": "jaxlayers.config: dtype_policy was*mixed_bfloat16*",
+    "config.set_dtype_policy('float32')": "jaxlayers.config: dtype_policy was None*float32*",  # set, though the same
     "config.disable_traceback_filtering()": "jaxlayers.config: traceback_filtering was True, now False",
     "config.disable_interactive_logging()": "jaxlayers.config: interactive_logging was True, now False",
     "config.disable_flash_attention()": "jaxlayers.config: flash_attention was None, now False",
