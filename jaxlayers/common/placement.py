@@ -201,11 +201,11 @@ def make(variable: Any, key: Callable[[], Any], compute: Callable[[Callable[[], 
         compute: a function that computes the whole array from `key`.
     """
     sharding, shape, dtype, initializer = variable.sharding, variable.shape, variable.dtype, variable.initializer
-    constant = getattr(initializer, "constant_value", None)
     if sharding is None:
         return compute(key)
     if sharding.is_fully_replicated:
         return put(compute(key), sharding)
+    constant = getattr(initializer, "constant_value", None)
     if constant is not None:
         part = np.full(sharding.shard_shape(shape), constant, jax.numpy.dtype(dtype))
         return jax.make_array_from_callback(shape, sharding, lambda index: part)

@@ -150,8 +150,8 @@ class Trainer(Compiled):
                 if self.stop_training:
                     break
             if epochs > initial_epoch:
-                averaged = {variable for variable, _ in self.optimizer.moving_averages}  # those that are trained
-                self.optimizer.finalize_variable_values(averaged.intersection(self.trainable_variables))  # type: ignore
+                weights = self.trainable_variables  # type: ignore[attr-defined]  # a step may train some of them
+                self.optimizer.finalize_variable_values(set(weights).intersection(dict(self.optimizer.moving_averages)))
             listeners.on_train_end(logs)
             run.end()
         return history

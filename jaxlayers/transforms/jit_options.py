@@ -10,7 +10,7 @@ import jax
 
 def check_options(options: dict[str, Any]) -> None:
     """Raise a TypeError if `jax.jit` has no such option."""
-    if unknown := options.keys() - inspect.signature(jax.jit).parameters.keys():
+    if options and (unknown := options.keys() - inspect.signature(jax.jit).parameters.keys()):
         names = ", ".join(sorted(unknown))
         raise TypeError(
             f"jl.jit takes the options of jax.jit; received {names}. It compiles once for each combination of shapes "
